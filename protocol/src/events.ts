@@ -1,0 +1,187 @@
+import * as z from 'zod';
+import { limits } from './limits.ts';
+import { Problem } from './problem.ts';
+
+/** Ids are made by whoever creates the thing (UUIDs in practice), so that a retry is idempotent. */
+export const Id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'an id of 1 to 64 letters, digits, - or _');
+
+/** SHA-256 in hex: the address of a stored blob. */
+export const BlobHash = z.string().regex(/^[0-9a-f]{64}$/);
+
+export const ImageMediaType = z.enum(['image/png', 'image/jpeg', 'image/gif', 'image/webp']);
+
+const TextAttachment = z.object({
+  kind: z.enum(['file', 'selection']),
+  /** Relative to the workspace folder where there is one; shown to the model and the person. */
+  path: z.string().min(1).max(4096),
+  language: z.string().max(64).optional(),
+  /** 1-based and inclusive; for a selection. */
+  startLine: z.int().min(1).optional(),
+  endLine: z.int().min(1).optional(),
+  text: z.string().max(limits.attachmentChars),
+});
+
+/** An attachment as it is sent: an image carries its bytes. */
+export const NewAttachment = z.discriminatedUnion('kind', [
+  TextAttachment,
+  z.object({
+    kind: z.literal('image'),
+    name: z.string().max(255),
+    mediaType: ImageMediaType,
+    /** Base64 of at most `limits.imageBytes`. */
+    data: z.base64().max(Math.ceil(limits.imageBytes / 3) * 4),
+  }),
+]);
+export type NewAttachment = z.infer<typeof NewAttachment>;
+
+/** An attachment as it is stored in the event log: an image is a reference to a blob. */
+export const Attachment = z.discriminatedUnion('kind', [
+  TextAttachment,
+  z.object({
+    kind: z.literal('image'),
+    name: z.string().max(255),
+    mediaType: ImageMediaType,
+    blob: BlobHash,
+    bytes: z.int().min(0),
+  }),
+]);
+export type Attachment = z.infer<typeof Attachment>;
+
+/** Tokens of one model call, as the provider counted them. */
+export const Usage = z.object({
+  inputTokens: z.int().min(0),
+  outputTokens: z.int().min(0),
+  cacheReadTokens: z.int().min(0),
+  cacheWriteTokens: z.int().min(0),
+});
+export type Usage = z.infer<typeof Usage>;
+
+export const Citation = z.object({
+  url: z.string().optional(),
+  title: z.string().optional(),
+  citedText: z.string().optional(),
+});
+export type Citation = z.infer<typeof Citation>;
+
+/** What a block of an answer is. `server_tool` ran at the provider and brings its own result. */
+export const BlockKind = z.enum(['text', 'thinking', 'tool_call', 'server_tool', 'server_tool_result']);
+export type BlockKind = z.infer<typeof BlockKind>;
+
+export const TurnOutcome = z.enum(['completed', 'stopped', 'failed']);
+export type TurnOutcome = z.infer<typeof TurnOutcome>;
+
+const turnId = Id;
+const stepId = Id;
+const index = z.int().min(0);
+
+/**
+ * What happens in a conversation. Turns form a tree by `parent` (editing a message or asking
+ * again makes a sibling); `head` is the newest turn of the branch that is shown.
+ */
+export const EventBody = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('conversation.created'),
+    title: z.string().max(limits.titleChars),
+    projectId: Id.nullable(),
+    /** The conversation and turn that this one was branched from. */
+    branchOf: z.object({ conversationId: Id, turnId: Id }).nullable(),
+  }),
+  z.object({
+    type: z.literal('conversation.renamed'),
+    title: z.string().max(limits.titleChars),
+    by: z.enum(['person', 'server']),
+  }),
+  z.object({ type: z.literal('head.moved'), turnId: turnId.nullable() }),
+  /** A person's message. It also moves the head to this turn. */
+  z.object({
+    type: z.literal('turn.created'),
+    turnId,
+    parent: Id.nullable(),
+    text: z.string().max(limits.messageChars),
+    attachments: z.array(Attachment).max(limits.attachments),
+    /** Model id; null means the server's default at the time the turn runs. */
+    model: z.string().min(1).max(200).nullable(),
+    thinking: z.boolean(),
+  }),
+  /** The turn has been taken up. `attempt` counts from 1 and grows when a dead server's turn is resumed. */
+  z.object({ type: z.literal('turn.started'), turnId, attempt: z.int().min(1) }),
+  z.object({ type: z.literal('step.started'), turnId, stepId, model: z.string() }),
+  z.object({
+    type: z.literal('block.started'),
+    turnId,
+    stepId,
+    index,
+    kind: BlockKind,
+    /** For the three tool kinds: the provider's call id and the tool's name. */
+    tool: z.object({ callId: z.string(), name: z.string() }).optional(),
+  }),
+  /** Text of the block: prose, thinking, or the partial JSON of a tool's input. */
+  z.object({ type: z.literal('block.delta'), turnId, stepId, index, text: z.string() }),
+  z.object({
+    type: z.literal('block.ended'),
+    turnId,
+    stepId,
+    index,
+    /** Thinking only: must be sent back unchanged. */
+    signature: z.string().optional(),
+    /** Redacted thinking or a server tool's result, kept as the provider sent it so that it can be sent back. */
+    opaque: z.json().optional(),
+    citations: z.array(Citation).optional(),
+  }),
+  /** A call failed before its first token and will be made again after `delayMs`. */
+  z.object({
+    type: z.literal('step.retrying'),
+    turnId,
+    stepId,
+    problem: Problem,
+    attempt: z.int().min(1),
+    maxAttempts: z.int().min(1),
+    delayMs: z.int().min(0),
+  }),
+  /** What the step wrote so far does not count; another step follows. Shown as a note. */
+  z.object({
+    type: z.literal('step.abandoned'),
+    turnId,
+    stepId,
+    problem: Problem,
+    /** What the call cost all the same, as far as it is known. */
+    usage: Usage.optional(),
+    costUsd: z.number().min(0).nullable().optional(),
+  }),
+  z.object({
+    type: z.literal('step.ended'),
+    turnId,
+    stepId,
+    /** The provider's stop reason, or `stopped` when the person stopped it. */
+    stopReason: z.string(),
+    usage: Usage,
+    /** The stream ended before the provider's final count: `outputTokens` is an estimate. */
+    estimated: z.boolean().optional(),
+    /** US dollars; null when the model's price is not known. */
+    costUsd: z.number().min(0).nullable(),
+    /** The model that answered, as the provider names it. */
+    model: z.string(),
+    requestId: z.string().optional(),
+  }),
+  /** The result of a tool call that this side ran; failures are results too. */
+  z.object({ type: z.literal('tool.ended'), turnId, stepId, callId: z.string(), ok: z.boolean(), text: z.string() }),
+  z.object({ type: z.literal('turn.ended'), turnId, outcome: TurnOutcome, problem: Problem.optional() }),
+]);
+export type EventBody = z.infer<typeof EventBody>;
+
+const Stamp = z.object({
+  /** Grows by one within a conversation, from 1, with no gaps. */
+  seq: z.int().min(1),
+  /** ISO 8601, UTC. */
+  at: z.iso.datetime(),
+});
+
+export const Event = z.intersection(Stamp, EventBody);
+export type Event = z.infer<typeof Event>;
+
+/**
+ * An event from a newer server may be of a type this code does not know: it is kept for its
+ * `seq` and otherwise ignored.
+ */
+export const ReceivedEvent = z.union([Event, z.intersection(Stamp, z.object({ type: z.string() }))]);
+export type ReceivedEvent = z.infer<typeof ReceivedEvent>;

@@ -1,0 +1,32 @@
+/**
+ * Every bound that more than one process has to agree on, in one place.
+ * Sizes are in bytes of UTF-8 unless a name says otherwise; times are in milliseconds.
+ */
+export const limits = {
+  /** Largest request body the gateway reads. An image of 5 MB is 6.7 MB in base64. */
+  requestBodyBytes: 8 * 1024 * 1024,
+  /** Longest text of one message, in UTF-16 code units. */
+  messageChars: 400_000,
+  /** Most attachments on one message. */
+  attachments: 20,
+  /** Longest text of one attached file or selection, in UTF-16 code units. */
+  attachmentChars: 200_000,
+  /** Largest image, before base64. The Messages API refuses images above 5 MB. */
+  imageBytes: 5 * 1024 * 1024,
+  /** Longest title of a conversation, in UTF-16 code units. */
+  titleChars: 200,
+  /** Longest search text. */
+  queryChars: 200,
+  /** Most rows in one page of a list. */
+  pageRows: 100,
+  /** Most turns the chat page keeps in memory at once. */
+  pageTurns: 40,
+  /** Most messages that may wait behind a running turn in one conversation. */
+  queuedTurns: 10,
+  /** Longest time text deltas wait to be joined before they are appended. */
+  coalesceMs: 40,
+  /** A comment is sent on an event stream this often, so that a dead peer is noticed. */
+  streamPingMs: 15_000,
+  /** A client that has read nothing for this long treats its event stream as dead. */
+  streamSilenceMs: 40_000,
+} as const;

@@ -1,0 +1,125 @@
+import * as z from 'zod';
+import { Id, NewAttachment, ReceivedEvent } from './events.ts';
+import { limits } from './limits.ts';
+import { Problem } from './problem.ts';
+import { ServerNotice, UsageTotal } from './routes.ts';
+
+/*
+ * Messages between the chat page and the extension. The page never speaks HTTP: it calls the
+ * server's routes by name through the extension, asks the editor for what only the editor can
+ * do, and receives events. A new button needs a route or an editor action, not a new message.
+ */
+
+export const Draft = z.object({
+  text: z.string().max(limits.messageChars),
+  attachments: z.array(NewAttachment).max(limits.attachments),
+});
+export type Draft = z.infer<typeof Draft>;
+
+/** What survives a reload of the window. Drafts by conversation id; `new` for one not yet begun. */
+export const SavedView = z.object({
+  conversationId: Id.nullable(),
+  drafts: z.record(z.string(), Draft),
+  model: z.string().nullable(),
+  thinking: z.boolean(),
+});
+export type SavedView = z.infer<typeof SavedView>;
+
+/** What only the editor can do for the page. Each answers with the value noted. */
+export const EditorAction = z.discriminatedUnion('action', [
+  /** null */
+  z.object({ action: z.literal('insertAtCursor'), text: z.string() }),
+  /** null; opens an untitled document */
+  z.object({ action: z.literal('newFile'), text: z.string(), language: z.string().max(64) }),
+  /** null */
+  z.object({ action: z.literal('copy'), text: z.string() }),
+  /** { paths: string[] }: workspace files that match, best first, at most 30 */
+  z.object({ action: z.literal('findFiles'), query: z.string().max(limits.queryChars) }),
+  /** { attachments, problems }: files by workspace-relative path or by URI (drag and drop) */
+  z.object({ action: z.literal('readFiles'), paths: z.array(z.string().max(4096)).max(limits.attachments) }),
+  /** { attachments, problems }: opens the file dialog */
+  z.object({ action: z.literal('pickFiles') }),
+  /** { attachments, problems }: of the active editor; empty when nothing is selected */
+  z.object({ action: z.literal('readSelection') }),
+  /** null; http(s), mailto and workspace files only */
+  z.object({ action: z.literal('openLink'), href: z.string().max(4096) }),
+  /** null; saves the conversation through the save dialog */
+  z.object({ action: z.literal('exportConversation'), conversationId: Id }),
+  /** null; runs one of a few commands of DevLM's own */
+  z.object({
+    action: z.literal('command'),
+    command: z.enum(['setApiKey', 'openSettings', 'showLog', 'restartServer', 'startServer']),
+  }),
+  /** null; kept per workspace and given back in `hello` after a reload */
+  z.object({ action: z.literal('saveView'), view: SavedView }),
+]);
+export type EditorAction = z.infer<typeof EditorAction>;
+
+export const FilesAnswer = z.object({ attachments: z.array(NewAttachment), problems: z.array(z.string()) });
+export type FilesAnswer = z.infer<typeof FilesAnswer>;
+export const PathsAnswer = z.object({ paths: z.array(z.string()) });
+
+export const PageToHost = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('ready') }),
+  z.object({
+    kind: z.literal('call'),
+    id: z.int(),
+    route: z.string(),
+    input: z.object({ params: z.unknown(), query: z.unknown(), body: z.unknown() }).partial(),
+  }),
+  z.object({ kind: z.literal('editor'), id: z.int(), action: EditorAction }),
+  /** Events after `after` are wanted from now on; replaces the subscription before. null ends it. */
+  z.object({ kind: z.literal('subscribe'), conversationId: Id.nullable(), after: z.int().min(0) }),
+]);
+export type PageToHost = z.infer<typeof PageToHost>;
+
+/** The state of the way to the server, as the person should see it. */
+export const ServerState = z.object({
+  /** `idle`: not started yet, it starts on first use. */
+  state: z.enum(['idle', 'starting', 'ready', 'reconnecting', 'failed']),
+  problem: Problem.optional(),
+  key: z.enum(['set', 'missing']).optional(),
+  demo: z.boolean().optional(),
+  today: UsageTotal.optional(),
+});
+export type ServerState = z.infer<typeof ServerState>;
+
+export const PageSettings = z.object({
+  /** Enter sends and Shift+Enter breaks the line; otherwise Ctrl/Cmd+Enter sends. */
+  enterSends: z.boolean(),
+  showCost: z.boolean(),
+  expandThinking: z.boolean(),
+});
+export type PageSettings = z.infer<typeof PageSettings>;
+
+export const HostToPage = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('hello'),
+    view: SavedView,
+    settings: PageSettings,
+    server: ServerState,
+    /** Translations by English text; empty in English. */
+    strings: z.record(z.string(), z.string()),
+    /** Id of the project of this window, or null without a folder. */
+    projectId: Id.nullable(),
+  }),
+  z.discriminatedUnion('ok', [
+    z.object({ kind: z.literal('reply'), id: z.int(), ok: z.literal(true), value: z.unknown() }),
+    z.object({ kind: z.literal('reply'), id: z.int(), ok: z.literal(false), problem: Problem }),
+  ]),
+  /** Contiguous, after the sequence number subscribed to. */
+  z.object({ kind: z.literal('events'), conversationId: Id, events: z.array(ReceivedEvent) }),
+  z.object({ kind: z.literal('notice'), notice: ServerNotice }),
+  z.object({ kind: z.literal('server'), server: ServerState }),
+  z.object({ kind: z.literal('settings'), settings: PageSettings }),
+  /** Something the person asked for outside the page. */
+  z.discriminatedUnion('what', [
+    z.object({
+      kind: z.literal('do'),
+      what: z.enum(['newConversation', 'showHistory', 'focusInput', 'stop', 'exportConversation']),
+    }),
+    z.object({ kind: z.literal('do'), what: z.literal('openConversation'), conversationId: Id }),
+    z.object({ kind: z.literal('do'), what: z.literal('attach'), files: FilesAnswer }),
+  ]),
+]);
+export type HostToPage = z.infer<typeof HostToPage>;

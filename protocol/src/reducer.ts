@@ -1,0 +1,343 @@
+import type { Attachment, BlockKind, Citation, EventBody, ReceivedEvent, TurnOutcome, Usage } from './events.ts';
+import { EventBody as EventBodySchema } from './events.ts';
+import type { Problem } from './problem.ts';
+
+/*
+ * The one reducer. The chat page, the server's prompt, the export and the tests all fold events
+ * with it. States are never changed in place: what did not change keeps its identity, so a view
+ * can compare by reference.
+ */
+
+export interface BlockState {
+  readonly index: number;
+  readonly kind: BlockKind;
+  /** Prose, thinking, or the JSON of a tool's input (partial until `done`). */
+  readonly text: string;
+  readonly done: boolean;
+  readonly tool?: { readonly callId: string; readonly name: string };
+  readonly signature?: string;
+  readonly opaque?: unknown;
+  readonly citations?: readonly Citation[];
+}
+
+export interface ToolResult {
+  readonly ok: boolean;
+  readonly text: string;
+}
+
+export interface RetryState {
+  readonly problem: Problem;
+  readonly attempt: number;
+  readonly maxAttempts: number;
+  readonly delayMs: number;
+}
+
+export interface StepState {
+  readonly id: string;
+  readonly model: string;
+  /** An abandoned step keeps no blocks: only its problem is shown. */
+  readonly status: 'running' | 'ended' | 'abandoned';
+  readonly blocks: readonly BlockState[];
+  /** By call id. */
+  readonly results: Readonly<Record<string, ToolResult>>;
+  readonly retry?: RetryState;
+  readonly problem?: Problem;
+  readonly stopReason?: string;
+  readonly usage?: Usage;
+  readonly estimated?: boolean;
+  readonly costUsd?: number | null;
+}
+
+export interface TurnState {
+  readonly id: string;
+  readonly parent: string | null;
+  /** Ids of all turns with the same parent, oldest first, this one included. */
+  readonly siblings: readonly string[];
+  /** ISO 8601. */
+  readonly at: string;
+  readonly text: string;
+  readonly attachments: readonly Attachment[];
+  readonly model: string | null;
+  readonly thinking: boolean;
+  readonly status: 'queued' | 'running' | TurnOutcome;
+  readonly steps: readonly StepState[];
+  readonly problem?: Problem;
+  /** ISO 8601 of the end. */
+  readonly endedAt?: string;
+}
+
+export interface ConversationState {
+  readonly id: string;
+  readonly title: string;
+  readonly projectId: string | null;
+  readonly branchOf: { readonly conversationId: string; readonly turnId: string } | null;
+  /** The newest turn of the branch that is shown; null in an empty conversation. */
+  readonly head: string | null;
+  /** The last event folded; 0 before the first. */
+  readonly lastSeq: number;
+  /** The turns that are loaded, by id; not necessarily all. */
+  readonly turns: Readonly<Record<string, TurnState>>;
+}
+
+/** One turn as the server hands it out: what it cannot know from its own events, and its events. */
+export interface TurnRecord {
+  readonly turnId: string;
+  readonly siblings: readonly string[];
+  readonly events: readonly ReceivedEvent[];
+}
+
+export function emptyConversation(id: string): ConversationState {
+  return { id, title: '', projectId: null, branchOf: null, head: null, lastSeq: 0, turns: {} };
+}
+
+/**
+ * Folds a live event. An event at or below `lastSeq` changes nothing, so a repeated delivery is
+ * harmless; a gap is the transport's to notice.
+ */
+export function applyEvent(state: ConversationState, event: ReceivedEvent): ConversationState {
+  if (event.seq <= state.lastSeq) return state;
+  const next = fold(state, event);
+  return { ...next, lastSeq: event.seq };
+}
+
+/** Adds turns from a page of the conversation. `lastSeq` and `head` stay as they are. */
+export function addTurns(state: ConversationState, records: readonly TurnRecord[]): ConversationState {
+  const turns = { ...state.turns };
+  for (const { turnId, siblings, events } of records) {
+    // Each alone: the order in which pages arrive must not show in the order of siblings.
+    const turn = events.reduce(fold, emptyConversation(state.id)).turns[turnId];
+    if (!turn) continue;
+    turns[turnId] = { ...turn, siblings };
+    for (const id of siblings) {
+      const sibling = turns[id];
+      if (sibling && sibling.siblings.length < siblings.length) turns[id] = { ...sibling, siblings };
+    }
+  }
+  return { ...state, turns };
+}
+
+/** Forgets turns, to bound memory; they can be loaded again. */
+export function dropTurns(state: ConversationState, ids: ReadonlySet<string>): ConversationState {
+  if (ids.size === 0) return state;
+  return { ...state, turns: Object.fromEntries(Object.entries(state.turns).filter(([id]) => !ids.has(id))) };
+}
+
+/**
+ * The loaded turns of the shown branch, oldest first: from `from` (default: the head) up the
+ * parents until one is not loaded. `older` is that turn's id, or null at the beginning.
+ */
+export function shownPath(
+  state: ConversationState,
+  from: string | null = state.head,
+): { turns: TurnState[]; older: string | null } {
+  const turns: TurnState[] = [];
+  let id = from;
+  while (id !== null) {
+    const turn = state.turns[id];
+    if (!turn) break;
+    turns.push(turn);
+    id = turn.parent;
+  }
+  return { turns: turns.reverse(), older: id };
+}
+
+/** What a turn cost so far. `costUsd` is null as soon as one step's price is not known. */
+export function turnUsage(turn: TurnState): Usage & { costUsd: number | null } {
+  const total = {
+    inputTokens: 0,
+    outputTokens: 0,
+    cacheReadTokens: 0,
+    cacheWriteTokens: 0,
+    costUsd: 0 as number | null,
+  };
+  for (const { usage, costUsd } of turn.steps) {
+    if (!usage) continue;
+    total.inputTokens += usage.inputTokens;
+    total.outputTokens += usage.outputTokens;
+    total.cacheReadTokens += usage.cacheReadTokens;
+    total.cacheWriteTokens += usage.cacheWriteTokens;
+    total.costUsd =
+      total.costUsd === null || costUsd === null || costUsd === undefined ? null : total.costUsd + costUsd;
+  }
+  return total;
+}
+
+/** The text of a turn's answer, without thinking and tools. */
+export function answerText(turn: TurnState): string {
+  return turn.steps
+    .flatMap((step) => step.blocks)
+    .filter((block) => block.kind === 'text')
+    .map((block) => block.text)
+    .join('\n\n');
+}
+
+/**
+ * Joins neighbouring deltas of the same block into one event, for sending a stored turn. The
+ * joined event has the last one's `seq`; folding the result gives the same state.
+ */
+export function joinDeltas<E extends ReceivedEvent>(events: readonly E[]): E[] {
+  const joined: E[] = [];
+  for (const event of events) {
+    const last = joined.at(-1);
+    if (
+      last !== undefined &&
+      isDelta(event) &&
+      isDelta(last) &&
+      last.stepId === event.stepId &&
+      last.index === event.index
+    ) {
+      joined[joined.length - 1] = { ...event, text: last.text + event.text };
+    } else {
+      joined.push(event);
+    }
+  }
+  return joined;
+}
+
+const knownTypes: ReadonlySet<string> = new Set(EventBodySchema.options.map((option) => option.shape.type.value));
+
+function isKnown(event: ReceivedEvent): event is Extract<ReceivedEvent, EventBody> {
+  return knownTypes.has(event.type);
+}
+
+function isDelta(event: ReceivedEvent): event is Extract<ReceivedEvent, { type: 'block.delta' }> {
+  return isKnown(event) && event.type === 'block.delta';
+}
+
+function withTurn(state: ConversationState, turn: TurnState): ConversationState {
+  return { ...state, turns: { ...state.turns, [turn.id]: turn } };
+}
+
+function fold(state: ConversationState, event: ReceivedEvent): ConversationState {
+  if (!isKnown(event)) return state;
+  switch (event.type) {
+    case 'conversation.created':
+      return { ...state, title: event.title, projectId: event.projectId, branchOf: event.branchOf };
+    case 'conversation.renamed':
+      return { ...state, title: event.title };
+    case 'head.moved':
+      return { ...state, head: event.turnId };
+    case 'turn.created':
+      return createTurn(state, event);
+    default: {
+      const turn = state.turns[event.turnId];
+      // A turn outside the page's window: nothing to show.
+      if (!turn) return state;
+      const changed = foldTurn(turn, event);
+      return changed === turn ? state : withTurn(state, changed);
+    }
+  }
+}
+
+function createTurn(
+  state: ConversationState,
+  event: ReceivedEvent & Extract<EventBody, { type: 'turn.created' }>,
+): ConversationState {
+  const elder = Object.values(state.turns).filter((turn) => turn.parent === event.parent);
+  // Each loaded sibling already lists the others, so the longest list is the whole list.
+  const known = elder.reduce<readonly string[]>(
+    (longest, turn) => (turn.siblings.length > longest.length ? turn.siblings : longest),
+    [],
+  );
+  const siblings = [...known.filter((id) => id !== event.turnId), event.turnId];
+  const turns = { ...state.turns };
+  for (const turn of elder) turns[turn.id] = { ...turn, siblings };
+  turns[event.turnId] = {
+    id: event.turnId,
+    parent: event.parent,
+    siblings,
+    at: event.at,
+    text: event.text,
+    attachments: event.attachments,
+    model: event.model,
+    thinking: event.thinking,
+    status: 'queued',
+    steps: [],
+  };
+  return { ...state, head: event.turnId, turns };
+}
+
+type TurnEvent = ReceivedEvent &
+  Exclude<Extract<EventBody, { turnId: string }>, { type: 'turn.created' | 'head.moved' }>;
+
+function foldTurn(turn: TurnState, event: TurnEvent): TurnState {
+  switch (event.type) {
+    case 'turn.started':
+      return { ...turn, status: 'running' };
+    case 'turn.ended':
+      return {
+        ...turn,
+        status: event.outcome,
+        problem: event.problem,
+        endedAt: event.at,
+        steps: turn.steps.map((step) =>
+          step.status === 'running' ? { ...step, status: 'ended', retry: undefined } : step,
+        ),
+      };
+    case 'step.started':
+      return {
+        ...turn,
+        steps: [...turn.steps, { id: event.stepId, model: event.model, status: 'running', blocks: [], results: {} }],
+      };
+    default:
+      return withStep(turn, event.stepId, (step) => foldStep(step, event));
+  }
+}
+
+type StepEvent = Exclude<Extract<TurnEvent, { stepId: string }>, { type: 'step.started' }>;
+
+function foldStep(step: StepState, event: StepEvent): StepState {
+  switch (event.type) {
+    case 'step.retrying': {
+      const { problem, attempt, maxAttempts, delayMs } = event;
+      return { ...step, retry: { problem, attempt, maxAttempts, delayMs } };
+    }
+    case 'step.abandoned':
+      return {
+        ...step,
+        status: 'abandoned',
+        problem: event.problem,
+        blocks: [],
+        retry: undefined,
+        usage: event.usage,
+        costUsd: event.costUsd,
+      };
+    case 'step.ended':
+      return {
+        ...step,
+        status: 'ended',
+        stopReason: event.stopReason,
+        usage: event.usage,
+        estimated: event.estimated,
+        costUsd: event.costUsd,
+        model: event.model,
+        retry: undefined,
+      };
+    case 'block.started':
+      return {
+        ...step,
+        retry: undefined,
+        blocks: [...step.blocks, { index: event.index, kind: event.kind, text: '', done: false, tool: event.tool }],
+      };
+    case 'block.delta':
+      return withBlock(step, event.index, (block) => ({ ...block, text: block.text + event.text }));
+    case 'block.ended':
+      return withBlock(step, event.index, (block) => ({
+        ...block,
+        done: true,
+        signature: event.signature,
+        opaque: event.opaque,
+        citations: event.citations,
+      }));
+    case 'tool.ended':
+      return { ...step, results: { ...step.results, [event.callId]: { ok: event.ok, text: event.text } } };
+  }
+}
+
+function withStep(turn: TurnState, id: string, change: (step: StepState) => StepState): TurnState {
+  return { ...turn, steps: turn.steps.map((step) => (step.id === id ? change(step) : step)) };
+}
+
+function withBlock(step: StepState, index: number, change: (block: BlockState) => BlockState): StepState {
+  return { ...step, blocks: step.blocks.map((block) => (block.index === index ? change(block) : block)) };
+}

@@ -1,0 +1,299 @@
+import * as z from 'zod';
+import { BlobHash, Id, ImageMediaType, NewAttachment, ReceivedEvent, Usage } from './events.ts';
+import { limits } from './limits.ts';
+
+/*
+ * The routes of the companion server, once: the gateway registers and checks them from this
+ * table, the extension's client and the chat page call them by name, the contract test walks it.
+ */
+
+/** Grows when an older extension can no longer speak to a newer server, or the reverse. */
+export const protocolVersion = 1;
+
+export const ConversationSummary = z.object({
+  id: Id,
+  title: z.string(),
+  projectId: Id.nullable(),
+  createdAt: z.iso.datetime(),
+  updatedAt: z.iso.datetime(),
+  deletedAt: z.iso.datetime().nullable(),
+  turns: z.int().min(0),
+  /** A turn is queued or running. */
+  busy: z.boolean(),
+  /** Known costs added up, US dollars. */
+  costUsd: z.number(),
+  /** Where a search matched; plain text. */
+  snippet: z.string().optional(),
+});
+export type ConversationSummary = z.infer<typeof ConversationSummary>;
+
+/** A stretch of one branch, oldest first, ready to fold. Deltas are joined. */
+export const TurnPage = z.object({
+  turns: z.array(z.object({ turnId: Id, siblings: z.array(Id), events: z.array(ReceivedEvent) })),
+  /** The turn before the first one here; ask for it to read on. */
+  older: Id.nullable(),
+});
+export type TurnPage = z.infer<typeof TurnPage>;
+
+/** What a page needs to show a conversation and go on live from `lastSeq`. */
+export const ConversationSnapshot = z.object({
+  conversation: ConversationSummary,
+  head: Id.nullable(),
+  lastSeq: z.int().min(0),
+  page: TurnPage,
+});
+export type ConversationSnapshot = z.infer<typeof ConversationSnapshot>;
+
+export const ModelInfo = z.object({
+  id: z.string(),
+  name: z.string(),
+  /** Tokens; null where the provider does not say. */
+  contextTokens: z.int().nullable(),
+  maxOutputTokens: z.int().nullable(),
+  thinking: z.boolean(),
+});
+export type ModelInfo = z.infer<typeof ModelInfo>;
+
+export const ServerInfo = z.object({
+  version: z.string(),
+  protocol: z.int(),
+  mode: z.enum(['embedded', 'team']),
+  pid: z.int(),
+  startedAt: z.iso.datetime(),
+  /** Whether a Claude credential is known. */
+  key: z.enum(['set', 'missing']),
+  /** The server was started with `--demo`: answers are scripted, not AI. */
+  demo: z.boolean(),
+  /** Host of the Messages API, without credentials. */
+  baseUrl: z.string(),
+  busyTurns: z.int().min(0),
+});
+export type ServerInfo = z.infer<typeof ServerInfo>;
+
+export const UsageTotal = Usage.extend({ costUsd: z.number(), unpricedSteps: z.int().min(0) });
+export type UsageTotal = z.infer<typeof UsageTotal>;
+
+/** What `/backend/events` sends, so that every window's history and status bar stay true. */
+export const ServerNotice = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('hello'), info: ServerInfo }),
+  z.object({ type: z.literal('conversation.changed'), conversation: ConversationSummary }),
+  z.object({ type: z.literal('usage.changed'), today: UsageTotal }),
+  z.object({ type: z.literal('info.changed'), info: ServerInfo }),
+  /** The server is about to exit; reconnect. */
+  z.object({ type: z.literal('closing') }),
+]);
+export type ServerNotice = z.infer<typeof ServerNotice>;
+
+const NoContent = z.undefined();
+const conversation = z.object({ conversationId: Id });
+const turn = z.object({ conversationId: Id, turnId: Id });
+const count = z.coerce.number().int().min(1).max(limits.pageRows);
+
+/** What a row of the table may say. */
+export interface RouteShape {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** `:name` stands for a path parameter. */
+  readonly path: string;
+  readonly params?: z.ZodType;
+  readonly query?: z.ZodType;
+  readonly body?: z.ZodType;
+  /** `NoContent` answers 204. A stream answers `text/event-stream` of this schema. */
+  readonly response: z.ZodType;
+  readonly stream?: boolean;
+  /** The chat page may call it. */
+  readonly page?: boolean;
+}
+
+export const routes = {
+  'server.info': { method: 'GET', path: '/backend/info', response: ServerInfo, page: true },
+  'server.events': { method: 'GET', path: '/backend/events', response: ServerNotice, stream: true },
+  /** Ends an idle server so that a newer one can take its place; 409 `busy` while turns run. */
+  'server.shutdown': {
+    method: 'POST',
+    path: '/backend/shutdown',
+    body: z.object({ version: z.string() }),
+    response: NoContent,
+  },
+  /** Held in memory only. Empty values fall back to the server's own configuration. */
+  'server.credential': {
+    method: 'PUT',
+    path: '/backend/credential',
+    body: z.object({
+      apiKey: z.string().max(4096).nullable(),
+      baseUrl: z
+        .url({ protocol: /^https?$/ })
+        .max(2048)
+        .nullable(),
+    }),
+    response: ServerInfo,
+  },
+  'usage.today': {
+    method: 'GET',
+    path: '/backend/usage/today',
+    /** Minutes east of UTC, so that "today" is the person's. */
+    query: z.object({ offset: z.coerce.number().int().min(-840).max(840).default(0) }),
+    response: UsageTotal,
+    page: true,
+  },
+  'models.list': {
+    method: 'GET',
+    path: '/backend/models',
+    response: z.object({ models: z.array(ModelInfo), default: z.string() }),
+    page: true,
+  },
+  'conversations.list': {
+    method: 'GET',
+    path: '/backend/conversations',
+    query: z.object({
+      search: z.string().max(limits.queryChars).optional(),
+      projectId: Id.optional(),
+      /** Opaque, from the page before. */
+      cursor: z.string().max(200).optional(),
+      limit: count.default(50),
+    }),
+    response: z.object({ items: z.array(ConversationSummary), next: z.string().nullable() }),
+    page: true,
+  },
+  'conversations.create': {
+    method: 'POST',
+    path: '/backend/conversations',
+    body: z.object({
+      id: Id,
+      title: z.string().max(limits.titleChars).default(''),
+      projectId: Id.nullable().default(null),
+    }),
+    response: ConversationSummary,
+    page: true,
+  },
+  'conversations.get': {
+    method: 'GET',
+    path: '/backend/conversations/:conversationId',
+    params: conversation,
+    /** How many of the newest turns to bring along. */
+    query: z.object({ limit: count.default(20) }),
+    response: ConversationSnapshot,
+    page: true,
+  },
+  'conversations.rename': {
+    method: 'PATCH',
+    path: '/backend/conversations/:conversationId',
+    params: conversation,
+    body: z.object({ title: z.string().trim().min(1).max(limits.titleChars) }),
+    response: ConversationSummary,
+    page: true,
+  },
+  /** Undoable for 30 days by `conversations.restore`. */
+  'conversations.delete': {
+    method: 'DELETE',
+    path: '/backend/conversations/:conversationId',
+    params: conversation,
+    response: NoContent,
+    page: true,
+  },
+  'conversations.restore': {
+    method: 'POST',
+    path: '/backend/conversations/:conversationId/restore',
+    params: conversation,
+    response: ConversationSummary,
+    page: true,
+  },
+  /** A new conversation with a copy of everything up to and with the turn. */
+  'conversations.branch': {
+    method: 'POST',
+    path: '/backend/conversations/:conversationId/branch',
+    params: conversation,
+    body: z.object({ id: Id, turnId: Id }),
+    response: ConversationSummary,
+    page: true,
+  },
+  /** Shows another branch: the head becomes the newest turn below the one named. */
+  'conversations.show': {
+    method: 'POST',
+    path: '/backend/conversations/:conversationId/head',
+    params: conversation,
+    body: z.object({ turnId: Id }),
+    response: NoContent,
+    page: true,
+  },
+  'conversations.export': {
+    method: 'GET',
+    path: '/backend/conversations/:conversationId/export',
+    params: conversation,
+    response: z.object({ title: z.string(), markdown: z.string() }),
+    page: true,
+  },
+  'conversations.events': {
+    method: 'GET',
+    path: '/backend/conversations/:conversationId/events',
+    params: conversation,
+    /** The `Last-Event-ID` header, where present, counts instead. */
+    query: z.object({ after: z.coerce.number().int().min(0).default(0) }),
+    response: ReceivedEvent,
+    stream: true,
+  },
+  'turns.list': {
+    method: 'GET',
+    path: '/backend/conversations/:conversationId/turns',
+    params: conversation,
+    /** `at` and its ancestors, at most `limit`. */
+    query: z.object({ at: Id, limit: count.default(20) }),
+    response: TurnPage,
+    page: true,
+  },
+  /** Sending the same turn id again changes nothing and answers the same. */
+  'turns.create': {
+    method: 'POST',
+    path: '/backend/conversations/:conversationId/turns',
+    params: conversation,
+    body: z.object({
+      turnId: Id,
+      parent: Id.nullable(),
+      text: z.string().max(limits.messageChars),
+      attachments: z.array(NewAttachment).max(limits.attachments).default([]),
+      /** Attachments of this earlier turn are taken over (edit and resend, ask again). */
+      attachmentsOf: Id.optional(),
+      model: z.string().min(1).max(200).nullable().default(null),
+      thinking: z.boolean().default(false),
+    }),
+    /** `seq` of the `turn.created` event. */
+    response: z.object({ turnId: Id, seq: z.int() }),
+    page: true,
+  },
+  /** Stops a running turn, or takes a queued one out. Stopping one that has ended changes nothing. */
+  'turns.stop': {
+    method: 'POST',
+    path: '/backend/conversations/:conversationId/turns/:turnId/stop',
+    params: turn,
+    response: NoContent,
+    page: true,
+  },
+  'blobs.get': {
+    method: 'GET',
+    path: '/backend/blobs/:hash',
+    params: z.object({ hash: BlobHash }),
+    response: z.object({ mediaType: ImageMediaType, data: z.base64() }),
+    page: true,
+  },
+} as const satisfies Record<string, RouteShape>;
+
+export type Routes = typeof routes;
+export type RouteName = keyof Routes;
+export type PageRouteName = { [N in RouteName]: Routes[N] extends { page: true } ? N : never }[RouteName];
+
+type In<T> = T extends z.ZodType ? z.input<T> : never;
+type Out<T> = T extends z.ZodType ? z.output<T> : undefined;
+type Field<N extends RouteName, K extends string> = K extends keyof Routes[N] ? Routes[N][K] : undefined;
+
+/** What a caller passes: only the parts that the route has. */
+export type RouteInput<N extends RouteName> = {
+  [K in 'params' | 'query' | 'body' as Field<N, K> extends z.ZodType ? K : never]: In<Field<N, K>>;
+};
+/** What a handler receives, checked and with defaults filled in. */
+export type RouteChecked<N extends RouteName> = {
+  [K in 'params' | 'query' | 'body']: Out<Field<N, K>>;
+};
+export type RouteOutput<N extends RouteName> = z.output<Routes[N]['response']>;
+
+export function isPageRoute(name: string): name is PageRouteName {
+  return Object.hasOwn(routes, name) && 'page' in routes[name as RouteName];
+}
