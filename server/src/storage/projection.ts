@@ -1,0 +1,270 @@
+import type { Event, Usage } from '@devlm/protocol/events.ts';
+import { addTurns, answerText, emptyConversation, joinDeltas } from '@devlm/protocol/reducer.ts';
+import type { UpdateObject } from 'kysely';
+import { conflict, notFound } from './problems.ts';
+import { chunks, eventsOfTurns } from './rows.ts';
+import type { Database, EventTable, SearchTextTable, TurnTable, Tx } from './schema.ts';
+import { searchable, wordsOf } from './search-text.ts';
+import type { SqlDialect } from './sql-dialect.ts';
+import type { NewEvent } from './store.ts';
+
+/** An event on its way into the log. */
+export interface Draft {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly body: NewEvent;
+}
+
+/**
+ * Writes events at the end of a conversation and everything that is derived from them. The update
+ * of the conversation comes first: it hands out the sequence numbers and makes every other writer
+ * of this conversation wait for the end of the transaction.
+ * @param copied The events come from another conversation, where what they cost is already counted.
+ */
+export async function writeEvents(
+  tx: Tx,
+  dialect: SqlDialect,
+  conversationId: string,
+  drafts: readonly Draft[],
+  copied = false,
+): Promise<Event[]> {
+  const conversation = await tx
+    .updateTable('conversations')
+    .set((eb) => ({
+      ...conversationChange(drafts, copied),
+      last_seq: eb('last_seq', '+', drafts.length),
+      ...increments(eb, drafts),
+    }))
+    .where('id', '=', conversationId)
+    .returning('last_seq')
+    .executeTakeFirst();
+  if (!conversation) throw notFound('conversation');
+
+  const turns = await Turns.read(tx, conversationId, drafts);
+  const rows: EventTable[] = [];
+  const events: Event[] = [];
+  let seq = conversation.last_seq - drafts.length;
+  for (const { at, body } of drafts) {
+    seq++;
+    const turnId = turns.apply(body, seq, at);
+    rows.push({ conversation_id: conversationId, seq, at, turn_id: turnId, data: JSON.stringify(body) });
+    events.push({ seq, at: new Date(at).toISOString(), ...body });
+  }
+  for (const part of chunks(rows)) await tx.insertInto('events').values(part).execute();
+  await turns.write(tx);
+  for (const draft of drafts) {
+    await writeBlobUses(tx, conversationId, draft.body);
+    if (!copied) await writeUsage(tx, conversationId, draft);
+    await writeSearchTexts(tx, dialect, conversationId, draft.body, turns);
+  }
+  return events;
+}
+
+/** Makes a text of the conversation's that a search can find. */
+export async function addSearchText(
+  tx: Tx,
+  dialect: SqlDialect,
+  row: Pick<SearchTextTable, 'conversation_id' | 'turn_id' | 'part' | 'text'>,
+): Promise<void> {
+  const text = searchable(row.text);
+  const words = wordsOf(text);
+  if (words.length === 0) return;
+  const { id } = await tx
+    .insertInto('search_texts')
+    .values({ ...row, text })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  await dialect.indexWords(tx, id, words);
+}
+
+type ConversationUpdate = UpdateObject<Database, 'conversations'>;
+
+/** What the conversation becomes, as far as it does not depend on what it was. */
+function conversationChange(drafts: readonly Draft[], copied: boolean): ConversationUpdate {
+  const change: ConversationUpdate = {};
+  for (const { at, body } of drafts) {
+    if (body.type === 'turn.created' || body.type === 'head.moved') change.head = body.turnId;
+    if (body.type === 'conversation.renamed') change.title = JSON.stringify(body.title);
+    // Deltas are no news for the history, and its index is not rewritten 25 times a second.
+    if (!copied && changesHistory.has(body.type)) change.updated_at = at;
+  }
+  return change;
+}
+
+const changesHistory: ReadonlySet<NewEvent['type']> = new Set(['conversation.renamed', 'turn.created', 'turn.ended']);
+
+type Increment = (column: 'turns' | 'open_turns' | 'cost_usd', op: '+', by: number) => ConversationUpdate['turns'];
+
+function increments(eb: Increment, drafts: readonly Draft[]): ConversationUpdate {
+  const change: ConversationUpdate = {};
+  let created = 0;
+  let ended = 0;
+  let cost = 0;
+  for (const { body } of drafts) {
+    if (body.type === 'turn.created') created++;
+    else if (body.type === 'turn.ended') ended++;
+    else cost += spentIn(body)?.costUsd ?? 0;
+  }
+  if (created !== 0) change.turns = eb('turns', '+', created);
+  if (created !== ended) change.open_turns = eb('open_turns', '+', created - ended);
+  if (cost !== 0) change.cost_usd = eb('cost_usd', '+', cost);
+  return change;
+}
+
+/** The turns that a batch of events speaks of: checked, moved on, and written back where they changed. */
+class Turns {
+  readonly #conversationId: string;
+  readonly #rows: Map<string, TurnTable>;
+  readonly #added = new Set<string>();
+  readonly #changed = new Set<string>();
+
+  private constructor(conversationId: string, rows: readonly TurnTable[]) {
+    this.#conversationId = conversationId;
+    this.#rows = new Map(rows.map((row) => [row.turn_id, row]));
+  }
+
+  static async read(tx: Tx, conversationId: string, drafts: readonly Draft[]): Promise<Turns> {
+    const ids = new Set<string>();
+    for (const { body } of drafts) {
+      if ('turnId' in body && body.turnId !== null) ids.add(body.turnId);
+      if (body.type === 'turn.created' && body.parent !== null) ids.add(body.parent);
+    }
+    const rows: TurnTable[] = [];
+    for (const part of chunks([...ids])) {
+      const found = await tx
+        .selectFrom('turns')
+        .selectAll()
+        .where('conversation_id', '=', conversationId)
+        .where('turn_id', 'in', part)
+        .execute();
+      rows.push(...found);
+    }
+    return new Turns(conversationId, rows);
+  }
+
+  get(turnId: string): TurnTable {
+    const row = this.#rows.get(turnId);
+    if (!row) throw notFound('turn');
+    return row;
+  }
+
+  /** Checks an event and applies it. Answers the turn that the event is a part of, if any. */
+  apply(body: NewEvent, seq: number, at: number): string | null {
+    switch (body.type) {
+      case 'conversation.created':
+        throw conflict('The conversation has been created already.');
+      case 'conversation.renamed':
+        return null;
+      case 'head.moved':
+        if (body.turnId !== null) this.get(body.turnId);
+        return null;
+      case 'turn.created':
+        if (this.#rows.has(body.turnId)) throw conflict('A message with this id is already in the conversation.');
+        if (body.parent !== null) this.get(body.parent);
+        this.#added.add(body.turnId);
+        this.#rows.set(body.turnId, {
+          conversation_id: this.#conversationId,
+          turn_id: body.turnId,
+          parent: body.parent,
+          status: 'queued',
+          attempts: 0,
+          created_at: at,
+          created_seq: seq,
+          started_seq: null,
+          ended_seq: null,
+        });
+        return body.turnId;
+      default: {
+        const row = this.get(body.turnId);
+        if (row.status === 'ended') throw conflict('The turn has ended already.');
+        const next = { ...row, started_seq: row.started_seq ?? seq };
+        if (body.type === 'turn.started') Object.assign(next, { status: 'running', attempts: body.attempt });
+        if (body.type === 'turn.ended') Object.assign(next, { status: 'ended', ended_seq: seq });
+        if (row.started_seq === null || body.type === 'turn.started' || body.type === 'turn.ended') {
+          this.#changed.add(body.turnId);
+          this.#rows.set(body.turnId, next);
+        }
+        return body.turnId;
+      }
+    }
+  }
+
+  async write(tx: Tx): Promise<void> {
+    const added = [...this.#added].map((id) => this.get(id));
+    for (const part of chunks(added)) await tx.insertInto('turns').values(part).execute();
+    for (const id of this.#changed) {
+      if (this.#added.has(id)) continue;
+      const { status, attempts, started_seq, ended_seq } = this.get(id);
+      await tx
+        .updateTable('turns')
+        .set({ status, attempts, started_seq, ended_seq })
+        .where('conversation_id', '=', this.#conversationId)
+        .where('turn_id', '=', id)
+        .execute();
+    }
+  }
+}
+
+/** What a step cost; an abandoned one costs too. */
+function spentIn(body: NewEvent): { usage: Usage; costUsd: number | null } | null {
+  if (body.type !== 'step.ended' && body.type !== 'step.abandoned') return null;
+  return body.usage ? { usage: body.usage, costUsd: body.costUsd ?? null } : null;
+}
+
+async function writeUsage(tx: Tx, conversationId: string, { at, body }: Draft): Promise<void> {
+  const spent = spentIn(body);
+  if (!spent) return;
+  await tx
+    .insertInto('usage')
+    .values({
+      conversation_id: conversationId,
+      at,
+      input_tokens: spent.usage.inputTokens,
+      output_tokens: spent.usage.outputTokens,
+      cache_read_tokens: spent.usage.cacheReadTokens,
+      cache_write_tokens: spent.usage.cacheWriteTokens,
+      cost_usd: spent.costUsd,
+    })
+    .execute();
+}
+
+async function writeBlobUses(tx: Tx, conversationId: string, body: NewEvent): Promise<void> {
+  if (body.type !== 'turn.created') return;
+  const uses = body.attachments.flatMap((a) =>
+    a.kind === 'image' ? [{ conversation_id: conversationId, hash: a.blob }] : [],
+  );
+  if (uses.length === 0) return;
+  await tx
+    .insertInto('blob_uses')
+    .values(uses)
+    .onConflict((conflicting) => conflicting.doNothing())
+    .execute();
+}
+
+async function writeSearchTexts(
+  tx: Tx,
+  dialect: SqlDialect,
+  conversationId: string,
+  body: NewEvent,
+  turns: Turns,
+): Promise<void> {
+  const row = { conversation_id: conversationId, turn_id: null };
+  if (body.type === 'conversation.renamed') {
+    await tx
+      .deleteFrom('search_texts')
+      .where('conversation_id', '=', conversationId)
+      .where('part', '=', 'title')
+      .execute();
+    await addSearchText(tx, dialect, { ...row, part: 'title', text: body.title });
+  } else if (body.type === 'turn.created') {
+    await addSearchText(tx, dialect, { ...row, turn_id: body.turnId, part: 'message', text: body.text });
+  } else if (body.type === 'turn.ended') {
+    const turn = turns.get(body.turnId);
+    const events = (await eventsOfTurns(tx, conversationId, [turn])).get(body.turnId) ?? [];
+    const record = { turnId: body.turnId, siblings: [], events: joinDeltas(events) };
+    const state = addTurns(emptyConversation(conversationId), [record]).turns[body.turnId];
+    if (state) {
+      await addSearchText(tx, dialect, { ...row, turn_id: body.turnId, part: 'answer', text: answerText(state) });
+    }
+  }
+}

@@ -1,0 +1,142 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, extname, join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+
+/*
+ * Backups are compact copies of the whole database, checked before they count. All of the work
+ * is done in a worker: reading a large file would hold up every conversation meanwhile.
+ */
+
+/** Daily backups kept. */
+const kept = 3;
+
+/** Makes today's backup if there is none yet, and removes those beyond the newest three. */
+export async function backUpDaily(file: string, now: Date): Promise<void> {
+  const day = now.toISOString().slice(0, 10);
+  const existing = dailyBackups(file);
+  if (!existing.some((path) => path.endsWith(`-${day}.db`))) await backUp(file, day);
+  for (const old of dailyBackups(file).slice(kept)) rmSync(old, { force: true });
+}
+
+/** Writes and checks `backups/<name>-<label>.db`. Under that name there is only ever a whole, checked file. */
+export async function backUp(file: string, label: string): Promise<void> {
+  const folder = backupFolder(file);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  removeLeftovers(folder);
+  const target = join(folder, `${stem(file)}-${label}.db`);
+  const temporary = `${target}.${process.pid}.tmp`;
+  try {
+    // An empty file with our mode; SQLite writes into it.
+    closeSync(openSync(temporary, 'w', 0o600));
+    await inWorker({ source: file, target: temporary });
+    await inWorker({ check: temporary });
+    sync(temporary, 'r+');
+    renameSync(temporary, target);
+    if (process.platform !== 'win32') sync(folder, 'r');
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** The newest backup that is whole, or null. */
+export async function newestGoodBackup(file: string): Promise<string | null> {
+  const paths = backups(file).sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+  for (const path of paths) {
+    const good = await inWorker({ check: path }).then(
+      () => true,
+      () => false,
+    );
+    if (good) return path;
+  }
+  return null;
+}
+
+/** Newest first. */
+function dailyBackups(file: string): string[] {
+  return backups(file)
+    .filter((path) => /-\d{4}-\d{2}-\d{2}\.db$/.test(path))
+    .sort()
+    .reverse();
+}
+
+function backups(file: string): string[] {
+  const folder = backupFolder(file);
+  return filesIn(folder)
+    .filter((name) => name.startsWith(`${stem(file)}-`) && name.endsWith('.db'))
+    .map((name) => join(folder, name));
+}
+
+/** What a server left that ended in the middle of a backup. */
+function removeLeftovers(folder: string): void {
+  for (const name of filesIn(folder)) {
+    if (/\.tmp(-journal)?$/.test(name)) rmSync(join(folder, name), { force: true });
+  }
+}
+
+function filesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function backupFolder(file: string): string {
+  return join(dirname(file), 'backups');
+}
+
+function stem(file: string): string {
+  return basename(file, extname(file));
+}
+
+function sync(path: string, flags: string): void {
+  const descriptor = openSync(path, flags);
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+type Job = { readonly source: string; readonly target: string } | { readonly check: string };
+
+/** As text, because the server ships as one file. Node's CommonJS; answers undefined, or what went wrong. */
+const workerSource = `
+const { parentPort, workerData: job } = require('node:worker_threads');
+const { DatabaseSync } = require('node:sqlite');
+try {
+  const database = new DatabaseSync(job.check ?? job.source, { readOnly: true, timeout: 10000 });
+  if (job.check) {
+    const [first] = Object.values(database.prepare('pragma integrity_check(1)').get());
+    if (first !== 'ok') throw Object.assign(new Error(first), { errcode: 11 });
+    database.prepare('select count(*) from schema_versions').get();
+  } else {
+    database.prepare('vacuum into ?').run(job.target);
+  }
+  database.close();
+  parentPort.postMessage({});
+} catch (error) {
+  parentPort.postMessage({ message: String(error.message), errcode: error.errcode ?? 0 });
+}
+`;
+
+class WorkerError extends Error {
+  readonly errcode: number;
+
+  constructor(message: string, errcode: number) {
+    super(message);
+    this.errcode = errcode;
+  }
+}
+
+async function inWorker(job: Job): Promise<void> {
+  const worker = new Worker(workerSource, { eval: true, workerData: job, execArgv: ['--no-warnings'] });
+  const answer = await new Promise<{ message?: string; errcode?: number }>((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+    worker.once('exit', (code) => reject(new Error(`the backup's worker ended with ${code}`)));
+  });
+  await worker.terminate();
+  if (answer.message !== undefined) throw new WorkerError(answer.message, answer.errcode ?? 0);
+}

@@ -1,0 +1,95 @@
+import type { Event, EventBody } from '@devlm/protocol/events.ts';
+import type { TurnRecord } from '@devlm/protocol/reducer.ts';
+import type { ConversationSummary, UsageTotal } from '@devlm/protocol/routes.ts';
+
+/** A turn as the store projects it from the events, in the same transaction as the append. */
+export interface TurnRow {
+  readonly conversationId: string;
+  readonly turnId: string;
+  readonly parent: string | null;
+  readonly status: 'queued' | 'running' | 'ended';
+  /** How often the turn has been started; more than once means a server died over it. */
+  readonly attempts: number;
+  /** `seq` of its `turn.created`. */
+  readonly createdSeq: number;
+}
+
+/** Who an event log row belongs to is decided by the store: an id and a time come from there. */
+export type NewEvent = EventBody;
+
+export interface ListOptions {
+  /** Matches titles, messages and answers, by word prefixes, in any order. */
+  readonly search?: string | undefined;
+  readonly projectId?: string | undefined;
+  readonly cursor?: string | undefined;
+  readonly limit: number;
+}
+
+export interface Blob {
+  readonly mediaType: string;
+  readonly data: Uint8Array;
+}
+
+/**
+ * The port of everything that must survive. Every method is atomic; every failure is a
+ * `ProblemError` with code `not_found`, `conflict`, `bad_request` (an unknown cursor), `store_busy`,
+ * `store_full`, `store_newer`, `store_damaged` or `store_unavailable`.
+ */
+export interface Store {
+  readonly kind: 'sqlite' | 'postgres';
+
+  /** Writes `conversation.created` as event 1. The same id again answers the existing one. */
+  createConversation(conversation: {
+    id: string;
+    title: string;
+    projectId: string | null;
+  }): Promise<ConversationSummary>;
+  /** Null when there is none; a deleted one has `deletedAt`. */
+  conversation(id: string): Promise<(ConversationSummary & { head: string | null; lastSeq: number }) | null>;
+  /**
+   * Newest change first, deleted ones left out. A change is a new title, a new message or the end
+   * of a turn; the events in between move nothing.
+   */
+  conversations(options: ListOptions): Promise<{ items: ConversationSummary[]; next: string | null }>;
+  /** Marks or unmarks as deleted. `not_found` when there is none. */
+  setDeleted(id: string, deleted: boolean): Promise<void>;
+  /** Removes for good what was marked deleted before the time, with blobs that nothing else uses. Answers how many. */
+  purgeDeleted(before: Date): Promise<number>;
+  /**
+   * Copies the branch that ends in the turn into a new conversation, with new sequence numbers.
+   * A turn that has not ended is copied as stopped.
+   */
+  branch(from: { conversationId: string; turnId: string }, id: string): Promise<ConversationSummary>;
+
+  /**
+   * Appends in one transaction, gives each event the next sequence number, and updates the
+   * projections (title, head, turns, usage, search text at the end of a turn) from the events.
+   * `not_found` without the conversation or the event's turn; `conflict` when a `turn.created`
+   * repeats a turn id. Events of a turn that has ended are refused with `conflict`.
+   */
+  append(conversationId: string, events: readonly NewEvent[]): Promise<Event[]>;
+  /** Events with `seq > after`, in order, at most `limit`. */
+  events(conversationId: string, after: number, limit: number): Promise<Event[]>;
+  turn(conversationId: string, turnId: string): Promise<TurnRow | null>;
+  /** The turn and its ancestors, oldest first, at most `limit`; `older` is the parent of the first. */
+  branchOf(
+    conversationId: string,
+    turnId: string,
+    limit: number,
+  ): Promise<{ turns: TurnRecord[]; older: string | null }>;
+  /** The newest turn at or below the given one, following the newest child each time. */
+  newestBelow(conversationId: string, turnId: string): Promise<string>;
+  /** All turns that have not ended, oldest first. What a starting server takes up again. */
+  openTurns(): Promise<TurnRow[]>;
+
+  /** Content-addressed: the same bytes give the same SHA-256 hex. */
+  putBlob(blob: Blob): Promise<string>;
+  blob(hash: string): Promise<Blob | null>;
+
+  /** Sum of all `step.ended` since the time, and of `step.abandoned` that cost something. Copies made by `branch` are left out. */
+  usageSince(since: Date): Promise<UsageTotal>;
+
+  /** Daily upkeep; safe to call at any time. */
+  maintain(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,101 @@
+import type { TurnRecord } from '@devlm/protocol/reducer.ts';
+import { type Expression, type SqlBool, sql } from 'kysely';
+import { notFound } from './problems.ts';
+import { chunks, eventsOfTurns, isId } from './rows.ts';
+import type { Db, TurnTable } from './schema.ts';
+
+/** The turn and its ancestors, oldest first, at most `limit`; empty when there is no such turn. */
+export async function pathOf(db: Db, conversationId: string, turnId: string, limit: number): Promise<TurnTable[]> {
+  if (!isId(conversationId) || !isId(turnId)) return [];
+  return db
+    .withRecursive('path', (cte) =>
+      cte
+        .selectFrom('turns')
+        .selectAll('turns')
+        .select(sql<number>`cast(1 as bigint)`.as('depth'))
+        .where('conversation_id', '=', conversationId)
+        .where('turn_id', '=', turnId)
+        .unionAll(
+          cte
+            .selectFrom('turns')
+            .innerJoin('path', 'path.parent', 'turns.turn_id')
+            .selectAll('turns')
+            .select(sql<number>`path.depth + 1`.as('depth'))
+            .where('turns.conversation_id', '=', conversationId)
+            .where('path.depth', '<', limit),
+        ),
+    )
+    .selectFrom('path')
+    .selectAll()
+    .orderBy('depth', 'desc')
+    .execute();
+}
+
+/** @throws ProblemError `not_found` */
+export async function readBranch(
+  db: Db,
+  conversationId: string,
+  turnId: string,
+  limit: number,
+): Promise<{ turns: TurnRecord[]; older: string | null }> {
+  const path = await pathOf(db, conversationId, turnId, limit);
+  if (path.length === 0) throw notFound('turn');
+  const children = await childrenOf(db, conversationId, new Set(path.map((turn) => turn.parent)));
+  const events = await eventsOfTurns(db, conversationId, path);
+  return {
+    turns: path.map((turn) => ({
+      turnId: turn.turn_id,
+      siblings: children.get(turn.parent) ?? [turn.turn_id],
+      events: events.get(turn.turn_id) ?? [],
+    })),
+    older: path[0]?.parent ?? null,
+  };
+}
+
+/** @throws ProblemError `not_found` */
+export async function newestBelow(db: Db, conversationId: string, turnId: string): Promise<string> {
+  const [turn] = await pathOf(db, conversationId, turnId, 1);
+  if (!turn) throw notFound('turn');
+  const { rows } = await sql<{ turn_id: string }>`
+    with recursive path(turn_id, depth) as (
+      select cast(${turnId} as text), 0
+      union all
+      select (
+        select child.turn_id from turns child
+        where child.conversation_id = ${conversationId} and child.parent = path.turn_id
+        order by child.created_seq desc limit 1
+      ), path.depth + 1
+      from path where path.turn_id is not null
+    )
+    select turn_id from path where turn_id is not null order by depth desc limit 1`.execute(db);
+  return rows[0]?.turn_id ?? turnId;
+}
+
+/** Turn ids by parent, oldest first. */
+async function childrenOf(
+  db: Db,
+  conversationId: string,
+  parents: ReadonlySet<string | null>,
+): Promise<Map<string | null, string[]>> {
+  const children = new Map<string | null, string[]>();
+  for (const part of chunks([...parents])) {
+    const rows = await db
+      .selectFrom('turns')
+      .select(['turn_id', 'parent'])
+      .where('conversation_id', '=', conversationId)
+      .where((eb) => {
+        const ids = part.filter((parent) => parent !== null);
+        const any: Expression<SqlBool>[] = ids.length > 0 ? [eb('parent', 'in', ids)] : [];
+        if (part.includes(null)) any.push(eb('parent', 'is', null));
+        return eb.or(any);
+      })
+      .orderBy('created_seq')
+      .execute();
+    for (const { turn_id, parent } of rows) {
+      const known = children.get(parent);
+      if (known) known.push(turn_id);
+      else children.set(parent, [turn_id]);
+    }
+  }
+  return children;
+}

@@ -1,0 +1,179 @@
+import { addTurns, answerText, emptyConversation, shownPath } from '@devlm/protocol/reducer.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Store } from '../../server/src/storage/store.ts';
+import { Clock, events as e, makeStores, type StoreMaker, storeKinds } from '../support/stores.ts';
+
+const problem = (code: string) => expect.objectContaining({ problem: expect.objectContaining({ code }) });
+
+/*
+ *  a ─ b ─ d ─ f
+ *    └ c ─ e      b, c: siblings; h, i: beginnings of their own beside a
+ *  h
+ *  i
+ */
+const tree: [string, string | null][] = [
+  ['a', null],
+  ['b', 'a'],
+  ['c', 'a'],
+  ['d', 'b'],
+  ['e', 'c'],
+  ['h', null],
+  ['f', 'd'],
+  ['i', null],
+];
+
+describe.each(storeKinds)('the tree of turns on %s', (kind) => {
+  let stores: StoreMaker;
+  let store: Store;
+  let clock: Clock;
+
+  beforeAll(async () => {
+    stores = await makeStores(kind);
+  });
+  afterAll(() => stores[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    clock = new Clock();
+    store = await stores.fresh(clock.now);
+    for (const id of ['c', 'noise']) {
+      await store.createConversation({ id, title: `Title of ${id}`, projectId: 'p' });
+      for (const [turn, parent] of tree) await store.append(id, [e.turn(turn, parent), ...e.answer(turn, `A ${turn}`)]);
+    }
+  });
+
+  const ids = async (turnId: string, limit: number) => {
+    const { turns, older } = await store.branchOf('c', turnId, limit);
+    return { ids: turns.map((turn) => turn.turnId).join(''), older };
+  };
+
+  test('gives the turn and its ancestors, oldest first', async () => {
+    expect(await ids('f', 10)).toEqual({ ids: 'abdf', older: null });
+    expect(await ids('f', 4)).toEqual({ ids: 'abdf', older: null });
+    expect(await ids('f', 3)).toEqual({ ids: 'bdf', older: 'a' });
+    expect(await ids('f', 1)).toEqual({ ids: 'f', older: 'd' });
+    expect(await ids('a', Number.MAX_SAFE_INTEGER)).toEqual({ ids: 'a', older: null });
+    await expect(store.branchOf('c', 'nobody', 10)).rejects.toEqual(problem('not_found'));
+    await expect(store.branchOf('nobody', 'a', 10)).rejects.toEqual(problem('not_found'));
+  });
+
+  test('knows the siblings of each, oldest first', async () => {
+    const { turns } = await store.branchOf('c', 'e', 10);
+    expect(turns.map((turn) => turn.siblings.join(''))).toEqual(['ahi', 'bc', 'e']);
+  });
+
+  test("brings each turn's own events, whatever was written in between", async () => {
+    await store.append('c', [e.turn('x', 'f'), e.turn('y', 'x'), e.started('x')]);
+    await store.append('c', [{ type: 'head.moved', turnId: 'x' }, e.delta('x', '1'), e.delta('y', 'early')]);
+    await store.append('c', [e.delta('x', '2'), e.turn('z', 'y'), e.ended('y'), e.delta('x', '3')]);
+    const log = await store.events('c', 0, 1_000);
+    const { turns } = await store.branchOf('c', 'z', 10);
+    expect(turns.map((turn) => turn.turnId).join('')).toBe('abdfxyz');
+    for (const turn of turns) {
+      const own = log.filter(
+        (event) => event.type !== 'head.moved' && 'turnId' in event && event.turnId === turn.turnId,
+      );
+      expect(turn.events).toEqual(own);
+    }
+    const path = shownPath(addTurns(emptyConversation('c'), turns), 'z').turns;
+    expect(path.map((turn) => turn.status)).toEqual([...Array(4).fill('completed'), 'running', 'completed', 'queued']);
+  });
+
+  test('finds the newest turn below another', async () => {
+    const below = (turnId: string) => store.newestBelow('c', turnId);
+    expect(await Promise.all(['a', 'b', 'c', 'd', 'f', 'h'].map(below))).toEqual(['e', 'f', 'e', 'f', 'f', 'h']);
+    await store.append('c', [e.turn('z', 'b')]);
+    expect(await below('b')).toBe('z');
+    expect(await below('a')).toBe('e');
+    await expect(below('nobody')).rejects.toEqual(problem('not_found'));
+  });
+
+  test('follows a turn from its message to its end', async () => {
+    const row = { conversationId: 'c', turnId: 'x', parent: 'f', createdSeq: 74 };
+    await store.append('c', [e.turn('x', 'f')]);
+    expect(await store.turn('c', 'x')).toEqual({ ...row, status: 'queued', attempts: 0 });
+    await store.append('c', [e.started('x')]);
+    await store.append('c', [e.started('x', 2)]);
+    expect(await store.turn('c', 'x')).toEqual({ ...row, status: 'running', attempts: 2 });
+    await store.append('c', [e.ended('x')]);
+    expect(await store.turn('c', 'x')).toEqual({ ...row, status: 'ended', attempts: 2 });
+    expect(await store.turn('c', 'nobody')).toBeNull();
+    expect(await store.turn('nobody', 'x')).toBeNull();
+  });
+
+  test('lists the turns that have not ended, oldest first', async () => {
+    expect(await store.openTurns()).toEqual([]);
+    await store.append('noise', [e.turn('late', 'f')]);
+    clock.advance(-60_000);
+    await store.append('c', [e.turn('x', 'f'), e.turn('y', 'x'), e.started('x')]);
+    clock.advance(30_000);
+    await store.append('c', [e.turn('z', 'y'), e.ended('y')]);
+    expect(await store.openTurns()).toMatchObject([
+      { conversationId: 'c', turnId: 'x', status: 'running', attempts: 1 },
+      { conversationId: 'c', turnId: 'z', status: 'queued' },
+      { conversationId: 'noise', turnId: 'late', status: 'queued' },
+    ]);
+  });
+
+  describe('a branch', () => {
+    test('is a conversation of its own, with the same past', async () => {
+      clock.advance(1_000);
+      const spent = await store.usageSince(new Date(0));
+      const summary = await store.branch({ conversationId: 'c', turnId: 'd' }, 'copy');
+      expect(summary).toMatchObject({
+        id: 'copy',
+        title: 'Title of c',
+        projectId: 'p',
+        turns: 3,
+        busy: false,
+        createdAt: clock.now().toISOString(),
+        updatedAt: clock.now().toISOString(),
+      });
+      const log = await store.events('copy', 0, 1_000);
+      expect(log.map((event) => event.seq)).toEqual(log.map((_, i) => i + 1));
+      expect(log[0]).toMatchObject({
+        type: 'conversation.created',
+        title: 'Title of c',
+        branchOf: { conversationId: 'c', turnId: 'd' },
+      });
+      expect(await store.conversation('copy')).toMatchObject({ head: 'd', lastSeq: log.length });
+      const [copied, original] = await Promise.all(
+        ['copy', 'c'].map(async (id) => {
+          const { turns } = await store.branchOf(id, 'd', 10);
+          return shownPath(addTurns(emptyConversation(id), turns), 'd').turns.map((turn) => ({
+            ...turn,
+            siblings: [],
+          }));
+        }),
+      );
+      expect(copied).toEqual(original);
+      expect(copied?.map(answerText)).toEqual(['A a', 'A b', 'A d']);
+      // Nothing was spent twice.
+      expect(await store.usageSince(new Date(0))).toEqual(spent);
+      expect((await store.conversations({ search: 'A d', limit: 10 })).items.map((item) => item.id)).toContain('copy');
+      // Both go on without the other.
+      await store.append('copy', [e.turn('x', 'd')]);
+      expect(await store.turn('c', 'x')).toBeNull();
+    });
+
+    test('ends a turn that is still under way', async () => {
+      await store.append('c', [e.turn('x', 'f'), e.started('x'), e.delta('x', 'half'), e.turn('y', 'x')]);
+      expect(await store.branch({ conversationId: 'c', turnId: 'y' }, 'copy')).toMatchObject({ turns: 6, busy: false });
+      const log = await store.events('copy', 0, 1_000);
+      expect(log.filter((event) => event.type === 'turn.ended' && event.outcome === 'stopped')).toMatchObject([
+        { turnId: 'x' },
+        { turnId: 'y' },
+      ]);
+      expect(await store.turn('c', 'x')).toMatchObject({ status: 'running' });
+      await store.append('c', [e.delta('x', 'on')]);
+    });
+
+    test('is made once, and not in the place of another', async () => {
+      const from = { conversationId: 'c', turnId: 'b' };
+      const made = await store.branch(from, 'copy');
+      expect(await store.branch(from, 'copy')).toEqual(made);
+      await expect(store.branch({ ...from, turnId: 'a' }, 'copy')).rejects.toEqual(problem('conflict'));
+      await expect(store.branch(from, 'noise')).rejects.toEqual(problem('conflict'));
+      await expect(store.branch({ ...from, turnId: 'nobody' }, 'other')).rejects.toEqual(problem('not_found'));
+      expect(await store.conversation('other')).toBeNull();
+    });
+  });
+});

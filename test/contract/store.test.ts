@@ -1,0 +1,360 @@
+import { Event } from '@devlm/protocol/events.ts';
+import { ConversationSummary } from '@devlm/protocol/routes.ts';
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Store } from '../../server/src/storage/store.ts';
+import { Clock, events as e, makeStores, type StoreMaker, storeKinds } from '../support/stores.ts';
+
+const problem = (code: string) => expect.objectContaining({ problem: expect.objectContaining({ code }) });
+const badIds = ['nobody', '', '\0', "' or 1=1 --", '\ud800', 'x'.repeat(100_000), '日本'];
+
+describe.each(storeKinds)('the store on %s', (kind) => {
+  let stores: StoreMaker;
+  let store: Store;
+  let clock: Clock;
+
+  beforeAll(async () => {
+    stores = await makeStores(kind);
+  });
+  afterAll(() => stores[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    clock = new Clock();
+    store = await stores.fresh(clock.now);
+  });
+
+  const create = (id: string, title = '', projectId: string | null = null) =>
+    store.createConversation({ id, title, projectId });
+
+  test('knows its kind', () => {
+    expect(store.kind).toBe(kind);
+  });
+
+  describe('a conversation', () => {
+    test('begins with its first event', async () => {
+      const summary = await create('c', 'Title', 'p');
+      expect(ConversationSummary.parse(summary)).toEqual({
+        id: 'c',
+        title: 'Title',
+        projectId: 'p',
+        createdAt: '2026-01-01T00:00:00.000Z',
+        updatedAt: '2026-01-01T00:00:00.000Z',
+        deletedAt: null,
+        turns: 0,
+        busy: false,
+        costUsd: 0,
+      });
+      expect(await store.events('c', 0, 10)).toEqual([
+        {
+          seq: 1,
+          at: '2026-01-01T00:00:00.000Z',
+          type: 'conversation.created',
+          title: 'Title',
+          projectId: 'p',
+          branchOf: null,
+        },
+      ]);
+      expect(await store.conversation('c')).toEqual({ ...summary, head: null, lastSeq: 1 });
+    });
+
+    test('is created once, however often it is asked for', async () => {
+      await create('c', 'First');
+      await store.append('c', [e.turn('t')]);
+      const made = await Promise.all([create('c', 'Second'), create('c', 'Third'), create('d'), create('d')]);
+      expect(made.map((summary) => summary.title)).toEqual(['First', 'First', '', '']);
+      expect((await store.conversation('c'))?.lastSeq).toBe(2);
+      expect(await store.events('d', 0, 10)).toHaveLength(1);
+    });
+
+    test('is a projection of its events', async () => {
+      await create('c', 'Old');
+      await store.append('c', [
+        e.turn('t1'),
+        ...e.answer('t1', 'Yes', 0.5),
+        { type: 'conversation.renamed', title: 'New', by: 'person' },
+        e.turn('t2', 't1'),
+      ]);
+      expect(await store.conversation('c')).toMatchObject({
+        title: 'New',
+        head: 't2',
+        turns: 2,
+        busy: true,
+        costUsd: 0.5,
+        lastSeq: 12,
+      });
+      await store.append('c', [e.ended('t2'), { type: 'head.moved', turnId: 't1' }]);
+      expect(await store.conversation('c')).toMatchObject({ head: 't1', busy: false, lastSeq: 14 });
+      await store.append('c', [{ type: 'head.moved', turnId: null }]);
+      expect(await store.conversation('c')).toMatchObject({ head: null });
+    });
+
+    test('that does not exist is null, has no events, and cannot be changed', async () => {
+      for (const id of badIds) {
+        expect(await store.conversation(id)).toBeNull();
+        expect(await store.events(id, 0, 10)).toEqual([]);
+        expect(await store.turn(id, id)).toBeNull();
+        await expect(store.append(id, [e.turn('t')])).rejects.toEqual(problem('not_found'));
+        await expect(store.setDeleted(id, true)).rejects.toEqual(problem('not_found'));
+        await expect(store.branchOf(id, id, 1)).rejects.toEqual(problem('not_found'));
+        await expect(store.newestBelow(id, id)).rejects.toEqual(problem('not_found'));
+        await expect(store.branch({ conversationId: id, turnId: id }, 'b')).rejects.toEqual(problem('not_found'));
+        expect(await store.blob(id)).toBeNull();
+      }
+      expect((await store.conversations({ limit: 10 })).items).toEqual([]);
+    });
+
+    test('is deleted and restored', async () => {
+      await create('c');
+      await store.setDeleted('c', true);
+      clock.advance(1_000);
+      await store.setDeleted('c', true);
+      expect(await store.conversation('c')).toMatchObject({ deletedAt: '2026-01-01T00:00:00.000Z' });
+      expect((await store.conversations({ limit: 10 })).items).toEqual([]);
+      await store.setDeleted('c', false);
+      expect(await store.conversation('c')).toMatchObject({ deletedAt: null });
+      expect((await store.conversations({ limit: 10 })).items).toHaveLength(1);
+    });
+
+    test('is purged only when it has been deleted for long enough', async () => {
+      for (const id of ['kept', 'recent', 'old']) {
+        await create(id, `Title of ${id}`);
+        await store.append(id, [e.turn('t'), ...e.answer('t', 'Words', 1)]);
+      }
+      await store.setDeleted('old', true);
+      clock.advance(10_000);
+      await store.setDeleted('recent', true);
+      expect(await store.purgeDeleted(new Date(clock.time - 5_000))).toBe(1);
+      expect(await store.purgeDeleted(new Date(clock.time - 5_000))).toBe(0);
+      expect(await store.conversation('old')).toBeNull();
+      expect(await store.events('old', 0, 10)).toEqual([]);
+      expect(await store.conversation('recent')).not.toBeNull();
+      expect(await store.conversation('kept')).not.toBeNull();
+      await store.setDeleted('recent', false);
+      const found = await store.conversations({ search: 'title', limit: 10 });
+      expect(found.items.map((item) => item.id).sort()).toEqual(['kept', 'recent']);
+      // The money was spent all the same, and the id is free again.
+      expect((await store.usageSince(new Date(0))).costUsd).toBe(3);
+      expect(await create('old')).toMatchObject({ title: '' });
+    });
+  });
+
+  describe('events', () => {
+    test('get contiguous numbers and come back as they went in', async () => {
+      await create('c');
+      const bodies = [e.turn('t'), ...e.answer('t', 'The answer')];
+      const stored = await store.append('c', bodies);
+      expect(stored.map((event) => event.seq)).toEqual(bodies.map((_, i) => i + 2));
+      for (const event of stored) Event.parse(event);
+      expect(await store.events('c', 1, 100)).toEqual(stored);
+      expect(await store.events('c', 3, 2)).toEqual(stored.slice(2, 4));
+      expect(await store.events('c', 1_000, 2)).toEqual([]);
+    });
+
+    test('none appended is none stored', async () => {
+      await create('c');
+      expect(await store.append('c', [])).toEqual([]);
+      expect((await store.conversation('c'))?.lastSeq).toBe(1);
+    });
+
+    test.each([
+      ['a turn that is not there', [e.delta('nobody', 'x')], 'not_found'],
+      ['a parent that is not there', [e.turn('new', 'nobody')], 'not_found'],
+      ['a head that is not there', [{ type: 'head.moved', turnId: 'nobody' } as const], 'not_found'],
+      ['a turn id again', [e.turn('open')], 'conflict'],
+      ['a turn id twice at once', [e.turn('new'), e.turn('new')], 'conflict'],
+      ['an event of an ended turn', [e.delta('ended', 'late')], 'conflict'],
+      ['a second end', [e.ended('ended')], 'conflict'],
+      ['an end and more', [e.ended('open'), e.delta('open', 'late')], 'conflict'],
+      [
+        'a second beginning',
+        [{ type: 'conversation.created', title: '', projectId: null, branchOf: null } as const],
+        'conflict',
+      ],
+    ])('%s is refused, with all that came with it', async (_what, bad, code) => {
+      await create('c');
+      await store.append('c', [e.turn('open'), e.turn('ended', 'open'), ...e.answer('ended', 'Yes')]);
+      const before = await store.conversation('c');
+      const renamed = { type: 'conversation.renamed', title: 'Changed', by: 'person' } as const;
+      await expect(store.append('c', [renamed, e.turn('other'), ...bad])).rejects.toEqual(problem(code));
+      expect(await store.conversation('c')).toEqual(before);
+      expect(await store.turn('c', 'other')).toBeNull();
+      expect(await store.events('c', before?.lastSeq ?? 0, 10)).toEqual([]);
+      expect(await store.append('c', [e.delta('open', 'on')])).toMatchObject([{ seq: (before?.lastSeq ?? 0) + 1 }]);
+    });
+
+    test('keep every text, whatever is in it', async () => {
+      await create('c');
+      await store.append('c', [e.turn('t')]);
+      let seq = 2;
+      const text = fc.oneof(
+        fc.string({ unit: 'binary' }),
+        fc.string({ unit: 'grapheme' }),
+        fc.array(fc.integer({ min: 0, max: 0xffff })).map((units) => String.fromCharCode(...units)),
+        fc.constantFrom(
+          '\0',
+          'a\0b',
+          '\ud800',
+          '\udfff x \ud83d',
+          '\u2028\ufeff',
+          '\\u0000',
+          "'; drop table events; --",
+        ),
+      );
+      await fc.assert(
+        fc.asyncProperty(text, async (value) => {
+          const title = value.slice(0, 200);
+          const bodies = [e.delta('t', value), { type: 'conversation.renamed', title, by: 'server' } as const];
+          const stored = await store.append('c', bodies);
+          expect(await store.events('c', seq, 10)).toEqual(stored);
+          expect(stored).toMatchObject(bodies);
+          expect((await store.conversation('c'))?.title).toBe(title);
+          seq += 2;
+        }),
+        { numRuns: 150 },
+      );
+    });
+
+    test('may be huge', async () => {
+      await create('c');
+      const text = '漢字 and words 🎉 \0 '.repeat(20_000);
+      const [created, delta] = await store.append('c', [e.turn('t', null, text), e.delta('t', text.repeat(10))]);
+      await store.append('c', [e.ended('t')]);
+      expect((await store.events('c', 1, 2)).map((event) => JSON.stringify(event).length)).toEqual([
+        JSON.stringify(created).length,
+        JSON.stringify(delta).length,
+      ]);
+    });
+
+    test('may be thousands at once', async () => {
+      await create('c');
+      const many = Array.from({ length: 5_000 }, (_, i) => e.turn(`t${i}`, i === 0 ? null : `t${i - 1}`));
+      const stored = await store.append('c', many);
+      expect(await store.events('c', 1, 10_000)).toEqual(stored);
+      expect(await store.conversation('c')).toMatchObject({ turns: 5_000, lastSeq: 5_001, head: 't4999' });
+      const { turns, older } = await store.branchOf('c', 't4999', Number.MAX_SAFE_INTEGER);
+      expect(turns.map((turn) => turn.turnId)).toEqual(many.map((_, i) => `t${i}`));
+      expect(older).toBeNull();
+      expect(await store.newestBelow('c', 't0')).toBe('t4999');
+    });
+  });
+
+  test('takes parallel appends one after another', async () => {
+    await create('a');
+    await create('b');
+    await Promise.all([store.append('a', [e.turn('t')]), store.append('b', [e.turn('t')])]);
+    const work = Array.from({ length: 200 }, (_, i) => {
+      const id = i % 2 === 0 ? 'a' : 'b';
+      const bodies = Array.from({ length: (i % 3) + 1 }, (_each, k) => e.delta('t', `${i}.${k}`));
+      return store.append(id, bodies).then((stored) => ({ id, stored }));
+    });
+    const done = await Promise.all(work);
+    for (const id of ['a', 'b']) {
+      const log = await store.events(id, 0, 1_000);
+      expect(log.map((event) => event.seq)).toEqual(log.map((_, i) => i + 1));
+      for (const { stored } of done.filter((each) => each.id === id)) {
+        // The events of one append are neighbours.
+        const [first] = stored;
+        expect(log.slice((first?.seq ?? 0) - 1, (first?.seq ?? 0) - 1 + stored.length)).toEqual(stored);
+      }
+    }
+  });
+
+  test('lets one of many equal turns in', async () => {
+    await create('c');
+    const tries = await Promise.allSettled(Array.from({ length: 20 }, () => store.append('c', [e.turn('t')])));
+    expect(tries.filter((each) => each.status === 'fulfilled')).toHaveLength(1);
+    for (const each of tries) if (each.status === 'rejected') expect(each.reason).toEqual(problem('conflict'));
+    expect(await store.conversation('c')).toMatchObject({ turns: 1, lastSeq: 2 });
+  });
+
+  describe('blobs', () => {
+    const bytes = (...values: number[]) => Uint8Array.from(values);
+
+    test('are addressed by what is in them', async () => {
+      const data = Uint8Array.from({ length: 100_000 }, (_, i) => i % 256);
+      const hash = await store.putBlob({ mediaType: 'image/png', data });
+      expect(hash).toMatch(/^[0-9a-f]{64}$/);
+      expect(await store.putBlob({ mediaType: 'image/gif', data })).toBe(hash);
+      const back = await store.blob(hash);
+      expect(back?.mediaType).toBe('image/png');
+      expect(Buffer.from(back?.data ?? []).equals(data)).toBe(true);
+      const empty = await store.putBlob({ mediaType: 'image/png', data: bytes() });
+      expect((await store.blob(empty))?.data).toHaveLength(0);
+      expect(await store.blob('0'.repeat(64))).toBeNull();
+    });
+
+    test('are purged with the last conversation that shows them', async () => {
+      const shared = await store.putBlob({ mediaType: 'image/png', data: bytes(1) });
+      const own = await store.putBlob({ mediaType: 'image/png', data: bytes(2) });
+      for (const id of ['a', 'b']) {
+        await create(id);
+        await store.append(id, [e.image('t1', shared), e.image('t2', id === 'a' ? own : shared, 't1')]);
+      }
+      const branched = await store.branch({ conversationId: 'b', turnId: 't1' }, 'branch');
+      expect(branched.turns).toBe(1);
+      await store.setDeleted('a', true);
+      await store.setDeleted('b', true);
+      clock.advance(10_000);
+      const fresh = await store.putBlob({ mediaType: 'image/png', data: bytes(3) });
+      expect(await store.purgeDeleted(new Date(clock.time - 1))).toBe(2);
+      expect(await store.blob(own)).toBeNull();
+      expect(await store.blob(shared)).not.toBeNull();
+      // Just put: the message that shows it may be on its way.
+      expect(await store.blob(fresh)).not.toBeNull();
+      await store.setDeleted('branch', true);
+      clock.advance(1);
+      expect(await store.purgeDeleted(new Date(clock.time))).toBe(1);
+      expect(await store.blob(shared)).toBeNull();
+    });
+  });
+
+  test('adds up what was spent since a time', async () => {
+    expect(await store.usageSince(new Date(0))).toEqual({
+      inputTokens: 0,
+      outputTokens: 0,
+      cacheReadTokens: 0,
+      cacheWriteTokens: 0,
+      costUsd: 0,
+      unpricedSteps: 0,
+    });
+    await create('c');
+    const usage = { inputTokens: 1, outputTokens: 20, cacheReadTokens: 300, cacheWriteTokens: 4_000 };
+    await store.append('c', [e.turn('t'), e.stepEnded('t', 0.25, usage)]);
+    const noon = clock.advance(1_000);
+    const gone = { code: 'x', status: 500, title: 'x', detail: 'x' };
+    await store.append('c', [
+      e.stepEnded('t', 0.5, usage),
+      e.stepEnded('t', null, usage),
+      { type: 'step.abandoned', turnId: 't', stepId: 's', problem: gone, usage, costUsd: 1 },
+      { type: 'step.abandoned', turnId: 't', stepId: 's', problem: gone },
+    ]);
+    const since = await store.usageSince(noon);
+    expect(since).toEqual({
+      inputTokens: 3,
+      outputTokens: 60,
+      cacheReadTokens: 900,
+      cacheWriteTokens: 12_000,
+      costUsd: 1.5,
+      unpricedSteps: 1,
+    });
+    expect((await store.usageSince(new Date(0))).costUsd).toBe(1.75);
+    expect((await store.conversation('c'))?.costUsd).toBe(1.75);
+    expect((await store.usageSince(clock.advance(1))).inputTokens).toBe(0);
+  });
+
+  test('is there again after it was closed, and refuses work while closed', async () => {
+    const place = await stores.place();
+    const first = await stores.open(place, clock.now);
+    await first.createConversation({ id: 'c', title: 'Kept', projectId: null });
+    await first.append('c', [e.turn('t'), ...e.answer('t', 'Answer')]);
+    const log = await first.events('c', 0, 100);
+    await first.maintain();
+    await first.close();
+    await first.close();
+    await expect(first.events('c', 0, 1)).rejects.toEqual(problem('store_unavailable'));
+    await expect(first.append('c', [e.turn('u')])).rejects.toEqual(problem('store_unavailable'));
+    const second = await stores.open(place, clock.now);
+    expect(await second.events('c', 0, 100)).toEqual(log);
+    expect((await second.conversations({ search: 'answer', limit: 1 })).items).toHaveLength(1);
+    await second.close();
+  });
+});

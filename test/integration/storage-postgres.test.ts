@@ -1,0 +1,131 @@
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Migration, migrations } from '../../server/src/storage/migrations.ts';
+import { openPostgres } from '../../server/src/storage/postgres.ts';
+import { type PostgresServer, startPostgres, withClient } from '../support/postgres.ts';
+import { events as e } from '../support/stores.ts';
+
+let server: PostgresServer;
+const open = (url: string) => openPostgres({ url, version: '0.1.0' });
+
+beforeAll(async () => {
+  server = await startPostgres({ sync: false });
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+async function problemOf(work: Promise<unknown>): Promise<ProblemError['problem']> {
+  const error = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof ProblemError)) throw new Error('no problem', { cause: error });
+  return error.problem;
+}
+
+test('a database of a newer version is left alone, and says who made it', async () => {
+  const url = await server.createDatabase();
+  await (await open(url)).close();
+  await withClient(url, (client) => client.query("insert into schema_versions values (7, 'future', '9.8.7', 0)"));
+  const { code, detail } = await problemOf(open(url));
+  expect(code).toBe('store_newer');
+  expect(detail).toContain('DevLM 9.8.7');
+});
+
+test('servers that start together on an empty database make the tables once', async () => {
+  const url = await server.createDatabase();
+  const stores = await Promise.all([open(url), open(url), open(url), open(url)]);
+  const [one, two] = stores;
+  await one?.createConversation({ id: 'c', title: '', projectId: null });
+  await one?.append('c', [e.turn('t')]);
+  const appends = Array.from({ length: 200 }, (_, i) => stores[i % 4]?.append('c', [e.delta('t', String(i))]));
+  await Promise.all(appends);
+  const log = (await two?.events('c', 0, 1_000)) ?? [];
+  expect(log.map((event) => event.seq)).toEqual(Array.from({ length: 202 }, (_, i) => i + 1));
+  for (const store of stores) await store.close();
+});
+
+test('a migration that fails changes nothing', async () => {
+  const url = await server.createDatabase();
+  const failing: Migration = {
+    version: migrations.length + 1,
+    name: 'fails',
+    async up(db) {
+      await db.schema.dropTable('events').execute();
+      await db.schema.dropTable('no_such_table').execute();
+    },
+  };
+  const all = [...migrations, failing];
+  await expect(openPostgres({ url, version: '0.2.0', migrations: all })).rejects.toThrow('no_such_table');
+  const store = await open(url);
+  await store.createConversation({ id: 'c', title: '', projectId: null });
+  expect(await store.events('c', 0, 10)).toHaveLength(1);
+  await store.close();
+});
+
+test.each([
+  ['no server', 'postgresql://me:secret@127.0.0.1:1/devlm', '127.0.0.1:1/devlm'],
+  ['no host', 'postgresql://me:secret@no-such-host.invalid/devlm', 'no-such-host.invalid/devlm'],
+  ['no address', 'nonsense', 'configured address'],
+])('%s is told without the password', async (_what, url, named) => {
+  const { code, detail } = await problemOf(open(url));
+  expect(code).toBe('store_unavailable');
+  expect(detail).toContain(named);
+  expect(detail).not.toContain('secret');
+});
+
+test('a database that is missing or not in UTF-8 is told', async () => {
+  const url = new URL(await server.createDatabase());
+  await withClient(url.href, (client) =>
+    client.query("create database ascii encoding 'SQL_ASCII' locale 'C' template template0"),
+  );
+  url.pathname = '/ascii';
+  expect(await problemOf(open(url.href))).toMatchObject({ code: 'store_unavailable', detail: /UTF8/ });
+  url.pathname = '/missing';
+  expect(await problemOf(open(url.href))).toMatchObject({ code: 'store_unavailable', detail: /missing/ });
+});
+
+test('survives the loss of all its connections, and keeps what it acknowledged', async () => {
+  const url = await server.createDatabase();
+  const store = await open(url);
+  await store.createConversation({ id: 'c', title: '', projectId: null });
+  await store.append('c', [e.turn('t')]);
+  const acknowledged = new Set<string>();
+  let refused = 0;
+  for (let round = 0; round < 5; round++) {
+    const work = Array.from({ length: 40 }, async (_, i) => {
+      const text = `${round}.${i}`;
+      try {
+        await store.append('c', [e.delta('t', text)]);
+        acknowledged.add(text);
+      } catch (error) {
+        if (!(error instanceof ProblemError)) throw error;
+        expect(error.problem.code).toBe('store_unavailable');
+        refused++;
+      }
+    });
+    if (round % 2 === 0) await server.cutConnections(url);
+    await Promise.all(work);
+  }
+  await server.cutConnections(url);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await store.append('c', [e.delta('t', 'after')]);
+  const log = await store.events('c', 0, 1_000);
+  expect(log.map((event) => event.seq)).toEqual(log.map((_, i) => i + 1));
+  const texts = new Set(log.flatMap((event) => (event.type === 'block.delta' ? [event.text] : [])));
+  for (const text of acknowledged) expect(texts.has(text)).toBe(true);
+  expect(refused).toBeGreaterThan(0);
+  await store.close();
+});
+
+test('a lock that is held too long is told as busy', async () => {
+  const url = await server.createDatabase();
+  const store = await open(`${url}&options=${encodeURIComponent('-c lock_timeout=100')}`);
+  await store.createConversation({ id: 'c', title: '', projectId: null });
+  await withClient(url, async (client) => {
+    await client.query('begin; select * from conversations for update');
+    expect((await problemOf(store.append('c', [e.turn('t')]))).code).toBe('store_busy');
+    await client.query('rollback');
+  });
+  expect(await store.append('c', [e.turn('t')])).toMatchObject([{ seq: 2 }]);
+  await store.close();
+});

@@ -1,0 +1,20 @@
+import { openSqlite } from '../../server/src/storage/sqlite.ts';
+
+/*
+ * A process of its own that appends until it is told or killed: `append-loop.ts FILE CONVERSATION COUNT`.
+ * Each line it prints is the text of an event that the store has acknowledged.
+ */
+
+const [file = '', conversationId = '', count = '0'] = process.argv.slice(2);
+const store = await openSqlite({ file, version: '0.1.0' });
+await store.createConversation({ id: conversationId, title: '', projectId: null });
+const turnId = `turn-${process.pid}`;
+const turn = { parent: null, text: 'Go', attachments: [], model: null, thinking: false };
+await store.append(conversationId, [{ type: 'turn.created', turnId, ...turn }]);
+for (let i = 0; i < Number(count); i++) {
+  const text = `${process.pid}.${i}`;
+  await store.append(conversationId, [{ type: 'block.delta', turnId, stepId: 'step', index: 0, text }]);
+  process.stdout.write(`${text}\n`);
+  await new Promise((resolve) => setImmediate(resolve));
+}
+await store.close();
