@@ -1,0 +1,146 @@
+import { readFile } from 'node:fs/promises';
+import { type Block, type ClaudeRequest, type Pace, text, thinking } from '../../test/support/claude/answer.ts';
+import { model } from '../../test/support/claude/models.ts';
+import { blocksOf } from '../../test/support/claude/request.ts';
+import { any } from '../../test/support/claude/scenario.ts';
+import { startClaude } from '../../test/support/claude/server.ts';
+
+/*
+ * A scripted tour of samples/todo, for a first look without an API key. Every answer was written by hand
+ * beforehand; test/unit/claude-stand-in-demo.test.ts holds them against the sample's files.
+ */
+
+/** One stop of the tour. */
+export interface Stop {
+  /** What to ask; the first is the one that is suggested. */
+  readonly prompts: readonly [string, ...string[]];
+  /** Name of the file in `answers/`. */
+  readonly answer: string;
+  /** Suggested prompts of the stops to go on with. */
+  readonly next: readonly string[];
+}
+
+export const tour: readonly Stop[] = [
+  {
+    prompts: ['Explain this project', 'Explain the project', 'What is this project?', 'What does this project do?'],
+    answer: 'explain',
+    next: ['Find the bug', 'How does the web page show the list?'],
+  },
+  {
+    prompts: ['Find the bug', 'Which test fails?', 'Why does the test fail?', 'What is wrong?'],
+    answer: 'bug',
+    next: ['Fix the bug'],
+  },
+  {
+    prompts: ['Fix the bug', 'Fix it', 'Fix the test', 'Fix the failing test'],
+    answer: 'fix',
+    next: ['Write tests for the fix', 'What should I do next?'],
+  },
+  {
+    prompts: ['Write tests for the fix', 'Write tests', 'Add tests', 'Add tests for the fix'],
+    answer: 'tests',
+    next: ['What should I do next?', 'Walk me through every file'],
+  },
+  {
+    prompts: ['How does the web page show the list?', 'Explain render.js', 'Explain web/render.js'],
+    answer: 'web',
+    next: ['Walk me through every file', 'Find the bug'],
+  },
+  {
+    prompts: ['What should I do next?', 'What next?', 'What is worth doing next?'],
+    answer: 'next',
+    next: ['Walk me through every file', 'Fix the bug'],
+  },
+  {
+    prompts: ['Walk me through every file', 'Review the code', 'Review this project'],
+    answer: 'review',
+    next: ['Fix the bug', 'What should I do next?'],
+  },
+];
+
+const greetings = ['Hello', 'Hi', 'Help', 'What can you do?', 'What can I ask?'];
+
+/** The one model of the demo. */
+export const demoModel = model({
+  id: 'scripted-demo',
+  name: 'Scripted demo (not AI)',
+  created: '2026-11-22',
+  line: null,
+  thinking: 'both',
+  input: 200_000,
+  output: 64_000,
+});
+
+/** About as fast as a quick model writes. */
+const pace: Pace = { startDelayMs: 300, chunkChars: 14, chunksPerSecond: 50 };
+
+export interface DemoOptions {
+  /** Default: one that is free. */
+  readonly port?: number;
+  /** Default: about as fast as a quick model writes. */
+  readonly pace?: Pace;
+}
+
+/** Starts the demo on 127.0.0.1, on a free port unless one is given. It takes any key and any model name. */
+export async function startDemo(options: DemoOptions = {}): Promise<AsyncDisposable & { readonly url: string }> {
+  const answers = await loadAnswers();
+  const answer = (request: ClaudeRequest) => answerTo(promptOf(request), answers);
+  return startClaude({
+    port: options.port,
+    pace: options.pace ?? pace,
+    models: [demoModel],
+    anyModelAs: demoModel,
+    keepRequests: 10,
+    scenarios: [{ match: any, answer }],
+  });
+}
+
+/** Thinking and answer of each stop, by the name of its file. */
+export async function loadAnswers(): Promise<ReadonlyMap<string, { thinking: string; text: string }>> {
+  const entries = tour.map(async ({ answer }) => {
+    const source = await readFile(new URL(`answers/${answer}.md`, import.meta.url), 'utf8');
+    const [thought = '', said = ''] = source.split('\n===\n', 2);
+    return [answer, { thinking: thought.trim(), text: said.trim() }] as const;
+  });
+  return new Map(await Promise.all(entries));
+}
+
+/** What the demo says to a prompt. */
+export function answerTo(prompt: string, answers: Awaited<ReturnType<typeof loadAnswers>>): readonly Block[] {
+  const stop = tour.find(({ prompts }) => prompts.some((each) => plain(each) === plain(prompt)));
+  const said = stop && answers.get(stop.answer);
+  if (!said) return [text(greetings.some((each) => plain(each) === plain(prompt)) ? welcome() : unknown())];
+  return [
+    thinking(said.thinking),
+    text(`${said.text}\n\n---\n\nTo go on, ask: ${stop.next.map(quoted).join(' or ')}.`),
+  ];
+}
+
+/** The last thing the person wrote: attachments come before it, as text of their own. */
+function promptOf({ body }: ClaudeRequest): string {
+  const last = body.messages.findLast((message) => message.role === 'user');
+  const block = last && blocksOf(last.content).findLast((each) => each.type === 'text');
+  return block?.type === 'text' ? block.text : '';
+}
+
+/** Case, punctuation and politeness do not matter. */
+function plain(prompt: string): string {
+  const words = prompt.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  return words.filter((word) => word !== 'please').join(' ');
+}
+
+function quoted(prompt: string): string {
+  return `“${prompt}”`;
+}
+
+function prompts(): string {
+  return tour.map((stop) => `- ${quoted(stop.prompts[0])}`).join('\n');
+}
+
+function welcome(): string {
+  return `Hello. This is a **scripted demo, not AI**: every answer was written beforehand, about the sample project in this workspace. It shows how DevLM looks and feels before you add an API key.\n\nThese prompts have an answer:\n\n${prompts()}\n\nStop an answer, edit a message and send it again, or open the conversation in a second window: all of that is the real thing.`;
+}
+
+function unknown(): string {
+  return `This is a scripted demo, not AI, and it has no answer to that. It read nothing but the words of your message, and nothing left this machine.\n\nThese prompts have an answer:\n\n${prompts()}\n\nTo ask anything you like, add an API key.`;
+}

@@ -1,0 +1,179 @@
+import type {
+  ContentBlock,
+  RefusalStopDetails,
+  StopReason,
+  TextCitation,
+  Usage,
+  WebSearchResultBlock,
+} from '@anthropic-ai/sdk/resources/messages';
+import type { MessagesRequest } from './request.ts';
+import { redact } from './signer.ts';
+
+/** A piece of an answer as a test writes it: what is left out (ids, signatures) is filled in. */
+export type Block =
+  | { readonly type: 'text'; readonly text: string; readonly citations?: readonly TextCitation[] }
+  | { readonly type: 'thinking'; readonly thinking: string; readonly signature?: string }
+  | { readonly type: 'redacted_thinking'; readonly data: string }
+  | { readonly type: 'tool_use'; readonly name: string; readonly input: object; readonly id?: string }
+  | { readonly type: 'server_tool_use'; readonly name: ServerToolName; readonly input: object; readonly id?: string }
+  | {
+      readonly type: 'web_search_tool_result';
+      /** The `server_tool_use` before it, unless named. */
+      readonly tool_use_id?: string;
+      readonly content: WebSearchContent;
+    }
+  /** Any other block of the API, streamed as its start and its stop. */
+  | Exclude<ContentBlock, { type: OwnType }>;
+
+type OwnType = 'text' | 'thinking' | 'redacted_thinking' | 'tool_use' | 'server_tool_use' | 'web_search_tool_result';
+type ServerToolName = Extract<ContentBlock, { type: 'server_tool_use' }>['name'];
+type WebSearchContent = Extract<ContentBlock, { type: 'web_search_tool_result' }>['content'];
+
+export function text(words: string, citations?: readonly TextCitation[]): Block {
+  return { type: 'text', text: words, citations };
+}
+
+/** Shown only to a request that asks for thinking, as with the real models. */
+export function thinking(words: string): Block {
+  return { type: 'thinking', thinking: words };
+}
+
+export function redactedThinking(words = 'something'): Block {
+  return { type: 'redacted_thinking', data: redact(words) };
+}
+
+export function toolUse(name: string, input: object, id?: string): Block {
+  return { type: 'tool_use', name, input, id };
+}
+
+export function serverToolUse(name: ServerToolName, input: object, id?: string): Block {
+  return { type: 'server_tool_use', name, input, id };
+}
+
+/** What a web search at the provider found. */
+export function webSearchResult(
+  found: readonly { readonly title: string; readonly url: string; readonly text?: string }[],
+): Block {
+  const content = found.map(
+    ({ title, url, text: words }): WebSearchResultBlock => ({
+      type: 'web_search_result',
+      title,
+      url,
+      encrypted_content: Buffer.from(words ?? title).toString('base64'),
+      page_age: null,
+    }),
+  );
+  return { type: 'web_search_tool_result', content };
+}
+
+/** A citation of a web search's find. */
+export function webCitation(title: string, url: string, citedText: string): TextCitation {
+  return {
+    type: 'web_search_result_location',
+    title,
+    url,
+    cited_text: citedText,
+    encrypted_index: Buffer.from(url).toString('base64'),
+  };
+}
+
+/** How fast an answer comes. By default as fast as it can. */
+export interface Pace {
+  /** Silence between the headers and the first event, milliseconds. */
+  readonly startDelayMs?: number;
+  /** Length of a delta in UTF-16 code units; never cuts a character in two. Default 40. */
+  readonly chunkChars?: number;
+  /** Deltas per second, kept over the whole answer: a late one is not waited for twice. */
+  readonly chunksPerSecond?: number;
+}
+
+/** What happens to an answer on its way. Counts of events include pings and count from the first. */
+export interface Wire {
+  /** Silence before the headers, milliseconds. */
+  readonly headersDelayMs?: number;
+  readonly contentType?: string;
+  /** CRLF line ends instead of LF. */
+  readonly crlf?: boolean;
+  /** Bytes in each write: 1 is byte by byte, Infinity the whole body at once. */
+  readonly chunkBytes?: number;
+  /** Events of kinds that no client knows, or anything else, after so many events. */
+  readonly inject?: readonly { readonly afterEvents: number; readonly event: string; readonly data: unknown }[];
+  /** An `error` event after so many events, and then the end. */
+  readonly error?: { readonly afterEvents: number; readonly type: string; readonly message?: string };
+  /** The connection is closed (or reset) after so many bytes of the body or so many events. */
+  readonly cut?: { readonly atByte?: number; readonly afterEvents?: number; readonly reset?: boolean };
+  /** Nothing more comes after so many bytes or events, until the promise is fulfilled (default never). */
+  readonly stall?: {
+    readonly atByte?: number;
+    readonly afterEvents?: number;
+    readonly until?: Promise<unknown>;
+    /** Pings go on meanwhile. They spoil a stall in the middle of an event. */
+    readonly pingEveryMs?: number;
+  };
+}
+
+/** An answer with all that can be said about it. */
+export interface Reply {
+  readonly blocks: string | Block | readonly (string | Block)[];
+  /** Default: `tool_use` when the last block is one, else `end_turn`. */
+  readonly stopReason?: StopReason;
+  readonly stopDetails?: RefusalStopDetails;
+  /** Replaces what was counted. */
+  readonly usage?: Partial<Usage>;
+  readonly pace?: Pace;
+  readonly wire?: Wire;
+}
+
+/** A body that goes out byte for byte as it is, to streaming and other requests alike. */
+export interface RawReply {
+  readonly raw: string | Uint8Array;
+  readonly wire?: Wire;
+}
+
+/** Something other than a 200. */
+export interface HttpReply {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** A string is sent as it is; an object as JSON, with the request id added. */
+  readonly body: string | object;
+  readonly wire?: Wire;
+}
+
+/** The connection is closed without a word. */
+export interface NoReply {
+  readonly hangUp: 'close' | 'reset';
+}
+
+export type FixedAnswer = string | Block | readonly (string | Block)[] | Reply | RawReply | HttpReply | NoReply;
+export type Answer = FixedAnswer | ((request: ClaudeRequest) => FixedAnswer | Promise<FixedAnswer>);
+
+/** A checked request, as scenarios see it. */
+export interface ClaudeRequest {
+  readonly body: MessagesRequest;
+  /** Text of the last user message. */
+  readonly text: string;
+  /** How many calls the scenario had before, plus one. */
+  readonly call: number;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Brings the short ways to write an answer to the long ones. */
+export function normalise(answer: FixedAnswer): Reply | RawReply | HttpReply | NoReply {
+  if (typeof answer === 'string' || Array.isArray(answer)) return { blocks: answer };
+  if ('type' in answer) return { blocks: answer };
+  return answer as Exclude<FixedAnswer, string | Block | readonly (string | Block)[]>;
+}
+
+/** A recorded or hand-written stream of server-sent events. */
+export function rawSse(raw: string | Uint8Array, wire?: Wire): RawReply {
+  return { raw, wire };
+}
+
+/** A policy refusal, after whatever was said before it. */
+export function refusal(
+  category: RefusalStopDetails['category'] = null,
+  said: Reply['blocks'] = [],
+  explanation: string | null = null,
+): Reply {
+  return { blocks: said, stopReason: 'refusal', stopDetails: { type: 'refusal', category, explanation } };
+}

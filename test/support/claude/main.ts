@@ -1,0 +1,22 @@
+import { parseArgs } from 'node:util';
+import { startDemo } from '../../../scripts/demo/scenarios.ts';
+import { startClaude } from './server.ts';
+
+/*
+ * The stand-in by hand: `node test/support/claude/main.ts [--port N] [--demo]` prints its address and runs until
+ * it is interrupted. Without --demo it echoes.
+ */
+
+const { values } = parseArgs({
+  options: { port: { type: 'string', default: '0' }, demo: { type: 'boolean', default: false } },
+});
+const port = Number(values.port);
+if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+  console.error('--port must be a whole number from 0 to 65535');
+  process.exit(2);
+}
+const standIn = await (values.demo ? startDemo({ port }) : startClaude({ port }));
+console.log(standIn.url);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void standIn[Symbol.asyncDispose]());
+}

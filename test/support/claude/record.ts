@@ -1,0 +1,61 @@
+import type { IncomingMessage } from 'node:http';
+import type { MessagesRequest } from './request.ts';
+
+/** A request as it came in, and what became of it. */
+export interface RecordedRequest {
+  readonly requestId: string;
+  readonly method: string;
+  /** With the query. */
+  readonly path: string;
+  /** Credentials are replaced. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly at: Date;
+  /** The parsed JSON, or the text when it is none. */
+  readonly body: unknown;
+  /** The body, when it is a well-formed message. */
+  readonly message: MessagesRequest | undefined;
+  /** Status of the answer; undefined while there is none. */
+  readonly status: number | undefined;
+  /** The client closed the connection before the answer was complete. */
+  readonly hungUp: { readonly at: Date; readonly afterMs: number; readonly bytesSent: number } | undefined;
+  /** Fulfilled when the answer is complete or the connection gone. */
+  readonly done: Promise<void>;
+}
+
+export type WritableRecord = { -readonly [K in keyof RecordedRequest]: RecordedRequest[K] };
+
+const secret = new Set(['x-api-key', 'authorization', 'proxy-authorization', 'cookie']);
+
+/** The headers as a plain object, lower case, with credentials replaced. */
+export function redactedHeaders(request: IncomingMessage): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value === undefined) continue;
+    headers[name] = secret.has(name) ? '[redacted]' : Array.isArray(value) ? value.join(', ') : value;
+  }
+  return headers;
+}
+
+export class BodyTooLarge extends Error {}
+
+/**
+ * Reads a body of at most `limit` bytes. One that is longer is read on and thrown away, so that the sender is
+ * there to hear about it.
+ */
+export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= limit) chunks.push(chunk);
+      else chunks.length = 0;
+    });
+    request.once('end', () => {
+      if (bytes > limit) reject(new BodyTooLarge());
+      else resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks));
+    });
+    request.once('error', reject);
+    request.once('close', () => reject(new Error('the client went away')));
+  });
+}

@@ -1,0 +1,95 @@
+import type { Answer, ClaudeRequest } from './answer.ts';
+
+/** What a request has to be like. All parts that are given must hold. */
+export interface Conditions {
+  /** Text of the last user message: contains the string, or passes the test. */
+  readonly text?: string | RegExp | ((text: string) => boolean);
+  readonly model?: string | RegExp;
+  /** Only the so-many-th request for which the rest holds, from 1. */
+  readonly nth?: number;
+  /** Default `/v1/messages`. For other paths only HTTP answers make sense. */
+  readonly path?: string;
+  readonly when?: (request: ClaudeRequest) => boolean;
+}
+
+/** A string, expression or function is a condition on the whole: the text, the text, the request. */
+export type Match = string | RegExp | ((request: ClaudeRequest) => boolean) | Conditions;
+
+export interface Scenario {
+  readonly match: Match;
+  readonly answer: Answer;
+  /** How often it answers before it steps aside. Default: always. */
+  readonly times?: number;
+}
+
+/** Matches every message. */
+export const any: Match = {};
+
+export const messagesPath = '/v1/messages';
+
+interface Entry {
+  readonly conditions: Conditions;
+  readonly answer: Answer;
+  readonly times: number;
+  /** How often its conditions held, `nth` aside. */
+  met: number;
+  used: number;
+}
+
+/** The scenarios of a stand-in: the first that matches answers; those added later come first. */
+export class ScenarioBook {
+  #entries: Entry[] = [];
+  readonly #initial: readonly Scenario[];
+
+  constructor(initial: readonly Scenario[]) {
+    this.#initial = initial;
+    this.reset();
+  }
+
+  /** Back to the scenarios it was made with, none of them used. */
+  reset(): void {
+    this.#entries = this.#initial.map(entryOf);
+  }
+
+  add(scenario: Scenario): void {
+    this.#entries.unshift(entryOf(scenario));
+  }
+
+  /** The answer for a request, with the request as that scenario sees it. */
+  find(path: string, request: Omit<ClaudeRequest, 'call'>): { answer: Answer; request: ClaudeRequest } | undefined {
+    for (const entry of this.#entries) {
+      const seen = { ...request, call: entry.used + 1 };
+      if (entry.used >= entry.times || !holds(entry.conditions, path, seen)) continue;
+      entry.met++;
+      if (entry.conditions.nth !== undefined && entry.conditions.nth !== entry.met) continue;
+      entry.used++;
+      return { answer: entry.answer, request: seen };
+    }
+    return undefined;
+  }
+}
+
+function entryOf({ match, answer, times = Number.POSITIVE_INFINITY }: Scenario): Entry {
+  return { conditions: conditionsOf(match), answer, times, met: 0, used: 0 };
+}
+
+function conditionsOf(match: Match): Conditions {
+  if (typeof match === 'string' || match instanceof RegExp) return { text: match };
+  return typeof match === 'function' ? { when: match } : match;
+}
+
+function holds(conditions: Conditions, path: string, request: ClaudeRequest): boolean {
+  const { text, model, when } = conditions;
+  return (
+    path === (conditions.path ?? messagesPath) &&
+    (text === undefined || (typeof text === 'function' ? text(request.text) : fits(text, request.text))) &&
+    (model === undefined ||
+      (typeof model === 'string' ? model === request.body.model : fits(model, request.body.model))) &&
+    (when === undefined || when(request))
+  );
+}
+
+function fits(wanted: string | RegExp, value: string): boolean {
+  // `search` minds no `lastIndex`, so that a global expression matches every time.
+  return typeof wanted === 'string' ? value.includes(wanted) : value.search(wanted) >= 0;
+}
