@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import Anthropic from '@anthropic-ai/sdk';
+import { any } from '../test/support/claude/scenario.ts';
+import { startClaude } from '../test/support/claude/server.ts';
+import { newConversation, Reader, TestServer } from '../test/support/server.ts';
+
+/*
+ * Added latency of the whole path: from the POST of a turn to the first text event at the client,
+ * over the same call made with the SDK straight to the stand-in. The two are measured in turn, one
+ * pair after the other, so that a drifting machine drifts for both. Usage: node bench/first-token.ts [PAIRS]
+ */
+
+const pairs = Number(process.argv[2] ?? 300);
+const warmUp = 30;
+
+await using claude = await startClaude();
+// Paced, so that the end of the answer does not flush its beginning.
+claude.on(any, { blocks: 'word '.repeat(80), pace: { chunkChars: 10, chunksPerSecond: 500 } });
+const dist = new URL('../dist/server.mjs', import.meta.url).pathname;
+await using server = await TestServer.start({ claudeUrl: claude.url, bundle: dist });
+const sdk = new Anthropic({ apiKey: 'sk-test', baseURL: claude.url, maxRetries: 0 });
+
+async function direct(): Promise<number> {
+  const started = performance.now();
+  const stream = await sdk.messages.create({
+    model: 'claude-sonnet-5-5',
+    max_tokens: 1024,
+    stream: true,
+    messages: [{ role: 'user', content: 'hello' }],
+  });
+  let first = 0;
+  for await (const event of stream)
+    if (first === 0 && event.type === 'content_block_delta') first = performance.now() - started;
+  return first;
+}
+
+async function whole(): Promise<number> {
+  const conversationId = await newConversation(server);
+  using reader = new Reader(() => server, conversationId);
+  await reader.until((state) => state.lastSeq >= 1);
+  const turnId = randomUUID();
+  let first = 0;
+  const started = performance.now();
+  reader.onEvent = (event) => {
+    if (first === 0 && event.type === 'block.delta') first = performance.now() - started;
+  };
+  await server.client.call('turns.create', {
+    params: { conversationId },
+    body: { turnId, parent: null, text: 'hello' },
+  });
+  await reader.ended(turnId);
+  return first;
+}
+
+const added: number[] = [];
+const directs: number[] = [];
+for (let pair = -warmUp; pair < pairs; pair++) {
+  const one = await direct();
+  const other = await whole();
+  if (pair < 0) continue;
+  directs.push(one);
+  added.push(other - one);
+  await sleep(2);
+}
+
+const quantile = (values: readonly number[], q: number): number =>
+  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(q * values.length))] ?? Number.NaN;
+const print = (figure: string, value: number) =>
+  console.log(JSON.stringify({ bench: 'first-token', figure, value: Number(value.toFixed(2)), unit: 'ms', pairs }));
+print('direct_p50_ms', quantile(directs, 0.5));
+print('direct_p99_ms', quantile(directs, 0.99));
+print('added_p50_ms', quantile(added, 0.5));
+print('added_p99_ms', quantile(added, 0.99));

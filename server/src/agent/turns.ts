@@ -1,0 +1,216 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EventBody, TurnOutcome } from '@devlm/protocol/events.ts';
+import { limits } from '@devlm/protocol/limits.ts';
+import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
+import { addTurns, emptyConversation, shownPath, type TurnState } from '@devlm/protocol/reducer.ts';
+import type { Logger } from 'pino';
+import type { Provider } from '../llm/provider.ts';
+import type { EventLog } from '../storage/event-log.ts';
+import type { Store } from '../storage/store.ts';
+import { EventWriter } from './event-writer.ts';
+import { runLoop, Stopped, serverRestarted, type Tool } from './loop.ts';
+
+export interface TurnsDeps {
+  readonly store: Store;
+  readonly log: EventLog;
+  readonly provider: Provider;
+  readonly tools: readonly Tool[];
+  readonly logger: Logger;
+  readonly retryBaseMs: number;
+}
+
+/** Turns under way at once on one server; the others wait their turn. */
+const maxRunning = 16;
+/** Turns waiting on one server, over all conversations. */
+const maxWaiting = 500;
+/** A turn that killed the server this often is not tried again. */
+const maxTurnAttempts = 3;
+/** After a restart the editor has to hand over the key again. */
+const keyWaitMs = 120_000;
+
+interface Lane {
+  readonly conversationId: string;
+  readonly queue: { turnId: string; resumed: boolean }[];
+  running: { turnId: string; controller: AbortController; done: Promise<void> } | undefined;
+}
+
+class Closing extends Error {}
+
+/** Runs turns: one at a time in a conversation, in the order of their creation, many conversations at once. */
+export class Turns implements AsyncDisposable {
+  readonly #deps: TurnsDeps;
+  readonly #lanes = new Map<string, Lane>();
+  #closing = false;
+
+  constructor(deps: TurnsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Turns running or waiting. */
+  get busy(): number {
+    let count = 0;
+    for (const lane of this.#lanes.values()) count += lane.queue.length + (lane.running ? 1 : 0);
+    return count;
+  }
+
+  /** @throws ProblemError `queue_full` */
+  assertRoom(conversationId: string): void {
+    const waiting = this.#lanes.get(conversationId)?.queue.length ?? 0;
+    if (waiting < limits.queuedTurns && this.busy < maxWaiting) return;
+    throw new ProblemError(
+      {
+        code: 'queue_full',
+        status: 429,
+        title: 'Too many messages are waiting',
+        detail: `At most ${limits.queuedTurns} messages can wait in a conversation. Wait for an answer, or stop one.`,
+      },
+      { retryAfterMs: 2_000 },
+    );
+  }
+
+  enqueue(conversationId: string, turnId: string, resumed = false): void {
+    const lane = this.#lanes.get(conversationId) ?? { conversationId, queue: [], running: undefined };
+    this.#lanes.set(conversationId, lane);
+    lane.queue.push({ turnId, resumed });
+    this.#next(lane);
+  }
+
+  /** Takes up every turn that an earlier server left. */
+  async resumeAll(): Promise<void> {
+    for (const turn of await this.#deps.store.openTurns()) this.enqueue(turn.conversationId, turn.turnId, true);
+  }
+
+  /** Stops a running turn or takes a waiting one out; resolves when its end is in the log. */
+  async stop(conversationId: string, turnId: string): Promise<void> {
+    const lane = this.#lanes.get(conversationId);
+    if (!lane) return;
+    const waiting = lane.queue.findIndex((entry) => entry.turnId === turnId);
+    if (waiting >= 0) {
+      lane.queue.splice(waiting, 1);
+      await this.#end(conversationId, turnId, 'stopped');
+    } else if (lane.running?.turnId === turnId) {
+      lane.running.controller.abort(new Stopped());
+      await lane.running.done;
+    }
+  }
+
+  /** Stops everything in a conversation. */
+  async stopAll(conversationId: string): Promise<void> {
+    const lane = this.#lanes.get(conversationId);
+    // Waiting ones first, or the next would start as the running one stops.
+    const waiting = lane?.queue.map(({ turnId }) => turnId) ?? [];
+    for (const turnId of waiting) await this.stop(conversationId, turnId);
+    if (lane?.running) await this.stop(conversationId, lane.running.turnId);
+  }
+
+  /** Ends the work without ending the turns: the next server goes on with them. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing = true;
+    const running = [...this.#lanes.values()].flatMap((lane) => (lane.running ? [lane.running] : []));
+    for (const { controller } of running) controller.abort(new Closing());
+    await Promise.race([Promise.all(running.map(({ done }) => done)), sleep(2_000)]);
+  }
+
+  #next(lane: Lane): void {
+    if (this.#closing || lane.running) return;
+    let running = 0;
+    for (const other of this.#lanes.values()) if (other.running) running++;
+    if (running >= maxRunning) return;
+    const entry = lane.queue.shift();
+    if (!entry) {
+      this.#lanes.delete(lane.conversationId);
+      return;
+    }
+    const controller = new AbortController();
+    const done = this.#run(lane.conversationId, entry, controller.signal).finally(() => {
+      lane.running = undefined;
+      this.#next(lane);
+      for (const other of this.#lanes.values()) if (!other.running) this.#next(other);
+    });
+    lane.running = { turnId: entry.turnId, controller, done };
+  }
+
+  async #run(conversationId: string, entry: { turnId: string; resumed: boolean }, signal: AbortSignal): Promise<void> {
+    const { store, log, provider, logger } = this.#deps;
+    const { turnId } = entry;
+    const writer = new EventWriter((events) => log.append(conversationId, events));
+    const readBranch = () => this.#readBranch(conversationId, turnId);
+    try {
+      const row = await store.turn(conversationId, turnId);
+      if (!row || row.status === 'ended') return;
+      if (entry.resumed) {
+        await this.#abandonUnfinished(writer, await readBranch());
+        if (row.attempts >= maxTurnAttempts)
+          throw new ProblemError({
+            ...serverRestarted,
+            detail: 'The companion server ended several times over this answer.',
+            action: 'retry',
+          });
+      }
+      writer.write({ type: 'turn.started', turnId, attempt: row.attempts + 1 });
+      if (entry.resumed) await provider.whenKeySet(keyWaitMs, signal);
+      signal.throwIfAborted();
+      const branch = await readBranch();
+      const turn = branch.at(-1);
+      const modelId = turn?.model ?? (await provider.defaultModel(signal));
+      await runLoop(
+        {
+          model: provider.model(),
+          modelId,
+          tools: this.#deps.tools,
+          writer,
+          readBlob: async (hash) => (await store.blob(hash))?.data ?? null,
+          branch,
+          readBranch,
+          costOf: (model, usage) => provider.costOf(model, usage),
+          retryBaseMs: this.#deps.retryBaseMs,
+        },
+        { turnId, thinking: turn?.thinking ?? false },
+        signal,
+      );
+      await writer.flush();
+      await this.#end(conversationId, turnId, 'completed');
+    } catch (error) {
+      await writer.flush().catch(() => undefined);
+      if (signal.reason instanceof Closing) return;
+      if (signal.reason instanceof Stopped) await this.#end(conversationId, turnId, 'stopped');
+      else await this.#end(conversationId, turnId, 'failed', this.#toProblem(error));
+      if (!(error instanceof ProblemError) && !signal.aborted) logger.error({ err: error, turnId }, 'turn failed');
+    }
+  }
+
+  /** Never rejects: when even the end cannot be stored, the next server finds the turn open. */
+  async #end(conversationId: string, turnId: string, outcome: TurnOutcome, problem?: Problem): Promise<void> {
+    const end: EventBody = { type: 'turn.ended', turnId, outcome, ...(problem ? { problem } : {}) };
+    try {
+      await this.#deps.log.append(conversationId, [end]);
+    } catch (error) {
+      this.#deps.logger.error({ err: error, turnId }, 'the end of a turn could not be stored');
+    }
+  }
+
+  async #abandonUnfinished(writer: EventWriter, branch: readonly TurnState[]): Promise<void> {
+    const turn = branch.at(-1);
+    for (const step of turn?.steps ?? []) {
+      if (step.status !== 'running') continue;
+      writer.write({ type: 'step.abandoned', turnId: turn?.id ?? '', stepId: step.id, problem: serverRestarted });
+    }
+    await writer.flush();
+  }
+
+  async #readBranch(conversationId: string, turnId: string): Promise<TurnState[]> {
+    const { turns } = await this.#deps.store.branchOf(conversationId, turnId, Number.MAX_SAFE_INTEGER);
+    return shownPath(addTurns(emptyConversation(conversationId), turns), turnId).turns;
+  }
+
+  #toProblem(error: unknown): Problem {
+    if (error instanceof ProblemError) return error.problem;
+    return {
+      code: 'internal',
+      status: 500,
+      title: 'Something went wrong in DevLM',
+      detail: 'The answer ended because of an error in the companion server. The log has the details.',
+      action: 'show-log',
+    };
+  }
+}

@@ -1,0 +1,197 @@
+import { type Attachment, ImageMediaType, type NewAttachment } from '@devlm/protocol/events.ts';
+import { limits } from '@devlm/protocol/limits.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import { addTurns, emptyConversation, joinDeltas, shownPath } from '@devlm/protocol/reducer.ts';
+import type { ConversationSummary, RouteChecked, TurnPage } from '@devlm/protocol/routes.ts';
+import type { Turns } from '../agent/turns.ts';
+import type { EventLog } from '../storage/event-log.ts';
+import type { Store } from '../storage/store.ts';
+import { toMarkdown } from './export.ts';
+
+export interface ConversationsDeps {
+  readonly store: Store;
+  readonly log: EventLog;
+  readonly turns: Turns;
+  /** Tells every window about a change that is not an event of the conversation's own log. */
+  readonly changed: (conversationId: string) => void;
+}
+
+type Row = NonNullable<Awaited<ReturnType<Store['conversation']>>>;
+
+/** The handlers of the routes about conversations and turns. */
+export function conversationHandlers({ store, log, turns, changed }: ConversationsDeps) {
+  /** @throws ProblemError `not_found`, also for a deleted one unless asked for */
+  const existing = async (id: string, deletedToo = false): Promise<Row> => {
+    const row = await store.conversation(id);
+    if (!row || (row.deletedAt && !deletedToo)) throw notFound('conversation');
+    return row;
+  };
+  const existingTurn = async (conversationId: string, turnId: string) => {
+    const row = await store.turn(conversationId, turnId);
+    if (!row) throw notFound('message');
+    return row;
+  };
+  const page = async (conversationId: string, at: string | null, limit: number): Promise<TurnPage> => {
+    if (at === null) return { turns: [], older: null };
+    const { turns: records, older } = await store.branchOf(conversationId, at, limit);
+    return {
+      turns: records.map(({ turnId, siblings, events }) => ({
+        turnId,
+        siblings: [...siblings],
+        events: joinDeltas(events),
+      })),
+      older,
+    };
+  };
+  const summary = async (id: string): Promise<ConversationSummary> => {
+    const { head: _head, lastSeq: _lastSeq, ...rest } = await existing(id);
+    return rest;
+  };
+  const fullBranch = async (conversationId: string, head: string | null) => {
+    if (head === null) return [];
+    const { turns: records } = await store.branchOf(conversationId, head, Number.MAX_SAFE_INTEGER);
+    return shownPath(addTurns(emptyConversation(conversationId), records), head).turns;
+  };
+
+  return {
+    'conversations.list': ({ query }: RouteChecked<'conversations.list'>) => store.conversations(query),
+
+    'conversations.create': async ({ body }: RouteChecked<'conversations.create'>) => {
+      const created = await store.createConversation(body);
+      changed(created.id);
+      return created;
+    },
+
+    'conversations.get': async ({ params, query }: RouteChecked<'conversations.get'>) => {
+      const { head, lastSeq, ...conversation } = await existing(params.conversationId);
+      return { conversation, head, lastSeq, page: await page(params.conversationId, head, query.limit) };
+    },
+
+    'conversations.rename': async ({ params, body }: RouteChecked<'conversations.rename'>) => {
+      await existing(params.conversationId);
+      await log.append(params.conversationId, [{ type: 'conversation.renamed', title: body.title, by: 'person' }]);
+      return summary(params.conversationId);
+    },
+
+    'conversations.delete': async ({ params }: RouteChecked<'conversations.delete'>) => {
+      await existing(params.conversationId, true);
+      // What nobody can see any more should not go on costing money.
+      await turns.stopAll(params.conversationId);
+      await store.setDeleted(params.conversationId, true);
+      changed(params.conversationId);
+    },
+
+    'conversations.restore': async ({ params }: RouteChecked<'conversations.restore'>) => {
+      await existing(params.conversationId, true);
+      await store.setDeleted(params.conversationId, false);
+      changed(params.conversationId);
+      return summary(params.conversationId);
+    },
+
+    'conversations.branch': async ({ params, body }: RouteChecked<'conversations.branch'>) => {
+      await existing(params.conversationId);
+      await existingTurn(params.conversationId, body.turnId);
+      const branched = await store.branch({ conversationId: params.conversationId, turnId: body.turnId }, body.id);
+      changed(branched.id);
+      return branched;
+    },
+
+    'conversations.show': async ({ params, body }: RouteChecked<'conversations.show'>) => {
+      const { head } = await existing(params.conversationId);
+      await existingTurn(params.conversationId, body.turnId);
+      const turnId = await store.newestBelow(params.conversationId, body.turnId);
+      if (turnId !== head) await log.append(params.conversationId, [{ type: 'head.moved', turnId }]);
+    },
+
+    'conversations.export': async ({ params }: RouteChecked<'conversations.export'>) => {
+      const { head, title } = await existing(params.conversationId);
+      return { title, markdown: toMarkdown(title, await fullBranch(params.conversationId, head)) };
+    },
+
+    'turns.list': async ({ params, query }: RouteChecked<'turns.list'>) => {
+      await existing(params.conversationId);
+      await existingTurn(params.conversationId, query.at);
+      return page(params.conversationId, query.at, query.limit);
+    },
+
+    'turns.create': async ({ params, body }: RouteChecked<'turns.create'>) => {
+      const { conversationId } = params;
+      const known = await store.turn(conversationId, body.turnId);
+      // The same request came twice: its answer was lost on the way.
+      if (known) return { turnId: known.turnId, seq: known.createdSeq };
+      const conversation = await existing(conversationId);
+      if (body.parent !== null) await existingTurn(conversationId, body.parent);
+      turns.assertRoom(conversationId);
+      const attachments = await toAttachments(store, conversationId, body);
+      if (body.text.trim() === '' && attachments.length === 0)
+        throw new ProblemError({
+          code: 'empty_message',
+          status: 422,
+          title: 'Nothing to send',
+          detail: 'Write a message or attach something.',
+        });
+      const { turnId, parent, text, model, thinking } = body;
+      const [created] = await log.append(conversationId, [
+        { type: 'turn.created', turnId, parent, text, attachments, model, thinking },
+        ...(conversation.title === ''
+          ? [{ type: 'conversation.renamed' as const, title: titleFrom(text, attachments), by: 'server' as const }]
+          : []),
+      ]);
+      turns.enqueue(conversationId, turnId);
+      return { turnId, seq: created?.seq ?? 0 };
+    },
+
+    'turns.stop': async ({ params }: RouteChecked<'turns.stop'>) => {
+      await existingTurn(params.conversationId, params.turnId);
+      await turns.stop(params.conversationId, params.turnId);
+    },
+
+    'blobs.get': async ({ params }: RouteChecked<'blobs.get'>) => {
+      const blob = await store.blob(params.hash);
+      if (!blob) throw notFound('image');
+      return { mediaType: ImageMediaType.parse(blob.mediaType), data: Buffer.from(blob.data).toString('base64') };
+    },
+  };
+}
+
+/** Stores the images of a message, and takes over those of an earlier one where asked. */
+async function toAttachments(
+  store: Store,
+  conversationId: string,
+  body: RouteChecked<'turns.create'>['body'],
+): Promise<Attachment[]> {
+  const attachments: Attachment[] = [];
+  if (body.attachmentsOf !== undefined) {
+    const { turns } = await store.branchOf(conversationId, body.attachmentsOf, 1);
+    const earlier = addTurns(emptyConversation(conversationId), turns).turns[body.attachmentsOf];
+    attachments.push(...(earlier?.attachments ?? []));
+  }
+  for (const attachment of body.attachments) attachments.push(await toAttachment(store, attachment));
+  return attachments.slice(0, limits.attachments);
+}
+
+async function toAttachment(store: Store, attachment: NewAttachment): Promise<Attachment> {
+  if (attachment.kind !== 'image') return attachment;
+  const { name, mediaType } = attachment;
+  const data = Buffer.from(attachment.data, 'base64');
+  return { kind: 'image', name, mediaType, blob: await store.putBlob({ mediaType, data }), bytes: data.length };
+}
+
+/** The first line of the first message, cut at a word. */
+function titleFrom(text: string, attachments: readonly Attachment[]): string {
+  const first = attachments[0];
+  const line =
+    text.trim().split('\n', 1)[0]?.trim() || (first && (first.kind === 'image' ? first.name : first.path)) || '';
+  if (line.length <= 60) return line;
+  const cut = line.slice(0, 60);
+  return `${cut.slice(0, Math.max(cut.lastIndexOf(' '), 40)).trimEnd()}…`;
+}
+
+function notFound(what: string): ProblemError {
+  return new ProblemError({
+    code: 'not_found',
+    status: 404,
+    title: 'Not found',
+    detail: `There is no such ${what}, or it was deleted.`,
+  });
+}

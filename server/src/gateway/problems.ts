@@ -1,0 +1,49 @@
+import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
+import type { Response } from 'express';
+
+const drafts = {
+  not_found: { status: 404, title: 'Not found' },
+  method_not_allowed: { status: 405, title: 'Method not allowed' },
+  unauthorized: { status: 401, title: 'Not signed in' },
+  forbidden_origin: { status: 403, title: 'Origin not allowed' },
+  forbidden_host: { status: 403, title: 'Host not allowed' },
+  body_too_large: { status: 413, title: 'Body too large' },
+  unsupported_media_type: { status: 415, title: 'Unsupported media type' },
+  bad_json: { status: 400, title: 'Not JSON' },
+  bad_encoding: { status: 400, title: 'Not UTF-8' },
+  bad_request: { status: 400, title: 'Bad request' },
+  invalid_input: { status: 422, title: 'Invalid input' },
+  conflict: { status: 409, title: 'Conflict' },
+  busy: { status: 409, title: 'Busy' },
+  closing: { status: 503, title: 'Closing' },
+} as const satisfies Record<string, Pick<Problem, 'status' | 'title'>>;
+
+/** A problem of the HTTP edge, ready to throw. */
+export function httpProblem(
+  code: keyof typeof drafts,
+  detail: string,
+  options: { retryAfterMs?: number } = {},
+): ProblemError {
+  return new ProblemError({ code, ...drafts[code], detail }, options);
+}
+
+/** What a person may see of any error: a problem as it is, anything else without its insides. */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof ProblemError) return error.problem;
+  return {
+    code: 'internal',
+    status: 500,
+    title: 'Internal error',
+    detail: 'Something went wrong in the companion server. The log has the details under this request id.',
+    action: 'show-log',
+  };
+}
+
+export function sendProblem(response: Response, error: unknown, requestId: string): void {
+  const problem = { ...toProblem(error), requestId };
+  if (error instanceof ProblemError && error.retryAfterMs !== undefined)
+    response.setHeader('Retry-After', String(Math.ceil(error.retryAfterMs / 1000)));
+  // After a refused body the rest of it may still be under way: the connection cannot be used again.
+  if (problem.status === 413) response.setHeader('Connection', 'close');
+  response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+}

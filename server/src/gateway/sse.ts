@@ -1,0 +1,55 @@
+import { limits } from '@devlm/protocol/limits.ts';
+import type { Response } from 'express';
+
+/** One message of an event stream; `id` is what the client sends back as `Last-Event-ID`. */
+export interface StreamMessage {
+  readonly id?: number | undefined;
+  readonly data: unknown;
+}
+
+/** A client that takes nothing for this long is dropped; it can come back with its last id. */
+const drainTimeoutMs = 60_000;
+
+/**
+ * Answers with `text/event-stream` until the source ends or the client goes. Reads from the source
+ * only as fast as the client takes it.
+ */
+export async function sendStream(
+  response: Response,
+  source: AsyncIterable<readonly StreamMessage[]>,
+  signal: AbortSignal,
+): Promise<void> {
+  response.status(200);
+  response.setHeader('Content-Type', 'text/event-stream; charset=utf-8');
+  response.setHeader('Cache-Control', 'no-store');
+  response.setHeader('X-Accel-Buffering', 'no');
+  response.flushHeaders();
+  // Otherwise Nagle's algorithm holds back a small event while the one before is unacknowledged.
+  response.socket?.setNoDelay(true);
+  const ping = setInterval(() => response.write(': ping\n\n'), limits.streamPingMs);
+  try {
+    response.write(': hello\n\n');
+    for await (const messages of source) {
+      const text = messages
+        .map(({ id, data }) => `${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`)
+        .join('');
+      if (text !== '' && !response.write(text)) await drained(response, signal);
+      if (signal.aborted) break;
+    }
+  } finally {
+    clearInterval(ping);
+    response.end();
+  }
+}
+
+async function drained(response: Response, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(() => response.destroy(), drainTimeoutMs);
+  response.once('drain', resolve);
+  response.once('close', resolve);
+  signal.addEventListener('abort', () => resolve(), { once: true });
+  await promise;
+  clearTimeout(timer);
+  response.off('drain', resolve);
+  response.off('close', resolve);
+}

@@ -1,0 +1,72 @@
+import { APIConnectionError, APIConnectionTimeoutError, APIError } from '@anthropic-ai/sdk';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import { modelProblem } from './problems.ts';
+
+/** The host of a URL, for sentences. */
+export function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : url;
+}
+
+/** The SDK's errors as ours. Only the provider's own message is passed on, never a header or a body. */
+export function toProblem(error: unknown, baseUrl: string): ProblemError {
+  if (error instanceof ProblemError) return error;
+  const host = hostOf(baseUrl);
+  if (error instanceof APIConnectionTimeoutError)
+    return modelProblem('stream_stalled', `${host} did not answer in time.`, { cause: error });
+  if (error instanceof APIConnectionError)
+    return modelProblem('offline', `${host} cannot be reached. Check the network, the proxy and the base URL.`, {
+      cause: error,
+    });
+  if (error instanceof APIError) return fromApiError(error, host);
+  // A body that breaks off: undici says "terminated", the SDK's parser finds half an event.
+  if (error instanceof TypeError || error instanceof SyntaxError)
+    return modelProblem('stream_cut', `The connection to ${host} broke off.`, { cause: error });
+  return modelProblem('provider_error', `The call to ${host} failed in a way that DevLM does not know.`, {
+    cause: error,
+  });
+}
+
+function fromApiError(error: APIError, host: string): ProblemError {
+  const said = error.apiMessage?.slice(0, 500) ?? '';
+  const retryAfterMs = retryAfter(error.headers);
+  const options = { cause: error, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+  const type = error.type;
+  // An error event inside a stream has no status, only a type.
+  const status = error.status ?? 0;
+  if (type === 'billing_error' || status === 402 || /credit balance/i.test(said))
+    return modelProblem('no_credit', 'The account of this API key has no credit left. Add credit, then try again.');
+  if (status === 401 || type === 'authentication_error')
+    return modelProblem('bad_key', `${host} refused the API key. Set another one.`, options);
+  if (status === 403 || type === 'permission_error')
+    return modelProblem('forbidden', `${host} does not allow this with the API key. ${said}`.trim(), options);
+  if (status === 404 || type === 'not_found_error')
+    return modelProblem('model_not_found', `${host} does not know this. ${said}`.trim(), options);
+  if (status === 413)
+    return modelProblem('too_large', 'The message and its attachments are too large. Remove some of them.', options);
+  if (status === 429 || type === 'rate_limit_error')
+    return modelProblem('rate_limited', `${host} allows no more requests for now. ${said}`.trim(), options);
+  if (status === 529 || type === 'overloaded_error')
+    return modelProblem('overloaded', `${host} has more requests than it can answer. Try again soon.`, options);
+  if (/prompt is too long|context (window|length)|exceed.*context/i.test(said))
+    return modelProblem(
+      'too_long',
+      'The conversation no longer fits the model. Start a new one, or branch from an earlier message.',
+      options,
+    );
+  if (status === 400 || status === 422 || type === 'invalid_request_error')
+    return modelProblem('bad_request', said || `${host} refused the request.`, options);
+  return modelProblem(
+    'provider_error',
+    `${host} answered with an error${status ? ` (${status})` : ''}. ${said}`.trim(),
+    options,
+  );
+}
+
+/** `retry-after` in milliseconds, as seconds or as an HTTP date. */
+function retryAfter(headers: Headers | undefined): number | undefined {
+  const value = headers?.get('retry-after');
+  if (!value) return undefined;
+  const seconds = Number(value);
+  const milliseconds = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - Date.now();
+  return Number.isFinite(milliseconds) ? Math.max(0, milliseconds) : undefined;
+}

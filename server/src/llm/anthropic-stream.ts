@@ -1,0 +1,123 @@
+import type Anthropic from '@anthropic-ai/sdk';
+import type { BlockKind, Usage } from '@devlm/protocol/events.ts';
+import type { ModelEvent } from './model.ts';
+
+/** The provider's stream as the port's. Event, block and delta types that are not known are passed over. */
+export async function* translate(
+  events: AsyncIterable<Anthropic.RawMessageStreamEvent>,
+  requestId: string | undefined,
+): AsyncGenerator<ModelEvent> {
+  let usage: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
+  let stopReason: string | null = null;
+  let open: OpenBlock | undefined;
+  for await (const event of events) {
+    switch (event.type) {
+      case 'message_start':
+        usage = addUsage(usage, event.message.usage);
+        yield { type: 'started', model: event.message.model, requestId, usage };
+        break;
+      case 'content_block_start': {
+        const { kind, tool, text, opaque } = describeBlock(event.content_block);
+        open = { kind, opaque, signature: '', citations: [] };
+        yield tool
+          ? { type: 'block.started', index: event.index, kind, tool }
+          : { type: 'block.started', index: event.index, kind };
+        if (text) yield { type: 'block.delta', index: event.index, text };
+        break;
+      }
+      case 'content_block_delta': {
+        const text = open ? takeDelta(open, event.delta) : '';
+        if (text) yield { type: 'block.delta', index: event.index, text };
+        break;
+      }
+      case 'content_block_stop':
+        if (open) {
+          yield {
+            type: 'block.ended',
+            index: event.index,
+            ...(open.signature ? { signature: open.signature } : {}),
+            ...(open.opaque === undefined ? {} : { opaque: open.opaque }),
+            ...(open.citations.length > 0 ? { citations: open.citations } : {}),
+          };
+        }
+        open = undefined;
+        break;
+      case 'message_delta':
+        usage = addUsage(usage, event.usage);
+        stopReason = event.delta.stop_reason ?? stopReason;
+        break;
+      case 'message_stop':
+        yield { type: 'ended', stopReason: stopReason ?? 'end_turn', usage };
+        return;
+    }
+  }
+}
+
+interface OpenBlock {
+  readonly kind: BlockKind;
+  readonly opaque: unknown;
+  signature: string;
+  readonly citations: { url?: string; title?: string; citedText?: string }[];
+}
+
+function describeBlock(block: Anthropic.ContentBlock): {
+  kind: BlockKind;
+  tool?: { callId: string; name: string };
+  text?: string;
+  opaque?: unknown;
+} {
+  switch (block.type) {
+    case 'text':
+      return { kind: 'text', text: block.text };
+    case 'thinking':
+      return { kind: 'thinking', text: block.thinking };
+    case 'redacted_thinking':
+      return { kind: 'thinking', opaque: block };
+    case 'tool_use':
+      return { kind: 'tool_call', tool: { callId: block.id, name: block.name } };
+    case 'server_tool_use':
+      return { kind: 'server_tool', tool: { callId: block.id, name: block.name } };
+    default: {
+      // Results of server tools, and block types that do not exist yet: kept whole, sent back whole.
+      const callId = 'tool_use_id' in block ? block.tool_use_id : '';
+      return { kind: 'server_tool_result', tool: { callId, name: block.type }, opaque: block };
+    }
+  }
+}
+
+/** Answers the text that the delta adds; the rest is remembered for the end of the block. */
+function takeDelta(open: OpenBlock, delta: Anthropic.RawContentBlockDelta): string {
+  switch (delta.type) {
+    case 'text_delta':
+      return delta.text;
+    case 'thinking_delta':
+      return delta.thinking;
+    case 'input_json_delta':
+      return delta.partial_json;
+    case 'signature_delta':
+      open.signature += delta.signature;
+      return '';
+    case 'citations_delta': {
+      const citation = delta.citation;
+      open.citations.push({
+        ...('url' in citation && citation.url ? { url: citation.url } : {}),
+        ...('title' in citation && citation.title ? { title: citation.title } : {}),
+        ...('document_title' in citation && citation.document_title ? { title: citation.document_title } : {}),
+        citedText: citation.cited_text,
+      });
+      return '';
+    }
+    default:
+      return '';
+  }
+}
+
+/** Counts in a stream are cumulative, and a later event may leave out what an earlier one said. */
+function addUsage(before: Usage, usage: Anthropic.Usage | Anthropic.MessageDeltaUsage | undefined): Usage {
+  return {
+    inputTokens: usage?.input_tokens ?? before.inputTokens,
+    outputTokens: usage?.output_tokens ?? before.outputTokens,
+    cacheReadTokens: usage?.cache_read_input_tokens ?? before.cacheReadTokens,
+    cacheWriteTokens: usage?.cache_creation_input_tokens ?? before.cacheWriteTokens,
+  };
+}

@@ -1,0 +1,188 @@
+import Anthropic from '@anthropic-ai/sdk';
+import type { ModelInfo } from '@devlm/protocol/routes.ts';
+import { hostOf, toProblem } from './anthropic-problems.ts';
+import { translate } from './anthropic-stream.ts';
+import type { Model, ModelContent, ModelEvent, ModelMessage, ModelRequest } from './model.ts';
+import { modelProblem } from './problems.ts';
+import { Watchdog, watchedFetch } from './watchdog.ts';
+
+export interface AnthropicOptions {
+  readonly apiKey: string;
+  readonly baseUrl: string;
+  /** A stream that sends no byte for this long is dead. Before the first byte it may take five times as long. */
+  readonly streamIdleMs: number;
+  /** Upper bound of an answer in tokens; a model's own lower bound counts first. */
+  readonly maxOutputTokens: number;
+}
+
+/** Thinking of models from before adaptive thinking: half of the answer's bound, at least what the API takes. */
+const minThinkingBudget = 1024;
+
+/** The Messages API through the official SDK: Anthropic's own, and whatever else speaks it. */
+export class AnthropicModel implements Model {
+  readonly #client: Anthropic;
+  readonly #options: AnthropicOptions;
+  /** From the last list that was read. */
+  #known: ReadonlyMap<string, Anthropic.ModelInfo> = new Map();
+
+  constructor(options: AnthropicOptions) {
+    this.#options = options;
+    this.#client = this.#newClient();
+  }
+
+  #newClient(fetch?: typeof globalThis.fetch): Anthropic {
+    return new Anthropic({
+      apiKey: this.#options.apiKey,
+      authToken: null,
+      baseURL: this.#options.baseUrl,
+      // Retries are the loop's, where the person can see them.
+      maxRetries: 0,
+      logLevel: 'off',
+      ...(fetch ? { fetch } : {}),
+    });
+  }
+
+  async models(signal: AbortSignal): Promise<ModelInfo[]> {
+    const listed = await this.#fetchList(signal);
+    return [...listed.values()].map((model) => ({
+      id: model.id,
+      name: model.display_name || model.id,
+      contextTokens: model.max_input_tokens ?? null,
+      maxOutputTokens: model.max_tokens ?? null,
+      thinking: model.capabilities?.thinking?.supported ?? true,
+    }));
+  }
+
+  async #fetchList(signal: AbortSignal): Promise<Map<string, Anthropic.ModelInfo>> {
+    const found = new Map<string, Anthropic.ModelInfo>();
+    try {
+      for await (const model of this.#client.models.list({ limit: 100 }, { signal, timeout: 20_000 })) {
+        if (model.lifecycle !== 'retired') found.set(model.id, model);
+        if (found.size >= 500) break;
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      throw toProblem(error, this.#options.baseUrl);
+    }
+    this.#known = found;
+    return found;
+  }
+
+  async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
+    const { streamIdleMs, baseUrl } = this.#options;
+    const stalled = () =>
+      modelProblem('stream_stalled', `Nothing came from ${hostOf(baseUrl)} for too long, so the call was ended.`);
+    using silence = new Watchdog(streamIdleMs * 5, stalled);
+    // Pings alone must not keep a turn alive for ever.
+    using standstill = new Watchdog(streamIdleMs * 5, stalled);
+    const ended = AbortSignal.any([signal, silence.signal, standstill.signal]);
+    const client = this.#newClient(watchedFetch(() => silence.touch(streamIdleMs)));
+    let finished = false;
+    try {
+      const {
+        data: events,
+        request_id,
+        response,
+      } = await client.messages
+        .create(this.#params(request), { signal: ended, timeout: streamIdleMs * 20 })
+        .withResponse();
+      if (!response.headers.get('content-type')?.includes('event-stream'))
+        throw modelProblem(
+          'bad_answer',
+          `${hostOf(baseUrl)} did not answer as the Messages API does. Check the base URL.`,
+        );
+      for await (const event of translate(events, request_id ?? undefined)) {
+        standstill.touch(streamIdleMs * 5);
+        if (event.type === 'ended') finished = true;
+        yield event;
+      }
+    } catch (error) {
+      ended.throwIfAborted();
+      throw toProblem(error, baseUrl);
+    }
+    // The SDK ends its stream without an error when it is aborted.
+    ended.throwIfAborted();
+    if (!finished) throw modelProblem('stream_cut', 'The connection ended before the answer was complete.');
+  }
+
+  #params(request: ModelRequest): Anthropic.MessageCreateParamsStreaming {
+    // Known models tell their bounds; where the list was not read yet, the defaults have to do.
+    const known = this.#known.get(request.model);
+    const max_tokens = Math.min(known?.max_tokens ?? this.#options.maxOutputTokens, this.#options.maxOutputTokens);
+    return {
+      model: request.model,
+      max_tokens,
+      stream: true,
+      system: [{ type: 'text', text: request.system, cache_control: { type: 'ephemeral' } }],
+      messages: withCacheBreakpoints(request.messages.map(toMessageParam)),
+      ...(request.tools.length > 0
+        ? {
+            tools: request.tools.map((tool) => ({
+              name: tool.name,
+              description: tool.description,
+              input_schema: { ...tool.inputSchema, type: 'object' as const },
+            })),
+          }
+        : {}),
+      ...(request.thinking ? { thinking: thinkingParam(request.model, known, max_tokens) } : {}),
+    };
+  }
+}
+
+/** Models since Claude 4.6 think adaptively and refuse budgets; older ones need a budget. */
+function thinkingParam(
+  model: string,
+  known: Anthropic.ModelInfo | undefined,
+  maxTokens: number,
+): Anthropic.ThinkingConfigParam {
+  const adaptive =
+    known?.capabilities?.thinking?.types.adaptive.supported ?? !/claude-(3|[a-z]+-4(-[0-5])?(-\d{8})?$)/.test(model);
+  return adaptive
+    ? { type: 'adaptive', display: 'summarized' }
+    : { type: 'enabled', budget_tokens: Math.max(minThinkingBudget, Math.floor(maxTokens / 2)) };
+}
+
+function toMessageParam(message: ModelMessage): Anthropic.MessageParam {
+  return { role: message.role, content: message.content.map(toBlockParam) };
+}
+
+function toBlockParam(content: ModelContent): Anthropic.ContentBlockParam {
+  switch (content.type) {
+    case 'text':
+      return { type: 'text', text: content.text };
+    case 'image':
+      return {
+        type: 'image',
+        source: {
+          type: 'base64',
+          media_type: content.mediaType,
+          data: Buffer.from(content.data).toString('base64'),
+        },
+      };
+    case 'thinking':
+      return { type: 'thinking', thinking: content.text, signature: content.signature };
+    case 'opaque':
+      // It came from this API and was stored as it came; the API checks it again.
+      return content.value as Anthropic.ContentBlockParam;
+    case 'tool_call':
+      return { type: 'tool_use', id: content.callId, name: content.name, input: content.input };
+    case 'tool_result':
+      return { type: 'tool_result', tool_use_id: content.callId, content: content.text, is_error: !content.ok };
+  }
+}
+
+/**
+ * Marks the ends of the last two user messages, beside the system text: the newer one writes the
+ * cache for the next call, the older one reads what the call before wrote.
+ */
+function withCacheBreakpoints(messages: Anthropic.MessageParam[]): Anthropic.MessageParam[] {
+  const users = messages.flatMap((message, index) => (message.role === 'user' ? [index] : [])).slice(-2);
+  for (const index of users) {
+    const content = messages[index]?.content;
+    const last = Array.isArray(content) ? content.at(-1) : undefined;
+    if (last && (last.type === 'text' || last.type === 'image' || last.type === 'tool_result')) {
+      last.cache_control = { type: 'ephemeral' };
+    }
+  }
+  return messages;
+}

@@ -1,0 +1,61 @@
+import type { BlockKind, Citation, ImageMediaType, Usage } from '@devlm/protocol/events.ts';
+import type { ModelInfo } from '@devlm/protocol/routes.ts';
+import type * as z from 'zod';
+
+/** One piece of a message, in a shape that no provider owns. */
+export type ModelContent =
+  | { readonly type: 'text'; readonly text: string }
+  | { readonly type: 'image'; readonly mediaType: z.infer<typeof ImageMediaType>; readonly data: Uint8Array }
+  | { readonly type: 'thinking'; readonly text: string; readonly signature: string }
+  /** A block that is sent back exactly as it came: redacted thinking, a server tool's result. */
+  | { readonly type: 'opaque'; readonly value: unknown }
+  | { readonly type: 'tool_call'; readonly callId: string; readonly name: string; readonly input: unknown }
+  | { readonly type: 'tool_result'; readonly callId: string; readonly ok: boolean; readonly text: string };
+
+export interface ModelMessage {
+  readonly role: 'user' | 'assistant';
+  readonly content: readonly ModelContent[];
+}
+
+export interface ModelTool {
+  readonly name: string;
+  readonly description: string;
+  /** JSON Schema of an object. */
+  readonly inputSchema: Readonly<Record<string, unknown>>;
+}
+
+export interface ModelRequest {
+  readonly model: string;
+  readonly system: string;
+  readonly messages: readonly ModelMessage[];
+  readonly tools: readonly ModelTool[];
+  readonly thinking: boolean;
+}
+
+/** What a stream yields, in this order: started, blocks (never interleaved), counted, ended. */
+export type ModelEvent =
+  | { readonly type: 'started'; readonly model: string; readonly requestId: string | undefined; readonly usage: Usage }
+  | {
+      readonly type: 'block.started';
+      readonly index: number;
+      readonly kind: BlockKind;
+      readonly tool?: { readonly callId: string; readonly name: string };
+    }
+  | { readonly type: 'block.delta'; readonly index: number; readonly text: string }
+  | {
+      readonly type: 'block.ended';
+      readonly index: number;
+      readonly signature?: string;
+      readonly opaque?: unknown;
+      readonly citations?: readonly Citation[];
+    }
+  | { readonly type: 'ended'; readonly stopReason: string; readonly usage: Usage };
+
+/**
+ * The port to a model provider. Failures are `ProblemError`s with one of the codes of
+ * `problems.ts`; an aborted signal rejects with the signal's reason and hangs up upstream.
+ */
+export interface Model {
+  models(signal: AbortSignal): Promise<ModelInfo[]>;
+  stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelEvent>;
+}

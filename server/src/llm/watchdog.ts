@@ -1,0 +1,52 @@
+/**
+ * A fetch whose response body is watched: `onBytes` is called for every chunk, so that the
+ * caller can tell a slow stream from a dead one. The SDK hides pings; the bytes show them.
+ */
+export function watchedFetch(onBytes: () => void, base: typeof fetch = fetch): typeof fetch {
+  return async (input, init) => {
+    const response = await base(input, init);
+    onBytes();
+    if (!response.body) return response;
+    const watched = response.body.pipeThrough(
+      new TransformStream<Uint8Array, Uint8Array>({
+        transform(chunk, controller) {
+          onBytes();
+          controller.enqueue(chunk);
+        },
+      }),
+    );
+    return new Response(watched, response);
+  };
+}
+
+/** Aborts its signal when `touch` has not been called for the time; restartable, one timer. */
+export class Watchdog implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  #deadline: number;
+
+  constructor(milliseconds: number, reason: () => Error) {
+    this.#deadline = performance.now() + milliseconds;
+    // Polling a deadline is cheaper than a new timer for each chunk.
+    this.#timer = setInterval(
+      () => {
+        if (performance.now() < this.#deadline) return;
+        clearInterval(this.#timer);
+        this.#controller.abort(reason());
+      },
+      Math.min(1000, Math.max(5, milliseconds / 10)),
+    );
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  touch(milliseconds: number): void {
+    this.#deadline = performance.now() + milliseconds;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}

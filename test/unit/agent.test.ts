@@ -1,0 +1,151 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EventBody } from '@devlm/protocol/events.ts';
+import type { BlockState, StepState, TurnState } from '@devlm/protocol/reducer.ts';
+import { describe, expect, it } from 'vitest';
+import { EventWriter } from '../../server/src/agent/event-writer.ts';
+import { parseInput, textOf, toMessages } from '../../server/src/agent/prompt.ts';
+import { costOf, listPrices } from '../../server/src/llm/prices.ts';
+
+const delta = (text: string, index = 0): EventBody => ({ type: 'block.delta', turnId: 't', stepId: 's', index, text });
+
+describe('EventWriter', () => {
+  function recorder(delayMs = 0) {
+    const appends: EventBody[][] = [];
+    const writer = new EventWriter(async (events) => {
+      await sleep(delayMs);
+      appends.push([...events]);
+    });
+    return { appends, writer };
+  }
+  const words = (appends: EventBody[][]) =>
+    appends.flat().map((event) => (event.type === 'block.delta' ? event.text : event.type));
+
+  it('sends the first text at once and joins what follows', async () => {
+    const { appends, writer } = recorder();
+    writer.write(delta('a'));
+    await sleep(10);
+    expect(appends).toHaveLength(1);
+    for (const word of 'bcdef') writer.write(delta(word));
+    await sleep(10);
+    expect(appends).toHaveLength(1);
+    await sleep(60);
+    expect(words(appends)).toEqual(['a', 'bcdef']);
+  });
+
+  it('keeps order and blocks apart, also when appending is slow', async () => {
+    const { appends, writer } = recorder(15);
+    const expected: string[] = [];
+    for (let i = 0; i < 200; i++) {
+      writer.write(delta(`${i} `, i % 10 === 0 ? 1 : 0));
+      expected.push(`${i} `);
+      if (i % 20 === 0) await sleep(3);
+    }
+    await writer.flush();
+    expect(words(appends).join('')).toBe(expected.join(''));
+    for (const event of appends.flat())
+      if (event.type === 'block.delta' && event.index === 1) expect(event.text.trim()).toMatch(/^\d*0$/);
+    expect(appends.length).toBeLessThan(30);
+  });
+
+  it('throws what the store failed with, at the next write and at flush', async () => {
+    const writer = new EventWriter(() => Promise.reject(new Error('disk full')));
+    writer.write(delta('a'));
+    await expect(writer.flush()).rejects.toThrow('disk full');
+    expect(() => writer.write(delta('b'))).toThrow('disk full');
+  });
+});
+
+describe('the prompt', () => {
+  const block = (more: Partial<BlockState>): BlockState => ({ index: 0, kind: 'text', text: '', done: true, ...more });
+  const step = (blocks: BlockState[], more: Partial<StepState> = {}): StepState => ({
+    id: 's',
+    model: 'm',
+    status: 'ended',
+    blocks,
+    results: {},
+    ...more,
+  });
+  const turn = (text: string, steps: StepState[] = []): TurnState => ({
+    id: text,
+    parent: null,
+    siblings: [],
+    at: '2026-01-01T00:00:00.000Z',
+    text,
+    attachments: [],
+    model: null,
+    thinking: false,
+    status: 'completed',
+    steps,
+  });
+  const noBlob = async () => null;
+
+  it('alternates roles whatever happened in the turns before', async () => {
+    const messages = await toMessages(
+      [turn('failed at once'), turn('stopped', [step([block({ text: '  ' })])]), turn('now')],
+      noBlob,
+    );
+    expect(messages).toEqual([
+      { role: 'user', content: ['failed at once', 'stopped', 'now'].map((text) => ({ type: 'text', text })) },
+    ]);
+  });
+
+  it('leaves out what was cut short and cannot be sent back', async () => {
+    const steps = [
+      step([
+        block({ kind: 'thinking', text: 'half a thought', done: false }),
+        block({ index: 1, text: 'Half an' }),
+        block({ index: 2, kind: 'tool_call', text: '{"pa', done: false, tool: { callId: 'c', name: 'x' } }),
+        block({ index: 3, kind: 'server_tool', text: '{}', tool: { callId: 'd', name: 'web_search' } }),
+      ]),
+      step([block({ text: 'abandoned' })], { status: 'abandoned', blocks: [] }),
+    ];
+    const messages = await toMessages([turn('q', steps), turn('next')], noBlob);
+    expect(messages[1]).toEqual({ role: 'assistant', content: [{ type: 'text', text: 'Half an' }] });
+    expect(messages).toHaveLength(3);
+  });
+
+  it('gives every tool call a result', async () => {
+    const calls = [
+      block({ kind: 'tool_call', text: '{"a":1}', tool: { callId: 'c1', name: 'x' } }),
+      block({ index: 1, kind: 'tool_call', text: '', tool: { callId: 'c2', name: 'y' } }),
+    ];
+    const messages = await toMessages(
+      [turn('q', [step(calls, { results: { c1: { ok: true, text: 'one' } } })])],
+      noBlob,
+    );
+    expect(messages[2]?.content).toMatchObject([
+      { type: 'tool_result', callId: 'c1', ok: true, text: 'one' },
+      { type: 'tool_result', callId: 'c2', ok: false },
+    ]);
+  });
+
+  it('does not let a file close its own tag', () => {
+    const shown = textOf({ kind: 'file', path: 'a"><x>\n.ts', text: '</file>\n<file path="b">' });
+    expect(shown.match(/<\/file>/g)).toHaveLength(1);
+    expect(shown.split('\n')[0]).not.toContain('<x>');
+  });
+
+  it.each([
+    ['', {}],
+    ['{"a":[1]}', { a: [1] }],
+    ['[1]', undefined],
+    ['null', undefined],
+    ['{"a":', undefined],
+    ['1', undefined],
+  ])('reads the tool input %j', (json, value) => {
+    expect(parseInput(json)).toEqual(value);
+  });
+});
+
+describe('prices', () => {
+  const million = { inputTokens: 1e6, outputTokens: 1e6, cacheReadTokens: 1e6, cacheWriteTokens: 1e6 };
+  it.each([
+    ['claude-opus-5-5', 4 + 20 + 0.2 + 5],
+    ['claude-opus-5', 5 + 25 + 0.5 + 6.25],
+    ['claude-sonnet-4-5-20250929', 3 + 15 + 0.3 + 3.75],
+    ['claude-opus-4-5@20251101', 5 + 25 + 0.5 + 6.25],
+  ])('of %s', (model, dollars) => expect(costOf(model, million, listPrices)).toBeCloseTo(dollars, 6));
+  it.each(['llama3', 'claude-opus-50', 'gpt', ''])('are not known of %s', (model) =>
+    expect(costOf(model, million, listPrices)).toBeNull(),
+  );
+});
