@@ -104,7 +104,8 @@ export const HostToPage = z.discriminatedUnion('kind', [
     projectId: Id.nullable(),
   }),
   z.discriminatedUnion('ok', [
-    z.object({ kind: z.literal('reply'), id: z.int(), ok: z.literal(true), value: z.unknown() }),
+    /** The editor drops keys whose value is undefined on the way to the page. */
+    z.object({ kind: z.literal('reply'), id: z.int(), ok: z.literal(true), value: z.unknown().optional() }),
     z.object({ kind: z.literal('reply'), id: z.int(), ok: z.literal(false), problem: Problem }),
   ]),
   /** Contiguous, after the sequence number subscribed to. */

@@ -1,0 +1,131 @@
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import type { Page } from 'playwright-core';
+import type { StreamOptions } from '../test/support/page-harness/host.ts';
+import { longConversation } from '../test/support/page-harness/scenes.ts';
+import { startPageHarness } from '../test/support/page-harness.ts';
+import { benchmarkAnswer, inChunks } from './webview-stream/answer.ts';
+import { type Figures, heapBytes, measure } from './webview-stream/measure.ts';
+
+/*
+ * What a 50 KB answer with 10 code blocks costs the chat page at 200 chunks a second, beside a
+ * page that parses the whole text again at every chunk. Both get the same chunks at the same pace.
+ */
+
+const chunks = inChunks(benchmarkAnswer());
+/** As the server sends it: deltas joined for 40 ms. */
+const coalesced: StreamOptions = { chunks, perSecond: 200, coalesceMs: 40 };
+/** One event for each chunk, which is what the naive page gets too. */
+const single: StreamOptions = { chunks, perSecond: 200, coalesceMs: 0 };
+
+function report(figure: string, value: number, unit: string): void {
+  console.log(JSON.stringify({ bench: 'webview-stream', figure, value: Math.round(value * 1000) / 1000, unit }));
+}
+
+await using harness = await startPageHarness();
+
+const watched = await streamOnce(coalesced, { watchFrames: true });
+report('frame_p95_ms', watched.frameP95Ms, 'ms');
+
+// In turns and twice, the calmer one counts: whatever else runs on the machine only ever adds.
+const first = await streamOnce(coalesced);
+const firstAt2000 = await streamOnce(coalesced, { prepare: longConversation });
+const empty = calmer(first, await streamOnce(coalesced));
+const at2000 = calmer(firstAt2000, await streamOnce(coalesced, { prepare: longConversation }));
+report('long_tasks', empty.longTasks, 'tasks');
+report('main_thread_ms', empty.mainThreadMs, 'ms');
+report('at_2000_long_tasks', at2000.longTasks, 'tasks');
+report('at_2000_main_thread_ms', at2000.mainThreadMs, 'ms');
+report('at_2000_ratio', at2000.mainThreadMs / empty.mainThreadMs, 'ratio');
+
+const everyChunk = calmer(await streamOnce(single), await streamOnce(single));
+report('every_chunk_long_tasks', everyChunk.longTasks, 'tasks');
+report('every_chunk_main_thread_ms', everyChunk.mainThreadMs, 'ms');
+
+report('heap_growth_mb', await heapGrowth(), 'MB');
+
+const naive = calmer(await streamNaive(), await streamNaive());
+report('naive_main_thread_ms', naive.mainThreadMs, 'ms');
+report('naive_seconds', naive.elapsedMs / 1000, 's');
+report('naive_long_tasks', naive.longTasks, 'tasks');
+report('main_thread_ratio', everyChunk.mainThreadMs / naive.mainThreadMs, 'ratio');
+
+function calmer(a: Figures, b: Figures): Figures {
+  return a.mainThreadMs <= b.mainThreadMs ? a : b;
+}
+
+/** Streams one answer into a fresh page, by itself or at the end of a conversation. */
+async function streamOnce(
+  options: StreamOptions,
+  { prepare, watchFrames }: { prepare?: () => void; watchFrames?: boolean } = {},
+): Promise<Figures> {
+  const { page } = await harness.open({ width: 480, height: 900, ...(prepare && { prepare }) });
+  await page.waitForTimeout(1_000);
+  const figures = await measure(page, () => ask(page, options), watchFrames);
+  await page.context().close();
+  return figures;
+}
+
+/** Types a question, and waits until its answer has ended and is shown whole. */
+async function ask(page: Page, options: StreamOptions): Promise<void> {
+  await page.evaluate((answer) => {
+    window.host.answer = answer;
+  }, options);
+  const turns = await page.evaluate(() => window.host.turnCount());
+  await page.locator('.composer-text').fill('How does a request become an answer on the page?');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(
+    (count) => {
+      const last = [...document.querySelectorAll('.turn')].at(-1);
+      const whole = last?.querySelector('.answer-foot') && last.querySelector('.hljs-keyword');
+      // Not the element itself: a handle to it would keep the whole answer in memory.
+      return window.host.turnCount() > count && Boolean(whole);
+    },
+    turns,
+    { timeout: 120_000, polling: 250 },
+  );
+  await page.waitForTimeout(300);
+}
+
+/** What ten answers leave behind, after one that warms the page up. */
+async function heapGrowth(): Promise<number> {
+  const { page } = await harness.open({ width: 480, height: 900 });
+  const quick: StreamOptions = { chunks, perSecond: 1_500, coalesceMs: 40 };
+  const answer = async () => {
+    await ask(page, quick);
+    // What the host in the page keeps is not the chat page's.
+    await page.evaluate(() => window.host.forget());
+  };
+  await answer();
+  const before = await heapBytes(page);
+  for (let round = 0; round < 10; round += 1) await answer();
+  const after = await heapBytes(page);
+  await page.context().close();
+  return (after - before) / 1_000_000;
+}
+
+async function streamNaive(): Promise<Figures> {
+  const [script] = (
+    await build({
+      entryPoints: [join(import.meta.dirname, 'webview-stream/naive.ts')],
+      bundle: true,
+      minify: true,
+      write: false,
+      format: 'iife',
+    })
+  ).outputFiles;
+  harness.documents.set('naive.js', script?.text ?? '');
+  harness.documents.set(
+    'naive',
+    '<!DOCTYPE html><html><head><link rel="stylesheet" href="theme-dark.css"></head><body><div id="root"></div><script nonce="NONCE" src="naive.js"></script></body></html>',
+  );
+  const context = await harness.browser.newContext({ viewport: { width: 480, height: 900 } });
+  const page = await context.newPage();
+  await page.goto(`${harness.address}/naive`);
+  page.setDefaultTimeout(600_000);
+  const figures = await measure(page, () =>
+    page.evaluate(([pieces, pace]) => window.streamNaive(pieces, pace), [chunks, 200] as const),
+  );
+  await context.close();
+  return figures;
+}

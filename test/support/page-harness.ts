@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { basename, join } from 'node:path';
+import { build } from 'esbuild';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { type ThemeName, themeCss } from './page-harness/themes.ts';
+
+/*
+ * The chat page alone in a browser: built as for the extension, under the same content policy,
+ * with a host inside the page that a test scripts through `window.host`.
+ */
+
+const root = join(import.meta.dirname, '../..');
+const nonce = randomBytes(16).toString('base64');
+
+/** The bundle by file name, built with the options of the extension's build. */
+export async function buildPage(): Promise<Map<string, Uint8Array>> {
+  const common = {
+    bundle: true,
+    minify: true,
+    write: false,
+    target: 'chrome128',
+    logLevel: 'warning',
+    outdir: '/out',
+  } as const;
+  const [page, host] = await Promise.all([
+    build({
+      ...common,
+      entryPoints: { page: join(root, 'webview-ui/src/main.tsx') },
+      format: 'esm',
+      jsx: 'automatic',
+      jsxImportSource: 'preact',
+      loader: { '.ttf': 'file' },
+      assetNames: '[name]',
+    }),
+    build({ ...common, entryPoints: { host: join(root, 'test/support/page-harness/host.ts') }, format: 'iife' }),
+  ]);
+  return new Map([...page.outputFiles, ...host.outputFiles].map((file) => [basename(file.path), file.contents]));
+}
+
+function html(theme: ThemeName): string {
+  return `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>DevLM</title><link rel="icon" href="data:,">
+<link rel="stylesheet" href="theme-${theme}.css"><link rel="stylesheet" href="page.css">
+<script nonce="${nonce}" src="host.js"></script></head>
+<body class="vscode-${theme}"><div id="root"></div><script type="module" nonce="${nonce}" src="page.js"></script></body></html>`;
+}
+
+const types: Record<string, string> = { js: 'text/javascript', css: 'text/css', ttf: 'font/ttf' };
+
+/** Serves the page on loopback and starts a browser. */
+export async function startPageHarness(): Promise<PageHarness> {
+  const files = await buildPage();
+  const extra = new Map<string, string>();
+  const server = createServer((request, response) => {
+    const name = basename(new URL(request.url ?? '/', 'http://x').pathname);
+    const theme = /^theme-(\w+)\.css$/.exec(name)?.[1] as ThemeName | undefined;
+    const self = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    response.setHeader('content-type', types[name.split('.').at(-1) ?? ''] ?? 'text/html; charset=utf-8');
+    response.setHeader(
+      'content-security-policy',
+      `default-src 'none'; style-src ${self}; script-src 'nonce-${nonce}'; font-src ${self}; img-src data: blob: ${self}`,
+    );
+    if (theme) response.end(themeCss(theme));
+    else if (files.has(name)) response.end(files.get(name));
+    else if (extra.has(name)) response.end(extra.get(name)?.replaceAll('NONCE', nonce));
+    else if (name.startsWith('page-')) response.end(html((name.slice(5) || 'dark') as ThemeName));
+    else response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const browser = await chromium.launch({
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    // biome-ignore format: a list of switches
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  });
+  return new PageHarness(browser, `http://127.0.0.1:${(server.address() as AddressInfo).port}`, extra, async () => {
+    await browser.close();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+}
+
+export interface OpenOptions {
+  readonly theme?: ThemeName;
+  readonly width?: number;
+  readonly height?: number;
+  /** Runs in the page before it says that it is ready: fills `window.host`. */
+  readonly prepare?: () => void;
+}
+
+export class PageHarness implements AsyncDisposable {
+  readonly browser: Browser;
+  readonly address: string;
+  /** Further documents by name; `NONCE` stands for the one that scripts need. */
+  readonly documents: Map<string, string>;
+  readonly #dispose: () => Promise<void>;
+
+  constructor(browser: Browser, address: string, documents: Map<string, string>, dispose: () => Promise<void>) {
+    this.browser = browser;
+    this.address = address;
+    this.documents = documents;
+    this.#dispose = dispose;
+  }
+
+  /** A new page with the chat page in it. What it writes to the console as an error fails `errors`. */
+  async open(options: OpenOptions = {}): Promise<{ page: Page; errors: string[] }> {
+    const { theme = 'dark', width = 400, height = 800, prepare } = options;
+    const context = await this.browser.newContext({ viewport: { width, height } });
+    const page = await context.newPage();
+    const errors: string[] = [];
+    page.on('console', (message) => {
+      if (message.type() === 'error' || /Content.Security.Policy/i.test(message.text())) errors.push(message.text());
+    });
+    page.on('pageerror', (error) => errors.push(String(error)));
+    if (prepare) await page.addInitScript(`window.prepareHost = ${prepare}`);
+    await page.goto(`${this.address}/page-${theme}`);
+    await page.waitForSelector('.app');
+    return { page, errors };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#dispose();
+  }
+}

@@ -1,0 +1,354 @@
+/// <reference lib="dom" />
+import type { Event, EventBody } from '../../../protocol/src/events.ts';
+import type { HostToPage, PageToHost } from '../../../protocol/src/page.ts';
+import type { Problem } from '../../../protocol/src/problem.ts';
+import { joinDeltas } from '../../../protocol/src/reducer.ts';
+import type { ConversationSummary } from '../../../protocol/src/routes.ts';
+
+/*
+ * Runs in the page: plays the extension and the server for the chat page alone, with
+ * conversations made up by the test. The real ones are tested elsewhere.
+ */
+
+interface Stored {
+  summary: ConversationSummary;
+  head: string | null;
+  events: Event[];
+  parents: Map<string, string | null>;
+}
+
+export interface StreamOptions {
+  /** Pieces of the answer, in order. */
+  readonly chunks: readonly string[];
+  /** Chunks a second; 0 sends all at once. */
+  readonly perSecond: number;
+  /** Deltas that come within this time are joined, as the server does; 0 joins none. */
+  readonly coalesceMs: number;
+}
+
+type Call = Extract<PageToHost, { kind: 'call' }>;
+type Handler = (input: {
+  params: Record<string, string>;
+  query: Record<string, never>;
+  body: Record<string, never>;
+}) => unknown;
+
+const models = [
+  {
+    id: 'claude-sonnet-4-5',
+    name: 'Claude Sonnet 4.5',
+    contextTokens: 200_000,
+    maxOutputTokens: 64_000,
+    thinking: true,
+  },
+  { id: 'claude-opus-4-5', name: 'Claude Opus 4.5', contextTokens: 200_000, maxOutputTokens: 64_000, thinking: true },
+  { id: 'claude-3-haiku', name: 'Claude Haiku 3', contextTokens: 200_000, maxOutputTokens: 4_096, thinking: false },
+];
+
+class PageHost {
+  readonly conversations = new Map<string, Stored>();
+  readonly received: PageToHost[] = [];
+  /** What the next `turns.create` answers with, piece by piece; null leaves the turn running. */
+  answer: StreamOptions | null = { chunks: ['An answer.'], perSecond: 0, coalesceMs: 0 };
+  readonly failures = new Map<string, Problem>();
+  readonly files = ['src/app.ts', 'src/router/index.ts', 'src/router/match.ts', 'README.md', 'test/router.test.ts'];
+  #subscribed: string | null = null;
+  hello: Extract<HostToPage, { kind: 'hello' }> = {
+    kind: 'hello',
+    view: { conversationId: null, drafts: {}, model: null, thinking: false },
+    settings: { enterSends: true, showCost: true, expandThinking: false },
+    server: { state: 'ready', key: 'set', demo: false },
+    strings: {},
+    projectId: 'project-1',
+  };
+
+  receive(message: PageToHost): void {
+    this.received.push(message);
+    if (message.kind === 'ready') this.push(this.hello);
+    else if (message.kind === 'subscribe') {
+      this.#subscribed = message.conversationId;
+      const missed =
+        this.stored(message.conversationId ?? '')?.events.filter((event) => event.seq > message.after) ?? [];
+      if (missed.length > 0 && message.conversationId !== null)
+        this.push({ kind: 'events', conversationId: message.conversationId, events: missed });
+    } else if (message.kind === 'editor')
+      this.push({ kind: 'reply', id: message.id, ok: true, value: this.#edit(message.action) });
+    else this.#reply(message);
+  }
+
+  push(message: HostToPage): void {
+    // The editor sends JSON: what is undefined does not arrive. Events hold nothing of the kind.
+    window.postMessage(message.kind === 'events' ? message : JSON.parse(JSON.stringify(message)), '*');
+  }
+
+  stored(id: string): Stored | undefined {
+    return this.conversations.get(id);
+  }
+
+  create(id: string, title = '', updatedAt = new Date().toISOString()): Stored {
+    const summary: ConversationSummary = {
+      id,
+      title,
+      projectId: 'project-1',
+      createdAt: updatedAt,
+      updatedAt,
+      deletedAt: null,
+      turns: 0,
+      busy: false,
+      costUsd: 0,
+    };
+    const stored: Stored = { summary, head: null, events: [], parents: new Map() };
+    this.conversations.set(id, stored);
+    this.append(id, [{ type: 'conversation.created', title, projectId: 'project-1', branchOf: null }]);
+    return stored;
+  }
+
+  append(id: string, bodies: readonly EventBody[]): void {
+    const stored = this.stored(id);
+    if (!stored) return;
+    const events = bodies.map((body, index): Event => {
+      if (body.type === 'turn.created') {
+        stored.parents.set(body.turnId, body.parent);
+        stored.head = body.turnId;
+        stored.summary.turns += 1;
+      }
+      if (body.type === 'head.moved') stored.head = body.turnId;
+      if (body.type === 'step.ended') stored.summary.costUsd += body.costUsd ?? 0;
+      return { ...body, seq: stored.events.length + index + 1, at: new Date().toISOString() };
+    });
+    stored.events.push(...events);
+    if (this.#subscribed === id) this.push({ kind: 'events', conversationId: id, events });
+  }
+
+  /** Turns asked for in all conversations. */
+  turnCount(): number {
+    return [...this.conversations.values()].reduce((sum, stored) => sum + stored.parents.size, 0);
+  }
+
+  /** Lets go of the text of all events, where only the page's memory is of interest. */
+  forget(): void {
+    this.received.length = 0;
+    for (const { events } of this.conversations.values()) {
+      events.forEach((event, index) => {
+        if (event.type === 'block.delta') events[index] = { ...event, text: '' };
+      });
+    }
+  }
+
+  /** A whole turn at once. */
+  turn(id: string, turnId: string, text: string, answer: string, parent = this.stored(id)?.head ?? null): void {
+    this.append(id, [
+      { type: 'turn.created', turnId, parent, text, attachments: [], model: null, thinking: false },
+      ...this.#begin(turnId),
+      { type: 'block.delta', turnId, stepId: `${turnId}-s`, index: 0, text: answer },
+      ...this.#end(turnId),
+    ]);
+  }
+
+  #begin(turnId: string): EventBody[] {
+    return [
+      { type: 'turn.started', turnId, attempt: 1 },
+      { type: 'step.started', turnId, stepId: `${turnId}-s`, model: 'claude-sonnet-4-5' },
+      { type: 'block.started', turnId, stepId: `${turnId}-s`, index: 0, kind: 'text' },
+    ];
+  }
+
+  #end(turnId: string): EventBody[] {
+    const usage = { inputTokens: 1_240, outputTokens: 812, cacheReadTokens: 18_300, cacheWriteTokens: 600 };
+    const stepId = `${turnId}-s`;
+    return [
+      { type: 'block.ended', turnId, stepId, index: 0 },
+      {
+        type: 'step.ended',
+        turnId,
+        stepId,
+        stopReason: 'end_turn',
+        usage,
+        costUsd: 0.0213,
+        model: 'claude-sonnet-4-5',
+      },
+      { type: 'turn.ended', turnId, outcome: 'completed' },
+    ];
+  }
+
+  /** Streams an answer to a turn that was created; resolves when it has ended. */
+  async stream(id: string, turnId: string, options: StreamOptions): Promise<void> {
+    this.append(id, this.#begin(turnId));
+    const { chunks, perSecond, coalesceMs } = options;
+    const start = performance.now();
+    let sent = 0;
+    while (sent < chunks.length) {
+      if (perSecond > 0) await new Promise((resolve) => setTimeout(resolve, coalesceMs > 0 ? coalesceMs : 5));
+      const due =
+        perSecond > 0
+          ? Math.min(chunks.length, Math.floor(((performance.now() - start) / 1000) * perSecond))
+          : chunks.length;
+      const pieces = chunks.slice(sent, due);
+      sent = due;
+      const deltas = (coalesceMs > 0 ? [pieces.join('')] : pieces).filter((text) => text !== '');
+      for (const text of deltas)
+        this.append(id, [{ type: 'block.delta', turnId, stepId: `${turnId}-s`, index: 0, text }]);
+    }
+    this.append(id, this.#end(turnId));
+  }
+
+  #reply(call: Call): void {
+    const failure = this.failures.get(call.route);
+    if (failure) {
+      this.push({ kind: 'reply', id: call.id, ok: false, problem: failure });
+      return;
+    }
+    const { params, query, body } = call.input;
+    const handler = this.#routes[call.route];
+    const value = handler?.({
+      params: (params ?? {}) as Record<string, string>,
+      query: (query ?? {}) as Record<string, never>,
+      body: (body ?? {}) as Record<string, never>,
+    });
+    this.push({ kind: 'reply', id: call.id, ok: true, value });
+  }
+
+  #page(id: string, at: string | null, limit: number) {
+    const stored = this.stored(id);
+    const ids: string[] = [];
+    let next = at;
+    while (stored && next !== null && ids.length < limit) {
+      ids.unshift(next);
+      next = stored.parents.get(next) ?? null;
+    }
+    const wanted = new Map<string, Event[]>(ids.map((turnId) => [turnId, []]));
+    for (const event of stored?.events ?? [])
+      if ('turnId' in event && event.turnId !== null && event.type !== 'head.moved')
+        wanted.get(event.turnId)?.push(event);
+    const siblings = (turnId: string) =>
+      [...(stored?.parents ?? [])]
+        .filter(([, parent]) => parent === stored?.parents.get(turnId))
+        .map(([other]) => other);
+    return {
+      turns: ids.map((turnId) => ({
+        turnId,
+        siblings: siblings(turnId),
+        events: joinDeltas(wanted.get(turnId) ?? []),
+      })),
+      older: next,
+    };
+  }
+
+  readonly #routes: Record<string, Handler> = {
+    'server.info': () => ({
+      version: '0',
+      protocol: 1,
+      mode: 'embedded',
+      pid: 1,
+      startedAt: new Date().toISOString(),
+      key: 'set',
+      demo: false,
+      baseUrl: 'x',
+      busyTurns: 0,
+    }),
+    'models.list': () => ({ models, default: 'claude-sonnet-4-5' }),
+    'conversations.list': ({ query }) => {
+      const words = String(query['search'] ?? '').toLowerCase();
+      const all = [...this.conversations.values()]
+        .map((stored) => stored.summary)
+        .filter((entry) => entry.deletedAt === null && entry.title.toLowerCase().includes(words));
+      all.sort((a, b) => b.updatedAt.localeCompare(a.updatedAt));
+      const from = Number(query['cursor'] ?? 0);
+      const items = all
+        .slice(from, from + 50)
+        .map((entry) => (words === '' ? entry : { ...entry, snippet: `...about ${words} in the router` }));
+      return { items, next: from + 50 < all.length ? String(from + 50) : null };
+    },
+    'conversations.create': ({ body }) => this.create(body['id'] ?? '').summary,
+    'conversations.get': ({ params, query }) => {
+      const id = params['conversationId'] ?? '';
+      const stored = this.stored(id);
+      return {
+        conversation: stored?.summary,
+        head: stored?.head,
+        lastSeq: stored?.events.length,
+        page: this.#page(id, stored?.head ?? null, Number(query['limit'] ?? 20)),
+      };
+    },
+    'turns.list': ({ params, query }) =>
+      this.#page(params['conversationId'] ?? '', query['at'] ?? null, Number(query['limit'] ?? 20)),
+    'conversations.rename': ({ params, body }) => {
+      const stored = this.stored(params['conversationId'] ?? '');
+      if (stored) stored.summary = { ...stored.summary, title: String(body['title']) };
+      return stored?.summary;
+    },
+    'conversations.delete': ({ params }) => {
+      const stored = this.stored(params['conversationId'] ?? '');
+      if (stored) stored.summary = { ...stored.summary, deletedAt: new Date().toISOString() };
+    },
+    'conversations.restore': ({ params }) => {
+      const stored = this.stored(params['conversationId'] ?? '');
+      if (stored) stored.summary = { ...stored.summary, deletedAt: null };
+      return stored?.summary;
+    },
+    'conversations.show': ({ params, body }) =>
+      this.append(params['conversationId'] ?? '', [{ type: 'head.moved', turnId: body['turnId'] ?? null }]),
+    'turns.create': ({ params, body }) => {
+      const id = params['conversationId'] ?? '';
+      const turnId = String(body['turnId']);
+      const busy = this.stored(id)?.summary.busy === true;
+      this.append(id, [
+        {
+          type: 'turn.created',
+          turnId,
+          parent: body['parent'] ?? null,
+          text: String(body['text']),
+          attachments: [],
+          model: null,
+          thinking: false,
+        },
+      ]);
+      if (this.answer && !busy) void this.stream(id, turnId, this.answer);
+      else if (!busy) {
+        const stored = this.stored(id);
+        if (stored) stored.summary.busy = true;
+        this.append(id, this.#begin(turnId));
+      }
+      return { turnId, seq: this.stored(id)?.events.length };
+    },
+    'turns.stop': ({ params }) => {
+      const stored = this.stored(params['conversationId'] ?? '');
+      if (stored) stored.summary.busy = false;
+      this.append(params['conversationId'] ?? '', [
+        { type: 'turn.ended', turnId: params['turnId'] ?? '', outcome: 'stopped' },
+      ]);
+    },
+    'conversations.branch': ({ body }) => this.create(String(body['id']), 'Branch').summary,
+  };
+
+  #edit(action: Extract<PageToHost, { kind: 'editor' }>['action']): unknown {
+    if (action.action === 'findFiles') return { paths: this.files.filter((path) => path.includes(action.query)) };
+    if (action.action === 'readFiles')
+      return { attachments: action.paths.map((path) => ({ kind: 'file', path, text: 'content' })), problems: [] };
+    if (action.action === 'readSelection') {
+      return {
+        attachments: [
+          { kind: 'selection', path: 'src/app.ts', language: 'typescript', startLine: 12, endLine: 20, text: 'code' },
+        ],
+        problems: [],
+      };
+    }
+    if (action.action === 'pickFiles') return { attachments: [], problems: [] };
+    return null;
+  }
+}
+
+declare global {
+  interface Window {
+    host: PageHost;
+    /** Given by the test: fills `host` before the page asks it for anything. */
+    prepareHost?: () => void;
+    acquireVsCodeApi(): { postMessage(message: PageToHost): void };
+  }
+}
+
+const host = new PageHost();
+window.host = host;
+// As VS Code does, messages leave the page as clones.
+window.acquireVsCodeApi = () => ({ postMessage: (message) => host.receive(structuredClone(message)) });
+window.prepareHost?.();

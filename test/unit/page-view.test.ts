@@ -1,0 +1,297 @@
+/// <reference lib="dom" />
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as scenes from '../support/page-harness/scenes.ts';
+import { type OpenOptions, type PageHarness, startPageHarness } from '../support/page-harness.ts';
+
+let harness: PageHarness;
+let axe: string;
+
+beforeAll(async () => {
+  harness = await startPageHarness();
+  axe = await readFile(join(import.meta.dirname, '../../node_modules/axe-core/axe.min.js'), 'utf8');
+}, 60_000);
+afterAll(() => harness[Symbol.asyncDispose]());
+
+async function withPage(options: OpenOptions, work: (page: Page) => Promise<void>): Promise<void> {
+  const { page, errors } = await harness.open(options);
+  try {
+    await work(page);
+    expect(errors).toEqual([]);
+  } finally {
+    await page.context().close();
+  }
+}
+
+/** Violations of the page as it is now, in a line each. */
+async function violations(page: Page): Promise<string[]> {
+  // Run by the debugger, so the page's content policy does not apply to it.
+  await page.evaluate(axe);
+  const found: unknown = await page.evaluate('axe.run(document, { resultTypes: ["violations"] })');
+  const { violations: all } = found as {
+    violations: { id: string; nodes: { html: string; any: { message: string }[] }[] }[];
+  };
+  return all.flatMap(({ id, nodes }) =>
+    nodes.map((node) => `${id}: ${node.html.slice(0, 160)} (${node.any[0]?.message ?? ''})`),
+  );
+}
+
+const sent = (page: Page, kind: string) =>
+  page.evaluate((wanted) => window.host.received.filter((message) => message.kind === wanted), kind);
+const calls = async (page: Page, route: string) =>
+  page.evaluate(
+    (name) =>
+      window.host.received.flatMap((message) =>
+        message.kind === 'call' && message.route === name ? [message.input] : [],
+      ),
+    route,
+  );
+const composer = (page: Page) => page.getByRole('textbox', { name: 'Message' });
+
+/** Pixels between what is seen and the end of the transcript. */
+const distanceFromEnd = (page: Page) =>
+  page.evaluate(() => {
+    const scroller = document.querySelector('.transcript');
+    return scroller ? scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop : Number.NaN;
+  });
+
+describe.each(['dark', 'light', 'contrast'] as const)('no axe violation, %s', (theme) => {
+  test.each([
+    ['empty', undefined, async () => undefined],
+    [
+      'answers',
+      scenes.richConversation,
+      async (page: Page) => {
+        await page.getByRole('button', { name: 'Thought' }).click();
+        await page.getByRole('button', { name: /file_read/ }).click();
+      },
+    ],
+    ['busy', scenes.busyConversation, async () => undefined],
+    [
+      'history',
+      scenes.history,
+      async (page: Page) => {
+        await page.evaluate(() => window.host.push({ kind: 'do', what: 'showHistory' }));
+        await page.waitForSelector('.row');
+      },
+    ],
+    ['trouble', scenes.troubledServer, async () => undefined],
+    ['demo', scenes.demo, async () => undefined],
+    ['menu', undefined, async (page: Page) => page.getByRole('button', { name: 'Attach', exact: true }).click()],
+    [
+      'suggestions',
+      undefined,
+      async (page: Page) => {
+        await composer(page).fill('/');
+        await page.waitForSelector('.suggestion');
+      },
+    ],
+    ['editing', scenes.richConversation, async (page: Page) => composer(page).press('ArrowUp')],
+  ] as const)('%s', async (_name, prepare, act) => {
+    await withPage({ theme, height: 1_200, ...(prepare && { prepare }) }, async (page) => {
+      await page.waitForTimeout(150);
+      await act(page);
+      await page.waitForTimeout(100);
+      expect(await violations(page)).toEqual([]);
+    });
+  });
+});
+
+test('a message is sent with Enter, its answer is shown, and the live region says so', async () => {
+  await withPage({}, async (page) => {
+    await composer(page).fill('Hello');
+    await page.keyboard.press('Enter');
+    await page.getByText('An answer.').waitFor();
+    expect(await page.locator('.user-text').textContent()).toBe('Hello');
+    expect(await composer(page).inputValue()).toBe('');
+    await expect.poll(() => page.locator('.unseen[role=status]').textContent()).toBe('Answer finished');
+    const [created] = await calls(page, 'turns.create');
+    expect(created?.body).toMatchObject({ text: 'Hello', parent: null });
+    expect(await calls(page, 'conversations.create')).toHaveLength(1);
+  });
+});
+
+test('Escape stops; a message written meanwhile is queued and can be taken out', async () => {
+  await withPage({ prepare: scenes.busyConversation }, async (page) => {
+    const queued = page.locator('.user', { hasText: 'Then add source maps' });
+    await queued.getByText('Queued').waitFor();
+    await queued.getByRole('button', { name: 'Take Out' }).click();
+    await expect.poll(() => composer(page).inputValue()).toBe('Then add source maps');
+    await composer(page).press('Escape');
+    await page.locator('.note', { hasText: 'Stopped' }).waitFor();
+    const stops = await calls(page, 'turns.stop');
+    expect(stops.map((input) => input.params)).toEqual([
+      { conversationId: 'busy', turnId: 'b3' },
+      { conversationId: 'busy', turnId: 'b2' },
+    ]);
+  });
+});
+
+test('a message that cannot be sent is kept, and goes out with the same id when tried again', async () => {
+  await withPage({ prepare: scenes.richConversation }, async (page) => {
+    await page.evaluate(() =>
+      window.host.failures.set('turns.create', {
+        code: 'offline',
+        status: 503,
+        title: 'Offline',
+        detail: 'No network.',
+      }),
+    );
+    await composer(page).fill('Try this');
+    await page.keyboard.press('Enter');
+    await page.getByText('Not sent: No network.').waitFor();
+    await page.evaluate(() => window.host.failures.clear());
+    await page.locator('.user-failed').getByRole('button', { name: 'Try Again' }).click();
+    await page.getByText('An answer.').waitFor();
+    const ids = (await calls(page, 'turns.create')).map((input) => (input.body as { turnId: string }).turnId);
+    expect(ids).toHaveLength(2);
+    expect(ids[0]).toBe(ids[1]);
+  });
+});
+
+test('edit and resend makes a sibling with the attachments of the first', async () => {
+  await withPage({ prepare: scenes.richConversation }, async (page) => {
+    await page.getByRole('button', { name: 'Edit and Resend' }).first().click();
+    await page.getByRole('textbox', { name: 'Edit your message' }).fill('Another question');
+    await page.keyboard.press('Enter');
+    await page.getByText('An answer.').waitFor();
+    const [created] = await calls(page, 'turns.create');
+    expect(created?.body).toMatchObject({ text: 'Another question', parent: null, attachmentsOf: 't1' });
+    await page.getByText('2/2').waitFor();
+    await page.getByRole('button', { name: 'Previous Version' }).click();
+    await page.getByText('Optional segments like').waitFor();
+  });
+});
+
+test('files are found with @ and attached; the list is worked by keyboard', async () => {
+  await withPage({}, async (page) => {
+    await composer(page).pressSequentially('see @match');
+    await page.getByRole('option', { name: 'match.ts' }).waitFor();
+    await page.keyboard.press('Enter');
+    await page.locator('.composer .chip', { hasText: 'match.ts' }).waitFor();
+    expect(await composer(page).inputValue()).toBe('see @src/router/match.ts ');
+    await page.getByRole('button', { name: 'Remove match.ts' }).click();
+    expect(await page.locator('.composer .chip').count()).toBe(0);
+  });
+});
+
+test('a menu gives the focus back, and Escape closes it', async () => {
+  await withPage({}, async (page) => {
+    const attach = page.getByRole('button', { name: 'Attach', exact: true });
+    await attach.focus();
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('ArrowDown');
+    expect(await page.evaluate(() => document.activeElement?.getAttribute('role'))).toBe('menuitem');
+    await page.keyboard.press('Escape');
+    expect(await attach.evaluate((element) => element === document.activeElement)).toBe(true);
+  });
+});
+
+test('history: search, rename, delete and undo by keyboard', async () => {
+  await withPage({ prepare: scenes.history }, async (page) => {
+    await page.evaluate(() => window.host.push({ kind: 'do', what: 'showHistory' }));
+    await page.locator('.row').first().waitFor();
+    await page.getByRole('searchbox').fill('leak');
+    await expect
+      .poll(() =>
+        page
+          .locator('.row-title')
+          .allTextContents()
+          .then((titles) => titles.every((title) => title.includes('leak'))),
+      )
+      .toBe(true);
+    const first = page.locator('.row-open').first();
+    await first.focus();
+    await page.keyboard.press('F2');
+    await page.getByRole('textbox', { name: 'New title' }).fill('A leaking worker');
+    await page.keyboard.press('Enter');
+    await page.getByText('A leaking worker').waitFor();
+    await page.locator('.row-open').first().focus();
+    await page.keyboard.press('Delete');
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await expect.poll(() => calls(page, 'conversations.restore')).toHaveLength(1);
+    await page.getByRole('searchbox').press('Escape');
+    await page.getByRole('heading', { name: 'New chat' }).waitFor();
+  });
+});
+
+test('the draft is saved while typing and shown again after a reload', async () => {
+  await withPage({}, async (page) => {
+    await composer(page).fill('Half a thought');
+    await expect
+      .poll(async () =>
+        (await sent(page, 'editor')).flatMap((message) =>
+          message.kind === 'editor' && message.action.action === 'saveView'
+            ? [message.action.view.drafts['new']?.text]
+            : [],
+        ),
+      )
+      .toContain('Half a thought');
+  });
+});
+
+test('a gap in the events is healed by reading the conversation again', async () => {
+  await withPage({ prepare: scenes.richConversation }, async (page) => {
+    await page.getByText('Claude is overloaded').first().waitFor();
+    // Until then a gap is taken for a stray of the subscription before.
+    await page.waitForTimeout(3_100);
+    await page.evaluate(() => {
+      const stored = window.host.stored('rich');
+      window.host.push = ((push) => (message) => {
+        // One delivery is lost on the way.
+        if (message.kind === 'events' && message.events.some((event) => event.type === 'turn.created')) return;
+        push.call(window.host, message);
+      })(window.host.push);
+      if (stored) window.host.turn('rich', 'late', 'A late question', 'The late answer.');
+      window.host.append('rich', [{ type: 'conversation.renamed', title: 'Renamed', by: 'person' }]);
+    });
+    await page.getByText('The late answer.').waitFor();
+  });
+});
+
+test('a long conversation opens at its end at once, keeps a window, and reads on when scrolled', async () => {
+  await withPage({ prepare: scenes.longConversation, height: 700 }, async (page) => {
+    await page.getByText('Question 999').waitFor();
+    await expect.poll(() => distanceFromEnd(page)).toBeLessThan(2);
+    for (let round = 0; round < 60; round += 1) {
+      await page.evaluate(() => document.querySelector('.transcript')?.scrollTo({ top: 0 }));
+      await page.waitForTimeout(25);
+    }
+    expect(await page.locator('.turn').count()).toBeLessThanOrEqual(40);
+    expect(await page.getByText('Question 999').count()).toBe(0);
+    // Something that happens elsewhere in the conversation leaves the person where they are.
+    await page.evaluate(() =>
+      window.host.append('long', [{ type: 'conversation.renamed', title: 'Renamed', by: 'person' }]),
+    );
+    await page.getByRole('heading', { name: 'Renamed' }).waitFor();
+    expect(await page.getByText('Question 999').count()).toBe(0);
+    await page.getByRole('button', { name: 'Jump to Latest' }).click();
+    await page.getByText('Question 999').waitFor();
+  });
+});
+
+test('the page stays where the person scrolled to while text arrives', async () => {
+  await withPage({ prepare: scenes.richConversation, height: 500 }, async (page) => {
+    await page.evaluate(() => {
+      window.host.answer = {
+        chunks: Array.from({ length: 60 }, (_, index) => `Paragraph ${index}.\n\n`),
+        perSecond: 100,
+        coalesceMs: 40,
+      };
+    });
+    await composer(page).fill('Go on');
+    await page.keyboard.press('Enter');
+    await page.getByText('Paragraph 5.').waitFor();
+    await page.mouse.move(200, 200);
+    await page.mouse.wheel(0, -600);
+    await page.waitForTimeout(80);
+    const before = await page.evaluate(() => document.querySelector('.transcript')?.scrollTop);
+    await page.waitForTimeout(300);
+    expect(await page.evaluate(() => document.querySelector('.transcript')?.scrollTop)).toBe(before);
+    await page.getByRole('button', { name: 'Jump to Latest' }).click();
+    await page.locator('.turn').last().locator('.answer-foot').waitFor();
+    await expect.poll(() => distanceFromEnd(page)).toBeLessThan(2);
+  });
+});

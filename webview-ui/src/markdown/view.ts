@@ -1,0 +1,141 @@
+import { t } from '../l10n.ts';
+import { type Block, BlockStream, type Change } from './blocks.ts';
+import { dressCodeBlocks, OpenCode } from './code-block.ts';
+import { sanitize } from './sanitize.ts';
+
+/** Longest time of one stretch of building blocks, before the page may paint again. */
+const sliceMs = 12;
+
+let currentEnd = 0;
+
+/** When this task has to make room: the same for all views that build in it. */
+function sliceEnd(): number {
+  if (currentEnd === 0) {
+    currentEnd = performance.now() + sliceMs;
+    setTimeout(() => {
+      currentEnd = 0;
+    }, 0);
+  }
+  return currentEnd;
+}
+
+/**
+ * Shows markdown in an element and keeps up with it while it grows. Only blocks that changed
+ * touch the DOM.
+ */
+export class MarkdownView {
+  readonly #root: HTMLElement;
+  #stream = new BlockStream();
+  #elements: HTMLElement[] = [];
+  #text = '';
+  #openCode: OpenCode | null = null;
+  /** No more text will come. */
+  #complete = false;
+  #pending: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(root: HTMLElement) {
+    this.#root = root;
+  }
+
+  /** Shows `text`; quick when it is the last text with something added. `done`: nothing more will come. */
+  update(text: string, done: boolean): void {
+    if (this.#complete && text === this.#text) return;
+    if (this.#complete || !text.startsWith(this.#text)) this.#restart();
+    if (text.length > this.#text.length) {
+      const added = text.slice(this.#text.length);
+      this.#text = text;
+      this.#apply(this.#stream.append(added));
+    }
+    if (!done) return;
+    this.#apply(this.#stream.finish());
+    this.#complete = true;
+    this.#letGo();
+  }
+
+  dispose(): void {
+    clearTimeout(this.#pending);
+  }
+
+  #restart(): void {
+    this.dispose();
+    this.#stream = new BlockStream();
+    this.#elements = [];
+    this.#text = '';
+    this.#openCode = null;
+    this.#complete = false;
+    this.#root.replaceChildren();
+  }
+
+  #apply(change: Change): void {
+    if (change.kind === 'none') return;
+    if (change.kind === 'code') {
+      this.#openCode?.append(change.text);
+      return;
+    }
+    const { blocks } = this.#stream;
+    for (const index of change.also) {
+      const element = this.#elements[index];
+      const block = blocks[index];
+      if (element && block && index < change.first) this.#fill(element, block);
+    }
+    for (const element of this.#elements.splice(change.first)) element.remove();
+    this.#openCode = null;
+    this.#build();
+  }
+
+  /** Adds elements for the blocks that have none, the rest of them later when it takes long. */
+  #build(): void {
+    clearTimeout(this.#pending);
+    const { blocks } = this.#stream;
+    const end = sliceEnd();
+    while (this.#elements.length < blocks.length) {
+      const block = blocks[this.#elements.length];
+      if (!block) break;
+      const element = document.createElement('div');
+      element.className = 'block';
+      element.dir = 'auto';
+      this.#root.append(element);
+      this.#elements.push(element);
+      this.#fill(element, block);
+      if (performance.now() > end) {
+        this.#pending = setTimeout(() => this.#build(), 0);
+        return;
+      }
+    }
+    this.#letGo();
+  }
+
+  /** Everything is in the page: what it was made from is not needed any more. */
+  #letGo(): void {
+    if (!this.#complete || this.#elements.length < this.#stream.blocks.length) return;
+    this.#stream = new BlockStream();
+    this.#elements = [];
+  }
+
+  #fill(element: HTMLElement, block: Block): void {
+    const fragment = sanitize(block.html);
+    for (const link of fragment.querySelectorAll('a')) {
+      const href = link.getAttribute('href');
+      if (!href) link.replaceWith(...link.childNodes);
+      else if (!link.title) link.title = href;
+    }
+    for (const table of fragment.querySelectorAll<HTMLElement>('.table')) {
+      table.tabIndex = 0;
+      table.setAttribute('role', 'group');
+      table.setAttribute('aria-label', t('Table'));
+    }
+    for (const task of fragment.querySelectorAll('.task')) {
+      task.setAttribute('role', 'img');
+      task.setAttribute('aria-label', task.classList.contains('task-done') ? t('Done') : t('Not done'));
+    }
+    dressCodeBlocks(fragment, !block.open);
+    if (block.open) {
+      const code = fragment.querySelector('code');
+      if (code) {
+        this.#openCode = new OpenCode(code);
+        this.#openCode.append(block.open.text);
+      }
+    }
+    element.replaceChildren(fragment);
+  }
+}

@@ -1,0 +1,115 @@
+import { answerText, type StepState, type TurnState, turnUsage } from '@devlm/protocol/reducer.ts';
+import { useEffect, useState } from 'preact/hooks';
+import { dollars, tokens } from '../format.ts';
+import { t } from '../l10n.ts';
+import { branchFrom, resend } from '../state/actions.ts';
+import { attempt, settings } from '../state/app.ts';
+import { transport } from '../transport.ts';
+import { Icon, IconButton } from './icon.tsx';
+import { ProblemCard } from './problem-card.tsx';
+import { Step } from './step.tsx';
+
+/** All that follows a message until the assistant stops. */
+export function Answer({ turn }: { turn: TurnState }) {
+  if (turn.status === 'queued' || (turn.status === 'stopped' && turn.steps.length === 0)) return null;
+  const running = turn.status === 'running';
+  const last = turn.steps.at(-1);
+  const again = () => resend(turn, turn.text);
+  return (
+    <div class="answer" aria-busy={running}>
+      {turn.steps.map((step) => (
+        <Step key={step.id} step={step} live={running && step === last} />
+      ))}
+      {running && isQuiet(last) && <Working />}
+      {turn.problem && <ProblemCard problem={turn.problem} retry={again} />}
+      {!running && !turn.problem && <StopNote reason={turn.status === 'stopped' ? 'stopped' : last?.stopReason} />}
+      {!running && <AnswerFoot turn={turn} again={again} />}
+    </div>
+  );
+}
+
+/** Nothing that moves is on the page although the answer is not finished. */
+function isQuiet(step: StepState | undefined): boolean {
+  if (!step) return true;
+  return step.retry === undefined && (step.blocks.length === 0 || step.blocks.every((block) => block.done));
+}
+
+function Working() {
+  return (
+    <div class="working">
+      <Icon name="loading" spin />
+      <span>{t('Working...')}</span>
+    </div>
+  );
+}
+
+/** Why an answer ended, when it did not simply come to its end. */
+function StopNote({ reason }: { reason: string | undefined }) {
+  const notes: Readonly<Record<string, string>> = {
+    max_tokens: t('The answer reached its greatest length. Ask to go on from here.'),
+    model_context_window_exceeded: t(
+      'The conversation no longer fits into the model. Start a new chat or branch from an earlier message.',
+    ),
+    refusal: t('The model declined to answer this.'),
+    pause_turn: t('The model paused here. Ask to go on.'),
+    stopped: t('Stopped'),
+  };
+  const note = reason === undefined ? undefined : notes[reason];
+  if (!note) return null;
+  return (
+    <div class="note">
+      <Icon name={reason === 'stopped' ? 'debug-stop' : 'info'} />
+      <span>{note}</span>
+    </div>
+  );
+}
+
+function AnswerFoot({ turn, again }: { turn: TurnState; again: () => void }) {
+  const [copied, setCopied] = useState(false);
+  useEffect(() => {
+    if (!copied) return;
+    const timer = setTimeout(() => setCopied(false), 1_500);
+    return () => clearTimeout(timer);
+  }, [copied]);
+  const text = answerText(turn);
+  return (
+    <div class="answer-foot">
+      <div class="answer-tools" role="toolbar" aria-label={t('Answer')}>
+        {text !== '' && (
+          <IconButton
+            icon={copied ? 'check' : 'copy'}
+            label={t('Copy Answer')}
+            onClick={() =>
+              void attempt(async () => {
+                await transport.editor({ action: 'copy', text });
+                setCopied(true);
+              })
+            }
+          />
+        )}
+        <IconButton icon="refresh" label={t('Ask Again')} onClick={again} />
+        <IconButton icon="git-branch" label={t('Branch in New Chat')} onClick={() => branchFrom(turn.id)} />
+      </div>
+      <UsageLine turn={turn} />
+    </div>
+  );
+}
+
+function UsageLine({ turn }: { turn: TurnState }) {
+  if (!turn.steps.some((step) => step.usage)) return null;
+  const usage = turnUsage(turn);
+  const input = usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens;
+  const parts = [turn.steps.at(-1)?.model ?? '', t('{0} in', tokens(input)), t('{0} out', tokens(usage.outputTokens))];
+  if (settings.value.showCost && usage.costUsd !== null) parts.push(dollars(usage.costUsd));
+  const details = [
+    t('Input: {0} tokens', usage.inputTokens.toLocaleString()),
+    t('Read from cache: {0} tokens', usage.cacheReadTokens.toLocaleString()),
+    t('Written to cache: {0} tokens', usage.cacheWriteTokens.toLocaleString()),
+    t('Output: {0} tokens', usage.outputTokens.toLocaleString()),
+  ];
+  return (
+    <div class="usage" title={details.join('\n')}>
+      {parts.filter((part) => part !== '').join(' · ')}
+    </div>
+  );
+}

@@ -1,0 +1,29 @@
+import { screen } from '../state/app.ts';
+import { Banners } from './banners.tsx';
+import { Composer } from './composer.tsx';
+import { Header } from './header.tsx';
+import { History } from './history.tsx';
+import { LiveRegion } from './live-region.tsx';
+import { ToastView } from './toast.tsx';
+import { Transcript } from './transcript.tsx';
+
+/** The whole page. The chat stays as it is behind the history. */
+export function App() {
+  if (screen.value === 'loading') return null;
+  const inHistory = screen.value === 'history';
+  return (
+    <div class="app">
+      <Header />
+      <main class="main">
+        <Banners />
+        {inHistory && <History />}
+        <div class="chat" hidden={inHistory}>
+          <Transcript />
+          <Composer />
+        </div>
+      </main>
+      <ToastView />
+      <LiveRegion />
+    </div>
+  );
+}

@@ -1,0 +1,103 @@
+import type { Attachment, NewAttachment } from '@devlm/protocol/events.ts';
+import { useEffect, useState } from 'preact/hooks';
+import { baseName } from '../format.ts';
+import { t } from '../l10n.ts';
+import { transport } from '../transport.ts';
+import { Icon, IconButton } from './icon.tsx';
+
+/** Images read from the server lately, by hash, as data URLs; the oldest go first. */
+const images = new Map<string, string>();
+const mostImages = 12;
+
+async function imageUrl(hash: string): Promise<string> {
+  const known = images.get(hash);
+  if (known) return known;
+  const { mediaType, data } = await transport.call('blobs.get', { params: { hash } });
+  const url = `data:${mediaType};base64,${data}`;
+  images.set(hash, url);
+  const oldest = images.keys().next().value;
+  if (images.size > mostImages && oldest !== undefined) images.delete(oldest);
+  return url;
+}
+
+/** An attachment's name, with its lines when it is a selection. */
+export function attachmentLabel(attachment: Attachment | NewAttachment): string {
+  if (attachment.kind === 'image') return attachment.name;
+  const { startLine, endLine } = attachment;
+  const lines =
+    startLine === undefined
+      ? ''
+      : endLine === undefined || endLine === startLine
+        ? `:${startLine}`
+        : `:${startLine}-${endLine}`;
+  return baseName(attachment.path) + lines;
+}
+
+interface ChipsProps {
+  attachments: readonly (Attachment | NewAttachment)[];
+  onRemove?: (attachment: NewAttachment) => void;
+}
+
+/** What goes along with a message: small labels, images as pictures. */
+export function Chips({ attachments, onRemove }: ChipsProps) {
+  if (attachments.length === 0) return null;
+  return (
+    <ul class="chips" aria-label={t('Attachments')}>
+      {attachments.map((attachment, index) => (
+        <li key={index} class="chip">
+          <Chip attachment={attachment} />
+          {onRemove && !('blob' in attachment) && (
+            <IconButton
+              icon="close"
+              label={t('Remove {0}', attachmentLabel(attachment))}
+              onClick={() => onRemove(attachment)}
+            />
+          )}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Chip({ attachment }: { attachment: Attachment | NewAttachment }) {
+  const label = attachmentLabel(attachment);
+  if (attachment.kind !== 'image') {
+    const href = attachment.path + (attachment.startLine === undefined ? '' : `:${attachment.startLine}`);
+    return (
+      <button
+        type="button"
+        class="chip-label"
+        title={attachment.path}
+        onClick={() => void transport.editor({ action: 'openLink', href }).catch(() => undefined)}
+      >
+        <Icon name={attachment.kind === 'selection' ? 'list-selection' : 'file'} />
+        <span>{label}</span>
+      </button>
+    );
+  }
+  const own = 'data' in attachment ? `data:${attachment.mediaType};base64,${attachment.data}` : null;
+  return <Picture name={label} url={own} hash={'blob' in attachment ? attachment.blob : null} />;
+}
+
+function Picture({ name, url, hash }: { name: string; url: string | null; hash: string | null }) {
+  const [loaded, setLoaded] = useState(url);
+  useEffect(() => {
+    if (url !== null || hash === null) return;
+    let gone = false;
+    imageUrl(hash).then(
+      (value) => {
+        if (!gone) setLoaded(value);
+      },
+      () => undefined,
+    );
+    return () => {
+      gone = true;
+    };
+  }, [url, hash]);
+  return (
+    <span class="chip-label" title={name}>
+      {loaded ? <img class="chip-image" src={loaded} alt={name} /> : <Icon name="file-media" />}
+      <span>{name}</span>
+    </span>
+  );
+}

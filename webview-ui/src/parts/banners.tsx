@@ -1,0 +1,64 @@
+import { useEffect, useState } from 'preact/hooks';
+import { t } from '../l10n.ts';
+import { runCommand, server } from '../state/app.ts';
+import { Icon } from './icon.tsx';
+
+/** A start or a reconnection shorter than this is not worth a word. */
+const patienceMs = 700;
+
+/** What the person has to know about the server before asking anything. */
+export function Banners() {
+  const { state, key, demo, problem } = server.value;
+  const waiting = state === 'starting' || state === 'reconnecting';
+  const [late, setLate] = useState(false);
+  useEffect(() => {
+    setLate(false);
+    if (!waiting) return;
+    const timer = setTimeout(() => setLate(true), patienceMs);
+    return () => clearTimeout(timer);
+  }, [waiting]);
+  return (
+    <div class="banners">
+      {demo === true && (
+        <div class="banner banner-demo" role="note">
+          <Icon name="beaker" />
+          <span>{t('Scripted demo: these answers are not AI.')}</span>
+          <button type="button" class="link-button" onClick={() => runCommand('setApiKey')}>
+            {t('Add Key')}
+          </button>
+        </div>
+      )}
+      {key === 'missing' && demo !== true && state !== 'failed' && (
+        <div class="banner banner-warning" role="note">
+          <Icon name="key" />
+          <span>{t('DevLM needs an API key to talk to Claude. It is kept in the editor’s secret storage.')}</span>
+          <button type="button" class="button" onClick={() => runCommand('setApiKey')}>
+            {t('Add Key')}
+          </button>
+        </div>
+      )}
+      {waiting && late && (
+        <div class="banner" role="status">
+          <Icon name="loading" spin />
+          <span>
+            {state === 'starting' ? t('Starting the server...') : t('The connection was lost. Connecting again...')}
+          </span>
+        </div>
+      )}
+      {state === 'failed' && (
+        <div class="banner banner-error" role="alert">
+          <Icon name="error" />
+          <span>{problem?.detail ?? t('The server could not be started.')}</span>
+          <span class="banner-actions">
+            <button type="button" class="button" onClick={() => runCommand('restartServer')}>
+              {t('Restart Server')}
+            </button>
+            <button type="button" class="link-button" onClick={() => runCommand('showLog')}>
+              {t('Show Log')}
+            </button>
+          </span>
+        </div>
+      )}
+    </div>
+  );
+}

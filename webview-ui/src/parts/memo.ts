@@ -1,0 +1,16 @@
+import { Component, type ComponentType, createElement } from 'preact';
+
+/** A component that renders again only when one of its props is another value. */
+export function memo<P extends object>(inner: ComponentType<P>): ComponentType<P> {
+  return class extends Component<P> {
+    override shouldComponentUpdate(next: Readonly<P>): boolean {
+      const before: Readonly<Record<string, unknown>> = { ...this.props };
+      const after: Readonly<Record<string, unknown>> = { ...next };
+      return Object.keys({ ...before, ...after }).some((key) => before[key] !== after[key]);
+    }
+
+    override render() {
+      return createElement(inner, this.props);
+    }
+  };
+}

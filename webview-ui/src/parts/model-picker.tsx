@@ -1,0 +1,55 @@
+import { tokens } from '../format.ts';
+import { t } from '../l10n.ts';
+import { attempt, loadModels, model, models, pickedModel, thinking } from '../state/app.ts';
+import { saveSoon } from '../state/drafts.ts';
+import { Icon, IconButton } from './icon.tsx';
+import { MenuButton, type MenuItem } from './menu.tsx';
+import { modelPickerRequests } from './problem-card.tsx';
+
+/** Which model answers the next message. */
+export function ModelPicker() {
+  const known = models.value;
+  const label = model.value?.name ?? pickedModel.value ?? t('Model');
+  const pick = (id: string | null) => () => {
+    pickedModel.value = id;
+    saveSoon();
+  };
+  const items: MenuItem[] = known
+    ? known.list.map((entry) => ({
+        label: entry.name,
+        detail: entry.contextTokens === null ? '' : t('{0} context', tokens(entry.contextTokens)),
+        checked: entry.id === (pickedModel.value ?? known.default),
+        run: pick(entry.id === known.default ? null : entry.id),
+      }))
+    : [{ label: t('No models are known yet'), disabled: true, run: () => undefined }];
+  return (
+    <MenuButton
+      label={t('Model: {0}', label)}
+      side="above"
+      class="text-button model-button"
+      openRequests={modelPickerRequests.value}
+      onOpen={() => void attempt(loadModels)}
+      items={items}
+    >
+      <span class="model-name">{label}</span>
+      <Icon name="chevron-down" />
+    </MenuButton>
+  );
+}
+
+/** Whether the model thinks before it answers. */
+export function ThinkingToggle() {
+  const possible = model.value?.thinking ?? true;
+  return (
+    <IconButton
+      icon="lightbulb"
+      label={possible ? t('Thinking') : t('This model does not think')}
+      pressed={thinking.value && possible}
+      disabled={!possible}
+      onClick={() => {
+        thinking.value = !thinking.value;
+        saveSoon();
+      }}
+    />
+  );
+}

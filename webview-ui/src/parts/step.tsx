@@ -1,0 +1,102 @@
+import type { BlockState, RetryState, StepState } from '@devlm/protocol/reducer.ts';
+import { useEffect, useState } from 'preact/hooks';
+import { t } from '../l10n.ts';
+import { Markdown } from '../markdown/markdown.tsx';
+import { Icon } from './icon.tsx';
+import { memo } from './memo.ts';
+import { Thinking } from './thinking.tsx';
+import { ToolCard } from './tool-card.tsx';
+
+/** One call of the model: what it thought, wrote and used. */
+export const Step = memo(({ step, live }: { step: StepState; live: boolean }) => {
+  if (step.status === 'abandoned') {
+    return (
+      <div class="note">
+        <Icon name="debug-disconnect" />
+        <span>{t('An attempt was cut off and begun again: {0}', step.problem?.detail ?? '')}</span>
+      </div>
+    );
+  }
+  return (
+    <>
+      {step.blocks.map((block) => (
+        <Block key={block.index} block={block} step={step} live={live} />
+      ))}
+      {step.retry && <Retry retry={step.retry} />}
+    </>
+  );
+});
+
+function Block({ block, step, live }: { block: BlockState; step: StepState; live: boolean }) {
+  const done = block.done || !live;
+  switch (block.kind) {
+    case 'text':
+      return (
+        <>
+          <Markdown text={block.text} done={done} />
+          <Sources block={block} />
+        </>
+      );
+    case 'thinking':
+      return <Thinking block={block} live={live} />;
+    case 'tool_call':
+      return <ToolCard block={block} result={step.results[block.tool?.callId ?? '']} live={live} />;
+    case 'server_tool': {
+      const answer = step.blocks.find(
+        (other) => other.kind === 'server_tool_result' && other.tool?.callId === block.tool?.callId,
+      );
+      const text = answer && (answer.text !== '' ? answer.text : JSON.stringify(answer.opaque, null, 2));
+      const result = text === undefined ? undefined : { ok: !isError(answer?.opaque), text };
+      return <ToolCard block={block} result={result} live={live} />;
+    }
+    case 'server_tool_result':
+      // Shown in the card of its call.
+      return null;
+  }
+}
+
+function isError(opaque: unknown): boolean {
+  return JSON.stringify(opaque ?? null).includes('_error"');
+}
+
+/** The pages that an answer names as its sources. */
+function Sources({ block }: { block: BlockState }) {
+  const links = new Map<string, string>();
+  for (const { url, title } of block.citations ?? []) {
+    if (url !== undefined && /^https?:\/\//i.test(url)) links.set(url, title ?? url);
+  }
+  if (links.size === 0) return null;
+  return (
+    <ul class="sources" aria-label={t('Sources')}>
+      {[...links].map(([url, title]) => (
+        <li key={url}>
+          <a href={url} title={url}>
+            <Icon name="link-external" />
+            {title}
+          </a>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Retry({ retry }: { retry: RetryState }) {
+  const [left, setLeft] = useState(Math.ceil(retry.delayMs / 1000));
+  useEffect(() => {
+    const end = Date.now() + retry.delayMs;
+    const timer = setInterval(() => setLeft(Math.max(0, Math.ceil((end - Date.now()) / 1000))), 500);
+    return () => clearInterval(timer);
+  }, [retry]);
+  const next =
+    left > 0
+      ? t('Trying again in {0}s ({1} of {2}).', left, retry.attempt + 1, retry.maxAttempts)
+      : t('Trying again ({0} of {1})...', retry.attempt + 1, retry.maxAttempts);
+  return (
+    <div class="note">
+      <Icon name="loading" spin />
+      <span>
+        {retry.problem.detail} {next}
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,61 @@
+import type { TurnState } from '@devlm/protocol/reducer.ts';
+import { useSignal } from '@preact/signals';
+import { useLayoutEffect, useRef } from 'preact/hooks';
+import { t } from '../l10n.ts';
+import { Answer } from './answer.tsx';
+import { memo } from './memo.ts';
+import type { Mounting } from './mounting.ts';
+import { UserMessage } from './user-message.tsx';
+
+interface TurnProps {
+  turn: TurnState;
+  mounting: Mounting;
+  /** Its place in the feed, from 1, and how many there are; -1 when that is not known. */
+  index: number;
+  of: number;
+  /** Whether it is built from the start, rather than when it comes near. */
+  built: boolean;
+}
+
+function textChars(turn: TurnState): number {
+  if (turn.status === 'running' || turn.status === 'queued') return Number.POSITIVE_INFINITY;
+  return turn.steps.reduce(
+    (sum, step) => sum + step.blocks.reduce((chars, block) => chars + block.text.length, 0),
+    turn.text.length,
+  );
+}
+
+/** A message and its answer. Far from what is seen it is only a space of the same height. */
+export const Turn = memo(({ turn, mounting, index, of, built }: TurnProps) => {
+  const chars = textChars(turn);
+  const mounted = useSignal(built || !Number.isFinite(chars));
+  const article = useRef<HTMLElement>(null);
+  const slot = useRef<ReturnType<Mounting['add']> | null>(null);
+  useLayoutEffect(() => {
+    const element = article.current;
+    if (!element) return;
+    // About 60 characters a line of 20 pixels, until it has been seen.
+    if (!mounted.peek()) element.style.height = `${80 + Math.ceil(chars / 60) * 20}px`;
+    slot.current = mounting.add(element, mounted, chars);
+    return () => mounting.remove(element);
+  }, []);
+  useLayoutEffect(() => {
+    if (slot.current) slot.current.chars = chars;
+  }, [chars]);
+  useLayoutEffect(() => {
+    if (mounted.value && article.current) article.current.style.height = '';
+  }, [mounted.value]);
+  return (
+    <article
+      class="turn"
+      ref={article}
+      tabIndex={-1}
+      aria-posinset={index}
+      aria-setsize={of}
+      aria-label={t('Message {0}', turn.text.slice(0, 80))}
+    >
+      {mounted.value && <UserMessage turn={turn} />}
+      {mounted.value && <Answer turn={turn} />}
+    </article>
+  );
+});

@@ -1,0 +1,149 @@
+import type { TurnState } from '@devlm/protocol/reducer.ts';
+import { signal } from '@preact/signals';
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { t } from '../l10n.ts';
+import { focusComposer, resend, showSibling, unqueue } from '../state/actions.ts';
+import { Chips } from './attachments.tsx';
+import { Icon, IconButton } from './icon.tsx';
+import { sends } from './keys.ts';
+
+/** The turn whose message is being edited. */
+export const editing = signal<string | null>(null);
+
+/** Longer messages are folded, in characters and in lines. */
+const foldedChars = 1_500;
+const foldedLines = 16;
+
+interface UserMessageProps {
+  turn: TurnState;
+}
+
+/** The person's message. While only the answer grows it is not rendered again. */
+export function UserMessage({ turn }: UserMessageProps) {
+  const { id, siblings, status } = turn;
+  const waiting = status === 'queued';
+  const unanswered = status === 'stopped' && turn.steps.length === 0;
+  return useMemo(() => <Message turn={turn} />, [id, siblings, waiting, unanswered]);
+}
+
+function Message({ turn }: UserMessageProps) {
+  const [unfolded, setUnfolded] = useState(false);
+  const isLong = turn.text.length > foldedChars || turn.text.split('\n', foldedLines + 1).length > foldedLines;
+  if (editing.value === turn.id) return <Editor turn={turn} />;
+  const place = turn.siblings.indexOf(turn.id);
+  const sibling = (offset: number) => {
+    const id = turn.siblings[place + offset];
+    if (id !== undefined) showSibling(id);
+  };
+  return (
+    <div class="user">
+      <Chips attachments={turn.attachments} />
+      {turn.text !== '' && (
+        <div class={`user-text${isLong && !unfolded ? ' user-folded' : ''}`} dir="auto">
+          {turn.text}
+        </div>
+      )}
+      {isLong && (
+        <button type="button" class="link-button" aria-expanded={unfolded} onClick={() => setUnfolded(!unfolded)}>
+          {unfolded ? t('Show less') : t('Show more')}
+        </button>
+      )}
+      {turn.status === 'queued' && (
+        <div class="user-note">
+          <Icon name="clock" />
+          <span>{t('Queued')}</span>
+          <button type="button" class="link-button" onClick={() => unqueue(turn)}>
+            {t('Take Out')}
+          </button>
+        </div>
+      )}
+      {turn.status === 'stopped' && turn.steps.length === 0 && (
+        <div class="user-note">{t('Stopped before it was answered')}</div>
+      )}
+      <div class="user-tools" role="toolbar" aria-label={t('Message')}>
+        {turn.siblings.length > 1 && (
+          <span class="siblings">
+            <IconButton
+              icon="chevron-left"
+              label={t('Previous Version')}
+              disabled={place <= 0}
+              onClick={() => sibling(-1)}
+            />
+            <span>
+              {place + 1}/{turn.siblings.length}
+            </span>
+            <IconButton
+              icon="chevron-right"
+              label={t('Next Version')}
+              disabled={place >= turn.siblings.length - 1}
+              onClick={() => sibling(1)}
+            />
+          </span>
+        )}
+        {turn.status !== 'queued' && (
+          <IconButton
+            icon="edit"
+            label={t('Edit and Resend')}
+            onClick={() => {
+              editing.value = turn.id;
+            }}
+          />
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Editor({ turn }: UserMessageProps) {
+  const [text, setText] = useState(turn.text);
+  const field = useRef<HTMLTextAreaElement>(null);
+  useLayoutEffect(() => {
+    field.current?.focus();
+    field.current?.setSelectionRange(turn.text.length, turn.text.length);
+  }, []);
+  const close = () => {
+    editing.value = null;
+    focusComposer();
+  };
+  const send = () => {
+    if (text.trim() === '') return;
+    close();
+    resend(turn, text);
+  };
+  return (
+    <form
+      class="user user-editing"
+      onSubmit={(event) => {
+        event.preventDefault();
+        send();
+      }}
+    >
+      <Chips attachments={turn.attachments} />
+      <textarea
+        ref={field}
+        class="user-editor"
+        aria-label={t('Edit your message')}
+        dir="auto"
+        rows={Math.min(12, text.split('\n').length + 1)}
+        value={text}
+        onInput={(event) => setText(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.isComposing) return;
+          if (event.key === 'Escape') close();
+          else if (event.key === 'Enter' && sends(event)) send();
+          else return;
+          event.preventDefault();
+          event.stopPropagation();
+        }}
+      />
+      <div class="form-actions">
+        <button type="button" class="button button-secondary" onClick={close}>
+          {t('Cancel')}
+        </button>
+        <button type="submit" class="button" disabled={text.trim() === ''}>
+          {t('Send')}
+        </button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,127 @@
+import { type EditorAction, HostToPage, type PageToHost } from '@devlm/protocol/page.ts';
+import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
+import { type PageRouteName, type RouteInput, type RouteOutput, routes } from '@devlm/protocol/routes.ts';
+import type * as z from 'zod';
+import { t } from './l10n.ts';
+
+interface VsCodeApi {
+  postMessage(message: PageToHost): void;
+}
+declare function acquireVsCodeApi(): VsCodeApi;
+
+/** Longest wait for an answer. The extension has shorter ones of its own for each route. */
+const replyMs = 60_000;
+/** A file dialog may stay open for long. */
+const dialogMs = 30 * 60_000;
+/** Most calls that may wait for an answer at once. */
+const mostPending = 64;
+
+type EventsMessage = Extract<HostToPage, { kind: 'events' }>;
+type Pushed = Exclude<HostToPage, { kind: 'reply' }>;
+
+interface Pending {
+  resolve(value: unknown): void;
+  reject(error: ProblemError): void;
+  timer: ReturnType<typeof setTimeout>;
+}
+
+function problemError(code: string, title: string, detail: string): ProblemError {
+  return new ProblemError({ code, status: 500, title, detail });
+}
+
+/** The sentence for a person in anything that was thrown. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof ProblemError) return error.problem;
+  const detail = error instanceof Error ? error.message : String(error);
+  return { code: 'page_error', status: 500, title: t('Something went wrong'), detail };
+}
+
+/** The page's only way out: messages to and from the extension. */
+export class Transport {
+  readonly #api = acquireVsCodeApi();
+  readonly #pending = new Map<number, Pending>();
+  #nextId = 1;
+
+  /** Starts listening and tells the extension that the page is there. */
+  start(receive: (message: Pushed) => void): void {
+    window.addEventListener('message', (event: MessageEvent<unknown>) => {
+      const message = isEvents(event.data) ? event.data : HostToPage.safeParse(event.data).data;
+      // Something from a newer extension, or not from the extension at all.
+      if (!message) return;
+      if (message.kind === 'reply') this.#settle(message);
+      else receive(message);
+    });
+    this.#api.postMessage({ kind: 'ready' });
+  }
+
+  /** Calls a route of the server. Rejects with a `ProblemError`. */
+  async call<N extends PageRouteName>(route: N, input: RouteInput<N>): Promise<RouteOutput<N>> {
+    const value = await this.#ask((id) => ({ kind: 'call', id, route, input }), replyMs);
+    const schema: z.ZodType = routes[route].response;
+    const parsed = schema.safeParse(value ?? undefined);
+    if (parsed.success) return parsed.data as RouteOutput<N>;
+    throw problemError('bad_reply', t('Unexpected answer'), t('The server sent something DevLM does not understand.'));
+  }
+
+  /** Asks the editor for what only it can do. Rejects with a `ProblemError`. */
+  editor(action: EditorAction): Promise<unknown> {
+    const dialog =
+      action.action === 'pickFiles' || action.action === 'exportConversation' || action.action === 'command';
+    return this.#ask((id) => ({ kind: 'editor', id, action }), dialog ? dialogMs : replyMs);
+  }
+
+  /** Wants the events of a conversation after `after`, instead of any other's. */
+  subscribe(conversationId: string | null, after: number): void {
+    this.#api.postMessage({ kind: 'subscribe', conversationId, after });
+  }
+
+  #ask(message: (id: number) => PageToHost, timeoutMs: number): Promise<unknown> {
+    if (this.#pending.size >= mostPending) {
+      return Promise.reject(
+        problemError(
+          'page_busy',
+          t('Too much at once'),
+          t('DevLM is still busy with earlier requests. Try again in a moment.'),
+        ),
+      );
+    }
+    const id = this.#nextId;
+    this.#nextId += 1;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#pending.delete(id);
+        reject(problemError('no_reply', t('No answer'), t('The editor did not answer in time. Try again.')));
+      }, timeoutMs);
+      this.#pending.set(id, { resolve, reject, timer });
+      this.#api.postMessage(message(id));
+    });
+  }
+
+  #settle(reply: Extract<HostToPage, { kind: 'reply' }>): void {
+    const pending = this.#pending.get(reply.id);
+    if (!pending) return;
+    this.#pending.delete(reply.id);
+    clearTimeout(pending.timer);
+    if (reply.ok) pending.resolve(reply.value);
+    else pending.reject(new ProblemError(reply.problem));
+  }
+}
+
+/**
+ * Events arrive many times a second and the extension has checked each of them already, so only
+ * the envelope is looked at here.
+ */
+function isEvents(data: unknown): data is EventsMessage {
+  return (
+    typeof data === 'object' &&
+    data !== null &&
+    'kind' in data &&
+    data.kind === 'events' &&
+    'conversationId' in data &&
+    typeof data.conversationId === 'string' &&
+    'events' in data &&
+    Array.isArray(data.events)
+  );
+}
+
+export const transport = new Transport();
