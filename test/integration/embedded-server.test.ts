@@ -10,9 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { httpError } from '../support/claude/faults.ts';
 import { any } from '../support/claude/scenario.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
-import { newConversation, Reader, send, TestServer } from '../support/server.ts';
-
-const main = join(import.meta.dirname, '../../server/src/main.ts');
+import { newConversation, Reader, send, serverCommand, TestServer } from '../support/server.ts';
 
 describe('the embedded server', { timeout: 30_000 }, () => {
   let claude: Claude;
@@ -33,7 +31,7 @@ describe('the embedded server', { timeout: 30_000 }, () => {
 
   /** Runs the command line to its end. */
   async function run(...args: string[]) {
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...args], {
+    const child = spawn(process.execPath, [...serverCommand(), ...args], {
       env: { PATH: process.env['PATH'] },
     });
     let stdout = '';

@@ -302,6 +302,14 @@ describe('turns', () => {
     expect(older.older).toBeNull();
   });
 
+  it('refuses to stream from beyond the end of the log', async () => {
+    const conversationId = await newConversation(server);
+    const response = await fetch(`${server.origin}/backend/conversations/${conversationId}/events?after=9`, {
+      headers: { authorization: `Bearer ${server.discovery.secret}` },
+    });
+    expect(await response.json()).toMatchObject({ status: 410, code: 'events_ahead' });
+  });
+
   it('tells every window about changes', async () => {
     claude.on(any, 'ok');
     const controller = new AbortController();

@@ -69,14 +69,7 @@ export class TestServer implements AsyncDisposable {
     this.#stderr = '';
     const child = spawn(
       process.execPath,
-      [
-        ...(bundle ? [bundle] : ['--disable-warning=ExperimentalWarning', join(root, 'server/src/main.ts')]),
-        'serve',
-        '--embedded',
-        '--data-dir',
-        this.dataDir,
-        ...args,
-      ],
+      [...serverCommand(bundle), 'serve', '--embedded', '--data-dir', this.dataDir, ...args],
       {
         env: {
           PATH: process.env['PATH'],
@@ -127,6 +120,11 @@ export class TestServer implements AsyncDisposable {
     await this.kill();
     if (this.#ownsDir) rmSync(this.dataDir, { recursive: true, force: true });
   }
+}
+
+/** Arguments of Node that run the server: the sources, or a bundle where one is named or Node is too old for the sources. */
+export function serverCommand(bundle = process.env['DEVLM_TEST_BUNDLE']): string[] {
+  return ['--disable-warning=ExperimentalWarning', bundle ?? join(root, 'server/src/main.ts')];
 }
 
 /** A reader of one conversation, as a chat page is one: it folds what it is sent. */

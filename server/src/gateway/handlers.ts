@@ -31,8 +31,13 @@ export function createHandlers(context: Context, shutdown: () => void): Handlers
     }),
     'conversations.events': async ({ params, query }, { signal, lastEventId }) => {
       const { conversationId } = params;
-      if (!(await store.conversation(conversationId))) throw httpProblem('not_found', 'There is no such conversation.');
-      return withIds(log.subscribe(conversationId, lastEventId ?? query.after, signal));
+      const conversation = await store.conversation(conversationId);
+      if (!conversation) throw httpProblem('not_found', 'There is no such conversation.');
+      const after = lastEventId ?? query.after;
+      // A database that was restored from a backup has fewer events than a page may have seen.
+      if (after > conversation.lastSeq)
+        throw httpProblem('events_ahead', 'This conversation has fewer events than you have read. Read it again.');
+      return withIds(log.subscribe(conversationId, after, signal));
     },
     ...conversationHandlers({ store, log, turns, changed: (id) => notices.conversationChanged(id) }),
   };

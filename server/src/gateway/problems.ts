@@ -15,6 +15,7 @@ const drafts = {
   invalid_input: { status: 422, title: 'Invalid input' },
   conflict: { status: 409, title: 'Conflict' },
   busy: { status: 409, title: 'Busy' },
+  events_ahead: { status: 410, title: 'Events ahead of the log' },
   closing: { status: 503, title: 'Closing' },
 } as const satisfies Record<string, Pick<Problem, 'status' | 'title'>>;
 

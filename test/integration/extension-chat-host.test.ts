@@ -1,0 +1,372 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ReceivedEvent } from '@devlm/protocol/events.ts';
+import { type EditorAction, HostToPage, type SavedView } from '@devlm/protocol/page.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import { applyEvent, emptyConversation } from '@devlm/protocol/reducer.ts';
+import { ServerInfo } from '@devlm/protocol/routes.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ChatHost, type Post } from '../../extension/src/chat/chat-host.ts';
+import { type Credential, ServerConnection } from '../../extension/src/server/connection.ts';
+import { isAlive, readDiscovery } from '../../extension/src/server/discovery.ts';
+import { Launcher } from '../../extension/src/server/launcher.ts';
+import type { Translate } from '../../extension/src/server/ports.ts';
+import { problemsOf } from '../../extension/src/server/problems.ts';
+import { version } from '../../server/src/version.ts';
+import { type Claude, startClaude } from '../support/claude/server.ts';
+
+/*
+ * A window without VS Code: the real connection, launcher and server, and a page that is an array
+ * of what was posted to it.
+ */
+
+const t: Translate = (text, ...args) => text.replaceAll(/\{(\d)\}/g, (_, index) => String(args[Number(index)]));
+const problems = problemsOf(t);
+const bundle = process.env['DEVLM_TEST_BUNDLE'] ?? join(import.meta.dirname, '../../server/src/main.ts');
+
+class Window {
+  readonly posted: HostToPage[] = [];
+  readonly actions: EditorAction[] = [];
+  readonly logged: string[] = [];
+  readonly connection: ServerConnection;
+  readonly host: ChatHost;
+  credential: Credential = { apiKey: 'sk-test-0123456789abcdef', baseUrl: null };
+  view: SavedView = { conversationId: null, drafts: {}, model: null, thinking: false };
+  #nextId = 1;
+  post: Post = async (message) => {
+    // As VS Code does on the way to the page.
+    this.posted.push(HostToPage.parse(JSON.parse(JSON.stringify(message))));
+    return true;
+  };
+
+  constructor(dataDir: string, env: NodeJS.ProcessEnv, more: { bundle?: string; version?: string } = {}) {
+    const write = (message: string) => void this.logged.push(message);
+    const log = { trace: write, debug: write, info: write, warn: write, error: write };
+    const own = more.version ?? version;
+    const launcher = new Launcher({ dataDir, bundle: more.bundle ?? bundle, version: own, log, problems, env });
+    this.connection = new ServerConnection({
+      launcher,
+      credential: async () => this.credential,
+      version: own,
+      problems,
+      log,
+      t,
+      timing: { firstMs: 20, maxMs: 200, stableMs: 50, graceMs: 200 },
+    });
+    this.host = new ChatHost({
+      connection: this.connection,
+      editor: async (action) => {
+        this.actions.push(action);
+        if (action.action === 'copy') throw new Error('a bug with /secret/path in it');
+        return null;
+      },
+      view: () => this.view,
+      settings: () => ({ enterSends: true, showCost: true, expandThinking: false }),
+      projectId: () => 'project-1',
+      strings: { Send: 'Senden' },
+      onReady: () => undefined,
+      log,
+      t,
+    });
+    this.host.connect(this.post);
+  }
+
+  of<K extends HostToPage['kind']>(kind: K) {
+    return this.posted.filter((message): message is Extract<HostToPage, { kind: K }> => message.kind === kind);
+  }
+
+  async reply(message: Record<string, unknown>): Promise<Extract<HostToPage, { kind: 'reply' }>> {
+    const id = this.#nextId++;
+    this.host.receive({ id, ...message });
+    for (let waited = 0; waited < 20_000; waited += 5) {
+      const found = this.of('reply').find((reply) => reply.id === id);
+      if (found) return found;
+      await sleep(5);
+    }
+    throw new Error(`no reply to ${JSON.stringify(message)}`);
+  }
+
+  async call(route: string, input: Record<string, unknown> = {}): Promise<unknown> {
+    const reply = await this.reply({ kind: 'call', route, input });
+    if (!reply.ok) throw new ProblemError(reply.problem);
+    return reply.value;
+  }
+
+  async ask(text: string, conversationId: string = randomUUID()): Promise<string> {
+    await this.call('conversations.create', { body: { id: conversationId } });
+    this.host.receive({ kind: 'subscribe', conversationId, after: 0 });
+    await this.call('turns.create', {
+      params: { conversationId },
+      body: { turnId: randomUUID(), parent: null, text },
+    });
+    return conversationId;
+  }
+
+  events(): ReceivedEvent[] {
+    return this.of('events').flatMap(({ events }) => events);
+  }
+
+  answer(): string {
+    const state = this.events().reduce(applyEvent, emptyConversation('c'));
+    const turns = Object.values(state.turns);
+    return turns.flatMap(({ steps }) => steps.flatMap(({ blocks }) => blocks.map(({ text }) => text))).join('');
+  }
+
+  ended(): boolean {
+    return this.events().some(({ type }) => type === 'turn.ended');
+  }
+
+  dispose(): void {
+    this.host.dispose();
+    this.connection.dispose();
+  }
+}
+
+describe('chat host on the real server', { timeout: 60_000 }, () => {
+  let claude: Claude;
+  let dataDir: string;
+  let windows: Window[];
+  const open = (more: { bundle?: string; version?: string; baseUrl?: string } = {}) => {
+    const env = {
+      PATH: process.env['PATH'],
+      ANTHROPIC_BASE_URL: more.baseUrl ?? claude.url,
+      DEVLM_MODEL: 'claude-sonnet-5-5',
+      DEVLM_RETRY_BASE_MS: '10',
+    };
+    const window = new Window(dataDir, env, more);
+    windows.push(window);
+    return window;
+  };
+  const pid = async () => (await readDiscovery(dataDir))?.pid ?? 0;
+  const words = Array.from({ length: 150 }, (_, i) => `word${i}`).join(' ');
+  const slowly = () => claude.on('slowly', { blocks: words, pace: { chunkChars: 9, chunksPerSecond: 120 } });
+
+  beforeEach(async () => {
+    windows = [];
+    claude = await startClaude();
+    dataDir = await mkdtemp(join(tmpdir(), 'devlm-host-'));
+  });
+  afterEach(async () => {
+    for (const window of windows) window.dispose();
+    const last = await pid();
+    if (last) process.kill(last, 'SIGKILL');
+    while (last && isAlive(last)) await sleep(10);
+    await claude[Symbol.asyncDispose]();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
+  it('greets a page without starting the server, and starts it for the first call', async () => {
+    const window = open();
+    window.host.receive({ kind: 'ready' });
+    expect(window.posted).toMatchObject([
+      { kind: 'hello', server: { state: 'idle' }, strings: { Send: 'Senden' }, projectId: 'project-1' },
+    ]);
+    await sleep(100);
+    expect(await pid()).toBe(0);
+    expect(ServerInfo.parse(await window.call('server.info'))).toMatchObject({ version, key: 'set' });
+    expect(window.of('server').map(({ server }) => server.state)).toContain('ready');
+    expect(window.connection.state).toMatchObject({ state: 'ready', key: 'set', demo: false });
+  });
+
+  it('refuses what a hostile page could send, and lives', async () => {
+    const window = open();
+    window.host.receive({ kind: 'ready' });
+    const forbidden = ['server.shutdown', 'server.credential', 'server.events', '__proto__', 'constructor', ''];
+    for (const route of forbidden) {
+      expect(await window.reply({ kind: 'call', route, input: {} })).toMatchObject({
+        ok: false,
+        problem: { code: 'not_found' },
+      });
+    }
+    const id = '../credential';
+    expect(
+      await window.reply({ kind: 'call', route: 'conversations.get', input: { params: { conversationId: id } } }),
+    ).toMatchObject({ ok: false, problem: { code: 'invalid_request' } });
+    expect(
+      await window.reply({ kind: 'editor', action: { action: 'command', command: 'workbench.action.quit' } }),
+    ).toMatchObject({ ok: false, problem: { code: 'invalid_request' } });
+    for (const junk of [
+      null,
+      7,
+      'ready',
+      [],
+      { kind: 'eval' },
+      { kind: 'subscribe', conversationId: 'a/b', after: -1 },
+    ])
+      window.host.receive(junk);
+    const { problem } = (await window.reply({ kind: 'editor', action: { action: 'copy', text: 'x' } })) as {
+      problem?: { code: string; detail: string };
+    };
+    expect(problem?.code).toBe('internal');
+    expect(problem?.detail).not.toContain('/secret/path');
+    await window.call('server.info');
+    for (let i = 1000; i < 1100; i++) window.host.receive({ kind: 'call', id: i, route: 'models.list', input: {} });
+    await expect
+      .poll(() => window.of('reply').filter(({ id: nth }) => nth >= 1000).length, { timeout: 10_000 })
+      .toBe(100);
+    expect(window.of('reply').filter((reply) => !reply.ok && reply.problem.code === 'too_many_requests')).toHaveLength(
+      36,
+    );
+  });
+
+  it('brings each event once and in order, through a server that is killed twice while it answers', async () => {
+    slowly();
+    const window = open();
+    window.host.receive({ kind: 'ready' });
+    await window.ask('slowly');
+    for (const sign of ['word20 ', 'word60 ']) {
+      await expect.poll(() => window.answer(), { timeout: 15_000 }).toContain(sign);
+      process.kill(await pid(), 'SIGKILL');
+    }
+    await expect.poll(() => window.ended(), { timeout: 30_000 }).toBe(true);
+    const events = window.events();
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+    expect(window.answer()).toBe(words);
+    const states = window.of('server').map(({ server }) => server.state);
+    expect(states.filter((state) => state === 'reconnecting').length).toBeGreaterThanOrEqual(2);
+    expect(states.at(-1)).toBe('ready');
+    // The new server knows the key again.
+    expect(await window.call('server.info')).toMatchObject({ key: 'set' });
+  });
+
+  it('carries a message through that was sent while the server died', async () => {
+    const window = open();
+    window.host.receive({ kind: 'ready' });
+    await window.call('server.info');
+    process.kill(await pid(), 'SIGKILL');
+    await window.ask('hello');
+    await expect.poll(() => window.ended(), { timeout: 20_000 }).toBe(true);
+    expect(window.events().filter(({ type }) => type === 'turn.created')).toHaveLength(1);
+  });
+
+  it('shows one conversation live in two windows, and their servers are one', async () => {
+    slowly();
+    const [first, second] = [open(), open()];
+    for (const window of [first, second]) window.host.receive({ kind: 'ready' });
+    const [a, b] = await Promise.all([first.call('server.info'), second.call('server.info')]);
+    expect(ServerInfo.parse(a).pid).toBe(ServerInfo.parse(b).pid);
+    const conversationId = await first.ask('slowly');
+    second.host.receive({ kind: 'subscribe', conversationId, after: 0 });
+    await expect.poll(() => first.ended() && second.ended(), { timeout: 20_000 }).toBe(true);
+    expect(second.events()).toEqual(first.events());
+    expect(second.of('notice').some(({ notice }) => notice.type === 'conversation.changed')).toBe(true);
+    expect(second.connection.state.today?.costUsd).toBeGreaterThan(0);
+  });
+
+  it('goes on where it was when the page was hidden, and reads again what it did not take', async () => {
+    slowly();
+    const window = open();
+    window.host.receive({ kind: 'ready' });
+    const conversationId = await window.ask('slowly');
+    await expect.poll(() => window.answer(), { timeout: 15_000 }).toContain('word10 ');
+    window.host.disconnect();
+    const before = window.events().length;
+    await sleep(200);
+    expect(window.events().length).toBe(before);
+    let refusals = 3;
+    window.host.connect(async (message) =>
+      message.kind === 'events' && refusals-- > 0 ? false : window.post(message),
+    );
+    await expect.poll(() => window.ended(), { timeout: 20_000 }).toBe(true);
+    expect(window.events().map(({ seq }) => seq)).toEqual(window.events().map((_, index) => index + 1));
+    expect(window.answer()).toBe(words);
+    // A page that was loaded anew gets nothing until it subscribes anew.
+    window.host.receive({ kind: 'ready' });
+    window.posted.length = 0;
+    await window.call('conversations.get', { params: { conversationId } });
+    expect(window.events()).toEqual([]);
+  });
+
+  it('has the page begin anew when the log is shorter than what the page has', async () => {
+    const window = open();
+    window.host.receive({ kind: 'ready' });
+    const conversationId = await window.ask('hello');
+    await expect.poll(() => window.ended(), { timeout: 15_000 }).toBe(true);
+    window.host.receive({ kind: 'subscribe', conversationId, after: 10_000 });
+    await expect.poll(() => window.of('do')).toEqual([{ kind: 'do', what: 'openConversation', conversationId }]);
+  });
+
+  it('keeps what is asked of a page until the page is there', () => {
+    const window = open();
+    for (let i = 0; i < 30; i++) window.host.ask({ kind: 'do', what: 'focusInput' });
+    expect(window.posted).toEqual([]);
+    window.host.receive({ kind: 'ready' });
+    expect(window.posted[0]?.kind).toBe('hello');
+    expect(window.of('do')).toHaveLength(20);
+  });
+
+  it("tells the server of a new key, takes it away again, and never another editor's", async () => {
+    // Only Claude's own API is known to need a key. Nothing is sent there.
+    const own = { baseUrl: 'https://api.anthropic.com' };
+    const [window, keyless] = [open(own), open(own)];
+    keyless.credential = { apiKey: null, baseUrl: null };
+    for (const one of [window, keyless]) one.host.receive({ kind: 'ready' });
+    expect(await window.call('server.info')).toMatchObject({ key: 'set' });
+    expect(await keyless.call('server.info')).toMatchObject({ key: 'set' });
+    expect(keyless.connection.state.key).toBe('set');
+    window.credential = { apiKey: null, baseUrl: null };
+    await window.connection.credentialChanged();
+    expect(await window.call('server.info')).toMatchObject({ key: 'missing' });
+    await expect.poll(() => keyless.connection.state.key).toBe('missing');
+    window.credential = { apiKey: 'sk-test-fedcba9876543210', baseUrl: null };
+    await window.connection.credentialChanged();
+    await expect.poll(() => keyless.connection.state.key).toBe('set');
+    const everything = JSON.stringify([windows.map(({ posted, logged }) => [posted, logged])]);
+    expect(everything).not.toContain('sk-test');
+    expect(everything).not.toContain((await readDiscovery(dataDir))?.secret);
+  });
+
+  it('gives up after five failed starts, says why, and starts again when asked to', async () => {
+    const late = join(dataDir, 'late.mjs');
+    await writeFile(late, 'process.exit(9)');
+    const window = open({ bundle: late });
+    window.host.receive({ kind: 'ready' });
+    await expect(window.call('server.info')).rejects.toMatchObject({ problem: { code: 'server_start_failed' } });
+    expect(window.connection.state).toMatchObject({ state: 'failed', problem: { action: 'show-log' } });
+    expect(window.logged.filter((line) => line.startsWith('starting server'))).toHaveLength(5);
+    await expect(window.call('server.info')).rejects.toMatchObject({ problem: { code: 'server_start_failed' } });
+    await writeFile(late, `process.argv[1] = ${JSON.stringify(bundle)}; await import(${JSON.stringify(bundle)})`);
+    window.connection.start();
+    expect(await window.call('server.info')).toMatchObject({ version });
+    expect(window.connection.state).toMatchObject({ state: 'ready', problem: undefined });
+  });
+
+  it('does not try again what cannot succeed', async () => {
+    await writeFile(join(dataDir, 'config.json'), '{"port": "here"}');
+    const window = open();
+    window.host.receive({ kind: 'ready' });
+    await expect(window.call('server.info')).rejects.toMatchObject({ problem: { code: 'config_invalid' } });
+    expect(window.logged.filter((line) => line.startsWith('starting server'))).toHaveLength(1);
+  });
+
+  it('restarts a server that answers, and the answer comes to its end', async () => {
+    slowly();
+    const window = open();
+    window.host.receive({ kind: 'ready' });
+    await window.ask('slowly');
+    await expect.poll(() => window.answer(), { timeout: 15_000 }).toContain('word15 ');
+    const before = await pid();
+    await window.connection.restart();
+    expect(await window.call('server.info')).not.toMatchObject({ pid: before });
+    await expect.poll(() => window.ended(), { timeout: 20_000 }).toBe(true);
+    expect(window.answer()).toBe(words);
+  });
+
+  it('uses a busy server of an older version, and replaces it when it is done', async () => {
+    slowly();
+    const older = open();
+    older.host.receive({ kind: 'ready' });
+    await older.ask('slowly');
+    const before = await pid();
+    const newer = open({ version: '99.0.0' });
+    newer.host.receive({ kind: 'ready' });
+    expect(await newer.call('server.info')).toMatchObject({ pid: before, busyTurns: 1 });
+    await expect.poll(() => older.ended(), { timeout: 20_000 }).toBe(true);
+    await expect.poll(pid, { timeout: 10_000 }).not.toBe(before);
+    await expect.poll(() => older.connection.state.state, { timeout: 10_000 }).toBe('ready');
+    expect(older.answer()).toBe(words);
+  });
+});
