@@ -1,0 +1,224 @@
+import { randomUUID } from 'node:crypto';
+import type { HostToPage } from '@devlm/protocol/page.ts';
+import * as vscode from 'vscode';
+import { ApiKey, askBaseUrl } from './api-key.ts';
+import { ChatView, viewId } from './chat/chat-view.ts';
+import type { CommandTarget } from './commands.ts';
+import { commands, keyStoredContext, pageReadyContext } from './commands.ts';
+import type { Core } from './core.ts';
+import * as settings from './settings.ts';
+import { describeState, formatCost, StatusBar } from './status-bar.ts';
+
+const t = vscode.l10n.t;
+
+/** The light half: it registers, and loads the rest (`core.ts`) on first use. */
+export class App implements CommandTarget, vscode.Disposable {
+  readonly key: ApiKey;
+  readonly log: vscode.LogOutputChannel;
+  readonly #context: vscode.ExtensionContext;
+  readonly #view: ChatView;
+  readonly #status: StatusBar;
+  #core: Promise<Core> | undefined;
+  /** The same, once it is there. */
+  loaded: Core | undefined;
+  #disposed = false;
+
+  constructor(context: vscode.ExtensionContext) {
+    this.#context = context;
+    this.log = vscode.window.createOutputChannel('DevLM', { log: true });
+    this.key = new ApiKey(context.secrets);
+    this.#status = new StatusBar();
+    const host = async () => (await this.core()).host;
+    this.#view = new ChatView({ extensionUri: context.extensionUri, host, log: this.log });
+    context.subscriptions.push(
+      this.log,
+      this.#status,
+      this.#view,
+      this,
+      vscode.window.registerWebviewViewProvider(viewId, this.#view, {
+        webviewOptions: { retainContextWhenHidden: false },
+      }),
+      ...commands.map(({ id, run }) => vscode.commands.registerCommand(id, (...args) => run(this, ...args))),
+      vscode.workspace.onDidChangeConfiguration((event) => this.#configured(event)),
+      this.key.onChange(() => this.#credentialChanged()),
+    );
+  }
+
+  /** Loads the heavy half; it does not start the server. */
+  async core(): Promise<Core> {
+    this.#core ??= this.#load().catch((error: unknown) => {
+      this.#core = undefined;
+      throw error;
+    });
+    return await this.#core;
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    this.loaded?.dispose();
+  }
+
+  async focusChat(): Promise<void> {
+    await this.#ask({ kind: 'do', what: 'focusInput' });
+  }
+
+  async askPage(what: 'newConversation' | 'showHistory' | 'stop' | 'exportConversation'): Promise<void> {
+    await this.#ask({ kind: 'do', what });
+  }
+
+  async setApiKey(): Promise<void> {
+    await this.key.ask();
+  }
+
+  async clearApiKey(): Promise<void> {
+    await this.key.clear();
+    void vscode.window.showInformationMessage(t('The API key was removed from this editor.'));
+  }
+
+  async setBaseUrl(): Promise<void> {
+    const value = await askBaseUrl(settings.baseUrl() ?? '');
+    if (value === undefined) return;
+    const configuration = vscode.workspace.getConfiguration(settings.section);
+    await configuration.update('baseUrl', value.trim() || undefined, vscode.ConfigurationTarget.Global);
+  }
+
+  async openSettings(): Promise<void> {
+    await vscode.commands.executeCommand('workbench.action.openSettings', `@ext:${this.#context.extension.id}`);
+  }
+
+  async attachSelection(): Promise<void> {
+    const { files } = await this.core();
+    // Read before the focus moves to the chat.
+    const answer = files.selection();
+    if (answer.attachments.length + answer.problems.length === 0) await this.focusChat();
+    else await this.#ask({ kind: 'do', what: 'attach', files: answer });
+  }
+
+  async attachFile(...args: unknown[]): Promise<void> {
+    const { files } = await this.core();
+    const selected: readonly unknown[] = Array.isArray(args[1]) && args[1].length > 0 ? args[1] : args.slice(0, 1);
+    const uris = selected.filter((uri) => uri instanceof vscode.Uri);
+    const active = vscode.window.activeTextEditor?.document.uri;
+    if (uris.length === 0 && active) uris.push(active);
+    const answer = uris.length > 0 ? await files.chosen(uris) : await files.pick();
+    if (answer.attachments.length + answer.problems.length === 0) return;
+    await this.#ask({ kind: 'do', what: 'attach', files: answer });
+  }
+
+  async showLog(): Promise<void> {
+    this.log.show(true);
+  }
+
+  async restartServer(): Promise<void> {
+    const { connection } = await this.core();
+    const title = t('Restarting the DevLM server');
+    await vscode.window.withProgress({ location: vscode.ProgressLocation.Window, title }, async () => {
+      await connection.restart();
+      // A failure is shown by the status bar and the page.
+      await connection.ready().catch(() => undefined);
+    });
+  }
+
+  async openWalkthrough(): Promise<void> {
+    const walkthrough = `${this.#context.extension.id}#devlm.start`;
+    await vscode.commands.executeCommand('workbench.action.openWalkthrough', walkthrough, false);
+  }
+
+  async showStatus(): Promise<void> {
+    const server = this.loaded?.connection.state ?? { state: 'idle' as const };
+    const cost = server.today ? ` ${t('Today: {0}', formatCost(server.today.costUsd))}` : '';
+    const offered = ['openChat', 'newChat', 'setApiKey', 'openSettings', 'showLog', 'restartServer'];
+    const items = commands
+      .filter(({ id }) => offered.includes(id.slice('devlm.'.length)))
+      .map((command) => ({
+        command,
+        label: `$(${command.icon ?? 'circle-outline'}) ${vscode.l10n.t(command.title)}`,
+      }));
+    const picked = await vscode.window.showQuickPick(items, {
+      title: 'DevLM',
+      placeHolder: describeState(server) + cost,
+    });
+    await picked?.command.run(this);
+  }
+
+  async reloadChat(): Promise<void> {
+    this.#view.reload();
+  }
+
+  /** Runs what the page may ask for. */
+  async runCommand(command: 'setApiKey' | 'openSettings' | 'showLog' | 'restartServer' | 'startServer'): Promise<void> {
+    if (command === 'startServer') (await this.core()).connection.start();
+    else await this[command]();
+  }
+
+  async #load(): Promise<Core> {
+    const { createCore } = await import('./core.ts');
+    const { extension, extensionUri, workspaceState } = this.#context;
+    const bundle = process.env['DEVLM_SERVER_BUNDLE'] || vscode.Uri.joinPath(extensionUri, 'dist', 'server.mjs').fsPath;
+    const core = createCore({
+      version: String(extension.packageJSON.version),
+      serverBundle: bundle,
+      dataDir: settings.dataDir(),
+      credential: async () => ({ apiKey: await this.key.read(), baseUrl: settings.baseUrl() }),
+      memento: workspaceState,
+      defaults: settings.chatDefaults(),
+      settings: settings.pageSettings,
+      projectId: () => this.#projectId(),
+      runCommand: (command) => this.runCommand(command),
+      onPageReady: () => this.#pageReady(),
+      log: this.log,
+    });
+    this.loaded = core;
+    if (this.#disposed) core.dispose();
+    core.connection.onState((state) => this.#status.update(state));
+    await this.#keyStored();
+    return core;
+  }
+
+  #pageReady(): void {
+    this.#view.ready();
+    void vscode.commands.executeCommand('setContext', pageReadyContext, true);
+  }
+
+  async #ask(message: Extract<HostToPage, { kind: 'do' }>): Promise<void> {
+    await this.#view.ask(message);
+  }
+
+  #configured(event: vscode.ConfigurationChangeEvent): void {
+    if (!this.loaded || !event.affectsConfiguration(settings.section)) return;
+    this.loaded.host.settingsChanged();
+    this.#status.update(this.loaded.connection.state);
+    if (event.affectsConfiguration(`${settings.section}.baseUrl`)) this.#credentialChanged();
+    if (event.affectsConfiguration(`${settings.section}.dataDir`)) void this.#offerReload();
+  }
+
+  async #offerReload(): Promise<void> {
+    const reload = t('Reload Window');
+    const answer = await vscode.window.showInformationMessage(
+      t('The data folder of DevLM changes when the window is reloaded.'),
+      reload,
+    );
+    if (answer === reload) await vscode.commands.executeCommand('workbench.action.reloadWindow');
+  }
+
+  #credentialChanged(): void {
+    void this.#keyStored();
+    this.loaded?.connection
+      .credentialChanged()
+      .catch((error: unknown) => this.log.debug(`credential: ${String(error)}`));
+  }
+
+  async #keyStored(): Promise<void> {
+    await vscode.commands.executeCommand('setContext', keyStoredContext, (await this.key.read()) !== null);
+  }
+
+  /** The window's project: a name made once and kept by the editor, so that nothing is written into the folder. */
+  #projectId(): string | null {
+    if (!vscode.workspace.workspaceFolders?.length) return null;
+    const stored = this.#context.workspaceState.get<unknown>('projectId');
+    if (typeof stored === 'string') return stored;
+    const made = randomUUID();
+    void this.#context.workspaceState.update('projectId', made);
+    return made;
+  }
+}

@@ -1,0 +1,74 @@
+import type { EditorAction, FilesAnswer, PageSettings, SavedView } from '@devlm/protocol/page.ts';
+import * as vscode from 'vscode';
+import { ChatHost } from './chat/chat-host.ts';
+import type { Memento } from './chat/saved-view.ts';
+import { ViewStore } from './chat/saved-view.ts';
+import { runEditorAction } from './editor/actions.ts';
+import { pickFiles, readChosen, readSelection } from './editor/files.ts';
+import { type Credential, ServerConnection } from './server/connection.ts';
+import { dataFolder } from './server/data-folder.ts';
+import { Launcher } from './server/launcher.ts';
+import type { Log, Translate } from './server/ports.ts';
+import { problemsOf } from './server/problems.ts';
+
+export interface CoreOptions {
+  readonly version: string;
+  /** Absolute path of `server.mjs`. */
+  readonly serverBundle: string;
+  /** The setting; empty for the default place. */
+  readonly dataDir: string;
+  readonly credential: () => Promise<Credential>;
+  readonly memento: Memento;
+  readonly defaults: Pick<SavedView, 'model' | 'thinking'>;
+  readonly settings: () => PageSettings;
+  readonly projectId: () => string | null;
+  readonly runCommand: (command: Extract<EditorAction, { action: 'command' }>['command']) => Promise<void>;
+  readonly onPageReady: () => void;
+  readonly log: Log;
+}
+
+/** The heavy half of the extension: loaded on first use, not at activation. */
+export interface Core {
+  readonly connection: ServerConnection;
+  readonly host: ChatHost;
+  readonly dataDir: string;
+  readonly files: {
+    readonly selection: () => FilesAnswer;
+    readonly chosen: (uris: readonly vscode.Uri[]) => Promise<FilesAnswer>;
+    readonly pick: () => Promise<FilesAnswer>;
+  };
+  dispose(): void;
+}
+
+export function createCore(options: CoreOptions): Core {
+  const { log, version } = options;
+  const t: Translate = (text, ...args) => vscode.l10n.t(text, ...args);
+  const problems = problemsOf(t);
+  const dataDir = dataFolder(options.dataDir);
+  const launcher = new Launcher({ dataDir, bundle: options.serverBundle, version, log, problems });
+  const connection = new ServerConnection({ launcher, credential: options.credential, version, problems, log, t });
+  const views = new ViewStore(options.memento, options.defaults);
+  const saveView = (view: SavedView) => views.save(view);
+  const host = new ChatHost({
+    connection,
+    editor: (action, signal) =>
+      runEditorAction(action, signal, { connection, saveView, runCommand: options.runCommand }),
+    view: () => views.view,
+    settings: options.settings,
+    projectId: options.projectId,
+    strings: vscode.l10n.bundle ?? {},
+    onReady: options.onPageReady,
+    log,
+    t,
+  });
+  return {
+    connection,
+    host,
+    dataDir,
+    files: { selection: readSelection, chosen: readChosen, pick: pickFiles },
+    dispose: () => {
+      host.dispose();
+      connection.dispose();
+    },
+  };
+}

@@ -1,0 +1,154 @@
+import type { EditorAction, FilesAnswer, SavedView } from '@devlm/protocol/page.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import * as vscode from 'vscode';
+import type { ServerConnection } from '../server/connection.ts';
+import { pickFiles, readNamed, readSelection } from './files.ts';
+import { findFiles } from './find-files.ts';
+import { parseLink } from './link.ts';
+import { fileUri, isInWorkspace } from './workspace-paths.ts';
+
+const t = vscode.l10n.t;
+
+export interface EditorActionsOptions {
+  readonly connection: ServerConnection;
+  readonly saveView: (view: SavedView) => Promise<void>;
+  readonly runCommand: (command: Extract<EditorAction, { action: 'command' }>['command']) => Promise<void>;
+}
+
+/** Answers what `EditorAction` notes for each action. */
+export async function runEditorAction(
+  action: EditorAction,
+  signal: AbortSignal,
+  options: EditorActionsOptions,
+): Promise<FilesAnswer | { paths: string[] } | null> {
+  switch (action.action) {
+    case 'findFiles':
+      return { paths: await findFiles(action.query) };
+    case 'readFiles':
+      return await readNamed(action.paths);
+    case 'pickFiles':
+      return await pickFiles();
+    case 'readSelection':
+      return readSelection();
+    case 'insertAtCursor':
+      await insertAtCursor(action.text);
+      return null;
+    case 'newFile':
+      await newFile(action.text, action.language);
+      return null;
+    case 'copy':
+      await vscode.env.clipboard.writeText(action.text);
+      return null;
+    case 'openLink':
+      await openLink(action.href);
+      return null;
+    case 'exportConversation':
+      await exportConversation(action.conversationId, signal, options.connection);
+      return null;
+    case 'command':
+      await options.runCommand(action.command);
+      return null;
+    case 'saveView':
+      await options.saveView(action.view);
+      return null;
+  }
+}
+
+async function insertAtCursor(text: string): Promise<void> {
+  const editor = vscode.window.activeTextEditor;
+  if (!editor) {
+    await newFile(text, '');
+    return;
+  }
+  const done = await editor.edit((edit) => {
+    for (const selection of editor.selections) edit.replace(selection, text);
+  });
+  if (!done) throw refused('not_editable', t('The file in the active editor cannot be changed.'));
+  await vscode.window.showTextDocument(editor.document, { viewColumn: editor.viewColumn ?? vscode.ViewColumn.Active });
+}
+
+async function newFile(content: string, named: string): Promise<void> {
+  const language = await languageId(named);
+  const document = await vscode.workspace.openTextDocument({ content, ...(language ? { language } : {}) });
+  await vscode.window.showTextDocument(document);
+}
+
+/** Fences name languages by their short names; the editor by its ids. */
+const fenceNames: Readonly<Record<string, string>> = {
+  bash: 'shellscript',
+  sh: 'shellscript',
+  shell: 'shellscript',
+  zsh: 'shellscript',
+  js: 'javascript',
+  jsx: 'javascriptreact',
+  ts: 'typescript',
+  tsx: 'typescriptreact',
+  py: 'python',
+  rb: 'ruby',
+  rs: 'rust',
+  golang: 'go',
+  md: 'markdown',
+  yml: 'yaml',
+  'c++': 'cpp',
+  'c#': 'csharp',
+  cs: 'csharp',
+  docker: 'dockerfile',
+  ps1: 'powershell',
+  kt: 'kotlin',
+};
+
+/** A language that this editor knows, or undefined. */
+async function languageId(named: string): Promise<string | undefined> {
+  const name = named.trim().toLowerCase();
+  const id = Object.hasOwn(fenceNames, name) ? fenceNames[name] : name;
+  return id && (await vscode.languages.getLanguages()).includes(id) ? id : undefined;
+}
+
+async function openLink(href: string): Promise<void> {
+  const link = parseLink(href);
+  if (link?.kind === 'external') {
+    await vscode.env.openExternal(vscode.Uri.parse(link.url, true));
+    return;
+  }
+  const uri = link && fileUri(link.path);
+  if (!link || !uri || !(await isInWorkspace(uri))) {
+    throw refused('link_refused', t('Only web links and files of the workspace can be opened from the chat.'));
+  }
+  const start = new vscode.Position((link.line ?? 1) - 1, 0);
+  const end = link.endLine ? new vscode.Position(link.endLine, 0) : start;
+  const options = link.line === undefined ? {} : { selection: new vscode.Range(start, end) };
+  try {
+    // Unlike showTextDocument it also opens images and notebooks.
+    await vscode.workspace.fs.stat(uri);
+    await vscode.commands.executeCommand('vscode.open', uri, options);
+  } catch {
+    throw refused('file_not_found', t('{0} does not exist.', link.path));
+  }
+}
+
+async function exportConversation(
+  conversationId: string,
+  signal: AbortSignal,
+  connection: ServerConnection,
+): Promise<void> {
+  const { title, markdown } = await connection.call('conversations.export', { params: { conversationId } }, { signal });
+  const name = `${
+    title
+      .replaceAll(/[^\p{L}\p{N} ._-]+/gu, ' ')
+      .trim()
+      .slice(0, 80) || t('conversation')
+  }.md`;
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
+  const target = await vscode.window.showSaveDialog({
+    filters: { Markdown: ['md'] },
+    saveLabel: t('Export'),
+    ...(folder ? { defaultUri: vscode.Uri.joinPath(folder, name) } : {}),
+  });
+  if (!target) return;
+  await vscode.workspace.fs.writeFile(target, new TextEncoder().encode(markdown));
+  await vscode.commands.executeCommand('vscode.open', target);
+}
+
+function refused(code: string, detail: string): ProblemError {
+  return new ProblemError({ code, status: 400, title: t('Not possible'), detail });
+}

@@ -1,0 +1,30 @@
+import type { NewAttachment } from '@devlm/protocol/events.ts';
+
+type ImageType = Extract<NewAttachment, { kind: 'image' }>['mediaType'];
+
+export type Content =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'image'; readonly mediaType: ImageType }
+  | { readonly kind: 'binary' };
+
+/** What bytes are, judged by themselves and not by a file's name. */
+export function contentOf(bytes: Uint8Array): Content {
+  const mediaType = imageTypeOf(bytes);
+  if (mediaType) return { kind: 'image', mediaType };
+  if (bytes.subarray(0, 8192).includes(0)) return { kind: 'binary' };
+  try {
+    return { kind: 'text', text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
+  } catch {
+    return { kind: 'binary' };
+  }
+}
+
+/** Signatures at the start of each image type that the Messages API takes. */
+function imageTypeOf(bytes: Uint8Array): ImageType | undefined {
+  const head = Buffer.from(bytes.subarray(0, 12)).toString('latin1');
+  if (head.startsWith('\x89PNG\r\n\x1a\n')) return 'image/png';
+  if (head.startsWith('\xff\xd8\xff')) return 'image/jpeg';
+  if (head.startsWith('GIF87a') || head.startsWith('GIF89a')) return 'image/gif';
+  if (head.startsWith('RIFF') && head.slice(8) === 'WEBP') return 'image/webp';
+  return undefined;
+}

@@ -1,0 +1,130 @@
+import type { NewAttachment } from '@devlm/protocol/events.ts';
+import { limits } from '@devlm/protocol/limits.ts';
+import type { FilesAnswer } from '@devlm/protocol/page.ts';
+import * as vscode from 'vscode';
+import { contentOf } from './content.ts';
+import { fileUri, isInWorkspace, label } from './workspace-paths.ts';
+
+const t = vscode.l10n.t;
+
+/** Bytes above which a file is not even read: no text of `attachmentChars` and no image can be larger. */
+const maxBytes = Math.max(limits.imageBytes, limits.attachmentChars * 4);
+
+/**
+ * Reads what the page names. What lies outside the workspace is read only after the person has
+ * agreed, because the page may be wrong about who chose it.
+ */
+export async function readNamed(names: readonly string[]): Promise<FilesAnswer> {
+  const uris: vscode.Uri[] = [];
+  const outside: vscode.Uri[] = [];
+  const problems: string[] = [];
+  for (const name of names) {
+    const uri = fileUri(name);
+    if (!uri) problems.push(t('{0} is not a file that can be attached.', name));
+    else if (await isInWorkspace(uri)) uris.push(uri);
+    else outside.push(uri);
+  }
+  if (outside.length > 0) {
+    if (await agreed(outside)) uris.push(...outside);
+    else problems.push(t('Files outside the workspace were not attached.'));
+  }
+  const answer = await readChosen(uris);
+  return { attachments: answer.attachments, problems: [...problems, ...answer.problems] };
+}
+
+async function agreed(uris: readonly vscode.Uri[]): Promise<boolean> {
+  const attach = t('Attach');
+  const answer = await vscode.window.showWarningMessage(
+    t('Attach files from outside the workspace?'),
+    { modal: true, detail: uris.map(label).join('\n') },
+    attach,
+  );
+  return answer === attach;
+}
+
+/** Reads files that the person chose. */
+export async function readChosen(uris: readonly vscode.Uri[]): Promise<FilesAnswer> {
+  const attachments: NewAttachment[] = [];
+  const problems: string[] = [];
+  if (uris.length > limits.attachments) {
+    problems.push(t('Only the first {0} files were attached.', limits.attachments));
+  }
+  for (const uri of uris.slice(0, limits.attachments)) {
+    const read = await readOne(uri);
+    if (typeof read === 'string') problems.push(read);
+    else attachments.push(read);
+  }
+  return { attachments, problems };
+}
+
+/** The attachment, or a sentence that says why there is none. */
+async function readOne(uri: vscode.Uri): Promise<NewAttachment | string> {
+  const path = label(uri);
+  // What the person sees counts, saved or not.
+  const open = vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri.toString());
+  if (open) return textAttachment(path, open.getText(), open.languageId);
+  try {
+    const stat = await vscode.workspace.fs.stat(uri);
+    if (stat.type & vscode.FileType.Directory) return t('{0} is a folder; attach its files.', path);
+    if (stat.size > maxBytes) return t('{0} is too large to attach ({1} KB).', path, Math.round(stat.size / 1024));
+    const bytes = await vscode.workspace.fs.readFile(uri);
+    const content = contentOf(bytes);
+    if (content.kind === 'binary') return t('{0} is neither text nor an image.', path);
+    if (content.kind === 'text') return textAttachment(path, content.text);
+    if (bytes.length > limits.imageBytes) {
+      return t('{0} is too large to attach ({1} KB).', path, Math.round(bytes.length / 1024));
+    }
+    const name = path.split('/').at(-1) ?? path;
+    const data = Buffer.from(bytes).toString('base64');
+    return { kind: 'image', name: name.slice(-255), mediaType: content.mediaType, data };
+  } catch (error) {
+    const missing = error instanceof vscode.FileSystemError && error.code === 'FileNotFound';
+    return missing ? t('{0} does not exist.', path) : t('{0} could not be read.', path);
+  }
+}
+
+function textAttachment(path: string, text: string, language?: string): NewAttachment | string {
+  if (text.length > limits.attachmentChars) {
+    return t('{0} is too long to attach; attach a selection of it.', path);
+  }
+  return { kind: 'file', path, text, ...(language ? { language: language.slice(0, 64) } : {}) };
+}
+
+/** The selections of the active editor; empty when there are none. */
+export function readSelection(): FilesAnswer {
+  const editor = vscode.window.activeTextEditor;
+  const attachments: NewAttachment[] = [];
+  const problems: string[] = [];
+  for (const selection of editor?.selections ?? []) {
+    if (!editor || selection.isEmpty || attachments.length === limits.attachments) continue;
+    const { document } = editor;
+    const path = label(document.uri);
+    const text = document.getText(selection);
+    if (text.length > limits.attachmentChars) {
+      problems.push(t('The selection in {0} is too long to attach.', path));
+      continue;
+    }
+    // A selection of whole lines ends at the start of the next one, which is not part of it.
+    const endLine = selection.end.character === 0 ? selection.end.line : selection.end.line + 1;
+    attachments.push({
+      kind: 'selection',
+      path,
+      language: document.languageId.slice(0, 64),
+      startLine: selection.start.line + 1,
+      endLine: Math.max(selection.start.line + 1, endLine),
+      text,
+    });
+  }
+  return { attachments, problems };
+}
+
+/** Opens the file dialog. */
+export async function pickFiles(): Promise<FilesAnswer> {
+  const defaultUri = vscode.workspace.workspaceFolders?.[0]?.uri;
+  const uris = await vscode.window.showOpenDialog({
+    canSelectMany: true,
+    openLabel: t('Attach'),
+    ...(defaultUri ? { defaultUri } : {}),
+  });
+  return await readChosen(uris ?? []);
+}

@@ -1,0 +1,42 @@
+import type { ServerState } from '@devlm/protocol/page.ts';
+import type { ServerInfo } from '@devlm/protocol/routes.ts';
+import * as vscode from 'vscode';
+import { App } from './app.ts';
+
+/** For DevLM's own tests inside the editor. Internal: it may change at any time, and is absent in production. */
+export interface TestApi {
+  /** How long `activate` took, ms. */
+  readonly activateMs: number;
+  /** Whether the heavy half has been loaded. */
+  readonly loaded: () => boolean;
+  readonly serverState: () => ServerState;
+  /** Starts the server when it is not running; resolves when it can be spoken to. */
+  readonly ready: () => Promise<ServerInfo>;
+  readonly dataDir: () => Promise<string>;
+  readonly setKey: (key: string | null) => Promise<void>;
+  readonly hasKey: () => Promise<boolean>;
+  /** Kinds of the latest messages from the page, oldest first. */
+  readonly pageMessages: () => readonly string[];
+}
+
+/** Registers, and does nothing else: what is heavy is loaded on first use, and the server started then. */
+export function activate(context: vscode.ExtensionContext): TestApi | undefined {
+  const start = performance.now();
+  const app = new App(context);
+  const activateMs = performance.now() - start;
+  app.log.debug(`activated in ${activateMs.toFixed(1)} ms`);
+  return context.extensionMode === vscode.ExtensionMode.Production ? undefined : testApi(app, activateMs);
+}
+
+function testApi(app: App, activateMs: number): TestApi {
+  return {
+    activateMs,
+    loaded: () => app.loaded !== undefined,
+    serverState: () => app.loaded?.connection.state ?? { state: 'idle' },
+    ready: async () => await (await app.core()).connection.call('server.info', {}),
+    dataDir: async () => (await app.core()).dataDir,
+    setKey: async (key) => (key === null ? await app.key.clear() : await app.key.store(key)),
+    hasKey: async () => (await app.key.read()) !== null,
+    pageMessages: () => app.loaded?.host.history ?? [],
+  };
+}

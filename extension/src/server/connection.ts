@@ -1,0 +1,326 @@
+import type { ReceivedEvent } from '@devlm/protocol/events.ts';
+import type { ServerState } from '@devlm/protocol/page.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import type { RouteInput, RouteName, RouteOutput, ServerInfo, ServerNotice } from '@devlm/protocol/routes.ts';
+import { Backoff } from './backoff.ts';
+import type { CallOptions, RawInput } from './client.ts';
+import { Client } from './client.ts';
+import { endpointOf } from './discovery.ts';
+import { followConversation, openNotices } from './events.ts';
+import type { Launcher } from './launcher.ts';
+import type { Log, Translate } from './ports.ts';
+import type { Problems } from './problems.ts';
+import { asProblem } from './problems.ts';
+import { compareVersions } from './version.ts';
+
+/** What Claude is reached with. Null falls back to the server's own configuration. */
+export interface Credential {
+  readonly apiKey: string | null;
+  readonly baseUrl: string | null;
+}
+
+export interface ConnectionOptions {
+  readonly launcher: Pick<Launcher, 'connect' | 'end'>;
+  readonly credential: () => Promise<Credential>;
+  /** Version of this extension and of the server in its bundle. */
+  readonly version: string;
+  readonly problems: Problems;
+  readonly log: Log;
+  readonly t: Translate;
+  readonly timing?: Partial<Timing>;
+}
+
+interface Timing {
+  /** First wait before the server is sought again; doubles up to `maxMs`. */
+  readonly firstMs: number;
+  readonly maxMs: number;
+  /** A connection that held for so long starts the waits afresh. */
+  readonly stableMs: number;
+  /** After a server said that it closes, another window's is awaited so long before one is started. */
+  readonly graceMs: number;
+}
+
+const defaultTiming: Timing = { firstMs: 250, maxMs: 30_000, stableMs: 5000, graceMs: 2000 };
+
+/** So many starts in a row may fail before it is left to the person. */
+const maxFailedStarts = 5;
+
+interface Watch {
+  readonly client: Client;
+  readonly cut: AbortController;
+}
+
+/**
+ * The way from this window to the user's server: started on first use, watched by the stream of
+ * notices (which also keeps the server alive), made again with backoff when it breaks.
+ */
+export class ServerConnection {
+  readonly #options: ConnectionOptions;
+  readonly #timing: Timing;
+  readonly #stateListeners = new Set<(state: ServerState) => void>();
+  readonly #noticeListeners = new Set<(notice: ServerNotice) => void>();
+  #state: ServerState = { state: 'idle' };
+  #gate = newGate();
+  #life: AbortController | undefined;
+  #watch: Watch | undefined;
+  /** A credential went out from this window, so clearing it must go out too. */
+  #credentialSent = false;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.#timing = { ...defaultTiming, ...options.timing };
+  }
+
+  get state(): ServerState {
+    return this.#state;
+  }
+
+  /** Answers how to stop listening. */
+  onState(listener: (state: ServerState) => void): () => void {
+    this.#stateListeners.add(listener);
+    return () => this.#stateListeners.delete(listener);
+  }
+
+  onNotice(listener: (notice: ServerNotice) => void): () => void {
+    this.#noticeListeners.add(listener);
+    return () => this.#noticeListeners.delete(listener);
+  }
+
+  /** Starts the server when it is idle; also a new try after it failed. */
+  start(): void {
+    if (this.#life && this.#state.state !== 'failed') return;
+    this.#life?.abort();
+    this.#life = new AbortController();
+    if (this.#state.state === 'failed') this.#gate = newGate();
+    this.#set({ state: 'starting', problem: undefined });
+    void this.#supervise(this.#life.signal);
+  }
+
+  /**
+   * The client of the server that runs now; waits while it starts.
+   * @throws ProblemError when it could not be started; `start` tries again
+   */
+  async ready(signal?: AbortSignal): Promise<Client> {
+    if (this.#state.state === 'idle') this.start();
+    return await abortable(this.#gate.promise, signal);
+  }
+
+  /** A route of the server, by name. Sent again once when the server died under it: ids make that safe. */
+  async call<N extends RouteName>(name: N, input: RouteInput<N>, options: CallOptions = {}): Promise<RouteOutput<N>> {
+    return (await this.callUnchecked(name, input, options)) as RouteOutput<N>;
+  }
+
+  /** The same for input of unknown origin. */
+  async callUnchecked(name: RouteName, input: RawInput, options: CallOptions = {}): Promise<unknown> {
+    for (let attempt = 1; ; attempt++) {
+      const client = await this.ready(options.signal);
+      try {
+        return await client.callUnchecked(name, input, options);
+      } catch (error) {
+        if (attempt > 1 || !isTransport(error)) throw error;
+        // At once, so that the next attempt waits for the next server.
+        if (this.#watch?.client === client) this.#lose();
+      }
+    }
+  }
+
+  /** Follows a conversation until the signal; see `followConversation`. */
+  async follow(
+    conversationId: string,
+    after: number,
+    deliver: (events: ReceivedEvent[]) => Promise<unknown> | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { problems, log } = this.#options;
+    const endpoint = async (until: AbortSignal) => (await this.ready(until)).endpoint;
+    await followConversation({ endpoint, conversationId, after, deliver, signal, problems, log });
+  }
+
+  /** Tells a running server; one that is started later is told then. */
+  async credentialChanged(): Promise<void> {
+    const watch = this.#watch;
+    if (!watch) return;
+    this.#credentialSent = true;
+    await this.#sendCredential(watch.client, watch.cut.signal);
+  }
+
+  /** Ends the server, whatever it does, and starts it. Turns that ran are taken up again by the new one. */
+  async restart(): Promise<void> {
+    this.#life?.abort();
+    this.#close();
+    this.#gate.reject(this.#options.problems.unreachable());
+    this.#gate = newGate();
+    const life = new AbortController();
+    this.#life = life;
+    this.#set({ state: 'starting', problem: undefined });
+    await this.#options.launcher.end(life.signal);
+    void this.#supervise(life.signal);
+  }
+
+  dispose(): void {
+    this.#life?.abort();
+    this.#close();
+    this.#gate.reject(this.#options.problems.unreachable());
+    this.#stateListeners.clear();
+    this.#noticeListeners.clear();
+  }
+
+  async #supervise(signal: AbortSignal): Promise<void> {
+    const { launcher, problems, log, t } = this.#options;
+    const backoff = new Backoff(this.#timing);
+    let failedStarts = 0;
+    let graceMs = 0;
+    while (!signal.aborted) {
+      try {
+        const { discovery, info } = await launcher.connect(signal, graceMs);
+        signal.throwIfAborted();
+        const watch = { client: new Client(endpointOf(discovery), problems), cut: new AbortController() };
+        this.#watch = watch;
+        await this.#introduce(watch.client, info, signal);
+        failedStarts = 0;
+        const since = performance.now();
+        const closing = await this.#listen(watch, info, signal);
+        graceMs = closing ? this.#timing.graceMs : 0;
+        if (performance.now() - since >= this.#timing.stableMs) backoff.reset();
+        log.info(closing ? 'the server closes' : 'the connection to the server ended');
+        this.#lose();
+      } catch (error) {
+        if (signal.aborted) return;
+        const problem = asProblem(error, t);
+        log.warn(`no server: ${error instanceof ProblemError ? `${problem.code} ${problem.detail}` : String(error)}`);
+        this.#close();
+        if (this.#state.state === 'ready') this.#set({ state: 'reconnecting' });
+        // An older server that is busy is not a failure: it is waited for.
+        if (problem.code !== 'server_older_busy') failedStarts += 1;
+        if (failedStarts >= maxFailedStarts || isLasting(error)) {
+          this.#set({ state: 'failed', problem });
+          this.#gate.reject(error);
+          return;
+        }
+        this.#set({ problem });
+      }
+      await backoff.wait(signal).catch(() => undefined);
+    }
+  }
+
+  /** Brings the credential, then lets the waiting calls go. */
+  async #introduce(client: Client, info: ServerInfo, signal: AbortSignal): Promise<void> {
+    const { apiKey, baseUrl } = await this.#options.credential();
+    // Two editors may share the server: the one without a key must not take away the other's.
+    const needed = this.#credentialSent || apiKey !== null || baseUrl !== null;
+    this.#set({ key: info.key, demo: info.demo, problem: undefined });
+    if (needed) await this.#sendCredential(client, signal);
+    signal.throwIfAborted();
+    this.#set({ state: 'ready' });
+    this.#gate.resolve(client);
+    const offset = -new Date().getTimezoneOffset();
+    client.call('usage.today', { query: { offset } }, { signal }).then(
+      (today) => this.#set({ today }),
+      (error: unknown) => this.#options.log.debug(`usage of today: ${String(error)}`),
+    );
+  }
+
+  async #sendCredential(client: Client, signal: AbortSignal): Promise<void> {
+    try {
+      const body = await this.#options.credential();
+      const info = await client.call('server.credential', { body }, { signal });
+      this.#credentialSent = body.apiKey !== null || body.baseUrl !== null;
+      this.#set({ key: info.key, problem: undefined });
+    } catch (error) {
+      if (isTransport(error) || !(error instanceof ProblemError)) throw error;
+      this.#options.log.warn(`credential refused: ${error.problem.detail}`);
+      this.#set({ problem: { ...error.problem, action: 'open-settings' } });
+    }
+  }
+
+  /** Listens until the connection ends; answers whether the server said that it closes. */
+  async #listen(watch: Watch, { version }: ServerInfo, signal: AbortSignal): Promise<boolean> {
+    const older = compareVersions(version, this.#options.version) < 0;
+    const both = AbortSignal.any([signal, watch.cut.signal]);
+    try {
+      for await (const notice of openNotices(watch.client.endpoint, {
+        signal: both,
+        problems: this.#options.problems,
+      })) {
+        if (notice.type === 'closing') return true;
+        if (notice.type === 'hello' || notice.type === 'info.changed') {
+          this.#set({ key: notice.info.key, demo: notice.info.demo });
+        }
+        if (notice.type === 'usage.changed') this.#set({ today: notice.today });
+        for (const listener of this.#noticeListeners) listener(notice);
+        if (older && notice.type === 'conversation.changed' && !notice.conversation.busy) {
+          const { busyTurns } = await watch.client.call('server.info', {}, { signal: both });
+          // Seeking the server again replaces it.
+          if (busyTurns === 0) return false;
+        }
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#options.log.debug(`notices: ${String(error)}`);
+    }
+    return false;
+  }
+
+  #lose(): void {
+    this.#close();
+    this.#set({ state: 'reconnecting', problem: undefined });
+  }
+
+  #close(): void {
+    this.#watch?.cut.abort();
+    this.#watch = undefined;
+    if (this.#state.state === 'ready') this.#gate = newGate();
+  }
+
+  #set(change: Partial<ServerState>): void {
+    const before = this.#state;
+    const after = { ...before, ...change };
+    const same = (Object.keys(after) as (keyof ServerState)[]).every((key) => after[key] === before[key]);
+    if (same) return;
+    this.#state = after;
+    for (const listener of this.#stateListeners) listener(after);
+  }
+}
+
+/** Codes of an answer that never came, or came from a server that closes or does not know this secret. */
+const transportCodes: ReadonlySet<string> = new Set(['server_unreachable', 'unauthorized', 'closing']);
+
+/** Not the route's own refusal: the same call to the next server may succeed. */
+function isTransport(error: unknown): boolean {
+  return error instanceof ProblemError && transportCodes.has(error.problem.code);
+}
+
+/** Trying again without a change by the person cannot help. */
+function isLasting(error: unknown): boolean {
+  if (!(error instanceof ProblemError)) return true;
+  const { code, status } = error.problem;
+  return (
+    code === 'server_newer' || code.startsWith('store_newer') || code.startsWith('store_damaged') || status === 400
+  );
+}
+
+interface Gate {
+  readonly promise: Promise<Client>;
+  readonly resolve: (client: Client) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+function newGate(): Gate {
+  const gate = Promise.withResolvers<Client>();
+  // Nobody may be waiting when it fails.
+  gate.promise.catch(() => undefined);
+  return gate;
+}
+
+async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return await promise;
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

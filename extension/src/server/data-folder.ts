@@ -1,0 +1,20 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+/**
+ * The folder of the user's DevLM data, shared by all windows and editors: the setting, else
+ * `DEVLM_DATA_DIR`, else the operating system's place. The server's default is the same, but it
+ * is always told.
+ */
+export function dataFolder(
+  setting: string,
+  env: NodeJS.ProcessEnv = process.env,
+  platform: NodeJS.Platform = process.platform,
+  home: string = homedir(),
+): string {
+  const chosen = setting || env['DEVLM_DATA_DIR'];
+  if (chosen) return chosen.startsWith('~') ? join(home, chosen.slice(1)) : chosen;
+  if (platform === 'darwin') return join(home, 'Library', 'Application Support', 'DevLM');
+  if (platform === 'win32') return join(env['APPDATA'] || join(home, 'AppData', 'Roaming'), 'DevLM');
+  return join(env['XDG_DATA_HOME'] || join(home, '.local', 'share'), 'devlm');
+}

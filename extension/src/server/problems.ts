@@ -1,0 +1,105 @@
+import type { Problem } from '@devlm/protocol/problem.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import type { Translate } from './ports.ts';
+
+/** The problems that arise on this side of the connection, each once. `t` makes the sentences. */
+export function problemsOf(t: Translate) {
+  const make = (problem: Problem) => (cause?: unknown) => new ProblemError(problem, { cause });
+  return {
+    unreachable: make({
+      code: 'server_unreachable',
+      status: 503,
+      title: t('Server not reachable'),
+      detail: t('The DevLM server cannot be reached. It is being started again.'),
+      action: 'retry',
+    }),
+    timeout: make({
+      code: 'server_timeout',
+      status: 504,
+      title: t('Server too slow'),
+      detail: t('The DevLM server did not answer in time. Try again, or restart the server.'),
+      action: 'restart-server',
+    }),
+    badResponse: make({
+      code: 'bad_response',
+      status: 502,
+      title: t('Unreadable answer'),
+      detail: t('The DevLM server gave an answer that this version cannot read. Reload the window to update.'),
+      action: 'show-log',
+    }),
+    streamSilent: make({
+      code: 'stream_silent',
+      status: 504,
+      title: t('Server silent'),
+      detail: t('The DevLM server went silent. Connecting again.'),
+      action: 'restart-server',
+    }),
+    eventGap: make({
+      code: 'event_gap',
+      status: 502,
+      title: t('Events missing'),
+      detail: t('Events of this conversation are missing. They are being read again.'),
+      action: 'show-log',
+    }),
+    startFailed: (why: string, cause?: unknown) =>
+      new ProblemError(
+        {
+          code: 'server_start_failed',
+          status: 500,
+          title: t('Server did not start'),
+          detail: t('The DevLM server ended while it started ({0}). The log says more.', why),
+          action: 'show-log',
+        },
+        { cause },
+      ),
+    startTimeout: make({
+      code: 'server_start_timeout',
+      status: 504,
+      title: t('Server did not start'),
+      detail: t('The DevLM server did not start in time. Restart it, or look at the log.'),
+      action: 'restart-server',
+    }),
+    unresponsive: (pid: number) =>
+      new ProblemError({
+        code: 'server_unresponsive',
+        status: 504,
+        title: t('Server hangs'),
+        detail: t('A DevLM server is running but does not answer (process {0}). Restart it.', pid),
+        action: 'restart-server',
+      }),
+    newerServer: make({
+      code: 'server_newer',
+      status: 409,
+      title: t('DevLM was updated'),
+      detail: t('Another window runs a newer DevLM. Reload this window to use it too.'),
+    }),
+    olderServerBusy: make({
+      code: 'server_older_busy',
+      status: 409,
+      title: t('Old server still busy'),
+      detail: t('A server of an older DevLM is still answering in another window. It is replaced when it is done.'),
+      action: 'restart-server',
+    }),
+    invalidRequest: (where: string) =>
+      new ProblemError({
+        code: 'invalid_request',
+        status: 400,
+        title: t('Invalid request'),
+        detail: t('This cannot be sent to the DevLM server: {0}', where),
+      }),
+  };
+}
+
+export type Problems = ReturnType<typeof problemsOf>;
+
+/** Any thrown value as a problem; what is not a `ProblemError` is a bug and says so without its insides. */
+export function asProblem(error: unknown, t: Translate): Problem {
+  if (error instanceof ProblemError) return error.problem;
+  return {
+    code: 'internal',
+    status: 500,
+    title: t('Something went wrong'),
+    detail: t('DevLM met an error of its own. The log says more.'),
+    action: 'show-log',
+  };
+}

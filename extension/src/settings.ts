@@ -1,0 +1,30 @@
+import type { PageSettings } from '@devlm/protocol/page.ts';
+import * as vscode from 'vscode';
+
+/** The section of all settings; package.json describes them. */
+export const section = 'devlm';
+
+const get = <T>(name: string, fallback: T): T => vscode.workspace.getConfiguration(section).get<T>(name, fallback);
+
+export function pageSettings(): PageSettings {
+  return {
+    enterSends: get('enterSends', true),
+    showCost: get('showCost', true),
+    expandThinking: get('expandThinking', false),
+  };
+}
+
+/** What a window without a saved view begins with. */
+export function chatDefaults(): { model: string | null; thinking: boolean } {
+  return { model: get('model', '').trim() || null, thinking: get('thinking', false) };
+}
+
+/** Null where the setting is empty. */
+export function baseUrl(): string | null {
+  return get('baseUrl', '').trim() || null;
+}
+
+/** Empty: the default place. */
+export function dataDir(): string {
+  return get('dataDir', '').trim();
+}

@@ -1,0 +1,60 @@
+import type { ServerState } from '@devlm/protocol/page.ts';
+import * as vscode from 'vscode';
+import { pageSettings } from './settings.ts';
+
+const t = vscode.l10n.t;
+
+/** One sentence on where the server is; for the tooltip, the quick pick and screen readers. */
+export function describeState({ state, problem, key, demo }: ServerState): string {
+  if (state === 'failed') return problem?.detail ?? t('The server could not be started.');
+  if (state === 'starting') return t('The server is starting.');
+  if (state === 'reconnecting') return t('Connecting to the server again.');
+  if (state === 'idle') return t('The server starts when DevLM is used.');
+  if (demo) return t('The server is running a scripted demo. This is not AI.');
+  if (problem) return problem.detail;
+  return key === 'missing' ? t('The server is running. No API key is set.') : t('The server is running.');
+}
+
+/** US dollars, with as many digits as say something. */
+export function formatCost(dollars: number): string {
+  return `$${dollars.toFixed(dollars > 0 && dollars < 0.1 ? 3 : 2)}`;
+}
+
+/** The item in the status bar: server state and cost of today. */
+export class StatusBar implements vscode.Disposable {
+  readonly #item: vscode.StatusBarItem;
+
+  constructor() {
+    this.#item = vscode.window.createStatusBarItem('devlm.status', vscode.StatusBarAlignment.Right, 90);
+    this.#item.name = 'DevLM';
+    this.#item.command = 'devlm.showStatus';
+    this.update({ state: 'idle' });
+    this.#item.show();
+  }
+
+  update(server: ServerState): void {
+    const cost = pageSettings().showCost ? server.today?.costUsd : undefined;
+    const icon = icons[server.state];
+    const label = server.demo ? t('DevLM demo') : 'DevLM';
+    this.#item.text = `$(${icon}) ${label}${cost === undefined || cost === 0 ? '' : ` ${formatCost(cost)}`}`;
+    const lines = [describeState(server)];
+    if (server.today) lines.push(t('Today: {0}', formatCost(server.today.costUsd)));
+    if (server.today?.unpricedSteps) lines.push(t('Answers of unknown price: {0}', server.today.unpricedSteps));
+    this.#item.tooltip = lines.join('\n');
+    this.#item.accessibilityInformation = { label: `DevLM: ${lines.join(' ')}` };
+    const warn = server.state === 'failed' || (server.state === 'ready' && server.problem !== undefined);
+    this.#item.backgroundColor = warn ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
+  }
+
+  dispose(): void {
+    this.#item.dispose();
+  }
+}
+
+const icons: Readonly<Record<ServerState['state'], string>> = {
+  idle: 'comment-discussion',
+  starting: 'loading~spin',
+  ready: 'comment-discussion',
+  reconnecting: 'sync~spin',
+  failed: 'warning',
+};

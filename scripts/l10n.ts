@@ -1,0 +1,62 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { commands } from '../extension/src/commands.ts';
+
+/*
+ * Collects the English texts of the extension and of the page into l10n/bundle.l10n.json, from
+ * which translators make l10n/bundle.l10n.LANGUAGE.json. What the manifest shows is in
+ * package.nls.json. Run it after a text was added; a unit test says when that is due.
+ */
+
+const root = resolve(import.meta.dirname, '..');
+
+/** Where the generated file is. */
+export const bundlePath = join(root, 'l10n/bundle.l10n.json');
+
+const folders = ['extension/src', 'webview-ui/src'];
+
+/** A call of `t` or `l10n.t`, and its first argument where that is a literal. */
+const call = /(?<![\w$.])(?:vscode\.l10n\.|l10n\.)?t\(\s*('(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`[^`$\\]*`)?/g;
+
+/** Calls whose text is not in them: the two that pass it on, and titles of the commands table. */
+const known = [/t\(text, \.\.\.args\)/, /t\(command\.title\)/, /function t\(/];
+
+/** Texts of one source file, and the calls that nothing can be taken from. */
+export function textsOf(source: string): { texts: string[]; unreadable: string[] } {
+  const texts: string[] = [];
+  const unreadable: string[] = [];
+  for (const match of source.matchAll(call)) {
+    const literal = match[1];
+    const lineStart = source.lastIndexOf('\n', match.index) + 1;
+    const line = source.slice(lineStart).split('\n', 1)[0]?.trim() ?? '';
+    if (literal !== undefined) texts.push(unquoted(literal));
+    else if (!known.some((form) => form.test(line))) unreadable.push(line);
+  }
+  return { texts, unreadable };
+}
+
+function unquoted(literal: string): string {
+  const inner = literal.slice(1, -1).replaceAll(/\\(['`])/g, '$1');
+  return JSON.parse(`"${inner.replaceAll(/(?<!\\)"/g, '\\"').replaceAll('\n', '\\n')}"`);
+}
+
+/** All texts, sorted, as the content of the bundle. Throws when a call has a text that is put together. */
+export async function collect(): Promise<Record<string, string>> {
+  const found = new Set(commands.map(({ title }) => title));
+  for (const folder of folders) {
+    for (const entry of await readdir(join(root, folder), { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile() || !/\.tsx?$/.test(entry.name)) continue;
+      const path = join(entry.parentPath, entry.name);
+      const { texts, unreadable } = textsOf(await readFile(path, 'utf8'));
+      if (unreadable.length > 0) throw new Error(`${path}: the text must stand in the call: ${unreadable.join(' | ')}`);
+      for (const text of texts) found.add(text);
+    }
+  }
+  return Object.fromEntries([...found].sort().map((text) => [text, text]));
+}
+
+if (import.meta.main) {
+  const bundle = await collect();
+  await writeFile(bundlePath, `${JSON.stringify(bundle, null, 2)}\n`);
+  console.log(`${Object.keys(bundle).length} texts in l10n/bundle.l10n.json`);
+}

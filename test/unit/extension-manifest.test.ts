@@ -1,0 +1,106 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { commands, keyStoredContext, pageReadyContext } from '../../extension/src/commands.ts';
+import { bundlePath, collect, textsOf } from '../../scripts/l10n.ts';
+
+const root = join(import.meta.dirname, '../..');
+const read = (path: string): unknown => JSON.parse(readFileSync(join(root, path), 'utf8'));
+
+const MenuItem = z.object({ command: z.string(), when: z.string().optional() });
+const Manifest = z.object({
+  icon: z.string(),
+  capabilities: z.object({
+    untrustedWorkspaces: z.object({ supported: z.literal('limited'), restrictedConfigurations: z.array(z.string()) }),
+  }),
+  activationEvents: z.array(z.string()),
+  extensionKind: z.array(z.string()),
+  contributes: z.object({
+    commands: z.array(
+      z.object({
+        command: z.string(),
+        title: z.string(),
+        category: z.string(),
+        icon: z.string().optional(),
+        enablement: z.string().optional(),
+      }),
+    ),
+    menus: z.record(z.string(), z.array(MenuItem)),
+    keybindings: z.array(MenuItem.extend({ key: z.string(), mac: z.string() })),
+    configuration: z.object({ properties: z.record(z.string(), z.object({ scope: z.string() }).loose()) }),
+    viewsContainers: z.object({ activitybar: z.array(z.object({ id: z.string(), icon: z.string() })) }),
+    views: z.object({ devlm: z.array(z.object({ id: z.string(), type: z.string() })) }),
+    walkthroughs: z.array(
+      z.object({ id: z.string(), steps: z.array(z.object({ media: z.object({ markdown: z.string() }) }).loose()) }),
+    ),
+  }),
+});
+const manifest = Manifest.parse(read('package.json'));
+const strings = z.record(z.string(), z.string()).parse(read('package.nls.json'));
+const { contributes } = manifest;
+
+describe('manifest', () => {
+  it('has the commands of the table, word for word', () => {
+    const rows = commands.map(({ id, title, icon, enablement }) => ({
+      command: id,
+      title: `%command.${id.slice('devlm.'.length)}%`,
+      category: 'DevLM',
+      ...(icon ? { icon: `$(${icon})` } : {}),
+      ...(enablement ? { enablement } : {}),
+      text: title,
+    }));
+    const entries = contributes.commands.map((entry) => ({ ...entry, text: strings[entry.title.replaceAll('%', '')] }));
+    expect(entries).toEqual(rows);
+  });
+
+  it('names in menus and keybindings only commands that exist', () => {
+    const ids = new Set<string>(commands.map(({ id }) => id));
+    const used = [...Object.values(contributes.menus).flat(), ...contributes.keybindings].map(({ command }) => command);
+    expect(used.filter((command) => !ids.has(command))).toEqual([]);
+  });
+
+  it('has a text for every %placeholder%, and a use for every text', () => {
+    const used = [...JSON.stringify(read('package.json')).matchAll(/"%([\w.]+)%"/g)].map(([, key]) => key);
+    expect([...new Set(used)].sort()).toEqual(Object.keys(strings).sort());
+  });
+
+  it('uses only context keys that the extension sets', () => {
+    const keys = [...JSON.stringify(contributes).matchAll(/\bdevlm\.(pageReady|keyStored)\b/g)].map(([key]) => key);
+    expect(new Set(keys)).toEqual(new Set([pageReadyContext, keyStoredContext]));
+  });
+
+  it('refers to files that are there', () => {
+    const files = [
+      manifest.icon,
+      ...contributes.viewsContainers.activitybar.map(({ icon }) => icon),
+      ...contributes.walkthroughs.flatMap(({ steps }) => steps.map(({ media }) => media.markdown)),
+    ];
+    expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+  });
+
+  it('does not activate at the start, and runs where the files are', () => {
+    expect(manifest.activationEvents).toEqual([]);
+    expect(manifest.extensionKind).toEqual(['workspace']);
+  });
+
+  it('does not let a folder say where the key, the messages and the data go', () => {
+    const { properties } = contributes.configuration;
+    const delicate = ['devlm.baseUrl', 'devlm.dataDir'];
+    expect(delicate.map((name) => properties[name]?.scope)).toEqual(['machine', 'machine']);
+    expect(manifest.capabilities.untrustedWorkspaces.restrictedConfigurations).toEqual(
+      expect.arrayContaining(delicate),
+    );
+  });
+});
+
+describe('l10n bundle', () => {
+  it('holds every text of the sources and no other (`node scripts/l10n.ts` writes it)', async () => {
+    expect(JSON.parse(readFileSync(bundlePath, 'utf8'))).toEqual(await collect());
+  });
+
+  it('reads literals of all kinds, and sees the calls that it cannot read', () => {
+    const source = `t('It\\'s "so"'); vscode.l10n.t("a {0}", 1); x.t('no'); set('no');\nt(\`whole\`)\nt(\n 'next line');\nt(name);`;
+    expect(textsOf(source)).toEqual({ texts: [`It's "so"`, 'a {0}', 'whole', 'next line'], unreadable: ['t(name);'] });
+  });
+});
