@@ -1,0 +1,36 @@
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import * as vscode from 'vscode';
+import { test } from '../../test/support/vscode/harness.ts';
+
+interface Entry {
+  activate(context: vscode.ExtensionContext): unknown;
+}
+
+/*
+ * Times, inside the extension host, what VS Code itself does to activate: load the entry module,
+ * and call its `activate`. The wrapped module takes the place of the real one in Node's cache.
+ */
+test('activation', async () => {
+  const extension = vscode.extensions.getExtension('devlm.devlm');
+  if (!extension || extension.isActive) throw new Error('DevLM is not there, or was activated too early.');
+  const require = createRequire(join(extension.extensionPath, 'package.json'));
+  const file = require.resolve(join(extension.extensionPath, extension.packageJSON.main));
+  const started = performance.now();
+  const entry: Entry = require(file);
+  const loadMs = performance.now() - started;
+  let activateMs = Number.NaN;
+  const module = require.cache[file];
+  if (!module) throw new Error('The entry module is not in the cache.');
+  module.exports = {
+    ...entry,
+    async activate(context: vscode.ExtensionContext) {
+      const called = performance.now();
+      const api = await entry.activate(context);
+      activateMs = performance.now() - called;
+      return api;
+    },
+  };
+  await extension.activate();
+  return { loadMs, activateMs };
+});

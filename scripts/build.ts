@@ -1,0 +1,151 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type BuildOptions, type BuildResult, context, build as esbuild, type Metafile, type Plugin } from 'esbuild';
+import manifest from '../package.json' with { type: 'json' };
+import { licenseProblems, notices, type ShippedPackage, shippedPackages } from './licenses.ts';
+
+export const root = resolve(import.meta.dirname, '..');
+
+/** The oldest Node that runs our code is that of the oldest supported editor (see engines.vscode). */
+const nodeTarget = 'node22';
+
+export interface BuildSettings {
+  /** For a release: small, and without source maps. */
+  readonly minify?: boolean;
+  /** Where the bundles go; `dist/` of the repository by default. */
+  readonly outdir?: string;
+}
+
+/** The three bundles of the VSIX, as esbuild options. */
+function bundles({ minify = false, outdir = join(root, 'dist') }: BuildSettings): BuildOptions[] {
+  const common = {
+    absWorkingDir: root,
+    bundle: true,
+    metafile: true,
+    minify,
+    sourcemap: minify ? false : 'linked',
+    // Their licenses are in ThirdPartyNotices.txt.
+    legalComments: 'none',
+    logLevel: 'warning',
+    define: { 'process.env.NODE_ENV': '"production"', DEVLM_VERSION: JSON.stringify(manifest.version) },
+  } satisfies BuildOptions;
+  const node = {
+    ...common,
+    platform: 'node',
+    target: nodeTarget,
+    mainFields: ['module', 'main'],
+  } satisfies BuildOptions;
+  return [
+    {
+      ...node,
+      entryPoints: ['extension/src/main.ts'],
+      outfile: join(outdir, 'extension.cjs'),
+      format: 'cjs',
+      external: ['vscode'],
+    },
+    {
+      ...node,
+      entryPoints: ['server/src/main.ts'],
+      outfile: join(outdir, 'server.mjs'),
+      format: 'esm',
+      // pg looks for these two when asked to; nothing here asks.
+      external: ['pg-native', 'cloudflare:sockets'],
+      banner: {
+        js: "import{createRequire as devlmRequire}from'node:module';const require=devlmRequire(import.meta.url);",
+      },
+    },
+    {
+      ...common,
+      entryPoints: { page: 'webview-ui/src/main.tsx' },
+      outdir,
+      platform: 'browser',
+      target: ['es2022', 'chrome128', 'firefox128', 'safari17.4'],
+      format: 'esm',
+      jsx: 'automatic',
+      jsxImportSource: 'preact',
+      assetNames: '[name]',
+      loader: { '.ttf': 'file', '.woff2': 'file', '.svg': 'file' },
+    },
+  ];
+}
+
+/** Builds into memory, for what only needs to know what is inside. */
+export async function shipped(): Promise<ShippedPackage[]> {
+  const results = await Promise.all(bundles({ minify: true }).map((options) => esbuild({ ...options, write: false })));
+  return shippedPackages(root, results.map(metafileOf));
+}
+
+/**
+ * Builds everything that the VSIX holds, with the notices of what is inside.
+ * Throws when a package may not be shipped, or when esbuild finds an error (it has then printed it).
+ */
+export async function build(settings: BuildSettings = {}): Promise<void> {
+  const outdir = settings.outdir ?? join(root, 'dist');
+  await rm(outdir, { recursive: true, force: true });
+  const results = await Promise.all(bundles(settings).map((options) => esbuild(options)));
+  const packages = shippedPackages(root, results.map(metafileOf));
+  const problems = licenseProblems(packages);
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+  await writeFile(join(outdir, 'ThirdPartyNotices.txt'), notices(packages));
+}
+
+/** Bundles a CommonJS file that runs inside the real extension host, and answers its path. */
+export async function buildInHost(
+  entry = 'test/vscode/in-host/index.ts',
+  outfile = join(root, 'dist-test/in-host.cjs'),
+): Promise<string> {
+  await mkdir(dirname(outfile), { recursive: true });
+  await esbuild({
+    absWorkingDir: root,
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: nodeTarget,
+    format: 'cjs',
+    external: ['vscode'],
+    sourcemap: 'inline',
+    logLevel: 'warning',
+  });
+  return outfile;
+}
+
+/** Builds again whenever a source changes, until the process ends. */
+async function watch(): Promise<void> {
+  const outdir = join(root, 'dist');
+  await rm(outdir, { recursive: true, force: true });
+  let running = 0;
+  // VS Code's background task waits for these lines (.vscode/tasks.json).
+  const say: Plugin = {
+    name: 'say',
+    setup(build) {
+      build.onStart(() => {
+        if (running++ === 0) console.log('[watch] build started');
+      });
+      build.onEnd(() => {
+        if (--running === 0) console.log('[watch] all built');
+      });
+    },
+  };
+  const contexts = await Promise.all(bundles({}).map((options) => context({ ...options, plugins: [say] })));
+  await Promise.all(contexts.map((one) => one.watch()));
+}
+
+function metafileOf({ metafile }: BuildResult): Metafile {
+  return metafile ?? { inputs: {}, outputs: {} };
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({ options: { watch: { type: 'boolean' }, minify: { type: 'boolean' } } });
+  const started = performance.now();
+  try {
+    if (values.watch) await watch();
+    else await build({ minify: values.minify ?? false });
+    if (!values.watch) console.log(`Built dist/ in ${Math.round(performance.now() - started)} ms.`);
+  } catch (error) {
+    // What esbuild finds it has printed already.
+    if (!(error instanceof Error && 'errors' in error)) console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,94 @@
+import { cp, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createVSIX, listFiles, PackageManager } from '@vscode/vsce';
+import { build, root } from './build.ts';
+
+/** Largest VSIX, in bytes. */
+const maxBytes = 3 * 1024 * 1024;
+
+/**
+ * Everything that may be in the VSIX, and nothing else is copied to where it is made. Sources,
+ * tests, samples, the demo and source maps have no way in.
+ */
+const contents: readonly RegExp[] = [
+  /^package(\.nls(\.[a-z-]+)?)?\.json$/,
+  /^(README|CHANGELOG)\.md$/,
+  /^LICENSE(\.txt)?$/,
+  /^dist\/(extension\.cjs|server\.mjs|page\.js|page\.css|codicon\.ttf|ThirdPartyNotices\.txt)$/,
+  /^l10n\/bundle\.l10n(\.[a-z-]+)?\.json$/,
+  /^media\/[\w./-]+\.(svg|png)$/,
+  /^walkthrough\/[\w-]+\.(md|svg)$/,
+];
+/** Without these it would not run, or not be lawful. */
+const required = [
+  'dist/extension.cjs',
+  'dist/server.mjs',
+  'dist/page.js',
+  'dist/ThirdPartyNotices.txt',
+  'LICENSE',
+  'package.json',
+];
+
+/** Fields of package.json that only the repository needs; workspaces break vsce. */
+const repositoryOnly = ['private', 'workspaces', 'scripts', 'devDependencies', 'allowScripts', 'type'];
+
+/**
+ * Builds the VSIX at `out` (default: `devlm-VERSION.vsix` in the repository) and answers its path
+ * and size in bytes. Throws when something unexpected is inside, or when it is too large.
+ */
+export async function packageExtension(out?: string): Promise<{ path: string; bytes: number }> {
+  const stage = await mkdtemp(join(tmpdir(), 'devlm-vsix-'));
+  try {
+    await build({ minify: true, outdir: join(stage, 'dist') });
+    const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+    for (const field of repositoryOnly) delete manifest[field];
+    manifest.engines = { vscode: manifest.engines.vscode };
+    manifest.files = ['**'];
+    await writeFile(join(stage, 'package.json'), JSON.stringify(manifest, null, 2));
+    for (const name of ['package.nls.json', 'CHANGELOG.md', 'LICENSE', 'l10n', 'media', 'walkthrough']) {
+      await cp(join(root, name), join(stage, name), { recursive: true }).catch((error) => {
+        if (error.code !== 'ENOENT') throw error;
+      });
+    }
+    await writeFile(join(stage, 'README.md'), withoutRelativeLinks(await readFile(join(root, 'README.md'), 'utf8')));
+
+    const files = await listFiles({ cwd: stage, packageManager: PackageManager.None });
+    const strange = files.filter((file) => !contents.some((pattern) => pattern.test(file)));
+    if (strange.length > 0) throw new Error(`These do not belong into the VSIX: ${strange.join(', ')}.`);
+    const missing = required.filter((file) => !files.includes(file));
+    if (missing.length > 0) throw new Error(`The VSIX lacks ${missing.join(', ')}.`);
+
+    const path = out ?? join(root, `${manifest.name}-${manifest.version}.vsix`);
+    await createVSIX({
+      cwd: stage,
+      packagePath: path,
+      dependencies: false,
+      allowMissingRepository: true,
+      rewriteRelativeLinks: false,
+    });
+    const { size } = await stat(path);
+    if (size > maxBytes) throw new Error(`The VSIX has ${size} bytes; ${maxBytes} are allowed.`);
+    return { path, bytes: size };
+  } finally {
+    await rm(stage, { recursive: true, force: true });
+  }
+}
+
+/** Files beside the README are not in the VSIX: pictures of them go, links to them become text. */
+export function withoutRelativeLinks(markdown: string): string {
+  const relative = String.raw`\((?!https?:|#|mailto:)[^)]*\)`;
+  return markdown
+    .replace(new RegExp(String.raw`!\[[^\]]*\]${relative}`, 'g'), '')
+    .replace(new RegExp(String.raw`\[([^\]]*)\]${relative}`, 'g'), '$1');
+}
+
+if (import.meta.main) {
+  try {
+    const { path, bytes } = await packageExtension(process.argv[2]);
+    console.log(`${path} (${(bytes / 1024 / 1024).toFixed(2)} MB)`);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,153 @@
+import { execFile } from 'node:child_process';
+import { appendFile, cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import * as z from 'zod';
+
+const root = resolve(import.meta.dirname, '../..');
+const run = promisify(execFile);
+
+/** What Biome has to refuse: `importer` may not import `specifier`. */
+const refused: readonly (readonly [importer: string, specifier: string])[] = [
+  ['protocol/src/x.ts', 'node:fs'],
+  ['protocol/src/x.ts', '@devlm/server/config.ts'],
+  ['protocol/src/x.ts', '../../server/src/config.ts'],
+  ['protocol/src/x.ts', 'vscode'],
+  ['extension/src/x.ts', '@devlm/server/config.ts'],
+  ['extension/src/x.ts', '@devlm/webview-ui/main.tsx'],
+  ['extension/src/chat/x.ts', '../../../server/src/config.ts'],
+  ['extension/src/x.ts', '../../protocol/src/events.ts'],
+  ['extension/src/x.ts', '@anthropic-ai/sdk'],
+  ['extension/src/x.ts', 'node:sqlite'],
+  ['extension/src/x.ts', 'express'],
+  ['webview-ui/src/x.ts', 'vscode'],
+  ['webview-ui/src/x.ts', 'node:fs'],
+  ['webview-ui/src/x.ts', '@devlm/extension/main.ts'],
+  ['webview-ui/src/x.ts', '@devlm/server/config.ts'],
+  ['webview-ui/src/parts/x.ts', '../../../extension/src/main.ts'],
+  ['server/src/x.ts', './gateway/app.ts'],
+  ['server/src/x.ts', './context.ts'],
+  ['server/src/x.ts', '@devlm/extension/main.ts'],
+  ['server/src/config.ts', './storage/store.ts'],
+  ['server/src/main.ts', './storage/sqlite.ts'],
+  ['server/src/main.ts', 'express'],
+  ['server/src/main.ts', 'vscode'],
+  ['server/src/context.ts', './gateway/app.ts'],
+  ['server/src/context.ts', './main.ts'],
+  ['server/src/context.ts', 'pg'],
+  ['server/src/context.ts', 'node:sqlite'],
+  ['server/src/context.ts', '@anthropic-ai/sdk'],
+  ['server/src/gateway/x.ts', '../main.ts'],
+  ['server/src/gateway/x.ts', '../storage/sqlite.ts'],
+  ['server/src/gateway/x.ts', '../llm/anthropic.ts'],
+  ['server/src/gateway/x.ts', '@anthropic-ai/sdk'],
+  ['server/src/gateway/routes/x.ts', '../../../../test/support/x.ts'],
+  ['server/src/backend/x.ts', '../gateway/app.ts'],
+  ['server/src/backend/x.ts', '../context.ts'],
+  ['server/src/backend/x.ts', 'express'],
+  ['server/src/backend/x.ts', '../storage/postgres.ts'],
+  ['server/src/agent/x.ts', '../backend/x.ts'],
+  ['server/src/agent/x.ts', '../gateway/sse.ts'],
+  ['server/src/agent/x.ts', '../llm/anthropic.ts'],
+  ['server/src/agent/x.ts', '@anthropic-ai/sdk'],
+  ['server/src/agent/x.ts', 'kysely'],
+  ['server/src/llm/x.ts', '../agent/loop.ts'],
+  ['server/src/llm/x.ts', '../actions/policy.ts'],
+  ['server/src/llm/x.ts', '../sandbox/sandbox.ts'],
+  ['server/src/llm/x.ts', '../storage/sqlite.ts'],
+  ['server/src/llm/x.ts', 'pg'],
+  ['server/src/actions/tools/x.ts', '../../agent/loop.ts'],
+  ['server/src/actions/x.ts', '../llm/model.ts'],
+  ['server/src/actions/x.ts', 'dockerode'],
+  ['server/src/storage/x.ts', '../sandbox/sandbox.ts'],
+  ['server/src/storage/x.ts', '../agent/loop.ts'],
+  ['server/src/storage/x.ts', 'express'],
+  ['server/src/sandbox/x.ts', '../storage/store.ts'],
+  ['server/src/sandbox/x.ts', 'node:sqlite'],
+];
+
+/** What must stay possible. */
+const allowed: typeof refused = [
+  ['protocol/src/x.ts', 'zod'],
+  ['protocol/src/x.ts', './limits.ts'],
+  ['extension/src/chat/x.ts', '../server/client.ts'],
+  ['extension/src/x.ts', 'vscode'],
+  ['extension/src/x.ts', 'node:fs/promises'],
+  ['extension/src/x.ts', '@devlm/protocol/events.ts'],
+  ['webview-ui/src/x.ts', 'highlight.js/lib/core'],
+  ['webview-ui/src/x.ts', 'preact/hooks'],
+  ['webview-ui/src/x.ts', '@devlm/protocol/events.ts'],
+  ['server/src/main.ts', './gateway/app.ts'],
+  ['server/src/main.ts', './context.ts'],
+  ['server/src/context.ts', './storage/sqlite.ts'],
+  ['server/src/context.ts', './llm/anthropic.ts'],
+  ['server/src/gateway/x.ts', 'express'],
+  ['server/src/gateway/x.ts', '../context.ts'],
+  ['server/src/gateway/x.ts', '../backend/x.ts'],
+  ['server/src/backend/x.ts', '../agent/loop.ts'],
+  ['server/src/agent/x.ts', '../llm/model.ts'],
+  ['server/src/agent/x.ts', '../storage/store.ts'],
+  ['server/src/agent/x.ts', '../config.ts'],
+  ['server/src/llm/x.ts', '@anthropic-ai/sdk'],
+  ['server/src/llm/x.ts', '../storage/store.ts'],
+  ['server/src/actions/x.ts', '../sandbox/sandbox.ts'],
+  ['server/src/storage/sqlite/x.ts', 'node:sqlite'],
+  ['server/src/storage/x.ts', 'pg'],
+];
+
+const Report = z.object({
+  diagnostics: z.array(
+    z.object({
+      category: z.string(),
+      location: z.object({ path: z.string(), start: z.object({ line: z.int() }) }),
+    }),
+  ),
+});
+
+describe('the import rules of biome.imports.json', () => {
+  let folder = '';
+  /** `path:line category` of everything that Biome found. */
+  let found: string[] = [];
+  /** Each case has a line of its own in its importer. */
+  const cases = [...refused, ...allowed].map(([importer, specifier], index, all) => ({
+    importer,
+    specifier,
+    line: 1 + all.slice(0, index).filter(([other]) => other === importer).length,
+    fine: index >= refused.length,
+  }));
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'devlm-imports-'));
+    await Promise.all(
+      ['biome.json', 'biome.imports.json', '.gitignore'].map((f) => cp(join(root, f), join(folder, f))),
+    );
+    const append = async (path: string, text: string) => {
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await appendFile(join(folder, path), text);
+    };
+    for (const { importer, specifier } of cases) await append(importer, `import '${specifier}';\n`);
+    await append('scripts/circle-a.ts', "import { b } from './circle-b.ts';\nexport const a = () => b;\n");
+    await append('scripts/circle-b.ts', "import { a } from './circle-a.ts';\nexport const b = () => a;\n");
+    const biome = join(root, 'node_modules/.bin/biome');
+    const args = ['lint', '--reporter=json', '--max-diagnostics=none', '.'];
+    const { stdout } = await run(biome, args, { cwd: folder, maxBuffer: 1 << 26 }).catch((error) => error);
+    found = Report.parse(JSON.parse(stdout)).diagnostics.map(
+      ({ category, location }) => `${location.path}:${location.start.line} ${category}`,
+    );
+  }, 60_000);
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  test.each(cases.filter((c) => !c.fine))('$importer may not import $specifier', ({ importer, line }) => {
+    expect(found).toContain(`${importer}:${line} lint/style/noRestrictedImports`);
+  });
+
+  test.each(cases.filter((c) => c.fine))('$importer may import $specifier', ({ importer, line }) => {
+    expect(found).not.toContain(`${importer}:${line} lint/style/noRestrictedImports`);
+  });
+
+  test('no import runs in a circle', () => {
+    expect(found).toContain('scripts/circle-a.ts:1 lint/suspicious/noImportCycles');
+  });
+});
