@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** The parts of `npm test`, each a folder below test/. */
@@ -7,6 +8,8 @@ export default defineConfig({
   // The oldest Node that runs the server knows no `using` yet.
   oxc: { target: 'node22' },
   test: {
+    // Most tests wait for a process or a socket: even two cores can carry two files.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: parts.map((name) => ({
       extends: true,
       test: {

@@ -15,8 +15,8 @@ import { isAlive, readDiscovery } from '../../extension/src/server/discovery.ts'
 import { Launcher } from '../../extension/src/server/launcher.ts';
 import type { Translate } from '../../extension/src/server/ports.ts';
 import { problemsOf } from '../../extension/src/server/problems.ts';
-import { version } from '../../server/src/version.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
+import { serverBundle as bundle, serverVersion as version } from '../support/extension.ts';
 
 /*
  * A window without VS Code: the real connection, launcher and server, and a page that is an array
@@ -25,7 +25,6 @@ import { type Claude, startClaude } from '../support/claude/server.ts';
 
 const t: Translate = (text, ...args) => text.replaceAll(/\{(\d)\}/g, (_, index) => String(args[Number(index)]));
 const problems = problemsOf(t);
-const bundle = process.env['DEVLM_TEST_BUNDLE'] ?? join(import.meta.dirname, '../../server/src/main.ts');
 
 class Window {
   readonly posted: HostToPage[] = [];
@@ -147,7 +146,7 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
   beforeEach(async () => {
     windows = [];
     claude = await startClaude();
-    dataDir = await mkdtemp(join(tmpdir(), 'devlm-host-'));
+    dataDir = await mkdtemp(join(tmpdir(), 'devlm-chat-host-'));
   });
   afterEach(async () => {
     for (const window of windows) window.dispose();
@@ -155,7 +154,7 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     if (last) process.kill(last, 'SIGKILL');
     while (last && isAlive(last)) await sleep(10);
     await claude[Symbol.asyncDispose]();
-    await rm(dataDir, { recursive: true, force: true });
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   });
 
   it('greets a page without starting the server, and starts it for the first call', async () => {

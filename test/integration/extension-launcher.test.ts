@@ -8,15 +8,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isAlive, readDiscovery } from '../../extension/src/server/discovery.ts';
 import { Launcher, type LauncherOptions } from '../../extension/src/server/launcher.ts';
 import { problemsOf } from '../../extension/src/server/problems.ts';
-import { version } from '../../server/src/version.ts';
 import { startClaude } from '../support/claude/server.ts';
+import { serverBundle as bundle, serverVersion as version } from '../support/extension.ts';
 import { newConversation, send, TestServer } from '../support/server.ts';
 
 /** The real server, started as the extension starts it. */
 describe('launcher', { timeout: 40_000 }, () => {
   const problems = problemsOf((text, ...args) => text.replace('{0}', String(args[0])));
   const log = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
-  const bundle = process.env['DEVLM_TEST_BUNDLE'] ?? join(import.meta.dirname, '../../server/src/main.ts');
+  let folder: string;
   let dataDir: string;
   const launcher = (more: Partial<LauncherOptions> = {}) =>
     new Launcher({ dataDir, bundle, version, log, problems, env: { PATH: process.env['PATH'] }, ...more });
@@ -24,7 +24,8 @@ describe('launcher', { timeout: 40_000 }, () => {
   const discoveryPath = () => join(dataDir, discoveryFile);
 
   beforeEach(async () => {
-    dataDir = await mkdtemp(join(tmpdir(), 'devlm-launcher-'));
+    folder = await mkdtemp(join(tmpdir(), 'devlm-launcher-'));
+    dataDir = folder;
   });
   afterEach(async () => {
     const running = await readDiscovery(dataDir);
@@ -32,7 +33,7 @@ describe('launcher', { timeout: 40_000 }, () => {
       process.kill(running.pid, 'SIGKILL');
       while (isAlive(running.pid)) await sleep(10);
     }
-    await rm(dataDir, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   });
 
   it('starts a server that nobody else can read of, and finds it again', async () => {

@@ -50,15 +50,15 @@ describe.each(['dark', 'light', 'high-contrast', 'high-contrast-light'] as const
       const message = frame.getByRole('textbox', { name: 'Message', exact: true });
       await message.waitFor();
       // Wide enough to read, beside the built-in chat.
-        const box = await vscode.page.locator('.part.sidebar').boundingBox();
+      const box = await vscode.page.locator('.part.sidebar').boundingBox();
       if (box) {
         await vscode.page.mouse.move(box.x + box.width + 2, 400);
         await vscode.page.mouse.down();
         await vscode.page.mouse.move(box.x + 460, 400, { steps: 5 });
         await vscode.page.mouse.up();
-      await vscode.page.mouse.move(720, 400);
+        await vscode.page.mouse.move(720, 400);
       }
-        const check = async (name: string) => {
+      const check = async (name: string) => {
         await vscode.page.waitForTimeout(400);
         await vscode.screenshot(`${name}-${theme}`);
         const body = await frame.locator('body').elementHandle();

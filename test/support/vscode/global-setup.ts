@@ -3,6 +3,7 @@ import { installEditor } from '../../../scripts/vscode-install.ts';
 
 /** The editor's tests run what ships: the bundles. */
 export default async function setup(): Promise<void> {
-  await build();
+  // `npm test` has built already; other tests may be reading the bundles by now.
+  if (!process.env['DEVLM_BUILT']) await build();
   await installEditor();
 }

@@ -3,7 +3,7 @@ import { useStrings } from '../l10n.ts';
 import { transport } from '../transport.ts';
 import { exportConversation, focusComposer, newConversation, showConversation, stop } from './actions.ts';
 import { loadModels, models, projectId, screen, server, settings } from './app.ts';
-import { conversation, openConversation, receiveEvents, reconnect, summary } from './conversation.ts';
+import { openConversation, receiveEvents, reconnect, summary } from './conversation.ts';
 import { attach, flushView, restoreView } from './drafts.ts';
 import { applyChange } from './history.ts';
 
@@ -79,8 +79,8 @@ function obey(message: Extract<Pushed, { kind: 'do' }>): void {
       exportConversation();
       break;
     case 'openConversation':
-      if (conversation.value?.id !== message.conversationId) showConversation(message.conversationId);
-      else screen.value = 'chat';
+      // Also one that is shown already: the log may be another since it was read.
+      showConversation(message.conversationId);
       break;
     case 'attach':
       screen.value = 'chat';
