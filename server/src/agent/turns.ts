@@ -28,9 +28,17 @@ const maxTurnAttempts = 3;
 /** After a restart the editor has to hand over the key again. */
 const keyWaitMs = 120_000;
 
+interface Entry {
+  readonly turnId: string;
+  /** How often earlier servers took it up. */
+  readonly attempts: number;
+  /** Left by an earlier server, begun or not. */
+  readonly resumed: boolean;
+}
+
 interface Lane {
   readonly conversationId: string;
-  readonly queue: { turnId: string; resumed: boolean }[];
+  readonly queue: Entry[];
   running: { turnId: string; controller: AbortController; done: Promise<void> } | undefined;
 }
 
@@ -68,16 +76,22 @@ export class Turns implements AsyncDisposable {
     );
   }
 
-  enqueue(conversationId: string, turnId: string, resumed = false): void {
+  /** Takes on a turn that has just been created. */
+  enqueue(conversationId: string, turnId: string): void {
+    this.#add(conversationId, { turnId, attempts: 0, resumed: false });
+  }
+
+  #add(conversationId: string, entry: Entry): void {
     const lane = this.#lanes.get(conversationId) ?? { conversationId, queue: [], running: undefined };
     this.#lanes.set(conversationId, lane);
-    lane.queue.push({ turnId, resumed });
+    lane.queue.push(entry);
     this.#next(lane);
   }
 
   /** Takes up every turn that an earlier server left. */
   async resumeAll(): Promise<void> {
-    for (const turn of await this.#deps.store.openTurns()) this.enqueue(turn.conversationId, turn.turnId, true);
+    for (const { conversationId, turnId, attempts } of await this.#deps.store.openTurns())
+      this.#add(conversationId, { turnId, attempts, resumed: true });
   }
 
   /** Stops a running turn or takes a waiting one out; resolves when its end is in the log. */
@@ -130,25 +144,21 @@ export class Turns implements AsyncDisposable {
     lane.running = { turnId: entry.turnId, controller, done };
   }
 
-  async #run(conversationId: string, entry: { turnId: string; resumed: boolean }, signal: AbortSignal): Promise<void> {
+  async #run(conversationId: string, entry: Entry, signal: AbortSignal): Promise<void> {
     const { store, log, provider, logger } = this.#deps;
-    const { turnId } = entry;
+    const { turnId, attempts, resumed } = entry;
     const writer = new EventWriter((events) => log.append(conversationId, events));
     const readBranch = () => this.#readBranch(conversationId, turnId);
     try {
-      const row = await store.turn(conversationId, turnId);
-      if (!row || row.status === 'ended') return;
-      if (entry.resumed) {
-        await this.#abandonUnfinished(writer, await readBranch());
-        if (row.attempts >= maxTurnAttempts)
-          throw new ProblemError({
-            ...serverRestarted,
-            detail: 'The companion server ended several times over this answer.',
-            action: 'retry',
-          });
-      }
-      writer.write({ type: 'turn.started', turnId, attempt: row.attempts + 1 });
-      if (entry.resumed) await provider.whenKeySet(keyWaitMs, signal);
+      if (attempts > 0) await this.#abandonUnfinished(writer, await readBranch());
+      if (attempts >= maxTurnAttempts)
+        throw new ProblemError({
+          ...serverRestarted,
+          detail: 'The companion server ended several times over this answer.',
+          action: 'retry',
+        });
+      writer.write({ type: 'turn.started', turnId, attempt: attempts + 1 });
+      if (resumed) await provider.whenKeySet(keyWaitMs, signal);
       signal.throwIfAborted();
       const branch = await readBranch();
       const turn = branch.at(-1);

@@ -52,6 +52,24 @@ export function conversationHandlers({ store, log, turns, changed }: Conversatio
     const { turns: records } = await store.branchOf(conversationId, head, Number.MAX_SAFE_INTEGER);
     return shownPath(addTurns(emptyConversation(conversationId), records), head).turns;
   };
+  const createTurn = async ({ params, body }: RouteChecked<'turns.create'>) => {
+    const { conversationId } = params;
+    const conversation = await existing(conversationId);
+    if (body.parent !== null) await existingTurn(conversationId, body.parent);
+    turns.assertRoom(conversationId);
+    const attachments = await toAttachments(store, conversationId, body);
+    if (body.text.trim() === '' && attachments.length === 0)
+      throw invalidMessage('empty_message', 'Nothing to send', 'Write a message or attach something.');
+    const { turnId, parent, text, model, thinking } = body;
+    const [created] = await log.append(conversationId, [
+      { type: 'turn.created', turnId, parent, text, attachments, model, thinking },
+      ...(conversation.title === ''
+        ? [{ type: 'conversation.renamed' as const, title: titleFrom(text, attachments), by: 'server' as const }]
+        : []),
+    ]);
+    turns.enqueue(conversationId, turnId);
+    return { turnId, seq: created?.seq ?? 0 };
+  };
 
   return {
     'conversations.list': ({ query }: RouteChecked<'conversations.list'>) => store.conversations(query),
@@ -114,31 +132,15 @@ export function conversationHandlers({ store, log, turns, changed }: Conversatio
       return page(params.conversationId, query.at, query.limit);
     },
 
-    'turns.create': async ({ params, body }: RouteChecked<'turns.create'>) => {
-      const { conversationId } = params;
-      const known = await store.turn(conversationId, body.turnId);
-      // The same request came twice: its answer was lost on the way.
-      if (known) return { turnId: known.turnId, seq: known.createdSeq };
-      const conversation = await existing(conversationId);
-      if (body.parent !== null) await existingTurn(conversationId, body.parent);
-      turns.assertRoom(conversationId);
-      const attachments = await toAttachments(store, conversationId, body);
-      if (body.text.trim() === '' && attachments.length === 0)
-        throw new ProblemError({
-          code: 'empty_message',
-          status: 422,
-          title: 'Nothing to send',
-          detail: 'Write a message or attach something.',
-        });
-      const { turnId, parent, text, model, thinking } = body;
-      const [created] = await log.append(conversationId, [
-        { type: 'turn.created', turnId, parent, text, attachments, model, thinking },
-        ...(conversation.title === ''
-          ? [{ type: 'conversation.renamed' as const, title: titleFrom(text, attachments), by: 'server' as const }]
-          : []),
-      ]);
-      turns.enqueue(conversationId, turnId);
-      return { turnId, seq: created?.seq ?? 0 };
+    'turns.create': async (input: RouteChecked<'turns.create'>) => {
+      try {
+        return await createTurn(input);
+      } catch (error) {
+        // The same request came twice: its answer was lost on the way.
+        const known = await store.turn(input.params.conversationId, input.body.turnId);
+        if (known) return { turnId: known.turnId, seq: known.createdSeq };
+        throw error;
+      }
     },
 
     'turns.stop': async ({ params }: RouteChecked<'turns.stop'>) => {
@@ -167,7 +169,17 @@ async function toAttachments(
     attachments.push(...(earlier?.attachments ?? []));
   }
   for (const attachment of body.attachments) attachments.push(await toAttachment(store, attachment));
-  return attachments.slice(0, limits.attachments);
+  if (attachments.length > limits.attachments)
+    throw invalidMessage(
+      'too_many_attachments',
+      'Too many attachments',
+      `At most ${limits.attachments} can be sent with a message.`,
+    );
+  return attachments;
+}
+
+function invalidMessage(code: string, title: string, detail: string): ProblemError {
+  return new ProblemError({ code, status: 422, title, detail });
 }
 
 async function toAttachment(store: Store, attachment: NewAttachment): Promise<Attachment> {

@@ -4,7 +4,7 @@ import { hostOf, toProblem } from './anthropic-problems.ts';
 import { translate } from './anthropic-stream.ts';
 import type { Model, ModelContent, ModelEvent, ModelMessage, ModelRequest } from './model.ts';
 import { modelProblem } from './problems.ts';
-import { Watchdog, watchedFetch } from './watchdog.ts';
+import { bytesArrived, Watchdog, watchedFetch } from './watchdog.ts';
 
 export interface AnthropicOptions {
   readonly apiKey: string;
@@ -27,18 +27,14 @@ export class AnthropicModel implements Model {
 
   constructor(options: AnthropicOptions) {
     this.#options = options;
-    this.#client = this.#newClient();
-  }
-
-  #newClient(fetch?: typeof globalThis.fetch): Anthropic {
-    return new Anthropic({
-      apiKey: this.#options.apiKey,
+    this.#client = new Anthropic({
+      apiKey: options.apiKey,
       authToken: null,
-      baseURL: this.#options.baseUrl,
+      baseURL: options.baseUrl,
       // Retries are the loop's, where the person can see them.
       maxRetries: 0,
       logLevel: 'off',
-      ...(fetch ? { fetch } : {}),
+      fetch: watchedFetch,
     });
   }
 
@@ -76,16 +72,19 @@ export class AnthropicModel implements Model {
     // Pings alone must not keep a turn alive for ever.
     using standstill = new Watchdog(streamIdleMs * 5, stalled);
     const ended = AbortSignal.any([signal, silence.signal, standstill.signal]);
-    const client = this.#newClient(watchedFetch(() => silence.touch(streamIdleMs)));
     let finished = false;
     try {
       const {
         data: events,
         request_id,
         response,
-      } = await client.messages
-        .create(this.#params(request), { signal: ended, timeout: streamIdleMs * 20 })
-        .withResponse();
+      } = await bytesArrived.run(
+        () => silence.touch(streamIdleMs),
+        () =>
+          this.#client.messages
+            .create(this.#params(request), { signal: ended, timeout: streamIdleMs * 20 })
+            .withResponse(),
+      );
       if (!response.headers.get('content-type')?.includes('event-stream'))
         throw modelProblem(
           'bad_answer',

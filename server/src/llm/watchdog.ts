@@ -1,23 +1,28 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/** Who wants to hear of the bytes of the calls made inside `run`. One client then serves many calls. */
+export const bytesArrived = new AsyncLocalStorage<() => void>();
+
 /**
- * A fetch whose response body is watched: `onBytes` is called for every chunk, so that the
- * caller can tell a slow stream from a dead one. The SDK hides pings; the bytes show them.
+ * A fetch that tells `bytesArrived` of every chunk of the response, so that the caller can tell
+ * a slow stream from a dead one. The SDK hides pings; the bytes show them.
  */
-export function watchedFetch(onBytes: () => void, base: typeof fetch = fetch): typeof fetch {
-  return async (input, init) => {
-    const response = await base(input, init);
-    onBytes();
-    if (!response.body) return response;
-    const watched = response.body.pipeThrough(
-      new TransformStream<Uint8Array, Uint8Array>({
-        transform(chunk, controller) {
-          onBytes();
-          controller.enqueue(chunk);
-        },
-      }),
-    );
-    return new Response(watched, response);
-  };
-}
+export const watchedFetch: typeof fetch = async (input, init) => {
+  const onBytes = bytesArrived.getStore();
+  const response = await fetch(input, init);
+  if (!onBytes) return response;
+  onBytes();
+  if (!response.body) return response;
+  const watched = response.body.pipeThrough(
+    new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, controller) {
+        onBytes();
+        controller.enqueue(chunk);
+      },
+    }),
+  );
+  return new Response(watched, response);
+};
 
 /** Aborts its signal when `touch` has not been called for the time; restartable, one timer. */
 export class Watchdog implements Disposable {

@@ -58,7 +58,8 @@ test('activation registers and does nothing else', async () => {
   await sleep(300);
   check(!existsSync(discovery), 'a server was started');
   check(!existsSync(dataDir), 'the data folder was made');
-  check(activateMs <= 15, `activate took ${activateMs} ms`);
+  // The figure itself is the bench's (bench/activation.ts); a busy machine must not fail this.
+  check(activateMs <= 150, `activate took ${activateMs} ms`);
   return { activate_ms: activateMs };
 });
 
