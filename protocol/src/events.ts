@@ -29,7 +29,10 @@ export const NewAttachment = z.discriminatedUnion('kind', [
     name: z.string().max(255),
     mediaType: ImageMediaType,
     /** Base64 of at most `limits.imageBytes`. */
-    data: z.base64().max(Math.ceil(limits.imageBytes / 3) * 4),
+    data: z
+      .base64()
+      .min(1)
+      .max(Math.ceil(limits.imageBytes / 3) * 4),
   }),
 ]);
 export type NewAttachment = z.infer<typeof NewAttachment>;

@@ -3,7 +3,7 @@
  * Sizes are in bytes of UTF-8 unless a name says otherwise; times are in milliseconds.
  */
 export const limits = {
-  /** Largest request body the gateway reads. An image of 5 MB is 6.7 MB in base64. */
+  /** Largest request body the gateway reads. The largest image is 5 MB in base64. */
   requestBodyBytes: 8 * 1024 * 1024,
   /** Longest text of one message, in UTF-16 code units. */
   messageChars: 400_000,
@@ -11,8 +11,8 @@ export const limits = {
   attachments: 20,
   /** Longest text of one attached file or selection, in UTF-16 code units. */
   attachmentChars: 200_000,
-  /** Largest image, before base64. The Messages API refuses images above 5 MB. */
-  imageBytes: 5 * 1024 * 1024,
+  /** Largest image, before base64. The Messages API refuses more than 5 MB of base64, a third longer. */
+  imageBytes: (5 * 1024 * 1024 * 3) / 4,
   /** Longest title of a conversation, in UTF-16 code units. */
   titleChars: 200,
   /** Longest search text. */

@@ -114,16 +114,17 @@ export const routes = {
     body: z.object({ version: z.string() }),
     response: NoContent,
   },
-  /** Held in memory only. Empty values fall back to the server's own configuration. */
+  /** Held in memory only. Null falls back to the server's own configuration; what is absent stays as it is. */
   'server.credential': {
     method: 'PUT',
     path: '/backend/credential',
     body: z.object({
-      apiKey: z.string().max(4096).nullable(),
+      apiKey: z.string().max(4096).nullable().optional(),
       baseUrl: z
         .url({ protocol: /^https?$/ })
         .max(2048)
-        .nullable(),
+        .nullable()
+        .optional(),
     }),
     response: ServerInfo,
   },

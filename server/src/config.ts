@@ -19,7 +19,11 @@ export const Price = z.object({
 });
 export type Price = z.infer<typeof Price>;
 
-const wholeNumber = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+/** A number in the file, digits elsewhere. An empty text or null is a mistake, not a 0. */
+const wholeNumber = (min: number, max: number) =>
+  z
+    .union([z.number(), z.string().regex(/^\d+$/).transform(Number)], { error: 'expected a whole number' })
+    .pipe(z.int().min(min).max(max));
 const flag = z.union([z.boolean(), z.stringbool()]);
 
 interface Option {
@@ -63,7 +67,8 @@ const options = {
     help: 'model of a turn that names none; default: the newest Sonnet listed',
   },
   maxOutputTokens: { schema: wholeNumber(256, 1_000_000).default(32_000), help: 'longest answer, tokens' },
-  streamIdleMs: { schema: wholeNumber(50, 3_600_000).default(60_000), help: 'a model stream this quiet is ended, ms' },
+  // Node's own fetch gives up after 300 s of silence, whatever is set here.
+  streamIdleMs: { schema: wholeNumber(50, 300_000).default(60_000), help: 'a model stream this quiet is ended, ms' },
   idleExitMs: {
     schema: wholeNumber(0, 86_400_000).default(600_000),
     help: 'exit this long after the last client, ms; 0 never',
@@ -178,8 +183,10 @@ function readFile(path: string): Record<string, unknown> {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
-  } catch {
-    return {};
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {};
+    // Going on without it could mean another database.
+    throw invalid('config.json', path, `cannot be read: ${error instanceof Error ? error.message : ''}`);
   }
   let parsed: unknown;
   try {
@@ -189,6 +196,7 @@ function readFile(path: string): Record<string, unknown> {
   }
   const object = z.record(z.string(), z.unknown()).safeParse(parsed);
   if (!object.success) throw invalid('config.json', path, 'must be a JSON object');
+  if (Object.hasOwn(object.data, 'dataDir')) throw invalid('dataDir', path, 'cannot stand in the file that is in it');
   const unknown = Object.keys(object.data).find((key) => !Object.hasOwn(options, key));
   if (unknown !== undefined) throw invalid(unknown, path, `is not an option; the options are ${names.join(', ')}`);
   return object.data;

@@ -1,5 +1,6 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { ServerInfo } from '@devlm/protocol/routes.ts';
 import { protocolVersion } from '@devlm/protocol/routes.ts';
 import type { Logger } from 'pino';
@@ -63,9 +64,19 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
  * @returns null when another server has it
  */
 export function claimDataDir(dataDir: string): Disposable | null {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  // An existing folder keeps its mode otherwise.
-  if (process.platform !== 'win32') chmodSync(dataDir, 0o700);
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : '';
+    const detail = `dataDir: the folder ${dataDir} cannot be made (${why}). Name another.`;
+    throw new ProblemError(
+      { code: 'config_invalid', status: 400, title: 'Wrong configuration', detail },
+      { cause: error },
+    );
+  }
+  // Not a folder that belongs to others as well, such as /tmp: only one that has been ours before.
+  const ours = existsSync(join(dataDir, 'server.lock'));
+  if (ours && process.platform !== 'win32') chmodSync(dataDir, 0o700);
   return lockFolder(dataDir);
 }
 

@@ -13,6 +13,16 @@ const secretPaths = secretNames.flatMap((name) => [name, `*.${name}`, `*.*.${nam
 export function createLogger(options: { level: string; file?: string | undefined }): Logger {
   if (options.file) setAside(options.file);
   const destination = pino.destination({ dest: options.file ?? 2, sync: true, mkdir: true, mode: 0o600 });
+  // On a full disk a synchronous write throws, and would take the server down with it.
+  const write = destination.write.bind(destination);
+  destination.write = (line) => {
+    try {
+      return write(line);
+    } catch {
+      return false;
+    }
+  };
+  destination.on('error', () => undefined);
   return pino(
     {
       level: options.level,

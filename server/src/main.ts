@@ -44,7 +44,7 @@ async function serve(config: Config): Promise<void> {
   });
   const server = createHttpServer(app);
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(config.port, error)));
     server.listen(config.port, '127.0.0.1', resolve);
   });
   const address = server.address();
@@ -85,6 +85,17 @@ async function serve(config: Config): Promise<void> {
   server.close();
   // Streams end with the signal; what is left after a moment is not waited for.
   setTimeout(() => server.closeAllConnections(), 500).unref();
+}
+
+function cannotListen(port: number, error: NodeJS.ErrnoException): ProblemError {
+  const detail =
+    error.code === 'EADDRINUSE'
+      ? `port: ${port} is taken by another program. Name another, or 0 for a free one.`
+      : `port: cannot listen on ${port} (${error.code ?? error.message}).`;
+  return new ProblemError(
+    { code: 'config_invalid', status: 400, title: 'Wrong configuration', detail },
+    { cause: error },
+  );
 }
 
 async function main(): Promise<void> {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StartupFailure } from '@devlm/protocol/discovery.ts';
 import { answerText } from '@devlm/protocol/reducer.ts';
@@ -152,12 +153,81 @@ describe('the embedded server', { timeout: 30_000 }, () => {
     const reader = new Reader(() => server, conversationId);
     const turnId = await send(server, conversationId, 'hello');
     await reader.until((state) => (state.turns[turnId]?.steps[0]?.blocks[0]?.text.length ?? 0) > 10);
+    reader[Symbol.dispose]();
     await server.kill('SIGKILL');
     await server.start();
     await sleep(200);
     await server.client.call('server.credential', credential);
-    expect((await reader.ended(turnId)).status).toBe('completed');
+    using again = new Reader(() => server, conversationId);
+    expect((await again.ended(turnId)).status).toBe('completed');
+  });
+
+  it('ends a turn whose last step was stored before the crash, without asking again', async () => {
+    claude.on(any, 'the whole answer');
+    await using server = await start();
+    const conversationId = await newConversation(server);
+    const reader = new Reader(() => server, conversationId);
+    const turnId = await send(server, conversationId, 'hello');
+    await reader.ended(turnId);
+    await server.kill('SIGKILL');
+    // As if the server had died between the end of the step and the end of the turn.
+    const database = new DatabaseSync(join(dataDir, 'devlm.db'));
+    const last = reader.state.lastSeq;
+    database.exec(`DELETE FROM events WHERE conversation_id = '${conversationId}' AND seq = ${last};
+      UPDATE conversations SET last_seq = ${last - 1} WHERE id = '${conversationId}';
+      UPDATE turns SET status = 'running' WHERE turn_id = '${turnId}';`);
+    database.close();
     reader[Symbol.dispose]();
+    await server.start();
+    using again = new Reader(() => server, conversationId);
+    const turn = await again.ended(turnId);
+    expect(turn).toMatchObject({ status: 'completed', steps: [{ status: 'ended' }] });
+    expect(claude.messages).toHaveLength(1);
+  });
+
+  it('lets a person end a turn whose end could not be stored', async () => {
+    claude.on(any, 'the whole answer');
+    await using server = await start();
+    const conversationId = await newConversation(server);
+    using reader = new Reader(() => server, conversationId);
+    const turnId = await send(server, conversationId, 'hello');
+    await reader.ended(turnId);
+    const database = new DatabaseSync(join(dataDir, 'devlm.db'));
+    database.exec(`UPDATE turns SET status = 'running' WHERE turn_id = '${turnId}'`);
+    database.close();
+    await server.client.call('turns.stop', { params: { conversationId, turnId } });
+    expect(await reader.until((state) => state.turns[turnId]?.status === 'stopped')).toBeTruthy();
+  });
+
+  it('sends a resumed turn nowhere before the editor has said where', async () => {
+    claude.on(any, { blocks: 'one two three '.repeat(20), pace: { chunkChars: 10, chunksPerSecond: 60 } });
+    await using elsewhere = await startClaude();
+    // The environment leads elsewhere than what the editor has set.
+    await using server = await start({ env: { ANTHROPIC_BASE_URL: elsewhere.url } });
+    const credential = { body: { apiKey: 'sk-from-the-editor', baseUrl: claude.url } };
+    await server.client.call('server.credential', credential);
+    const conversationId = await newConversation(server);
+    const reader = new Reader(() => server, conversationId);
+    const turnId = await send(server, conversationId, 'hello');
+    await reader.until((state) => (state.turns[turnId]?.steps[0]?.blocks[0]?.text.length ?? 0) > 10);
+    reader[Symbol.dispose]();
+    await server.kill('SIGKILL');
+    await server.start();
+    await sleep(500);
+    await server.client.call('server.credential', credential);
+    using again = new Reader(() => server, conversationId);
+    expect((await again.ended(turnId)).status).toBe('completed');
+    expect(elsewhere.messages).toHaveLength(0);
+  });
+
+  it('merges what two editors know of the credential', async () => {
+    claude.on(any, 'ok');
+    await using server = await start({ env: { ANTHROPIC_API_KEY: '', ANTHROPIC_BASE_URL: '' } });
+    await server.client.call('server.credential', { body: { apiKey: 'sk-one-editor' } });
+    await server.client.call('server.credential', { body: { baseUrl: claude.url } });
+    expect(await server.client.call('server.info', {})).toMatchObject({ key: 'set', baseUrl: claude.url });
+    await server.client.call('server.credential', { body: { apiKey: null, baseUrl: null } });
+    expect(await server.client.call('server.info', {})).toMatchObject({ key: 'missing' });
   });
 
   it('keeps every conversation over a restart', async () => {

@@ -302,6 +302,29 @@ describe('turns', () => {
     expect(older.older).toBeNull();
   });
 
+  it('refuses an image that is none', async () => {
+    const conversationId = await newConversation(server);
+    const data = Buffer.from('<svg onload=alert(1)>').toString('base64');
+    const attachments = [{ kind: 'image' as const, name: 'a.png', mediaType: 'image/png' as const, data }];
+    await expect(send(server, conversationId, 'look', { attachments })).rejects.toMatchObject({
+      problem: { code: 'not_an_image', status: 422 },
+    });
+  });
+
+  it('does not send what was taken out of the queue, nor half a character', async () => {
+    claude.on(any, { blocks: 'slow answer', pace: { chunkChars: 3, chunksPerSecond: 20 } });
+    const conversationId = await newConversation(server);
+    using reader = new Reader(() => server, conversationId);
+    const first = await send(server, conversationId, 'first');
+    const taken = await send(server, conversationId, 'a secret sent by mistake', { parent: first });
+    await server.client.call('turns.stop', { params: { conversationId, turnId: taken } });
+    const next = await send(server, conversationId, 'cut \ud83d', { parent: taken });
+    expect((await reader.ended(next)).status).toBe('completed');
+    const sent = JSON.stringify(claude.messages.at(-1)?.message?.messages);
+    expect(sent).not.toContain('a secret sent by mistake');
+    expect(sent).toContain('cut \ufffd');
+  });
+
   it('refuses to stream from beyond the end of the log', async () => {
     const conversationId = await newConversation(server);
     const response = await fetch(`${server.origin}/backend/conversations/${conversationId}/events?after=9`, {

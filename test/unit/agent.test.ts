@@ -104,6 +104,12 @@ describe('the prompt', () => {
     expect(messages).toHaveLength(3);
   });
 
+  it('sends thinking back only while its turn goes on', async () => {
+    const steps = [step([block({ kind: 'thinking', text: 'hm', signature: 'x' }), block({ index: 1, text: 'said' })])];
+    expect(JSON.stringify(await toMessages([turn('q', steps)], noBlob))).toContain('hm');
+    expect(JSON.stringify(await toMessages([turn('q', steps), turn('next')], noBlob))).not.toContain('hm');
+  });
+
   it('gives every tool call a result', async () => {
     const calls = [
       block({ kind: 'tool_call', text: '{"a":1}', tool: { callId: 'c1', name: 'x' } }),

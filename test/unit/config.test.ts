@@ -65,13 +65,20 @@ describe('configuration', () => {
     expect(detail).toContain(allowed);
   });
 
-  it.each(['{', '[]', '"x"', { prot: 1 }, { port: 'x' }, { prices: { a: { input: -1 } } }])(
-    'refuses the file %j and names it',
-    (content) => {
-      file(content);
-      expect(problem().detail).toContain('config.json');
-    },
-  );
+  it.each([
+    '{',
+    '[]',
+    '"x"',
+    { prot: 1 },
+    { port: 'x' },
+    { port: null },
+    { idleExitMs: '' },
+    { dataDir: '/elsewhere' },
+    { prices: { a: { input: -1 } } },
+  ])('refuses the file %j and names it', (content) => {
+    file(content);
+    expect(problem().detail).toContain('config.json');
+  });
 
   it('has help for every option', () => {
     for (const name of [

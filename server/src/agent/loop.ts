@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventBody, Usage } from '@devlm/protocol/events.ts';
 import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
-import type { TurnState } from '@devlm/protocol/reducer.ts';
+import type { BlockState, TurnState } from '@devlm/protocol/reducer.ts';
 import type { Model, ModelTool } from '../llm/model.ts';
 import { isPassing, modelProblem } from '../llm/problems.ts';
 import type { EventWriter } from './event-writer.ts';
@@ -50,27 +50,23 @@ export async function runLoop(
 ): Promise<void> {
   let { branch } = deps;
   for (let step = 0; step < maxSteps; step++) {
-    const { stepId, stopReason } = await runStep(deps, turn, branch, signal);
-    if (stopReason === 'refusal')
-      throw modelProblem(
-        'policy',
-        'The provider’s safety rules ended this answer. Rephrase, or start a new conversation.',
-      );
-    // `pause_turn`: a server tool wants another call with the conversation as it is.
-    if (stopReason !== 'tool_use' && stopReason !== 'pause_turn') return;
-    branch = await deps.readBranch();
-    if (stopReason === 'pause_turn') continue;
-    const done = branch.at(-1)?.steps.find((candidate) => candidate.id === stepId);
-    const calls = done?.blocks.filter((block) => block.kind === 'tool_call' && block.done) ?? [];
-    if (calls.length === 0) return;
-    for (const block of calls) {
+    const calls = openCalls(branch.at(-1));
+    for (const { stepId, block } of calls) {
       signal.throwIfAborted();
       const { callId, name } = block.tool ?? { callId: '', name: '' };
       const result = await runTool(deps.tools, name, block.text, signal);
       deps.writer.write({ type: 'tool.ended', turnId: turn.turnId, stepId, callId, ...result });
     }
-    await deps.writer.flush();
+    if (calls.length > 0) {
+      await deps.writer.flush();
+      branch = await deps.readBranch();
+    }
+    const { stopReason } = await runStep(deps, turn, branch, signal);
+    if (stopReason === 'refusal') throw refused();
+    // `pause_turn`: a server tool wants another call with the conversation as it is.
+    if (stopReason !== 'tool_use' && stopReason !== 'pause_turn') return;
     branch = await deps.readBranch();
+    if (stopReason === 'tool_use' && openCalls(branch.at(-1)).length === 0) return;
   }
   throw new ProblemError({
     code: 'too_many_steps',
@@ -79,6 +75,44 @@ export async function runLoop(
     detail: `This answer took ${maxSteps} model calls and was ended. Send a message to go on.`,
     action: 'retry',
   });
+}
+
+/** Tool calls of the last step that have no result yet: those of this step, or those a dead server left. */
+function openCalls(turn: TurnState | undefined): { stepId: string; block: BlockState }[] {
+  const last = turn?.steps.findLast((step) => step.status !== 'abandoned');
+  if (last?.stopReason !== 'tool_use') return [];
+  return last.blocks
+    .filter((block) => block.kind === 'tool_call' && block.done && !last.results[block.tool?.callId ?? ''])
+    .map((block) => ({ stepId: last.id, block }));
+}
+
+function refused(): ProblemError {
+  return modelProblem(
+    'policy',
+    'The provider’s safety rules ended this answer. Rephrase, or start a new conversation.',
+  );
+}
+
+/**
+ * How a turn that a dead server left had in truth ended already: its last step was stored, only
+ * the end of the turn was not. Null when there is something left to do.
+ *
+ * @throws ProblemError `policy` when the answer was refused
+ */
+export function endOf(turn: TurnState | undefined): 'completed' | 'stopped' | null {
+  const last = turn?.steps.findLast((step) => step.status !== 'abandoned');
+  switch (last?.stopReason) {
+    case undefined:
+    case 'tool_use':
+    case 'pause_turn':
+      return null;
+    case 'refusal':
+      throw refused();
+    case 'stopped':
+      return 'stopped';
+    default:
+      return 'completed';
+  }
 }
 
 async function runTool(

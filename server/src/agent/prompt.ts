@@ -15,8 +15,13 @@ export type ReadBlob = (hash: string) => Promise<Uint8Array | null>;
 export async function toMessages(turns: readonly TurnState[], readBlob: ReadBlob): Promise<ModelMessage[]> {
   const messages: ModelMessage[] = [];
   for (const turn of turns) {
+    // Taken out of the queue, or stopped before it was read: the person does not want it answered.
+    if (turn.status === 'stopped' && turn.steps.length === 0 && turn !== turns.at(-1)) continue;
     messages.push({ role: 'user', content: await userContent(turn, readBlob) });
-    for (const step of turn.steps) messages.push(...stepMessages(step));
+    // Thinking has to go back while its turn goes on. Later it need not, and another model or
+    // provider would refuse its signature.
+    const keepThinking = turn === turns.at(-1);
+    for (const step of turn.steps) messages.push(...stepMessages(step, keepThinking));
   }
   return joinNeighbours(messages);
 }
@@ -50,7 +55,7 @@ export function textOf(attachment: Exclude<Attachment, { kind: 'image' }>): stri
 }
 
 /** What a step said and what its tools answered. A step that was cut short keeps only what is whole. */
-function stepMessages(step: StepState): ModelMessage[] {
+function stepMessages(step: StepState, keepThinking: boolean): ModelMessage[] {
   const said: ModelContent[] = [];
   const results: ModelContent[] = [];
   for (const block of step.blocks) {
@@ -59,6 +64,7 @@ function stepMessages(step: StepState): ModelMessage[] {
         if (block.text.trim() !== '') said.push({ type: 'text', text: block.text });
         break;
       case 'thinking':
+        if (!keepThinking) break;
         if (block.opaque !== undefined) said.push({ type: 'opaque', value: block.opaque });
         else if (block.signature) said.push({ type: 'thinking', text: block.text, signature: block.signature });
         break;

@@ -8,7 +8,7 @@ import type { Provider } from '../llm/provider.ts';
 import type { EventLog } from '../storage/event-log.ts';
 import type { Store } from '../storage/store.ts';
 import { EventWriter } from './event-writer.ts';
-import { runLoop, Stopped, serverRestarted, type Tool } from './loop.ts';
+import { endOf, runLoop, Stopped, serverRestarted, type Tool } from './loop.ts';
 
 export interface TurnsDeps {
   readonly store: Store;
@@ -25,8 +25,13 @@ const maxRunning = 16;
 const maxWaiting = 500;
 /** A turn that killed the server this often is not tried again. */
 const maxTurnAttempts = 3;
-/** After a restart the editor has to hand over the key again. */
-const keyWaitMs = 120_000;
+/**
+ * After a restart the editor hands over key and base URL again. Until then, or until this has
+ * passed, nothing is sent: it could go to another account and place than before.
+ */
+const keyWaitMs = 30_000;
+/** Tries to store the end of a turn, with doubling waits from 100 ms. */
+const endAttempts = 6;
 
 interface Entry {
   readonly turnId: string;
@@ -97,7 +102,12 @@ export class Turns implements AsyncDisposable {
   /** Stops a running turn or takes a waiting one out; resolves when its end is in the log. */
   async stop(conversationId: string, turnId: string): Promise<void> {
     const lane = this.#lanes.get(conversationId);
-    if (!lane) return;
+    if (!lane) {
+      // Its end could not be stored when it was due.
+      const row = await this.#deps.store.turn(conversationId, turnId);
+      if (row && row.status !== 'ended') await this.#end(conversationId, turnId, 'stopped');
+      return;
+    }
     const waiting = lane.queue.findIndex((entry) => entry.turnId === turnId);
     if (waiting >= 0) {
       lane.queue.splice(waiting, 1);
@@ -122,7 +132,7 @@ export class Turns implements AsyncDisposable {
     this.#closing = true;
     const running = [...this.#lanes.values()].flatMap((lane) => (lane.running ? [lane.running] : []));
     for (const { controller } of running) controller.abort(new Closing());
-    await Promise.race([Promise.all(running.map(({ done }) => done)), sleep(2_000)]);
+    await Promise.race([Promise.all(running.map(({ done }) => done)), sleep(2_000, undefined, { ref: false })]);
   }
 
   #next(lane: Lane): void {
@@ -150,7 +160,11 @@ export class Turns implements AsyncDisposable {
     const writer = new EventWriter((events) => log.append(conversationId, events));
     const readBranch = () => this.#readBranch(conversationId, turnId);
     try {
-      if (attempts > 0) await this.#abandonUnfinished(writer, await readBranch());
+      if (resumed) {
+        await this.#abandonUnfinished(writer, await readBranch());
+        const ended = endOf((await readBranch()).at(-1));
+        if (ended) return await this.#end(conversationId, turnId, ended);
+      }
       if (attempts >= maxTurnAttempts)
         throw new ProblemError({
           ...serverRestarted,
@@ -158,7 +172,7 @@ export class Turns implements AsyncDisposable {
           action: 'retry',
         });
       writer.write({ type: 'turn.started', turnId, attempt: attempts + 1 });
-      if (resumed) await provider.whenKeySet(keyWaitMs, signal);
+      if (resumed) await provider.whenHandedOver(keyWaitMs, signal);
       signal.throwIfAborted();
       const branch = await readBranch();
       const turn = branch.at(-1);
@@ -192,10 +206,19 @@ export class Turns implements AsyncDisposable {
   /** Never rejects: when even the end cannot be stored, the next server finds the turn open. */
   async #end(conversationId: string, turnId: string, outcome: TurnOutcome, problem?: Problem): Promise<void> {
     const end: EventBody = { type: 'turn.ended', turnId, outcome, ...(problem ? { problem } : {}) };
-    try {
-      await this.#deps.log.append(conversationId, [end]);
-    } catch (error) {
-      this.#deps.logger.error({ err: error, turnId }, 'the end of a turn could not be stored');
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#deps.log.append(conversationId, [end]);
+        return;
+      } catch (error) {
+        // It has ended already, or the conversation is gone for good.
+        if (error instanceof ProblemError && ['conflict', 'not_found'].includes(error.problem.code)) return;
+        if (attempt === endAttempts || this.#closing) {
+          this.#deps.logger.error({ err: error, turnId }, 'the end of a turn could not be stored');
+          return;
+        }
+        await sleep(100 * 2 ** (attempt - 1));
+      }
     }
   }
 

@@ -3,6 +3,7 @@ import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { addTurns, emptyConversation, joinDeltas, shownPath } from '@devlm/protocol/reducer.ts';
 import type { ConversationSummary, RouteChecked, TurnPage } from '@devlm/protocol/routes.ts';
+import type * as z from 'zod';
 import type { Turns } from '../agent/turns.ts';
 import type { EventLog } from '../storage/event-log.ts';
 import type { Store } from '../storage/store.ts';
@@ -31,14 +32,20 @@ export function conversationHandlers({ store, log, turns, changed }: Conversatio
     if (!row) throw notFound('message');
     return row;
   };
-  const page = async (conversationId: string, at: string | null, limit: number): Promise<TurnPage> => {
+  /** Up to event `lastSeq`: what is appended while this is read comes with the stream. */
+  const page = async (
+    conversationId: string,
+    at: string | null,
+    limit: number,
+    lastSeq = Number.MAX_SAFE_INTEGER,
+  ): Promise<TurnPage> => {
     if (at === null) return { turns: [], older: null };
     const { turns: records, older } = await store.branchOf(conversationId, at, limit);
     return {
       turns: records.map(({ turnId, siblings, events }) => ({
         turnId,
         siblings: [...siblings],
-        events: joinDeltas(events),
+        events: joinDeltas(events.filter(({ seq }) => seq <= lastSeq)),
       })),
       older,
     };
@@ -82,7 +89,7 @@ export function conversationHandlers({ store, log, turns, changed }: Conversatio
 
     'conversations.get': async ({ params, query }: RouteChecked<'conversations.get'>) => {
       const { head, lastSeq, ...conversation } = await existing(params.conversationId);
-      return { conversation, head, lastSeq, page: await page(params.conversationId, head, query.limit) };
+      return { conversation, head, lastSeq, page: await page(params.conversationId, head, query.limit, lastSeq) };
     },
 
     'conversations.rename': async ({ params, body }: RouteChecked<'conversations.rename'>) => {
@@ -94,8 +101,8 @@ export function conversationHandlers({ store, log, turns, changed }: Conversatio
     'conversations.delete': async ({ params }: RouteChecked<'conversations.delete'>) => {
       await existing(params.conversationId, true);
       // What nobody can see any more should not go on costing money.
-      await turns.stopAll(params.conversationId);
       await store.setDeleted(params.conversationId, true);
+      await turns.stopAll(params.conversationId);
       changed(params.conversationId);
     },
 
@@ -184,9 +191,23 @@ function invalidMessage(code: string, title: string, detail: string): ProblemErr
 
 async function toAttachment(store: Store, attachment: NewAttachment): Promise<Attachment> {
   if (attachment.kind !== 'image') return attachment;
-  const { name, mediaType } = attachment;
+  const { name } = attachment;
   const data = Buffer.from(attachment.data, 'base64');
+  // What a file is called is no proof; the API refuses an image that is not what it is said to be.
+  const mediaType = imageTypeOf(data);
+  if (!mediaType)
+    throw invalidMessage('not_an_image', 'Not an image', `${name} is not a PNG, JPEG, GIF or WebP image.`);
   return { kind: 'image', name, mediaType, blob: await store.putBlob({ mediaType, data }), bytes: data.length };
+}
+
+/** By the first bytes of the file; undefined when it is none of the four that the API takes. */
+function imageTypeOf(data: Buffer): z.infer<typeof ImageMediaType> | undefined {
+  const head = data.subarray(0, 12).toString('latin1');
+  if (head.startsWith('\x89PNG\r\n\x1a\n')) return 'image/png';
+  if (head.startsWith('\xff\xd8\xff')) return 'image/jpeg';
+  if (/^GIF8[79]a/.test(head)) return 'image/gif';
+  if (head.startsWith('RIFF') && head.endsWith('WEBP')) return 'image/webp';
+  return undefined;
 }
 
 /** The first line of the first message, cut at a word. */
@@ -195,7 +216,10 @@ function titleFrom(text: string, attachments: readonly Attachment[]): string {
   const line =
     text.trim().split('\n', 1)[0]?.trim() || (first && (first.kind === 'image' ? first.name : first.path)) || '';
   if (line.length <= 60) return line;
-  const cut = line.slice(0, 60);
+  const cut = line
+    .slice(0, 60)
+    .toWellFormed()
+    .replace(/\ufffd$/, '');
   return `${cut.slice(0, Math.max(cut.lastIndexOf(' '), 40)).trimEnd()}…`;
 }
 

@@ -15,7 +15,7 @@ export function loopbackGuard(secret: string, port: () => number): RequestHandle
   return (request, _response, next) => {
     if (!isLoopbackHost(request, port()))
       throw httpProblem('forbidden_host', 'This server answers to loopback addresses only.');
-    if (request.headers.origin !== undefined || request.headers['sec-fetch-site'] !== undefined)
+    if (request.headers.origin !== undefined)
       throw httpProblem('forbidden_origin', 'Web pages may not call this server.');
     if (request.path === '/healthz' || request.path === '/readyz') return next();
     // Digests have one length, which timingSafeEqual needs and which hides the secret's own.

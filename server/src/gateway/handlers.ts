@@ -11,7 +11,11 @@ export function createHandlers(context: Context, shutdown: () => void): Handlers
   const { store, log, turns, provider, notices, logger } = context;
   return {
     'server.info': async () => context.info(),
-    'server.events': async (_input, { signal }) => notices.subscribe(() => context.info(), signal),
+    // A window opens its streams after it has sent the credential, if it has one.
+    'server.events': async (_input, { signal }) => {
+      provider.handOver();
+      return notices.subscribe(() => context.info(), signal);
+    },
     'server.shutdown': async ({ body }) => {
       if (turns.busy > 0)
         throw httpProblem('busy', 'The server is answering. It can be replaced when it has finished.', {
@@ -37,6 +41,7 @@ export function createHandlers(context: Context, shutdown: () => void): Handlers
       // A database that was restored from a backup has fewer events than a page may have seen.
       if (after > conversation.lastSeq)
         throw httpProblem('events_ahead', 'This conversation has fewer events than you have read. Read it again.');
+      provider.handOver();
       return withIds(log.subscribe(conversationId, after, signal));
     },
     ...conversationHandlers({ store, log, turns, changed: (id) => notices.conversationChanged(id) }),

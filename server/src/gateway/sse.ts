@@ -43,13 +43,20 @@ export async function sendStream(
 }
 
 async function drained(response: Response, signal: AbortSignal): Promise<void> {
+  // Their events have been and will not come again.
+  if (signal.aborted || response.destroyed) return;
   const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(() => response.destroy(), drainTimeoutMs);
+  const stop = () => resolve();
+  const timer = setTimeout(() => {
+    response.destroy();
+    resolve();
+  }, drainTimeoutMs);
   response.once('drain', resolve);
   response.once('close', resolve);
-  signal.addEventListener('abort', () => resolve(), { once: true });
+  signal.addEventListener('abort', stop, { once: true });
   await promise;
   clearTimeout(timer);
   response.off('drain', resolve);
   response.off('close', resolve);
+  signal.removeEventListener('abort', stop);
 }

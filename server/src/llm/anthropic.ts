@@ -133,12 +133,13 @@ function thinkingParam(
   model: string,
   known: Anthropic.ModelInfo | undefined,
   maxTokens: number,
-): Anthropic.ThinkingConfigParam {
+): Anthropic.ThinkingConfigParam | undefined {
   const adaptive =
     known?.capabilities?.thinking?.types.adaptive.supported ?? !/claude-(3|[a-z]+-4(-[0-5])?(-\d{8})?$)/.test(model);
-  return adaptive
-    ? { type: 'adaptive', display: 'summarized' }
-    : { type: 'enabled', budget_tokens: Math.max(minThinkingBudget, Math.floor(maxTokens / 2)) };
+  if (adaptive) return { type: 'adaptive', display: 'summarized' };
+  // A budget has to leave room for the answer.
+  if (maxTokens <= minThinkingBudget) return undefined;
+  return { type: 'enabled', budget_tokens: Math.max(minThinkingBudget, Math.floor(maxTokens / 2)) };
 }
 
 function toMessageParam(message: ModelMessage): Anthropic.MessageParam {
@@ -148,7 +149,8 @@ function toMessageParam(message: ModelMessage): Anthropic.MessageParam {
 function toBlockParam(content: ModelContent): Anthropic.ContentBlockParam {
   switch (content.type) {
     case 'text':
-      return { type: 'text', text: content.text };
+      // Half a surrogate pair, as a selection may end with, is not valid JSON to the API.
+      return { type: 'text', text: content.text.toWellFormed() };
     case 'image':
       return {
         type: 'image',
@@ -166,7 +168,12 @@ function toBlockParam(content: ModelContent): Anthropic.ContentBlockParam {
     case 'tool_call':
       return { type: 'tool_use', id: content.callId, name: content.name, input: content.input };
     case 'tool_result':
-      return { type: 'tool_result', tool_use_id: content.callId, content: content.text, is_error: !content.ok };
+      return {
+        type: 'tool_result',
+        tool_use_id: content.callId,
+        content: content.text.toWellFormed(),
+        is_error: !content.ok,
+      };
   }
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Usage } from '@devlm/protocol/events.ts';
 import type { ModelInfo } from '@devlm/protocol/routes.ts';
 import type { Config } from '../config.ts';
@@ -13,6 +14,8 @@ export interface Credential {
 
 /** Taken when the model list cannot be read: the middle of the range, as of October 2026. */
 const fallbackModel = 'claude-sonnet-5-5';
+/** New models appear while a server runs. */
+const listKeptMs = 10 * 60_000;
 /** How long a turn waits for the model list when it names no model. */
 const listTimeoutMs = 5_000;
 
@@ -25,8 +28,8 @@ export class Provider {
   readonly #prices: PriceTable;
   #override: Credential = { apiKey: null, baseUrl: null };
   #model: Model | undefined;
-  #listed: ModelInfo[] | undefined;
-  readonly #waiting = new Set<() => void>();
+  #listed: { readonly models: ModelInfo[]; readonly until: number } | undefined;
+  readonly #handedOver = Promise.withResolvers<void>();
 
   constructor(config: Config) {
     this.#config = config;
@@ -43,34 +46,46 @@ export class Provider {
     return this.#apiKey() || !needed ? 'set' : 'missing';
   }
 
-  /** Answers whether anything changed. */
-  setCredential(credential: Credential): boolean {
+  /** What is absent stays as it is: two editors may know one half each. Answers whether anything changed. */
+  setCredential(change: { readonly [K in keyof Credential]?: Credential[K] | undefined }): boolean {
+    const credential = {
+      apiKey: change.apiKey === undefined ? this.#override.apiKey : change.apiKey,
+      baseUrl: change.baseUrl === undefined ? this.#override.baseUrl : change.baseUrl,
+    };
+    this.handOver();
     const { apiKey, baseUrl } = this.#override;
     if (apiKey === credential.apiKey && baseUrl === credential.baseUrl) return false;
     this.#override = credential;
     this.#model = undefined;
     this.#listed = undefined;
-    if (this.key === 'set') for (const resolve of this.#waiting) resolve();
     return true;
   }
 
-  /** Resolves when a credential is known, or after the time without one. */
-  async whenKeySet(milliseconds: number, signal: AbortSignal): Promise<void> {
-    if (this.key === 'set') return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, milliseconds);
-    this.#waiting.add(resolve);
-    signal.addEventListener('abort', () => resolve(), { once: true });
-    await promise;
-    clearTimeout(timer);
-    this.#waiting.delete(resolve);
+  /** An editor has said what it has to say about the credential of this launch, be it nothing. */
+  handOver(): void {
+    this.#handedOver.resolve();
+  }
+
+  /** Resolves after `handOver`, or after the time without one. */
+  async whenHandedOver(milliseconds: number, signal: AbortSignal): Promise<void> {
+    const waiting = new AbortController();
+    const both = AbortSignal.any([signal, waiting.signal]);
+    await Promise.race([
+      this.#handedOver.promise,
+      sleep(milliseconds, undefined, { signal: both, ref: false }).catch(() => undefined),
+    ]);
+    waiting.abort();
   }
 
   /** @throws ProblemError `missing_key` */
   model(): Model {
     if (this.key === 'missing') throw modelProblem('missing_key', 'Add a Claude API key to send messages.');
+    const apiKey = this.#apiKey() || 'none';
+    // Anything else cannot stand in a header, and would fail as if the network had.
+    if (!/^[\x21-\x7e]+$/.test(apiKey))
+      throw modelProblem('bad_key', 'The API key has a character that no key has. Copy it again, and set it.');
     this.#model ??= new AnthropicModel({
-      apiKey: this.#apiKey() || 'none',
+      apiKey,
       baseUrl: this.baseUrl,
       streamIdleMs: this.#config.streamIdleMs,
       maxOutputTokens: this.#config.maxOutputTokens,
@@ -79,8 +94,12 @@ export class Provider {
   }
 
   async models(signal: AbortSignal): Promise<ModelInfo[]> {
-    this.#listed ??= await this.model().models(signal);
-    return this.#listed;
+    const model = this.model();
+    if (this.#listed && performance.now() < this.#listed.until) return this.#listed.models;
+    const models = await model.models(signal);
+    // The credential may have changed meanwhile.
+    if (this.#model === model) this.#listed = { models, until: performance.now() + listKeptMs };
+    return models;
   }
 
   /** The configured model; else the newest Sonnet that the provider lists; else its first. */
