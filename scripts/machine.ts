@@ -13,6 +13,7 @@ export interface Need {
 export const needs = {
   chromium: { name: 'Chromium', apt: 'chromium', isThere: () => findChromium() !== null },
   postgres: { name: 'PostgreSQL', apt: 'postgresql', isThere: () => findPostgres() !== null },
+  python: { name: 'Python', apt: 'python3', isThere: () => onPath('python3') !== null },
 } satisfies Record<string, Need>;
 export type NeedName = keyof typeof needs;
 
