@@ -61,7 +61,7 @@ export async function askBaseUrl(current: string): Promise<string | undefined> {
     ignoreFocusOut: true,
     validateInput: (value) => {
       const text = value.trim();
-      if (text === '' || (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol))) return undefined;
+      if (text === '' || (/^https?:\/\//i.test(text) && URL.canParse(text))) return undefined;
       return t('An address that begins with http:// or https://');
     },
   });

@@ -6,6 +6,7 @@ import { ChatView, viewId } from './chat/chat-view.ts';
 import type { CommandTarget } from './commands.ts';
 import { commands, keyStoredContext, pageReadyContext } from './commands.ts';
 import type { Core } from './core.ts';
+import type { Credential } from './server/connection.ts';
 import * as settings from './settings.ts';
 import { describeState, formatCost, StatusBar } from './status-bar.ts';
 
@@ -40,7 +41,7 @@ export class App implements CommandTarget, vscode.Disposable {
       }),
       ...commands.map(({ id, run }) => vscode.commands.registerCommand(id, (...args) => run(this, ...args))),
       vscode.workspace.onDidChangeConfiguration((event) => this.#configured(event)),
-      this.key.onChange(() => this.#credentialChanged()),
+      this.key.onChange(() => this.#credentialChanged('apiKey')),
     );
   }
 
@@ -71,6 +72,10 @@ export class App implements CommandTarget, vscode.Disposable {
   }
 
   async clearApiKey(): Promise<void> {
+    if ((await this.key.read()) === null) {
+      void vscode.window.showInformationMessage(t('No API key is stored in this editor.'));
+      return;
+    }
     await this.key.clear();
     void vscode.window.showInformationMessage(t('The API key was removed from this editor.'));
   }
@@ -165,7 +170,7 @@ export class App implements CommandTarget, vscode.Disposable {
       settings: settings.pageSettings,
       projectId: () => this.#projectId(),
       runCommand: (command) => this.runCommand(command),
-      onPageReady: () => this.#pageReady(),
+      onPageReady: (ready) => this.#pageReady(ready),
       log: this.log,
     });
     this.loaded = core;
@@ -175,9 +180,9 @@ export class App implements CommandTarget, vscode.Disposable {
     return core;
   }
 
-  #pageReady(): void {
-    this.#view.ready();
-    void vscode.commands.executeCommand('setContext', pageReadyContext, true);
+  #pageReady(ready: boolean): void {
+    if (ready) this.#view.ready();
+    void vscode.commands.executeCommand('setContext', pageReadyContext, ready);
   }
 
   async #ask(message: Extract<HostToPage, { kind: 'do' }>): Promise<void> {
@@ -186,9 +191,11 @@ export class App implements CommandTarget, vscode.Disposable {
 
   #configured(event: vscode.ConfigurationChangeEvent): void {
     if (!this.loaded || !event.affectsConfiguration(settings.section)) return;
+    const defaults = ['model', 'thinking'].some((name) => event.affectsConfiguration(`${settings.section}.${name}`));
+    if (defaults) this.loaded.defaultsChanged(settings.chatDefaults());
     this.loaded.host.settingsChanged();
     this.#status.update(this.loaded.connection.state);
-    if (event.affectsConfiguration(`${settings.section}.baseUrl`)) this.#credentialChanged();
+    if (event.affectsConfiguration(`${settings.section}.baseUrl`)) this.#credentialChanged('baseUrl');
     if (event.affectsConfiguration(`${settings.section}.dataDir`)) void this.#offerReload();
   }
 
@@ -201,10 +208,10 @@ export class App implements CommandTarget, vscode.Disposable {
     if (answer === reload) await vscode.commands.executeCommand('workbench.action.reloadWindow');
   }
 
-  #credentialChanged(): void {
+  #credentialChanged(half: keyof Credential): void {
     void this.#keyStored();
     this.loaded?.connection
-      .credentialChanged()
+      .credentialChanged(half)
       .catch((error: unknown) => this.log.debug(`credential: ${String(error)}`));
   }
 

@@ -33,7 +33,7 @@ export interface Command {
   run(target: CommandTarget, ...args: unknown[]): Promise<void>;
 }
 
-/** True while the chat page is there to be asked. */
+/** True while the chat page is shown and has loaded. */
 export const pageReadyContext = 'devlm.pageReady';
 /** True while a key is in this editor's secret storage; known once DevLM has been used. */
 export const keyStoredContext = 'devlm.keyStored';
@@ -51,7 +51,6 @@ export const commands: readonly Command[] = [
     id: 'devlm.stop',
     title: 'Stop Answering',
     icon: 'debug-stop',
-    enablement: pageReadyContext,
     run: (target) => target.askPage('stop'),
   },
   { id: 'devlm.setApiKey', title: 'Set API Key...', icon: 'key', run: (target) => target.setApiKey() },

@@ -23,7 +23,7 @@ export interface CoreOptions {
   readonly settings: () => PageSettings;
   readonly projectId: () => string | null;
   readonly runCommand: (command: Extract<EditorAction, { action: 'command' }>['command']) => Promise<void>;
-  readonly onPageReady: () => void;
+  readonly onPageReady: (ready: boolean) => void;
   readonly log: Log;
 }
 
@@ -32,6 +32,8 @@ export interface Core {
   readonly connection: ServerConnection;
   readonly host: ChatHost;
   readonly dataDir: string;
+  /** The settings for new chats were changed: they count from now on, over what was picked before. */
+  readonly defaultsChanged: (defaults: Pick<SavedView, 'model' | 'thinking'>) => void;
   readonly files: {
     readonly selection: () => FilesAnswer;
     readonly chosen: (uris: readonly vscode.Uri[]) => Promise<FilesAnswer>;
@@ -65,6 +67,11 @@ export function createCore(options: CoreOptions): Core {
     connection,
     host,
     dataDir,
+    defaultsChanged: (defaults) => {
+      views
+        .save({ ...views.view, ...defaults })
+        .catch((error: unknown) => log.warn(`the view could not be saved: ${String(error)}`));
+    },
     files: { selection: readSelection, chosen: readChosen, pick: pickFiles },
     dispose: () => {
       host.dispose();

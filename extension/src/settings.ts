@@ -11,10 +11,11 @@ export function pageSettings(): PageSettings {
     enterSends: get('enterSends', true),
     showCost: get('showCost', true),
     expandThinking: get('expandThinking', false),
+    defaults: chatDefaults(),
   };
 }
 
-/** What a window without a saved view begins with. */
+/** What a window without a saved view begins with, and every window when these settings change. */
 export function chatDefaults(): { model: string | null; thinking: boolean } {
   return { model: get('model', '').trim() || null, thinking: get('thinking', false) };
 }

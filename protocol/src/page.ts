@@ -16,10 +16,29 @@ export const Draft = z.object({
 });
 export type Draft = z.infer<typeof Draft>;
 
+/** A message that the server has not taken yet. */
+export const OutgoingMessage = z.object({
+  conversationId: Id,
+  turnId: Id,
+  /** The turn it follows when nothing later is known; of an edited message, the turn it always follows. */
+  parent: Id.nullable(),
+  /** The parent stays as it is: another version of a message. */
+  sibling: z.boolean().optional(),
+  /** Its conversation may still have to be made. */
+  begins: z.boolean().optional(),
+  text: z.string().max(limits.messageChars),
+  attachments: z.array(NewAttachment).max(limits.attachments),
+  attachmentsOf: Id.optional(),
+});
+export type OutgoingMessage = z.infer<typeof OutgoingMessage>;
+
 /** What survives a reload of the window. Drafts by conversation id; `new` for one not yet begun. */
 export const SavedView = z.object({
   conversationId: Id.nullable(),
+  /** Newest last. */
   drafts: z.record(z.string(), Draft),
+  /** Sent again after a reload, under the same ids. */
+  outbox: z.array(OutgoingMessage).optional(),
   model: z.string().nullable(),
   thinking: z.boolean(),
 });
@@ -89,6 +108,8 @@ export const PageSettings = z.object({
   enterSends: z.boolean(),
   showCost: z.boolean(),
   expandThinking: z.boolean(),
+  /** For new chats; null for the server's default model. */
+  defaults: z.object({ model: z.string().nullable(), thinking: z.boolean() }).optional(),
 });
 export type PageSettings = z.infer<typeof PageSettings>;
 

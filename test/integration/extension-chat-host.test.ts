@@ -30,6 +30,7 @@ class Window {
   readonly posted: HostToPage[] = [];
   readonly actions: EditorAction[] = [];
   readonly logged: string[] = [];
+  readonly readiness: boolean[] = [];
   readonly connection: ServerConnection;
   readonly host: ChatHost;
   credential: Credential = { apiKey: 'sk-test-0123456789abcdef', baseUrl: null };
@@ -66,7 +67,7 @@ class Window {
       settings: () => ({ enterSends: true, showCost: true, expandThinking: false }),
       projectId: () => 'project-1',
       strings: { Send: 'Senden' },
-      onReady: () => undefined,
+      onReady: (ready) => void this.readiness.push(ready),
       log,
       t,
     });
@@ -269,6 +270,9 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     window.host.connect(async (message) =>
       message.kind === 'events' && refusals-- > 0 ? false : window.post(message),
     );
+    // The page was loaded anew; it goes on where its own memory of the conversation ends.
+    window.host.receive({ kind: 'ready' });
+    window.host.receive({ kind: 'subscribe', conversationId, after: before });
     await expect.poll(() => window.ended(), { timeout: 20_000 }).toBe(true);
     expect(window.events().map(({ seq }) => seq)).toEqual(window.events().map((_, index) => index + 1));
     expect(window.answer()).toBe(words);
@@ -297,6 +301,23 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     expect(window.of('do')).toHaveLength(20);
   });
 
+  it('keeps what is asked while the view is hidden or loaded anew until the page is there again', () => {
+    const window = open();
+    window.host.receive({ kind: 'ready' });
+    window.host.disconnect();
+    window.host.connect(window.post);
+    // The view is shown, but its page has not loaded yet.
+    window.host.ask({ kind: 'do', what: 'stop' });
+    expect(window.of('do')).toEqual([]);
+    window.host.receive({ kind: 'ready' });
+    window.host.loading();
+    window.host.ask({ kind: 'do', what: 'focusInput' });
+    expect(window.posted.map(({ kind }) => kind)).toEqual(['hello', 'hello', 'do']);
+    window.host.receive({ kind: 'ready' });
+    expect(window.posted.map(({ kind }) => kind)).toEqual(['hello', 'hello', 'do', 'hello', 'do']);
+    expect(window.readiness).toEqual([true, false, true, false, true]);
+  });
+
   it("tells the server of a new key, takes it away again, and never another editor's", async () => {
     // Only Claude's own API is known to need a key. Nothing is sent there.
     const own = { baseUrl: 'https://api.anthropic.com' };
@@ -307,11 +328,11 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     expect(await keyless.call('server.info')).toMatchObject({ key: 'set' });
     expect(keyless.connection.state.key).toBe('set');
     window.credential = { apiKey: null, baseUrl: null };
-    await window.connection.credentialChanged();
+    await window.connection.credentialChanged('apiKey');
     expect(await window.call('server.info')).toMatchObject({ key: 'missing' });
     await expect.poll(() => keyless.connection.state.key).toBe('missing');
     window.credential = { apiKey: 'sk-test-fedcba9876543210', baseUrl: null };
-    await window.connection.credentialChanged();
+    await window.connection.credentialChanged('apiKey');
     await expect.poll(() => keyless.connection.state.key).toBe('set');
     const everything = JSON.stringify([windows.map(({ posted, logged }) => [posted, logged])]);
     expect(everything).not.toContain('sk-test');

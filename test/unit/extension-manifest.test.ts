@@ -84,10 +84,23 @@ describe('manifest', () => {
     expect(manifest.extensionKind).toEqual(['workspace']);
   });
 
+  it('takes as base URL only what the server takes', () => {
+    const pattern = new RegExp(String(contributes.configuration.properties['devlm.baseUrl']?.['pattern']), 'u');
+    for (const good of ['', 'https://api.anthropic.com', ' http://127.0.0.1:11434/v1/ ']) expect(good).toMatch(pattern);
+    for (const bad of ['http://', 'http://my host', 'https:///x', 'ftp://host', 'host'])
+      expect(bad).not.toMatch(pattern);
+  });
+
+  it('offers at any time what stops an answer, and what removes a key', () => {
+    const always = contributes.commands.filter(({ enablement }) => enablement === undefined);
+    expect(always.map(({ command }) => command)).toEqual(expect.arrayContaining(['devlm.stop', 'devlm.clearApiKey']));
+    expect(contributes.menus['commandPalette'] ?? []).toEqual([]);
+  });
+
   it('does not let a folder say where the key, the messages and the data go', () => {
     const { properties } = contributes.configuration;
     const delicate = ['devlm.baseUrl', 'devlm.dataDir'];
-    expect(delicate.map((name) => properties[name]?.scope)).toEqual(['machine', 'machine']);
+    expect(delicate.map((name) => properties[name]?.scope)).toEqual(['application', 'machine']);
     expect(manifest.capabilities.untrustedWorkspaces.restrictedConfigurations).toEqual(
       expect.arrayContaining(delicate),
     );

@@ -295,3 +295,93 @@ test('the page stays where the person scrolled to while text arrives', async () 
     await expect.poll(() => distanceFromEnd(page)).toBeLessThan(2);
   });
 });
+
+const offline = () =>
+  window.host.failures.set('turns.create', { code: 'offline', status: 503, title: 'Offline', detail: 'No network.' });
+const lastView = async (page: Page) =>
+  (await sent(page, 'editor'))
+    .flatMap((message) =>
+      message.kind === 'editor' && message.action.action === 'saveView' ? [message.action.view] : [],
+    )
+    .at(-1);
+
+test('a message sent while its conversation opens goes there, or nowhere', async () => {
+  const prepare = () => {
+    window.host.create('slow', 'Slow');
+    window.host.hello = { ...window.host.hello, view: { ...window.host.hello.view, conversationId: 'slow' } };
+    const push = window.host.push;
+    window.host.push = (message) => {
+      const opened = message.kind === 'reply' && message.ok && JSON.stringify(message.value ?? '').includes('lastSeq');
+      setTimeout(() => push.call(window.host, message), opened ? 600 : 0);
+    };
+  };
+  await withPage({ prepare }, async (page) => {
+    await composer(page).fill('Early');
+    await page.keyboard.press('Enter');
+    await page.getByText('An answer.').waitFor();
+    expect((await calls(page, 'turns.create')).map((input) => input.params)).toEqual([{ conversationId: 'slow' }]);
+    expect(await calls(page, 'conversations.create')).toEqual([]);
+  });
+});
+
+test('what was not sent is in the saved view, and a page shown anew sends it under the same ids', async () => {
+  await withPage({}, async (page) => {
+    await page.evaluate(offline);
+    await composer(page).fill('First words');
+    await page.keyboard.press('Enter');
+    await page.getByText('Not sent: No network.').waitFor();
+    await composer(page).fill('Next words');
+    await expect.poll(async () => Object.values((await lastView(page))?.drafts ?? {})[0]?.text).toBe('Next words');
+    const view = await lastView(page);
+    expect(view?.outbox).toMatchObject([{ text: 'First words', begins: true, conversationId: view?.conversationId }]);
+    await page.evaluate((saved) => {
+      window.host.failures.clear();
+      if (saved) window.host.push({ ...window.host.hello, view: saved });
+    }, view);
+    await page.getByText('An answer.').waitFor();
+    expect(await composer(page).inputValue()).toBe('Next words');
+    const ids = (await calls(page, 'turns.create')).map((input) => (input.body as { turnId: string }).turnId);
+    expect(ids).toEqual([ids[0], ids[0]]);
+    await expect.poll(async () => (await lastView(page))?.outbox).toEqual([]);
+  });
+});
+
+test('a message that failed does not hold up the ones behind it', async () => {
+  await withPage({ prepare: scenes.richConversation }, async (page) => {
+    await page.evaluate(offline);
+    for (const text of ['One', 'Two']) {
+      await composer(page).fill(text);
+      await page.keyboard.press('Enter');
+    }
+    await expect.poll(() => page.getByText('Not sent: No network.').count()).toBe(2);
+    await page.evaluate(() => window.host.failures.clear());
+    await page.getByRole('button', { name: 'Try Again' }).last().click();
+    await page.getByText('An answer.').waitFor();
+    const [first, , retried] = (await calls(page, 'turns.create')).map((input) => input.body);
+    expect(retried).toMatchObject({ text: 'Two', parent: (first as { parent: string }).parent });
+  });
+});
+
+test('a message that only begins like a command is sent', async () => {
+  await withPage({}, async (page) => {
+    await composer(page).fill('/help me fix the login page');
+    await page.keyboard.press('Enter');
+    await page.getByText('An answer.').waitFor();
+    expect(await page.locator('.user-text').textContent()).toBe('/help me fix the login page');
+  });
+});
+
+test('a click on a link reaches the editor once, and never its own handler', async () => {
+  await withPage({}, async (page) => {
+    await page.evaluate(() => {
+      window.host.answer = { chunks: ['See [this](https://example.com/).'], perSecond: 0, coalesceMs: 0 };
+      window.addEventListener('click', (event) => {
+        if (event.target instanceof Element && event.target.closest('a')) document.title = 'leaked';
+      });
+    });
+    await composer(page).fill('Link');
+    await page.keyboard.press('Enter');
+    await page.getByRole('link', { name: 'this' }).click();
+    expect(await page.title()).toBe('DevLM');
+  });
+});

@@ -150,7 +150,7 @@ describe('chat in VS Code', { timeout: 90_000 }, () => {
     await second.runCommand('DevLM: Open Chat');
     await chat(second).message.waitFor();
     await second.runCommand('DevLM: Show Chat History');
-    await chat(second).frame.getByText('Say many words in two windows').first().click();
+    await chat(second).frame.locator('.row-open', { hasText: 'Say many words in two windows' }).first().click();
     await shows(chat(second).answers.last(), /word119 end\./);
     claude.reset();
     claude.on(any, 'Seen on both sides.');
@@ -184,8 +184,8 @@ describe('chat in VS Code', { timeout: 90_000 }, () => {
       'blue?',
       'first',
     ])
-      await chat().frame.getByText(title, { exact: true }).first().waitFor();
-    await chat().frame.getByText('blue?', { exact: true }).first().click();
+      await chat().frame.locator('.row-open', { hasText: title }).first().waitFor();
+    await chat().frame.locator('.row-open', { hasText: 'blue?' }).first().click();
     await shows(chat().questions.first(), /blue\?|red\?/);
   });
 

@@ -76,7 +76,7 @@ describe.each(['dark', 'light', 'high-contrast', 'high-contrast-light'] as const
       await frame.locator('.usage').waitFor();
       await check('chat');
       await vscode.runCommand('DevLM: Show Chat History');
-      await frame.getByText('Why is the due date of a monthly task wrong?').first().waitFor();
+      await frame.locator('.row-open').first().waitFor();
       await check('history');
     });
   },

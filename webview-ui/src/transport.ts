@@ -66,7 +66,10 @@ export class Transport {
   /** Asks the editor for what only it can do. Rejects with a `ProblemError`. */
   editor(action: EditorAction): Promise<unknown> {
     const dialog =
-      action.action === 'pickFiles' || action.action === 'exportConversation' || action.action === 'command';
+      action.action === 'pickFiles' ||
+      action.action === 'readFiles' ||
+      action.action === 'exportConversation' ||
+      action.action === 'command';
     return this.#ask((id) => ({ kind: 'editor', id, action }), dialog ? dialogMs : replyMs);
   }
 

@@ -18,8 +18,8 @@ export interface ChatHostOptions {
   readonly settings: () => PageSettings;
   readonly projectId: () => string | null;
   readonly strings: Readonly<Record<string, string>>;
-  /** Called when the page has said that it is there. */
-  readonly onReady: () => void;
+  /** Called with true when the page has said that it is there, and with false when it no longer is. */
+  readonly onReady: (ready: boolean) => void;
   readonly log: Log;
   readonly t: Translate;
 }
@@ -66,16 +66,21 @@ export class ChatHost {
   /** A page can be spoken to from now on; it says `ready` when it listens. */
   connect(post: Post): void {
     this.#post = post;
-    const subscription = this.#subscription;
-    // A page that was only hidden goes on where it was; one that was loaded anew subscribes anew.
-    if (subscription?.cut.signal.aborted) this.#subscribe(subscription.conversationId, subscription.last);
-    if (this.#ready) this.#send({ kind: 'server', server: this.#options.connection.state });
   }
 
-  /** The page is hidden or gone: nothing is read for it any more. */
+  /** The page is hidden or gone. The editor does not keep it: what is shown again was loaded anew. */
   disconnect(): void {
     this.#post = undefined;
+    this.loading();
+  }
+
+  /** The page is loaded anew: nothing is read for it, and what is asked of it waits, until it says `ready`. */
+  loading(): void {
     this.#subscription?.cut.abort();
+    this.#subscription = undefined;
+    if (!this.#ready) return;
+    this.#ready = false;
+    this.#options.onReady(false);
   }
 
   /** Asks something of the page, now or as soon as it is there. */
@@ -143,7 +148,7 @@ export class ChatHost {
       projectId: projectId(),
     });
     for (const message of this.#pending.splice(0)) this.#send(message);
-    this.#options.onReady();
+    this.#options.onReady(true);
   }
 
   async #answer(id: number, work: (signal: AbortSignal) => Promise<unknown>): Promise<void> {

@@ -80,6 +80,7 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
   #load(view: vscode.WebviewView): void {
     const { extensionUri } = this.#options;
     view.webview.options = { enableScripts: true, localResourceRoots: [vscode.Uri.joinPath(extensionUri, 'dist')] };
+    this.#host?.loading();
     view.webview.html = pageHtml(view.webview, extensionUri);
     this.#awaitBoot(view);
   }
@@ -97,6 +98,7 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
 
   #break(view: vscode.WebviewView): void {
     clearTimeout(this.#bootTimer);
+    this.#host?.loading();
     view.webview.options = { enableScripts: false, enableCommandUris: ['devlm.reloadChat', 'devlm.showLog'] };
     view.webview.html = brokenHtml();
   }

@@ -17,7 +17,7 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
-const defaultTimeoutMs = 30_000;
+export const defaultTimeoutMs = 30_000;
 
 /** A route as the table has it, without the literal types. */
 interface AnyRoute {

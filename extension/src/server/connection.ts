@@ -2,9 +2,10 @@ import type { ReceivedEvent } from '@devlm/protocol/events.ts';
 import type { ServerState } from '@devlm/protocol/page.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { RouteInput, RouteName, RouteOutput, ServerInfo, ServerNotice } from '@devlm/protocol/routes.ts';
+import { routes } from '@devlm/protocol/routes.ts';
 import { Backoff } from './backoff.ts';
 import type { CallOptions, RawInput } from './client.ts';
-import { Client } from './client.ts';
+import { Client, defaultTimeoutMs } from './client.ts';
 import { endpointOf } from './discovery.ts';
 import { followConversation, openNotices } from './events.ts';
 import type { Launcher } from './launcher.ts';
@@ -13,7 +14,7 @@ import type { Problems } from './problems.ts';
 import { asProblem } from './problems.ts';
 import { compareVersions } from './version.ts';
 
-/** What Claude is reached with. Null falls back to the server's own configuration. */
+/** What this editor knows for reaching Claude. Null: nothing, the server has its own or another editor's. */
 export interface Credential {
   readonly apiKey: string | null;
   readonly baseUrl: string | null;
@@ -38,9 +39,16 @@ interface Timing {
   readonly stableMs: number;
   /** After a server said that it closes, another window's is awaited so long before one is started. */
   readonly graceMs: number;
+  /** A call waits so long for a server. */
+  readonly waitMs: number;
 }
 
-const defaultTiming: Timing = { firstMs: 250, maxMs: 30_000, stableMs: 5000, graceMs: 2000 };
+/**
+ * The chat page waits 60 s for an answer. A call ends before: what the page calls not sent must not
+ * be sent later.
+ */
+const callMs = 55_000;
+const defaultTiming: Timing = { firstMs: 250, maxMs: 30_000, stableMs: 5000, graceMs: 2000, waitMs: 45_000 };
 
 /** So many starts in a row may fail before it is left to the person. */
 const maxFailedStarts = 5;
@@ -63,8 +71,10 @@ export class ServerConnection {
   #gate = newGate();
   #life: AbortController | undefined;
   #watch: Watch | undefined;
-  /** A credential went out from this window, so clearing it must go out too. */
-  #credentialSent = false;
+  /** The halves of the credential that this window has set or must tell of, so that taking one away is told too. */
+  readonly #told = new Set<keyof Credential>();
+  /** The server that has an address from this window. */
+  #addressed: Client | undefined;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -112,10 +122,18 @@ export class ServerConnection {
 
   /** The same for input of unknown origin. */
   async callUnchecked(name: RouteName, input: RawInput, options: CallOptions = {}): Promise<unknown> {
+    const begun = performance.now();
+    const wait = AbortSignal.timeout(this.#timing.waitMs);
+    const waiting = options.signal ? AbortSignal.any([options.signal, wait]) : wait;
     for (let attempt = 1; ; attempt++) {
-      const client = await this.ready(options.signal);
+      const client = await this.ready(waiting).catch((error: unknown) => {
+        options.signal?.throwIfAborted();
+        throw wait.aborted ? this.#options.problems.unreachable(error) : error;
+      });
+      const left = Math.ceil(callMs - (performance.now() - begun));
       try {
-        return await client.callUnchecked(name, input, options);
+        const timeoutMs = Math.min(options.timeoutMs ?? defaultTimeoutMs, Math.max(left, 1));
+        return await client.callUnchecked(name, input, { ...options, timeoutMs });
       } catch (error) {
         if (attempt > 1 || !isTransport(error)) throw error;
         // At once, so that the next attempt waits for the next server.
@@ -136,12 +154,11 @@ export class ServerConnection {
     await followConversation({ endpoint, conversationId, after, deliver, signal, problems, log });
   }
 
-  /** Tells a running server; one that is started later is told then. */
-  async credentialChanged(): Promise<void> {
+  /** Tells a running server that this half changed or was taken away; one that is started later is told then. */
+  async credentialChanged(half: keyof Credential): Promise<void> {
+    this.#told.add(half);
     const watch = this.#watch;
-    if (!watch) return;
-    this.#credentialSent = true;
-    await this.#sendCredential(watch.client, watch.cut.signal);
+    if (watch) await this.#sendCredential(watch.client, watch.cut.signal);
   }
 
   /** Ends the server, whatever it does, and starts it. Turns that ran are taken up again by the new one. */
@@ -153,7 +170,12 @@ export class ServerConnection {
     const life = new AbortController();
     this.#life = life;
     this.#set({ state: 'starting', problem: undefined });
-    await this.#options.launcher.end(life.signal);
+    try {
+      await this.#options.launcher.end(life.signal);
+    } catch (error) {
+      // The server may have gone by itself, or the person may have asked twice. What is there now is found out next.
+      this.#options.log.warn(`the server could not be ended: ${String(error)}`);
+    }
     void this.#supervise(life.signal);
   }
 
@@ -205,11 +227,8 @@ export class ServerConnection {
 
   /** Brings the credential, then lets the waiting calls go. */
   async #introduce(client: Client, info: ServerInfo, signal: AbortSignal): Promise<void> {
-    const { apiKey, baseUrl } = await this.#options.credential();
-    // Two editors may share the server: the one without a key must not take away the other's.
-    const needed = this.#credentialSent || apiKey !== null || baseUrl !== null;
     this.#set({ key: info.key, demo: info.demo, problem: undefined });
-    if (needed) await this.#sendCredential(client, signal);
+    await this.#sendCredential(client, signal);
     signal.throwIfAborted();
     this.#set({ state: 'ready' });
     this.#gate.resolve(client);
@@ -222,10 +241,24 @@ export class ServerConnection {
 
   async #sendCredential(client: Client, signal: AbortSignal): Promise<void> {
     try {
-      const body = await this.#options.credential();
-      const info = await client.call('server.credential', { body }, { signal });
-      this.#credentialSent = body.apiKey !== null || body.baseUrl !== null;
-      this.#set({ key: info.key, problem: undefined });
+      const { apiKey, baseUrl } = await this.#options.credential();
+      const badAddress = !routes['server.credential'].body.shape.baseUrl.safeParse(baseUrl).success;
+      // Two editors may share the server: what this one does not know must not take away the other's.
+      const tells = (half: keyof Credential, value: string | null) => value !== null || this.#told.has(half);
+      // A key meant for a new address must not go to the one before it.
+      const misdirected = badAddress && apiKey !== null && this.#addressed === client;
+      const withKey = tells('apiKey', apiKey) && !misdirected;
+      const withAddress = tells('baseUrl', baseUrl) && !badAddress;
+      const problem = badAddress ? this.#options.problems.badAddress().problem : undefined;
+      if (withKey || withAddress) {
+        const body = { ...(withKey ? { apiKey } : {}), ...(withAddress ? { baseUrl } : {}) };
+        const { key } = await client.call('server.credential', { body }, { signal });
+        if (withKey) this.#told[apiKey === null ? 'delete' : 'add']('apiKey');
+        if (withAddress) this.#told[baseUrl === null ? 'delete' : 'add']('baseUrl');
+        if (withAddress) this.#addressed = baseUrl === null ? undefined : client;
+        this.#set({ key });
+      }
+      this.#set({ problem });
     } catch (error) {
       if (isTransport(error) || !(error instanceof ProblemError)) throw error;
       this.#options.log.warn(`credential refused: ${error.problem.detail}`);

@@ -80,6 +80,13 @@ export function problemsOf(t: Translate) {
       detail: t('A server of an older DevLM is still answering in another window. It is replaced when it is done.'),
       action: 'restart-server',
     }),
+    badAddress: make({
+      code: 'bad_base_url',
+      status: 400,
+      title: t('Base URL not usable'),
+      detail: t('The base URL in the settings is not an address. It begins with http:// or https:// and has a host.'),
+      action: 'open-settings',
+    }),
     invalidRequest: (where: string) =>
       new ProblemError({
         code: 'invalid_request',

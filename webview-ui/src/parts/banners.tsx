@@ -28,7 +28,16 @@ export function Banners() {
           </button>
         </div>
       )}
-      {key === 'missing' && demo !== true && state !== 'failed' && (
+      {state === 'ready' && problem && demo !== true && (
+        <div class="banner banner-warning" role="alert">
+          <Icon name="warning" />
+          <span>{problem.detail}</span>
+          <button type="button" class="button" onClick={() => runCommand('openSettings')}>
+            {t('Open Settings')}
+          </button>
+        </div>
+      )}
+      {key === 'missing' && !problem && demo !== true && state !== 'failed' && (
         <div class="banner banner-warning" role="note">
           <Icon name="key" />
           <span>{t('DevLM needs an API key to talk to Claude. It is kept in the editor’s secret storage.')}</span>

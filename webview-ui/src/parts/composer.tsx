@@ -146,7 +146,7 @@ export function Composer() {
           {runningTurn.value && (
             <IconButton icon="debug-stop" label={t('Stop (Escape)')} class="icon-button stop" onClick={stop} />
           )}
-          {(!runningTurn.value || text.trim() !== '') && (
+          {(!runningTurn.value || text.trim() !== '' || attachments.length > 0) && (
             <button
               type="submit"
               class="icon-button send"

@@ -1,5 +1,6 @@
 import { t } from '../l10n.ts';
-import { type Outgoing, retryOutgoing, takeBack } from '../state/actions.ts';
+import { retryOutgoing, takeBack } from '../state/actions.ts';
+import type { Outgoing } from '../state/outbox.ts';
 import { Chips } from './attachments.tsx';
 import { Icon } from './icon.tsx';
 

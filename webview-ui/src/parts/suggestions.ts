@@ -50,9 +50,10 @@ export const commands: readonly { name: string; icon: string; about: () => strin
 
 /** Runs a command written as a whole message; false when there is none of that name. */
 export function runSlashCommand(text: string): boolean {
-  const [, name = '', rest = ''] = /^\/([\w-]+)(?:\s+(.*))?$/.exec(text.trim()) ?? [];
+  const [, name = '', rest = ''] = /^\/([\w-]+)(?:\s+(.*))?$/s.exec(text.trim()) ?? [];
   const command = commands.find((entry) => entry.name === name.toLowerCase());
-  if (!command) return false;
+  // Only one of them takes words: with any other this is a message that happens to begin so.
+  if (!command || (rest !== '' && command.name !== 'model')) return false;
   setDraft({ text: '' });
   command.run(rest);
   return true;

@@ -2,7 +2,7 @@ import { type ReadonlySignal, useComputed, useSignal, useSignalEffect } from '@p
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { t } from '../l10n.ts';
 import { codeAction } from '../markdown/code-block.ts';
-import { outgoing, stop } from '../state/actions.ts';
+import { stop } from '../state/actions.ts';
 import { attempt } from '../state/app.ts';
 import {
   conversation,
@@ -18,6 +18,7 @@ import {
   shownTurns,
   windowEnd,
 } from '../state/conversation.ts';
+import { outgoing } from '../state/outbox.ts';
 import { transport } from '../transport.ts';
 import { EmptyState } from './empty.tsx';
 import { Icon } from './icon.tsx';
@@ -187,6 +188,8 @@ function onClick(event: MouseEvent): void {
   const link = target.closest('a[href]');
   if (link) {
     event.preventDefault();
+    // The editor's own handler further out opens links too.
+    event.stopPropagation();
     void attempt(() => transport.editor({ action: 'openLink', href: link.getAttribute('href') ?? '' }));
     return;
   }

@@ -1,6 +1,6 @@
 import type { NewAttachment } from '@devlm/protocol/events.ts';
 import { limits } from '@devlm/protocol/limits.ts';
-import type { Problem } from '@devlm/protocol/problem.ts';
+import type { OutgoingMessage } from '@devlm/protocol/page.ts';
 import type { TurnState } from '@devlm/protocol/reducer.ts';
 import { computed, signal } from '@preact/signals';
 import { newId } from '../ids.ts';
@@ -11,32 +11,18 @@ import {
   beginConversation,
   closeConversation,
   conversation,
+  conversationBegun,
   jumpToLatest,
   openConversation,
   openCount,
+  opening,
   openTurns,
   runningTurn,
+  summary,
+  whenOpened,
 } from './conversation.ts';
-import { clearDraft, draft, saveSoon, setDraft, switchDraft } from './drafts.ts';
-
-/** A message on its way to the server: shown until its event comes back, or until it is given up. */
-export interface Outgoing {
-  readonly conversationId: string;
-  readonly turnId: string;
-  readonly parent: string | null;
-  readonly text: string;
-  readonly attachments: readonly NewAttachment[];
-  readonly attachmentsOf?: string;
-  readonly problem?: Problem;
-}
-
-const outbox = signal<readonly Outgoing[]>([]);
-
-/** Messages of the open conversation that the server has not confirmed yet. */
-export const outgoing = computed(() => {
-  const state = conversation.value;
-  return outbox.value.filter((message) => message.conversationId === state?.id && !state.turns[message.turnId]);
-});
+import { clearDraft, draft, flushView, freeDraft, saveSoon, setDraft, switchDraft } from './drafts.ts';
+import { type Outgoing, outbox, outgoing } from './outbox.ts';
 
 /** The composer's focus is wanted whenever this grows. */
 export const focusRequests = signal(0);
@@ -67,73 +53,123 @@ export const canSend = computed(
   () => (draft.value.text.trim() !== '' || draft.value.attachments.length > 0) && openCount.value <= limits.queuedTurns,
 );
 
-let sending = false;
+let waiting = false;
+const shown = () => conversation.value;
 
 /** Sends what the composer holds. While an answer is being written it waits its turn on the server. */
 export async function sendDraft(): Promise<void> {
-  if (!canSend.value || sending) return;
-  const { text, attachments } = draft.value;
-  const existing = conversation.value;
-  const conversationId = existing?.id ?? newId();
-  const turnId = newId();
-  if (!existing) {
-    sending = true;
-    try {
-      beginConversation(
-        await transport.call('conversations.create', { body: { id: conversationId, projectId: projectId.value } }),
-      );
-    } catch (error) {
-      // Nothing was sent and nothing is lost: the text is still in the composer.
-      showToast(problemOf(error).detail, undefined, 'error');
+  if (waiting) return;
+  if (!conversation.value && opening.value) {
+    const { id } = opening.value;
+    waiting = true;
+    await whenOpened();
+    waiting = false;
+    // Another conversation is shown by now: the draft has stayed with the one it was written in.
+    if ((shown()?.id ?? opening.value?.id) !== id) return;
+    const problem = shown() ? undefined : opening.value?.problem;
+    if (problem) {
+      showToast(problem.detail, undefined, 'error');
       return;
-    } finally {
-      sending = false;
     }
   }
+  if (!canSend.value) return;
+  const { text, attachments } = draft.value;
+  const conversationId = conversation.value?.id ?? newId();
+  if (!conversation.value) beginConversation(conversationId);
   clearDraft(conversationId);
-  const last = outgoing.value.at(-1)?.turnId ?? conversation.value?.head ?? null;
-  await post({ conversationId, turnId, parent: last, text, attachments });
+  const parent = outgoing.value.at(-1)?.turnId ?? conversation.value?.head ?? null;
+  const begins = summary.value === null;
+  post({ conversationId, turnId: newId(), parent, begins, text, attachments: [...attachments] });
 }
 
-async function post(message: Outgoing): Promise<void> {
-  outbox.value = [...outbox.value.filter((other) => other.turnId !== message.turnId), message];
-  jumpToLatest();
-  const { conversationId, turnId, parent, text, attachments, attachmentsOf } = message;
+/** The last message of each conversation on its way: one goes after the other. */
+const lines = new Map<string, Promise<void>>();
+
+function post(message: Outgoing): void {
+  const { conversationId, turnId } = message;
+  outbox.value = [...outbox.value.filter((other) => other.turnId !== turnId), message];
+  saveSoon();
+  flushView();
+  if (conversation.value?.id === conversationId) jumpToLatest();
+  const line = (lines.get(conversationId) ?? Promise.resolve()).then(() => deliver(message));
+  lines.set(conversationId, line);
+  void line.then(() => {
+    if (lines.get(conversationId) === line) lines.delete(conversationId);
+  });
+}
+
+async function deliver(message: Outgoing): Promise<void> {
+  const { conversationId, turnId, text, attachments, attachmentsOf } = message;
   try {
+    if (message.begins) {
+      const body = { id: conversationId, projectId: projectId.value };
+      conversationBegun(await transport.call('conversations.create', { body }));
+    }
     await transport.call('turns.create', {
       params: { conversationId },
       body: {
         turnId,
-        parent,
+        parent: parentOf(message),
         text,
-        attachments: [...attachments],
+        attachments,
         attachmentsOf,
         model: pickedModel.value,
         thinking: thinking.value,
       },
     });
   } catch (error) {
-    const problem = problemOf(error);
-    outbox.value = outbox.value.map((other) => (other.turnId === turnId ? { ...other, problem } : other));
+    change(turnId, { problem: problemOf(error) });
     return;
   }
+  change(turnId, { delivered: true });
   // The event is on its way; what it confirms need not be kept for long.
   setTimeout(() => giveUp(turnId), 60_000);
 }
 
+/** What a message follows, as known when it goes out: one before it may have failed since it was written. */
+function parentOf({ conversationId, parent, sibling }: Outgoing): string | null {
+  if (sibling) return parent;
+  const state = conversation.value?.id === conversationId ? conversation.value : null;
+  const mine = outbox.value.filter((other) => other.conversationId === conversationId && !state?.turns[other.turnId]);
+  const taken = mine.findLast((other) => other.delivered)?.turnId;
+  if (taken !== undefined) return taken;
+  return state ? state.head : parent;
+}
+
+function change(turnId: string, news: Partial<Outgoing>): void {
+  outbox.value = outbox.value.map((other) => (other.turnId === turnId ? { ...other, ...news } : other));
+  saveSoon();
+}
+
+/** Sends what was still on its way when the page was lost. The ids are the same: nothing is doubled. */
+export async function resume(messages: readonly OutgoingMessage[]): Promise<void> {
+  outbox.value = messages;
+  await whenOpened();
+  for (const message of messages) {
+    if (conversation.value?.turns[message.turnId]) giveUp(message.turnId);
+    else post(message);
+  }
+}
+
 /** Sends a message again that did not arrive. The same id: if it did arrive after all, nothing is doubled. */
 export function retryOutgoing(message: Outgoing): void {
-  void post({ ...message, problem: undefined });
+  post({ ...message, problem: undefined });
 }
 
 /** Takes a message that did not arrive back into the composer. */
 export function takeBack(message: Outgoing): void {
   giveUp(message.turnId);
+  if (summary.value === null && outgoing.value.length === 0) {
+    // Its conversation was never made.
+    freeDraft();
+    closeConversation();
+  }
   restoreText(message.text, message.attachments);
 }
 
 function giveUp(turnId: string): void {
   outbox.value = outbox.value.filter((other) => other.turnId !== turnId);
+  saveSoon();
 }
 
 function restoreText(text: string, attachments: readonly NewAttachment[] = []): void {
@@ -166,10 +202,11 @@ function stopTurn(turnId: string): Promise<unknown> {
 export function resend(turn: TurnState, text: string): void {
   const conversationId = conversation.value?.id;
   if (conversationId === undefined) return;
-  void post({
+  post({
     conversationId,
     turnId: newId(),
     parent: turn.parent,
+    sibling: true,
     text,
     attachments: [],
     attachmentsOf: turn.attachments.length > 0 ? turn.id : undefined,

@@ -71,16 +71,34 @@ export function closeConversation(): void {
   transport.subscribe(null, 0);
 }
 
-/** Begins a conversation that the server has just made. */
-export function beginConversation(created: ConversationSummary): void {
+/** Shows a conversation that the server is still to make: it has no summary until then. */
+export function beginConversation(id: string): void {
   generation += 1;
-  reset(emptyConversation(created.id), created);
+  reset(emptyConversation(id), null);
   opening.value = null;
-  subscribe(created.id, 0);
+}
+
+/** The server has made the conversation begun here. */
+export function conversationBegun(created: ConversationSummary): void {
+  if (conversation.value?.id !== created.id || summary.value !== null) return;
+  summary.value = created;
+  subscribe(created.id, conversation.value.lastSeq);
+}
+
+let opened: Promise<void> = Promise.resolve();
+
+/** Resolves when nothing is being opened any more, well or not. */
+export async function whenOpened(): Promise<void> {
+  while (opening.value && !opening.value.problem) await opened;
 }
 
 /** Shows a conversation from its end. What went wrong is left in `opening`. */
-export async function openConversation(id: string): Promise<void> {
+export function openConversation(id: string): Promise<void> {
+  opened = open(id);
+  return opened;
+}
+
+async function open(id: string): Promise<void> {
   generation += 1;
   const mine = generation;
   if (conversation.value?.id !== id) reset(null, null);
@@ -121,7 +139,7 @@ async function resync(): Promise<void> {
 export function reconnect(): void {
   const state = conversation.value;
   if (opening.value?.problem) void openConversation(opening.value.id);
-  else if (state && !opening.value) subscribe(state.id, state.lastSeq);
+  else if (state && summary.value && !opening.value) subscribe(state.id, state.lastSeq);
 }
 
 function reset(state: ConversationState | null, about: ConversationSummary | null): void {

@@ -6,6 +6,7 @@ import { t } from '../l10n.ts';
 import { transport } from '../transport.ts';
 import { pickedModel, showToast, thinking } from './app.ts';
 import { conversation, opening } from './conversation.ts';
+import { unsent } from './outbox.ts';
 
 /** How long after the last key press the draft is saved. */
 const saveMs = 500;
@@ -45,6 +46,12 @@ export function switchDraft(conversationId: string | null): void {
   saveSoon();
 }
 
+/** What is being written belongs to no conversation any more. */
+export function freeDraft(): void {
+  delete drafts[key];
+  key = 'new';
+}
+
 /** The draft was sent, in a conversation that may just have got its id. */
 export function clearDraft(conversationId: string): void {
   delete drafts[key];
@@ -75,16 +82,23 @@ function saveNow(): void {
   timer = undefined;
   keep();
   let room = mostSavedChars;
-  const saved: Record<string, Draft> = {};
+  const saved: [string, Draft][] = [];
   for (const [id, entry] of Object.entries(drafts).reverse().slice(0, mostDrafts)) {
     const attachments = entry.attachments.filter((attachment) => {
-      room -= size(attachment);
-      return room >= 0;
+      const fits = size(attachment) <= room;
+      if (fits) room -= size(attachment);
+      return fits;
     });
-    saved[id] = { text: entry.text, attachments };
+    saved.unshift([id, { text: entry.text, attachments }]);
   }
   const conversationId = conversation.value?.id ?? opening.value?.id ?? null;
-  const view: SavedView = { conversationId, drafts: saved, model: pickedModel.value, thinking: thinking.value };
+  const view: SavedView = {
+    conversationId,
+    drafts: Object.fromEntries(saved),
+    outbox: unsent(),
+    model: pickedModel.value,
+    thinking: thinking.value,
+  };
   // Nothing can be done when saving fails, and the person did not ask for it.
   transport.editor({ action: 'saveView', view }).catch(() => undefined);
 }

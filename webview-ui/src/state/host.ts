@@ -1,10 +1,18 @@
-import type { HostToPage } from '@devlm/protocol/page.ts';
+import type { HostToPage, PageSettings, SavedView } from '@devlm/protocol/page.ts';
 import { useStrings } from '../l10n.ts';
 import { transport } from '../transport.ts';
-import { exportConversation, focusComposer, newConversation, showConversation, stop } from './actions.ts';
-import { loadModels, models, projectId, screen, server, settings } from './app.ts';
-import { openConversation, receiveEvents, reconnect, summary } from './conversation.ts';
-import { attach, flushView, restoreView } from './drafts.ts';
+import { exportConversation, focusComposer, newConversation, resume, showConversation, stop } from './actions.ts';
+import { loadModels, models, pickedModel, projectId, screen, server, settings, thinking } from './app.ts';
+import {
+  beginConversation,
+  closeConversation,
+  openConversation,
+  receiveEvents,
+  reconnect,
+  summary,
+  whenOpened,
+} from './conversation.ts';
+import { attach, flushView, restoreView, switchDraft } from './drafts.ts';
 import { applyChange } from './history.ts';
 
 type Pushed = Exclude<HostToPage, { kind: 'reply' }>;
@@ -27,7 +35,7 @@ function receive(message: Pushed): void {
       restoreView(message.view);
       screen.value = 'chat';
       setServer(message.server);
-      if (message.view.conversationId !== null) void openConversation(message.view.conversationId);
+      welcome(message.view);
       break;
     case 'events':
       receiveEvents(message.conversationId, message.events);
@@ -36,13 +44,20 @@ function receive(message: Pushed): void {
       setServer(message.server);
       break;
     case 'settings':
+      applyDefaults(message.settings);
       settings.value = message.settings;
       break;
     case 'notice':
       if (message.notice.type === 'conversation.changed') {
         const changed = message.notice.conversation;
         applyChange(changed);
-        if (changed.id === summary.value?.id) summary.value = changed;
+        if (changed.id === summary.value?.id) {
+          // Deleted, here or in another window.
+          if (changed.deletedAt !== null) {
+            closeConversation();
+            switchDraft(null);
+          } else summary.value = changed;
+        }
       }
       break;
     case 'do':
@@ -60,6 +75,15 @@ function setServer(next: typeof server.value): void {
   if (models.value === null || before.key !== next.key) void loadModels().catch(() => undefined);
 }
 
+/** Goes on where the page was when it was lost. */
+function welcome({ conversationId, outbox = [] }: SavedView): void {
+  if (conversationId !== null) {
+    if (outbox.some((sent) => sent.begins && sent.conversationId === conversationId)) beginConversation(conversationId);
+    else void openConversation(conversationId);
+  }
+  void resume(outbox);
+}
+
 function obey(message: Extract<Pushed, { kind: 'do' }>): void {
   switch (message.what) {
     case 'newConversation':
@@ -73,10 +97,11 @@ function obey(message: Extract<Pushed, { kind: 'do' }>): void {
       focusComposer();
       break;
     case 'stop':
-      stop();
+      // The page may only just have been shown for this.
+      void whenOpened().then(stop);
       break;
     case 'exportConversation':
-      exportConversation();
+      void whenOpened().then(exportConversation);
       break;
     case 'openConversation':
       // Also one that is shown already: the log may be another since it was read.
@@ -88,4 +113,12 @@ function obey(message: Extract<Pushed, { kind: 'do' }>): void {
       focusComposer();
       break;
   }
+}
+
+/** A default that was changed in the settings counts from now on; what the person picked since stays otherwise. */
+function applyDefaults({ defaults }: PageSettings): void {
+  const before = settings.value.defaults;
+  if (!defaults || (defaults.model === before?.model && defaults.thinking === before?.thinking)) return;
+  pickedModel.value = defaults.model;
+  thinking.value = defaults.thinking;
 }

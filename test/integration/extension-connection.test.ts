@@ -1,0 +1,141 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { ServerState } from '@devlm/protocol/page.ts';
+import { protocolVersion, ServerInfo } from '@devlm/protocol/routes.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type ConnectionOptions, type Credential, ServerConnection } from '../../extension/src/server/connection.ts';
+import type { FoundServer } from '../../extension/src/server/discovery.ts';
+import { problemsOf } from '../../extension/src/server/problems.ts';
+
+/*
+ * What the connection sends, and when. A bare HTTP server writes down what it is told; a launcher
+ * that fails on demand stands for a system that does.
+ */
+
+const problems = problemsOf((text) => text);
+const info = ServerInfo.parse({
+  version: '1.0.0',
+  protocol: protocolVersion,
+  mode: 'embedded',
+  pid: process.pid,
+  startedAt: '2026-01-01T00:00:00.000Z',
+  key: 'missing',
+  demo: false,
+  baseUrl: 'api.anthropic.com',
+  busyTurns: 0,
+});
+
+describe('server connection', { timeout: 20_000 }, () => {
+  let told: unknown[];
+  let others: string[];
+  let port: number;
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      if (request.url === '/backend/credential') {
+        told.push(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+        response.setHeader('content-type', 'application/json').end(JSON.stringify(info));
+      } else if (request.url === '/backend/events') {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.write(`event: hello\ndata: ${JSON.stringify({ type: 'hello', info })}\n\n`);
+      } else {
+        others.push(`${request.method} ${request.url}`);
+        response.setHeader('content-type', 'application/json').end(JSON.stringify(info));
+      }
+    });
+  });
+  let connections: ServerConnection[];
+
+  const found = (): FoundServer => {
+    const { version, protocol, pid, startedAt } = info;
+    return { discovery: { version, protocol, pid, startedAt, port, secret: 'a'.repeat(64) }, info };
+  };
+  const connect = (credential: Credential, launcher: Partial<ConnectionOptions['launcher']> = {}) => {
+    const known = { credential };
+    const log = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
+    const connection = new ServerConnection({
+      launcher: { connect: async () => found(), end: async () => undefined, ...launcher },
+      credential: async () => known.credential,
+      version: '1.0.0',
+      problems,
+      log,
+      t: (text) => text,
+      timing: { firstMs: 20, maxMs: 100, stableMs: 50, graceMs: 100, waitMs: 300 },
+    });
+    connections.push(connection);
+    return { connection, known };
+  };
+
+  beforeEach(async () => {
+    [told, others, connections] = [[], [], []];
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    port = (server.address() as AddressInfo).port;
+  });
+  afterEach(async () => {
+    for (const connection of connections) connection.dispose();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  it('gives a call up when no server comes, and does not send it afterwards', async () => {
+    const late = Promise.withResolvers<FoundServer>();
+    const { connection } = connect({ apiKey: null, baseUrl: null }, { connect: async () => await late.promise });
+    const input = { body: { id: 'c-1' } };
+    await expect(connection.call('conversations.create', input)).rejects.toMatchObject({
+      problem: { code: 'server_unreachable' },
+    });
+    late.resolve(found());
+    await connection.ready();
+    await connection.call('server.info', {});
+    expect(others.filter((line) => line.startsWith('POST'))).toEqual([]);
+  });
+
+  it('starts the server again when the one before could not be ended', async () => {
+    const end = async () => {
+      throw new Error('EPERM');
+    };
+    const { connection } = connect({ apiKey: null, baseUrl: null }, { end });
+    await connection.ready();
+    await Promise.all([connection.restart(), connection.restart()]);
+    await connection.ready();
+    expect(connection.state.state).toBe('ready');
+  });
+
+  it('tells only the half of the credential that this editor knows', async () => {
+    const { connection: keyed, known } = connect({ apiKey: 'sk-1', baseUrl: null });
+    await keyed.ready();
+    await connect({ apiKey: null, baseUrl: 'http://127.0.0.1:11434' }).connection.ready();
+    await connect({ apiKey: null, baseUrl: null }).connection.ready();
+    expect(told).toEqual([{ apiKey: 'sk-1' }, { baseUrl: 'http://127.0.0.1:11434' }]);
+    known.credential = { apiKey: null, baseUrl: null };
+    await keyed.credentialChanged('apiKey');
+    expect(told.slice(2)).toEqual([{ apiKey: null }]);
+    // It was told; from now on the key may be another editor's.
+    await keyed.restart();
+    await keyed.ready();
+    expect(told.slice(3)).toEqual([]);
+  });
+
+  it('says when the base URL is none, and still brings the key', async () => {
+    for (const baseUrl of ['http://', 'http://my host', 'ftp://host']) {
+      const { connection, known } = connect({ apiKey: 'sk-1', baseUrl });
+      const problem = (): ServerState['problem'] => connection.state.problem;
+      await connection.ready();
+      expect(told.splice(0)).toEqual([{ apiKey: 'sk-1' }]);
+      expect(connection.state).toMatchObject({ state: 'ready', problem: { code: 'bad_base_url' } });
+      known.credential = { apiKey: 'sk-1', baseUrl: 'https://gateway.example' };
+      await connection.credentialChanged('baseUrl');
+      expect(told.splice(0)).toEqual([{ apiKey: 'sk-1', baseUrl: 'https://gateway.example' }]);
+      expect(problem()).toBeUndefined();
+      // A key for the new address does not go to the one before it.
+      known.credential = { apiKey: 'sk-2', baseUrl };
+      await connection.credentialChanged('baseUrl');
+      expect(told.splice(0)).toEqual([]);
+      expect(problem()?.action).toBe('open-settings');
+      known.credential = { apiKey: null, baseUrl };
+      await connection.credentialChanged('apiKey');
+      expect(told.splice(0)).toEqual([{ apiKey: null }]);
+    }
+  });
+});
