@@ -254,7 +254,9 @@ test('a gap in the events is healed by reading the conversation again', async ()
 test('a long conversation opens at its end at once, keeps a window, and reads on when scrolled', async () => {
   await withPage({ prepare: scenes.longConversation, height: 700 }, async (page) => {
     await page.getByText('Question 999').waitFor();
-    await expect.poll(() => distanceFromEnd(page)).toBeLessThan(2);
+    await expect.poll(() => distanceFromEnd(page), { timeout: 5_000 }).toBeLessThan(2);
+    await page.locator('.transcript').hover();
+    await page.mouse.wheel(0, -50);
     for (let round = 0; round < 60; round += 1) {
       await page.evaluate(() => document.querySelector('.transcript')?.scrollTo({ top: 0 }));
       await page.waitForTimeout(25);

@@ -29,6 +29,9 @@ import { Turn } from './turn.tsx';
 
 /** Nearer than this to the end, in pixels, counts as being there. */
 const nearEnd = 48;
+/** After a jump to the end, turns that are laid out late must not look like a person who scrolls up. */
+const settleMs = 1_000;
+const personEvents = ['wheel', 'keydown', 'pointerdown', 'touchstart'] as const;
 
 /** The conversation: it stays at the end while text arrives, unless the person has scrolled up. */
 export function Transcript() {
@@ -37,6 +40,8 @@ export function Transcript() {
   const mounting = useMemo(() => new Mounting(), []);
   const stickToEnd = useRef<(() => void) | null>(null);
   const atEnd = useSignal(true);
+  /** Until then, or until the person does something, what moves is the page that finds its heights. */
+  const settles = useRef(0);
   const away = useComputed(() => !atEnd.value || windowEnd.value !== null);
 
   useLayoutEffect(() => {
@@ -53,10 +58,15 @@ export function Transcript() {
       const distance = element.scrollHeight - element.clientHeight - top;
       // Text that arrives also makes the distance grow; only a person goes up.
       if (distance <= nearEnd) atEnd.value = true;
+      else if (performance.now() < settles.current) toEnd();
       else if (top < last - 1) atEnd.value = false;
       last = top;
     };
+    const byPerson = () => {
+      settles.current = 0;
+    };
     element.addEventListener('scroll', onScroll, { passive: true });
+    for (const name of personEvents) element.addEventListener(name, byPerson, { passive: true });
     stickToEnd.current = toEnd;
     // For all that grows by itself: images, fonts, code that is coloured, the page's own width.
     const observer = new ResizeObserver(toEnd);
@@ -65,6 +75,7 @@ export function Transcript() {
     const unwatch = mounting.watch(element);
     return () => {
       element.removeEventListener('scroll', onScroll);
+      for (const name of personEvents) element.removeEventListener(name, byPerson);
       observer.disconnect();
       unwatch();
     };
@@ -76,6 +87,7 @@ export function Transcript() {
   useSignalEffect(() => {
     if (jumps.value === 0) return;
     atEnd.value = true;
+    settles.current = performance.now() + settleMs;
     const element = scroller.current;
     if (element) element.scrollTop = element.scrollHeight;
   });
