@@ -4,6 +4,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { any } from '../test/support/claude/scenario.ts';
 import { startClaude } from '../test/support/claude/server.ts';
 import { newConversation, Reader, TestServer } from '../test/support/server.ts';
+import { printer, quantile } from './support/figures.ts';
 
 /*
  * Added latency of the whole path: from the POST of a turn to the first text event at the client,
@@ -64,11 +65,8 @@ for (let pair = -warmUp; pair < pairs; pair++) {
   await sleep(2);
 }
 
-const quantile = (values: readonly number[], q: number): number =>
-  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(q * values.length))] ?? Number.NaN;
-const print = (figure: string, value: number) =>
-  console.log(JSON.stringify({ bench: 'first-token', figure, value: Number(value.toFixed(2)), unit: 'ms', pairs }));
-print('direct_p50_ms', quantile(directs, 0.5));
-print('direct_p99_ms', quantile(directs, 0.99));
-print('added_p50_ms', quantile(added, 0.5));
-print('added_p99_ms', quantile(added, 0.99));
+const print = printer('first-token');
+print('direct_p50_ms', quantile(directs, 0.5), 'ms', { pairs });
+print('direct_p99_ms', quantile(directs, 0.99), 'ms', { pairs });
+print('added_p50_ms', quantile(added, 0.5), 'ms', { pairs });
+print('added_p99_ms', quantile(added, 0.99), 'ms', { pairs });

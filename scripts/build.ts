@@ -17,7 +17,7 @@ export interface BuildSettings {
   readonly outdir?: string;
 }
 
-/** The three bundles of the VSIX, as esbuild options. */
+/** The bundles of the VSIX, as esbuild options. */
 function bundles({ minify = false, outdir = join(root, 'dist') }: BuildSettings): BuildOptions[] {
   const common = {
     absWorkingDir: root,
@@ -49,11 +49,37 @@ function bundles({ minify = false, outdir = join(root, 'dist') }: BuildSettings)
       entryPoints: ['server/src/main.ts'],
       outfile: join(outdir, 'server.mjs'),
       format: 'esm',
-      // pg looks for these two when asked to; nothing here asks.
-      external: ['pg-native', 'cloudflare:sockets'],
-      banner: {
-        js: "import{createRequire as devlmRequire}from'node:module';const require=devlmRequire(import.meta.url);",
+      // pg looks for the first two when asked to; nothing here asks. ssh2 is slower without the others, no more.
+      external: ['pg-native', 'cloudflare:sockets', 'cpu-features', '*.node'],
+      alias: {
+        // dockerode builds images with these, 0.4 MB of them; nothing here builds any.
+        '@grpc/grpc-js': 'node:module',
+        '@grpc/proto-loader': 'node:module',
+        protobufjs: 'node:module',
+        // Only called for certificates of the environment, which client.ts replaces by the configured ones.
+        'split-ca': 'node:assert',
       },
+      banner: {
+        js: "import{createRequire as devlmRequire}from'node:module';const require=devlmRequire(import.meta.url),__dirname=import.meta.dirname;",
+      },
+    },
+    {
+      ...node,
+      entryPoints: ['server/src/sandbox/embedded/child/main.ts'],
+      outfile: join(outdir, 'sandbox-child.mjs'),
+      format: 'esm',
+    },
+    {
+      // Not bundled: programs in QuickJS import them one by one.
+      ...common,
+      entryPoints: ['server/src/sandbox/embedded/guest/*.ts'],
+      outdir: join(outdir, 'sandbox-guest'),
+      bundle: false,
+      sourcemap: false,
+      // Their names are in the output of programs.
+      minifyIdentifiers: false,
+      target: 'es2023',
+      format: 'esm',
     },
     {
       ...common,

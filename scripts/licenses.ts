@@ -116,7 +116,8 @@ function packageFolder(root: string, path: string): string | null {
 
 function readPackage(folder: string): ShippedPackage {
   const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-  const license = typeof manifest.license === 'string' ? manifest.license : (manifest.license?.type ?? '');
+  const license =
+    typeof manifest.license === 'string' ? manifest.license : (manifest.license?.type ?? onlyOne(manifest.licenses));
   const author = typeof manifest.author === 'string' ? manifest.author : manifest.author?.name;
   const repository = typeof manifest.repository === 'string' ? manifest.repository : manifest.repository?.url;
   const { name, version } = manifest;
@@ -127,6 +128,12 @@ function readPackage(folder: string): ShippedPackage {
     source: manifest.homepage ?? repository ?? '',
     texts: licenseTexts(folder, license, author),
   };
+}
+
+/** As older packages say it: a list. Several would leave open whether all of them hold. */
+function onlyOne(licenses: unknown): string {
+  const [first, ...more] = Array.isArray(licenses) ? licenses : [];
+  return more.length === 0 && typeof first?.type === 'string' ? first.type : '';
 }
 
 /** License and notice files; else the section of the README; else, for MIT, the license with the author's name. */

@@ -1,0 +1,149 @@
+import { exactMatch } from './exact.ts';
+import { countUpTo, lineAt, lineCount, splitLines, toLf } from './lines.ts';
+import type { Match } from './placed.ts';
+import { applyChanges, type Change, type How, occurrences, where } from './ranges.ts';
+import { nearMiss, type Refusal, refuse } from './refusal.ts';
+import { mostPlaces } from './same-lines.ts';
+import { sectionsOf } from './sections.ts';
+import { tolerantMatch } from './tolerant.ts';
+
+export interface Edit {
+  oldText: string;
+  newText: string;
+  /** Every exact occurrence; never by a tolerant match. */
+  replaceAll?: boolean | undefined;
+  /** 1-based; only decides between several exact matches, and only where one starts on this very line. */
+  startLine?: number | undefined;
+  /** The old text is whole lines, as in a patch: it never matches from the middle of one. */
+  wholeLines?: boolean | undefined;
+  /** Lines that name a part of the text (`@@` of a patch), outer first: the old text starts in that part. */
+  within?: readonly string[] | undefined;
+  /** The old text is the end of the file. */
+  atEnd?: boolean | undefined;
+}
+
+export type Edited = { ok: true; text: string; changes: readonly Change[]; how: How };
+
+/**
+ * One edit of a text. Line ends never decide a match, and new lines get those of their surroundings.
+ * Tolerance concerns only where the edit goes: a line that the edit replaces must be known to the
+ * letter (but for its indentation), and lines it keeps keep their bytes.
+ */
+export function applyEdit(text: string, edit: Edit): Edited | Refusal {
+  const match = matchOf(text, { ...edit, oldText: toLf(edit.oldText), newText: toLf(edit.newText) });
+  if (!match.ok) return match;
+  if (match.changes.some((change) => joinsEnds(text, change)))
+    return refuse('line-ends', 'The edit would make one line end of two (CR, then LF): edit the lines around it too.');
+  return { ...match, text: applyChanges(text, match.changes) };
+}
+
+/** Whether a CR and an LF that were apart would stand together. */
+function joinsEnds(text: string, { start, end, text: written }: Change): boolean {
+  if (text[end] === '\n' && written.endsWith('\r')) return true;
+  return text[start - 1] === '\r' && (written[0] ?? text[end]) === '\n';
+}
+
+function matchOf(text: string, edit: Edit): Match | Refusal {
+  const { oldText, newText } = edit;
+  if (oldText.trim() === '')
+    return refuse('empty', 'The old text is empty or blank: give the lines to replace, or write the whole file.');
+  if (oldText === newText)
+    return refuse('no-op', 'The old and the new text are the same (line ends aside): nothing to change.');
+  const lines = splitLines(text);
+  const sections = edit.within?.length ? sectionsOf(lines, edit.within) : [];
+  if ('ok' in sections) return sections;
+  const isWithin = (line: number) => sections.length === 0 || sections.some(([from, to]) => from <= line && line < to);
+  const fits = (offset: number, length: number) =>
+    (!edit.wholeLines || startsLine(lines.lf, offset)) &&
+    (!edit.atEnd || offset + length === lines.lf.length) &&
+    (sections.length === 0 || isWithin(lineAt(lines, offset)));
+  const exact = exactMatch(lines, edit, fits);
+  if (exact) return exact;
+  const stripped = endWithoutNewline(lines.lf, edit);
+  if (stripped) {
+    const atEnd = exactMatch(
+      lines,
+      stripped,
+      (offset, length) => offset + length === lines.lf.length && fits(offset, length),
+    );
+    if (atEnd) return atEnd.ok ? { ...atEnd, how: 'whitespace' } : atEnd;
+  }
+  const isLong = newText.trim().length >= 4;
+  const made = occurrences(
+    ended(lines.lf, newText),
+    newText,
+    mostPlaces,
+    (offset) => isLong || isLine(lines.lf, offset, newText),
+  );
+  if (made.length > 0) {
+    const at = made.map((offset) => lineAt(lines, offset) + 1);
+    const message = `The old text is not in the file and the new text is, at ${where(at)}: the edit seems to be made already.`;
+    return refuse('already-applied', message, at);
+  }
+  const [elsewhere] = sections.length > 0 || edit.atEnd ? occurrences(lines.lf, oldText, 1) : [];
+  if (elsewhere !== undefined)
+    return nearMiss(lines, lineAt(lines, elsewhere), 1, 'that is not in the part of the file that the patch names');
+  if (edit.replaceAll)
+    return refuse('not-found', 'The old text is not in the file; replacing all needs it to the letter.');
+  const fitsLines = (line: number, count: number) =>
+    isWithin(line) && (!edit.atEnd || line + count === lineCount(lines));
+  return tolerantMatch(lines, { oldText, newText, fitsLines, fitsAt: fits });
+}
+
+const startsLine = (lf: string, offset: number) => offset === 0 || lf[offset - 1] === '\n';
+
+/** Whether a short text is a whole line there, and not something found anywhere. */
+const isLine = (lf: string, offset: number, part: string) =>
+  part.trim() !== '' && part.endsWith('\n') && startsLine(lf, offset);
+
+/** The text as it would end if its last line had an end, where the part has one. */
+const ended = (lf: string, part: string) => (part.endsWith('\n') && !lf.endsWith('\n') ? `${lf}\n` : lf);
+
+/** The edit of a file's last lines where the file has no final line end and the old text does: the file keeps its end. */
+function endWithoutNewline(lf: string, edit: Edit): Edit | undefined {
+  const { oldText, newText } = edit;
+  if (lf.endsWith('\n') || !oldText.endsWith('\n') || (newText !== '' && !newText.endsWith('\n'))) return undefined;
+  const part = oldText.slice(0, -1);
+  if (!lf.endsWith(part) || !startsLine(lf, lf.length - part.length)) return undefined;
+  return { ...edit, oldText: part, newText: newText.slice(0, -1), replaceAll: false, startLine: undefined };
+}
+
+/** Several edits, each on the result of those before; one that touches what another wrote is refused. */
+export function applyEdits(text: string, edits: readonly Edit[]): { ok: true; text: string } | Refusal {
+  let now = text;
+  let written: Range[] = [];
+  for (const [index, edit] of edits.entries()) {
+    const result = applyEdit(now, edit);
+    const which = `Edit ${index + 1} of ${edits.length}`;
+    if (!result.ok) return edits.length === 1 ? result : { ...result, message: `${which}: ${result.message}` };
+    const moved = afterChanges(written, result.changes);
+    if (!moved) return refuse('overlap', `${which} changes what an earlier one wrote: make them one edit.`);
+    written = moved;
+    now = result.text;
+  }
+  return { ok: true, text: now };
+}
+
+interface Range {
+  start: number;
+  end: number;
+}
+
+/** Ranges written so far and by these changes, as offsets after them; undefined where a change touches a range. */
+function afterChanges(written: readonly Range[], changes: readonly Change[]): Range[] | undefined {
+  const ends = changes.map(({ end }) => end);
+  const shifts = [0];
+  for (const { start, end, text } of changes) shifts.push((shifts.at(-1) ?? 0) + text.length - (end - start));
+  const moved = (offset: number) => offset + (shifts[countUpTo(ends, offset)] ?? 0);
+  const all: Range[] = [];
+  for (const { start, end } of written) {
+    const next = changes[countUpTo(ends, start)];
+    if (next && next.start < end) return undefined;
+    all.push({ start: moved(start), end: moved(end) });
+  }
+  for (const [index, { start, text }] of changes.entries()) {
+    const from = start + (shifts[index] ?? 0);
+    all.push({ start: from, end: from + text.length });
+  }
+  return all;
+}

@@ -1,0 +1,53 @@
+import { commonLines } from './common-lines.ts';
+import { lineCount, splitLines } from './lines.ts';
+
+/** A run of lines that differ: raw texts with their line ends, and where it starts (0-based line) before. */
+export interface Hunk {
+  line: number;
+  before: string;
+  after: string;
+}
+
+/** The differences between two texts, in order. A difference too large to align is one hunk. */
+export function hunksOf(before: string, after: string): Hunk[] {
+  const a = rawLines(before);
+  const b = rawLines(after);
+  const hunks: Hunk[] = [];
+  let [i, j] = [0, 0];
+  for (const [x, y] of [...commonLines(a, b), [a.length, b.length] as const]) {
+    if (x > i || y > j) hunks.push({ line: i, before: a.slice(i, x).join(''), after: b.slice(j, y).join('') });
+    [i, j] = [x + 1, y + 1];
+  }
+  return hunks;
+}
+
+/** The exact text where only the accepted hunks (by index) are made. */
+export function withHunks(before: string, hunks: readonly Hunk[], accepted: ReadonlySet<number>): string {
+  const a = rawLines(before);
+  const parts: string[] = [];
+  let line = 0;
+  for (const [index, hunk] of hunks.entries()) {
+    parts.push(...a.slice(line, hunk.line), accepted.has(index) ? hunk.after : hunk.before);
+    line = hunk.line + rawLines(hunk.before).length;
+  }
+  parts.push(...a.slice(line));
+  return parts.join('');
+}
+
+/** What changed, for a model to read: at most `limit` lines. */
+export function shownDiff(before: string, after: string, limit = 60): string {
+  const out: string[] = [];
+  for (const hunk of hunksOf(before, after)) {
+    out.push(`@@ line ${hunk.line + 1} @@`);
+    for (const line of rawLines(hunk.before)) out.push(`-${line.replace(/[\r\n]+$/, '').slice(0, 300)}`);
+    for (const line of rawLines(hunk.after)) out.push(`+${line.replace(/[\r\n]+$/, '').slice(0, 300)}`);
+  }
+  return out.length > limit
+    ? [...out.slice(0, limit), `(${out.length - limit} more lines)`].join('\n')
+    : out.join('\n');
+}
+
+function rawLines(text: string): string[] {
+  const lines = splitLines(text);
+  return lines.rawStarts.slice(0, lineCount(lines)).map((start, line) => text.slice(start, lines.rawStarts[line + 1]));
+}

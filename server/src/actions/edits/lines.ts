@@ -1,0 +1,143 @@
+/** A text as lines, with offsets in the raw text and in the text with `\n` ends. Built in one pass, nothing is copied. */
+export interface Lines {
+  readonly text: string;
+  /** The text with every line end as `\n`. */
+  readonly lf: string;
+  /** Where each line starts; after a final line end there is one more, empty, line that `lineCount` leaves out. */
+  readonly rawStarts: readonly number[];
+  readonly lfStarts: readonly number[];
+}
+
+export function toLf(text: string): string {
+  return text.includes('\r') ? text.replaceAll('\r\n', '\n').replaceAll('\r', '\n') : text;
+}
+
+export function splitLines(text: string): Lines {
+  const rawStarts = [0];
+  let cr = text.indexOf('\r');
+  let lf = text.indexOf('\n');
+  if (cr < 0) {
+    for (; lf >= 0; lf = text.indexOf('\n', lf + 1)) rawStarts.push(lf + 1);
+    return { text, lf: text, rawStarts, lfStarts: rawStarts };
+  }
+  const lfStarts = [0];
+  let pairs = 0;
+  while (cr >= 0 || lf >= 0) {
+    const returns = cr >= 0 && (lf < 0 || cr < lf);
+    const pair = returns && lf === cr + 1;
+    const next = (returns ? cr : lf) + (pair ? 2 : 1);
+    if (pair) pairs++;
+    rawStarts.push(next);
+    lfStarts.push(next - pairs);
+    if (cr >= 0 && cr < next) cr = text.indexOf('\r', next);
+    if (lf >= 0 && lf < next) lf = text.indexOf('\n', next);
+  }
+  return { text, lf: toLf(text), rawStarts, lfStarts };
+}
+
+/** How many lines there are; a final line end ends the last one and starts none. */
+export function lineCount(lines: Lines): number {
+  const starts = lines.rawStarts;
+  return starts.at(-1) === lines.text.length ? starts.length - 1 : starts.length;
+}
+
+/** What a line (0-based) holds, without its end. */
+export function lineText(lines: Lines, line: number): string {
+  const next = lines.lfStarts[line + 1];
+  return lines.lf.slice(lines.lfStarts[line] ?? lines.lf.length, next === undefined ? undefined : next - 1);
+}
+
+/** How a line ends; `''` for a last line without an end. */
+export function lineEnd(lines: Lines, line: number): string {
+  const next = lines.rawStarts[line + 1];
+  if (next === undefined) return '';
+  if (lines.text[next - 1] === '\r') return '\r';
+  return next - 2 >= (lines.rawStarts[line] ?? 0) && lines.text[next - 2] === '\r' ? '\r\n' : '\n';
+}
+
+/** The 0-based line of an offset in the text with `\n` ends. */
+export function lineAt(lines: Lines, lfOffset: number): number {
+  return countUpTo(lines.lfStarts, lfOffset) - 1;
+}
+
+/** How many of the ascending numbers are at most `bound`. */
+export function countUpTo(ascending: readonly number[], bound: number): number {
+  let low = 0;
+  let high = ascending.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ascending[middle] ?? 0) <= bound) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The offset in the raw text of one in the text with `\n` ends. */
+export function rawOffset(lines: Lines, lfOffset: number): number {
+  const line = lineAt(lines, lfOffset);
+  return (lines.rawStarts[line] ?? 0) + lfOffset - (lines.lfStarts[line] ?? 0);
+}
+
+/**
+ * The end that new lines get between two lines: the one used there, else that of the line at the place, else
+ * of the line before it; undefined where the range itself mixes ends, for then no choice is right.
+ */
+export function endWithin(lines: Lines, first: number, last: number): string | undefined {
+  let own = '';
+  for (let line = first; line < last; line++) {
+    const end = lineEnd(lines, line);
+    if (own && end && end !== own) return undefined;
+    own ||= end;
+  }
+  return own || lineEnd(lines, first) || lineEnd(lines, first - 1) || '\n';
+}
+
+/** A text's lines; a final line end starts none. */
+export function block(lf: string): string[] {
+  const lines = lf.split('\n');
+  if (lines.at(-1) === '') lines.pop();
+  return lines;
+}
+
+/** The line without the spaces and tabs around it. Other white space tells lines apart. */
+export function bare(line: string): string {
+  let [from, to] = [0, line.length];
+  while (from < to && isBlank(line.charCodeAt(from))) from++;
+  while (to > from && isBlank(line.charCodeAt(to - 1))) to--;
+  return line.slice(from, to);
+}
+
+/** `bare` of a line (0-based) of a text where its signature is among those given, in one step. */
+export function bareText(lines: Lines, line: number, signatures: Uint8Array): string | undefined {
+  const next = lines.lfStarts[line + 1];
+  const text = lines.lf;
+  let from = lines.lfStarts[line] ?? text.length;
+  let to = next === undefined ? text.length : next - 1;
+  while (from < to && isBlank(text.charCodeAt(from))) from++;
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+  return signatures[signature(text, from, to)] === 1 ? text.slice(from, to) : undefined;
+}
+
+/** Signatures are below this. */
+export const signatureCount = 4096;
+
+/** A number for a part of a text, from its length and three characters: equal for equal parts. */
+export function signature(text: string, from: number, to: number): number {
+  const length = to - from;
+  if (length === 0) return 0;
+  const sum =
+    length * 7 +
+    text.charCodeAt(from + (length >> 2)) * 17 +
+    text.charCodeAt(from + (length >> 1)) * 31 +
+    text.charCodeAt(from + ((length * 3) >> 2)) * 131;
+  return sum & (signatureCount - 1);
+}
+
+/** The spaces and tabs a line starts with. */
+export function lead(line: string): string {
+  let to = 0;
+  while (to < line.length && isBlank(line.charCodeAt(to))) to++;
+  return line.slice(0, to);
+}
+
+const isBlank = (code: number) => code === 32 || code === 9;

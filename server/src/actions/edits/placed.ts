@@ -1,0 +1,117 @@
+import { commonLines } from './common-lines.ts';
+import { bare, block, endWithin, type Lines, lead, lineCount, lineEnd, lineText } from './lines.ts';
+import { folded, squeezed } from './look-alikes.ts';
+import type { Change, How } from './ranges.ts';
+import { excerpt, nearMiss, type Refusal, refuse } from './refusal.ts';
+import { keyed, runsOf } from './same-lines.ts';
+
+export type Match = { ok: true; changes: Change[]; how: How };
+
+/**
+ * The new lines in place of those at `start`. Lines that old and new text share keep the file's bytes;
+ * a line that goes must be the model's to the letter, spaces and tabs around it aside.
+ */
+export function placed(lines: Lines, start: number, oldText: string, newText: string, how: How): Match | Refusal {
+  const old = block(oldText);
+  const next = newText === '' ? [] : block(newText);
+  const miss = (why: string) => nearMiss(lines, start, old.length, why);
+  if (next.length > 0 && oldText.endsWith('\n') !== newText.endsWith('\n'))
+    return miss('the edit joins or splits its last line, which needs an exact match');
+  if (next.length === 0 && !oldText.endsWith('\n')) return miss('removing part of a line needs an exact match');
+  if (isThere(lines, start, old, next)) {
+    return refuse(
+      'already-applied',
+      `The new lines are already there, at line ${start + 1}, but for whitespace or look-alike characters.`,
+      [start + 1],
+    );
+  }
+  const actual = old.map((_, index) => lineText(lines, start + index));
+  const indent = indentation(old, actual);
+  const changes: Change[] = [];
+  let [i, j] = [0, 0];
+  for (const [keptOld, keptNew] of [...commonLines(old, next), [old.length, next.length] as const]) {
+    if (keptOld > i || keptNew > j) {
+      // The lines on both sides are compared too, so that a change never stands beside an unknown line.
+      for (let k = Math.max(0, i - 1); k < Math.min(old.length, keptOld + 1); k++) {
+        const goes = k >= i && k < keptOld;
+        const known = goes ? bare(old[k] ?? '') === bare(actual[k] ?? '') : isSame(old[k] ?? '', actual[k] ?? '');
+        if (!known) return miss(`it differs in lines that the edit ${goes ? 'replaces' : 'stands beside'}`);
+      }
+      const written = next.slice(j, keptNew).map((line) => (bare(line) === '' ? line : indent(line)));
+      if (written.some((line) => line === undefined)) {
+        return refuse(
+          'indentation',
+          `The old text matches line ${start + 1} on only with another indentation, and that of the new lines cannot be told. The file has:\n${excerpt(lines, start, old.length)}`,
+          [start + 1],
+        );
+      }
+      const change = changeOf(lines, start + i, start + keptOld, written);
+      if (!change) return miss('its line ends need an exact match');
+      changes.push(change);
+    }
+    [i, j] = [keptOld + 1, keptNew + 1];
+  }
+  return { ok: true, changes, how };
+}
+
+const isSame = (a: string, b: string) => bare(folded(a)) === bare(folded(b));
+
+/** Lines `from` to `to` (exclusive) replaced by whole lines; undefined where no line end is right. */
+function changeOf(
+  lines: Lines,
+  from: number,
+  to: number,
+  written: readonly (string | undefined)[],
+): Change | undefined {
+  const newline = endWithin(lines, from, to);
+  const atEnd = to === lineCount(lines) && lineEnd(lines, to - 1) === '';
+  if (newline === undefined || (atEnd && (from === to || written.length === 0))) return undefined;
+  return {
+    start: lines.rawStarts[from] ?? lines.text.length,
+    end: lines.rawStarts[to] ?? lines.text.length,
+    text: written.join(newline) + (atEnd || written.length === 0 ? '' : newline),
+  };
+}
+
+/** Whether the new lines stand where the old ones were found, around them: an insertion made before. */
+function isThere(lines: Lines, start: number, old: readonly string[], next: readonly string[]): boolean {
+  const added = next.length - old.length;
+  if (added <= 0) return false;
+  const from = Math.max(0, start - added);
+  const to = Math.min(lineCount(lines), start + old.length + added);
+  const keys = keyed(to - from, (line) => squeezed(lineText(lines, from + line)), next.map(squeezed));
+  return runsOf(keys, () => true, 1).length > 0;
+}
+
+/** How the file indents what the model indented; undefined for an indentation that does not follow. */
+function indentation(old: readonly string[], actual: readonly string[]): (line: string) => string | undefined {
+  const seen = new Map<string, string>();
+  let clear = true;
+  for (const [index, line] of old.entries()) {
+    const other = actual[index] ?? '';
+    if (bare(line) === '' || bare(line) !== bare(other)) continue;
+    const [theirs, ours] = [lead(line), lead(other)];
+    if ((seen.get(theirs) ?? ours) !== ours) clear = false;
+    seen.set(theirs, ours);
+  }
+  if (seen.size === 0 || new Set(seen.values()).size !== seen.size) clear = false;
+  const entries = [...seen];
+  if (clear && entries.every(([theirs, ours]) => theirs === ours)) return (line) => line;
+  const [theirs, ours] = entries[0] ?? ['', ''];
+  const added = ours.endsWith(theirs) ? ours.slice(0, ours.length - theirs.length) : undefined;
+  const cut = theirs.endsWith(ours) ? theirs.slice(0, theirs.length - ours.length) : undefined;
+  return (line) => {
+    if (!clear) return undefined;
+    const own = lead(line);
+    const known = seen.get(own);
+    if (known !== undefined) return known + line.slice(own.length);
+    let depth: string | undefined;
+    if (added !== undefined && entries.every(([a, b]) => b === added + a)) depth = added + own;
+    else if (cut !== undefined && own.startsWith(cut) && entries.every(([a, b]) => a === cut + b))
+      depth = own.slice(cut.length);
+    // Tabs and spaces together are a guess at how wide the file's tabs are.
+    return depth === undefined || (depth.includes('\t') && depth.includes(' '))
+      ? undefined
+      : depth + line.slice(own.length);
+  };
+}

@@ -1,0 +1,52 @@
+import { type Lines, lineCount, lineText } from './lines.ts';
+
+/** Why an edit was not made. The code is stable; the message is worded for a model. */
+export type RefusalCode =
+  | 'binary'
+  | 'encoding'
+  | 'too-large'
+  | 'empty'
+  | 'no-op'
+  | 'not-found'
+  | 'near-miss'
+  | 'ambiguous'
+  | 'already-applied'
+  | 'indentation'
+  | 'line-ends'
+  | 'overlap'
+  | 'malformed'
+  | 'exists'
+  | 'missing'
+  | 'changed';
+
+/** An edit that was refused: nothing was changed. `lines` are 1-based candidates in the file. */
+export interface Refusal {
+  ok: false;
+  code: RefusalCode;
+  message: string;
+  lines: readonly number[];
+}
+
+export function refuse(code: RefusalCode, message: string, lines: readonly number[] = []): Refusal {
+  return { ok: false, code, message, lines };
+}
+
+/** How much of a place a refusal shows. */
+const [shownLines, shownLength] = [8, 200];
+
+/** The old text is not there to the letter, and this is the place it seems to mean. */
+export function nearMiss(lines: Lines, start: number, count: number, why: string): Refusal {
+  return refuse(
+    'near-miss',
+    `The old text is not in the file to the letter. The nearest place is line ${start + 1}, but ${why}. It has:\n${excerpt(lines, start, count)}`,
+    [start + 1],
+  );
+}
+
+/** The lines at a place, shortened. */
+export function excerpt(lines: Lines, start: number, count: number): string {
+  const last = Math.min(start + Math.min(count, shownLines), lineCount(lines));
+  const shown: string[] = [];
+  for (let line = start; line < last; line++) shown.push(lineText(lines, line).slice(0, shownLength));
+  return shown.join('\n');
+}

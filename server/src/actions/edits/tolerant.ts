@@ -1,0 +1,138 @@
+import { bare, block, type Lines, lineAt, lineCount, lineText } from './lines.ts';
+import { folded, isPlain, plain, squeezed } from './look-alikes.ts';
+import { nearestLine } from './nearest.ts';
+import { type Match, placed } from './placed.ts';
+import { commonEnds, narrowed, occurrences, where } from './ranges.ts';
+import { nearMiss, type Refusal, refuse } from './refusal.ts';
+import { type Keyed, keyed, keyedBare, mostPlaces, runsOf } from './same-lines.ts';
+
+/** Of the old lines that are not blank, how many must be in place but for their indentation; at least so many. */
+const [similarShare, similarLines] = [0.8, 4];
+/** Lines; a larger old text is not searched by similarity. */
+const similarBound = 400;
+/** Places of one line that are counted; a line more common than this tells nothing about where. */
+const commonPlaces = 50;
+/** Places that are compared line by line. */
+const rankedPlaces = 20;
+
+/** An edit that is not in the text to the letter; its texts have `\n` ends. */
+export interface Sought {
+  readonly oldText: string;
+  readonly newText: string;
+  /** Whether the old text may stand there: as whole lines, from a line (0-based) on, or from an offset. */
+  readonly fitsLines: (line: number, count: number) => boolean;
+  readonly fitsAt: (offset: number, length: number) => boolean;
+}
+
+/** Where an old text that is not in the file to the letter belongs: by whitespace, look-alikes, similarity. */
+export function tolerantMatch(lines: Lines, sought: Sought): Match | Refusal {
+  const old = block(sought.oldText);
+  const keys = keyedBare(lines, old);
+  return (
+    byWhitespace(lines, sought, old, keys) ?? byLookAlike(lines, sought, old) ?? bySimilarity(lines, sought, old, keys)
+  );
+}
+
+function byWhitespace(lines: Lines, sought: Sought, old: readonly string[], keys: Keyed): Match | Refusal | undefined {
+  const starts = runsOf(keys, (start) => sought.fitsLines(start, old.length));
+  if (starts.length > mostPlaces) return ambiguous(starts, 'but for whitespace');
+  const indented = starts.filter((start) =>
+    old.every((line, index) => line.trimEnd() === lineText(lines, start + index).trimEnd()),
+  );
+  const found = indented.length > 0 ? indented : starts;
+  if (found.length > 1) return ambiguous(found, 'but for whitespace');
+  const [start] = found;
+  if (start === undefined) return undefined;
+  if (sought.oldText.replace(/\s/g, '') === sought.newText.replace(/\s/g, ''))
+    return nearMiss(lines, start, old.length, 'only whitespace would change, which needs an exact match');
+  return placed(lines, start, sought.oldText, sought.newText, 'whitespace');
+}
+
+function byLookAlike(lines: Lines, sought: Sought, old: readonly string[]): Match | Refusal | undefined {
+  const { oldText, newText } = sought;
+  if (isPlain(lines.lf) && isPlain(oldText)) return undefined;
+  const how = 'but for look-alike characters';
+  const [text, part] = [plain(lines.lf), plain(oldText)];
+  const found = occurrences(text, part, mostPlaces + 1, (offset) => sought.fitsAt(offset, part.length));
+  const [offset] = found;
+  if (offset !== undefined) {
+    const at = found.map((each) => lineAt(lines, each));
+    if (found.length > 1) return ambiguous(at, how);
+    const [line, wanted] = [lineAt(lines, offset), plain(newText)];
+    const inside = wanted.includes(part) ? Math.max(0, offset - (wanted.length - part.length)) : text.length;
+    const there = text.slice(inside, offset + wanted.length).includes(wanted);
+    if (there)
+      return refuse('already-applied', `The new text is already there, at line ${line + 1}, ${how}.`, [line + 1]);
+    const { head, tail } = commonEnds(oldText, newText);
+    const isKnown = lines.lf.startsWith(oldText.slice(head, oldText.length - tail), offset + head);
+    if (!isKnown) return nearMiss(lines, line, old.length, 'it has look-alike characters where the edit writes');
+    const change = narrowed(lines, offset, oldText, newText);
+    if (change) return { ok: true, changes: [change], how: 'look-alike' };
+    return nearMiss(lines, line, old.length, 'its line ends need an exact match');
+  }
+  const foldedText = folded(lines.lf);
+  const texts = foldedText.split('\n');
+  const keys = keyed(
+    lineCount(lines),
+    (line) => bare(texts[line] ?? ''),
+    old.map((line) => bare(folded(line))),
+  );
+  const starts = runsOf(keys, (start) => sought.fitsLines(start, old.length));
+  if (starts.length > 1) return ambiguous(starts, how);
+  return starts[0] === undefined ? undefined : placed(lines, starts[0], oldText, newText, 'look-alike');
+}
+
+/**
+ * At least four fifths of the lines in place, and the others the same but for spacing, quotes or a comma at
+ * the end. Lines with other words never match: two functions may differ in nothing but their names.
+ */
+function bySimilarity(lines: Lines, sought: Sought, old: readonly string[], { have, want }: Keyed): Match | Refusal {
+  const { oldText, newText } = sought;
+  const known = old.filter((line) => bare(line) !== '').length;
+  const ranked = old.length <= similarBound ? rankedStarts(have, want, old) : [];
+  const inPlace = (start: number) => old.filter((line, k) => bare(line) !== '' && have[start + k] === want[k]).length;
+  const close = ranked.filter((start) => start + old.length <= have.length && inPlace(start) >= known * similarShare);
+  const alike = close.filter((start) =>
+    old.every((line, k) => have[start + k] === want[k] || squeezed(line) === squeezed(lineText(lines, start + k))),
+  );
+  const [start] = alike;
+  if (start !== undefined && sought.fitsLines(start, old.length)) {
+    if (alike.length > 1) return ambiguous(alike, 'in similar form');
+    if (known >= similarLines && close.length === 1) return placed(lines, start, oldText, newText, 'similar');
+    return nearMiss(lines, start, old.length, 'too little of it matches');
+  }
+  const nearest = ranked[0] ?? nearestLine(lines, old);
+  if (nearest !== undefined) return nearMiss(lines, nearest, old.length, 'too little of it matches');
+  return refuse('not-found', 'The old text is not in the file, nor anything like it: read the file again.');
+}
+
+/** Starts that most of the less common lines point to, best first. */
+function rankedStarts(have: Int32Array, want: Int32Array, old: readonly string[]): number[] {
+  const places: number[][] = Array.from(want, () => []);
+  for (let line = 0; line < have.length; line++) {
+    const found = places[have[line] ?? -1];
+    if (found && found.length <= commonPlaces) found.push(line);
+  }
+  const votes = new Map<number, number>();
+  for (const [index, line] of old.entries()) {
+    const found = places[want[index] ?? -1] ?? [];
+    if (!/[\p{L}\p{N}]/u.test(line) || found.length > commonPlaces) continue;
+    for (const place of found) {
+      if (place >= index) votes.set(place - index, (votes.get(place - index) ?? 0) + 1);
+    }
+  }
+  let most = 0;
+  for (const count of votes.values()) most = Math.max(most, count);
+  const best = [...votes].filter(([, count]) => count * 2 >= most).sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+  return best.slice(0, rankedPlaces).map(([start]) => start);
+}
+
+function ambiguous(starts: readonly number[], how: string): Refusal {
+  const at = starts.map((start) => start + 1);
+  const times = at.length > mostPlaces ? `over ${mostPlaces} times` : `${at.length} times`;
+  return refuse(
+    'ambiguous',
+    `The old text is not in the file to the letter; ${how} it is there ${times}, at ${where(at)}.`,
+    at,
+  );
+}

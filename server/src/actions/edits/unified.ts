@@ -1,0 +1,122 @@
+import type { Wanted } from './changes.ts';
+import type { Edit } from './edit.ts';
+import { type Bad, HunkText } from './hunk-text.ts';
+import type { Refusal } from './refusal.ts';
+
+const none = '/dev/null';
+const hunkHead = /^@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@/;
+const ignoredHeads = /^(?:diff --git |index |new file mode |deleted file mode )/;
+
+/**
+ * The files of a unified diff. Strict: the numbers in an `@@` line must be those of its lines, and hunks
+ * stand in order. The first number only decides between several places where the old lines stand to the letter.
+ */
+export function parseUnified(lines: readonly string[], first: number, bad: Bad): Wanted[] | Refusal {
+  const wanted: Wanted[] = [];
+  let at = first;
+  while (at < lines.length) {
+    while (ignoredHeads.test(lines[at] ?? '')) at++;
+    const head = at;
+    const [from, to] = [pathOf(lines[at], '--- '), pathOf(lines[at + 1], '+++ ')];
+    if (from === undefined || to === undefined)
+      return bad(from === undefined ? at : at + 1, whyNoPath(lines[at] ?? ''));
+    at += 2;
+    const hunks: Hunk[] = [];
+    while (lines[at]?.startsWith('@@')) {
+      const hunk = readHunk(lines, at, bad);
+      if ('ok' in hunk) return hunk;
+      const last = hunks.at(-1);
+      if (last && hunk.start < last.start + last.removed) return bad(at, 'the hunks overlap or are out of order.');
+      if (last?.isEnd) return bad(at, 'a hunk before this one is at the end of the file.');
+      hunks.push(hunk);
+      at = hunk.next;
+    }
+    const file = fileOf(from, to, hunks, (why) => bad(head, why));
+    if ('ok' in file) return file;
+    wanted.push(file);
+    if (at < lines.length && !/^(?:diff --git |--- )/.test(lines[at] ?? ''))
+      return bad(
+        at,
+        hunks.length === 0 ? 'expected "@@ -a,b +c,d @@".' : 'this is more than the numbers of the hunk say.',
+      );
+  }
+  return wanted;
+}
+
+interface Hunk extends Pick<HunkText, 'before' | 'after'> {
+  start: number;
+  removed: number;
+  added: number;
+  isEnd: boolean;
+  next: number;
+}
+
+function readHunk(lines: readonly string[], head: number, bad: Bad): Hunk | Refusal {
+  const found = hunkHead.exec(lines[head] ?? '');
+  if (!found) return bad(head, 'expected "@@ -a,b +c,d @@" with numbers.');
+  const count = (digits: string | undefined) => (digits === undefined ? 1 : Number(digits));
+  const [removed, added] = [count(found[2]), count(found[4])];
+  const text = new HunkText();
+  let [before, after, at] = [removed, added, head + 1];
+  let isEnd = false;
+  while (before > 0 || after > 0 || lines[at]?.startsWith('\\')) {
+    const line = lines[at];
+    if (line?.startsWith('\\')) {
+      const mark = lines[at - 1]?.[0] ?? ' ';
+      if (at - 1 === head || mark === '\\' || (mark !== '+' && before > 0) || (mark !== '-' && after > 0))
+        return bad(at, 'only the last line of a file has no line end.');
+      text.endWithout(mark);
+      isEnd = true;
+    } else {
+      if (line !== undefined && !line.startsWith('+')) before--;
+      if (line !== undefined && !line.startsWith('-')) after--;
+      if (line === undefined || before < 0 || after < 0 || !text.add(line))
+        return bad(Math.min(at, lines.length - 1), 'the lines of the hunk are not as many as its numbers say.');
+    }
+    at++;
+  }
+  return { start: Number(found[1]), removed, added, before: text.before, after: text.after, isEnd, next: at };
+}
+
+function fileOf(from: string, to: string, hunks: readonly Hunk[], bad: (why: string) => Refusal): Wanted | Refusal {
+  const [only] = hunks;
+  if (from === none || to === none) {
+    const path = unprefixed(from === none ? to : from, from === none ? 'b/' : 'a/');
+    if (from === to || hunks.length > 1) return bad('a file is added or deleted whole, by one hunk.');
+    if (from === none) {
+      if (only && only.removed > 0) return bad('an added file has no old lines.');
+      return { path, text: only?.after ?? '', create: true };
+    }
+    if (only && only.added > 0) return bad('a deleted file has no new lines.');
+    return { path, text: null };
+  }
+  const path = from === to ? from : unprefixed(from, 'a/');
+  if (from !== to && (path === from || path !== unprefixed(to, 'b/')))
+    return bad('files cannot be moved by a patch: add the file under its new name and delete the old one.');
+  if (!only) return bad('the file has no hunks.');
+  const edits: Edit[] = [];
+  let shift = 0;
+  for (const { start, before, after, removed, added, isEnd } of hunks) {
+    if (before.trim() === '') return bad('a hunk has no old lines that say where it goes.');
+    if (before === after) return bad('a hunk changes nothing.');
+    edits.push({ oldText: before, newText: after, wholeLines: true, startLine: start + shift, atEnd: isEnd });
+    shift += added - removed;
+  }
+  return { path, edits };
+}
+
+const unprefixed = (path: string, prefix: string) => (path.startsWith(prefix) ? path.slice(prefix.length) : path);
+
+function pathOf(line: string | undefined, mark: string): string | undefined {
+  if (!line?.startsWith(mark)) return undefined;
+  const path = line.slice(mark.length).replace(/\t.*$/, '').trimEnd();
+  return path === '' || path.startsWith('"') ? undefined : path;
+}
+
+function whyNoPath(line: string): string {
+  if (/^(?:rename|copy|similarity|dissimilarity) /.test(line)) return 'files cannot be moved or copied by a patch.';
+  if (/^(?:old|new) mode /.test(line)) return 'the mode of a file cannot be changed.';
+  if (/^(?:GIT binary patch|Binary files )/.test(line)) return 'binary files cannot be patched.';
+  if (/^(?:---|\+\+\+) "/.test(line)) return 'a path in quotes is not read: write it plainly.';
+  return 'expected "--- path" and "+++ path".';
+}

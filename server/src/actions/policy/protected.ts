@@ -1,0 +1,114 @@
+/**
+ * Files that do something by being there: what lies in them runs, or decides what runs, without anybody
+ * starting it. Writing one always asks. Names from the documentation of the tools that read them.
+ */
+
+/** Folders, wherever they stand in a path. */
+const folders = new Set([
+  '.git',
+  '.devlm',
+  '.vscode',
+  '.vscode-server',
+  '.idea',
+  '.fleet',
+  '.zed',
+  '.cursor',
+  '.claude',
+  '.devcontainer',
+  '.circleci',
+  '.buildkite',
+  '.teamcity',
+  '.woodpecker',
+  '.forgejo',
+  '.gitea',
+  '.husky',
+  '.githooks',
+  '.git-hooks',
+  '.lefthook',
+  '.yarn',
+  '.cargo',
+  '.bundle',
+  '.mvn',
+  '.ssh',
+  '.gnupg',
+  '.aws',
+  '.azure',
+  '.kube',
+  '.docker',
+  '.direnv',
+  '.mise',
+]);
+
+/** Files, in any folder. */
+const files = new Set([
+  // Shells and sessions.
+  ...['.bashrc', '.bash_profile', '.bash_login', '.bash_logout', '.bash_aliases', '.profile', '.inputrc'],
+  ...['.zshrc', '.zshenv', '.zprofile', '.zlogin', '.zlogout', '.kshrc', '.mkshrc', '.cshrc', '.tcshrc', '.login'],
+  ...['.xprofile', '.xinitrc', '.xsession', '.pam_environment', 'config.fish', 'profile.ps1', '.envrc'],
+  ...['microsoft.powershell_profile.ps1', 'microsoft.vscode_profile.ps1'],
+  // Git and credentials.
+  ...['.gitconfig', '.gitmodules', '.gitattributes', '.netrc', '_netrc', '.git-credentials', '.pgpass'],
+  // Continuous integration.
+  ...['.gitlab-ci.yml', '.gitlab-ci.yaml', 'jenkinsfile', '.travis.yml', '.travis.yaml', 'azure-pipelines.yml'],
+  ...['azure-pipelines.yaml', 'bitbucket-pipelines.yml', '.drone.yml', '.drone.yaml', 'appveyor.yml', '.appveyor.yml'],
+  ...['.woodpecker.yml', '.woodpecker.yaml', 'cloudbuild.yaml', 'cloudbuild.yml', 'buildspec.yml', 'wercker.yml'],
+  ...['.cirrus.yml', '.semaphore.yml', 'codemagic.yaml', 'vercel.json', 'netlify.toml'],
+  // Hooks and settings of package managers and commit tools.
+  ...['.npmrc', '.yarnrc', '.yarnrc.yml', '.pnpmfile.cjs', '.pnpmfile.mjs', 'pnpmfile.js', 'pnpm-workspace.yaml'],
+  ...['bunfig.toml', '.pypirc', 'pip.conf', 'pip.ini', '.gemrc', '.condarc', 'nuget.config', 'binding.gyp'],
+  ...['lefthook.yml', 'lefthook.yaml', '.lefthook.yml', '.pre-commit-config.yaml', '.pre-commit-hooks.yaml'],
+  ...['.huskyrc', '.huskyrc.json', '.lintstagedrc', '.lintstagedrc.json', '.lintstagedrc.js', '.overcommit.yml'],
+  ...['.tool-versions', 'mise.toml', '.mise.toml', 'sitecustomize.py', 'usercustomize.py', '.pdbrc', '.gdbinit'],
+  ...['.mcp.json', '.envrc.local', '.vimrc', '.exrc', '.nvimrc', '.emacs', '.dir-locals.el', 'desktop.ini'],
+]);
+
+/** Whole paths below the workspace, as they begin. */
+const prefixes = [
+  '.github/workflows',
+  '.github/actions',
+  '.gitlab/ci',
+  '.azure-pipelines',
+  '.config/fish',
+  '.config/systemd',
+  '.config/autostart',
+  '.config/mise',
+  '.config/git',
+];
+
+/** A file of these endings opens a window with its own settings and tasks. */
+const endings = ['.code-workspace', '.pth'];
+
+/** Why a change to this path always asks, in the words after "because"; null where it does not. */
+export function protectedBecause(path: string): string | null {
+  const segments = path
+    .split(/[\\/]+/)
+    .map(folded)
+    .filter((segment) => segment !== '' && segment !== '.');
+  if (segments.length === 0) return 'it is the workspace itself';
+  for (const segment of segments) {
+    // The short name that Windows gives to `.git`.
+    if (folders.has(segment) || /^git~\d+$/.test(segment)) return `what lies in "${segment}" can run by itself`;
+  }
+  const last = segments.at(-1) ?? '';
+  if (files.has(last) || endings.some((ending) => last.endsWith(ending))) {
+    return `a file named "${last}" can run something by itself`;
+  }
+  const whole = segments.join('/');
+  for (const prefix of prefixes) {
+    // Anywhere in the path: a workspace may hold several projects, or be a home folder.
+    if (`/${whole}/`.includes(`/${prefix}/`)) return `what lies in "${prefix}" can run by itself`;
+    const [top] = prefix.split('/');
+    if (last === top && top !== '.config') return `"${prefix}" lies in it`;
+  }
+  return null;
+}
+
+/** The name as the least strict file systems see it: no case, no invisible characters, no stream, no trailing dots. */
+function folded(segment: string): string {
+  const plain = segment
+    .normalize('NFKC')
+    .replace(/[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]/g, '')
+    .toLowerCase();
+  const name = plain.replace(/:.*$/s, '');
+  return name === '.' || name === '..' ? name : name.replace(/[. ]+$/, '');
+}

@@ -1,0 +1,293 @@
+import * as z from 'zod';
+import { escapeOption, onlyReads, programName } from './programs.ts';
+import { protectedBecause } from './protected.ts';
+import type { ShellAnalysis, ShellCommand } from './shell.ts';
+
+/** What may happen: without a question, after one, or not at all. In rising strictness. */
+export const Verdict = z.enum(['allow', 'ask', 'deny']);
+export type Verdict = z.infer<typeof Verdict>;
+
+/** One rule of the settings. It applies to a part of an action that meets every condition it states. */
+export const Rule = z.strictObject({
+  verdict: Verdict,
+  /** Name of a tool; `*` stands for any characters. */
+  tool: z.string().min(1).max(100),
+  /** Glob of a path in the workspace: `*` and `?` within a folder, `**` across folders. */
+  path: z.string().min(1).max(300).optional(),
+  /** First words of a command, as `git status`: any command that begins with these words. */
+  command: z.string().trim().min(1).max(300).optional(),
+  /** A host name, or `*.example.org` for those below it. */
+  host: z.string().min(1).max(253).optional(),
+});
+export type Rule = z.infer<typeof Rule>;
+
+/** The rules of one settings file. */
+export const Rules = z.array(Rule).max(500);
+export type Rules = z.infer<typeof Rules>;
+
+/** What a tool is about to do, told by the tool itself from its parsed input; nothing in it is the model's opinion. */
+export interface Action {
+  readonly tool: string;
+  /**
+   * `none` touches nothing (a question, a plan); `run` a command or program; `fetch` the network;
+   * `external` what only someone else's tool knows.
+   */
+  readonly effect: 'none' | 'read' | 'write' | 'remove' | 'run' | 'fetch' | 'external';
+  /** Resolved paths, relative to the workspace and with `/`; null for one outside of it. */
+  readonly paths?: readonly (string | null)[];
+  readonly command?: ShellAnalysis;
+  /** Host names, in lower case, without a port. */
+  readonly hosts?: readonly string[];
+  /** It runs where it can reach neither the network nor the person's files. */
+  readonly isolated?: boolean;
+}
+
+/** What the conversation and the window bring to a decision. */
+export interface PolicyState {
+  /** The person has not trusted the workspace. */
+  readonly restricted: boolean;
+  /** Where untrusted text in the conversation came from, as `example.org` or `the MCP server "x"`. Empty: none. */
+  readonly taints: readonly string[];
+  /** Hosts that the person has already agreed to in this conversation. */
+  readonly knownHosts: ReadonlySet<string>;
+}
+
+/** One part of an action and what was decided of it. */
+export interface DecidedPart {
+  /** The path, command or host; the tool's name where the action has no parts. */
+  readonly what: string;
+  readonly verdict: Verdict;
+  readonly reason: string;
+  /** Who decided: nobody can loosen `hard` and `taint`. */
+  readonly by: 'hard' | 'taint' | 'user' | 'workspace' | 'default';
+}
+
+/** The strictest of its parts. */
+export interface Decision {
+  readonly verdict: Verdict;
+  /** For the person. */
+  readonly reason: string;
+  readonly parts: readonly DecidedPart[];
+}
+
+interface Part {
+  readonly what: string;
+  readonly path?: string;
+  readonly command?: ShellCommand;
+  readonly host?: string;
+  readonly standard: DecidedPart;
+}
+
+const order: readonly Verdict[] = ['allow', 'ask', 'deny'];
+const strictest = (parts: readonly DecidedPart[]) =>
+  parts.reduce((worst, part) => (order.indexOf(part.verdict) > order.indexOf(worst.verdict) ? part : worst));
+
+/** Decides an action. The workspace's rules can make it stricter, never looser: what they allow is not looked at. */
+export function decide(action: Action, rules: { user: Rules; workspace: Rules }, state: PolicyState): Decision {
+  const parts = partsOf(action, state).flatMap((part) => {
+    const ruled = [part.standard, ...matching(part, action, rules)];
+    // What the person's rules allow replaces the default; any stricter voice then wins.
+    const allowed = ruled.find((one) => one.verdict === 'allow' && one.by === 'user');
+    const loosened = allowed && part.standard.by === 'default' ? ruled.filter((one) => one !== part.standard) : ruled;
+    const decided = strictest(loosened);
+    return [decided, ...tainted(part, decided, action, state)];
+  });
+  const { verdict, reason } = strictest(parts);
+  return { verdict, reason, parts };
+}
+
+function partsOf(action: Action, state: PolicyState): Part[] {
+  const { effect, tool } = action;
+  if (state.restricted && effect !== 'none' && effect !== 'read') {
+    const reason = 'This workspace is not trusted: DevLM only reads in it.';
+    return [{ what: tool, standard: { what: tool, verdict: 'deny', reason, by: 'hard' } }];
+  }
+  const parts: Part[] = [];
+  for (const path of action.paths ?? []) parts.push(pathPart(path, effect === 'read' ? 'read' : 'change'));
+  if (action.command) parts.push(...commandParts(action.command));
+  for (const host of action.hosts ?? []) {
+    const standard = ask(host, `It would connect to ${host}.`, 'default');
+    parts.push({ what: host, host: host.toLowerCase(), standard });
+  }
+  if (parts.length > 0) return parts;
+  if (effect === 'none') {
+    return [{ what: tool, standard: { what: tool, verdict: 'allow', reason: 'It changes nothing.', by: 'default' } }];
+  }
+  // A read that names no file reads the workspace.
+  if (effect === 'read') {
+    const reason = 'It only reads the workspace.';
+    return [{ what: tool, standard: { what: tool, verdict: 'allow', reason, by: 'default' } }];
+  }
+  return [{ what: tool, standard: ask(tool, `No rule allows "${tool}".`, 'default') }];
+}
+
+const ask = (what: string, reason: string, by: DecidedPart['by']): DecidedPart => ({
+  what,
+  verdict: 'ask',
+  reason,
+  by,
+});
+
+function pathPart(path: string | null, use: 'read' | 'change'): Part {
+  const resolved = path === null ? null : insideWorkspace(path);
+  if (resolved === null) {
+    const what = path ?? 'a file outside the workspace';
+    const standard = ask(what, `It would ${use} a file outside the workspace.`, 'hard');
+    return { what, standard };
+  }
+  const because = use === 'change' ? protectedBecause(resolved) : null;
+  if (because !== null) {
+    const standard = ask(resolved, `A change to ${resolved} always asks, because ${because}.`, 'hard');
+    return { what: resolved, path: resolved, standard };
+  }
+  const standard: DecidedPart =
+    use === 'read'
+      ? { what: resolved, verdict: 'allow', reason: `${resolved} is in the workspace.`, by: 'default' }
+      : ask(resolved, `It would change ${resolved}.`, 'default');
+  return { what: resolved, path: resolved, standard };
+}
+
+function commandParts(analysis: ShellAnalysis): Part[] {
+  const parts: Part[] = analysis.unknown.map((noun) => {
+    const what = analysis.source;
+    return { what, standard: ask(what, `${noun} cannot be known before it runs.`, 'hard') };
+  });
+  for (const command of analysis.commands) {
+    const hard = hardOfCommand(command);
+    const standard = hard
+      ? ask(command.text, hard, 'hard')
+      : command.transparent
+        ? ({ what: command.text, verdict: 'allow', reason: 'It only starts another command.', by: 'default' } as const)
+        : ask(command.text, `No rule allows "${command.text}".`, 'default');
+    parts.push({ what: command.text, command, standard });
+  }
+  for (const { target, writes } of analysis.redirects) {
+    if (target === '/dev/null' || target === null) continue;
+    parts.push(pathPart(target, writes ? 'change' : 'read'));
+  }
+  if (parts.length === 0) {
+    const what = analysis.source;
+    parts.push({ what, standard: ask(what, 'It holds no command that can be judged.', 'hard') });
+  }
+  return parts;
+}
+
+/** What no rule can allow of a command: words that cannot be known, ways out of the project, protected files. */
+function hardOfCommand({ argv, text }: ShellCommand): string | null {
+  if (argv.includes(null)) return `Some words of "${text}" cannot be known before it runs.`;
+  const option = escapeOption(argv);
+  if (option !== null) return `"${option}" can make "${programName(argv[0] ?? '')}" do more than it looks like.`;
+  const reads = onlyReads(argv);
+  for (const word of argv.slice(1)) {
+    for (const path of pathsIn(word ?? '')) {
+      const inside = insideWorkspace(path);
+      if (inside === null) return `"${path}" leads out of the workspace.`;
+      const because = reads || inside === '' ? null : protectedBecause(inside);
+      if (because !== null) return `"${path}" asks for a look, because ${because}.`;
+    }
+  }
+  return null;
+}
+
+/** The paths that a word of a command may stand for: itself, and what follows `=`, `:`, `@` or a short option. */
+function pathsIn(word: string): string[] {
+  if (/^https?:\/\/[^/]/i.test(word)) return [];
+  const found = [word, ...word.split(/[=:,@]/).slice(1)];
+  const short = /^-[A-Za-z](.+)$/.exec(word)?.[1];
+  return (short ? [...found, short] : found).filter((part) => part !== '' && part !== '-');
+}
+
+/** A path without `.` and `..`, or null when it leads out or cannot be judged. */
+function insideWorkspace(path: string): string | null {
+  if (/^[\\/~]|^[A-Za-z]:[\\/]|^file:|\0/i.test(path)) return null;
+  const kept: string[] = [];
+  for (const segment of path.split(/[\\/]+/)) {
+    // A pattern may stand for `..` too.
+    if (segment === '..' || /^\.[*?[]/.test(segment)) {
+      if (kept.pop() === undefined) return null;
+    } else if (segment !== '' && segment !== '.') kept.push(segment);
+  }
+  return kept.join('/');
+}
+
+function matching(part: Part, action: Action, rules: { user: Rules; workspace: Rules }): DecidedPart[] {
+  const from = (list: Rules, by: 'user' | 'workspace') =>
+    list
+      .filter((rule) => (by === 'user' || rule.verdict !== 'allow') && applies(rule, part, action))
+      .map((rule): DecidedPart => {
+        const reason = `${by === 'user' ? 'Your settings' : "The workspace's settings"} say ${rule.verdict} for ${describe(rule)}.`;
+        return { what: part.what, verdict: rule.verdict, reason, by };
+      });
+  return [...from(rules.user, 'user'), ...from(rules.workspace, 'workspace')];
+}
+
+function applies(rule: Rule, part: Part, action: Action): boolean {
+  const loosens = rule.verdict === 'allow';
+  if (!wildcard(rule.tool, false).test(action.tool)) return false;
+  if (rule.path !== undefined && (part.path === undefined || !wildcard(rule.path, !loosens).test(part.path)))
+    return false;
+  if (rule.host !== undefined && (part.host === undefined || !hostMatches(rule.host, part.host))) return false;
+  if (rule.command === undefined) return true;
+  return part.command !== undefined && begins(part.command, rule.command.split(/\s+/), loosens);
+}
+
+/** Word by word. A rule that tightens also knows a program by its path; one that loosens does not. */
+function begins({ argv }: ShellCommand, words: readonly string[], loosens: boolean): boolean {
+  return words.every((word, index) => {
+    const arg = argv[index];
+    if (typeof arg !== 'string') return false;
+    return arg === word || (!loosens && index === 0 && programName(arg) === programName(word));
+  });
+}
+
+function hostMatches(pattern: string, host: string): boolean {
+  const wanted = pattern.toLowerCase();
+  return wanted.startsWith('*.') ? host.endsWith(wanted.slice(1)) : host === wanted;
+}
+
+function wildcard(glob: string, anyCase: boolean): RegExp {
+  const source = glob.replace(/\*\*\/|\*+|\?|[.+^${}()|[\]\\]/g, (mark) => {
+    if (mark === '**/') return '(?:[^/]+/)*';
+    if (mark === '*') return '[^/]*';
+    if (mark === '?') return '[^/]';
+    return mark.startsWith('**') ? '.*' : `\\${mark}`;
+  });
+  return new RegExp(`^${source}$`, anyCase ? 'isu' : 'su');
+}
+
+function describe({ tool, path, command, host }: Rule): string {
+  const detail = command ?? path ?? host;
+  return detail === undefined ? `"${tool}"` : `"${tool}" with "${detail}"`;
+}
+
+/** Untrusted text may be what wants this: what could leak or destroy asks, whatever the rules say. */
+function tainted(part: Part, decided: DecidedPart, action: Action, state: PolicyState): DecidedPart[] {
+  const [source] = state.taints;
+  if (source === undefined || decided.verdict !== 'allow' || action.isolated) return [];
+  const risk = riskOf(part, action, state);
+  if (risk === null) return [];
+  const more = state.taints.length > 1 ? ` and ${state.taints.length - 1} more` : '';
+  const reason = `The conversation contains text from ${source}${more}, which may be what asks for this, and ${risk}.`;
+  return [ask(part.what, reason, 'taint')];
+}
+
+function riskOf(part: Part, action: Action, state: PolicyState): string | null {
+  if (part.command) {
+    return onlyReads(part.command.argv) || part.command.transparent
+      ? null
+      : 'this command could send or destroy something';
+  }
+  if (part.host !== undefined)
+    return state.knownHosts.has(part.host) ? null : `${part.host} was not asked about before`;
+  switch (action.effect) {
+    case 'remove':
+      return 'this removes a file';
+    case 'run':
+      return part.path === undefined ? 'this runs a program' : null;
+    case 'fetch':
+    case 'external':
+      return 'this could send something out';
+    default:
+      return null;
+  }
+}

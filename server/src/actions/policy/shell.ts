@@ -1,0 +1,258 @@
+import { forEachChild, type ParsedScript, parse, type Redirection, type SyntaxNode, type Word } from 'unbash';
+import { harmlessVariables, programName, shellState } from './programs.ts';
+import { type Argument, type Inner, innerOf } from './wrappers.ts';
+
+/** One simple command, wherever in the script it stands. */
+export interface ShellCommand {
+  /** Its words after quotes are gone; null for a word that only the running shell knows. */
+  readonly argv: readonly Argument[];
+  /** As written, or rebuilt for a command found inside another. */
+  readonly text: string;
+  /** It only starts another listed command, and needs no rule of its own. */
+  readonly transparent: boolean;
+}
+
+/** A redirection to or from a file. */
+export interface ShellRedirect {
+  /** Null where only the running shell knows it. */
+  readonly target: string | null;
+  readonly writes: boolean;
+}
+
+/** Everything that a command line would run, and what cannot be told of it. */
+export interface ShellAnalysis {
+  readonly source: string;
+  readonly commands: readonly ShellCommand[];
+  readonly redirects: readonly ShellRedirect[];
+  /** Noun phrases, each completing "... cannot be known before it runs". Not empty means: ask. */
+  readonly unknown: readonly string[];
+}
+
+/** Shells whose grammar is read here; `sh` is judged as bash, and what differs between them counts as unknown. */
+export type ShellName = 'bash' | 'sh' | 'zsh' | 'powershell' | 'cmd' | 'other';
+
+/** Characters, brackets, nested scripts and commands, beyond which a line is not judged but asked about. */
+const bounds = { chars: 10_000, brackets: 300, depth: 8, commands: 400 } as const;
+
+// What is not seen, or makes a line look other than it is. Line ends, tabs and plain spaces are taken out before.
+const invisible = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u;
+
+/** Reads a command line. Never throws: what it cannot read is in `unknown`. */
+export function analyzeShell(source: string, shell: ShellName = 'bash'): ShellAnalysis {
+  const reader = new Reader();
+  if (shell !== 'bash' && shell !== 'sh') reader.unknown.add(`What ${shell} makes of this`);
+  reader.script(source, 0);
+  const { commands, redirects, unknown } = reader;
+  if (commands.length === 0 && unknown.size === 0 && source.trim() === '') unknown.add('What an empty command does');
+  return { source, commands, redirects, unknown: [...unknown] };
+}
+
+class Reader {
+  readonly commands: ShellCommand[] = [];
+  readonly redirects: ShellRedirect[] = [];
+  readonly unknown = new Set<string>();
+
+  script(source: string, depth: number): void {
+    // Time to parse grows with the square of the nesting.
+    const brackets = source.length > bounds.chars ? 0 : source.split(/[({`]/).length;
+    if (source.length > bounds.chars || brackets > bounds.brackets)
+      this.unknown.add('What a command line of this length does');
+    else if (invisible.test(source.replace(/[\n\t ]/g, '')))
+      this.unknown.add('What a line with invisible characters does');
+    else if (depth > bounds.depth) this.unknown.add('What so deeply nested a command does');
+    else {
+      try {
+        this.parsed(parse(source), source, depth);
+      } catch {
+        this.unknown.add('What a line that cannot be parsed does');
+      }
+    }
+  }
+
+  private parsed(script: ParsedScript, source: string, depth: number): void {
+    const own = script.source ?? source;
+    if (script.errors && script.errors.length > 0) this.unknown.add('What a line with a syntax error does');
+    this.nothingDropped(script, own);
+    forEachChild(script, (child) => this.node(child, own, depth));
+  }
+
+  private node(node: SyntaxNode, source: string, depth: number): void {
+    if (this.commands.length > bounds.commands) {
+      this.unknown.add('What so many commands do');
+      return;
+    }
+    switch (node.type) {
+      case 'Script':
+        this.parsed(node, source, depth);
+        return;
+      case 'Command': {
+        const argv: Argument[] = node.name ? [valueOfWord(node.name)] : [];
+        for (const part of node.suffix) {
+          if (part.type === 'Word') argv.push(valueOfWord(part));
+          else if (part.type === 'Assignment') argv.push(null);
+        }
+        if (argv.length > 0) this.command(argv, source.slice(node.pos, node.end), depth, false);
+        break;
+      }
+      case 'Assignment':
+        this.assigned(node.name);
+        break;
+      case 'For':
+      case 'Select':
+        this.assigned(node.name.value);
+        break;
+      case 'Function':
+        this.unknown.add(`What "${node.name.value}" means after it is redefined`);
+        break;
+      case 'Coproc':
+        this.unknown.add('What a coprocess does');
+        break;
+      case 'Redirect':
+      case 'HereDoc':
+      case 'HereString':
+        this.redirect(node);
+        break;
+      case 'CommandExpansion':
+      case 'ProcessSubstitution':
+      case 'ArithmeticCommandExpansion':
+        if (!node.script) this.unknown.add('What a substitution runs');
+        break;
+      case 'ParameterExpansion':
+        this.parameter(node.operation, node.prefix, node.index !== undefined);
+        break;
+      case 'ArithmeticExpansion':
+      case 'ArithmeticCommand':
+      case 'ArithmeticFor':
+        // Arithmetic evaluates the values of variables as expressions, substitutions included.
+        if (!/^[\d\s+\-*/%()<>=!&|$]*$/.test(source.slice(node.pos, node.end))) {
+          this.unknown.add('What an arithmetic expression evaluates');
+        }
+        break;
+      case 'TestUnary':
+        if (!/^-[defhLnrswxz]$/.test(node.operator)) this.unknown.add('What a test evaluates');
+        break;
+      case 'TestBinary':
+        if (!/^(=|==|!=)$/.test(node.operator)) this.unknown.add('What a test evaluates');
+        break;
+      default:
+    }
+    forEachChild(node, (child) => this.node(child, source, depth));
+  }
+
+  private command(argv: readonly Argument[], text: string, depth: number, nested: boolean): void {
+    // Assignments in front are those of `env`, whose inner words come here without a parser.
+    let words = argv;
+    if (nested) {
+      while (typeof words[0] === 'string' && /^[A-Za-z_]\w*=/.test(words[0])) {
+        this.assigned(words[0].slice(0, words[0].indexOf('=')));
+        words = words.slice(1);
+      }
+    }
+    const [name] = words;
+    if (words.length === 0) return;
+    if (typeof name !== 'string') {
+      this.unknown.add('Which program a computed name stands for');
+      this.commands.push({ argv: words, text, transparent: false });
+      return;
+    }
+    const program = programName(name);
+    if (name === '') this.unknown.add('What an empty command name runs');
+    if (shellState.has(program)) this.unknown.add(`What the shell does after "${program}"`);
+    if ((program === 'printf' || program === 'test' || program === '[') && words.includes('-v')) {
+      this.unknown.add(`What "${program} -v" evaluates`);
+    }
+    const inner = innerOf(words);
+    const transparent = inner.kind === 'script' || (inner.kind === 'argv' && inner.transparent);
+    this.commands.push({ argv: words, text, transparent });
+    this.within(inner, depth);
+  }
+
+  private within(inner: Inner, depth: number): void {
+    if (depth >= bounds.depth) {
+      if (inner.kind !== 'none') this.unknown.add('What so deeply nested a command does');
+    } else if (inner.kind === 'argv') {
+      this.command(inner.argv, inner.argv.map((word) => word ?? '…').join(' '), depth + 1, true);
+    } else if (inner.kind === 'script') this.script(inner.script, depth + 1);
+    else if (inner.kind === 'several') for (const one of inner.inner) this.within(one, depth);
+    else if (inner.kind === 'unknown') this.unknown.add(inner.why);
+  }
+
+  private assigned(name: string): void {
+    if (!harmlessVariables.has(name)) this.unknown.add(`What the programs do with "${name}" set`);
+  }
+
+  private redirect(node: Redirection): void {
+    if (node.type === 'HereDoc') {
+      if (!node.closing) this.unknown.add('Where a here-document ends');
+      return;
+    }
+    if (node.type === 'HereString') return;
+    const target = node.target && valueOfWord(node.target);
+    if (node.descriptor?.type === 'FileDescriptorVariable') this.unknown.add('Where a redirection leads');
+    // A number after `>&` names an open file, no file of that name.
+    if ((node.operator === '>&' || node.operator === '<&') && target && /^(\d+-?|-)$/.test(target)) return;
+    if (typeof target !== 'string') this.unknown.add('Where a redirection leads');
+    else if (/^\/dev\/(tcp|udp)\//.test(target)) this.unknown.add('What is sent over the network');
+    this.redirects.push({ target: target ?? null, writes: node.operator !== '<' && node.operator !== '<&' });
+  }
+
+  private parameter(
+    operation: { readonly type: string; readonly operator: string } | undefined,
+    prefix: '!' | '#' | undefined,
+    indexed: boolean,
+  ): void {
+    const assigns = operation?.type === 'Default' && operation.operator.includes('=');
+    if (assigns || prefix === '!' || indexed || operation?.type === 'Transform' || operation?.type === 'Unknown') {
+      this.unknown.add('What a parameter expansion does');
+    }
+    if (operation?.type === 'Slice') this.unknown.add('What an arithmetic expression evaluates');
+  }
+
+  /** The parser forgives; this does not: between the parts it found may stand nothing but separators. */
+  private nothingDropped(root: ParsedScript, source: string): void {
+    const covered = new Uint8Array(source.length);
+    const mark = (pos: number, end: number) => covered.fill(1, Math.max(0, pos), end);
+    const visit = (node: SyntaxNode) => {
+      if (node.type === 'Statement') mark(node.pos, node.end);
+      if (node.type === 'HereDoc') {
+        mark(node.body.pos, node.body.end);
+        if (node.closing) mark(node.closing.pos, node.closing.end);
+      }
+      if (node.type !== 'Script' || node === root) forEachChild(node, visit);
+    };
+    visit(root);
+    let rest = '';
+    for (let at = root.pos; at < Math.min(root.end, source.length); at++) rest += covered[at] ? 'x' : source[at];
+    const bare = rest.replace(/(^|[\sx;&])#[^\n]*/g, '$1').replace(/\\\n/g, '');
+    if (/[^x\s;&]/.test(bare)) this.unknown.add('What a line with a syntax error does');
+  }
+}
+
+/** A word's value where every shell would agree on it, else null. */
+function valueOfWord(word: Word): Argument {
+  if (!word.parts) return word.value;
+  let value = '';
+  for (const [index, part] of word.parts.entries()) {
+    switch (part.type) {
+      case 'Literal':
+      case 'SingleQuoted':
+        value += part.value;
+        break;
+      case 'Glob':
+        // A pattern in front could expand to the name of a file that reads as an option.
+        if (index === 0) return null;
+        value += part.text;
+        break;
+      case 'DoubleQuoted':
+        for (const child of part.parts) {
+          if (child.type !== 'Literal') return null;
+          value += child.value;
+        }
+        break;
+      default:
+        return null;
+    }
+  }
+  const pattern = word.parts.some((part) => part.type === 'Glob');
+  return pattern && value.startsWith('-') ? null : value;
+}

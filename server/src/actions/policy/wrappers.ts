@@ -1,0 +1,173 @@
+import { programName } from './programs.ts';
+
+/** A word of a command: null where only the running shell knows it. */
+export type Argument = string | null;
+
+/** What a command runs in turn. */
+export type Inner =
+  | { readonly kind: 'none' }
+  /** The command is only a coat: it needs no rule of its own where `transparent`. */
+  | { readonly kind: 'argv'; readonly argv: readonly Argument[]; readonly transparent: boolean }
+  | { readonly kind: 'script'; readonly script: string }
+  | { readonly kind: 'several'; readonly inner: readonly Inner[] }
+  | { readonly kind: 'unknown'; readonly why: string };
+
+const none: Inner = { kind: 'none' };
+const unknown = (why: string): Inner => ({ kind: 'unknown', why });
+
+/** Options of a coat: those that stand alone, and those that take the next word. */
+interface Coat {
+  readonly alone?: RegExp;
+  readonly valued?: RegExp;
+  /** Words between the options and the command, as the duration of `timeout`. */
+  readonly operands?: number;
+  /** Adds nothing to what the inner command may do. */
+  readonly transparent?: boolean;
+}
+
+const coats: Readonly<Record<string, Coat>> = {
+  nohup: { transparent: true },
+  time: { alone: /^-[pv]$/, transparent: true },
+  nice: { alone: /^(-\d+|--adjustment=-?\d+|-n-?\d+)$/, valued: /^-n$/, transparent: true },
+  ionice: { alone: /^-([ct]\d*|n\d)$/, valued: /^-[cn]$/, transparent: true },
+  timeout: {
+    alone: /^(-v|--verbose|--foreground|--preserve-status|--(kill-after|signal)=\w+|-[ks]\w+)$/,
+    valued: /^-[ks]$/,
+    operands: 1,
+    transparent: true,
+  },
+  stdbuf: { alone: /^-[ioe][L0-9]+[KMG]?$/, valued: /^-[ioe]$/, transparent: true },
+  setsid: { alone: /^-[cfw]$/ },
+  sudo: { alone: /^-[AbEHnPSk]+$/, valued: /^-[ugCpT]$/ },
+  doas: { alone: /^-n$/, valued: /^-u$/ },
+  exec: { alone: /^-[cl]$/, valued: /^-a$/ },
+  builtin: {},
+  chroot: { operands: 1 },
+  busybox: {},
+  toybox: {},
+  taskset: { operands: 1 },
+  caffeinate: { alone: /^-[dimsu]+$/ },
+  strace: { alone: /^-f+$/, valued: /^-[eop]$/ },
+  unbuffer: { alone: /^-p$/ },
+};
+
+const shells = new Set(['sh', 'bash', 'dash', 'zsh', 'ksh', 'mksh', 'ash', 'rbash', 'fish', 'csh', 'tcsh']);
+
+/** Programs that run what they read somewhere else, or on another machine. */
+const opaque = new Set([
+  'watch',
+  'parallel',
+  'script',
+  'su',
+  'runuser',
+  'ssh',
+  'flock',
+  'entr',
+  'unshare',
+  'nsenter',
+  'systemd-run',
+  'at',
+  'batch',
+  'crontab',
+  'expect',
+  'tmux',
+  'screen',
+  'gdb',
+  'powershell',
+  'pwsh',
+  'cmd',
+  'wsl',
+  'osascript',
+  'start',
+  'coproc',
+]);
+
+/** What a simple command runs in turn, as far as its words tell. */
+export function innerOf(argv: readonly Argument[]): Inner {
+  const [name, ...args] = argv;
+  if (!name) return none;
+  const program = programName(name);
+  if (program === 'eval') return joined(args, 'What "eval" runs');
+  if (program === 'trap') return args.length < 2 ? none : joined(args.slice(0, 1), 'What "trap" runs');
+  if (program === 'command') return commandOf(args);
+  if (program === 'env') return envOf(args);
+  if (program === 'xargs') return xargsOf(args);
+  if (program === 'find' || program === 'fd') return findOf(args);
+  if (shells.has(program)) return shellOf(program, args);
+  if (opaque.has(program)) return unknown(`What "${program}" runs in turn`);
+  const coat = Object.hasOwn(coats, program) ? coats[program] : undefined;
+  return coat ? behind(program, args, coat) : none;
+}
+
+function behind(program: string, args: readonly Argument[], coat: Coat): Inner {
+  let at = 0;
+  for (; at < args.length; at++) {
+    const arg = args[at];
+    if (typeof arg !== 'string') return unknown(`What "${program}" runs`);
+    if (arg === '--') {
+      at++;
+      break;
+    }
+    if (!arg.startsWith('-')) break;
+    if (coat.valued?.test(arg)) at++;
+    else if (!coat.alone?.test(arg)) return unknown(`What "${program} ${arg}" runs`);
+  }
+  const rest = args.slice(at + (coat.operands ?? 0));
+  return rest.length === 0 ? none : { kind: 'argv', argv: rest, transparent: coat.transparent ?? false };
+}
+
+function commandOf(args: readonly Argument[]): Inner {
+  if (args[0] === '-v' || args[0] === '-V') return none;
+  return behind('command', args, { transparent: true });
+}
+
+function envOf(args: readonly Argument[]): Inner {
+  // Assignments stay at the front: the caller reads them as it does those before any command.
+  return behind('env', args, { alone: /^(-i|--ignore-environment|-u\w+|--unset=\w+)$/, valued: /^-u$/ });
+}
+
+function xargsOf(args: readonly Argument[]): Inner {
+  const inner = behind('xargs', args, {
+    alone: /^(-[0rtx]+|--null|--no-run-if-empty|-[nPLs]\d+|-I\S+|-d.+|--max-\w+=\d+)$/,
+    valued: /^-[nPLsIdE]$/,
+  });
+  // The words that it adds come from its input.
+  return inner.kind === 'argv' ? { ...inner, argv: [...inner.argv, null] } : inner;
+}
+
+function findOf(args: readonly Argument[]): Inner {
+  const inner: Inner[] = [];
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at];
+    if (typeof arg !== 'string' || !/^(-(exec|ok)(dir)?|-x|-X|--exec|--exec-batch)$/.test(arg)) continue;
+    const end = args.findIndex((word, index) => index > at && (word === ';' || word === '+'));
+    const words = args.slice(at + 1, end < 0 ? undefined : end);
+    inner.push({
+      kind: 'argv',
+      argv: words.map((word) => (word?.includes('{}') ? null : word)),
+      transparent: false,
+    });
+  }
+  return inner.length === 0 ? none : { kind: 'several', inner };
+}
+
+function shellOf(program: string, args: readonly Argument[]): Inner {
+  const known = program === 'sh' || program === 'bash' || program === 'dash';
+  for (let at = 0; at < args.length; at++) {
+    const arg = args[at];
+    if (typeof arg !== 'string') return unknown(`What "${program}" runs`);
+    if (/^-[eux]*c$/.test(arg)) {
+      const script = args[at + 1];
+      if (!known || typeof script !== 'string') return unknown(`What "${program} -c" runs`);
+      return { kind: 'script', script };
+    }
+    if (!/^(-[eux]+|--norc|--noprofile|--posix)$/.test(arg)) return unknown(`What "${program} ${arg}" runs`);
+  }
+  // Without a script it runs its input.
+  return unknown(`What "${program}" reads from its input and runs`);
+}
+
+function joined(args: readonly Argument[], what: string): Inner {
+  const words = args.filter((arg): arg is string => arg !== null);
+  return words.length === args.length ? { kind: 'script', script: words.join(' ') } : unknown(what);
+}

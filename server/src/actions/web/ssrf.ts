@@ -1,0 +1,260 @@
+import { lookup } from 'node:dns/promises';
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { isIP } from 'node:net';
+import { Readable } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import { notPublic, privateName } from './addresses.ts';
+
+/** Bytes of a body, as sent and as unpacked, and milliseconds of a whole fetch. From the issue: 5 MB and 20 s. */
+export const fetchBounds = { bytes: 5_000_000, ms: 20_000, redirects: 5 } as const;
+
+const ports: ReadonlySet<number> = new Set([80, 443, 8080, 8443]);
+
+/** Types whose text can be shown to a model. */
+const readable =
+  /^(text\/[\w.+-]+|application\/([\w.-]+\+)?(json|xml)|application\/(x?html|javascript|ecmascript|x-ndjson|yaml|x-yaml|toml|rtf|x-sh))$/;
+
+/** How the guard reaches the network. The defaults are the machine's own. */
+export interface Network {
+  /** All addresses of a name. */
+  readonly resolve?: (host: string) => Promise<readonly string[]>;
+  /** Where a connection to an address that passed really goes: a server of a test. */
+  readonly dial?: (address: string, port: number) => { readonly host: string; readonly port: number };
+}
+
+/** What to fetch and how far to go. */
+export interface GuardedFetch extends Network {
+  readonly signal: AbortSignal;
+  /** Asked for every host that a redirect leads to, before anything is sent there. */
+  readonly permitHost: (host: string) => boolean | Promise<boolean>;
+  readonly userAgent?: string;
+  readonly maxBytes?: number;
+  readonly timeoutMs?: number;
+}
+
+/** A page as it came. */
+export interface FetchedPage {
+  /** After redirects. */
+  readonly url: string;
+  readonly status: number;
+  /** Without parameters, in lower case. */
+  readonly contentType: string;
+  /** As declared; null where it is not. */
+  readonly charset: string | null;
+  readonly bytes: Buffer;
+}
+
+/** Where a URL leads once it was checked: connect to this address and to no other. */
+export interface Target {
+  readonly url: URL;
+  readonly address: string;
+  readonly port: number;
+}
+
+/**
+ * Checks a URL and every address of its host.
+ *
+ * @throws ProblemError `fetch_refused`, `fetch_failed` where the name has no address
+ */
+export async function checkedTarget(text: string, network: Network = {}): Promise<Target> {
+  if (text.length > 8192) throw refused('the address', 'it is too long');
+  // `URL` drops tabs and line ends and turns backslashes: what is checked must be what was written.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  if (/[\u0000-\u0020\u007f\\]/.test(text))
+    throw refused('the address', 'it has spaces, control characters or backslashes');
+  if (!URL.canParse(text)) throw refused('the address', 'it is not a URL');
+  const url = new URL(text);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw refused(url.protocol, 'only http and https are fetched');
+  if (url.username !== '' || url.password !== '') throw refused(url.hostname, 'it carries a user name or password');
+  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
+  if (!ports.has(port)) throw refused(url.host, `port ${port} is not one that pages are served on`);
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  if (isIP(host)) return { url, address: publicOnly(host, host), port };
+  const why = privateName(host);
+  if (why !== null) throw refused(host, `it is ${why}`);
+  const addresses = await (network.resolve ?? resolveAll)(host.replace(/\.+$/, ''));
+  const [first] = addresses.map((address) => publicOnly(address, host));
+  if (first === undefined) throw failed(host, 'it has no address');
+  return { url, address: first, port };
+}
+
+/**
+ * Fetches a page without ever connecting to anything but a public address: every hop is checked, and the
+ * connection goes to the very address that was.
+ *
+ * @throws ProblemError `fetch_refused`, `fetch_too_large`, `fetch_timeout`, `fetch_unreadable`, `fetch_failed`;
+ *   the signal's reason
+ */
+export async function guardedFetch(text: string, options: GuardedFetch): Promise<FetchedPage> {
+  const deadline = AbortSignal.timeout(options.timeoutMs ?? fetchBounds.ms);
+  const signal = AbortSignal.any([options.signal, deadline]);
+  const maxBytes = options.maxBytes ?? fetchBounds.bytes;
+  let next = text;
+  let from: URL | null = null;
+  try {
+    for (let hop = 0; hop <= fetchBounds.redirects; hop++) {
+      signal.throwIfAborted();
+      const target = await untilAborted(checkedTarget(next, options), signal);
+      const { url } = target;
+      if (from?.protocol === 'https:' && url.protocol === 'http:') {
+        throw refused(url.host, 'a redirect leads from https to http');
+      }
+      if (from && from.hostname !== url.hostname && !(await untilAborted(options.permitHost(url.hostname), signal))) {
+        throw refused(url.host, `a redirect leads there from ${from.host}, and it was not agreed to`);
+      }
+      const response = await send(target, options, signal);
+      try {
+        const { statusCode: status = 0, headers } = response;
+        if (![301, 302, 303, 307, 308].includes(status) || headers.location === undefined) {
+          return await pageOf(response, url, status, maxBytes, signal);
+        }
+        if (!URL.canParse(headers.location, url.href)) throw failed(url.host, 'its redirect is not a URL');
+        next = new URL(headers.location, url).href;
+        from = url;
+      } finally {
+        response.destroy();
+      }
+    }
+    throw refused(from?.host ?? 'the address', `it redirects more than ${fetchBounds.redirects} times`);
+  } catch (error) {
+    options.signal.throwIfAborted();
+    if (error instanceof ProblemError) throw error;
+    if (deadline.aborted) {
+      const ms = options.timeoutMs ?? fetchBounds.ms;
+      throw problem('fetch_timeout', 504, 'Timed out', `The page did not arrive within ${ms / 1000} s.`);
+    }
+    throw failed(from?.host ?? next, error instanceof Error ? error.message : 'unknown error', error);
+  }
+}
+
+async function resolveAll(host: string): Promise<string[]> {
+  return (await lookup(host, { all: true })).map(({ address }) => address);
+}
+
+function publicOnly(address: string, host: string): string {
+  const why = notPublic(address);
+  if (why !== null) throw refused(host, `its address is that of ${why}`);
+  return address;
+}
+
+function send(target: Target, options: GuardedFetch, signal: AbortSignal): Promise<IncomingMessage> {
+  const { url, address, port } = target;
+  const secure = url.protocol === 'https:';
+  const place = options.dial?.(address, port) ?? { host: address, port };
+  const name = url.hostname.replace(/^\[|\]$/g, '').replace(/\.+$/, '');
+  return new Promise((resolve, reject) => {
+    const request = (secure ? httpsRequest : httpRequest)({
+      ...place,
+      // An own agent: no connection of others is used again, and no proxy of the environment.
+      agent: secure ? new HttpsAgent({ keepAlive: false }) : new HttpAgent({ keepAlive: false }),
+      method: 'GET',
+      path: `${url.pathname}${url.search}`,
+      // The certificate must be that of the name, though the connection goes to the address.
+      ...(secure && !isIP(name) ? { servername: name } : {}),
+      headers: {
+        host: url.host,
+        'user-agent': options.userAgent ?? 'DevLM',
+        accept: 'text/html,application/xhtml+xml,text/*;q=0.9,application/json;q=0.8,*/*;q=0.1',
+        'accept-encoding': 'gzip, deflate, br',
+      },
+      signal,
+    });
+    request.once('response', resolve);
+    request.on('error', reject);
+    request.end();
+  });
+}
+
+async function pageOf(
+  response: IncomingMessage,
+  url: URL,
+  status: number,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<FetchedPage> {
+  const [type = '', ...parameters] = (response.headers['content-type'] ?? '').split(';').map((part) => part.trim());
+  const contentType = type.toLowerCase();
+  if (contentType !== '' && !readable.test(contentType)) {
+    const detail = `${url.host} answered with ${contentType}, which is not text.`;
+    throw problem('fetch_unreadable', 415, 'Not text', detail);
+  }
+  if (Number(response.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(url, maxBytes);
+  const bytes = await bodyOf(response, url, maxBytes, signal);
+  const charset = parameters.map((part) => /^charset="?([\w.:-]+)"?$/i.exec(part)?.[1]).find(Boolean) ?? null;
+  return { url: url.href, status, contentType, charset: charset?.toLowerCase() ?? null, bytes };
+}
+
+/** The unpacked body. Both what arrives and what it unpacks to are counted while they stream. */
+async function bodyOf(response: IncomingMessage, url: URL, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
+  const encoding = (response.headers['content-encoding'] ?? '').trim().toLowerCase();
+  const unpack = {
+    '': null,
+    identity: null,
+    gzip: createGunzip,
+    'x-gzip': createGunzip,
+    deflate: createInflate,
+    br: createBrotliDecompress,
+  }[encoding];
+  if (unpack === undefined) throw failed(url.host, `its encoding "${encoding.slice(0, 50)}" is not known`);
+  const counted = Readable.from(bounded(response, url, maxBytes), { objectMode: false });
+  const unpacked = unpack ? unpack() : null;
+  const stop = () => {
+    const reason: unknown = signal.reason;
+    const error = reason instanceof Error ? reason : new Error('aborted');
+    response.destroy(error);
+    unpacked?.destroy(error);
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    if (unpacked) {
+      counted.on('error', (error) => unpacked.destroy(error));
+      counted.pipe(unpacked);
+    }
+    const chunks: Buffer[] = [];
+    for await (const chunk of bounded(unpacked ?? counted, url, maxBytes)) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    counted.destroy();
+    unpacked?.destroy();
+  }
+}
+
+async function* bounded(stream: AsyncIterable<Buffer>, url: URL, maxBytes: number): AsyncGenerator<Buffer> {
+  let total = 0;
+  for await (const chunk of stream) {
+    total += chunk.length;
+    if (total > maxBytes) throw tooLarge(url, maxBytes);
+    yield chunk;
+  }
+}
+
+/** A promise that cannot be stopped, no longer waited for once the signal fires. */
+async function untilAborted<T>(work: T | Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const stop = () => reject(signal.reason);
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+const problem = (code: string, status: number, title: string, detail: string, cause?: unknown) =>
+  new ProblemError({ code, status, title, detail }, { cause });
+const refused = (what: string, why: string) =>
+  problem('fetch_refused', 403, 'Not fetched', `DevLM does not fetch from ${what.slice(0, 200)}: ${why}.`);
+const failed = (what: string, why: string, cause?: unknown) =>
+  problem(
+    'fetch_failed',
+    502,
+    'Fetch failed',
+    `The page of ${what.slice(0, 200)} could not be fetched: ${why}.`,
+    cause,
+  );
+const tooLarge = (url: URL, bytes: number) =>
+  problem('fetch_too_large', 413, 'Too large', `The page of ${url.host} is larger than ${bytes} bytes.`);

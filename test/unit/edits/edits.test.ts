@@ -1,0 +1,72 @@
+import { expect, test } from 'vitest';
+import { compareAndSwap } from '../../../server/src/actions/edits/changes.ts';
+import { commonLines } from '../../../server/src/actions/edits/common-lines.ts';
+import { applyEdit } from '../../../server/src/actions/edits/edit.ts';
+import { hunksOf } from '../../../server/src/actions/edits/hunks.ts';
+import { parsePatch } from '../../../server/src/actions/edits/patch.ts';
+import { decode, lineEndsOf } from '../../../server/src/actions/edits/text-file.ts';
+import { outcomeOf, rightOf } from './case.ts';
+import { corpus } from './corpus/all.ts';
+
+test.each(corpus.map((each) => [each.name, each] as const))('%s', (_, each) => {
+  expect(outcomeOf(each)).toEqual(rightOf(each));
+});
+
+test('the corpus has 300 cases or more, none of them twice', () => {
+  expect(corpus.length).toBeGreaterThanOrEqual(300);
+  const asked = corpus.map(({ files, ask }) =>
+    JSON.stringify([Object.entries(files).map(([path, content]) => [path, content && Buffer.from(content)]), ask]),
+  );
+  expect(asked.filter((each, index) => asked.indexOf(each) !== index)).toEqual([]);
+  const names = corpus.map(({ name, ask }) => `${typeof ask} ${typeof ask === 'string' && ask.slice(0, 3)} ${name}`);
+  expect(names.filter((each, index) => names.indexOf(each) !== index)).toEqual([]);
+});
+
+test('a refusal names the lines and shows what is there', () => {
+  expect(applyEdit('a\nfoo\nb\nfoo\n', { oldText: 'foo', newText: 'bar' })).toMatchObject({ lines: [2, 4] });
+  const near = applyEdit('x\nconst total = sum(items);\n', { oldText: 'const total = sum(item);', newText: 'y' });
+  expect(near).toMatchObject({
+    code: 'near-miss',
+    lines: [2],
+    message: expect.stringContaining('const total = sum(items);'),
+  });
+  expect(parsePatch('*** Begin Patch\n*** Update File: a\n@@\nx\n*** End Patch')).toMatchObject({
+    code: 'malformed',
+    lines: [4],
+  });
+  const move = '*** Begin Patch\n*** Update File: a\n*** Move to: b\n@@\n-x\n+y\n*** End Patch';
+  expect(parsePatch(move)).toMatchObject({
+    lines: [3],
+    message: expect.stringContaining('delete the old one'),
+  });
+});
+
+test('a file that changed since is refused with the change', () => {
+  const read = decode(Buffer.from('a\nb\n'));
+  if (!read.ok) throw new Error('not text');
+  expect(compareAndSwap(read, Buffer.from('a\nc\n'))).toMatchObject({
+    code: 'changed',
+    message: expect.stringContaining('-b\n+c'),
+  });
+  expect(compareAndSwap(read, undefined)).toMatchObject({ code: 'changed' });
+  expect(compareAndSwap(read, Buffer.from('a\nb\n'))).toBeUndefined();
+});
+
+test('line ends are told apart', () => {
+  const kinds = ['', 'a\n', 'a\r\n', 'a\r', 'a\r\nb\n', 'a\r\r\n', '\n\r'].map(lineEndsOf);
+  expect(kinds).toEqual(['none', 'lf', 'crlf', 'cr', 'mixed', 'mixed', 'mixed']);
+});
+
+test('two changes far apart in a long file are two hunks', () => {
+  const lines = Array.from({ length: 20_000 }, (_, index) => (index % 3 ? `line ${index}` : '}'));
+  const before = `${lines.join('\n')}\n`;
+  const after = `${lines.with(10, 'ten').with(19_990, 'more').join('\n')}\n`;
+  expect(hunksOf(before, after).map(({ line, after: to }) => [line, to])).toEqual([
+    [10, 'ten\n'],
+    [19_990, 'more\n'],
+  ]);
+  expect(commonLines(['a', 'x', 'b'], ['a', 'y', 'b'], 0)).toEqual([
+    [0, 0],
+    [2, 2],
+  ]);
+});

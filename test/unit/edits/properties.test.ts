@@ -1,0 +1,257 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { planChanges } from '../../../server/src/actions/edits/changes.ts';
+import { applyEdit, applyEdits, type Edit } from '../../../server/src/actions/edits/edit.ts';
+import { hunksOf, shownDiff, withHunks } from '../../../server/src/actions/edits/hunks.ts';
+import { parsePatch } from '../../../server/src/actions/edits/patch.ts';
+import { decode, encode } from '../../../server/src/actions/edits/text-file.ts';
+
+const pieces = [
+  'a',
+  'b',
+  'c',
+  'd',
+  'e1',
+  'f2',
+  'g3',
+  ' ',
+  '  ',
+  '\t',
+  '\n',
+  '\n',
+  '\r\n',
+  '\r',
+  '“',
+  '"',
+  'é',
+  'e\u0301',
+  '👍',
+  'if x:',
+  '}',
+];
+const text = fc.array(fc.constantFrom(...pieces), { maxLength: 30 }).map((parts) => parts.join(''));
+/** A text and a part of it, as a model would give it: line ends as \n, sometimes another indentation. */
+const textAndPart = fc
+  .tuple(text, fc.nat(60), fc.nat(30), fc.constantFrom('', ' ', '\t'))
+  .map(([file, from, length, indent]) => {
+    const part = file.replace(/\r\n?/g, '\n').slice(from % (file.length + 1), (from % (file.length + 1)) + length + 1);
+    return [file, indent + part] as const;
+  });
+const mark = fc.constantFrom(
+  ' ',
+  '+',
+  '-',
+  '',
+  '@@',
+  '@@ -1,2 +1,2 @@',
+  '*** Update File: ',
+  '*** End of File',
+  '\\ No',
+  '--- ',
+  '+++ ',
+);
+const patchText = fc.array(fc.tuple(mark, text).map(([first, rest]) => first + rest)).map((lines) => lines.join('\n'));
+
+test('an edit changes what it says and nothing else', () => {
+  let made = 0;
+  fc.assert(
+    fc.property(textAndPart, text, fc.boolean(), ([file, oldText], newText, replaceAll) => {
+      const result = applyEdit(file, { oldText, newText, replaceAll });
+      if (!result.ok) return;
+      made++;
+      let [from, shift] = [0, 0];
+      for (const { start, end, text: written } of result.changes) {
+        expect(result.text.slice(from + shift, start + shift)).toBe(file.slice(from, start));
+        expect(result.text.slice(start + shift, start + shift + written.length)).toBe(written);
+        shift += written.length - (end - start);
+        from = end;
+      }
+      expect(result.text.slice(from + shift)).toBe(file.slice(from));
+      if (result.how !== 'exact' || replaceAll) return;
+      // Line ends aside, an exact edit is what replacing the one place gives.
+      const lf = (each: string) => each.replace(/\r\n?/g, '\n');
+      expect(lf(result.text)).toBe(lf(file).replace(lf(oldText), () => lf(newText)));
+    }),
+    { numRuns: 1500 },
+  );
+  expect(made).toBeGreaterThan(100);
+});
+
+/** Lines of which many are alike, at several depths. */
+const codeLines = fc.array(
+  fc
+    .tuple(fc.nat(3), fc.constantFrom('', 'a = 1', 'b()', 'if x:', '}', 'c = d', 'end'), fc.nat(60))
+    .map(([depth, words, n]) => (words === '' ? '' : '  '.repeat(depth) + words + (n < 20 ? '' : n))),
+  { minLength: 4, maxLength: 16 },
+);
+
+test('a block remembered with other white space lands where it was, or nowhere', () => {
+  let made = 0;
+  fc.assert(
+    fc.property(codeLines, fc.nat(), fc.nat(5), fc.nat(), fc.nat(3), fc.boolean(), (lines, a, b, c, memory, more) => {
+      const from = a % lines.length;
+      const old = lines.slice(from, from + b + 1);
+      const changed = c % old.length;
+      if (old[changed] === '') return;
+      const indent = /^ */.exec(old[changed] ?? '')?.[0] ?? '';
+      const next = old.toSpliced(changed, 1, `${indent}NEW`, ...(more ? [`${indent}MORE`] : []));
+      const depth = Math.min(...old.filter(Boolean).map((line) => line.length - line.trimStart().length));
+      const remembered = (line: string) => [line, line && `    ${line}`, line.slice(depth), `${line} `][memory] ?? line;
+      const asText = (all: readonly string[]) => all.map((line) => `${line}\n`).join('');
+      const oldText = asText(old.map(remembered));
+      // What is there to the letter is what was meant, wherever it was taken from.
+      if (memory !== 0 && old.map(remembered).some((line) => line.trim() !== '' && lines.includes(line))) return;
+      const newText = asText(next.map((line) => (memory === 3 ? line : remembered(line))));
+      const result = applyEdit(asText(lines), { oldText, newText });
+      if (!result.ok) return;
+      made++;
+      // A line that stays keeps its bytes; only where the edit said so is there another text.
+      const right = asText(lines.toSpliced(from, old.length, ...next));
+      expect(result.text).toBe(right);
+    }),
+    { numRuns: 4000 },
+  );
+  expect(made).toBeGreaterThan(500);
+});
+
+test('sequences of edits with before-images undo to the exact bytes', () => {
+  const asked: fc.Arbitrary<Edit> = fc.record({ oldText: text, newText: text, replaceAll: fc.boolean() });
+  let steps = 0;
+  fc.assert(
+    fc.property(
+      text,
+      fc.constantFrom('utf8', 'utf16le', 'utf16be'),
+      fc.array(asked, { minLength: 1, maxLength: 8 }),
+      fc.array(fc.tuple(fc.nat(40), fc.nat(10)), { minLength: 8, maxLength: 8 }),
+      (content, encoding, edits, cuts) => {
+        const first = encode(content, { encoding, bom: true });
+        if (!first.ok) throw new Error(first.message);
+        const images: Uint8Array[] = [];
+        let now = first.bytes;
+        for (const [index, each] of edits.entries()) {
+          const file = decode(now);
+          if (!file.ok) throw new Error(file.message);
+          const [from, length] = cuts[index] ?? [0, 0];
+          const oldText = file.text.slice(from, from + length + 1);
+          const plan = planChanges(new Map([['f', now]]), [{ path: 'f', edits: [{ ...each, oldText }] }]);
+          const bytes = plan.ok ? plan.changes[0]?.bytes : undefined;
+          if (!plan.ok || !bytes) continue;
+          expect(plan.changes[0]?.baseHash).toBe(file.hash);
+          images.push(Buffer.from(now));
+          now = bytes;
+          steps++;
+        }
+        // Undone through the hunks of the difference, which is how a person rejects what was made.
+        for (const image of images.reverse()) {
+          const [before, after] = [decode(image), decode(now)];
+          if (!before.ok || !after.ok) throw new Error('not text');
+          const undone = encode(
+            withHunks(after.text, hunksOf(after.text, before.text), new Set(hunksOf(after.text, before.text).keys())),
+            after,
+          );
+          if (!undone.ok) throw new Error(undone.message);
+          now = undone.bytes;
+          expect(Buffer.compare(now, image)).toBe(0);
+        }
+        expect(Buffer.compare(now, first.bytes)).toBe(0);
+      },
+    ),
+    { numRuns: 200 },
+  );
+  expect(steps).toBeGreaterThan(100);
+});
+
+test('any accepted hunks, and all or none of them, give exact texts', () => {
+  fc.assert(
+    fc.property(text, text, fc.nat(), (before, after, bits) => {
+      const hunks = hunksOf(before, after);
+      expect(withHunks(before, hunks, new Set())).toBe(before);
+      expect(withHunks(before, hunks, new Set(hunks.keys()))).toBe(after);
+      const some = new Set([...hunks.keys()].filter((index) => (bits >> (index % 31)) & 1));
+      const rest = hunks.filter((_, index) => !some.has(index));
+      // Accepting some and then the others is accepting all; rejected ones are untouched before.
+      let expected = '';
+      let line = 0;
+      const lines = before.match(/[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$/g) ?? [];
+      for (const [index, hunk] of hunks.entries()) {
+        while (line < hunk.line) expected += lines[line++] ?? '';
+        expected += some.has(index) ? hunk.after : hunk.before;
+        line += hunk.before.match(/[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$/g)?.length ?? 0;
+      }
+      expected += lines.slice(line).join('');
+      expect(withHunks(before, hunks, some)).toBe(expected);
+      if (rest.length === 0) expect(expected).toBe(after);
+    }),
+    { numRuns: 800 },
+  );
+});
+
+test('bytes that are text come back as they were, and no bytes throw', () => {
+  let accepted = 0;
+  const marks = fc.constantFrom([], [0xef, 0xbb, 0xbf], [0xff, 0xfe], [0xfe, 0xff]);
+  const rest = fc.oneof(
+    fc.uint8Array({ maxLength: 40 }),
+    fc.string({ unit: 'binary', maxLength: 20 }).map((each) => new Uint8Array(Buffer.from(each, 'utf8'))),
+    fc.string({ unit: 'binary', maxLength: 20 }).map((each) => new Uint8Array(Buffer.from(each, 'utf16le'))),
+  );
+  fc.assert(
+    fc.property(marks, rest, (first, more) => {
+      const bytes = new Uint8Array([...first, ...more]);
+      const file = decode(bytes);
+      if (!file.ok) return;
+      accepted++;
+      const back = encode(file.text, file);
+      expect(back.ok && Buffer.compare(back.bytes, bytes)).toBe(0);
+    }),
+    { numRuns: 2000 },
+  );
+  expect(accepted).toBeGreaterThan(200);
+});
+
+test('nothing that is given as edits or as a patch throws', () => {
+  const wild = fc.oneof(text, fc.string({ unit: 'binary', maxLength: 30 }));
+  const any: fc.Arbitrary<Edit> = fc.record({
+    oldText: wild,
+    newText: wild,
+    replaceAll: fc.boolean(),
+    startLine: fc.integer({ min: -2, max: 9 }),
+    wholeLines: fc.boolean(),
+    within: fc.array(text, { maxLength: 2 }),
+    atEnd: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(wild, fc.array(any, { maxLength: 4 }), patchText, (file, edits, body) => {
+      const result = applyEdits(file, edits);
+      if (result.ok) shownDiff(file, result.text);
+      for (const patch of [
+        body,
+        `*** Begin Patch\n*** Update File: f\n${body}\n*** End Patch`,
+        `--- f\n+++ f\n${body}`,
+      ]) {
+        const parsed = parsePatch(patch);
+        if (parsed.ok) planChanges(new Map([['f', Buffer.from(file.toWellFormed())]]), parsed.wanted);
+      }
+    }),
+    { numRuns: 800 },
+  );
+});
+
+test('repetitive texts take bounded time', () => {
+  const texts = ['a', 'ab', 'x\n', '  x\n', '}\n', 'x\r\n', '“x”\n', 'é\n', 'x\n\n'].map((part) => part.repeat(60_000));
+  for (const file of texts) {
+    for (const oldText of [
+      file.slice(0, 400),
+      `${file.slice(0, 3000)}!`,
+      `!${file.slice(0, 3000)}\n`,
+      '"x"\n'.repeat(300),
+      `x\n${'y\n'.repeat(300)}`,
+    ]) {
+      const from = performance.now();
+      applyEdit(file, { oldText, newText: `${oldText}z\n` });
+      applyEdit(file, { oldText, newText: `z\n${oldText}`, replaceAll: true });
+      applyEdit(file, { oldText, newText: 'z\n', within: ['x'], wholeLines: true });
+      // Tens of milliseconds where the machine is idle; a quadratic search takes minutes.
+      expect(performance.now() - from).toBeLessThan(3000);
+    }
+  }
+}, 60_000);
