@@ -4,6 +4,14 @@ import { defineConfig } from 'vitest/config';
 /** The parts of `npm test`, each a folder below test/. */
 const parts = ['unit', 'contract', 'integration', 'vscode'] as const;
 
+/** Run once, before the tests of a part. */
+const setUps: Record<(typeof parts)[number], string[]> = {
+  unit: [],
+  contract: ['test/support/docker-global-setup.ts'],
+  integration: ['test/support/docker-global-setup.ts'],
+  vscode: ['test/support/docker-global-setup.ts', 'test/support/vscode/global-setup.ts'],
+};
+
 export default defineConfig({
   // The oldest Node that runs the server knows no `using` yet.
   oxc: { target: 'node22' },
@@ -15,9 +23,10 @@ export default defineConfig({
       test: {
         name,
         include: [`test/${name}/**/*.test.ts`],
+        globalSetup: setUps[name],
         ...(name === 'unit' ? {} : { testTimeout: 30_000, hookTimeout: 60_000 }),
         // One editor at a time: each is a server, an extension host and a browser.
-        ...(name === 'vscode' ? { globalSetup: 'test/support/vscode/global-setup.ts', fileParallelism: false } : {}),
+        ...(name === 'vscode' ? { fileParallelism: false } : {}),
       },
     })),
   },

@@ -1,6 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { run } from './run.ts';
+
+const isLinux = process.platform === 'linux';
 
 /** A program that tests need and that npm does not bring. */
 export interface Need {
@@ -8,10 +10,15 @@ export interface Need {
   /** Package of Debian and Ubuntu. */
   readonly apt: string;
   readonly isThere: () => boolean;
+  /** Tests run without it, and more of them with it: it is installed where that is easy, and never missed. */
+  readonly optional?: true;
 }
 
 export const needs = {
+  bubblewrap: { name: 'bubblewrap', apt: 'bubblewrap', isThere: () => !isLinux || onPath('bwrap') !== null },
   chromium: { name: 'Chromium', apt: 'chromium', isThere: () => findChromium() !== null },
+  docker: { name: 'Docker', apt: 'docker.io', isThere: () => findDocker() !== null },
+  gvisor: { name: 'gVisor', apt: 'runsc', isThere: () => onPath('runsc') !== null, optional: true },
   postgres: { name: 'PostgreSQL', apt: 'postgresql', isThere: () => findPostgres() !== null },
   python: { name: 'Python', apt: 'python3', isThere: () => onPath('python3') !== null },
 } satisfies Record<string, Need>;
@@ -38,6 +45,19 @@ export function findPostgres(): string | null {
   return versions.map((version) => join(debian, version, 'bin')).find((bin) => existsSync(join(bin, 'initdb'))) ?? null;
 }
 
+/**
+ * The Docker engine for tests: the one that `DEVLM_TEST_DOCKER_HOST` or `DOCKER_HOST` names, else the
+ * program to start a private one with, else the one that this user may reach at the usual place.
+ */
+export function findDocker(): { host: string; program?: never } | { host?: never; program: string } | null {
+  const given = process.env['DEVLM_TEST_DOCKER_HOST'] || process.env['DOCKER_HOST'];
+  if (given) return { host: given };
+  const program = isLinux && process.getuid?.() === 0 ? onPath('dockerd') : null;
+  if (program) return { program };
+  const socket = '/var/run/docker.sock';
+  return isAccessible(socket) ? { host: `unix://${socket}` } : null;
+}
+
 /** The first of the programs that is on the PATH. */
 export function onPath(...names: readonly string[]): string | null {
   const endings = process.platform === 'win32' ? ['.exe', '.cmd'] : [''];
@@ -59,21 +79,41 @@ export function onPath(...names: readonly string[]): string | null {
 export async function provide(wanted: readonly NeedName[]): Promise<{ name: NeedName; command: string }[]> {
   const missing = wanted.filter((name) => !needs[name].isThere());
   if (missing.length === 0) return [];
-  const packages = missing.map((name) => needs[name].apt);
   if (isDebian() && process.getuid?.() === 0) {
-    console.log(`Installing ${packages.join(', ')} with apt-get (once) ...`);
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    const install = ['install', '-y', '-q', '--no-install-recommends', ...packages];
-    let { code, output } = await run('apt-get', install, { env });
-    if (code !== 0) {
-      await run('apt-get', ['update', '-q'], { env });
-      ({ code, output } = await run('apt-get', install, { env }));
-    }
-    if (code !== 0) console.error(output.slice(-2000));
+    // Apart, so that a distribution without an optional one still gets the others.
+    await install(missing.filter((name) => !isOptional(needs[name])));
+    await install(missing.filter((name) => isOptional(needs[name])));
   }
   return missing
-    .filter((name) => !needs[name].isThere())
+    .filter((name) => !needs[name].isThere() && !isOptional(needs[name]))
     .map((name) => ({ name, command: installCommand(needs[name]) }));
+}
+
+async function install(names: readonly NeedName[]): Promise<void> {
+  if (names.length === 0) return;
+  const packages = names.map((name) => needs[name].apt);
+  console.log(`Installing ${packages.join(', ')} with apt-get (once) ...`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const args = ['install', '-y', '-q', '--no-install-recommends', ...packages];
+  let { code, output } = await run('apt-get', args, { env });
+  if (code !== 0) {
+    await run('apt-get', ['update', '-q'], { env });
+    ({ code, output } = await run('apt-get', args, { env }));
+  }
+  if (code !== 0) console.error(output.slice(-2000));
+}
+
+function isOptional(need: Need): boolean {
+  return need.optional === true;
+}
+
+function isAccessible(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function installCommand({ name, apt }: Need): string {

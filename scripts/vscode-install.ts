@@ -72,7 +72,7 @@ export async function installNode22(say: Say = console.log): Promise<string> {
 }
 
 /** Fills a temporary folder and gives it its name at the end, so that a half-done one is never used. */
-async function installOnce(name: string, fill: (temporary: string) => Promise<void>): Promise<string> {
+export async function installOnce(name: string, fill: (temporary: string) => Promise<void>): Promise<string> {
   const folder = join(testFolder, name);
   if (existsSync(folder)) return folder;
   await mkdir(dirname(folder), { recursive: true });

@@ -110,6 +110,10 @@ export class App implements CommandTarget, vscode.Disposable {
     await this.#ask({ kind: 'do', what: 'attach', files: answer });
   }
 
+  async runSelection(): Promise<void> {
+    await (await this.core()).runSelection();
+  }
+
   async showLog(): Promise<void> {
     this.log.show(true);
   }
@@ -158,7 +162,7 @@ export class App implements CommandTarget, vscode.Disposable {
 
   async #load(): Promise<Core> {
     const { createCore } = await import('./core.ts');
-    const { extension, extensionUri, workspaceState } = this.#context;
+    const { extension, extensionUri, workspaceState, globalState } = this.#context;
     const bundle = process.env['DEVLM_SERVER_BUNDLE'] || vscode.Uri.joinPath(extensionUri, 'dist', 'server.mjs').fsPath;
     const core = createCore({
       version: String(extension.packageJSON.version),
@@ -166,6 +170,7 @@ export class App implements CommandTarget, vscode.Disposable {
       dataDir: settings.dataDir(),
       credential: async () => ({ apiKey: await this.key.read(), baseUrl: settings.baseUrl() }),
       memento: workspaceState,
+      machineMemento: globalState,
       defaults: settings.chatDefaults(),
       settings: settings.pageSettings,
       projectId: () => this.#projectId(),

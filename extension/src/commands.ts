@@ -15,6 +15,7 @@ export interface CommandTarget {
   attachSelection(): Promise<void>;
   /** @param args what VS Code passes for a file: the one under the pointer, then all that are selected */
   attachFile(...args: unknown[]): Promise<void>;
+  runSelection(): Promise<void>;
   showLog(): Promise<void>;
   restartServer(): Promise<void>;
   openWalkthrough(): Promise<void>;
@@ -78,6 +79,13 @@ export const commands: readonly Command[] = [
     icon: 'export',
     enablement: pageReadyContext,
     run: (target) => target.askPage('exportConversation'),
+  },
+  {
+    id: 'devlm.runSelection',
+    title: 'Run Selection in Sandbox',
+    icon: 'play',
+    enablement: 'editorIsOpen',
+    run: (target) => target.runSelection(),
   },
   { id: 'devlm.showLog', title: 'Show Log', icon: 'output', run: (target) => target.showLog() },
   {

@@ -4,12 +4,17 @@ import { ChatHost } from './chat/chat-host.ts';
 import type { Memento } from './chat/saved-view.ts';
 import { ViewStore } from './chat/saved-view.ts';
 import { runEditorAction } from './editor/actions.ts';
+import { provideStoredFiles } from './editor/diff.ts';
 import { pickFiles, readChosen, readSelection } from './editor/files.ts';
+import { askOpenNetwork } from './sandbox/ask-open-network.ts';
+import { Consent } from './sandbox/consent.ts';
+import { SelectionRuns } from './sandbox/selection-runs.ts';
 import { type Credential, ServerConnection } from './server/connection.ts';
 import { dataFolder } from './server/data-folder.ts';
 import { Launcher } from './server/launcher.ts';
 import type { Log, Translate } from './server/ports.ts';
 import { problemsOf } from './server/problems.ts';
+import { lendWorkspace } from './workspace/lend.ts';
 
 export interface CoreOptions {
   readonly version: string;
@@ -19,6 +24,8 @@ export interface CoreOptions {
   readonly dataDir: string;
   readonly credential: () => Promise<Credential>;
   readonly memento: Memento;
+  /** Of this machine, for all windows. */
+  readonly machineMemento: Memento;
   readonly defaults: Pick<SavedView, 'model' | 'thinking'>;
   readonly settings: () => PageSettings;
   readonly projectId: () => string | null;
@@ -32,6 +39,8 @@ export interface Core {
   readonly connection: ServerConnection;
   readonly host: ChatHost;
   readonly dataDir: string;
+  /** Runs what is selected in the active editor, or all of it. */
+  readonly runSelection: () => Promise<void>;
   /** The settings for new chats were changed: they count from now on, over what was picked before. */
   readonly defaultsChanged: (defaults: Pick<SavedView, 'model' | 'thinking'>) => void;
   readonly files: {
@@ -50,6 +59,15 @@ export function createCore(options: CoreOptions): Core {
   const launcher = new Launcher({ dataDir, bundle: options.serverBundle, version, log, problems });
   const connection = new ServerConnection({ launcher, credential: options.credential, version, problems, log, t });
   const views = new ViewStore(options.memento, options.defaults);
+  const consent = new Consent({
+    memento: options.machineMemento,
+    isTrusted: () => vscode.workspace.isTrusted,
+    ask: askOpenNetwork,
+    problems,
+  });
+  const storedFiles = provideStoredFiles(connection);
+  const lent = lendWorkspace({ connection, projectId: options.projectId, problems, log });
+  const runs = new SelectionRuns({ connection, consent, log, t });
   const saveView = (view: SavedView) => views.save(view);
   const host = new ChatHost({
     connection,
@@ -58,6 +76,7 @@ export function createCore(options: CoreOptions): Core {
     view: () => views.view,
     settings: options.settings,
     projectId: options.projectId,
+    consent,
     strings: vscode.l10n.bundle ?? {},
     onReady: options.onPageReady,
     log,
@@ -66,6 +85,7 @@ export function createCore(options: CoreOptions): Core {
   return {
     connection,
     host,
+    runSelection: () => runs.run(),
     dataDir,
     defaultsChanged: (defaults) => {
       views
@@ -74,7 +94,10 @@ export function createCore(options: CoreOptions): Core {
     },
     files: { selection: readSelection, chosen: readChosen, pick: pickFiles },
     dispose: () => {
+      storedFiles.dispose();
+      lent.dispose();
       host.dispose();
+      runs.dispose();
       connection.dispose();
     },
   };

@@ -1,14 +1,8 @@
 import * as z from 'zod';
+import { BlobHash, Id, ImageMediaType } from './ids.ts';
 import { limits } from './limits.ts';
 import { Problem } from './problem.ts';
-
-/** Ids are made by whoever creates the thing (UUIDs in practice), so that a retry is idempotent. */
-export const Id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'an id of 1 to 64 letters, digits, - or _');
-
-/** SHA-256 in hex: the address of a stored blob. */
-export const BlobHash = z.string().regex(/^[0-9a-f]{64}$/);
-
-export const ImageMediaType = z.enum(['image/png', 'image/jpeg', 'image/gif', 'image/webp']);
+import { Ask, AskAnswer, FileChange, ToolDetails } from './tools.ts';
 
 const TextAttachment = z.object({
   kind: z.enum(['file', 'selection']),
@@ -75,6 +69,8 @@ export type TurnOutcome = z.infer<typeof TurnOutcome>;
 
 const turnId = Id;
 const stepId = Id;
+/** The provider's id of a tool call. */
+const callId = z.string();
 const index = z.int().min(0);
 
 /**
@@ -166,8 +162,34 @@ export const EventBody = z.discriminatedUnion('type', [
     model: z.string(),
     requestId: z.string().optional(),
   }),
+  /** The turn waits for a person. Asked once a call; it holds across restarts. */
+  z.object({ type: z.literal('ask.opened'), turnId, stepId, callId, ask: Ask }),
+  /** The first answer counts; a second one is never written. */
+  z.object({ type: z.literal('ask.answered'), turnId, stepId, callId, answer: AskAnswer }),
+  /**
+   * The call is about to have its effect. After a crash it is not simply repeated: the changes it names
+   * are compared with the files, a run is looked up by its id.
+   */
+  z.object({
+    type: z.literal('tool.started'),
+    turnId,
+    stepId,
+    callId,
+    changes: z.array(FileChange).optional(),
+    executionId: Id.optional(),
+  }),
+  /** What the tool prints while it runs; shown, not sent to the model. */
+  z.object({ type: z.literal('tool.output'), turnId, stepId, callId, text: z.string() }),
   /** The result of a tool call that this side ran; failures are results too. */
-  z.object({ type: z.literal('tool.ended'), turnId, stepId, callId: z.string(), ok: z.boolean(), text: z.string() }),
+  z.object({
+    type: z.literal('tool.ended'),
+    turnId,
+    stepId,
+    callId,
+    ok: z.boolean(),
+    text: z.string(),
+    details: ToolDetails.optional(),
+  }),
   z.object({ type: z.literal('turn.ended'), turnId, outcome: TurnOutcome, problem: Problem.optional() }),
 ]);
 export type EventBody = z.infer<typeof EventBody>;

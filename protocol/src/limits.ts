@@ -13,6 +13,10 @@ export const limits = {
   attachmentChars: 200_000,
   /** Largest image, before base64. The Messages API refuses more than 5 MB of base64, a third longer. */
   imageBytes: (5 * 1024 * 1024 * 3) / 4,
+  /** Largest text file that a tool reads or writes. */
+  fileBytes: 4 * 1024 * 1024,
+  /** Longest result of a tool that the model reads, in UTF-16 code units. */
+  toolResultChars: 60_000,
   /** Longest title of a conversation, in UTF-16 code units. */
   titleChars: 200,
   /** Longest search text. */
@@ -29,4 +33,17 @@ export const limits = {
   streamPingMs: 15_000,
   /** A client that has read nothing for this long treats its event stream as dead. */
   streamSilenceMs: 40_000,
+  /** Most files of one program. */
+  executionFiles: 500,
+  /** All files of one program and its standard input together. */
+  executionInputBytes: 16 * 1024 * 1024,
+  /** Longest argument or variable of a program, in UTF-16 code units. */
+  executionArgumentChars: 32_768,
+  /** Most that is kept of what one program prints. */
+  executionOutputBytes: 16 * 1024 * 1024,
+  /** Most files that are kept of one run, and their bytes together. */
+  executionArtifacts: 50,
+  executionArtifactBytes: 8 * 1024 * 1024,
+  /** What a list or a notice brings of a run's output, in UTF-16 code units; the whole is behind its id. */
+  executionListChars: 20_000,
 } as const;

@@ -1,5 +1,7 @@
 import * as z from 'zod';
-import { Id, NewAttachment, ReceivedEvent } from './events.ts';
+import { NewAttachment, ReceivedEvent } from './events.ts';
+import { ExecutionEvent, ExecutionRequest } from './execution.ts';
+import { BlobHash, Id } from './ids.ts';
 import { limits } from './limits.ts';
 import { Problem } from './problem.ts';
 import { ServerNotice, UsageTotal } from './routes.ts';
@@ -62,6 +64,15 @@ export const EditorAction = z.discriminatedUnion('action', [
   z.object({ action: z.literal('readSelection') }),
   /** null; http(s), mailto and workspace files only */
   z.object({ action: z.literal('openLink'), href: z.string().max(4096) }),
+  /** null; shows what became of a file, from one stored content to another (null: no file) */
+  z.object({
+    action: z.literal('openDiff'),
+    path: z.string().min(1).max(4096),
+    before: BlobHash.nullable(),
+    after: BlobHash.nullable(),
+  }),
+  /** null; a workspace file, named as the agent does. `line` is 1-based */
+  z.object({ action: z.literal('openFile'), path: z.string().min(1).max(4096), line: z.int().min(1).optional() }),
   /** null; saves the conversation through the save dialog */
   z.object({ action: z.literal('exportConversation'), conversationId: Id }),
   /** null; runs one of a few commands of DevLM's own */
@@ -89,6 +100,11 @@ export const PageToHost = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('editor'), id: z.int(), action: EditorAction }),
   /** Events after `after` are wanted from now on; replaces the subscription before. null ends it. */
   z.object({ kind: z.literal('subscribe'), conversationId: Id.nullable(), after: z.int().min(0) }),
+  /**
+   * Runs a program and hears of it by `execution` messages, or, without a request, follows the run with
+   * this id. It goes on when the page goes away.
+   */
+  z.object({ kind: z.literal('execute'), id: Id, request: ExecutionRequest.optional() }),
 ]);
 export type PageToHost = z.infer<typeof PageToHost>;
 
@@ -131,6 +147,15 @@ export const HostToPage = z.discriminatedUnion('kind', [
   ]),
   /** Contiguous, after the sequence number subscribed to. */
   z.object({ kind: z.literal('events'), conversationId: Id, events: z.array(ReceivedEvent) }),
+  /** Of a run that the page asked for; `problem`: it was refused, or could not be followed. */
+  z.object({
+    kind: z.literal('execution'),
+    id: Id,
+    /** The events begin with the first of the run: what was heard of it before is to be forgotten. */
+    restart: z.boolean().optional(),
+    events: z.array(ExecutionEvent),
+    problem: Problem.optional(),
+  }),
   z.object({ kind: z.literal('notice'), notice: ServerNotice }),
   z.object({ kind: z.literal('server'), server: ServerState }),
   z.object({ kind: z.literal('settings'), settings: PageSettings }),

@@ -1,6 +1,7 @@
 import type { Attachment, BlockKind, Citation, EventBody, ReceivedEvent, TurnOutcome, Usage } from './events.ts';
 import { EventBody as EventBodySchema } from './events.ts';
 import type { Problem } from './problem.ts';
+import type { Ask, AskAnswer, FileChange, ToolDetails } from './tools.ts';
 
 /*
  * The one reducer. The chat page, the server's prompt, the export and the tests all fold events
@@ -23,7 +24,26 @@ export interface BlockState {
 export interface ToolResult {
   readonly ok: boolean;
   readonly text: string;
+  readonly details?: ToolDetails;
 }
+
+/** What is known of a tool call besides its input and its result. */
+export interface ToolCallState {
+  readonly ask?: Ask;
+  /** Without it, `ask` is open: the turn waits for a person. */
+  readonly answer?: AskAnswer;
+  /** Its effect may have begun. */
+  readonly started: boolean;
+  /** ISO 8601. */
+  readonly startedAt?: string;
+  readonly changes?: readonly FileChange[];
+  readonly executionId?: string;
+  /** The end of what it printed so far. */
+  readonly output: string;
+}
+
+/** Characters of a tool's live output that are kept in a state. */
+const outputChars = 20_000;
 
 export interface RetryState {
   readonly problem: Problem;
@@ -40,6 +60,8 @@ export interface StepState {
   readonly blocks: readonly BlockState[];
   /** By call id. */
   readonly results: Readonly<Record<string, ToolResult>>;
+  /** By call id; those about which something happened between input and result. */
+  readonly calls: Readonly<Record<string, ToolCallState>>;
   readonly retry?: RetryState;
   readonly problem?: Problem;
   readonly stopReason?: string;
@@ -277,7 +299,10 @@ function foldTurn(turn: TurnState, event: TurnEvent): TurnState {
     case 'step.started':
       return {
         ...turn,
-        steps: [...turn.steps, { id: event.stepId, model: event.model, status: 'running', blocks: [], results: {} }],
+        steps: [
+          ...turn.steps,
+          { id: event.stepId, model: event.model, status: 'running', blocks: [], results: {}, calls: {} },
+        ],
       };
     default:
       return withStep(turn, event.stepId, (step) => foldStep(step, event));
@@ -329,13 +354,39 @@ function foldStep(step: StepState, event: StepEvent): StepState {
         opaque: event.opaque,
         citations: event.citations,
       }));
-    case 'tool.ended':
-      return { ...step, results: { ...step.results, [event.callId]: { ok: event.ok, text: event.text } } };
+    case 'ask.opened':
+      return withCall(step, event.callId, (call) => ({ ...call, ask: event.ask }));
+    case 'ask.answered':
+      return withCall(step, event.callId, (call) => ({ ...call, answer: call.answer ?? event.answer }));
+    case 'tool.started': {
+      const { changes, executionId } = event;
+      return withCall(step, event.callId, (call) => ({
+        ...call,
+        started: true,
+        startedAt: event.at,
+        changes,
+        executionId,
+      }));
+    }
+    case 'tool.output':
+      return withCall(step, event.callId, (call) => ({
+        ...call,
+        output: (call.output + event.text).slice(-outputChars),
+      }));
+    case 'tool.ended': {
+      const { ok, text, details } = event;
+      return { ...step, results: { ...step.results, [event.callId]: { ok, text, ...(details ? { details } : {}) } } };
+    }
   }
 }
 
 function withStep(turn: TurnState, id: string, change: (step: StepState) => StepState): TurnState {
   return { ...turn, steps: turn.steps.map((step) => (step.id === id ? change(step) : step)) };
+}
+
+function withCall(step: StepState, callId: string, change: (call: ToolCallState) => ToolCallState): StepState {
+  const call = step.calls[callId] ?? { started: false, output: '' };
+  return { ...step, calls: { ...step.calls, [callId]: change(call) } };
 }
 
 function withBlock(step: StepState, index: number, change: (block: BlockState) => BlockState): StepState {

@@ -1,6 +1,18 @@
 import * as z from 'zod';
-import { BlobHash, Id, ImageMediaType, NewAttachment, ReceivedEvent, Usage } from './events.ts';
+import { EditorAnswer, EditorHello, EditorRequest } from './editor.ts';
+import { NewAttachment, ReceivedEvent, Usage } from './events.ts';
+import {
+  Execution,
+  ExecutionEvent,
+  ExecutionOrigin,
+  ExecutionRecord,
+  ExecutionRequest,
+  SandboxStatus,
+  Snippet,
+} from './execution.ts';
+import { BlobHash, Id } from './ids.ts';
 import { limits } from './limits.ts';
+import { AskAnswer } from './tools.ts';
 
 /*
  * The routes of the companion server, once: the gateway registers and checks them from this
@@ -79,6 +91,8 @@ export const ServerNotice = z.discriminatedUnion('type', [
   z.object({ type: z.literal('conversation.changed'), conversation: ConversationSummary }),
   z.object({ type: z.literal('usage.changed'), today: UsageTotal }),
   z.object({ type: z.literal('info.changed'), info: ServerInfo }),
+  /** A run that a chat asked for has ended: its receipt can be shown in every window. */
+  z.object({ type: z.literal('execution.ended'), record: ExecutionRecord }),
   /** The server is about to exit; reconnect. */
   z.object({ type: z.literal('closing') }),
 ]);
@@ -87,6 +101,7 @@ export type ServerNotice = z.infer<typeof ServerNotice>;
 const NoContent = z.undefined();
 const conversation = z.object({ conversationId: Id });
 const turn = z.object({ conversationId: Id, turnId: Id });
+const execution = z.object({ executionId: Id });
 const count = z.coerce.number().int().min(1).max(limits.pageRows);
 
 /** What a row of the table may say. */
@@ -100,6 +115,10 @@ export interface RouteShape {
   /** `NoContent` answers 204. A stream answers `text/event-stream` of this schema. */
   readonly response: z.ZodType;
   readonly stream?: boolean;
+  /** A client that accepts `text/event-stream` gets a stream of this instead of the response. */
+  readonly event?: z.ZodType;
+  /** Largest body, bytes; default `limits.requestBodyBytes`. */
+  readonly bodyBytes?: number;
   /** The chat page may call it. */
   readonly page?: boolean;
 }
@@ -268,11 +287,91 @@ export const routes = {
     response: NoContent,
     page: true,
   },
+  /**
+   * Runs a program. Its end is always an answer with a record, whatever became of it; 429 `sandbox_busy`
+   * when too many wait. A client that goes away cancels it, unless it was following events.
+   * The same id again follows the run that there is.
+   */
+  'executions.run': {
+    method: 'POST',
+    path: '/execute',
+    body: ExecutionRequest,
+    bodyBytes: limits.executionInputBytes * 1.5,
+    response: ExecutionRecord,
+    event: ExecutionEvent,
+  },
+  /** With `text/event-stream`: everything from its start, then live to its end. */
+  'executions.get': {
+    method: 'GET',
+    path: '/execute/:executionId',
+    params: execution,
+    response: Execution,
+    event: ExecutionEvent,
+    page: true,
+  },
+  /** Cancelling a run that has ended changes nothing. */
+  'executions.cancel': {
+    method: 'DELETE',
+    path: '/execute/:executionId',
+    params: execution,
+    response: NoContent,
+    page: true,
+  },
+  /** The newest run of each part of a conversation, running ones too, their output cut short. */
+  'executions.list': {
+    method: 'GET',
+    path: '/backend/executions',
+    query: z.object({ conversationId: Id }),
+    response: z.object({ items: z.array(z.object({ origin: ExecutionOrigin, execution: Execution })) }),
+    page: true,
+  },
+  /** A program that was run, by the `programHash` of a record. */
+  'snippets.get': {
+    method: 'GET',
+    path: '/backend/snippets/:hash',
+    params: z.object({ hash: BlobHash }),
+    response: Snippet,
+    page: true,
+  },
+  'sandbox.status': { method: 'GET', path: '/backend/sandbox', response: SandboxStatus, page: true },
+  /** Answers what a tool asked the person. The first answer counts; a later one changes nothing. */
+  'asks.answer': {
+    method: 'POST',
+    path: '/backend/conversations/:conversationId/turns/:turnId/asks/:callId',
+    params: turn.extend({ callId: z.string().min(1).max(200) }),
+    body: AskAnswer,
+    response: NoContent,
+    page: true,
+  },
+  /** A window lends its workspace for as long as it keeps the stream open. */
+  'editor.attach': {
+    method: 'POST',
+    path: '/backend/editor',
+    body: EditorHello,
+    response: EditorRequest,
+    stream: true,
+  },
+  'editor.answer': {
+    method: 'POST',
+    path: '/backend/editor/requests/:requestId',
+    params: z.object({ requestId: Id }),
+    body: EditorAnswer,
+    bodyBytes: 3 * limits.fileBytes,
+    response: NoContent,
+  },
+  /** Puts files back to what they were before the turn; 409 `files_changed` where one is no longer what DevLM wrote. */
+  'files.restore': {
+    method: 'POST',
+    path: '/backend/conversations/:conversationId/turns/:turnId/restore',
+    params: turn,
+    response: z.object({ paths: z.array(z.string()) }),
+    page: true,
+  },
   'blobs.get': {
     method: 'GET',
     path: '/backend/blobs/:hash',
     params: z.object({ hash: BlobHash }),
-    response: z.object({ mediaType: ImageMediaType, data: z.base64() }),
+    response: z.object({ mediaType: z.string(), data: z.base64() }),
     page: true,
   },
 } as const satisfies Record<string, RouteShape>;

@@ -1,5 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import { type Block, type ClaudeRequest, type Pace, text, thinking } from '../../test/support/claude/answer.ts';
+import {
+  type Block,
+  type ClaudeRequest,
+  type Pace,
+  text,
+  thinking,
+  toolUse,
+} from '../../test/support/claude/answer.ts';
 import { model } from '../../test/support/claude/models.ts';
 import { blocksOf } from '../../test/support/claude/request.ts';
 import { any } from '../../test/support/claude/scenario.ts';
@@ -18,18 +25,98 @@ export interface Stop {
   readonly answer: string;
   /** Suggested prompts of the stops to go on with. */
   readonly next: readonly string[];
+  /** Tools that are called before the answer, step by step; the calls of one step together. */
+  readonly work?: readonly (readonly ToolCall[])[];
 }
+
+export interface ToolCall {
+  readonly name: string;
+  readonly input: object;
+}
+
+const tests: ToolCall = {
+  name: 'run_code',
+  input: {
+    language: 'python',
+    command: ['python3', '-m', 'unittest'],
+    workspaceFiles: [
+      ...['__init__', 'recurrence', 'storage', 'tasks'].map((name) => `todo/${name}.py`),
+      ...['__init__', 'test_storage', 'test_tasks'].map((name) => `tests/${name}.py`),
+    ],
+  },
+};
+
+const repair: readonly (readonly ToolCall[])[] = [
+  [
+    { name: 'file_read', input: { path: 'todo/recurrence.py' } },
+    { name: 'file_read', input: { path: 'todo/tasks.py' } },
+  ],
+  [
+    {
+      name: 'file_edit',
+      input: {
+        path: 'todo/recurrence.py',
+        edits: [
+          { oldText: 'from datetime import', newText: 'from calendar import monthrange\nfrom datetime import' },
+          {
+            oldText: `    """The same day of the next month."""
+    if day.month == 12:
+        return day.replace(year=day.year + 1, month=1)
+    return day.replace(month=day.month + 1)
+`,
+            newText: `    """The same day of the next month, or its last day when it is shorter."""
+    year, month = (day.year + 1, 1) if day.month == 12 else (day.year, day.month + 1)
+    return day.replace(year=year, month=month, day=min(day.day, monthrange(year, month)[1]))
+`,
+          },
+        ],
+      },
+    },
+    {
+      name: 'file_edit',
+      input: {
+        path: 'todo/tasks.py',
+        edits: [
+          {
+            oldText: `        task.done = True
+        if task.every is None or task.due is None:
+            return None
+        return self.add(task.title, next_due(task.due, task.every), task.every)
+`,
+            newText: `        due = next_due(task.due, task.every) if task.every and task.due else None
+        task.done = True
+        return self.add(task.title, due, task.every) if due else None
+`,
+          },
+        ],
+      },
+    },
+  ],
+  [tests],
+];
 
 export const tour: readonly Stop[] = [
   {
     prompts: ['Explain this project', 'Explain the project', 'What is this project?', 'What does this project do?'],
     answer: 'explain',
-    next: ['Find the bug', 'How does the web page show the list?'],
+    next: ['Run the tests', 'Find the bug', 'How does the web page show the list?'],
   },
   {
     prompts: ['Find the bug', 'Which test fails?', 'Why does the test fail?', 'What is wrong?'],
     answer: 'bug',
-    next: ['Fix the bug'],
+    next: ['Repair it for me', 'Fix the bug'],
+  },
+  {
+    prompts: ['Run the tests', 'Run tests', 'Do the tests pass?', 'Test it'],
+    answer: 'run',
+    next: ['Find the bug', 'Repair it for me'],
+    work: [[tests]],
+  },
+  {
+    prompts: ['Repair it for me', 'Repair it', 'Repair the bug', 'Change the files'],
+    answer: 'repair',
+    next: ['Run the tests', 'What should I do next?'],
+    work: repair,
   },
   {
     prompts: ['Fix the bug', 'Fix it', 'Fix the test', 'Fix the failing test'],
@@ -84,7 +171,7 @@ export interface DemoOptions {
 /** Starts the demo on 127.0.0.1, on a free port unless one is given. It takes any key and any model name. */
 export async function startDemo(options: DemoOptions = {}): Promise<AsyncDisposable & { readonly url: string }> {
   const answers = await loadAnswers();
-  const answer = (request: ClaudeRequest) => answerTo(promptOf(request), answers);
+  const answer = (request: ClaudeRequest) => workFor(request) ?? answerTo(promptOf(request), answers);
   return startClaude({
     port: options.port,
     pace: options.pace ?? pace,
@@ -107,13 +194,30 @@ export async function loadAnswers(): Promise<ReadonlyMap<string, { thinking: str
 
 /** What the demo says to a prompt. */
 export function answerTo(prompt: string, answers: Awaited<ReturnType<typeof loadAnswers>>): readonly Block[] {
-  const stop = tour.find(({ prompts }) => prompts.some((each) => plain(each) === plain(prompt)));
+  const stop = stopOf(prompt);
   const said = stop && answers.get(stop.answer);
   if (!said) return [text(greetings.some((each) => plain(each) === plain(prompt)) ? welcome() : unknown())];
   return [
     thinking(said.thinking),
     text(`${said.text}\n\n---\n\nTo go on, ask: ${stop.next.map(quoted).join(' or ')}.`),
   ];
+}
+
+/** The tool calls that come before the answer; null when they are made, or cannot be made here. */
+function workFor(request: ClaudeRequest): readonly Block[] | null {
+  const stop = stopOf(promptOf(request));
+  const offered = new Set((request.body.tools ?? []).map((tool) => ('name' in tool ? tool.name : '')));
+  if (!stop?.work?.flat().every(({ name }) => offered.has(name))) return null;
+  const asked = request.body.messages.findLastIndex(
+    ({ role, content }) => role === 'user' && blocksOf(content).some(({ type }) => type === 'text'),
+  );
+  const steps = request.body.messages.slice(asked + 1).filter(({ role }) => role === 'assistant').length;
+  const step = stop.work[steps];
+  return step ? step.map(({ name, input }) => toolUse(name, input)) : null;
+}
+
+function stopOf(prompt: string): Stop | undefined {
+  return tour.find(({ prompts }) => prompts.some((each) => plain(each) === plain(prompt)));
 }
 
 /** The last thing the person wrote: attachments come before it, as text of their own. */

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { availableParallelism, homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { type Language, languageOf, languages } from '@devlm/protocol/execution.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import * as z from 'zod';
 
@@ -24,6 +25,21 @@ const wholeNumber = (min: number, max: number) =>
   z
     .union([z.number(), z.string().regex(/^\d+$/).transform(Number)], { error: 'expected a whole number' })
     .pipe(z.int().min(min).max(max));
+/** Language names and aliases to images. */
+const Images = z.record(z.string(), z.string()).transform((images, context) => {
+  const known: Partial<Record<Language, string>> = {};
+  for (const [name, image] of Object.entries(images)) {
+    const language = languageOf(name);
+    if (language) known[language] = image;
+    else context.addIssue({ code: 'custom', message: `${name} is not a language; they are ${languages.join(', ')}` });
+  }
+  return known;
+});
+const imageList = z
+  .string()
+  .max(8192)
+  .regex(/^[^=,]+=[^=,]+(,[^=,]+=[^=,]+)*$/, 'expected language=image,language=image')
+  .transform((text) => Object.fromEntries(text.split(',').map((pair) => pair.split('=', 2) as [string, string])));
 const flag = z.union([z.boolean(), z.stringbool()]);
 
 interface Option {
@@ -77,6 +93,55 @@ const options = {
     schema: wholeNumber(1, 60_000).default(500),
     help: 'first wait before a failed call is made again, ms',
   },
+  sandbox: {
+    schema: z.enum(['auto', 'docker', 'embedded', 'off']).default('auto'),
+    help: 'what runs programs; auto: Docker where an engine answers, else embedded',
+  },
+  dockerHost: {
+    schema: z.string().min(1).max(2048).optional(),
+    help: 'Docker engine, unix:///path, tcp://host:port or ssh://user@host',
+    env: 'DOCKER_HOST',
+  },
+  dockerCertPath: {
+    schema: z.string().min(1).max(4096).optional(),
+    help: 'folder with ca.pem, cert.pem and key.pem for a tcp engine with TLS',
+    env: 'DOCKER_CERT_PATH',
+  },
+  sandboxRuntime: {
+    schema: z
+      .string()
+      .regex(/^[a-zA-Z0-9._-]{1,64}$/)
+      .optional(),
+    help: "OCI runtime of the containers, such as runsc; default: the engine's own",
+  },
+  sandboxImages: {
+    schema: z
+      .union([z.record(z.string(), z.string().min(1).max(512)), imageList])
+      .pipe(Images)
+      .default({}),
+    help: 'language=image,language=image instead of the official ones',
+  },
+  sandboxConcurrency: {
+    schema: wholeNumber(1, 1024).default(Math.max(2, availableParallelism())),
+    help: 'programs that run at one time',
+  },
+  sandboxQueue: { schema: wholeNumber(0, 10_000).default(100), help: 'programs that may wait for their turn' },
+  sandboxWarmMin: {
+    schema: wholeNumber(0, 64).default(0),
+    help: 'containers kept warm for a language in use, at least',
+  },
+  sandboxWarmMax: { schema: wholeNumber(0, 256).default(4), help: 'containers kept warm for a language, at most' },
+  sandboxMemoryMb: { schema: wholeNumber(16, 65_536).default(2_048), help: 'most memory a program may ask for, MiB' },
+  sandboxCpus: { schema: wholeNumber(1, 256).default(4), help: 'most processors a program may ask for' },
+  sandboxWallMs: {
+    schema: wholeNumber(100, 3_600_000).default(300_000),
+    help: 'longest time a program may ask for, ms',
+  },
+  runtimesDir: {
+    schema: z.string().min(1).optional(),
+    help: 'folder with the embedded runtimes; default: runtimes in the data folder',
+  },
+  executionKeepDays: { schema: wholeNumber(1, 36_500).default(30), help: 'days that records of runs are kept' },
   logLevel: {
     schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
     help: 'least level that is logged',
@@ -109,6 +174,7 @@ export function defaultDataDir(env: NodeJS.ProcessEnv = process.env, platform = 
 }
 
 export const helpText = `usage: devlm serve [options]
+       devlm doctor [--json] [options]
 
 Flags count before the environment, the environment before the file <data-dir>/config.json.
 

@@ -1,13 +1,21 @@
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { ServerInfo } from '@devlm/protocol/routes.ts';
 import { protocolVersion } from '@devlm/protocol/routes.ts';
 import type { Logger } from 'pino';
+import { Editors } from './actions/editors.ts';
 import { Turns } from './agent/turns.ts';
+import { examine, type Finding } from './backend/doctor.ts';
+import { Executions } from './backend/executions.ts';
 import { Notices } from './backend/notices.ts';
+import { toolboxFor } from './backend/toolbox.ts';
 import type { Config } from './config.ts';
 import { Provider } from './llm/provider.ts';
+import { SandboxChoice } from './sandbox/choice.ts';
+import { FairQueue } from './sandbox/queue.ts';
+import { lazySandbox, type Sandbox } from './sandbox/sandbox.ts';
 import { EventLog } from './storage/event-log.ts';
 import { lockFolder } from './storage/lock.ts';
 import type { Store } from './storage/store.ts';
@@ -22,6 +30,8 @@ export interface Context extends AsyncDisposable {
   readonly provider: Provider;
   readonly turns: Turns;
   readonly notices: Notices;
+  readonly executions: Executions;
+  readonly editors: Editors;
   info(): ServerInfo;
 }
 
@@ -29,8 +39,27 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
   const store = await openStore(config);
   const log = new EventLog(store);
   const provider = new Provider(config);
-  const turns = new Turns({ store, log, provider, tools: [], logger, retryBaseMs: config.retryBaseMs });
   const notices = new Notices(store, log, logger);
+  const editors = new Editors();
+  const sandbox = new SandboxChoice(openSandboxes(config, logger, () => readServerId(config.dataDir)));
+  const executions = new Executions({
+    store,
+    sandbox,
+    queue: new FairQueue({ concurrency: config.sandboxConcurrency, waiting: config.sandboxQueue }),
+    caps: { memoryMb: config.sandboxMemoryMb, cpus: config.sandboxCpus, wallMs: config.sandboxWallMs },
+    logger,
+    ended: (record) => notices.send({ type: 'execution.ended', record }),
+  });
+  const turns = new Turns({
+    store,
+    log,
+    provider,
+    toolsFor: (conversationId, signal) => toolboxFor({ store, editors, executions }, conversationId, signal),
+    logger,
+    retryBaseMs: config.retryBaseMs,
+  });
+  // An earlier server used Docker: what it may have left there is removed by the first question.
+  if (existsSync(join(config.dataDir, serverIdFile))) void executions.status();
   const startedAt = new Date().toISOString();
   return {
     config,
@@ -40,6 +69,8 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
     provider,
     turns,
     notices,
+    executions,
+    editors,
     info: () => ({
       version,
       protocol: protocolVersion,
@@ -52,10 +83,27 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
       busyTurns: turns.busy,
     }),
     async [Symbol.asyncDispose]() {
-      await turns[Symbol.asyncDispose]();
+      // At once: a turn must not take the end of its program for its result, nor start another.
+      await Promise.all([executions.close(), turns[Symbol.asyncDispose]()]);
+      await sandbox.close();
       await store.close();
     },
   };
+}
+
+/** What `devlm doctor` tells. It may run beside a server: it takes no lock and changes nothing. */
+export async function diagnose(config: Config, logger: Logger): Promise<Finding[]> {
+  // An id of its own: it runs nothing, and must not take what a server runs for left over.
+  const sandboxes = openSandboxes(config, logger, randomUUID);
+  try {
+    const file = join(config.dataDir, 'devlm.db');
+    // Not opened: that would bring its tables to this version.
+    const used = existsSync(file) ? `${Math.ceil(statSync(file).size / 2 ** 20)} MB` : 'not used yet';
+    const store = config.databaseUrl ? 'PostgreSQL (databaseUrl)' : `SQLite, ${file}, ${used}`;
+    return await examine({ version, dataDir: config.dataDir, store, sandboxes });
+  } finally {
+    await Promise.all(sandboxes.map((sandbox) => sandbox.close()));
+  }
 }
 
 /**
@@ -88,4 +136,38 @@ async function openStore(config: Config): Promise<Store> {
   }
   const { openSqlite } = await import('./storage/sqlite.ts');
   return openSqlite({ file: join(config.dataDir, 'devlm.db'), version });
+}
+
+/** The engines that the configuration names, the preferred one first. Each is loaded when it is first used. */
+function openSandboxes(config: Config, logger: Logger, serverId: () => string): Sandbox[] {
+  const docker = lazySandbox('docker', async () => {
+    const { createDockerSandbox } = await import('./sandbox/docker/docker.ts');
+    return createDockerSandbox({
+      host: config.dockerHost,
+      certPath: config.dockerCertPath,
+      runtime: config.sandboxRuntime,
+      images: config.sandboxImages,
+      serverId: serverId(),
+      warm: { min: config.sandboxWarmMin, max: config.sandboxWarmMax },
+      logger,
+    });
+  });
+  const embedded = lazySandbox('embedded', async () => {
+    const { createEmbeddedSandbox } = await import('./sandbox/embedded/embedded.ts');
+    const runtimesDir = config.runtimesDir ?? join(config.dataDir, 'runtimes');
+    return createEmbeddedSandbox({ runtimesDir, logger, concurrency: config.sandboxConcurrency });
+  });
+  return { auto: [docker, embedded], docker: [docker], embedded: [embedded], off: [] }[config.sandbox];
+}
+
+const serverIdFile = 'server-id';
+
+/** Stays with the data folder, which one server holds at a time: what an earlier one left behind is told by it. */
+function readServerId(dataDir: string): string {
+  const file = join(dataDir, serverIdFile);
+  const known = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
+  if (/^[0-9a-f-]{36}$/.test(known)) return known;
+  const id = randomUUID();
+  writeFileSync(file, `${id}\n`, { mode: 0o600 });
+  return id;
 }

@@ -3,7 +3,7 @@ import { exitCodes, logsFolder } from '@devlm/protocol/discovery.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { protocolVersion } from '@devlm/protocol/routes.ts';
 import { type Config, helpText, readConfig } from './config.ts';
-import { claimDataDir, createContext } from './context.ts';
+import { claimDataDir, createContext, diagnose } from './context.ts';
 import { exitWhenIdle, newSecret, publishDiscovery } from './embedded.ts';
 import { createApp, createHttpServer } from './gateway/app.ts';
 import { loopbackGuard } from './gateway/guard.ts';
@@ -32,7 +32,7 @@ async function serve(config: Config): Promise<void> {
   const secret = newSecret();
   using idle = exitWhenIdle(
     config.idleExitMs,
-    () => context.notices.watchers > 0 || context.turns.busy > 0,
+    () => context.notices.watchers > 0 || context.turns.busy > 0 || context.executions.busy > 0,
     () => stop.resolve('idle'),
   );
   const app = createApp({
@@ -70,6 +70,7 @@ async function serve(config: Config): Promise<void> {
   const maintain = () =>
     context.store
       .purgeDeleted(new Date(Date.now() - keepDeletedMs))
+      .then(() => context.store.purgeExecutions(new Date(Date.now() - config.executionKeepDays * 86_400_000)))
       .then(() => context.store.maintain())
       .catch((error: unknown) => logger.error({ err: error }, 'maintenance failed'));
   const soon = setTimeout(maintain, 30_000);
@@ -108,6 +109,7 @@ async function main(): Promise<void> {
     process.stdout.write(`${version}\n`);
     return;
   }
+  if (command === 'doctor') return doctor(args);
   if (command !== 'serve')
     throw new ProblemError({
       code: 'unknown_command',
@@ -116,6 +118,16 @@ async function main(): Promise<void> {
       detail: `There is no command ${command}. See devlm --help.`,
     });
   await serve(withDefaults(readConfig(args)));
+}
+
+/** Prints what the server stands on; with `--json` for programs. Exit code 1 where something is not well. */
+async function doctor(args: readonly string[]): Promise<void> {
+  const config = readConfig(args.filter((arg) => arg !== '--json'));
+  const findings = await diagnose(config, createLogger({ level: 'silent', file: undefined }));
+  if (args.includes('--json')) process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`);
+  else
+    for (const { what, ok, detail } of findings) process.stdout.write(`${ok ? 'ok  ' : 'BAD '} ${what}: ${detail}\n`);
+  if (findings.some(({ ok }) => !ok)) process.exitCode = exitCodes.failed;
 }
 
 /** A server that the editor starts has no terminal to log to. */

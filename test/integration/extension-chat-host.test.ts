@@ -1,134 +1,18 @@
-import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ReceivedEvent } from '@devlm/protocol/events.ts';
-import { type EditorAction, HostToPage, type SavedView } from '@devlm/protocol/page.ts';
-import { ProblemError } from '@devlm/protocol/problem.ts';
-import { applyEvent, emptyConversation } from '@devlm/protocol/reducer.ts';
 import { ServerInfo } from '@devlm/protocol/routes.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ChatHost, type Post } from '../../extension/src/chat/chat-host.ts';
-import { type Credential, ServerConnection } from '../../extension/src/server/connection.ts';
 import { isAlive, readDiscovery } from '../../extension/src/server/discovery.ts';
-import { Launcher } from '../../extension/src/server/launcher.ts';
-import type { Translate } from '../../extension/src/server/ports.ts';
-import { problemsOf } from '../../extension/src/server/problems.ts';
+import { ChatWindow } from '../support/chat-window.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
 import { serverBundle as bundle, serverVersion as version } from '../support/extension.ts';
-
-/*
- * A window without VS Code: the real connection, launcher and server, and a page that is an array
- * of what was posted to it.
- */
-
-const t: Translate = (text, ...args) => text.replaceAll(/\{(\d)\}/g, (_, index) => String(args[Number(index)]));
-const problems = problemsOf(t);
-
-class Window {
-  readonly posted: HostToPage[] = [];
-  readonly actions: EditorAction[] = [];
-  readonly logged: string[] = [];
-  readonly readiness: boolean[] = [];
-  readonly connection: ServerConnection;
-  readonly host: ChatHost;
-  credential: Credential = { apiKey: 'sk-test-0123456789abcdef', baseUrl: null };
-  view: SavedView = { conversationId: null, drafts: {}, model: null, thinking: false };
-  #nextId = 1;
-  post: Post = async (message) => {
-    // As VS Code does on the way to the page.
-    this.posted.push(HostToPage.parse(JSON.parse(JSON.stringify(message))));
-    return true;
-  };
-
-  constructor(dataDir: string, env: NodeJS.ProcessEnv, more: { bundle?: string; version?: string } = {}) {
-    const write = (message: string) => void this.logged.push(message);
-    const log = { trace: write, debug: write, info: write, warn: write, error: write };
-    const own = more.version ?? version;
-    const launcher = new Launcher({ dataDir, bundle: more.bundle ?? bundle, version: own, log, problems, env });
-    this.connection = new ServerConnection({
-      launcher,
-      credential: async () => this.credential,
-      version: own,
-      problems,
-      log,
-      t,
-      timing: { firstMs: 20, maxMs: 200, stableMs: 50, graceMs: 200 },
-    });
-    this.host = new ChatHost({
-      connection: this.connection,
-      editor: async (action) => {
-        this.actions.push(action);
-        if (action.action === 'copy') throw new Error('a bug with /secret/path in it');
-        return null;
-      },
-      view: () => this.view,
-      settings: () => ({ enterSends: true, showCost: true, expandThinking: false }),
-      projectId: () => 'project-1',
-      strings: { Send: 'Senden' },
-      onReady: (ready) => void this.readiness.push(ready),
-      log,
-      t,
-    });
-    this.host.connect(this.post);
-  }
-
-  of<K extends HostToPage['kind']>(kind: K) {
-    return this.posted.filter((message): message is Extract<HostToPage, { kind: K }> => message.kind === kind);
-  }
-
-  async reply(message: Record<string, unknown>): Promise<Extract<HostToPage, { kind: 'reply' }>> {
-    const id = this.#nextId++;
-    this.host.receive({ id, ...message });
-    for (let waited = 0; waited < 20_000; waited += 5) {
-      const found = this.of('reply').find((reply) => reply.id === id);
-      if (found) return found;
-      await sleep(5);
-    }
-    throw new Error(`no reply to ${JSON.stringify(message)}`);
-  }
-
-  async call(route: string, input: Record<string, unknown> = {}): Promise<unknown> {
-    const reply = await this.reply({ kind: 'call', route, input });
-    if (!reply.ok) throw new ProblemError(reply.problem);
-    return reply.value;
-  }
-
-  async ask(text: string, conversationId: string = randomUUID()): Promise<string> {
-    await this.call('conversations.create', { body: { id: conversationId } });
-    this.host.receive({ kind: 'subscribe', conversationId, after: 0 });
-    await this.call('turns.create', {
-      params: { conversationId },
-      body: { turnId: randomUUID(), parent: null, text },
-    });
-    return conversationId;
-  }
-
-  events(): ReceivedEvent[] {
-    return this.of('events').flatMap(({ events }) => events);
-  }
-
-  answer(): string {
-    const state = this.events().reduce(applyEvent, emptyConversation('c'));
-    const turns = Object.values(state.turns);
-    return turns.flatMap(({ steps }) => steps.flatMap(({ blocks }) => blocks.map(({ text }) => text))).join('');
-  }
-
-  ended(): boolean {
-    return this.events().some(({ type }) => type === 'turn.ended');
-  }
-
-  dispose(): void {
-    this.host.dispose();
-    this.connection.dispose();
-  }
-}
 
 describe('chat host on the real server', { timeout: 60_000 }, () => {
   let claude: Claude;
   let dataDir: string;
-  let windows: Window[];
+  let windows: ChatWindow[];
   const open = (more: { bundle?: string; version?: string; baseUrl?: string } = {}) => {
     const env = {
       PATH: process.env['PATH'],
@@ -136,7 +20,7 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
       DEVLM_MODEL: 'claude-sonnet-5-5',
       DEVLM_RETRY_BASE_MS: '10',
     };
-    const window = new Window(dataDir, env, more);
+    const window = new ChatWindow(dataDir, env, more);
     windows.push(window);
     return window;
   };

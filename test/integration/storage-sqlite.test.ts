@@ -147,7 +147,7 @@ describe('a file that is not a good store', () => {
     await first.close();
     const { size } = statSync(file);
     const descriptor = openSync(file, 'r+');
-    for (let at = 65_536; at < size - 4_096; at += 8_192)
+    for (let at = 131_072; at < size - 4_096; at += 8_192)
       writeSync(descriptor, Buffer.alloc(4_096, 0x5a), 0, 4_096, at);
     closeSync(descriptor);
     const store = await open();

@@ -114,7 +114,7 @@ describe('turns', () => {
   });
 
   it('runs queued messages in order, takes one out, and refuses more than it can hold', async () => {
-    claude.on(any, { blocks: 'slow answer', pace: { chunkChars: 3, chunksPerSecond: 20 } });
+    claude.on(any, { blocks: 'slow answer '.repeat(10), pace: { chunkChars: 3, chunksPerSecond: 20 } });
     const conversationId = await newConversation(server);
     using reader = new Reader(() => server, conversationId);
     const turns = [await send(server, conversationId, 'one')];

@@ -190,8 +190,8 @@ export class Reader implements Disposable {
   }
 }
 
-export async function newConversation(server: TestServer): Promise<string> {
-  const { id } = await server.client.call('conversations.create', { body: { id: randomUUID() } });
+export async function newConversation(server: TestServer, projectId: string | null = null): Promise<string> {
+  const { id } = await server.client.call('conversations.create', { body: { id: randomUUID(), projectId } });
   return id;
 }
 

@@ -63,6 +63,7 @@ describe('the prompt', () => {
     status: 'ended',
     blocks,
     results: {},
+    calls: {},
     ...more,
   });
   const turn = (text: string, steps: StepState[] = []): TurnState => ({

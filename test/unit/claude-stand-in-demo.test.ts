@@ -6,6 +6,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Anthropic from '@anthropic-ai/sdk';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import * as z from 'zod';
 import { loadAnswers, startDemo, tour } from '../../scripts/demo/scenarios.ts';
 
 /* What the demo says about the sample has to be true of the sample as it ships. */
@@ -182,6 +183,31 @@ describe('what the answers claim', () => {
     expect([code, output]).toEqual([0, expect.stringContaining('Ran 8 tests')]);
     const twice = 'next_due(next_due(date(2026, 1, 31), "month"), "month")';
     expect(await evaluate(folder, twice)).toBe('2026-03-28');
+  });
+
+  test('repair: its edits are of the sample, and with them all tests pass', async () => {
+    const folder = await sampleWith();
+    const Edits = z.object({
+      path: z.string(),
+      edits: z.array(z.object({ oldText: z.string(), newText: z.string() })),
+    });
+    const calls = tour.find(({ answer }) => answer === 'repair')?.work?.flat() ?? [];
+    for (const { input } of calls.filter(({ name }) => name === 'file_edit')) {
+      const { path, edits } = Edits.parse(input);
+      let source = files.get(path) ?? '';
+      for (const { oldText, newText } of edits) {
+        expect(source.split(oldText)).toHaveLength(2);
+        source = source.replace(oldText, () => newText);
+      }
+      await writeFile(join(folder, path), source);
+    }
+    expect((await unittest(folder)).code).toBe(0);
+    // What is copied into the sandbox is all that the tests need.
+    const tests = z.object({ workspaceFiles: z.array(z.string()) }).parse(calls.at(-1)?.input);
+    for (const path of await readdir(folder, { recursive: true })) {
+      if (/\.py$/.test(path) && !tests.workspaceFiles.includes(path)) await rm(join(folder, path));
+    }
+    expect(await unittest(folder)).toMatchObject({ code: 0, output: expect.stringContaining('Ran 8 tests') });
   });
 
   test('tests: three of the five dates fail before the fix and none after', async () => {

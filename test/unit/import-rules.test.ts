@@ -61,6 +61,8 @@ const refused: readonly (readonly [importer: string, specifier: string])[] = [
   ['server/src/actions/tools/x.ts', '../../agent/loop.ts'],
   ['server/src/actions/x.ts', '../llm/model.ts'],
   ['server/src/actions/x.ts', 'dockerode'],
+  ['server/src/actions/x.ts', 'unbash'],
+  ['server/src/sandbox/x.ts', 'dockerode'],
   ['server/src/storage/x.ts', '../sandbox/sandbox.ts'],
   ['server/src/storage/x.ts', '../agent/loop.ts'],
   ['server/src/storage/x.ts', 'express'],
@@ -93,6 +95,8 @@ const allowed: typeof refused = [
   ['server/src/llm/x.ts', '@anthropic-ai/sdk'],
   ['server/src/llm/x.ts', '../storage/store.ts'],
   ['server/src/actions/x.ts', '../sandbox/sandbox.ts'],
+  ['server/src/actions/policy/x.ts', 'unbash'],
+  ['server/src/sandbox/docker/x.ts', 'dockerode'],
   ['server/src/storage/sqlite/x.ts', 'node:sqlite'],
   ['server/src/storage/x.ts', 'pg'],
 ];

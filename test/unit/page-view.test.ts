@@ -65,7 +65,7 @@ describe.each(['dark', 'light', 'contrast'] as const)('no axe violation, %s', (t
       scenes.richConversation,
       async (page: Page) => {
         await page.getByRole('button', { name: 'Thought' }).click();
-        await page.getByRole('button', { name: /file_read/ }).click();
+        await page.getByRole('button', { name: /^Read src/ }).click();
       },
     ],
     ['busy', scenes.busyConversation, async () => undefined],

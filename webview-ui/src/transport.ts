@@ -1,3 +1,4 @@
+import type { ExecutionRequest } from '@devlm/protocol/execution.ts';
 import { type EditorAction, HostToPage, type PageToHost } from '@devlm/protocol/page.ts';
 import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
 import { type PageRouteName, type RouteInput, type RouteOutput, routes } from '@devlm/protocol/routes.ts';
@@ -76,6 +77,11 @@ export class Transport {
   /** Wants the events of a conversation after `after`, instead of any other's. */
   subscribe(conversationId: string | null, after: number): void {
     this.#api.postMessage({ kind: 'subscribe', conversationId, after });
+  }
+
+  /** Runs a program, or without a request wants to hear of the run with this id from its start. */
+  execute(id: string, request?: ExecutionRequest): void {
+    this.#api.postMessage({ kind: 'execute', id, request });
   }
 
   #ask(message: (id: number) => PageToHost, timeoutMs: number): Promise<unknown> {

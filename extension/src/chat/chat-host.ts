@@ -3,9 +3,11 @@ import type { EditorAction, PageSettings, SavedView } from '@devlm/protocol/page
 import { type HostToPage, PageToHost } from '@devlm/protocol/page.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { isPageRoute, routes } from '@devlm/protocol/routes.ts';
+import type { Consent } from '../sandbox/consent.ts';
 import type { ServerConnection } from '../server/connection.ts';
 import type { Log, Translate } from '../server/ports.ts';
-import { asProblem } from '../server/problems.ts';
+import { asProblem, problemsOf } from '../server/problems.ts';
+import { PageRuns } from './page-runs.ts';
 
 /** How a message reaches the page; false when there was none to take it. */
 export type Post = (message: HostToPage) => PromiseLike<boolean>;
@@ -17,6 +19,7 @@ export interface ChatHostOptions {
   readonly view: () => SavedView;
   readonly settings: () => PageSettings;
   readonly projectId: () => string | null;
+  readonly consent: Consent;
   readonly strings: Readonly<Record<string, string>>;
   /** Called with true when the page has said that it is there, and with false when it no longer is. */
   readonly onReady: (ready: boolean) => void;
@@ -28,6 +31,8 @@ export interface ChatHostOptions {
 const maxCalls = 64;
 /** Most things asked of a page that is not there yet. */
 const maxPending = 20;
+/** Longest id of a message that is answered although it was refused. */
+const maxIdChars = 100;
 /** Page messages whose kind is remembered, for tests and for the log. */
 const maxHistory = 100;
 
@@ -45,6 +50,7 @@ interface Subscription {
 export class ChatHost {
   readonly #options: ChatHostOptions;
   readonly #unsubscribe: (() => void)[];
+  readonly #runs: PageRuns;
   #post: Post | undefined;
   /** Ends all that was begun for the page that is there. */
   #page = new AbortController();
@@ -56,7 +62,9 @@ export class ChatHost {
 
   constructor(options: ChatHostOptions) {
     this.#options = options;
-    const { connection } = options;
+    const { connection, consent, log, t } = options;
+    const send = (message: HostToPage) => this.#send(message);
+    this.#runs = new PageRuns({ connection, consent, send, problems: problemsOf(t), log, t });
     this.#unsubscribe = [
       connection.onState((server) => this.#send({ kind: 'server', server })),
       connection.onNotice((notice) => this.#send({ kind: 'notice', notice })),
@@ -78,6 +86,7 @@ export class ChatHost {
   loading(): void {
     this.#subscription?.cut.abort();
     this.#subscription = undefined;
+    this.#runs.leave();
     if (!this.#ready) return;
     this.#ready = false;
     this.#options.onReady(false);
@@ -117,6 +126,9 @@ export class ChatHost {
         this.#subscription = undefined;
         if (message.conversationId !== null) this.#subscribe(message.conversationId, message.after);
         break;
+      case 'execute':
+        this.#runs.execute(message.id, message.request);
+        break;
       case 'editor':
         void this.#answer(message.id, (signal) => this.#options.editor(message.action, signal));
         break;
@@ -137,6 +149,7 @@ export class ChatHost {
     this.#page = new AbortController();
     this.#subscription?.cut.abort();
     this.#subscription = undefined;
+    this.#runs.leave();
     this.#ready = true;
     const { view, settings, connection, strings, projectId } = this.#options;
     this.#send({
@@ -203,7 +216,6 @@ export class ChatHost {
     this.#options.log.warn(`the page sent a message that was refused: ${why}`);
     this.#remember('refused');
     const id = typeof raw === 'object' && raw !== null && 'id' in raw ? raw.id : undefined;
-    if (typeof id !== 'number' || !Number.isSafeInteger(id)) return;
     const { t } = this.#options;
     const problem = {
       code: 'invalid_request',
@@ -211,6 +223,8 @@ export class ChatHost {
       title: t('Invalid request'),
       detail: t('The chat view sent something that DevLM cannot read.'),
     };
+    if (typeof id === 'string') this.#send({ kind: 'execution', id: id.slice(0, maxIdChars), events: [], problem });
+    if (typeof id !== 'number' || !Number.isSafeInteger(id)) return;
     this.#send({ kind: 'reply', id, ok: false, problem });
   }
 

@@ -2,6 +2,7 @@ import type { EditorAction, FilesAnswer, SavedView } from '@devlm/protocol/page.
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import * as vscode from 'vscode';
 import type { ServerConnection } from '../server/connection.ts';
+import { openDiff } from './diff.ts';
 import { pickFiles, readNamed, readSelection } from './files.ts';
 import { findFiles } from './find-files.ts';
 import { parseLink } from './link.ts';
@@ -41,6 +42,12 @@ export async function runEditorAction(
       return null;
     case 'openLink':
       await openLink(action.href);
+      return null;
+    case 'openDiff':
+      await openDiff(action);
+      return null;
+    case 'openFile':
+      await openFile(action.path, action.line);
       return null;
     case 'exportConversation':
       await exportConversation(action.conversationId, signal, options.connection);
@@ -110,20 +117,27 @@ async function openLink(href: string): Promise<void> {
     await vscode.env.openExternal(vscode.Uri.parse(link.url, true));
     return;
   }
-  const uri = link && fileUri(link.path);
-  if (!link || !uri || !(await isInWorkspace(uri))) {
-    throw refused('link_refused', t('Only web links and files of the workspace can be opened from the chat.'));
-  }
-  const start = new vscode.Position((link.line ?? 1) - 1, 0);
-  const end = link.endLine ? new vscode.Position(link.endLine, 0) : start;
-  const options = link.line === undefined ? {} : { selection: new vscode.Range(start, end) };
+  if (!link) throw linkRefused();
+  await openFile(link.path, link.line, link.endLine);
+}
+
+async function openFile(path: string, line?: number, endLine?: number): Promise<void> {
+  const uri = fileUri(path);
+  if (!uri || !(await isInWorkspace(uri))) throw linkRefused();
+  const start = new vscode.Position((line ?? 1) - 1, 0);
+  const end = endLine ? new vscode.Position(endLine, 0) : start;
+  const options = line === undefined ? {} : { selection: new vscode.Range(start, end) };
   try {
     // Unlike showTextDocument it also opens images and notebooks.
     await vscode.workspace.fs.stat(uri);
     await vscode.commands.executeCommand('vscode.open', uri, options);
   } catch {
-    throw refused('file_not_found', t('{0} does not exist.', link.path));
+    throw refused('file_not_found', t('{0} does not exist.', path));
   }
+}
+
+function linkRefused(): ProblemError {
+  return refused('link_refused', t('Only web links and files of the workspace can be opened from the chat.'));
 }
 
 async function exportConversation(

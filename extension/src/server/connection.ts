@@ -1,4 +1,5 @@
 import type { ReceivedEvent } from '@devlm/protocol/events.ts';
+import type { ExecutionEvent, ExecutionRequest } from '@devlm/protocol/execution.ts';
 import type { ServerState } from '@devlm/protocol/page.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { RouteInput, RouteName, RouteOutput, ServerInfo, ServerNotice } from '@devlm/protocol/routes.ts';
@@ -8,6 +9,7 @@ import type { CallOptions, RawInput } from './client.ts';
 import { Client, defaultTimeoutMs } from './client.ts';
 import { endpointOf } from './discovery.ts';
 import { followConversation, openNotices } from './events.ts';
+import { followExecution } from './executions.ts';
 import type { Launcher } from './launcher.ts';
 import type { Log, Translate } from './ports.ts';
 import type { Problems } from './problems.ts';
@@ -152,6 +154,25 @@ export class ServerConnection {
     const { problems, log } = this.#options;
     const endpoint = async (until: AbortSignal) => (await this.ready(until)).endpoint;
     await followConversation({ endpoint, conversationId, after, deliver, signal, problems, log });
+  }
+
+  /** Runs a program, or without a request follows the run with this id; see `followExecution`. */
+  async execute(
+    id: string,
+    request: ExecutionRequest | undefined,
+    hear: (events: ExecutionEvent[], restart: boolean) => Promise<unknown> | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { problems, log } = this.#options;
+    const endpoint = async (until: AbortSignal) => {
+      const wait = AbortSignal.timeout(this.#timing.waitMs);
+      const client = await this.ready(AbortSignal.any([until, wait])).catch((error: unknown) => {
+        until.throwIfAborted();
+        throw wait.aborted ? problems.unreachable(error) : error;
+      });
+      return client.endpoint;
+    };
+    await followExecution({ endpoint, id, request, hear, signal, problems, log });
   }
 
   /** Tells a running server that this half changed or was taken away; one that is started later is told then. */

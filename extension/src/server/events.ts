@@ -10,7 +10,6 @@ import { problemOf } from './client.ts';
 import type { Log } from './ports.ts';
 import type { Problems } from './problems.ts';
 
-/** Longest event that is buffered, in UTF-16 code units: a message with all its attachments, escaped. */
 const eventChars = 4 * limits.requestBodyBytes;
 /** Longest wait for the head of a stream's response. */
 const openMs = 10_000;
@@ -23,6 +22,10 @@ export interface StreamOptions {
   readonly silenceMs?: number | undefined;
   /** Called once the server has accepted. */
   readonly onOpen?: () => void;
+  /** Sent by POST, as JSON; without it the request is a GET. */
+  readonly body?: unknown;
+  /** Longest event that is buffered, in UTF-16 code units. Default: a message with all its attachments, escaped. */
+  readonly eventChars?: number | undefined;
 }
 
 /**
@@ -39,13 +42,16 @@ export async function* openStream(
   const own = new AbortController();
   let timer = setTimeout(() => own.abort(problems.timeout()), openMs);
   let messages: EventSourceMessage[] = [];
-  const parser = createParser({ onEvent: (message) => messages.push(message), maxBufferSize: eventChars });
+  const maxBufferSize = options.eventChars ?? eventChars;
+  const parser = createParser({ onEvent: (message) => messages.push(message), maxBufferSize });
   const decoder = new TextDecoder();
   try {
     const response = await fetch(endpoint.origin + path, {
+      ...(options.body === undefined ? {} : { method: 'POST', body: JSON.stringify(options.body) }),
       headers: {
         authorization: `Bearer ${endpoint.secret}`,
         accept: 'text/event-stream',
+        ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
         ...(options.lastEventId === undefined ? {} : { 'last-event-id': options.lastEventId }),
       },
       redirect: 'error',
@@ -165,7 +171,8 @@ export async function* openNotices(endpoint: Endpoint, options: StreamOptions): 
   }
 }
 
-function parse(data: string): unknown {
+/** The JSON of a message; undefined where it is none. */
+export function parse(data: string): unknown {
   try {
     return JSON.parse(data);
   } catch {

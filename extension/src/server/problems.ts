@@ -87,6 +87,30 @@ export function problemsOf(t: Translate) {
       detail: t('The base URL in the settings is not an address. It begins with http:// or https:// and has a host.'),
       action: 'open-settings',
     }),
+    executionLost: make({
+      code: 'execution_lost',
+      status: 410,
+      title: t('Run lost'),
+      detail: t('The DevLM server ended while the program ran. Run it again.'),
+    }),
+    untrusted: make({
+      code: 'workspace_untrusted',
+      status: 403,
+      title: t('Folder not trusted'),
+      detail: t('Programs run only in a trusted folder. Trust this folder ("Manage Workspace Trust") and try again.'),
+    }),
+    networkRefused: make({
+      code: 'network_refused',
+      status: 403,
+      title: t('Not run'),
+      detail: t('Not run: this machine cannot cut the network from programs. Start Docker to run them without it.'),
+    }),
+    tooManyRuns: make({
+      code: 'too_many_runs',
+      status: 429,
+      title: t('Too many programs'),
+      detail: t('Too many programs run in this window. Wait until one has ended, or stop one.'),
+    }),
     invalidRequest: (where: string) =>
       new ProblemError({
         code: 'invalid_request',

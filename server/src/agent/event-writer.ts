@@ -24,6 +24,11 @@ export class EventWriter {
     this.#append = append;
   }
 
+  /** An append failed: nothing more can be written. */
+  get failed(): boolean {
+    return this.#failure !== undefined;
+  }
+
   /** Queues an event. Throws what an earlier append failed with. */
   write(event: EventBody): void {
     if (this.#failure !== undefined) throw this.#failure;

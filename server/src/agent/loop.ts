@@ -2,27 +2,23 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventBody, Usage } from '@devlm/protocol/events.ts';
 import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
-import type { BlockState, TurnState } from '@devlm/protocol/reducer.ts';
-import type { Model, ModelTool } from '../llm/model.ts';
+import type { TurnState } from '@devlm/protocol/reducer.ts';
+import type { Tool } from '../actions/tool.ts';
+import type { Model } from '../llm/model.ts';
 import { isPassing, modelProblem } from '../llm/problems.ts';
-import type { EventWriter } from './event-writer.ts';
-import { parseInput, type ReadBlob, systemPrompt, toMessages } from './prompt.ts';
-
-/** A tool the model may call. Its failures are results, never exceptions. */
-export interface Tool extends ModelTool {
-  run(input: Record<string, unknown>, signal: AbortSignal): Promise<{ ok: boolean; text: string }>;
-}
+import { type ReadBlob, toMessages } from './prompt.ts';
+import { openCalls, runOpenCalls, type ToolServices } from './tool-calls.ts';
+import type { TurnLog } from './turn-log.ts';
 
 export interface LoopDeps {
   readonly model: Model;
   readonly modelId: string;
   readonly tools: readonly Tool[];
-  readonly writer: EventWriter;
+  readonly services: ToolServices;
+  /** Of this turn. */
+  readonly log: TurnLog;
+  readonly system: string;
   readonly readBlob: ReadBlob;
-  /** The branch that ends in this turn, as the log has it at the start. */
-  readonly branch: readonly TurnState[];
-  /** The same, as the log has it now. */
-  readonly readBranch: () => Promise<readonly TurnState[]>;
   readonly costOf: (model: string, usage: Usage) => number | null;
   /** First wait before a failed call is made again; doubles each time. */
   readonly retryBaseMs: number;
@@ -48,25 +44,13 @@ export async function runLoop(
   turn: { turnId: string; thinking: boolean },
   signal: AbortSignal,
 ): Promise<void> {
-  let { branch } = deps;
   for (let step = 0; step < maxSteps; step++) {
-    const calls = openCalls(branch.at(-1));
-    for (const { stepId, block } of calls) {
-      signal.throwIfAborted();
-      const { callId, name } = block.tool ?? { callId: '', name: '' };
-      const result = await runTool(deps.tools, name, block.text, signal);
-      deps.writer.write({ type: 'tool.ended', turnId: turn.turnId, stepId, callId, ...result });
-    }
-    if (calls.length > 0) {
-      await deps.writer.flush();
-      branch = await deps.readBranch();
-    }
-    const { stopReason } = await runStep(deps, turn, branch, signal);
+    await runOpenCalls(deps, signal);
+    const { stopReason } = await runStep(deps, turn, signal);
     if (stopReason === 'refusal') throw refused();
     // `pause_turn`: a server tool wants another call with the conversation as it is.
     if (stopReason !== 'tool_use' && stopReason !== 'pause_turn') return;
-    branch = await deps.readBranch();
-    if (stopReason === 'tool_use' && openCalls(branch.at(-1)).length === 0) return;
+    if (stopReason === 'tool_use' && openCalls(deps.log.turn).length === 0) return;
   }
   throw new ProblemError({
     code: 'too_many_steps',
@@ -75,15 +59,6 @@ export async function runLoop(
     detail: `This answer took ${maxSteps} model calls and was ended. Send a message to go on.`,
     action: 'retry',
   });
-}
-
-/** Tool calls of the last step that have no result yet: those of this step, or those a dead server left. */
-function openCalls(turn: TurnState | undefined): { stepId: string; block: BlockState }[] {
-  const last = turn?.steps.findLast((step) => step.status !== 'abandoned');
-  if (last?.stopReason !== 'tool_use') return [];
-  return last.blocks
-    .filter((block) => block.kind === 'tool_call' && block.done && !last.results[block.tool?.callId ?? ''])
-    .map((block) => ({ stepId: last.id, block }));
 }
 
 function refused(): ProblemError {
@@ -115,24 +90,6 @@ export function endOf(turn: TurnState | undefined): 'completed' | 'stopped' | nu
   }
 }
 
-async function runTool(
-  tools: readonly Tool[],
-  name: string,
-  json: string,
-  signal: AbortSignal,
-): Promise<{ ok: boolean; text: string }> {
-  const tool = tools.find((candidate) => candidate.name === name);
-  if (!tool) return { ok: false, text: `There is no tool named ${name}. Answer without it.` };
-  const input = parseInput(json);
-  if (!input) return { ok: false, text: 'The input was not a JSON object. Call the tool again with valid JSON.' };
-  try {
-    return await tool.run(input, signal);
-  } catch (error) {
-    signal.throwIfAborted();
-    return { ok: false, text: error instanceof ProblemError ? error.problem.detail : `The tool ${name} failed.` };
-  }
-}
-
 /**
  * One model call. A call that fails before it answers is made again under the same step; one that
  * fails later leaves an abandoned step and a new one, so that nobody takes half an answer
@@ -141,15 +98,14 @@ async function runTool(
 async function runStep(
   deps: LoopDeps,
   turn: { turnId: string; thinking: boolean },
-  branch: readonly TurnState[],
   signal: AbortSignal,
 ): Promise<{ stepId: string; stopReason: string }> {
   const { turnId } = turn;
-  const { writer } = deps;
+  const writer = deps.log;
   let stepId = randomUUID();
   writer.write({ type: 'step.started', turnId, stepId, model: deps.modelId });
-  const messages = await toMessages(branch, deps.readBlob);
-  const request = { model: deps.modelId, system: systemPrompt, messages, tools: deps.tools, thinking: turn.thinking };
+  const messages = await toMessages(deps.log.branch, deps.readBlob);
+  const request = { model: deps.modelId, system: deps.system, messages, tools: deps.tools, thinking: turn.thinking };
   for (let attempt = 1; ; attempt++) {
     const meter = new Meter(deps);
     try {
@@ -205,7 +161,7 @@ async function streamStep(
   ids: { turnId: string; stepId: string },
   signal: AbortSignal,
 ): Promise<string> {
-  const write = (event: EventBody): void => meter.guard(() => deps.writer.write(event));
+  const write = (event: EventBody): void => meter.guard(() => deps.log.write(event));
   let stopReason: string | undefined;
   for await (const event of deps.model.stream(request, signal)) {
     switch (event.type) {

@@ -2,19 +2,24 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventBody, TurnOutcome } from '@devlm/protocol/events.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
-import { addTurns, emptyConversation, shownPath, type TurnState } from '@devlm/protocol/reducer.ts';
+import type { TurnState } from '@devlm/protocol/reducer.ts';
 import type { Logger } from 'pino';
 import type { Provider } from '../llm/provider.ts';
 import type { EventLog } from '../storage/event-log.ts';
 import type { Store } from '../storage/store.ts';
-import { EventWriter } from './event-writer.ts';
-import { endOf, runLoop, Stopped, serverRestarted, type Tool } from './loop.ts';
+import { endOf, type LoopDeps, runLoop, Stopped, serverRestarted } from './loop.ts';
+import { openCalls } from './tool-calls.ts';
+import { TurnLog } from './turn-log.ts';
 
 export interface TurnsDeps {
   readonly store: Store;
   readonly log: EventLog;
   readonly provider: Provider;
-  readonly tools: readonly Tool[];
+  /** What the model may use in a conversation, and what it is told. Asked when a turn begins. */
+  readonly toolsFor: (
+    conversationId: string,
+    signal: AbortSignal,
+  ) => Promise<Pick<LoopDeps, 'tools' | 'services' | 'system'>>;
   readonly logger: Logger;
   readonly retryBaseMs: number;
 }
@@ -157,49 +162,49 @@ export class Turns implements AsyncDisposable {
   async #run(conversationId: string, entry: Entry, signal: AbortSignal): Promise<void> {
     const { store, log, provider, logger } = this.#deps;
     const { turnId, attempts, resumed } = entry;
-    const writer = new EventWriter((events) => log.append(conversationId, events));
-    const readBranch = () => this.#readBranch(conversationId, turnId);
+    let turnLog: TurnLog | undefined;
     try {
+      turnLog = await TurnLog.open(store, log, conversationId, turnId);
       if (resumed) {
-        await this.#abandonUnfinished(writer, await readBranch());
-        const ended = endOf((await readBranch()).at(-1));
+        await this.#abandonUnfinished(turnLog);
+        const ended = endOf(turnLog.turn);
         if (ended) return await this.#end(conversationId, turnId, ended);
       }
-      if (attempts >= maxTurnAttempts)
+      // Who waited for a person did not bring the server down.
+      if (attempts >= maxTurnAttempts && !waitsForPerson(turnLog.turn))
         throw new ProblemError({
           ...serverRestarted,
           detail: 'The companion server ended several times over this answer.',
           action: 'retry',
         });
-      writer.write({ type: 'turn.started', turnId, attempt: attempts + 1 });
+      turnLog.write({ type: 'turn.started', turnId, attempt: attempts + 1 });
       if (resumed) await provider.whenHandedOver(keyWaitMs, signal);
       signal.throwIfAborted();
-      const branch = await readBranch();
-      const turn = branch.at(-1);
+      const { turn } = turnLog;
       const modelId = turn?.model ?? (await provider.defaultModel(signal));
       await runLoop(
         {
           model: provider.model(),
           modelId,
-          tools: this.#deps.tools,
-          writer,
+          ...(await this.#deps.toolsFor(conversationId, signal)),
+          log: turnLog,
           readBlob: async (hash) => (await store.blob(hash))?.data ?? null,
-          branch,
-          readBranch,
           costOf: (model, usage) => provider.costOf(model, usage),
           retryBaseMs: this.#deps.retryBaseMs,
         },
         { turnId, thinking: turn?.thinking ?? false },
         signal,
       );
-      await writer.flush();
+      await turnLog.flush();
       await this.#end(conversationId, turnId, 'completed');
     } catch (error) {
-      await writer.flush().catch(() => undefined);
+      await turnLog?.flush().catch(() => undefined);
       if (signal.reason instanceof Closing) return;
       if (signal.reason instanceof Stopped) await this.#end(conversationId, turnId, 'stopped');
       else await this.#end(conversationId, turnId, 'failed', this.#toProblem(error));
       if (!(error instanceof ProblemError) && !signal.aborted) logger.error({ err: error, turnId }, 'turn failed');
+    } finally {
+      turnLog?.[Symbol.dispose]();
     }
   }
 
@@ -222,18 +227,13 @@ export class Turns implements AsyncDisposable {
     }
   }
 
-  async #abandonUnfinished(writer: EventWriter, branch: readonly TurnState[]): Promise<void> {
-    const turn = branch.at(-1);
-    for (const step of turn?.steps ?? []) {
-      if (step.status !== 'running') continue;
-      writer.write({ type: 'step.abandoned', turnId: turn?.id ?? '', stepId: step.id, problem: serverRestarted });
+  async #abandonUnfinished(turnLog: TurnLog): Promise<void> {
+    const { turnId } = turnLog;
+    for (const step of turnLog.turn?.steps ?? []) {
+      if (step.status === 'running')
+        turnLog.write({ type: 'step.abandoned', turnId, stepId: step.id, problem: serverRestarted });
     }
-    await writer.flush();
-  }
-
-  async #readBranch(conversationId: string, turnId: string): Promise<TurnState[]> {
-    const { turns } = await this.#deps.store.branchOf(conversationId, turnId, Number.MAX_SAFE_INTEGER);
-    return shownPath(addTurns(emptyConversation(conversationId), turns), turnId).turns;
+    await turnLog.flush();
   }
 
   #toProblem(error: unknown): Problem {
@@ -246,4 +246,12 @@ export class Turns implements AsyncDisposable {
       action: 'show-log',
     };
   }
+}
+
+/** A question of one of its tools is open. */
+function waitsForPerson(turn: TurnState | undefined): boolean {
+  return openCalls(turn).some(({ stepId, callId }) => {
+    const call = turn?.steps.find(({ id }) => id === stepId)?.calls[callId];
+    return call?.ask !== undefined && call.answer === undefined;
+  });
 }

@@ -1,18 +1,22 @@
-import { type Attachment, ImageMediaType, type NewAttachment } from '@devlm/protocol/events.ts';
+import type { Attachment, NewAttachment } from '@devlm/protocol/events.ts';
+import type { ImageMediaType } from '@devlm/protocol/ids.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { addTurns, emptyConversation, joinDeltas, shownPath } from '@devlm/protocol/reducer.ts';
 import type { ConversationSummary, RouteChecked, TurnPage } from '@devlm/protocol/routes.ts';
 import type * as z from 'zod';
+import type { Editors } from '../actions/editors.ts';
 import type { Turns } from '../agent/turns.ts';
 import type { EventLog } from '../storage/event-log.ts';
 import type { Store } from '../storage/store.ts';
 import { toMarkdown } from './export.ts';
+import { restoreFiles } from './restore.ts';
 
 export interface ConversationsDeps {
   readonly store: Store;
   readonly log: EventLog;
   readonly turns: Turns;
+  readonly editors: Editors;
   /** Tells every window about a change that is not an event of the conversation's own log. */
   readonly changed: (conversationId: string) => void;
 }
@@ -20,7 +24,7 @@ export interface ConversationsDeps {
 type Row = NonNullable<Awaited<ReturnType<Store['conversation']>>>;
 
 /** The handlers of the routes about conversations and turns. */
-export function conversationHandlers({ store, log, turns, changed }: ConversationsDeps) {
+export function conversationHandlers({ store, log, turns, editors, changed }: ConversationsDeps) {
   /** @throws ProblemError `not_found`, also for a deleted one unless asked for */
   const existing = async (id: string, deletedToo = false): Promise<Row> => {
     const row = await store.conversation(id);
@@ -54,9 +58,9 @@ export function conversationHandlers({ store, log, turns, changed }: Conversatio
     const { head: _head, lastSeq: _lastSeq, ...rest } = await existing(id);
     return rest;
   };
-  const fullBranch = async (conversationId: string, head: string | null) => {
+  const fullBranch = async (conversationId: string, head: string | null, turns = Number.MAX_SAFE_INTEGER) => {
     if (head === null) return [];
-    const { turns: records } = await store.branchOf(conversationId, head, Number.MAX_SAFE_INTEGER);
+    const { turns: records } = await store.branchOf(conversationId, head, turns);
     return shownPath(addTurns(emptyConversation(conversationId), records), head).turns;
   };
   const createTurn = async ({ params, body }: RouteChecked<'turns.create'>) => {
@@ -155,10 +159,40 @@ export function conversationHandlers({ store, log, turns, changed }: Conversatio
       await turns.stop(params.conversationId, params.turnId);
     },
 
+    'asks.answer': async ({ params, body }: RouteChecked<'asks.answer'>) => {
+      const { conversationId, turnId, callId } = params;
+      await existing(conversationId);
+      const turn = (await fullBranch(conversationId, turnId, 1)).at(-1);
+      const step = turn?.steps.find(({ calls }) => calls[callId]?.ask);
+      const call = step?.calls[callId];
+      if (!step || !call?.ask) throw notFound('question');
+      if (call.answer) return;
+      if (turn?.status !== 'running') throw conflict('The turn has ended. Nobody waits for this answer any more.');
+      if (call.ask.kind !== body.kind) throw conflict('This answers another kind of question.');
+      await log.append(conversationId, [{ type: 'ask.answered', turnId, stepId: step.id, callId, answer: body }]);
+    },
+
+    'files.restore': async ({ params }: RouteChecked<'files.restore'>, { signal }: { signal: AbortSignal }) => {
+      const { conversationId, turnId } = params;
+      const { head, projectId, busy } = await existing(conversationId);
+      if (busy) throw conflict('DevLM is still working in this conversation. Stop it first.');
+      if (projectId === null) throw notFound('project');
+      const branch = await fullBranch(conversationId, head);
+      const from = branch.findIndex((turn) => turn.id === turnId);
+      if (from < 0) throw notFound('message');
+      const getText = async (hash: string) => {
+        const blob = await store.blob(hash);
+        return blob && Buffer.from(blob.data).toString();
+      };
+      return {
+        paths: await restoreFiles(await editors.workspace(projectId, signal), branch.slice(from), getText, signal),
+      };
+    },
+
     'blobs.get': async ({ params }: RouteChecked<'blobs.get'>) => {
       const blob = await store.blob(params.hash);
       if (!blob) throw notFound('image');
-      return { mediaType: ImageMediaType.parse(blob.mediaType), data: Buffer.from(blob.data).toString('base64') };
+      return { mediaType: blob.mediaType, data: Buffer.from(blob.data).toString('base64') };
     },
   };
 }
@@ -230,4 +264,8 @@ function notFound(what: string): ProblemError {
     title: 'Not found',
     detail: `There is no such ${what}, or it was deleted.`,
   });
+}
+
+function conflict(detail: string): ProblemError {
+  return new ProblemError({ code: 'conflict', status: 409, title: 'Conflict', detail });
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import {
   type RouteChecked,
@@ -21,14 +22,18 @@ export interface CallContext {
   readonly signal: AbortSignal;
   /** The `Last-Event-ID` header as a number, where there is one. */
   readonly lastEventId: number | undefined;
+  /** The client accepts `text/event-stream`. */
+  readonly wantsStream: boolean;
 }
 
 /** What a handler of the route answers: a stream, a value, or nothing. */
 type Answer<N extends RouteName> = (typeof routes)[N] extends { stream: true }
   ? Promise<AsyncIterable<readonly StreamMessage[]>>
-  : undefined extends RouteOutput<N>
-    ? Promise<void>
-    : Promise<RouteOutput<N>>;
+  : (typeof routes)[N] extends { event: z.ZodType }
+    ? Promise<RouteOutput<N> | AsyncIterable<readonly StreamMessage[]>>
+    : undefined extends RouteOutput<N>
+      ? Promise<void>
+      : Promise<RouteOutput<N>>;
 
 /** A handler for each route of the protocol's table: the compiler sees that none is missing. */
 export type Handlers = {
@@ -68,7 +73,8 @@ export function createApp({ handlers, guard, logger, onRequest, closing }: AppOp
   for (const [path, names] of byPath) {
     for (const name of names) {
       const method = routes[name].method.toLowerCase() as Lowercase<(typeof routes)[RouteName]['method']>;
-      const reader = 'body' in routes[name] ? readJson : [];
+      const route: RouteShape = routes[name];
+      const reader = route.body ? readJson(route.bodyBytes ?? limits.requestBodyBytes) : [];
       app[method](path, ...reader, handle(name, handlers, closing));
     }
     const allowed = names.map((name) => routes[name].method);
@@ -143,7 +149,11 @@ function handle<N extends RouteName>(name: N, handlers: Handlers, closing: Abort
     } as RouteChecked<N>;
     const gone = new AbortController();
     response.once('close', () => gone.abort());
-    const context: CallContext = { signal: AbortSignal.any([gone.signal, closing]), lastEventId: lastEventId(request) };
+    const context: CallContext = {
+      signal: AbortSignal.any([gone.signal, closing]),
+      lastEventId: lastEventId(request),
+      wantsStream: /\btext\/event-stream\b/i.test(request.get('accept') ?? ''),
+    };
     const value = await handlers[name](input, context);
     if (isStream(value)) return sendStream(response, value, context.signal);
     if (value === undefined) response.status(204).end();

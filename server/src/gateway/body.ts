@@ -1,43 +1,46 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
-import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 import * as z from 'zod';
 import { httpProblem } from './problems.ts';
 
-const parse = express.json({
-  limit: limits.requestBodyBytes,
-  strict: false,
-  inflate: false,
-  type: () => true,
-  verify: (_request: IncomingMessage, _response, body: Buffer) => {
-    // The parser would put replacement characters where the bytes are wrong: a message changed in silence.
-    if (!isUtf8(body)) throw httpProblem('bad_encoding', 'The body is not valid UTF-8.');
-  },
-});
+const parser = (limit: number) =>
+  express.json({
+    limit,
+    strict: false,
+    inflate: false,
+    type: () => true,
+    verify: (_request: IncomingMessage, _response, body: Buffer) => {
+      // The parser would put replacement characters where the bytes are wrong: a message changed in silence.
+      if (!isUtf8(body)) throw httpProblem('bad_encoding', 'The body is not valid UTF-8.');
+    },
+  });
 
 const ParserError = z.object({ type: z.string(), status: z.int() });
 
-const readBody: RequestHandler = (request, response, next) => {
-  const type = (request.headers['content-type'] ?? '').split(';');
-  const charset = type.find((part) => /^\s*charset=/i.test(part));
-  if (type[0]?.trim().toLowerCase() !== 'application/json' || (charset && !/=\s*"?utf-?8"?\s*$/i.test(charset)))
-    throw httpProblem('unsupported_media_type', 'Send the body as application/json in UTF-8.');
-  parse(request, response, next);
-};
+const readBody =
+  (parse: RequestHandler): RequestHandler =>
+  (request, response, next) => {
+    const type = (request.headers['content-type'] ?? '').split(';');
+    const charset = type.find((part) => /^\s*charset=/i.test(part));
+    if (type[0]?.trim().toLowerCase() !== 'application/json' || (charset && !/=\s*"?utf-?8"?\s*$/i.test(charset)))
+      throw httpProblem('unsupported_media_type', 'Send the body as application/json in UTF-8.');
+    parse(request, response, next);
+  };
 
-const explainBody: ErrorRequestHandler = (error: unknown, _request, _response, next) => next(toBodyProblem(error));
+/** Reads a JSON body of at most so many bytes, strictly. */
+export function readJson(limit: number): readonly (RequestHandler | ErrorRequestHandler)[] {
+  const explain: ErrorRequestHandler = (error: unknown, _request, _response, next) => next(toBodyProblem(error, limit));
+  return [readBody(parser(limit)), explain];
+}
 
-/** Reads a JSON body of at most `limits.requestBodyBytes`, strictly. */
-export const readJson: readonly (RequestHandler | ErrorRequestHandler)[] = [readBody, explainBody];
-
-function toBodyProblem(error: unknown): unknown {
+function toBodyProblem(error: unknown, limit: number): unknown {
   if (error instanceof ProblemError) return error;
   const known = ParserError.safeParse(error);
   switch (known.data?.type) {
     case 'entity.too.large':
-      return httpProblem('body_too_large', `The body is larger than ${limits.requestBodyBytes / 1024 / 1024} MB.`);
+      return httpProblem('body_too_large', `The body is larger than ${limit / 1024 / 1024} MB.`);
     case 'entity.parse.failed':
       return httpProblem('bad_json', 'The body is not valid JSON.');
     case 'encoding.unsupported':

@@ -1,5 +1,6 @@
 import type { Event } from '@devlm/protocol/events.ts';
 import { conversationHandlers } from '../backend/conversations.ts';
+import { type Executions, LiveExecution, replay } from '../backend/executions.ts';
 import { startOfDay } from '../backend/notices.ts';
 import type { Context } from '../context.ts';
 import type { Handlers } from './app.ts';
@@ -8,7 +9,7 @@ import type { StreamMessage } from './sse.ts';
 
 /** What each route does. `shutdown` ends this server after its answer has gone out. */
 export function createHandlers(context: Context, shutdown: () => void): Handlers {
-  const { store, log, turns, provider, notices, logger } = context;
+  const { store, log, turns, provider, notices, executions, logger } = context;
   return {
     'server.info': async () => context.info(),
     // A window opens its streams after it has sent the credential, if it has one.
@@ -17,10 +18,14 @@ export function createHandlers(context: Context, shutdown: () => void): Handlers
       return notices.subscribe(() => context.info(), signal);
     },
     'server.shutdown': async ({ body }) => {
-      if (turns.busy > 0)
-        throw httpProblem('busy', 'The server is answering. It can be replaced when it has finished.', {
-          retryAfterMs: 5_000,
-        });
+      if (turns.busy > 0 || executions.busy > 0)
+        throw httpProblem(
+          'busy',
+          'The server is answering or running a program. It can be replaced when it has finished.',
+          {
+            retryAfterMs: 5_000,
+          },
+        );
       logger.info({ for: body.version }, 'giving way to another version');
       setImmediate(shutdown);
     },
@@ -44,8 +49,47 @@ export function createHandlers(context: Context, shutdown: () => void): Handlers
       provider.handOver();
       return withIds(log.subscribe(conversationId, after, signal));
     },
-    ...conversationHandlers({ store, log, turns, changed: (id) => notices.conversationChanged(id) }),
+    'executions.run': async ({ body }, { signal, wantsStream }) => {
+      const started = await executions.start(body, localPerson);
+      if (wantsStream) return toMessages(started, signal);
+      if (!(started instanceof LiveExecution)) return started;
+      // Nobody would hear of it: a client that wants the answer alone has gone.
+      const cancel = () => started.cancel();
+      signal.addEventListener('abort', cancel, { once: true });
+      if (signal.aborted) cancel();
+      return await started.ended.finally(() => signal.removeEventListener('abort', cancel));
+    },
+    'executions.get': async ({ params }, { signal, wantsStream }) =>
+      wantsStream ? toMessages(await executions.find(params.executionId), signal) : executions.get(params.executionId),
+    'executions.cancel': ({ params }) => executions.cancel(params.executionId),
+    'executions.list': async ({ query }) => ({ items: await executions.list(query.conversationId) }),
+    'snippets.get': ({ params }) => executions.snippet(params.hash),
+    'sandbox.status': () => executions.status(),
+    'editor.attach': async ({ body }, { signal }) => context.editors.attach(body, signal),
+    'editor.answer': async ({ params, body }) => context.editors.answer(params.requestId, body),
+    ...conversationHandlers({
+      store,
+      log,
+      turns,
+      editors: context.editors,
+      changed: (id) => notices.conversationChanged(id),
+    }),
   };
+}
+
+/** Everybody on this machine's own server is one person. */
+const localPerson = 'local';
+
+async function* toMessages(
+  run: Awaited<ReturnType<Executions['find']>>,
+  signal: AbortSignal,
+): AsyncGenerator<StreamMessage[]> {
+  const heard = run instanceof LiveExecution ? run.follow(signal) : [replay(run)];
+  try {
+    for await (const events of heard) yield events.map((data) => ({ data }));
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
 }
 
 async function* withIds(source: AsyncIterable<readonly Event[]>): AsyncGenerator<StreamMessage[]> {

@@ -152,14 +152,7 @@ function toBlockParam(content: ModelContent): Anthropic.ContentBlockParam {
       // Half a surrogate pair, as a selection may end with, is not valid JSON to the API.
       return { type: 'text', text: content.text.toWellFormed() };
     case 'image':
-      return {
-        type: 'image',
-        source: {
-          type: 'base64',
-          media_type: content.mediaType,
-          data: Buffer.from(content.data).toString('base64'),
-        },
-      };
+      return toImage(content);
     case 'thinking':
       return { type: 'thinking', thinking: content.text, signature: content.signature };
     case 'opaque':
@@ -171,10 +164,21 @@ function toBlockParam(content: ModelContent): Anthropic.ContentBlockParam {
       return {
         type: 'tool_result',
         tool_use_id: content.callId,
-        content: content.text.toWellFormed(),
+        content:
+          content.images.length === 0
+            ? content.text.toWellFormed()
+            : [{ type: 'text', text: content.text.toWellFormed() }, ...content.images.map(toImage)],
         is_error: !content.ok,
       };
   }
+}
+
+function toImage({
+  mediaType,
+  data,
+}: Omit<Extract<ModelContent, { type: 'image' }>, 'type'>): Anthropic.ImageBlockParam {
+  const source = { type: 'base64', media_type: mediaType, data: Buffer.from(data).toString('base64') } as const;
+  return { type: 'image', source };
 }
 
 /**

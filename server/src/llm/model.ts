@@ -1,4 +1,5 @@
-import type { BlockKind, Citation, ImageMediaType, Usage } from '@devlm/protocol/events.ts';
+import type { BlockKind, Citation, Usage } from '@devlm/protocol/events.ts';
+import type { ImageMediaType } from '@devlm/protocol/ids.ts';
 import type { ModelInfo } from '@devlm/protocol/routes.ts';
 import type * as z from 'zod';
 
@@ -10,7 +11,13 @@ export type ModelContent =
   /** A block that is sent back exactly as it came: redacted thinking, a server tool's result. */
   | { readonly type: 'opaque'; readonly value: unknown }
   | { readonly type: 'tool_call'; readonly callId: string; readonly name: string; readonly input: unknown }
-  | { readonly type: 'tool_result'; readonly callId: string; readonly ok: boolean; readonly text: string };
+  | {
+      readonly type: 'tool_result';
+      readonly callId: string;
+      readonly ok: boolean;
+      readonly text: string;
+      readonly images: readonly { readonly mediaType: z.infer<typeof ImageMediaType>; readonly data: Uint8Array }[];
+    };
 
 export interface ModelMessage {
   readonly role: 'user' | 'assistant';

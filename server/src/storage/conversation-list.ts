@@ -1,4 +1,4 @@
-import { Id } from '@devlm/protocol/events.ts';
+import { Id } from '@devlm/protocol/ids.ts';
 import type { ConversationSummary } from '@devlm/protocol/routes.ts';
 import * as z from 'zod';
 import { badCursor } from './problems.ts';

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { initial } from './migrations/0001-initial.ts';
+import { executions } from './migrations/0002-executions.ts';
 import { storeNewer } from './problems.ts';
 import type { Db, SchemaVersionTable, Tx } from './schema.ts';
 import type { Store } from './store.ts';
@@ -19,7 +20,7 @@ export interface Migration {
 }
 
 /** Forward only, in order. */
-export const migrations: readonly Migration[] = [initial];
+export const migrations: readonly Migration[] = [initial, executions];
 
 export interface MigrateOptions {
   readonly kind: Store['kind'];

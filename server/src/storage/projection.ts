@@ -1,5 +1,6 @@
 import type { Event, Usage } from '@devlm/protocol/events.ts';
 import { addTurns, answerText, emptyConversation, joinDeltas } from '@devlm/protocol/reducer.ts';
+import type { FileChange } from '@devlm/protocol/tools.ts';
 import type { UpdateObject } from 'kysely';
 import { conflict, notFound } from './problems.ts';
 import { chunks, eventsOfTurns } from './rows.ts';
@@ -228,11 +229,26 @@ async function writeUsage(tx: Tx, conversationId: string, { at, body }: Draft): 
     .execute();
 }
 
+/** What an event refers to that has to be kept as long as its conversation. */
+function blobsOf(body: NewEvent): string[] {
+  switch (body.type) {
+    case 'turn.created':
+      return body.attachments.flatMap((attachment) => (attachment.kind === 'image' ? [attachment.blob] : []));
+    case 'tool.started':
+      return versionsOf(body.changes);
+    case 'tool.ended':
+      return [...versionsOf(body.details?.changes), ...(body.details?.images ?? []).map(({ blob }) => blob)];
+    default:
+      return [];
+  }
+}
+
+function versionsOf(changes: readonly FileChange[] | undefined): string[] {
+  return (changes ?? []).flatMap(({ before, after }) => [before, after]).filter((hash) => hash !== null);
+}
+
 async function writeBlobUses(tx: Tx, conversationId: string, body: NewEvent): Promise<void> {
-  if (body.type !== 'turn.created') return;
-  const uses = body.attachments.flatMap((a) =>
-    a.kind === 'image' ? [{ conversation_id: conversationId, hash: a.blob }] : [],
-  );
+  const uses = blobsOf(body).map((hash) => ({ conversation_id: conversationId, hash }));
   if (uses.length === 0) return;
   await tx
     .insertInto('blob_uses')

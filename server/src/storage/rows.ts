@@ -1,4 +1,5 @@
-import { type Event, type EventBody, Id } from '@devlm/protocol/events.ts';
+import type { Event, EventBody } from '@devlm/protocol/events.ts';
+import { Id } from '@devlm/protocol/ids.ts';
 import type { ConversationSummary } from '@devlm/protocol/routes.ts';
 import type { Selectable } from 'kysely';
 import { storeDamaged } from './problems.ts';

@@ -82,6 +82,30 @@ export interface SearchTextTable {
   text: string;
 }
 
+/** A program that was run. */
+export interface CodeSnippetTable {
+  /** SHA-256 of what `data` holds. */
+  hash: string;
+  language: string;
+  /** A `Snippet` as JSON, gzip. */
+  data: Uint8Array;
+}
+
+/** What came of a run. */
+export interface ExecutionResultTable {
+  id: string;
+  snippet_hash: string;
+  input_hash: string;
+  status: string;
+  /** Where in a chat it belongs; null for others. It goes with its conversation. */
+  conversation_id: string | null;
+  turn_id: string | null;
+  part: string | null;
+  ended_at: number;
+  /** An `ExecutionRecord` as JSON, gzip. */
+  data: Uint8Array;
+}
+
 /** One row a migration. Read by older versions too, so it never changes. */
 export interface SchemaVersionTable {
   version: number;
@@ -99,6 +123,8 @@ export interface Database {
   blob_uses: BlobUseTable;
   usage: UsageTable;
   search_texts: SearchTextTable;
+  code_snippets: CodeSnippetTable;
+  execution_results: ExecutionResultTable;
   schema_versions: SchemaVersionTable;
 }
 

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { BlobHash, type Event, Id } from '@devlm/protocol/events.ts';
+import type { Event } from '@devlm/protocol/events.ts';
+import type { ExecutionRecord, Snippet } from '@devlm/protocol/execution.ts';
+import { BlobHash, Id } from '@devlm/protocol/ids.ts';
 import { joinDeltas } from '@devlm/protocol/reducer.ts';
 import type { ConversationSummary, UsageTotal } from '@devlm/protocol/routes.ts';
 import { sql } from 'kysely';
 import { listConversations } from './conversation-list.ts';
+import * as executions from './executions.ts';
 import { conflict, notFound } from './problems.ts';
 import { addSearchText, type Draft, writeEvents } from './projection.ts';
 import { eventsOfTurns, isId, toEvent, toSummary, toTurnRow } from './rows.ts';
@@ -204,6 +207,32 @@ export class SqlStore implements Store {
         .executeTakeFirst();
       return row ? { mediaType: row.media_type, data: row.data } : null;
     });
+  }
+
+  async saveExecution(record: ExecutionRecord, snippet: Snippet): Promise<void> {
+    const packed = await executions.packExecution(record, snippet);
+    await this.#write((tx) => executions.writeExecution(tx, packed));
+  }
+
+  async execution(id: string): Promise<ExecutionRecord | null> {
+    return executions.unpackRecord(await this.#run((db) => executions.findExecution(db, id)));
+  }
+
+  async executionLike(inputHash: string): Promise<ExecutionRecord | null> {
+    return executions.unpackRecord(await this.#run((db) => executions.findLike(db, inputHash)));
+  }
+
+  async executionsOf(conversationId: string): Promise<ExecutionRecord[]> {
+    const rows = await this.#run((db) => executions.findOfConversation(db, conversationId));
+    return (await Promise.all(rows.map(executions.unpackRecord))).filter((record) => record !== null);
+  }
+
+  async snippet(hash: string): Promise<Snippet | null> {
+    return executions.unpackSnippet(await this.#run((db) => executions.findSnippet(db, hash)));
+  }
+
+  purgeExecutions(before: Date): Promise<number> {
+    return this.#write((tx) => executions.purgeExecutions(tx, before));
   }
 
   usageSince(since: Date): Promise<UsageTotal> {

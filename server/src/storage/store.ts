@@ -1,4 +1,5 @@
 import type { Event, EventBody } from '@devlm/protocol/events.ts';
+import type { ExecutionRecord, Snippet } from '@devlm/protocol/execution.ts';
 import type { TurnRecord } from '@devlm/protocol/reducer.ts';
 import type { ConversationSummary, UsageTotal } from '@devlm/protocol/routes.ts';
 
@@ -85,6 +86,17 @@ export interface Store {
   /** Content-addressed: the same bytes give the same SHA-256 hex. */
   putBlob(blob: Blob): Promise<string>;
   blob(hash: string): Promise<Blob | null>;
+
+  /** Keeps what came of a run, and its program once. The same id again changes nothing. */
+  saveExecution(record: ExecutionRecord, snippet: Snippet): Promise<void>;
+  execution(id: string): Promise<ExecutionRecord | null>;
+  /** The newest record of the same input whose program ended by itself. */
+  executionLike(inputHash: string): Promise<ExecutionRecord | null>;
+  /** The newest record of each part of a conversation, at most `limits.pageRows` of them, in no order. */
+  executionsOf(conversationId: string): Promise<ExecutionRecord[]>;
+  snippet(hash: string): Promise<Snippet | null>;
+  /** Removes records that ended before the time, and programs that no record speaks of. Answers how many records. */
+  purgeExecutions(before: Date): Promise<number>;
 
   /** Sum of all `step.ended` since the time, and of `step.abandoned` that cost something. Copies made by `branch` are left out. */
   usageSince(since: Date): Promise<UsageTotal>;

@@ -4,6 +4,8 @@ import type { HostToPage, PageToHost } from '../../../protocol/src/page.ts';
 import type { Problem } from '../../../protocol/src/problem.ts';
 import { joinDeltas } from '../../../protocol/src/reducer.ts';
 import type { ConversationSummary } from '../../../protocol/src/routes.ts';
+import { AskAnswer } from '../../../protocol/src/tools.ts';
+import { PageSandbox } from './sandbox.ts';
 
 /*
  * Runs in the page: plays the extension and the server for the chat page alone, with
@@ -50,6 +52,9 @@ class PageHost {
   readonly received: PageToHost[] = [];
   /** What the next `turns.create` answers with, piece by piece; null leaves the turn running. */
   answer: StreamOptions | null = { chunks: ['An answer.'], perSecond: 0, coalesceMs: 0 };
+  readonly sandbox = new PageSandbox((message) => this.push(message));
+  /** Answers to asks are taken, but their events do not come. */
+  holdAnswers = false;
   readonly failures = new Map<string, Problem>();
   readonly files = ['src/app.ts', 'src/router/index.ts', 'src/router/match.ts', 'README.md', 'test/router.test.ts'];
   #subscribed: string | null = null;
@@ -71,7 +76,8 @@ class PageHost {
         this.stored(message.conversationId ?? '')?.events.filter((event) => event.seq > message.after) ?? [];
       if (missed.length > 0 && message.conversationId !== null)
         this.push({ kind: 'events', conversationId: message.conversationId, events: missed });
-    } else if (message.kind === 'editor')
+    } else if (message.kind === 'execute') this.sandbox.execute(message);
+    else if (message.kind === 'editor')
       this.push({ kind: 'reply', id: message.id, ok: true, value: this.#edit(message.action) });
     else this.#reply(message);
   }
@@ -318,6 +324,21 @@ class PageHost {
         { type: 'turn.ended', turnId: params['turnId'] ?? '', outcome: 'stopped' },
       ]);
     },
+    'executions.list': ({ query }) => this.sandbox.list(String(query['conversationId'])),
+    'executions.get': ({ params }) => this.sandbox.get(params['executionId'] ?? ''),
+    'executions.cancel': ({ params }) => this.sandbox.end(params['executionId'] ?? '', { status: 'cancelled' }),
+    'snippets.get': () => this.sandbox.snippet(),
+    'sandbox.status': () => this.sandbox.status,
+    // As the server does: the answer comes back as an event, and only the first one counts.
+    'asks.answer': ({ params, body }) => {
+      const { conversationId: id = '', turnId = '', callId = '' } = params;
+      const events = this.stored(id)?.events ?? [];
+      const opened = events.find((event) => event.type === 'ask.opened' && event.callId === callId);
+      const known = events.some((event) => event.type === 'ask.answered' && event.callId === callId);
+      if (opened?.type !== 'ask.opened' || known || this.holdAnswers) return;
+      this.append(id, [{ type: 'ask.answered', turnId, stepId: opened.stepId, callId, answer: AskAnswer.parse(body) }]);
+    },
+    'files.restore': () => ({ paths: ['src/router/match.ts'] }),
     'conversations.branch': ({ body }) => this.create(String(body['id']), 'Branch').summary,
   };
 

@@ -127,6 +127,24 @@ See [the routing guide](https://example.com/routing) for the order in which patt
   ]);
 }
 
+/** An answer with programs that can be run, and one that cannot. */
+export function programs(): void {
+  const { host } = window;
+  host.create('programs', 'Programs');
+  host.hello = { ...host.hello, view: { conversationId: 'programs', drafts: {}, model: null, thinking: false } };
+  const answer = [
+    'Greet by name:',
+    '```python\nname = input()\nprint(f"hello {name}")\n```',
+    'As a picture:',
+    '```mermaid\ngraph TD; a-->b\n```',
+    'In a shell and in Rust:',
+    '```bash\necho hello\n```',
+    '```rust\nfn main() {}\n```',
+    'That is all.',
+  ].join('\n\n');
+  host.turn('programs', 'p1', 'Greet me', answer);
+}
+
 /** An answer that is being written, with one more message waiting. */
 export function busyConversation(): void {
   const { host } = window;

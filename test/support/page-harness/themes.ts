@@ -75,6 +75,12 @@ const dark = {
   'symbolIcon-variableForeground': '#75beff',
   'gitDecoration-addedResourceForeground': '#81b88b',
   'gitDecoration-deletedResourceForeground': '#c74e39',
+  'chat-linesAddedForeground': '#54b054',
+  'chat-linesRemovedForeground': '#fc6a6a',
+  'diffEditor-insertedTextBackground': '#9ccc2c33',
+  'diffEditor-removedTextBackground': '#ff000033',
+  'diffEditor-insertedLineBackground': 'rgba(155, 185, 85, 0.2)',
+  'diffEditor-removedLineBackground': 'rgba(255, 0, 0, 0.2)',
 };
 
 const light: typeof dark = {
@@ -144,6 +150,12 @@ const light: typeof dark = {
   'symbolIcon-variableForeground': '#007acc',
   'gitDecoration-addedResourceForeground': '#587c0c',
   'gitDecoration-deletedResourceForeground': '#ad0707',
+  'chat-linesAddedForeground': '#107c10',
+  'chat-linesRemovedForeground': '#bc2f32',
+  'diffEditor-insertedTextBackground': '#9ccc2c40',
+  'diffEditor-removedTextBackground': '#ff000033',
+  'diffEditor-insertedLineBackground': 'rgba(155, 185, 85, 0.2)',
+  'diffEditor-removedLineBackground': 'rgba(255, 0, 0, 0.2)',
 };
 
 const contrast = {
@@ -195,6 +207,16 @@ const contrast = {
   'chat-requestBorder': '#6fc3df',
   'chat-requestBubbleBackground': '#000000',
   'debugTokenExpression-name': '#ffffff',
+  'gitDecoration-addedResourceForeground': '#a1e3ad',
+  'gitDecoration-deletedResourceForeground': '#c74e39',
+  'chat-linesAddedForeground': '#89d185',
+  'chat-linesRemovedForeground': '#f48771',
+  'diffEditor-insertedTextBorder': '#33ff2e',
+  'diffEditor-removedTextBorder': '#ff008f',
+  'diffEditor-insertedTextBackground': 'transparent',
+  'diffEditor-removedTextBackground': 'transparent',
+  'diffEditor-insertedLineBackground': 'transparent',
+  'diffEditor-removedLineBackground': 'transparent',
 };
 
 export type ThemeName = 'dark' | 'light' | 'contrast';

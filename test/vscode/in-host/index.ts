@@ -1,4 +1,8 @@
 import './suite.ts';
+import './diff.ts';
+import './workspace-apply.ts';
+import './workspace-faults.ts';
+import './workspace-find.ts';
 import { runTests } from '../../support/vscode/harness.ts';
 
 /** Called by VS Code's extension test runner. */

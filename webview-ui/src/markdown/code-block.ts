@@ -1,3 +1,4 @@
+import { type Language, languageOf } from '@devlm/protocol/execution.ts';
 import { t } from '../l10n.ts';
 import { highlightLater } from './highlight.ts';
 import { languageName } from './languages.ts';
@@ -19,11 +20,25 @@ function language(code: Element): string {
   return [...code.classList].find((name) => name.startsWith('language-'))?.slice('language-'.length) ?? '';
 }
 
+/** A code block in the page, as far as others add to it. */
+export interface CodeBlock {
+  readonly frame: HTMLElement;
+  /** In the header; buttons follow it. */
+  readonly title: HTMLElement;
+  /** The language's own name, or "Code". */
+  readonly label: string;
+  /** What the sandbox calls it; null when it is none that could be run. */
+  readonly language: Language | null;
+  code(): string;
+}
+
 /**
  * Gives every code block below `root` its header with the language and the buttons (see
- * `codeAction`), and colours those that are complete.
+ * `codeAction`), and colours those that are complete. Answers them
+ * in their order.
  */
-export function dressCodeBlocks(root: ParentNode, complete: boolean): void {
+export function dressCodeBlocks(root: ParentNode, complete: boolean): CodeBlock[] {
+  const blocks: CodeBlock[] = [];
   for (const pre of root.querySelectorAll('pre')) {
     const code = pre.querySelector('code');
     const name = code ? language(code) : '';
@@ -50,18 +65,25 @@ export function dressCodeBlocks(root: ParentNode, complete: boolean): void {
     pre.setAttribute('role', 'group');
     pre.setAttribute('aria-label', name === '' ? t('Code') : t('Code, {0}', label));
     if (code && complete) highlightLater(code, name);
+    blocks.push({ frame, title, label, language: languageOf(name), code: () => codeOf(pre) });
   }
+  return blocks;
+}
+
+/** The text of a code block without the line break that every fence ends with. */
+function codeOf(pre: Element): string {
+  return (pre.textContent ?? '').replace(/\n$/, '');
 }
 
 /** What a click on a code block's button asks for; null for any other target. */
 export function codeAction(target: Element): { action: string; code: string; language: string } | null {
   const pressed = target.closest<HTMLElement>('[data-code]');
   const frame = pressed?.closest<HTMLElement>('.code-block');
-  const code = frame?.querySelector('pre')?.textContent;
-  if (!pressed || !frame || code === undefined || code === null) return null;
+  const pre = frame?.querySelector('pre');
+  if (!pressed || !frame || !pre) return null;
   return {
     action: pressed.dataset['code'] ?? '',
-    code: code.replace(/\n$/, ''),
+    code: codeOf(pre),
     language: frame.dataset['language'] ?? '',
   };
 }

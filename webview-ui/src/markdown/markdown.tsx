@@ -1,13 +1,20 @@
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { MarkdownView } from './view.ts';
+import { MarkdownView, type MountCode } from './view.ts';
+
+interface MarkdownProps {
+  text: string;
+  done: boolean;
+  /** Adds to its code blocks; the first one that is given counts. */
+  mountCode?: MountCode;
+}
 
 /** Markdown of an answer, also while it is being written. */
-export function Markdown({ text, done }: { text: string; done: boolean }) {
+export function Markdown({ text, done, mountCode }: MarkdownProps) {
   const root = useRef<HTMLDivElement>(null);
   const view = useRef<MarkdownView | null>(null);
   useLayoutEffect(() => {
     if (!root.current) return;
-    view.current ??= new MarkdownView(root.current);
+    view.current ??= new MarkdownView(root.current, mountCode);
     view.current.update(text, done);
   }, [text, done]);
   useLayoutEffect(() => () => view.current?.dispose(), []);

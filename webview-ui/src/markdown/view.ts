@@ -1,7 +1,19 @@
 import { t } from '../l10n.ts';
 import { type Block, BlockStream, type Change } from './blocks.ts';
-import { dressCodeBlocks, OpenCode } from './code-block.ts';
+import { type CodeBlock, dressCodeBlocks, OpenCode } from './code-block.ts';
 import { sanitize } from './sanitize.ts';
+
+/**
+ * Adds to a complete code block, the nth of its text from 1, and answers how to take that away
+ * again. It is called anew whenever the block is built anew.
+ */
+export type MountCode = (block: CodeBlock, nth: number) => (() => void) | undefined;
+
+/** What was added to the code blocks of one element. */
+interface Mounted {
+  readonly count: number;
+  readonly undo: readonly (() => void)[];
+}
 
 /** Longest time of one stretch of building blocks, before the page may paint again. */
 const sliceMs = 12;
@@ -32,9 +44,12 @@ export class MarkdownView {
   /** No more text will come. */
   #complete = false;
   #pending: ReturnType<typeof setTimeout> | undefined;
+  readonly #mountCode: MountCode | undefined;
+  readonly #mounted = new Map<HTMLElement, Mounted>();
 
-  constructor(root: HTMLElement) {
+  constructor(root: HTMLElement, mountCode?: MountCode) {
     this.#root = root;
+    this.#mountCode = mountCode;
   }
 
   /** Shows `text`; quick when it is the last text with something added. `done`: nothing more will come. */
@@ -54,6 +69,7 @@ export class MarkdownView {
 
   dispose(): void {
     clearTimeout(this.#pending);
+    for (const element of [...this.#mounted.keys()]) this.#unmount(element);
   }
 
   #restart(): void {
@@ -78,7 +94,10 @@ export class MarkdownView {
       const block = blocks[index];
       if (element && block && index < change.first) this.#fill(element, block);
     }
-    for (const element of this.#elements.splice(change.first)) element.remove();
+    for (const element of this.#elements.splice(change.first)) {
+      this.#unmount(element);
+      element.remove();
+    }
     this.#openCode = null;
     this.#build();
   }
@@ -128,7 +147,7 @@ export class MarkdownView {
       task.setAttribute('role', 'img');
       task.setAttribute('aria-label', task.classList.contains('task-done') ? t('Done') : t('Not done'));
     }
-    dressCodeBlocks(fragment, !block.open);
+    const codes = dressCodeBlocks(fragment, !block.open);
     if (block.open) {
       const code = fragment.querySelector('code');
       if (code) {
@@ -136,6 +155,22 @@ export class MarkdownView {
         this.#openCode.append(block.open.text);
       }
     }
+    this.#unmount(element);
     element.replaceChildren(fragment);
+    if (this.#mountCode && codes.length > 0 && !block.open) this.#mount(element, codes, this.#mountCode);
+  }
+
+  #mount(element: HTMLElement, codes: readonly CodeBlock[], mountCode: MountCode): void {
+    let nth = 0;
+    for (const before of this.#elements.slice(0, this.#elements.indexOf(element))) {
+      nth += this.#mounted.get(before)?.count ?? 0;
+    }
+    const undo = codes.flatMap((code) => mountCode(code, ++nth) ?? []);
+    this.#mounted.set(element, { count: codes.length, undo });
+  }
+
+  #unmount(element: HTMLElement): void {
+    for (const undo of this.#mounted.get(element)?.undo ?? []) undo();
+    this.#mounted.delete(element);
   }
 }

@@ -4,7 +4,9 @@ import { dollars, tokens } from '../format.ts';
 import { t } from '../l10n.ts';
 import { branchFrom, resend } from '../state/actions.ts';
 import { attempt, settings } from '../state/app.ts';
+import { openAsks } from '../state/asks.ts';
 import { transport } from '../transport.ts';
+import { TurnChanges } from './changes.tsx';
 import { Icon, IconButton } from './icon.tsx';
 import { ProblemCard } from './problem-card.tsx';
 import { Step } from './step.tsx';
@@ -17,12 +19,13 @@ export function Answer({ turn }: { turn: TurnState }) {
   const again = () => resend(turn, turn.text);
   return (
     <div class="answer" aria-busy={running}>
-      {turn.steps.map((step) => (
-        <Step key={step.id} step={step} live={running && step === last} />
+      {turn.steps.map((step, index) => (
+        <Step key={step.id} step={step} live={running && step === last} turnId={turn.id} nth={index + 1} />
       ))}
-      {running && isQuiet(last) && <Working />}
+      {running && isQuiet(last) && <Working turnId={turn.id} />}
       {turn.problem && <ProblemCard problem={turn.problem} retry={again} />}
       {!running && !turn.problem && <StopNote reason={turn.status === 'stopped' ? 'stopped' : last?.stopReason} />}
+      {!running && <TurnChanges turn={turn} />}
       {!running && <AnswerFoot turn={turn} again={again} />}
     </div>
   );
@@ -34,11 +37,12 @@ function isQuiet(step: StepState | undefined): boolean {
   return step.retry === undefined && (step.blocks.length === 0 || step.blocks.every((block) => block.done));
 }
 
-function Working() {
+function Working({ turnId }: { turnId: string }) {
+  const asks = openAsks.value.some((ask) => ask.turnId === turnId);
   return (
     <div class="working">
-      <Icon name="loading" spin />
-      <span>{t('Working...')}</span>
+      <Icon name={asks ? 'bell-dot' : 'loading'} spin={!asks} />
+      <span>{asks ? t('Waiting for you') : t('Working...')}</span>
     </div>
   );
 }

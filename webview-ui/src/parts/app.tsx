@@ -4,6 +4,7 @@ import { Composer } from './composer.tsx';
 import { Header } from './header.tsx';
 import { History } from './history.tsx';
 import { LiveRegion } from './live-region.tsx';
+import { Plan } from './plan.tsx';
 import { ToastView } from './toast.tsx';
 import { Transcript } from './transcript.tsx';
 
@@ -19,6 +20,7 @@ export function App() {
         {inHistory && <History />}
         <div class="chat" hidden={inHistory}>
           <Transcript />
+          <Plan />
           <Composer />
         </div>
       </main>

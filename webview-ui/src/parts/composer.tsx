@@ -5,6 +5,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { t } from '../l10n.ts';
 import { canSend, focusRequests, sendDraft, stop, warmUp } from '../state/actions.ts';
 import { announcement, attempt, screen } from '../state/app.ts';
+import { openAsks } from '../state/asks.ts';
 import { openCount, runningTurn, shownTurns } from '../state/conversation.ts';
 import { attach, detach, draft, setDraft } from '../state/drafts.ts';
 import { transport } from '../transport.ts';
@@ -107,7 +108,7 @@ export function Composer() {
           dir="auto"
           rows={1}
           maxLength={limits.messageChars}
-          placeholder={busy ? t('Write the next message; it waits its turn') : t('Ask about your code')}
+          placeholder={placeholder(busy)}
           aria-label={t('Message')}
           aria-autocomplete="list"
           aria-controls={items.list.length > 0 ? listId : undefined}
@@ -161,6 +162,11 @@ export function Composer() {
       </div>
     </form>
   );
+}
+
+function placeholder(busy: boolean): string {
+  if (openAsks.value.length > 0) return t('DevLM waits for your answer above');
+  return busy ? t('Write the next message; it waits its turn') : t('Ask about your code');
 }
 
 function editLast(): boolean {

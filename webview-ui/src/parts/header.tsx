@@ -1,13 +1,14 @@
 import { t } from '../l10n.ts';
 import { screen } from '../state/app.ts';
+import { openAsks, showNextAsk } from '../state/asks.ts';
 import { conversation } from '../state/conversation.ts';
-import { IconButton } from './icon.tsx';
+import { Icon, IconButton } from './icon.tsx';
 
 /** What is shown. The actions are in the title bar that the editor draws above. */
 export function Header() {
   const inHistory = screen.value === 'history';
   const title = inHistory ? t('History') : conversation.value?.title;
-  if (!title)
+  if (!title && openAsks.value.length === 0)
     return (
       <header class="unseen">
         <h1>{t('New chat')}</h1>
@@ -25,8 +26,21 @@ export function Header() {
         />
       )}
       <h1 class="header-title" title={title}>
-        {title}
+        {title || t('New chat')}
       </h1>
+      <Waiting />
     </header>
+  );
+}
+
+/** DevLM cannot go on without the person. Leads from one question to the next. */
+function Waiting() {
+  const count = openAsks.value.length;
+  if (count === 0) return null;
+  return (
+    <button type="button" class="waiting" onClick={showNextAsk}>
+      <Icon name="bell-dot" />
+      {count === 1 ? t('Waiting for you') : t('{0} questions for you', count)}
+    </button>
   );
 }

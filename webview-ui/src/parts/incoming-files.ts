@@ -1,4 +1,5 @@
-import { ImageMediaType, type NewAttachment } from '@devlm/protocol/events.ts';
+import type { NewAttachment } from '@devlm/protocol/events.ts';
+import { ImageMediaType } from '@devlm/protocol/ids.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { bytes } from '../format.ts';
 import { t } from '../l10n.ts';

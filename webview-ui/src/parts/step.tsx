@@ -1,14 +1,25 @@
-import type { BlockState, RetryState, StepState } from '@devlm/protocol/reducer.ts';
+import type { BlockState, RetryState, StepState, ToolCallState } from '@devlm/protocol/reducer.ts';
 import { useEffect, useState } from 'preact/hooks';
 import { t } from '../l10n.ts';
 import { Markdown } from '../markdown/markdown.tsx';
+import type { MountCode } from '../markdown/view.ts';
+import { AskView } from './ask.tsx';
 import { Icon } from './icon.tsx';
 import { memo } from './memo.ts';
+import { mountRun } from './run-panel.tsx';
 import { Thinking } from './thinking.tsx';
 import { ToolCard } from './tool-card.tsx';
 
+interface StepProps {
+  step: StepState;
+  live: boolean;
+  turnId: string;
+  /** Its place in the turn, from 1. */
+  nth: number;
+}
+
 /** One call of the model: what it thought, wrote and used. */
-export const Step = memo(({ step, live }: { step: StepState; live: boolean }) => {
+export const Step = memo(({ step, live, turnId, nth }: StepProps) => {
   if (step.status === 'abandoned') {
     return (
       <div class="note">
@@ -20,39 +31,77 @@ export const Step = memo(({ step, live }: { step: StepState; live: boolean }) =>
   return (
     <>
       {step.blocks.map((block) => (
-        <Block key={block.index} block={block} step={step} live={live} />
+        <Block
+          key={block.index}
+          block={block}
+          step={step}
+          live={live}
+          turnId={turnId}
+          mountCode={(code, order) => mountRun(code, turnId, `block-${nth}.${block.index}.${order}`)}
+        />
       ))}
+      {live && strayAsks(step).map(([callId, call]) => <StrayAsk key={callId} {...{ turnId, callId, call }} />)}
       {step.retry && <Retry retry={step.retry} />}
     </>
   );
 });
 
-function Block({ block, step, live }: { block: BlockState; step: StepState; live: boolean }) {
+interface BlockProps {
+  block: BlockState;
+  step: StepState;
+  live: boolean;
+  turnId: string;
+  mountCode: MountCode;
+}
+
+function Block({ block, step, live, turnId, mountCode }: BlockProps) {
   const done = block.done || !live;
   switch (block.kind) {
     case 'text':
       return (
         <>
-          <Markdown text={block.text} done={done} />
+          <Markdown text={block.text} done={done} mountCode={mountCode} />
           <Sources block={block} />
         </>
       );
     case 'thinking':
       return <Thinking block={block} live={live} />;
     case 'tool_call':
-      return <ToolCard block={block} result={step.results[block.tool?.callId ?? '']} live={live} />;
+      return <ToolCard turnId={turnId} block={block} {...callOf(step, block)} live={live} />;
     case 'server_tool': {
       const answer = step.blocks.find(
         (other) => other.kind === 'server_tool_result' && other.tool?.callId === block.tool?.callId,
       );
       const text = answer && (answer.text !== '' ? answer.text : JSON.stringify(answer.opaque, null, 2));
       const result = text === undefined ? undefined : { ok: !isError(answer?.opaque), text };
-      return <ToolCard block={block} result={result} live={live} />;
+      return <ToolCard turnId={turnId} block={block} result={result} live={live} />;
     }
     case 'server_tool_result':
       // Shown in the card of its call.
       return null;
   }
+}
+
+/** What is known of a block's call. One that has not begun waits while another asks or has its effect. */
+function callOf(step: StepState, { tool }: BlockState) {
+  const id = tool?.callId ?? '';
+  const call = step.calls[id];
+  const isBusy = ([other, { ask, answer, started }]: [string, ToolCallState]) =>
+    other !== id && !step.results[other] && (started || (ask !== undefined && !answer));
+  const waits = !call?.started && !call?.ask && Object.entries(step.calls).some(isBusy);
+  return { call, result: step.results[id], waits };
+}
+
+/** Open asks of calls that have no block: nothing that waits for a person may be out of sight. */
+function strayAsks({ blocks, calls, results }: StepState) {
+  const known = new Set(blocks.map(({ tool }) => tool?.callId));
+  return Object.entries(calls).filter(
+    ([callId, { ask, answer }]) => ask && !answer && !results[callId] && !known.has(callId),
+  );
+}
+
+function StrayAsk(ask: { turnId: string; callId: string; call: ToolCallState }) {
+  return <AskView {...ask} open back={{ current: null }} />;
 }
 
 function isError(opaque: unknown): boolean {

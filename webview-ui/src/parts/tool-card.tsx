@@ -1,74 +1,183 @@
-import type { BlockState, ToolResult } from '@devlm/protocol/reducer.ts';
-import { useId, useState } from 'preact/hooks';
+import type { BlockState, ToolCallState, ToolResult } from '@devlm/protocol/reducer.ts';
+import { useEffect, useId, useMemo, useRef, useState } from 'preact/hooks';
 import { t } from '../l10n.ts';
+import { isUnfolded, setUnfolded } from '../state/folds.ts';
+import { oneLine, shownStrictly } from '../state/shown-text.ts';
+import { readableInput, readableResult } from '../state/tool-text.ts';
+import { type ToolWords, toolWords } from '../state/tool-words.ts';
+import { changesOf } from '../state/turn-work.ts';
+import { AskView } from './ask.tsx';
+import { Chips } from './attachments.tsx';
+import { ChangeButtons, Changes, Counts, counted } from './changes.tsx';
 import { Icon } from './icon.tsx';
+import { memo } from './memo.ts';
+import { Plain } from './plain.tsx';
+import { ToolRun } from './tool-run.tsx';
 
-/** Longest input or result that is shown; more is cut with a note. */
-const shownChars = 20_000;
+/** Characters of a running tool's output that are shown below its line. */
+const tailChars = 4_000;
+/** A tool that is quicker is not counted. */
+const patienceMs = 2_000;
 
 interface ToolCardProps {
+  turnId: string;
   block: BlockState;
+  call?: ToolCallState | undefined;
   result: ToolResult | undefined;
   live: boolean;
+  /** Another call of the step comes first. */
+  waits?: boolean;
 }
 
-/** One use of a tool: its name and what it is about in a line, input and result on demand. */
-export function ToolCard({ block, result, live }: ToolCardProps) {
-  const [open, setOpen] = useState(false);
+type State = 'input' | 'waiting' | 'asking' | 'running' | 'done' | 'failed' | 'none';
+
+const icons: Readonly<Record<State, string>> = {
+  input: 'loading',
+  waiting: 'circle-outline',
+  asking: 'question',
+  running: 'loading',
+  done: 'check',
+  failed: 'error',
+  none: 'circle-slash',
+};
+
+/** One use of a tool: what it does in a line, what it asks, and input and result on demand. */
+export const ToolCard = memo(({ turnId, block, call, result, live, waits = false }: ToolCardProps) => {
+  const callId = block.tool?.callId ?? '';
+  const key = `${turnId} ${callId} ${block.index}`;
+  const [open, setOpen] = useState(isUnfolded(key));
   const body = useId();
-  const running = live && !result;
-  const name = block.tool?.name ?? t('Tool');
-  const state = running ? t('running') : !result ? t('no result') : result.ok ? t('done') : t('failed');
-  const input = block.done ? readable(block.text) : block.text;
+  const label = useRef<HTMLButtonElement>(null);
+  const state = stateOf(block, call, result, live, waits);
+  const words = toolWords(block);
+  const changes = changesOf(call, result);
+  const executionId = result?.details?.executionId;
+  // What a single file's line would say is said above already.
+  const only = changes.length === 1 && state !== 'asking' ? changes[0] : undefined;
+  const toggle = () => {
+    setUnfolded(key, !open);
+    setOpen(!open);
+  };
   return (
-    <div class="fold tool">
-      <button type="button" class="fold-label" aria-expanded={open} aria-controls={body} onClick={() => setOpen(!open)}>
-        <Icon name={open ? 'chevron-down' : 'chevron-right'} />
-        <Icon name={running ? 'loading' : !result ? 'circle-slash' : result.ok ? 'check' : 'error'} spin={running} />
-        <span class="tool-name">{name}</span>
-        <span class="tool-about">{about(block)}</span>
-        <span class="unseen">{state}</span>
-      </button>
+    <div class={`fold tool tool-${state}`}>
+      <div class="tool-head">
+        <button ref={label} type="button" class="fold-label" aria-expanded={open} aria-controls={body} onClick={toggle}>
+          <Icon name={open ? 'chevron-down' : 'chevron-right'} />
+          <Icon
+            name={executionId && result?.ok ? 'terminal' : icons[state]}
+            spin={state === 'input' || state === 'running'}
+          />
+          <Words words={words} />
+          {changes.length > 0 && <Counts {...counted(changes)} />}
+          {state === 'running' && <Elapsed startedAt={call?.startedAt} />}
+          <span class="unseen">{stateName(state)}</span>
+        </button>
+        {only && <ChangeButtons change={only} />}
+      </div>
+      {call?.ask && <AskView turnId={turnId} callId={callId} call={call} open={state === 'asking'} back={label} />}
+      {state === 'running' && call && call.output !== '' && (
+        <Plain label={t('Output')} class="tool-tail" text={call.output.slice(-tailChars)} follows />
+      )}
+      {state === 'failed' && !open && <div class="tool-failure">{oneLine(result?.text ?? '', 300)}</div>}
+      {executionId && <ToolRun turnId={turnId} callId={callId} executionId={executionId} whole={open} />}
+      {changes.length > 1 && state !== 'asking' && <Changes changes={changes} />}
       <div class="fold-body" id={body} hidden={!open}>
-        {open && (
-          <>
-            <Part label={t('Input')} text={input} />
-            {result && <Part label={result.ok ? t('Result') : t('Error')} text={readable(result.text)} />}
-          </>
-        )}
+        {open && <Details block={block} call={call} result={result} />}
       </div>
     </div>
+  );
+});
+
+function stateOf(
+  block: BlockState,
+  call: ToolCallState | undefined,
+  result: ToolResult | undefined,
+  live: boolean,
+  waits: boolean,
+): State {
+  if (result) return result.ok ? 'done' : 'failed';
+  if (!live) return 'none';
+  if (call?.ask && !call.answer) return 'asking';
+  if (!block.done) return 'input';
+  return waits ? 'waiting' : 'running';
+}
+
+function stateName(state: State): string {
+  switch (state) {
+    case 'input':
+      return t('is being written');
+    case 'waiting':
+      return t('waits its turn');
+    case 'asking':
+      return t('waits for you');
+    case 'running':
+      return t('running');
+    case 'done':
+      return t('done');
+    case 'failed':
+      return t('failed');
+    case 'none':
+      return t('no result');
+  }
+}
+
+function Words({ words: { verb, about, code, note } }: { words: ToolWords }) {
+  return (
+    <>
+      <span class="tool-name">{verb}</span>{' '}
+      {about !== '' && <span class={`tool-about${code ? ' tool-code' : ''}`}>{about}</span>}{' '}
+      {note && <span class="tool-note">{note}</span>}
+    </>
+  );
+}
+
+/** Seconds since the tool began, said when it takes longer than one expects. */
+function Elapsed({ startedAt }: { startedAt: string | undefined }) {
+  const seen = useRef(Date.now());
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  const since = Math.min(seen.current, Date.parse(startedAt ?? '') || seen.current);
+  const ms = now - since;
+  return ms < patienceMs ? null : <span class="tool-note">{elapsedWords(Math.floor(ms / 1_000))}</span>;
+}
+
+function elapsedWords(seconds: number): string {
+  if (seconds < 90) return t('{0} s', seconds);
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60
+    ? t('{0} min {1} s', minutes, seconds % 60)
+    : t('{0} h {1} min', Math.floor(minutes / 60), minutes % 60);
+}
+
+function Details({ block, call, result }: Pick<ToolCardProps, 'block' | 'call' | 'result'>) {
+  const input = useMemo(() => readableInput(block), [block]);
+  const text = useMemo(() => (result ? readableResult(result.text) : ''), [result]);
+  const output = call?.output ?? '';
+  const name = toolWords(block).about;
+  const pictures = (result?.details?.images ?? []).map(
+    (image) => ({ kind: 'image', name, bytes: 0, ...image }) as const,
+  );
+  return (
+    <>
+      {call?.ask?.kind === 'approval' && call.answer && (
+        <Part label={t('Asked')} text={shownStrictly(call.ask.detail)} />
+      )}
+      {input !== '' && <Part label={t('Input')} text={input} />}
+      {result && output !== '' && <Part label={t('Output')} text={output} />}
+      {pictures.length > 0 && <Chips attachments={pictures} />}
+      {result && <Part label={result.ok ? t('Result') : t('Error')} text={text === '' ? t('(empty)') : text} />}
+    </>
   );
 }
 
 function Part({ label, text }: { label: string; text: string }) {
-  const cut = text.length > shownChars;
   return (
     <div class="tool-part">
       <div class="tool-part-label">{label}</div>
-      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for controls */}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling area has to be reachable by keyboard */}
-      <pre tabIndex={0} role="group" aria-label={label} dir="ltr">
-        {cut ? text.slice(0, shownChars) : text}
-      </pre>
-      {cut && <div class="faint">{t('{0} more characters are not shown.', text.length - shownChars)}</div>}
+      <Plain label={label} text={text} />
     </div>
   );
-}
-
-/** JSON over several lines; anything else as it is. */
-function readable(text: string): string {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
-}
-
-/** What a call is about: the value of its first short text parameter. */
-function about(block: BlockState): string {
-  const found = /"(?:path|file|query|url|command|pattern|code|name)"\s*:\s*"((?:[^"\\]|\\.){1,200})/.exec(
-    block.text.slice(0, 2_000),
-  );
-  return found?.[1]?.replace(/\\n[\s\S]*/, '').replace(/\\(["\\/])/g, '$1') ?? '';
 }

@@ -1,4 +1,4 @@
-import type { TurnState } from '@devlm/protocol/reducer.ts';
+import type { BlockState, TurnState } from '@devlm/protocol/reducer.ts';
 import { useSignal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../l10n.ts';
@@ -17,10 +17,15 @@ interface TurnProps {
   built: boolean;
 }
 
+/** Of a tool only a line is seen, whatever it was given. */
+function shownChars({ kind, text }: BlockState): number {
+  return kind === 'text' ? text.length : Math.min(text.length, 60);
+}
+
 function textChars(turn: TurnState): number {
   if (turn.status === 'running' || turn.status === 'queued') return Number.POSITIVE_INFINITY;
   return turn.steps.reduce(
-    (sum, step) => sum + step.blocks.reduce((chars, block) => chars + block.text.length, 0),
+    (sum, step) => sum + step.blocks.reduce((chars, block) => chars + shownChars(block), 0),
     turn.text.length,
   );
 }

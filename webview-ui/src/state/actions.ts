@@ -77,6 +77,19 @@ export async function sendDraft(): Promise<void> {
   const conversationId = conversation.value?.id ?? newId();
   if (!conversation.value) beginConversation(conversationId);
   clearDraft(conversationId);
+  postNext(conversationId, text, attachments);
+}
+
+/** Sends a message that a button wrote for the person. The draft stays. */
+export function sendText(text: string): void {
+  const conversationId = conversation.value?.id;
+  if (conversationId === undefined) return;
+  if (openCount.value > limits.queuedTurns) showToast(t('Too many messages wait. Try again when one is answered.'));
+  else postNext(conversationId, text, []);
+}
+
+/** Sends a message at the end of the open conversation. */
+function postNext(conversationId: string, text: string, attachments: readonly NewAttachment[]): void {
   const parent = outgoing.value.at(-1)?.turnId ?? conversation.value?.head ?? null;
   const begins = summary.value === null;
   post({ conversationId, turnId: newId(), parent, begins, text, attachments: [...attachments] });

@@ -3,6 +3,7 @@ import { useStrings } from '../l10n.ts';
 import { transport } from '../transport.ts';
 import { exportConversation, focusComposer, newConversation, resume, showConversation, stop } from './actions.ts';
 import { loadModels, models, pickedModel, projectId, screen, server, settings, thinking } from './app.ts';
+import { watchAsks } from './asks.ts';
 import {
   beginConversation,
   closeConversation,
@@ -14,11 +15,14 @@ import {
 } from './conversation.ts';
 import { attach, flushView, restoreView, switchDraft } from './drafts.ts';
 import { applyChange } from './history.ts';
+import { executionEnded, receiveExecution, watchRuns } from './runs.ts';
 
 type Pushed = Exclude<HostToPage, { kind: 'reply' }>;
 
 /** Connects the page's state with the extension. */
 export function connect(): void {
+  watchRuns();
+  watchAsks();
   transport.start(receive);
   window.addEventListener('pagehide', flushView);
   document.addEventListener('visibilitychange', () => {
@@ -40,6 +44,9 @@ function receive(message: Pushed): void {
     case 'events':
       receiveEvents(message.conversationId, message.events);
       break;
+    case 'execution':
+      receiveExecution(message);
+      break;
     case 'server':
       setServer(message.server);
       break;
@@ -48,6 +55,7 @@ function receive(message: Pushed): void {
       settings.value = message.settings;
       break;
     case 'notice':
+      if (message.notice.type === 'execution.ended') executionEnded(message.notice.record);
       if (message.notice.type === 'conversation.changed') {
         const changed = message.notice.conversation;
         applyChange(changed);

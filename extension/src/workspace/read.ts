@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import type { EditorFile } from '@devlm/protocol/editor.ts';
+import { limits } from '@devlm/protocol/limits.ts';
+import * as vscode from 'vscode';
+import { contentOf } from '../editor/content.ts';
+import type { Place } from './places.ts';
+import { refusals } from './problems.ts';
+
+/** A file together with what it is stored as. */
+export interface Look {
+  readonly file: EditorFile;
+  /** On disk; null where there is none, or it was not read. */
+  readonly bytes: Uint8Array | null;
+}
+
+/** SHA-256 of the text's UTF-8 bytes, hex. */
+export function hashOf(text: string): string {
+  return createHash('sha256').update(text, 'utf8').digest('hex');
+}
+
+/** The document of a file, where one is open. */
+export function openDocument(uri: vscode.Uri): vscode.TextDocument | undefined {
+  const wanted = uri.toString();
+  return vscode.workspace.textDocuments.find((document) => !document.isClosed && document.uri.toString() === wanted);
+}
+
+/**
+ * A file as the editor has it: an open document with what is not saved, else what is on disk, with its
+ * own line ends even where they are mixed.
+ *
+ * @throws ProblemError `file_system` where the file system refuses
+ */
+export async function look({ uri, path }: Pick<Place, 'uri' | 'path'>): Promise<Look> {
+  const stat = await vscode.workspace.fs.stat(uri).then(
+    (found) => found,
+    (error: unknown) => {
+      if (isMissing(error)) return undefined;
+      throw refusals.failed(path, error);
+    },
+  );
+  const document = openDocument(uri);
+  if (document?.isDirty) return { file: dirtyFile(document), bytes: null };
+  if (!stat) return { file: { kind: 'missing' }, bytes: null };
+  if (stat.type & vscode.FileType.Directory) return { file: { kind: 'folder' }, bytes: null };
+  // A pipe or a device may never end.
+  if (!(stat.type & vscode.FileType.File)) return unreadable('It is not a regular file.', null);
+  if (stat.size > limits.fileBytes) return unreadable(tooLarge(stat.size), stat.size);
+  let bytes: Uint8Array;
+  try {
+    bytes = await vscode.workspace.fs.readFile(uri);
+  } catch (error) {
+    if (isMissing(error)) return { file: { kind: 'missing' }, bytes: null };
+    return unreadable(`It could not be read: ${error instanceof Error ? error.message : String(error)}`, stat.size);
+  }
+  if (bytes.length > limits.fileBytes) return unreadable(tooLarge(bytes.length), bytes.length);
+  return { file: await fileOf(bytes, uri, document), bytes };
+}
+
+/** The encoding that the settings give a new file. */
+export function usualEncoding(uri: vscode.Uri): string {
+  return vscode.workspace.getConfiguration('files', uri).get('encoding', 'utf8');
+}
+
+/** Bytes of a text in an encoding; null where it cannot hold all of its characters. */
+export async function encodeExactly(text: string, encoding: string): Promise<Uint8Array | null> {
+  const bytes = new Uint8Array(await vscode.workspace.encode(text, { encoding }));
+  return (await decode(bytes, encoding)) === text ? bytes : null;
+}
+
+export function isMissing(error: unknown): boolean {
+  return error instanceof vscode.FileSystemError && ['FileNotFound', 'FileNotADirectory'].includes(error.code);
+}
+
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
+function dirtyFile(document: vscode.TextDocument): EditorFile {
+  const text = document.getText();
+  const bytes = Buffer.byteLength(text);
+  if (bytes > limits.fileBytes) return { kind: 'unreadable', reason: tooLarge(bytes), bytes };
+  if (!text.isWellFormed()) return { kind: 'unreadable', reason: 'It holds halves of characters.', bytes };
+  return { kind: 'text', text, encoding: document.encoding, hash: hashOf(text), dirty: true };
+}
+
+async function fileOf(
+  bytes: Uint8Array,
+  uri: vscode.Uri,
+  document: vscode.TextDocument | undefined,
+): Promise<EditorFile> {
+  const content = contentOf(bytes);
+  if (content.kind === 'image') {
+    if (bytes.length > limits.imageBytes) return unreadable(tooLarge(bytes.length), bytes.length).file;
+    return { kind: 'image', mediaType: content.mediaType, data: Buffer.from(bytes).toString('base64') };
+  }
+  const mark = markedEncoding(bytes);
+  if (mark !== 'utf16le' && mark !== 'utf16be' && bytes.includes(0)) {
+    return unreadable('It is a binary file.', bytes.length).file;
+  }
+  const encoding = document?.encoding ?? mark ?? (await unmarkedEncoding(uri));
+  const text = await decode(bytes, encoding);
+  const survives =
+    text?.isWellFormed() === true &&
+    sameBytes(new Uint8Array(await vscode.workspace.encode(text, { encoding })), bytes);
+  if (text === null || !survives) {
+    const reason = `It is not text in the encoding ${encoding}, or would not survive being written back in it.`;
+    return unreadable(reason, bytes.length).file;
+  }
+  return { kind: 'text', text, encoding, hash: hashOf(text), dirty: false };
+}
+
+/** Null for what the editor takes for binary. */
+async function decode(bytes: Uint8Array, encoding: string): Promise<string | null> {
+  return await vscode.workspace.decode(bytes, { encoding }).then(
+    (text) => text,
+    () => null,
+  );
+}
+
+/** By its byte order mark, which counts more than any setting. */
+function markedEncoding(bytes: Uint8Array): string | undefined {
+  const [a, b, c] = bytes;
+  if (a === 0xef && b === 0xbb && c === 0xbf) return 'utf8bom';
+  if (a === 0xff && b === 0xfe) return 'utf16le';
+  if (a === 0xfe && b === 0xff) return 'utf16be';
+  return undefined;
+}
+
+async function unmarkedEncoding(uri: vscode.Uri): Promise<string> {
+  const guesses = vscode.workspace.getConfiguration('files', uri).get('autoGuessEncoding', false);
+  if (guesses) return (await vscode.workspace.openTextDocument(uri)).encoding;
+  const usual = usualEncoding(uri);
+  // The setting is for new files: an old one has the mark or it has not.
+  return usual === 'utf8bom' ? 'utf8' : usual;
+}
+
+function unreadable(reason: string, bytes: number | null): Look {
+  return { file: { kind: 'unreadable', reason: reason.slice(0, 500), bytes }, bytes: null };
+}
+
+function tooLarge(bytes: number): string {
+  return `It is too large: ${bytes} bytes of at most ${limits.fileBytes}.`;
+}

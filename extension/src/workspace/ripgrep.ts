@@ -1,0 +1,205 @@
+import { spawn } from 'node:child_process';
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { refusals } from './problems.ts';
+
+/** Longest line of output that is read, bytes: a match in a longer one is passed over. */
+const maxLineBytes = 8 * 1024 * 1024;
+const maxErrorChars = 4_000;
+
+export interface Pattern {
+  readonly pattern: string;
+  readonly isRegex: boolean;
+  readonly caseSensitive: boolean;
+}
+
+/** A line that matches. */
+export interface Line {
+  /** Relative to the folder; empty for what came by `input`. */
+  readonly path: string;
+  /** 1-based. */
+  readonly line: number;
+  readonly text: string;
+}
+
+/** The editor's own ripgrep; undefined where it brings none. */
+export async function findRipgrep(
+  appRoot: string,
+  { platform, arch }: Pick<NodeJS.Process, 'platform' | 'arch'> = process,
+): Promise<string | undefined> {
+  const program = platform === 'win32' ? 'rg.exe' : 'rg';
+  for (const modules of ['node_modules.asar.unpacked', 'node_modules']) {
+    for (const below of [`ripgrep-universal/bin/${platform}-${arch}`, 'ripgrep/bin']) {
+      const path = join(appRoot, modules, '@vscode', below, program);
+      const usable = await access(path, constants.X_OK).then(
+        () => true,
+        () => false,
+      );
+      if (usable) return path;
+    }
+  }
+  return undefined;
+}
+
+export interface RipgrepOptions extends Pattern {
+  readonly program: string;
+  /** Folder to search, absolute; with `input`, that is searched instead. */
+  readonly folder: string;
+  readonly input?: string;
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
+  /** Of files without a byte order mark, as the editor names it. Default UTF-8. */
+  readonly encoding?: string;
+  /** Called for each line; false ends the search. */
+  readonly onLine: (line: Line) => boolean;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Searches until the end or until `onLine` has enough.
+ *
+ * @throws ProblemError `invalid_pattern`; the signal's reason when aborted
+ */
+export async function ripgrep(options: RipgrepOptions): Promise<void> {
+  const { program, folder, input, onLine, signal } = options;
+  signal.throwIfAborted();
+  const child = spawn(program, argumentsOf(options), {
+    cwd: folder,
+    shell: false,
+    windowsHide: true,
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    env: { PATH: process.env['PATH'], SystemRoot: process.env['SystemRoot'] },
+  });
+  const stop = () => child.kill('SIGKILL');
+  signal.addEventListener('abort', stop, { once: true });
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  ended.catch(() => undefined);
+  let errors = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    errors = (errors + text).slice(0, maxErrorChars);
+  });
+  // It may end before it has read all.
+  child.stdin?.on('error', () => undefined).end(input);
+  let found = false;
+  try {
+    for await (const line of linesOf(child.stdout ?? [])) {
+      const match = matchOf(line);
+      if (!match) continue;
+      found = true;
+      if (!onLine(match)) return;
+    }
+    const code = await ended;
+    signal.throwIfAborted();
+    // 2 with matches: some files could not be read.
+    if (code === 2 && !found && /regex|pattern|literal|glob/i.test(errors)) throw refusals.badPattern(errors.trim());
+  } finally {
+    signal.removeEventListener('abort', stop);
+    stop();
+  }
+}
+
+function argumentsOf({
+  pattern,
+  isRegex,
+  caseSensitive,
+  include = [],
+  exclude = [],
+  input,
+  encoding,
+}: RipgrepOptions): string[] {
+  // Globs are one argument with their option, so that none is taken for another option.
+  return [
+    '--json',
+    '--no-config',
+    '--hidden',
+    '--no-messages',
+    '--crlf',
+    '--no-require-git',
+    '--no-ignore-global',
+    caseSensitive ? '--case-sensitive' : '--ignore-case',
+    ...(isRegex ? [] : ['--fixed-strings']),
+    ...(pattern.includes('\n') || (isRegex && pattern.includes('\\n')) ? ['--multiline'] : []),
+    ...(encoding && labelOf(encoding) ? [`--encoding=${labelOf(encoding)}`] : []),
+    ...include.map((glob) => `--glob=${glob}`),
+    ...exclude.map((glob) => `--glob=!${glob}`),
+    '--glob=!**/.git',
+    `--regexp=${pattern}`,
+    '--',
+    input === undefined ? '.' : '-',
+  ];
+}
+
+/** The WHATWG label of what the editor calls an encoding; undefined for UTF-8, and for those that have none. */
+function labelOf(encoding: string): string | undefined {
+  const numbered = /^(windows|iso8859)(\d+)$/.exec(encoding);
+  if (numbered) return `${numbered[1] === 'windows' ? 'windows' : 'iso-8859'}-${numbered[2]}`;
+  return otherLabels[encoding];
+}
+
+const otherLabels: Readonly<Record<string, string>> = {
+  utf16le: 'utf-16le',
+  utf16be: 'utf-16be',
+  shiftjis: 'shift_jis',
+  eucjp: 'euc-jp',
+  euckr: 'euc-kr',
+  gbk: 'gbk',
+  gb2312: 'gbk',
+  gb18030: 'gb18030',
+  big5hkscs: 'big5-hkscs',
+  cp950: 'big5',
+  koi8r: 'koi8-r',
+  koi8u: 'koi8-u',
+  cp866: 'ibm866',
+  macroman: 'macintosh',
+};
+
+async function* linesOf(output: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<string> {
+  let pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const piece of output) {
+    let rest = piece;
+    for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
+      if (bytes + end <= maxLineBytes) yield Buffer.concat([...pieces, rest.subarray(0, end)]).toString('utf8');
+      pieces = [];
+      bytes = 0;
+      rest = rest.subarray(end + 1);
+    }
+    bytes += rest.length;
+    if (bytes <= maxLineBytes) pieces.push(rest);
+    else pieces = [];
+  }
+}
+
+interface Text {
+  readonly text?: string;
+  /** Base64, where it is not UTF-8. */
+  readonly bytes?: string;
+}
+
+/** The line of ripgrep's own output, documented in its crate `grep-printer`. */
+function matchOf(json: string): Line | undefined {
+  const message: { type?: string; data?: { path?: Text; lines?: Text; line_number?: number | null } } =
+    JSON.parse(json);
+  const { path, lines, line_number: line } = message.data ?? {};
+  if (message.type !== 'match' || !lines || !line) return undefined;
+  return {
+    path: plain(path ?? {})
+      .replaceAll('\\', '/')
+      .replace(/^\.\//, ''),
+    line,
+    text: firstLine(plain(lines)),
+  };
+}
+
+function plain({ text, bytes }: Text): string {
+  return text ?? Buffer.from(bytes ?? '', 'base64').toString('latin1');
+}
+
+/** Without its line end, at most 2,000 UTF-16 code units. */
+export function firstLine(text: string): string {
+  return (/^[^\r\n]*/.exec(text.slice(0, 2_001))?.[0] ?? '').slice(0, 2_000);
+}

@@ -1,0 +1,9 @@
+import * as z from 'zod';
+
+/** Ids are made by whoever creates the thing (UUIDs in practice), so that a retry is idempotent. */
+export const Id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'an id of 1 to 64 letters, digits, - or _');
+
+/** SHA-256 in hex: the address of a stored blob. */
+export const BlobHash = z.string().regex(/^[0-9a-f]{64}$/);
+
+export const ImageMediaType = z.enum(['image/png', 'image/jpeg', 'image/gif', 'image/webp']);

@@ -1,0 +1,165 @@
+import { createHash } from 'node:crypto';
+import type { EditorFile } from '@devlm/protocol/editor.ts';
+import type { FileChange } from '@devlm/protocol/tools.ts';
+import { applyEdits, type Edit } from './edits/edit.ts';
+import { hunksOf, shownDiff } from './edits/hunks.ts';
+import { lineEndsOf } from './edits/text-file.ts';
+import { permit } from './permission.ts';
+import { done, failed, type ToolContext, type ToolOutcome } from './tool.ts';
+import { listDiagnostics } from './tools/diagnostics.ts';
+import type { Workspace } from './workspace.ts';
+
+/** What is to become of a file: edits of what it holds, a whole text, or null: it is removed. */
+export type Wanted = { readonly path: string } & (
+  | { readonly edits: readonly Edit[] }
+  | { readonly text: string | null; readonly create?: boolean }
+);
+
+interface Planned extends FileChange {
+  readonly oldText: string | null;
+  readonly newText: string | null;
+}
+
+/** Lines of a difference that a person is shown of one file before they decide. */
+const shownLines = 400;
+
+/**
+ * Changes files, all of them or none: computed from the version that the model has read, allowed by the
+ * settings or the person, named in the log before it happens, and made by whoever has the files.
+ * A call that a dead server had begun is looked up by what the files hold now.
+ */
+export async function changeFiles(context: ToolContext, tool: string, wanted: readonly Wanted[]): Promise<ToolOutcome> {
+  const workspace = await context.workspace();
+  if (context.begun?.changes) return resume(context, workspace, context.begun.changes);
+  const planned: Planned[] = [];
+  const problems: string[] = [];
+  for (const want of wanted) {
+    const plan = planOne(want, await workspace.read(want.path, context.signal), context.known.get(want.path));
+    if (typeof plan === 'string') problems.push(`${want.path}: ${plan}`);
+    else planned.push(plan);
+  }
+  if (problems.length > 0) return failed(`Nothing was changed.\n${problems.join('\n')}`);
+  const paths = planned.map(({ path }) => path);
+  const refused = await permit(context, workspace, { tool, effect: 'write', paths }, () => ({
+    title: paths.length === 1 ? `Change ${paths[0]}`.slice(0, 200) : `Change ${paths.length} files`,
+    detail: planned.map(diffOf).join('\n').slice(0, 100_000),
+    format: 'diff',
+  }));
+  if (refused) return refused;
+  for (const { oldText, newText } of planned) {
+    for (const text of [oldText, newText]) if (text !== null) await context.putText(text);
+  }
+  const changes = planned.map(({ oldText: _old, newText: _new, ...change }) => change);
+  await context.begin({ changes });
+  return apply(context, workspace, changes);
+}
+
+/** Makes changes whose contents are stored, and says what became of them. */
+async function apply(context: ToolContext, workspace: Workspace, changes: readonly FileChange[]): Promise<ToolOutcome> {
+  const texts = await Promise.all(changes.map(({ after }) => (after === null ? null : context.getText(after))));
+  const answer = await workspace.apply(
+    changes.map(({ path, before, encoding }, i) => ({ path, base: before, text: texts[i] ?? null, encoding })),
+    context.signal,
+  );
+  if (answer.conflicts.length > 0) {
+    const names = answer.conflicts.map(({ path }) => path).join(', ');
+    return failed(`Nothing was changed: ${names} changed in the meantime. Read it again.`);
+  }
+  const made = await Promise.all(changes.map((change) => asMade(context, workspace, change, answer.files)));
+  const lines = made.map(({ path, before, after, added, removed }) => {
+    if (after === null) return `${path} was removed.`;
+    return `${path} was ${before === null ? 'created' : 'changed'} (+${added} −${removed}).`;
+  });
+  const formatted = made.filter(({ after }, i) => after !== changes[i]?.after).map(({ path }) => path);
+  if (formatted.length > 0)
+    lines.push(`The editor formatted ${formatted.join(', ')} on save: read again before the next change.`);
+  if (answer.diagnostics.length > 0) lines.push(`New problems:\n${listDiagnostics(answer.diagnostics)}`);
+  return done(lines.join('\n'), { changes: made });
+}
+
+/** The change as the editor made it: saving may have formatted the file. */
+async function asMade(
+  context: ToolContext,
+  workspace: Workspace,
+  change: FileChange,
+  files: readonly { path: string; hash: string | null }[],
+): Promise<FileChange> {
+  const hash = files.find(({ path }) => path === change.path)?.hash;
+  if (hash === undefined || hash === change.after || hash === null) return change;
+  const file = await workspace.read(change.path, context.signal);
+  if (file.kind !== 'text') return change;
+  return { ...change, after: await context.putText(file.text) };
+}
+
+/** An earlier server had begun: either its change was made, or it was not; anything else is someone else's. */
+async function resume(
+  context: ToolContext,
+  workspace: Workspace,
+  changes: readonly FileChange[],
+): Promise<ToolOutcome> {
+  const now = await Promise.all(
+    changes.map(async ({ path }) => {
+      const file = await workspace.read(path, context.signal);
+      return file.kind === 'text' ? file.hash : null;
+    }),
+  );
+  if (changes.every(({ after }, i) => now[i] === after))
+    return done('The change had been made.', { changes: [...changes] });
+  if (changes.every(({ before }, i) => now[i] === before)) return apply(context, workspace, changes);
+  const names = changes.map(({ path }) => path).join(', ');
+  return failed(`The server was restarted during this change, and ${names} changed since. Read again what is there.`);
+}
+
+function planOne(want: Wanted, file: EditorFile, known: string | undefined): Planned | string {
+  if (file.kind === 'folder') return 'This is a folder.';
+  if (file.kind === 'image') return 'This is a picture.';
+  if (file.kind === 'unreadable') return file.reason;
+  if (file.kind === 'missing') {
+    if ('edits' in want || want.text === null) return 'There is no such file.';
+    return plan(want.path, null, want.text, 'utf8');
+  }
+  if ('create' in want && want.create) return 'The file exists already.';
+  if (known === undefined) return 'Read the file before you change it.';
+  if (known !== file.hash) return 'The file changed since you read it. Read it again.';
+  if (!('edits' in want)) {
+    const text = want.text === null ? null : withLineEndsOf(file.text, want.text);
+    if (text === file.text) return 'The file holds exactly this already.';
+    return plan(want.path, file.text, text, file.encoding);
+  }
+  const edited = applyEdits(file.text, want.edits);
+  return edited.ok ? plan(want.path, file.text, edited.text, file.encoding) : edited.message;
+}
+
+function plan(path: string, oldText: string | null, newText: string | null, encoding: string): Planned | string {
+  if (newText?.includes('\0')) return 'The new text has a NUL character, which a text file cannot hold.';
+  if (newText?.isWellFormed() === false) return 'The new text has half a character (a lone surrogate).';
+  const hunks = hunksOf(oldText ?? '', newText ?? '');
+  const lines = (texts: string[]) =>
+    texts.reduce((sum, text) => sum + (text.match(/\r\n|\r|\n|[^\r\n]$/g) ?? []).length, 0);
+  return {
+    path,
+    before: oldText === null ? null : hashOf(oldText),
+    after: newText === null ? null : hashOf(newText),
+    encoding,
+    added: lines(hunks.map(({ after }) => after)),
+    removed: lines(hunks.map(({ before }) => before)),
+    oldText,
+    newText,
+  };
+}
+
+/** A whole new text with the line ends that the file has had, where it had one kind. */
+function withLineEndsOf(old: string, text: string): string {
+  const ends = { crlf: '\r\n', cr: '\r', lf: '\n' } as const;
+  const kind = lineEndsOf(old);
+  return kind in ends ? text.replace(/\r\n|\r|\n/g, ends[kind as keyof typeof ends]) : text;
+}
+
+function diffOf({ path, before, after, oldText, newText }: Planned): string {
+  const what = before === null ? ' (new)' : after === null ? ' (removed)' : '';
+  return `${path}${what}\n${shownDiff(oldText ?? '', newText ?? '', shownLines)}`;
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

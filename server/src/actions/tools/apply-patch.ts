@@ -1,0 +1,18 @@
+import * as z from 'zod';
+import { changeFiles } from '../change-files.ts';
+import { parsePatch } from '../edits/patch.ts';
+import { defineTool, failed } from '../tool.ts';
+
+export const applyPatch = defineTool({
+  name: 'apply_patch',
+  description:
+    'Changes several files at once, all or none. Between "*** Begin Patch" and "*** End Patch": "*** Update File: path" with hunks that begin with "@@" and whose lines begin with a space, - or +; ' +
+    '"*** Add File: path" with lines that begin with +; "*** Delete File: path". Hunks are found by their lines, so give enough around them.',
+  input: z.strictObject({ patch: z.string().min(1).max(1_000_000) }),
+  readOnly: false,
+  async run({ patch }, context) {
+    const parsed = parsePatch(patch);
+    if (!parsed.ok) return failed(`Nothing was changed. ${parsed.message}`);
+    return changeFiles(context, 'apply_patch', parsed.wanted);
+  },
+});

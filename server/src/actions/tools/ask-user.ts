@@ -1,0 +1,18 @@
+import * as z from 'zod';
+import { defineTool, done, failed } from '../tool.ts';
+
+export const askUser = defineTool({
+  name: 'ask_user',
+  description:
+    'Asks the person a question and waits for the answer. For what only they can decide or know; never for what you can find out yourself.',
+  input: z.strictObject({
+    question: z.string().min(1).max(4000),
+    options: z.array(z.string().min(1).max(200)).max(8).default([]).describe('Short answers to choose from.'),
+  }),
+  readOnly: false,
+  async run({ question, options }, context) {
+    const answer = await context.ask({ kind: 'question', question, options });
+    if (answer.kind !== 'question') return failed('The person did not answer the question.');
+    return done(answer.text.trim() === '' ? 'The person gave an empty answer.' : answer.text);
+  },
+});

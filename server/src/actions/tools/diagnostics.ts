@@ -1,0 +1,28 @@
+import type { Diagnostic } from '@devlm/protocol/editor.ts';
+import * as z from 'zod';
+import { defineTool, done } from '../tool.ts';
+import { Path } from './inputs.ts';
+
+export const diagnostics = defineTool({
+  name: 'diagnostics',
+  description: 'The errors and warnings that the editor shows, of some files or of the whole workspace.',
+  input: z.strictObject({ paths: z.array(Path).max(100).default([]).describe('Files; none: all of them.') }),
+  readOnly: true,
+  async run({ paths }, context) {
+    const workspace = await context.workspace();
+    const { items } = await workspace.diagnostics({ paths }, context.signal);
+    return done(items.length === 0 ? 'The editor shows no problems.' : listDiagnostics(items));
+  },
+});
+
+/** One line a problem, errors first. */
+export function listDiagnostics(items: readonly Diagnostic[]): string {
+  const order = ['error', 'warning', 'information', 'hint'];
+  return items
+    .toSorted((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity))
+    .map(
+      ({ path, line, severity, message, source }) =>
+        `${path}:${line}: ${severity}: ${message}${source ? ` (${source})` : ''}`,
+    )
+    .join('\n');
+}

@@ -1,0 +1,27 @@
+import * as z from 'zod';
+import { changeFiles } from '../change-files.ts';
+import { defineTool } from '../tool.ts';
+import { Path } from './inputs.ts';
+
+export const fileEdit = defineTool({
+  name: 'file_edit',
+  description:
+    'Changes a file that you have read. Each edit replaces oldText, which has to be in the file exactly once (or with replaceAll everywhere); give enough lines around it. ' +
+    'Edits are made in order, all or none. An edit that is ambiguous, or already made, is refused with the lines in question.',
+  input: z.strictObject({
+    path: Path,
+    edits: z
+      .array(
+        z.strictObject({
+          oldText: z.string().min(1).max(200_000),
+          newText: z.string().max(200_000),
+          replaceAll: z.boolean().optional(),
+          startLine: z.int().min(1).optional().describe('Line where oldText starts, where it is there more than once.'),
+        }),
+      )
+      .min(1)
+      .max(100),
+  }),
+  readOnly: false,
+  run: ({ path, edits }, context) => changeFiles(context, 'file_edit', [{ path, edits }]),
+});

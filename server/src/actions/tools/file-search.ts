@@ -1,0 +1,23 @@
+import * as z from 'zod';
+import { defineTool, done } from '../tool.ts';
+
+export const fileSearch = defineTool({
+  name: 'file_search',
+  description:
+    'Searches the text of the workspace, ignored files left out. Answers path:line: text. Plain text unless isRegex; the regular expressions are those of ripgrep.',
+  input: z.strictObject({
+    pattern: z.string().min(1).max(1000),
+    isRegex: z.boolean().default(false),
+    caseSensitive: z.boolean().default(false),
+    include: z.array(z.string().min(1).max(500)).max(20).default([]).describe('Globs such as **/*.ts; default: all.'),
+    limit: z.int().min(1).max(500).default(100),
+  }),
+  readOnly: true,
+  async run(input, context) {
+    const workspace = await context.workspace();
+    const { matches, truncated } = await workspace.search(input, context.signal);
+    if (matches.length === 0) return done('Nothing was found.');
+    const lines = matches.map(({ path, line, text }) => `${path}:${line}: ${text}`);
+    return done(lines.join('\n') + (truncated ? '\n(There are more matches. Narrow the search.)' : ''));
+  },
+});

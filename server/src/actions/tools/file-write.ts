@@ -1,0 +1,14 @@
+import { limits } from '@devlm/protocol/limits.ts';
+import * as z from 'zod';
+import { changeFiles } from '../change-files.ts';
+import { defineTool } from '../tool.ts';
+import { Path } from './inputs.ts';
+
+export const fileWrite = defineTool({
+  name: 'file_write',
+  description:
+    'Makes a file, or replaces all of one that you have read. For a part of a file use file_edit. Folders are made as needed.',
+  input: z.strictObject({ path: Path, content: z.string().max(limits.fileBytes / 4) }),
+  readOnly: false,
+  run: ({ path, content }, context) => changeFiles(context, 'file_write', [{ path, text: content }]),
+});

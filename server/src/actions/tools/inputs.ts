@@ -1,0 +1,9 @@
+import * as z from 'zod';
+
+/** A path as the model writes it. What it may reach is decided where it is used. */
+export const Path = z
+  .string()
+  .min(1)
+  .max(1024)
+  .transform((path) => path.replaceAll('\\', '/').replace(/^(\.\/)+/, '') || '.')
+  .describe('Relative to the workspace, with /.');

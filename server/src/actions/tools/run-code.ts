@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { type ExecutionRecord, ExecutionRequest, languages } from '@devlm/protocol/execution.ts';
+import * as z from 'zod';
+import { cut, defineTool, done, failed } from '../tool.ts';
+import { Path } from './inputs.ts';
+
+export const runCode = defineTool({
+  name: 'run_code',
+  description:
+    'Runs a program in the sandbox: no network, no access to the workspace but the files you name, nothing stays. ' +
+    'Answers with what the server recorded: exit code and output. Say that something passes or works only when such a record shows it. ' +
+    'To run tests, name the files they need in workspaceFiles and give the command, such as ["python3", "-m", "pytest", "-q"] or ["node", "--test"].',
+  input: z.strictObject({
+    language: z
+      .string()
+      .max(32)
+      .describe(`One of ${languages.join(', ')}.`),
+    source: z.string().max(400_000).optional().describe('One file to run.'),
+    files: z
+      .array(z.strictObject({ path: Path, content: z.string().max(400_000) }))
+      .max(100)
+      .default([])
+      .describe('Further files that exist only in the sandbox.'),
+    workspaceFiles: z
+      .array(Path)
+      .max(200)
+      .default([])
+      .describe('Files of the workspace to copy in, under their paths.'),
+    entry: Path.optional().describe('Which file to run, where there are several.'),
+    command: z.array(z.string().max(4096)).min(1).max(64).optional().describe('A command to run instead.'),
+    stdin: z.string().max(400_000).default(''),
+    args: z.array(z.string().max(4096)).max(64).default([]),
+    timeoutMs: z.int().min(100).max(300_000).optional(),
+  }),
+  readOnly: false,
+  async run({ workspaceFiles, timeoutMs, files, ...input }, context) {
+    const given = new Set(files.map(({ path }) => path));
+    const copied: { path: string; content: string }[] = [];
+    if (workspaceFiles.length > 0) {
+      const workspace = await context.workspace();
+      for (const path of new Set(workspaceFiles)) {
+        if (given.has(path)) continue;
+        const file = await workspace.read(path, context.signal);
+        if (file.kind !== 'text')
+          return failed(`${path} cannot be copied into the sandbox: it is no text file that can be read.`);
+        copied.push({ path, content: file.text });
+      }
+    }
+    // The id comes from the call: after a crash its record is found again instead of a second run.
+    const id = createHash('sha256').update(`${context.turnId} ${context.callId}`).digest('hex').slice(0, 32);
+    const request = ExecutionRequest.safeParse({
+      ...input,
+      id,
+      files: [...files, ...copied],
+      ...(timeoutMs === undefined ? {} : { limits: { wallMs: timeoutMs } }),
+      origin: { conversationId: context.conversationId, turnId: context.turnId, part: context.callId.slice(0, 64) },
+    });
+    if (!request.success) {
+      const issue = request.error.issues[0];
+      return failed(`The input of run_code is not right. ${issue?.path.join('.')}: ${issue?.message}`);
+    }
+    if (!context.begun) await context.begin({ executionId: id });
+    const record = await context.execute(request.data, (text) => context.output(text));
+    const text = describe(record);
+    return record.status === 'engine-error' ? failed(text, { executionId: id }) : done(text, { executionId: id });
+  },
+});
+
+/** A record in words for the model; the person sees the record itself. */
+export function describe(record: ExecutionRecord): string {
+  const ended: Record<ExecutionRecord['status'], string> = {
+    ok: 'ended with exit code 0',
+    failed: record.signal ? `was ended by ${record.signal}` : `ended with exit code ${record.exitCode}`,
+    timeout: `was ended after its time of ${record.limits.wallMs} ms`,
+    'out-of-memory': `ran out of its ${record.limits.memoryMb} MiB of memory`,
+    'output-limit': `printed more than ${record.limits.outputBytes} bytes and was ended`,
+    cancelled: 'was stopped by the person',
+    'engine-error': `could not be run. ${record.message ?? ''}`,
+  };
+  const parts = [`The program ${ended[record.status].trim()} (${Math.round(record.wallMs)} ms).`];
+  for (const stream of ['stdout', 'stderr'] as const) {
+    if (record[stream] !== '') parts.push(`${stream}:\n${cut(record[stream], 20_000)}`);
+    if (record.truncated[stream]) parts.push(`(${stream} was cut.)`);
+  }
+  if (record.artifacts.length > 0)
+    parts.push(`It wrote: ${record.artifacts.map(({ path, bytes }) => `${path} (${bytes} bytes)`).join(', ')}`);
+  return parts.join('\n');
+}

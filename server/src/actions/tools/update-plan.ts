@@ -1,0 +1,15 @@
+import { PlanItem } from '@devlm/protocol/tools.ts';
+import * as z from 'zod';
+import { defineTool, done } from '../tool.ts';
+
+export const updatePlan = defineTool({
+  name: 'update_plan',
+  description:
+    'Shows the person your plan as a list and replaces the one before. Use it for work of several steps; keep one item active at a time.',
+  input: z.strictObject({ items: z.array(PlanItem).max(50) }),
+  readOnly: true,
+  run: async ({ items }) => {
+    const finished = items.filter(({ status }) => status === 'done').length;
+    return done(`The plan is shown: ${finished} of ${items.length} done.`, { plan: items });
+  },
+});

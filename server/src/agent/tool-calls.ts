@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto';
+import type { BlockState, StepState, TurnState } from '@devlm/protocol/reducer.ts';
+import type { Ask } from '@devlm/protocol/tools.ts';
+import { failed, type Tool, type ToolContext, type ToolOutcome } from '../actions/tool.ts';
+import { parseInput } from './prompt.ts';
+import type { TurnLog } from './turn-log.ts';
+
+/** A call of the model's that has no result yet. */
+export interface OpenCall {
+  readonly stepId: string;
+  readonly callId: string;
+  readonly name: string;
+  /** The input as the model wrote it: JSON, or not. */
+  readonly json: string;
+}
+
+/** What calls need besides the log: made by the context, one for each conversation. */
+export interface ToolServices extends Pick<ToolContext, 'conversationId' | 'putText' | 'getText' | 'putImage'> {
+  workspace(signal: AbortSignal): ReturnType<ToolContext['workspace']>;
+  execute(
+    request: Parameters<ToolContext['execute']>[0],
+    hear: Parameters<ToolContext['execute']>[1],
+    signal: AbortSignal,
+  ): ReturnType<ToolContext['execute']>;
+}
+
+export interface CallDeps {
+  readonly log: TurnLog;
+  readonly tools: readonly Tool[];
+  readonly services: ToolServices;
+}
+
+/** Calls that change nothing and may run at the same time. */
+const parallelCalls = 8;
+/** The same call with the same result this often is told to the model. */
+const repetitions = 3;
+
+/** Tool calls of the last step that have no result yet: those of this step, or those a dead server left. */
+export function openCalls(turn: TurnState | undefined): OpenCall[] {
+  const last = turn?.steps.findLast((step) => step.status !== 'abandoned');
+  if (last?.stopReason !== 'tool_use') return [];
+  return last.blocks.flatMap((block) => {
+    if (block.kind !== 'tool_call' || !block.done || !block.tool || last.results[block.tool.callId]) return [];
+    return [{ stepId: last.id, callId: block.tool.callId, name: block.tool.name, json: block.text }];
+  });
+}
+
+/**
+ * Runs the open calls and writes their results. Neighbours that change nothing run together; what
+ * has an effect runs alone, in the order in which the model asked.
+ */
+export async function runOpenCalls(deps: CallDeps, signal: AbortSignal): Promise<void> {
+  const { log } = deps;
+  let together: OpenCall[] = [];
+  const runTogether = async () => {
+    await Promise.all(together.map((call) => runCall(deps, call, signal)));
+    together = [];
+  };
+  for (const call of openCalls(log.turn)) {
+    const readOnly = deps.tools.find(({ name }) => name === call.name)?.readOnly ?? true;
+    if (!readOnly || together.length === parallelCalls) await runTogether();
+    together.push(call);
+    if (!readOnly) await runTogether();
+  }
+  await runTogether();
+  await log.flush();
+}
+
+async function runCall(deps: CallDeps, call: OpenCall, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { log } = deps;
+  const { stepId, callId } = call;
+  const outcome = await outcomeOf(deps, call, signal);
+  const repeated = timesBefore(log.branch, call, outcome) + 1 >= repetitions;
+  const text = repeated
+    ? `${outcome.text}\n\n(This is the same call with the same result as before, ${repetitions} times or more. Do something else, or ask the person.)`
+    : outcome.text;
+  log.write({ type: 'tool.ended', turnId: log.turnId, stepId, callId, ...outcome, text });
+}
+
+async function outcomeOf(deps: CallDeps, call: OpenCall, signal: AbortSignal): Promise<ToolOutcome> {
+  const tool = deps.tools.find(({ name }) => name === call.name);
+  if (!tool) return failed(`There is no tool named ${call.name}. Answer without it.`);
+  const input = parseInput(call.json);
+  if (!input) return failed('The input was not a JSON object. Call the tool again with valid JSON.');
+  try {
+    return await tool.run(input, contextOf(deps, call, signal));
+  } catch (error) {
+    signal.throwIfAborted();
+    if (deps.log.failed) throw error;
+    return failed(`The tool ${call.name} failed.`);
+  }
+}
+
+function contextOf({ log, services }: CallDeps, { stepId, callId }: OpenCall, signal: AbortSignal): ToolContext {
+  const ids = { turnId: log.turnId, stepId, callId };
+  const callIn = (turn: TurnState | undefined) => turn?.steps.find(({ id }) => id === stepId)?.calls[callId];
+  const before = callIn(log.turn);
+  return {
+    ...services,
+    turnId: log.turnId,
+    callId,
+    signal,
+    workspace: () => services.workspace(signal),
+    execute: (request, hear) => services.execute(request, hear, signal),
+    known: knownFiles(log.branch),
+    begun: before?.started ? { changes: before.changes, executionId: before.executionId } : null,
+    async ask(ask: Ask) {
+      if (!callIn(log.turn)?.ask) log.write({ type: 'ask.opened', ...ids, ask });
+      await log.flush();
+      return log.until((turn) => callIn(turn)?.answer, signal);
+    },
+    async begin({ changes, executionId }) {
+      log.write({
+        type: 'tool.started',
+        ...ids,
+        ...(changes ? { changes: [...changes] } : {}),
+        ...(executionId ? { executionId } : {}),
+      });
+      await log.flush();
+    },
+    output: (text) => log.write({ type: 'tool.output', ...ids, text }),
+  };
+}
+
+/** The file versions that the model has seen in this conversation, by path; the last one counts. */
+export function knownFiles(branch: readonly TurnState[]): Map<string, string> {
+  const known = new Map<string, string>();
+  for (const attachment of branch.flatMap((turn) => turn.attachments)) {
+    // Attached whole: the model has read it.
+    if (attachment.kind === 'file') {
+      known.set(attachment.path, createHash('sha256').update(attachment.text).digest('hex'));
+    }
+  }
+  for (const { details } of branch.flatMap((turn) => turn.steps).flatMap((step) => Object.values(step.results))) {
+    for (const { path, hash } of details?.reads ?? []) known.set(path, hash);
+    for (const { path, after } of details?.changes ?? []) {
+      if (after === null) known.delete(path);
+      else known.set(path, after);
+    }
+  }
+  return known;
+}
+
+/** How often the newest calls of the turn were this call with this result, without another in between. */
+function timesBefore(branch: readonly TurnState[], call: OpenCall, outcome: ToolOutcome): number {
+  const calls = (branch.at(-1)?.steps ?? []).flatMap((step) => step.blocks.map((block) => ({ step, block })));
+  const answered = calls.filter(
+    (one): one is { step: StepState; block: BlockState & { tool: NonNullable<BlockState['tool']> } } =>
+      Boolean(one.block.tool && one.step.results[one.block.tool.callId]),
+  );
+  let times = 0;
+  for (const { step, block } of answered.reverse()) {
+    const result = step.results[block.tool.callId]?.text ?? '';
+    if (block.tool.name !== call.name || block.text !== call.json || !result.startsWith(outcome.text)) break;
+    times++;
+  }
+  return times;
+}

@@ -1,0 +1,120 @@
+import type { Event, EventBody } from '@devlm/protocol/events.ts';
+import {
+  addTurns,
+  applyEvent,
+  type ConversationState,
+  emptyConversation,
+  shownPath,
+  type TurnState,
+} from '@devlm/protocol/reducer.ts';
+import type { EventLog } from '../storage/event-log.ts';
+import type { Store } from '../storage/store.ts';
+import { EventWriter } from './event-writer.ts';
+
+interface Waiter {
+  readonly look: (turn: TurnState) => boolean;
+  readonly wake: () => void;
+}
+
+/**
+ * A turn's side of the event log while it runs: writes its events, and knows its state as the log
+ * has it, whoever wrote. The branch before it is folded once.
+ */
+export class TurnLog implements Disposable {
+  readonly turnId: string;
+  readonly #writer: EventWriter;
+  readonly #subscription: Disposable;
+  readonly #waiters = new Set<Waiter>();
+  #earlier: readonly TurnState[] = [];
+  #state: ConversationState;
+  /** Those that came while the branch was read. */
+  #early: Event[] | null = [];
+
+  private constructor(log: EventLog, conversationId: string, turnId: string) {
+    this.turnId = turnId;
+    this.#state = emptyConversation(conversationId);
+    this.#writer = new EventWriter((events) => log.append(conversationId, events));
+    this.#subscription = log.onAppend((id, events) => {
+      if (id === conversationId) this.#take(events);
+    });
+  }
+
+  /** Reads the branch that ends in the turn. */
+  static async open(store: Store, log: EventLog, conversationId: string, turnId: string): Promise<TurnLog> {
+    const turnLog = new TurnLog(log, conversationId, turnId);
+    try {
+      const { turns } = await store.branchOf(conversationId, turnId, Number.MAX_SAFE_INTEGER);
+      const last = turns.at(-1);
+      turnLog.#earlier = shownPath(
+        addTurns(emptyConversation(conversationId), turns.slice(0, -1)),
+        last && turns.at(-2)?.turnId,
+      ).turns;
+      const state = last ? addTurns(emptyConversation(conversationId), [last]) : emptyConversation(conversationId);
+      turnLog.#state = { ...state, lastSeq: last?.events.at(-1)?.seq ?? 0 };
+      const early = turnLog.#early ?? [];
+      turnLog.#early = null;
+      turnLog.#take(early);
+      return turnLog;
+    } catch (error) {
+      turnLog[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** The turn as the log has it; undefined when it is not in the log. */
+  get turn(): TurnState | undefined {
+    return this.#state.turns[this.turnId];
+  }
+
+  /** The branch up to and with the turn, oldest first. */
+  get branch(): readonly TurnState[] {
+    return this.turn ? [...this.#earlier, this.turn] : this.#earlier;
+  }
+
+  /** An append failed: nothing more can be written. */
+  get failed(): boolean {
+    return this.#writer.failed;
+  }
+
+  /** Queues an event. Throws what an earlier append failed with. */
+  write(event: EventBody): void {
+    this.#writer.write(event);
+  }
+
+  /** Resolves when everything written so far is stored, and folded. */
+  flush(): Promise<void> {
+    return this.#writer.flush();
+  }
+
+  /** Waits until something is found in the turn. Rejects with the signal's reason. */
+  async until<T>(find: (turn: TurnState) => T | undefined, signal: AbortSignal): Promise<T> {
+    for (;;) {
+      signal.throwIfAborted();
+      const found = this.turn && find(this.turn);
+      if (found !== undefined) return found;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const waiter: Waiter = { look: (turn) => find(turn) !== undefined, wake: resolve };
+      this.#waiters.add(waiter);
+      signal.addEventListener('abort', waiter.wake, { once: true });
+      await promise;
+      signal.removeEventListener('abort', waiter.wake);
+      this.#waiters.delete(waiter);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#subscription[Symbol.dispose]();
+  }
+
+  #take(events: readonly Event[]): void {
+    if (this.#early) {
+      this.#early.push(...events);
+      return;
+    }
+    for (const event of events) {
+      if ('turnId' in event && event.turnId === this.turnId) this.#state = applyEvent(this.#state, event);
+    }
+    const { turn } = this;
+    if (turn) for (const waiter of this.#waiters) if (waiter.look(turn)) waiter.wake();
+  }
+}

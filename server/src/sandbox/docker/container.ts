@@ -1,0 +1,342 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import type { ExecutionLimits, Language, OutputStream } from '@devlm/protocol/execution.ts';
+import type { ContainerCreateOptions } from 'dockerode';
+import { languageTable } from '../languages.ts';
+import { node } from './boot/node.ts';
+import { python } from './boot/python.ts';
+import { ruby } from './boot/ruby.ts';
+import { shell } from './boot/shell.ts';
+import { wrapper } from './boot/wrapper.ts';
+import { type EngineClient, EngineError } from './client.ts';
+
+export const label = {
+  /** Which server it belongs to, by its data folder. */
+  server: 'devlm.server',
+  /** Which process of that server. */
+  launch: 'devlm.launch',
+  /** Epoch seconds: older than this it is nobody's. */
+  expires: 'devlm.expires',
+  /** Known before the engine has given it an id. */
+  name: 'devlm.container',
+} as const;
+
+/** All that is settled when a container is made. Two jobs with the same key can use each other's. */
+export interface ContainerSpec {
+  readonly key: string;
+  readonly language: Language;
+  readonly image: string;
+  readonly limits: Pick<ExecutionLimits, 'memoryMb' | 'cpus' | 'processes' | 'fileBytes'>;
+  readonly runtime: string | undefined;
+}
+
+export interface ContainerOwner {
+  readonly client: EngineClient;
+  readonly serverId: string;
+  readonly launchId: string;
+  /** Names of the containers that are in use or wait; the sweep leaves them alone. */
+  readonly alive: Set<string>;
+  /** Told when a container could not be removed: a sweep has to look for it. */
+  readonly lost: () => void;
+}
+
+const apiTimeoutMs = 30_000;
+/** From its start until its boot program waits; an interpreter with half a processor takes some 100 ms. */
+const readyTimeoutMs = 30_000;
+/** A container may wait for 10 minutes and then run for an hour. */
+const expiresMs = 80 * 60_000;
+const startErrorBytes = 2_000;
+
+/** A started container that waits for its one program. */
+export class Container {
+  readonly id: string;
+  readonly name: string;
+  readonly spec: ContainerSpec;
+  readonly createdAt = performance.now();
+  /** What stands on both outputs between the program's own output and ours. */
+  readonly mark: Buffer;
+  /** Nanoseconds of processor time that its start took; null where the engine cannot tell. */
+  startCpuNs: number | null = null;
+  /** Called with the program's output as it comes, then with null when the connection has ended. */
+  hear: (stream: OutputStream | null, bytes: Buffer) => void = () => {};
+  readonly #owner: ContainerOwner;
+  readonly #socket: Duplex;
+  #closed = false;
+  #removed = false;
+
+  private constructor(owner: ContainerOwner, spec: ContainerSpec, name: string, id: string, socket: Duplex) {
+    this.#owner = owner;
+    this.spec = spec;
+    this.name = name;
+    this.id = id;
+    this.#socket = socket;
+    this.mark = Buffer.from(`\x1edevlm-${randomBytes(16).toString('hex')}`);
+    demultiplex(socket, (stream, bytes) => this.hear(stream, bytes));
+    const close = () => {
+      if (this.#closed) return;
+      this.#closed = true;
+      this.hear(null, Buffer.alloc(0));
+    };
+    // A program that ends early leaves input unread; what matters of it is how the output ends.
+    socket.on('error', close);
+    socket.on('end', close);
+    socket.on('close', close);
+  }
+
+  /**
+   * Makes one and starts it, up to where it waits for its program.
+   * @throws EngineError; nothing is left of it then
+   */
+  static async start(owner: ContainerOwner, spec: ContainerSpec, signal?: AbortSignal): Promise<Container> {
+    const { client } = owner;
+    const name = randomUUID();
+    owner.alive.add(name);
+    let id: string | null = null;
+    let container: Container | null = null;
+    try {
+      const options = createOptions(owner, spec, name);
+      // Not by the signal: who leaves while the engine makes it would not know what to remove.
+      const create = client.call('creating a container', apiTimeoutMs, (docker, abortSignal) =>
+        docker.createContainer({ ...options, abortSignal }),
+      );
+      ({ id } = await create);
+      signal?.throwIfAborted();
+      const socket = await client.attach(id, apiTimeoutMs, signal);
+      container = new Container(owner, spec, name, id, socket);
+      const ready = container.#ready(signal);
+      ready.catch(() => {});
+      socket.write(`${container.mark}\n`);
+      const started = id;
+      await client.call(
+        'starting a container',
+        apiTimeoutMs,
+        (docker, abortSignal) => docker.getContainer(started).start({ abortSignal }),
+        signal,
+      );
+      await ready;
+      container.startCpuNs = (await container.usage().catch(() => null))?.cpuNs ?? null;
+      return container;
+    } catch (error) {
+      if (container) container.remove();
+      else if (id) removeContainer(owner, name, id);
+      else if (error instanceof EngineError && !error.away) owner.alive.delete(name);
+      else {
+        owner.alive.delete(name);
+        owner.lost();
+      }
+      throw error;
+    }
+  }
+
+  /** The connection to it has ended: it has, or the engine has. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Hands over the frame and the program's own input, and ends the input. */
+  send(frame: Uint8Array, input: Uint8Array): void {
+    this.#socket.write(frame);
+    this.#socket.end(input);
+  }
+
+  /** No more output is read until `resume`. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** What it has used so far. */
+  async usage(): Promise<{ cpuNs: number | null; peakMemoryBytes: number | null }> {
+    const stats: unknown = await this.#owner.client.call('reading statistics', 1_000, (docker, abortSignal) =>
+      docker.getContainer(this.id).stats(statsOptions(abortSignal)),
+    );
+    const cpu = numberAt(stats, 'cpu_stats', 'cpu_usage', 'total_usage');
+    // Zero where the runtime does not count.
+    return { cpuNs: cpu || null, peakMemoryBytes: numberAt(stats, 'memory_stats', 'max_usage') || null };
+  }
+
+  /** Ends everything in it. */
+  async kill(): Promise<void> {
+    await this.#owner.client.call('ending a container', 5_000, (docker, abortSignal) =>
+      docker.getContainer(this.id).kill({ abortSignal }),
+    );
+  }
+
+  /** How it ended, where it did not say so itself. */
+  async inspect(): Promise<{ running: boolean; exitCode: number; oomKilled: boolean }> {
+    const { State: state } = await this.#owner.client.call('looking at a container', 3_000, (docker, abortSignal) =>
+      docker.getContainer(this.id).inspect({ abortSignal }),
+    );
+    return { running: state.Running, exitCode: state.ExitCode, oomKilled: state.OOMKilled };
+  }
+
+  /** Removes it, whatever it does, in the background. */
+  remove(): void {
+    if (this.#removed) return;
+    this.#removed = true;
+    this.#socket.destroy();
+    removeContainer(this.#owner, this.name, this.id);
+  }
+
+  async #ready(signal?: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    let said = '';
+    let error = '';
+    const fail = (why: string) => {
+      const detail = error.trim() || said.trim();
+      const { image } = this.spec;
+      const text = `The image ${image} does not start: ${why}${detail ? ` (${detail})` : ''}.`;
+      reject(new EngineError(text, 0));
+    };
+    const timer = setTimeout(() => fail('it took too long'), readyTimeoutMs);
+    const abort = () => reject(signal?.reason);
+    signal?.addEventListener('abort', abort, { once: true });
+    this.hear = (stream, bytes) => {
+      if (stream === null) return fail('it ended at once');
+      if (stream === 'stderr') error = (error + bytes.toString()).slice(0, startErrorBytes);
+      else said = (said + bytes.toString()).slice(0, startErrorBytes);
+      if (said === 'ready\n') resolve();
+      else if (!'ready\n'.startsWith(said)) fail('it said something else');
+    };
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+      this.hear = () => {};
+    }
+  }
+}
+
+/** Removals that are under way. */
+const removals = new Map<ContainerOwner, Set<Promise<void>>>();
+
+function removeContainer(owner: ContainerOwner, name: string, id: string): void {
+  const remove = async () => {
+    try {
+      await owner.client.call('removing a container', apiTimeoutMs, (docker, abortSignal) =>
+        docker.getContainer(id).remove({ force: true, v: true, abortSignal }),
+      );
+    } catch (error) {
+      // Gone already, or on its way. Anything else is for the sweep.
+      if (!(error instanceof EngineError && (error.statusCode === 404 || error.statusCode === 409))) owner.lost();
+    }
+    owner.alive.delete(name);
+  };
+  const own = removals.get(owner) ?? new Set();
+  removals.set(owner, own);
+  const promise = remove();
+  own.add(promise);
+  promise.finally(() => {
+    own.delete(promise);
+    if (own.size === 0) removals.delete(owner);
+  });
+}
+
+/** Settles when no removal is under way. */
+export async function removalsEnd(owner: ContainerOwner): Promise<void> {
+  await Promise.all(removals.get(owner) ?? []);
+}
+
+function createOptions(owner: ContainerOwner, spec: ContainerSpec, name: string): ContainerCreateOptions {
+  const row = languageTable[spec.language];
+  const { memoryMb, cpus, processes, fileBytes } = spec.limits;
+  const memory = memoryMb * 1024 * 1024;
+  // Memory is what really bounds them: each byte in them counts as the program's.
+  const tmpfs = `rw,exec,nosuid,nodev,mode=1777,uid=65534,gid=65534,nr_inodes=65536,size=${memory}`;
+  const typescript =
+    spec.language === 'typescript' ? ['--experimental-transform-types', '--disable-warning=ExperimentalWarning'] : [];
+  const boots = {
+    python: ['python3', '-c', python],
+    node: ['node', ...typescript, '-e', node],
+    ruby: ['ruby', '-e', ruby],
+    shell: ['sh', '-c', shell, 'sh', row.warmUp ?? ''],
+  };
+  return {
+    Image: spec.image,
+    Entrypoint: ['/bin/sh', '-c', wrapper, 'sh'],
+    Cmd: boots[row.boot],
+    Env: Object.entries({ HOME: '/tmp', LANG: 'C.UTF-8', ...row.env }).map(([key, value]) => `${key}=${value}`),
+    User: '65534:65534',
+    // Not the folder itself: engines would make it in the image, for root alone.
+    WorkingDir: '/',
+    Hostname: 'sandbox',
+    AttachStdin: true,
+    AttachStdout: true,
+    AttachStderr: true,
+    OpenStdin: true,
+    // Its input ends with the connection: when this server dies, what waits ends by itself.
+    StdinOnce: true,
+    Tty: false,
+    StopSignal: 'SIGKILL',
+    Healthcheck: { Test: ['NONE'] },
+    Labels: {
+      [label.server]: owner.serverId,
+      [label.launch]: owner.launchId,
+      [label.expires]: String(Math.ceil((Date.now() + expiresMs) / 1000)),
+      [label.name]: name,
+    },
+    HostConfig: {
+      ...(spec.runtime === undefined ? {} : { Runtime: spec.runtime }),
+      NetworkMode: 'none',
+      ReadonlyRootfs: true,
+      Tmpfs: { '/tmp': tmpfs, '/sandbox': tmpfs },
+      CapDrop: ['ALL'],
+      SecurityOpt: ['no-new-privileges'],
+      // The first process is ours; a runtime with a kernel of its own, such as gVisor, has its threads counted too.
+      PidsLimit: processes + (spec.runtime === undefined || spec.runtime === 'runc' ? 1 : 128),
+      Memory: memory,
+      MemorySwap: memory,
+      CpuPeriod: 100_000,
+      CpuQuota: Math.round(cpus * 100_000),
+      Ulimits: [
+        { Name: 'nofile', Soft: 1024, Hard: 1024 },
+        { Name: 'fsize', Soft: fileBytes, Hard: fileBytes },
+        { Name: 'core', Soft: 0, Hard: 0 },
+      ],
+      LogConfig: { Type: 'none', Config: {} },
+      RestartPolicy: { Name: 'no' },
+    },
+  };
+}
+
+/** The types do not know all that the engine takes. */
+function statsOptions(abortSignal: AbortSignal): { stream: false; abortSignal: AbortSignal } {
+  const options = { stream: false as const, 'one-shot': true, abortSignal };
+  return options;
+}
+
+/** Frames of eight bytes of header, the stream in the first and the length in the last four, then the bytes. */
+function demultiplex(socket: Duplex, hear: (stream: OutputStream, bytes: Buffer) => void): void {
+  let header = Buffer.alloc(0);
+  let left = 0;
+  let stream: OutputStream = 'stdout';
+  socket.on('data', (chunk: Buffer) => {
+    let at = 0;
+    while (at < chunk.length) {
+      if (left === 0) {
+        const part = chunk.subarray(at, at + 8 - header.length);
+        header = Buffer.concat([header, part]);
+        at += part.length;
+        if (header.length < 8) return;
+        stream = header[0] === 2 ? 'stderr' : 'stdout';
+        left = header.readUInt32BE(4);
+        header = Buffer.alloc(0);
+        continue;
+      }
+      const bytes = chunk.subarray(at, at + left);
+      at += bytes.length;
+      left -= bytes.length;
+      hear(stream, bytes);
+    }
+  });
+}
+
+function numberAt(value: unknown, ...path: string[]): number {
+  let at = value;
+  for (const name of path) at = typeof at === 'object' && at !== null ? Reflect.get(at, name) : undefined;
+  return typeof at === 'number' ? at : 0;
+}

@@ -1,0 +1,250 @@
+import { randomUUID } from 'node:crypto';
+import { type ExecutionEngine, type Language, languages } from '@devlm/protocol/execution.ts';
+import type { Logger } from 'pino';
+import { commandOf } from '../job.ts';
+import type { EngineStatus, Job, RunEvent, RunResult, Sandbox } from '../sandbox.ts';
+import { EngineClient, EngineError } from './client.ts';
+import { Container, type ContainerOwner, type ContainerSpec, removalsEnd } from './container.ts';
+import { execute } from './execute.ts';
+import { type ImageFacts, Images } from './images.ts';
+import { WarmPool } from './pool.ts';
+import { sweep } from './sweep.ts';
+
+export interface DockerSandboxOptions {
+  /** As in DOCKER_HOST; undefined: the usual sockets. */
+  readonly host?: string | undefined;
+  /** Folder with ca.pem, cert.pem and key.pem, for an engine with TLS. */
+  readonly certPath?: string | undefined;
+  /** OCI runtime; undefined: the engine's own. */
+  readonly runtime?: string | undefined;
+  /** Instead of the official images. */
+  readonly images: Partial<Record<Language, string>>;
+  /** Of the data folder, which one server holds at a time: what carries it and is not ours is left over. */
+  readonly serverId: string;
+  /** Containers that wait for a program, for each kind in use. */
+  readonly warm: { readonly min: number; readonly max: number };
+  readonly logger: Logger;
+}
+
+const statusTimeoutMs = 3_500;
+const sweepEveryMs = 30_000;
+const closeTimeoutMs = 20_000;
+
+/** The sandbox port on a Docker engine, here or elsewhere. It may be away and come back at any time. */
+export function createDockerSandbox(options: DockerSandboxOptions): DockerSandbox {
+  return new DockerSandbox(options);
+}
+
+export class DockerSandbox implements Sandbox {
+  readonly kind = 'docker';
+  readonly #options: DockerSandboxOptions;
+  readonly #client: EngineClient;
+  readonly #images: Images;
+  readonly #owner: ContainerOwner;
+  readonly #pool: WarmPool;
+  readonly #closing = new AbortController();
+  readonly #running = new Set<Promise<unknown>>();
+  readonly #timer: NodeJS.Timeout;
+  #runtime: string | null = null;
+  /** Something of ours or of an earlier launch may be there that nobody knows of. */
+  #mustSweep = true;
+  #sweeping: Promise<void> | null = null;
+
+  constructor(options: DockerSandboxOptions) {
+    this.#options = options;
+    this.#client = new EngineClient(options);
+    this.#images = new Images(this.#client, options.images);
+    this.#owner = {
+      client: this.#client,
+      serverId: options.serverId,
+      launchId: randomUUID(),
+      alive: new Set(),
+      lost: () => {
+        this.#mustSweep = true;
+      },
+    };
+    this.#pool = new WarmPool({
+      ...options.warm,
+      logger: options.logger,
+      start: (spec) => Container.start(this.#owner, spec, this.#closing.signal),
+    });
+    this.#timer = setInterval(() => void this.#sweep(), sweepEveryMs).unref();
+  }
+
+  /** Removes what earlier launches of this server left behind. Never rejects; an engine that is away is asked later. */
+  async prepare(): Promise<void> {
+    await this.#sweep();
+  }
+
+  /** Containers that wait for a program now. */
+  get warmContainers(): number {
+    return this.#pool.size;
+  }
+
+  async run(job: Job, signal: AbortSignal, hear: (event: RunEvent) => void): Promise<RunResult> {
+    const run = this.#run(job, AbortSignal.any([signal, this.#closing.signal]), hear);
+    this.#running.add(run);
+    try {
+      return await run;
+    } finally {
+      this.#running.delete(run);
+    }
+  }
+
+  async status(): Promise<EngineStatus> {
+    const none = { networkCut: true, languages: [] };
+    try {
+      const version = await this.#client.call('asking for its version', statusTimeoutMs, (docker) => docker.version());
+      const runtime = await this.#runtimeName();
+      const rows = await Promise.all(languages.map((language) => this.#statusOf(language)));
+      void this.#sweep();
+      this.#pool.wake();
+      const message = `Docker ${version.Version} at ${this.#client.place} runs programs with ${runtime}.`;
+      return { available: true, message, networkCut: true, languages: rows };
+    } catch (error) {
+      this.#runtime = null;
+      return { available: false, message: messageOf(error), ...none };
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new Error('The sandbox is closing.'));
+    clearInterval(this.#timer);
+    this.#images.close();
+    const all = async () => {
+      await Promise.all([...this.#running, this.#sweeping, this.#pool.close()]);
+      await removalsEnd(this.#owner);
+    };
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, closeTimeoutMs);
+    await Promise.race([all(), promise]);
+    clearTimeout(timer);
+  }
+
+  async #run(job: Job, signal: AbortSignal, hear: (event: RunEvent) => void): Promise<RunResult> {
+    const engine = {
+      kind: 'docker' as const,
+      runtime: this.#runtime ?? this.#options.runtime ?? 'runc',
+      networkCut: true,
+    };
+    const nothing = { engine: { ...engine, warm: false }, image: null };
+    if (job.allowedHosts.length > 0) {
+      const message = 'Programs cannot be given a list of hosts yet. Run it without network.';
+      return unstarted(job, 'engine-error', message, nothing);
+    }
+    let image: ImageFacts | null = null;
+    try {
+      signal.throwIfAborted();
+      engine.runtime = await this.#runtimeName();
+      image = await this.#images.get(this.#images.nameOf(job.language), signal, (message, fraction) =>
+        hear({ type: 'preparing', message, fraction }),
+      );
+      return await this.#runWith(job, image, engine, signal, hear);
+    } catch (error) {
+      this.#runtime = null;
+      if (image) this.#images.forget(image.name);
+      if (signal.aborted) return unstarted(job, 'cancelled', null, { ...nothing, image });
+      if (!(error instanceof EngineError)) this.#options.logger.error({ err: error }, 'a run failed');
+      return unstarted(job, 'engine-error', messageOf(error), { ...nothing, image });
+    }
+  }
+
+  async #runWith(
+    job: Job,
+    image: ImageFacts,
+    facts: Omit<ExecutionEngine, 'warm'>,
+    signal: AbortSignal,
+    hear: (event: RunEvent) => void,
+  ): Promise<RunResult> {
+    const spec = this.#specOf(job, image);
+    const waiting = this.#pool.take(spec);
+    let container = waiting;
+    try {
+      container ??= await Container.start(this.#owner, spec, signal);
+      const engine = { ...facts, warm: waiting !== null };
+      hear({ type: 'started', engine });
+      const executed = await execute(container, job, signal, hear);
+      if (executed.status === 'engine-error') this.#owner.lost();
+      return { ...executed, command: commandOf(job), engine, image };
+    } finally {
+      container?.remove();
+      this.#pool.release(spec);
+      void this.#sweep();
+    }
+  }
+
+  #specOf(job: Job, image: ImageFacts): ContainerSpec {
+    const { memoryMb, cpus, processes, fileBytes } = job.limits;
+    const { runtime } = this.#options;
+    // JavaScript and TypeScript may share an image, but their interpreters wait in different ways.
+    const key = [job.language, image.name, image.digest, memoryMb, cpus, processes, fileBytes].join(' ');
+    return {
+      key,
+      language: job.language,
+      image: image.name,
+      limits: { memoryMb, cpus, processes, fileBytes },
+      runtime,
+    };
+  }
+
+  async #runtimeName(): Promise<string> {
+    if (this.#runtime !== null) return this.#runtime;
+    const info: unknown = await this.#client.call('asking for its runtimes', statusTimeoutMs, (docker) =>
+      docker.info(),
+    );
+    const usual = typeof info === 'object' && info !== null ? Reflect.get(info, 'DefaultRuntime') : null;
+    this.#runtime = this.#options.runtime ?? (typeof usual === 'string' && usual !== '' ? usual : 'runc');
+    return this.#runtime;
+  }
+
+  async #statusOf(language: Language): Promise<EngineStatus['languages'][number]> {
+    const runs = this.#images.nameOf(language);
+    const found = await this.#images.find(runs, statusTimeoutMs);
+    if (found) return { language, runs, state: 'ready', message: null };
+    return { language, runs, state: 'missing', message: `The image ${runs} is pulled with the first run.` };
+  }
+
+  async #sweep(): Promise<void> {
+    if (!this.#mustSweep || this.#closing.signal.aborted) return;
+    this.#sweeping ??= sweep(this.#owner)
+      .then((removed) => {
+        this.#mustSweep = false;
+        if (removed > 0) this.#options.logger.info({ removed }, 'removed containers that were left behind');
+      })
+      .catch((error: unknown) => this.#options.logger.debug({ reason: messageOf(error) }, 'no sweep'))
+      .finally(() => {
+        this.#sweeping = null;
+      });
+    await this.#sweeping;
+  }
+}
+
+function unstarted(
+  job: Job,
+  status: 'cancelled' | 'engine-error',
+  message: string | null,
+  facts: Pick<RunResult, 'engine' | 'image'>,
+): RunResult {
+  return {
+    ...facts,
+    status,
+    message,
+    command: commandOf(job),
+    exitCode: null,
+    signal: null,
+    stdout: '',
+    stderr: '',
+    order: [],
+    truncated: { stdout: false, stderr: false },
+    artifacts: [],
+    artifactsTruncated: false,
+    wallMs: 0,
+    cpuMs: null,
+    peakMemoryBytes: null,
+  };
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof EngineError) return error.message;
+  return `Docker could not run it: ${error instanceof Error ? error.message : String(error)}.`;
+}

@@ -1,0 +1,229 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { parse } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import * as z from 'zod';
+import type { ChildSettings, JobHead } from './child/frames.ts';
+import { FrameReader } from './frame-reader.ts';
+import type { ChildFiles } from './paths.ts';
+import { childEnv, dismissGuard, type Mount, type Wall } from './wall.ts';
+
+export interface ChildOptions {
+  readonly node: string;
+  readonly wall: Wall;
+  readonly files: ChildFiles;
+  readonly runtime: ChildSettings['runtime'];
+  readonly typescript: boolean;
+  /** Folders of packages, by name, that the runtime is made of. */
+  readonly packages: ReadonlyMap<string, string>;
+  /** Null: the child makes one and ends. */
+  readonly snapshot: string | null;
+  /** MiB of WebAssembly memory, the interpreter's own included. */
+  readonly wasmMb: number;
+}
+
+const Ready = z.object({ version: z.string().max(200), networkDenied: z.boolean() });
+const Ended = z.object({
+  exitCode: z.int().min(0).max(255),
+  outOfMemory: z.boolean(),
+  artifactsTruncated: z.boolean(),
+  cpuMs: z.number().min(0).max(1e9),
+  peakMemoryBytes: z
+    .number()
+    .int()
+    .min(0)
+    .max(2 ** 45),
+});
+const ArtifactName = z.object({ path: z.string().min(1).max(1024) });
+export type Ended = z.infer<typeof Ended>;
+
+/** What a child says after it has got its job. */
+export interface ChildListener {
+  output(stream: 'stdout' | 'stderr', data: Uint8Array): void;
+  artifact(path: string, data: Uint8Array): void;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Characters of a child's own complaints that are kept. */
+const complaintChars = 8192;
+/** MiB of JavaScript heap: the programs are not on it. */
+const oldSpaceMb = 96;
+
+/** One process with one interpreter for one program. Nothing that it says is believed. */
+export class Child {
+  readonly ready: Promise<z.infer<typeof Ready>>;
+  /** Never rejects. */
+  readonly exited: Promise<Exit>;
+  readonly snapshot: Promise<Uint8Array>;
+  readonly #process: ChildProcess;
+  readonly #ended = Promise.withResolvers<Ended>();
+  #listener: ChildListener | null = null;
+  #complaints = '';
+  #dead = false;
+  /** Why it was ended by us for what it said. */
+  #violation: string | null = null;
+  #isReady = false;
+
+  constructor(options: ChildOptions) {
+    const [file = '', ...args] = commandOf(options);
+    this.#process = spawn(file, args, {
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+      env: childEnv(),
+      cwd: parse(options.node).root,
+      windowsHide: true,
+    });
+    const exit = Promise.withResolvers<Exit>();
+    this.exited = exit.promise;
+    this.#process.on('error', (error) => {
+      this.#complain(error.message);
+      if (this.#process.pid === undefined) exit.resolve({ code: null, signal: null });
+    });
+    this.#process.on('exit', () => dismissGuard(this.#process));
+    // Not `exit`: what is in the pipes is heard first.
+    this.#process.on('close', (code, signal) => exit.resolve({ code, signal }));
+    void this.exited.then(() => {
+      this.#dead = true;
+    });
+
+    const ready = Promise.withResolvers<z.infer<typeof Ready>>();
+    const snapshot = Promise.withResolvers<Uint8Array>();
+    this.ready = ready.promise;
+    ready.promise.then(() => {
+      this.#isReady = true;
+    }, ignore);
+    this.snapshot = snapshot.promise;
+    void this.exited.then(({ code, signal }) => {
+      const why = new Error(`the runtime ended (${signal ?? code}): ${this.complaints}`);
+      for (const waiting of [ready, snapshot, this.#ended]) waiting.reject(why);
+    });
+    for (const waiting of [ready, snapshot, this.#ended]) waiting.promise.catch(ignore);
+
+    const reader = new FrameReader(options.snapshot === null && options.runtime === 'python', {
+      ready: (value) => ready.resolve(Ready.parse(value)),
+      snapshot: (data) => snapshot.resolve(data),
+      output: (stream, data) => this.#listening().output(stream, data),
+      artifact: (head, data) => this.#listening().artifact(ArtifactName.parse(head).path, data),
+      ended: (value) => this.#ended.resolve(Ended.parse(value)),
+    });
+    for (const pipe of this.#process.stdio) pipe?.on('error', ignore);
+    this.#out.on('data', (data: Buffer) => {
+      if (this.#violation !== null) return;
+      try {
+        reader.push(data);
+      } catch (error) {
+        this.#violation = error instanceof Error ? error.message : 'nonsense';
+        this.kill();
+      }
+    });
+    this.#process.stderr?.on('data', (data: Buffer) => this.#complain(data.toString()));
+  }
+
+  get pid(): number | undefined {
+    return this.#dead ? undefined : this.#process.pid;
+  }
+
+  /** What Node itself printed, most likely why it died. */
+  get complaints(): string {
+    return this.#complaints.trim();
+  }
+
+  /** Not null: it was ended because what it said was none of the agreed. */
+  get violation(): string | null {
+    return this.#violation;
+  }
+
+  /** Its interpreter is loaded. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  get alive(): boolean {
+    return !this.#dead && this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  /** Gives it its program. Settles when it says that it has run it; rejects when it dies before. */
+  run(head: JobHead, contents: readonly Uint8Array[], listener: ChildListener): Promise<Ended> {
+    this.#listener = listener;
+    const json = Buffer.from(JSON.stringify(head));
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(json.length);
+    this.#in.write(Buffer.concat([length, json]));
+    for (const data of contents) this.#in.write(data);
+    return this.#ended.promise;
+  }
+
+  /** Ends it at once. Safe to call twice. */
+  kill(): void {
+    this.#process.kill('SIGKILL');
+  }
+
+  get #in(): Writable {
+    const { stdin } = this.#process;
+    if (!stdin) throw new Error('the runtime could not be started');
+    return stdin;
+  }
+
+  get #out(): Readable {
+    const { stdout } = this.#process;
+    if (!stdout) throw new Error('the runtime could not be started');
+    return stdout;
+  }
+
+  #listening(): ChildListener {
+    if (!this.#listener) throw new Error('it spoke before it was asked');
+    return this.#listener;
+  }
+
+  #complain(text: string): void {
+    this.#complaints = (this.#complaints + text).slice(0, complaintChars);
+  }
+}
+
+function commandOf({
+  node,
+  wall,
+  files,
+  runtime,
+  typescript,
+  packages,
+  snapshot,
+  wasmMb,
+}: ChildOptions): readonly string[] {
+  const mounts: Mount[] = [];
+  const mount = (host: string, inside: string): string => {
+    const made = wall.mount(host, inside);
+    mounts.push(made);
+    return made.inside;
+  };
+  const program = mount(files.program.root, 'child');
+  const guest = mount(files.guest, 'guest');
+  for (const extra of files.extra) mount(extra.host, extra.inside);
+  const folders = [...packages].map(([name, host]) => [name, mount(host, `runtime/node_modules/${name}`)] as const);
+  const settings: ChildSettings = {
+    runtime,
+    packages: Object.fromEntries(folders),
+    guest,
+    typescript,
+    snapshot: snapshot === null ? null : mount(snapshot, 'snapshot'),
+  };
+  return wall.command(
+    node,
+    [
+      '--permission',
+      ...mounts.map(({ inside }) => `--allow-fs-read=${inside}`),
+      `--max-old-space-size=${oldSpaceMb}`,
+      `--wasm-max-mem-pages=${wasmMb * 16}`,
+      // Interpreters that call themselves need more than the usual; Windows gives a thread less.
+      ...(process.platform === 'win32' ? [] : ['--stack-size=3600']),
+      '--no-warnings',
+      files.program.entry === '' ? program : `${program}/${files.program.entry}`,
+      JSON.stringify(settings),
+    ],
+    mounts,
+  );
+}
+
+function ignore(): void {}

@@ -1,0 +1,151 @@
+import { readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { type GuestJob, sendOutput, sleep } from './channel.ts';
+import { frameKinds } from './frames.ts';
+import { driver } from './python-driver.ts';
+import { type Ending, outFolder, type PackageFile, type Runtime, workFolder } from './runtime.ts';
+
+interface StreamOperations {
+  write(
+    stream: { position: number },
+    data: Uint8Array,
+    from: number,
+    length: number,
+    at?: number,
+    own?: boolean,
+  ): number;
+}
+
+interface EmscriptenFs {
+  readonly ErrnoError: new (errno: number) => Error;
+  readonly filesystems: {
+    readonly MEMFS: { readonly ops_table: { readonly file: { readonly stream: StreamOperations } } };
+  };
+  mkdirTree(path: string): void;
+  writeFile(path: string, data: Uint8Array): void;
+  readFile(path: string): Uint8Array;
+  readdir(path: string): string[];
+  lstat(path: string): { mode: number };
+  isDir(mode: number): boolean;
+  isFile(mode: number): boolean;
+}
+
+interface Pyodide {
+  readonly version: string;
+  readonly FS: EmscriptenFs;
+  makeMemorySnapshot(): Uint8Array;
+  registerJsModule(name: string, module: object): void;
+  runPython(code: string): unknown;
+  setStdin(options: { read(buffer: Uint8Array): number; isatty: boolean }): void;
+  setStdout(options: { write(buffer: Uint8Array): number; isatty: boolean }): void;
+  setStderr(options: { write(buffer: Uint8Array): number; isatty: boolean }): void;
+}
+
+/** EFBIG, as Emscripten numbers it. */
+const errnoFileTooLarge = 22;
+
+async function load(packageFile: PackageFile, options: object): Promise<Pyodide> {
+  const { loadPyodide } = await import(pathToFileURL(packageFile('pyodide', 'pyodide.mjs')).href);
+  return loadPyodide({ indexURL: packageFile('pyodide', ''), ...options });
+}
+
+/** The memory of a Python that has the driver and the modules in common use loaded. */
+export async function makePythonSnapshot(packageFile: PackageFile): Promise<Uint8Array> {
+  const python = await load(packageFile, { _makeSnapshot: true });
+  python.runPython(driver);
+  return python.makeMemorySnapshot();
+}
+
+export async function createPython(packageFile: PackageFile, snapshot: string): Promise<Runtime> {
+  const python = await load(packageFile, { _loadSnapshot: readFileSync(snapshot) });
+  const writer = (kind: typeof frameKinds.stdout | typeof frameKinds.stderr) => ({
+    isatty: false,
+    write: (bytes: Uint8Array) => {
+      sendOutput(kind, bytes);
+      return bytes.length;
+    },
+  });
+  let stdin: Uint8Array = new Uint8Array();
+  python.setStdin({
+    isatty: false,
+    read(buffer) {
+      const piece = stdin.subarray(0, buffer.length);
+      buffer.set(piece);
+      stdin = stdin.subarray(piece.length);
+      return piece.length;
+    },
+  });
+  python.setStdout(writer(frameKinds.stdout));
+  python.setStderr(writer(frameKinds.stderr));
+  // An interpreter that has ended gives it no more, but its files are still there.
+  const fs = python.FS;
+  let task = '';
+  python.registerJsModule('_devlm_host', { sleep, task: () => task });
+  // The first call compiles what every program needs.
+  const version = String(python.runPython('_devlm_ready()'));
+  return {
+    version: `pyodide ${python.version} (Python ${version})`,
+    run(job) {
+      stdin = job.stdin;
+      prepareFiles(fs, job);
+      task = JSON.stringify({ program: job.program, args: job.args, env: job.env });
+      try {
+        const ending: Ending = JSON.parse(String(python.runPython('_devlm_run()')));
+        return ending;
+      } catch (error) {
+        return endingOf(error);
+      }
+    },
+    artifacts: () => filesIn(fs, outFolder),
+  };
+}
+
+/** What ended the interpreter itself. */
+function endingOf(error: unknown): Ending {
+  if (error instanceof Error && 'status' in error && typeof error.status === 'number') {
+    // `os._exit`
+    return { exitCode: error.status & 255, outOfMemory: false };
+  }
+  const text = error instanceof Error ? error.message : JSON.stringify(error);
+  const deep = /call stack/i.test(text);
+  const said = deep ? 'RecursionError: maximum recursion depth exceeded' : `Fatal Python error: ${text.slice(0, 1000)}`;
+  sendOutput(frameKinds.stderr, Buffer.from(`${said}\n`));
+  return { exitCode: 1, outOfMemory: !deep && /out of memory|MemoryError|allocation failed/i.test(text) };
+}
+
+function prepareFiles(fs: EmscriptenFs, job: GuestJob): void {
+  fs.mkdirTree(outFolder);
+  for (const [path, data] of job.contents) {
+    const full = `${workFolder}/${path}`;
+    fs.mkdirTree(full.slice(0, full.lastIndexOf('/')));
+    fs.writeFile(full, data);
+  }
+  const operations = fs.filesystems.MEMFS.ops_table.file.stream;
+  const write = operations.write;
+  operations.write = (stream, data, from, length, at, own) => {
+    if ((at ?? stream.position) + length > job.limits.fileBytes) throw new fs.ErrnoError(errnoFileTooLarge);
+    return write(stream, data, from, length, at, own);
+  };
+}
+
+/** Links, devices and what the program has made unreadable are no artifacts. */
+function* filesIn(fs: EmscriptenFs, path: string, name = ''): Iterable<readonly [string, Uint8Array]> {
+  const mode = tried(() => fs.lstat(path).mode) ?? 0;
+  if (fs.isDir(mode)) {
+    for (const entry of (tried(() => fs.readdir(path)) ?? []).sort()) {
+      if (entry !== '.' && entry !== '..')
+        yield* filesIn(fs, `${path}/${entry}`, name === '' ? entry : `${name}/${entry}`);
+    }
+  } else if (fs.isFile(mode) && name !== '') {
+    const data = tried(() => fs.readFile(path));
+    if (data) yield [name, data];
+  }
+}
+
+function tried<T>(act: () => T): T | null {
+  try {
+    return act();
+  } catch {
+    return null;
+  }
+}

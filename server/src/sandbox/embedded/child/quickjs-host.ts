@@ -1,0 +1,118 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { sendOutput, sleep } from './channel.ts';
+import { frameKinds } from './frames.ts';
+import { FsError, type MemoryFs } from './memory-fs.ts';
+import { type GuestModules, normalize, sourceOf } from './quickjs-modules.ts';
+import type { Context, Handle } from './quickjs-types.ts';
+
+/** What a QuickJS program has of the world. */
+export interface GuestState {
+  /** Not null: it has called `process.exit`. */
+  exitCode: number | null;
+  fs: MemoryFs;
+  stdin: Uint8Array;
+  task: string;
+}
+
+type Plain = string | number | boolean | null | undefined | Uint8Array | string[];
+
+/**
+ * The functions that the guest's own library stands on, and all that leads out of QuickJS. Texts
+ * come as texts and bytes as ArrayBuffers; an error becomes one of the guest's, with its code.
+ */
+export function createHost(context: Context, state: GuestState, modules: GuestModules): Handle {
+  const text = (value: Plain) => (typeof value === 'string' ? value : '');
+  const bytes = (value: Plain) => (value instanceof Uint8Array ? value : Buffer.from(text(value)));
+  const functions: Record<string, (...args: Plain[]) => unknown> = {
+    write(fd, data) {
+      if (state.exitCode === null) sendOutput(fd === 2 ? frameKinds.stderr : frameKinds.stdout, bytes(data));
+    },
+    stdin(most) {
+      const piece = state.stdin.subarray(0, typeof most === 'number' ? most : state.stdin.length);
+      state.stdin = state.stdin.subarray(piece.length);
+      return piece;
+    },
+    task: () => state.task,
+    exit(code) {
+      state.exitCode = Number(code) & 255;
+    },
+    sleep: (ms) => sleep(Number(ms)),
+    now: () => performance.now(),
+    random: (count) => randomBytes(Math.min(Number(count), 65_536)),
+    hash: (algorithm, data) => createHash(text(algorithm)).update(bytes(data)).digest(),
+    // A text of QuickJS ends at U+0000 on its way in or out: the guest's library puts the pieces together.
+    decode: (data) => Buffer.from(bytes(data)).toString('utf8').split('\0'),
+    encode: (data) => bytes(data),
+    url: (href, base) => JSON.stringify(urlParts(text(href), text(base) || undefined)),
+    resolve: (base, name) => normalize(text(base), text(name), modules, state.fs),
+    source: (name) => sourceOf(text(name), modules, state.fs, true),
+    builtins: () => [...modules.sources.keys()],
+    read: (path) => state.fs.read(text(path)),
+    store: (path, data, append) => state.fs.write(text(path), bytes(data), append === true),
+    mkdir: (path, recursive) => state.fs.mkdir(text(path), recursive === true),
+    readdir: (path) => JSON.stringify(state.fs.readdir(text(path))),
+    stat: (path) => JSON.stringify(state.fs.stat(text(path))),
+    isFile: (path) => state.fs.isFile(text(path)),
+    remove: (path, recursive) => state.fs.remove(text(path), recursive === true),
+    rename: (from, to) => state.fs.rename(text(from), text(to)),
+  };
+  const host = context.newObject();
+  for (const [name, act] of Object.entries(functions)) {
+    const made = context.newFunction(name, (...handles) => {
+      try {
+        return give(context, act(...handles.map((handle) => take(context, handle))));
+      } catch (error) {
+        const code = error instanceof FsError ? error.code : '';
+        return {
+          error: context.newError({ name: code || 'Error', message: error instanceof Error ? error.message : '' }),
+        };
+      }
+    });
+    context.setProp(host, name, made);
+    made.dispose();
+  }
+  return host;
+}
+
+function take(context: Context, handle: Handle): Plain {
+  const type = context.typeof(handle);
+  if (type === 'string') return context.getString(handle);
+  if (type === 'number') return context.getNumber(handle);
+  if (type === 'boolean') return context.dump(handle) === true;
+  if (type !== 'object') return undefined;
+  const data = context.getArrayBuffer(handle);
+  const copy = Uint8Array.from(data.value);
+  data.dispose();
+  return copy;
+}
+
+function give(context: Context, value: unknown): Handle {
+  if (typeof value === 'string') return context.newString(value);
+  if (typeof value === 'number') return context.newNumber(value);
+  if (typeof value === 'boolean') return context.newNumber(value ? 1 : 0);
+  if (value instanceof Uint8Array) return context.newArrayBuffer(Uint8Array.from(value).buffer);
+  if (Array.isArray(value)) {
+    const list = context.newObject();
+    context.setProp(list, 'length', context.newNumber(value.length));
+    for (const [i, item] of value.entries()) context.setProp(list, String(i), context.newString(item));
+    return list;
+  }
+  return context.undefined;
+}
+
+function urlParts(href: string, base: string | undefined): object {
+  const {
+    href: whole,
+    protocol,
+    username,
+    password,
+    host,
+    hostname,
+    port,
+    pathname,
+    search,
+    hash,
+    origin,
+  } = new URL(href, base);
+  return { href: whole, protocol, username, password, host, hostname, port, pathname, search, hash, origin };
+}

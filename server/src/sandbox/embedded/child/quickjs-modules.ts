@@ -1,0 +1,154 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import * as nodeModule from 'node:module';
+import { FsError, type MemoryFs } from './memory-fs.ts';
+
+/** The library of QuickJS programs, by the names that they import. */
+export interface GuestModules {
+  readonly sources: ReadonlyMap<string, string>;
+}
+
+/** Everything that Node has by these names; what the library lacks is there, and throws when it is called. */
+const builtins = new Set(nodeModule.builtinModules.filter((name) => !name.startsWith('_')));
+const { stripTypeScriptTypes } = nodeModule;
+
+/** Reads the library: TypeScript as it is in the repository, JavaScript where it was built. */
+export function loadGuestModules(folder: string): GuestModules {
+  const sources = new Map<string, string>();
+  for (const file of readdirSync(folder)) {
+    const [, name, kind] = /^([\w-]+)\.(ts|js)$/.exec(file) ?? [];
+    if (name === undefined) continue;
+    const text = readFileSync(`${folder}/${file}`, 'utf8');
+    sources.set(moduleOf(name), kind === 'ts' ? stripTypeScriptTypes(text) : text);
+  }
+  return { sources };
+}
+
+/** The name in `node:` of a file of the library: `fs-promises` is `fs/promises`. */
+function moduleOf(file: string): string {
+  return file === 'perf-hooks' ? 'perf_hooks' : file.replace('-', '/');
+}
+
+/** The full name of what a module imports: `node:NAME`, `devlm:NAME` or a path. */
+export function normalize(base: string, name: string, modules: GuestModules, fs: MemoryFs): string {
+  if (name.startsWith('devlm:')) return name;
+  // The library's own files name each other as files.
+  const own = /^\.\/([\w-]+)\.(?:ts|js)$/.exec(name)?.[1];
+  if (own !== undefined && /^(node|devlm):/.test(base)) return `devlm:${moduleOf(own)}`;
+  const builtin = name.replace(/^node:/, '');
+  if (modules.sources.has(builtin) && (name.startsWith('node:') || builtins.has(builtin))) return `devlm:${builtin}`;
+  if (builtins.has(builtin)) return `node:${builtin}`;
+  if (/^(\.{1,2}\/|\/|file:\/\/\/)/.test(name)) {
+    const path = name.startsWith('file:') ? decodeURIComponent(new URL(name).pathname) : name;
+    return resolveFile(path.startsWith('/') ? path : `${base.slice(0, base.lastIndexOf('/'))}/${path}`, fs, base);
+  }
+  return resolvePackage(base, name, fs);
+}
+
+/**
+ * The text of a module.
+ * @param plain as it stands in its file, for `require`; else as an ES module
+ */
+export function sourceOf(name: string, modules: GuestModules, fs: MemoryFs, plain = false): string {
+  const own = /^(?:node|devlm):(.+)$/.exec(name)?.[1];
+  if (own !== undefined) return modules.sources.get(own) ?? stubOf(own);
+  const text = Buffer.from(fs.read(name)).toString('utf8').replace(/^#!.*/, '');
+  if (name.endsWith('.json')) return plain ? text : `export default ${text};`;
+  const source = /\.[cm]?tsx?$/.test(name) ? stripTypes(text, name) : text;
+  if (plain || !isCommonJs(name, source)) return source;
+  return `import { requireOf } from 'devlm:require';
+const exported = requireOf('/')(${JSON.stringify(name)});
+export default exported;
+${exportedNames(source)
+  .map((key) => `export const ${key} = exported.${key};`)
+  .join('\n')}`;
+}
+
+/** The first program would wait for Node's compiler to load. */
+export function warmTypeScript(): void {
+  try {
+    stripTypes('enum A { B = 1 }', '');
+  } catch {
+    // The program hears why.
+  }
+}
+
+function stripTypes(text: string, name: string): string {
+  if (!stripTypeScriptTypes) {
+    throw new SyntaxError('TypeScript needs Node 22.13 or newer here. Update the editor, or install Docker.');
+  }
+  try {
+    return stripTypeScriptTypes(text, { mode: 'transform' });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : '';
+    throw new SyntaxError(`${name}: ${why}`);
+  }
+}
+
+function isCommonJs(name: string, source: string): boolean {
+  if (/\.cjs$|\.cts$/.test(name)) return true;
+  if (/\.m[jt]s$/.test(name)) return false;
+  if (/^\s*(import\b(?!\s*\()|export\b)/m.test(source)) return false;
+  return /\brequire\s*\(|\bmodule\.exports\b|\bexports\.\w/.test(source);
+}
+
+function exportedNames(source: string): string[] {
+  const names = new Set<string>();
+  for (const [, name] of source.matchAll(/\bexports\.([A-Za-z_$][\w$]*)\s*=/g)) if (name) names.add(name);
+  const [, list] = /\bmodule\.exports\s*=\s*\{([^}]*)\}/.exec(source) ?? [];
+  for (const [, name] of (list ?? '').matchAll(/(?:^|,)\s*([A-Za-z_$][\w$]*)\s*(?=[,:(}]|$)/g))
+    if (name) names.add(name);
+  names.delete('default');
+  return [...names];
+}
+
+/** A module of Node's that is not here: its functions say so. */
+function stubOf(name: string): string {
+  if (!builtins.has(name)) throw new FsError('ERR_UNKNOWN_BUILTIN_MODULE', 'no such built-in module', 'import', name);
+  const found: unknown = process.getBuiltinModule(name);
+  const keys = Object.keys(found ?? {}).filter((key) => /^[A-Za-z_$][\w$]*$/.test(key) && key !== 'default');
+  return `const missing = (key) => function () {
+  const error = new Error('${name}.' + key + ' is not available in the embedded sandbox; install Docker for it');
+  error.code = 'ERR_ACCESS_DENIED';
+  throw error;
+};
+const all = { ${keys.map((key) => `${key}: missing('${key}')`).join(', ')} };
+export default all;
+export const { ${keys.map((key) => `${key}: ${key}_`).join(', ')} } = all;
+export { ${keys.map((key) => `${key}_ as ${key}`).join(', ')} };`.replace(
+    /^export const (\{.*\}) = all;$/m,
+    'const $1 = all;',
+  );
+}
+
+function resolveFile(path: string, fs: MemoryFs, base: string): string {
+  const names: string[] = [];
+  for (const name of path.split('/')) {
+    if (name === '..') names.pop();
+    else if (name !== '' && name !== '.') names.push(name);
+  }
+  const whole = `/${names.join('/')}`;
+  const candidates = ['', '.js', '.mjs', '.cjs', '.ts', '.mts', '.json', '/index.js', '/index.mjs', '/index.ts'];
+  const found = candidates.map((ending) => whole + ending).find((file) => fs.isFile(file));
+  if (!found) throw new FsError('ERR_MODULE_NOT_FOUND', `cannot find module imported from ${base}`, 'import', whole);
+  return found;
+}
+
+function resolvePackage(base: string, name: string, fs: MemoryFs): string {
+  const [, packageName = name, rest = ''] = /^((?:@[^/]+\/)?[^/]+)(\/.*)?$/.exec(name) ?? [];
+  for (let folder = base; folder.includes('/'); ) {
+    folder = folder.slice(0, folder.lastIndexOf('/'));
+    const root = `${folder}/node_modules/${packageName}`;
+    if (rest !== '' && fs.isFile(root + rest)) return root + rest;
+    if (!fs.isFile(`${root}/package.json`)) continue;
+    const manifest: { main?: string; module?: string } = JSON.parse(
+      Buffer.from(fs.read(`${root}/package.json`)).toString('utf8'),
+    );
+    return resolveFile(`${root}/${rest || (manifest.module ?? manifest.main ?? 'index.js')}`, fs, base);
+  }
+  throw new FsError(
+    'ERR_MODULE_NOT_FOUND',
+    `cannot find package; the embedded sandbox has none, send its files along or install Docker`,
+    'import',
+    name,
+  );
+}

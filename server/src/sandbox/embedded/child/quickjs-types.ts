@@ -1,0 +1,45 @@
+/* The parts of quickjs-emscripten-core that are used, as they are in the pinned version. */
+
+export interface Handle {
+  dispose(): void;
+}
+export type Result<T> = { readonly error?: undefined; readonly value: T } | { readonly error: Handle };
+
+export interface Context {
+  readonly undefined: Handle;
+  readonly null: Handle;
+  readonly global: Handle;
+  newObject(): Handle;
+  newString(text: string): Handle;
+  newNumber(value: number): Handle;
+  newArrayBuffer(data: ArrayBufferLike): Handle;
+  newFunction(name: string, act: (...args: Handle[]) => Handle | Result<Handle> | undefined): Handle;
+  newError(error: { name: string; message: string }): Handle;
+  setProp(target: Handle, name: string, value: Handle): void;
+  getProp(target: Handle, name: string): Handle;
+  typeof(value: Handle): string;
+  getString(value: Handle): string;
+  getNumber(value: Handle): number;
+  getArrayBuffer(value: Handle): { readonly value: Uint8Array; dispose(): void };
+  getPromiseState(
+    value: Handle,
+  ): { type: 'pending' } | { type: 'fulfilled'; value: Handle } | { type: 'rejected'; error: Handle };
+  callFunction(fn: Handle, self: Handle, ...args: Handle[]): Result<Handle>;
+  evalCode(code: string, name: string, options?: { type: 'module' | 'global' }): Result<Handle>;
+  dump(value: Handle): unknown;
+}
+
+export interface JsRuntime {
+  newContext(): Context;
+  setMaxStackSize(bytes: number): void;
+  setInterruptHandler(interrupt: () => boolean): void;
+  setModuleLoader(
+    load: (name: string) => string | { error: Error },
+    normalize: (base: string, name: string) => string | { error: Error },
+  ): void;
+  executePendingJobs(): Result<number>;
+}
+
+export interface Core {
+  newQuickJSWASMModuleFromVariant(variant: unknown): Promise<{ newRuntime(): JsRuntime }>;
+}

@@ -1,0 +1,154 @@
+import { pathToFileURL } from 'node:url';
+import { type GuestJob, sendOutput, sleep } from './channel.ts';
+import { frameKinds } from './frames.ts';
+import { MemoryFs } from './memory-fs.ts';
+import { createHost, type GuestState } from './quickjs-host.ts';
+import { loadGuestModules, normalize, sourceOf, warmTypeScript } from './quickjs-modules.ts';
+import type { Context, Core, Handle } from './quickjs-types.ts';
+import { type Ending, outFolder, type PackageFile, type Runtime, workFolder } from './runtime.ts';
+
+/** Bytes of stack that QuickJS takes before it says so itself; WebAssembly's would end the child. */
+const stackBytes = process.platform === 'win32' ? 96 * 1024 : 320 * 1024;
+
+/** Instead of a module's name: why there is none. */
+const unresolved = 'unresolved:';
+
+export async function createQuickjs(guest: string, typescript: boolean, packageFile: PackageFile): Promise<Runtime> {
+  const load = (name: string, path: string) => import(pathToFileURL(packageFile(name, path)).href);
+  const core: Core = await load('quickjs-emscripten-core', 'dist/index.mjs');
+  const variant = await load('@jitl/quickjs-wasmfile-release-sync', 'dist/index.mjs');
+  const module = await core.newQuickJSWASMModuleFromVariant(variant.default);
+  const runtime = module.newRuntime();
+  runtime.setMaxStackSize(stackBytes);
+  const context = runtime.newContext();
+  const state: GuestState = { exitCode: null, fs: new MemoryFs(0, 0), stdin: new Uint8Array(), task: '' };
+  runtime.setInterruptHandler(() => state.exitCode !== null);
+  const modules = loadGuestModules(guest);
+  if (typescript) warmTypeScript();
+  const guarded = (act: () => string): string | { error: Error } => {
+    try {
+      return act();
+    } catch (error) {
+      return { error: error instanceof Error ? error : new Error(String(error)) };
+    }
+  };
+  runtime.setModuleLoader(
+    (name) => guarded(() => loadable(name, () => sourceOf(name, modules, state.fs))),
+    // What fails here would lose its message; the loader says it.
+    (base, name) => {
+      const full = guarded(() => normalize(base, name, modules, state.fs));
+      return typeof full === 'string' ? full : `${unresolved}${full.error.message}`;
+    },
+  );
+  const host = createHost(context, state, modules);
+  context.setProp(context.global, '__devlm', host);
+  const started = context.evalCode('import "devlm:start";', 'devlm:boot', { type: 'module' });
+  if (started.error) throw new Error(`QuickJS did not start: ${JSON.stringify(context.dump(started.error))}`);
+  started.value.dispose();
+  runtime.executePendingJobs();
+  const take = (name: string): Handle => context.getProp(context.getProp(context.global, '__devlmLoop'), name);
+  const loop = { begin: take('begin'), next: take('next'), fire: take('fire'), finish: take('finish') };
+  const cleared = context.evalCode('delete globalThis.__devlm; delete globalThis.__devlmLoop; "QuickJS"', 'devlm:boot');
+  if (cleared.error) throw new Error('QuickJS did not start');
+
+  /** What the program says at its end; an error that nobody caught is shown and counts as code 1. */
+  const endingOf = (error: Handle): Ending => {
+    if (state.exitCode !== null) return { exitCode: state.exitCode, outOfMemory: false };
+    const shown = describe(context, error);
+    sendOutput(frameKinds.stderr, Buffer.from(`${shown.text}\n`));
+    return { exitCode: shown.outOfMemory ? 134 : 1, outOfMemory: shown.outOfMemory };
+  };
+  /** Calls into the guest; answers its ending where that was the end of it. */
+  const call = (fn: Handle): { value: Handle } | { ending: Ending } => {
+    const result = context.callFunction(fn, context.undefined);
+    if (result.error) return { ending: endingOf(result.error) };
+    const jobs = runtime.executePendingJobs();
+    if (jobs.error) return { ending: endingOf(jobs.error) };
+    if (state.exitCode !== null) return { ending: { exitCode: state.exitCode, outOfMemory: false } };
+    return { value: result.value };
+  };
+
+  return {
+    version: 'quickjs 2025-09-13',
+    run(job) {
+      state.fs = new MemoryFs(job.limits.fileBytes, job.limits.memoryBytes);
+      prepareFiles(state.fs, job);
+      state.stdin = job.stdin;
+      const { program, args, env } = job;
+      state.task = JSON.stringify({ program, args, env });
+      try {
+        const began = call(loop.begin);
+        if ('ending' in began) return began.ending;
+        const main = began.value;
+        for (;;) {
+          const next = call(loop.next);
+          if ('ending' in next) return next.ending;
+          const main_ = context.getPromiseState(main);
+          if (main_.type === 'rejected') return endingOf(main_.error);
+          const wait = context.typeof(next.value) === 'number' ? context.getNumber(next.value) : null;
+          if (wait === null) {
+            if (main_.type === 'pending') {
+              sendOutput(frameKinds.stderr, Buffer.from('Warning: Detected unsettled top-level await\n'));
+              return { exitCode: 13, outOfMemory: false };
+            }
+            break;
+          }
+          sleep(wait);
+          const fired = call(loop.fire);
+          if ('ending' in fired) return fired.ending;
+        }
+        const finished = call(loop.finish);
+        if ('ending' in finished) return finished.ending;
+        return { exitCode: context.getNumber(finished.value) & 255, outOfMemory: false };
+      } catch (error) {
+        return crashOf(error, state);
+      }
+    },
+    artifacts: () => [...state.fs.below(outFolder)].sort(([a], [b]) => (a < b ? -1 : 1)),
+  };
+}
+
+function loadable(name: string, load: () => string): string {
+  if (name.startsWith(unresolved)) throw new Error(name.slice(unresolved.length));
+  return load();
+}
+
+/** What the interpreter itself, not the program, ended with. */
+function crashOf(error: unknown, state: GuestState): Ending {
+  if (state.exitCode !== null) return { exitCode: state.exitCode, outOfMemory: false };
+  const text = error instanceof Error ? error.message : String(error);
+  const deep = error instanceof RangeError && /call stack/i.test(text);
+  const outOfMemory = !deep && /memory|allocation failed|null function|unreachable/i.test(text);
+  const said = deep ? 'RangeError: Maximum call stack size exceeded' : text.slice(0, 1000);
+  sendOutput(frameKinds.stderr, Buffer.from(`${said}\n`));
+  return { exitCode: 1, outOfMemory };
+}
+
+function describe(context: Context, error: Handle): { text: string; outOfMemory: boolean } {
+  const dumped: unknown = context.dump(error);
+  if (typeof dumped !== 'object' || dumped === null) {
+    // It had no memory left for an error either.
+    if (dumped === null) return { text: 'InternalError: out of memory', outOfMemory: true };
+    return { text: `Uncaught ${String(dumped)}`, outOfMemory: false };
+  }
+  const { name, message, stack } = dumped as { name?: unknown; message?: unknown; stack?: unknown };
+  const head = `${String(name ?? 'Error')}: ${String(message ?? JSON.stringify(dumped))}`;
+  const outOfMemory = name === 'InternalError' && message === 'out of memory';
+  return { text: `Uncaught ${head}\n${ownFrames(String(stack ?? ''))}`.trimEnd(), outOfMemory };
+}
+
+/** Without the library's frames, and no more of them than Node shows. */
+function ownFrames(stack: string): string {
+  const lines = stack.split('\n').filter((line) => line.trim() !== '' && !line.includes('(devlm:'));
+  return lines.slice(0, 10).join('\n');
+}
+
+function prepareFiles(fs: MemoryFs, job: GuestJob): void {
+  fs.mkdir('/tmp', true);
+  fs.mkdir(outFolder, true);
+  for (const [path, data] of job.contents) {
+    const full = `${workFolder}/${path}`;
+    fs.mkdir(full.slice(0, full.lastIndexOf('/')), true);
+    fs.write(full, data);
+  }
+}

@@ -1,0 +1,103 @@
+import { languageTable } from '../languages.ts';
+import type { Job } from '../sandbox.ts';
+import type { JobHead } from './child/frames.ts';
+
+/** What a job means to an interpreter that has no shell and no other programs around it. */
+export type Plan = Pick<JobHead, 'program' | 'args' | 'include' | 'require'>;
+
+/** The command of a job as an interpreter understands it, or a sentence that says why it cannot. */
+export function planOf(job: Job): Plan | string {
+  if (job.run.kind === 'entry') {
+    return { program: { kind: 'file', path: job.run.entry }, args: job.run.args, include: [], require: [] };
+  }
+  const [name = '', ...rest] = job.run.command;
+  const program = name.slice(name.lastIndexOf('/') + 1);
+  const read = readers[program];
+  if (!read?.languages.includes(job.language)) return needsDocker(`the command ${program}`);
+  return read.plan(rest);
+}
+
+/** The sentence for all that only a container can do. */
+export function needsDocker(what: string): string {
+  return `The embedded engine cannot run ${what}: it has Python, JavaScript, TypeScript and Ruby only, without other programs. Install Docker and start it.`;
+}
+
+/** What a job runs, for its record. */
+export function shownCommand(job: Job): string[] {
+  if (job.run.kind === 'command') return [...job.run.command];
+  return [...languageTable[job.language].command(job.run.entry, job.run.args)];
+}
+
+interface Reader {
+  readonly languages: readonly string[];
+  plan(args: readonly string[]): Plan | string;
+}
+
+const python: Reader = {
+  languages: ['python'],
+  plan: (args) =>
+    readArguments(args, (flag, value) => {
+      if (flag === '-c') return { kind: 'code', code: value };
+      if (flag === '-m') return value === 'pytest' ? needsDocker('pytest') : { kind: 'module', name: value };
+      return null;
+    }),
+};
+
+const node: Reader = {
+  languages: ['javascript', 'typescript'],
+  plan(args) {
+    const tests = args.includes('--test');
+    const others = args.filter((arg) => !arg.startsWith('--'));
+    if (tests) return { program: { kind: 'tests', paths: others }, args: [], include: [], require: [] };
+    return readArguments(args, (flag, value) =>
+      flag === '-e' || flag === '--eval' ? { kind: 'code', code: value } : null,
+    );
+  },
+};
+
+const ruby: Reader = {
+  languages: ['ruby'],
+  plan(args) {
+    const include: string[] = [];
+    const require: string[] = [];
+    const rest: string[] = [];
+    for (let i = 0; i < args.length; i++) {
+      const arg = args[i] ?? '';
+      const list = arg.startsWith('-I') ? include : arg.startsWith('-r') ? require : null;
+      if (!list) {
+        rest.push(...args.slice(i));
+        break;
+      }
+      list.push(...(arg.length > 2 ? arg.slice(2) : (args[++i] ?? '')).split(list === include ? ':' : '\0'));
+    }
+    const plan = readArguments(rest, (flag, value) => (flag === '-e' ? { kind: 'code', code: value } : null));
+    return typeof plan === 'string' ? plan : { ...plan, include, require };
+  },
+};
+
+const readers: Readonly<Record<string, Reader>> = {
+  python,
+  python3: python,
+  node,
+  ruby,
+  pytest: { languages: ['python'], plan: () => needsDocker('pytest') },
+};
+
+/** Flags without a meaning here are passed over; the first that is none names the file. */
+function readArguments(
+  args: readonly string[],
+  special: (flag: string, value: string) => Plan['program'] | string | null,
+): Plan | string {
+  for (const [i, arg] of args.entries()) {
+    const program = special(arg, args[i + 1] ?? '');
+    if (typeof program === 'string') return program;
+    if (program) return { program, args: args.slice(i + 2), include: [], require: [] };
+    if (arg.startsWith('-') && arg !== '-') continue;
+    return { program: { kind: 'file', path: relative(arg) }, args: args.slice(i + 1), include: [], require: [] };
+  }
+  return needsDocker('an interpreter that waits for a person');
+}
+
+function relative(path: string): string {
+  return path.replace(/^\/sandbox\//, '').replace(/^(\.\/)+/, '');
+}

@@ -1,0 +1,4 @@
+import { promises } from './readline.ts';
+
+export const { createInterface } = promises;
+export default promises;

@@ -1,0 +1,92 @@
+import { host } from './host.ts';
+
+interface Entry {
+  readonly id: number;
+  at: number;
+  readonly every: number | null;
+  readonly act: (...args: unknown[]) => unknown;
+  readonly args: readonly unknown[];
+  held: boolean;
+}
+
+const entries = new Map<number, Entry>();
+let last = 0;
+
+/** What `setTimeout` answers: a number for who calculates with it, and an object as Node's. */
+export class Timeout {
+  readonly id: number;
+
+  constructor(id: number) {
+    this.id = id;
+  }
+  ref(): this {
+    return this.#hold(true);
+  }
+  unref(): this {
+    return this.#hold(false);
+  }
+  hasRef(): boolean {
+    return entries.get(this.id)?.held ?? false;
+  }
+  refresh(): this {
+    return this;
+  }
+  close(): this {
+    entries.delete(this.id);
+    return this;
+  }
+  [Symbol.toPrimitive](): number {
+    return this.id;
+  }
+  #hold(held: boolean): this {
+    const entry = entries.get(this.id);
+    if (entry) entry.held = held;
+    return this;
+  }
+}
+
+function add(act: unknown, delay: unknown, args: unknown[], repeat: boolean): Timeout {
+  if (typeof act !== 'function') throw new TypeError('The "callback" argument must be of type function');
+  const ms = Math.min(2 ** 31 - 1, Math.max(1, Number(delay) || 1));
+  const id = ++last;
+  entries.set(id, { id, at: host.now() + ms, every: repeat ? ms : null, act: act as Entry['act'], args, held: true });
+  return new Timeout(id);
+}
+
+export const setTimeout = (act: unknown, ms?: unknown, ...args: unknown[]): Timeout => add(act, ms, args, false);
+export const setInterval = (act: unknown, ms?: unknown, ...args: unknown[]): Timeout => add(act, ms, args, true);
+export const setImmediate = (act: unknown, ...args: unknown[]): Timeout => {
+  const timeout = add(act, 1, args, false);
+  const entry = entries.get(timeout.id);
+  if (entry) entry.at = host.now();
+  return timeout;
+};
+export function clearTimeout(timer: unknown): void {
+  if (timer instanceof Timeout) entries.delete(timer.id);
+  else if (typeof timer === 'number' || typeof timer === 'string') entries.delete(Number(timer));
+}
+export const clearInterval = clearTimeout;
+export const clearImmediate = clearTimeout;
+
+function first(): Entry | null {
+  let found: Entry | null = null;
+  for (const entry of entries.values()) if (!found || entry.at < found.at) found = entry;
+  return found;
+}
+
+/** Milliseconds until the next timer; null: none keeps the program. */
+export function untilNext(): number | null {
+  if (![...entries.values()].some(({ held }) => held)) return null;
+  const next = first();
+  return next ? Math.max(0, next.at - host.now()) : null;
+}
+
+/** Runs the one timer that is due. */
+export function fireNext(): void {
+  const entry = first();
+  if (!entry || entry.at > host.now()) return;
+  if (entry.every === null) entries.delete(entry.id);
+  else entry.at = host.now() + entry.every;
+  entry.act(...entry.args);
+}
+export default { setTimeout, setInterval, setImmediate, clearTimeout, clearInterval, clearImmediate };

@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto';
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { RuntimeName } from './child/frames.ts';
+import { driver } from './child/python-driver.ts';
+import {
+  findInNodeModules,
+  findInstalled,
+  findPacks,
+  installFromPack,
+  installWithNpm,
+  type Npm,
+  type Progress,
+  type RuntimeFolders,
+} from './install.ts';
+import { folderOf, runtimes } from './runtimes.ts';
+
+export interface RuntimeStoreOptions {
+  /** Where runtimes are installed, and their snapshots kept. */
+  readonly runtimesDir: string;
+  /** Folder whose node_modules may have them. */
+  readonly repository: string | null;
+  readonly npm: () => Promise<Npm | null>;
+}
+
+/** The runtimes of this machine: found, or installed when they are first needed. */
+export class RuntimeStore {
+  readonly #options: RuntimeStoreOptions;
+  readonly #found = new Map<RuntimeName, RuntimeFolders>();
+  readonly #installing = new Map<RuntimeName, Installing>();
+
+  constructor(options: RuntimeStoreOptions) {
+    this.#options = options;
+  }
+
+  /** Without installing anything. `missing`: it can be installed. */
+  async state(runtime: RuntimeName): Promise<'ready' | 'missing' | 'unavailable'> {
+    if (await this.#find(runtime)) return 'ready';
+    const packs = await findPacks(this.#options.runtimesDir);
+    return packs.length > 0 || (await this.#options.npm()) ? 'missing' : 'unavailable';
+  }
+
+  /**
+   * The runtime's packages, installed if need be. Who comes while that is under way waits for it.
+   * @throws Error whose message is a sentence for a person; the signal's reason
+   */
+  async get(runtime: RuntimeName, progress: Progress, signal: AbortSignal): Promise<RuntimeFolders> {
+    const found = await this.#find(runtime);
+    if (found) return found;
+    let installing = this.#installing.get(runtime);
+    if (!installing) {
+      installing = new Installing((tell, abort) => this.#install(runtime, tell, abort));
+      this.#installing.set(runtime, installing);
+      const forget = () => this.#installing.delete(runtime);
+      installing.done.then(forget, forget);
+    }
+    return installing.join(progress, signal);
+  }
+
+  /** The sentence for a machine where a runtime can come from nowhere. */
+  missing(runtime: RuntimeName): string {
+    const { title, downloadMb } = runtimes[runtime];
+    return `${title} is not installed here (${downloadMb} MB), and npm was not found to fetch it. Install Node.js with npm, or put a runtimes pack (made by "npm run package:runtimes") into ${this.#options.runtimesDir}, or install Docker.`;
+  }
+
+  /**
+   * The file with the memory of an interpreter that has started; made once for each version.
+   * @param make gives that memory
+   */
+  async snapshot(runtime: RuntimeName, make: () => Promise<Uint8Array>): Promise<string> {
+    const file = join(this.#options.runtimesDir, 'snapshots', `${folderOf(runtime)}-${driverHash}.bin`);
+    if (await stat(file).catch(() => null)) return file;
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    const half = `${file}.${process.pid}`;
+    try {
+      await writeFile(half, await make(), { mode: 0o600 });
+      await rename(half, file);
+    } finally {
+      await rm(half, { force: true });
+    }
+    return file;
+  }
+
+  async #find(runtime: RuntimeName): Promise<RuntimeFolders | null> {
+    const known = this.#found.get(runtime);
+    if (known) return known;
+    const { repository, runtimesDir } = this.#options;
+    const inRepository = repository === null ? null : await findInNodeModules(runtime, repository);
+    const found = inRepository ?? (await findInstalled(runtime, runtimesDir));
+    if (found) this.#found.set(runtime, found);
+    return found;
+  }
+
+  async #install(runtime: RuntimeName, progress: Progress, signal: AbortSignal): Promise<RuntimeFolders> {
+    const { runtimesDir } = this.#options;
+    for (const pack of await findPacks(runtimesDir)) {
+      progress(`Installing ${runtimes[runtime].title} from the runtimes pack, once`, null);
+      const folders = await installFromPack(runtime, runtimesDir, pack);
+      if (folders) return folders;
+    }
+    const npm = await this.#options.npm();
+    if (!npm) throw new Error(this.missing(runtime));
+    return installWithNpm(runtime, runtimesDir, npm, progress, signal);
+  }
+}
+
+const driverHash = createHash('sha256').update(driver).digest('hex').slice(0, 12);
+
+/** One installation that several wait for. It is given up when none of them waits any more. */
+class Installing {
+  readonly done: Promise<RuntimeFolders>;
+  readonly #abort = new AbortController();
+  readonly #listeners = new Set<Progress>();
+  #last: Parameters<Progress> | null = null;
+
+  constructor(start: (progress: Progress, signal: AbortSignal) => Promise<RuntimeFolders>) {
+    const tell: Progress = (message, fraction) => {
+      this.#last = [message, fraction];
+      for (const listener of this.#listeners) listener(message, fraction);
+    };
+    this.done = start(tell, this.#abort.signal);
+    this.done.catch(() => {});
+  }
+
+  async join(progress: Progress, signal: AbortSignal): Promise<RuntimeFolders> {
+    signal.throwIfAborted();
+    const aborted = Promise.withResolvers<never>();
+    const give = () => aborted.reject(signal.reason);
+    this.#listeners.add(progress);
+    if (this.#last) progress(...this.#last);
+    signal.addEventListener('abort', give, { once: true });
+    try {
+      return await Promise.race([this.done, aborted.promise]);
+    } finally {
+      signal.removeEventListener('abort', give);
+      this.#listeners.delete(progress);
+      if (this.#listeners.size === 0) this.#abort.abort(new Error('nobody waits for it'));
+    }
+  }
+}

@@ -1,0 +1,148 @@
+import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import type {
+  ExecutionLimits,
+  ExecutionRecord,
+  ExecutionRequest,
+  Snippet,
+  SourceFile,
+} from '@devlm/protocol/execution.ts';
+import { limits as bounds } from '@devlm/protocol/limits.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import { languageTable } from './languages.ts';
+import type { Job, JobFile, JobRun } from './sandbox.ts';
+
+/** What a run may ask for at most. */
+export type LimitCaps = Pick<ExecutionLimits, 'memoryMb' | 'cpus' | 'wallMs'>;
+
+export interface PreparedJob {
+  readonly job: Job;
+  readonly inputHash: string;
+  readonly programHash: string;
+  readonly snippet: Snippet;
+  readonly inputs: ExecutionRecord['inputs'];
+}
+
+/**
+ * From a request that has passed its schema to a job that an engine can run.
+ * @throws ProblemError `invalid_input`, naming the field
+ */
+export function prepareJob(request: ExecutionRequest, caps: LimitCaps): PreparedJob {
+  const language = languageTable[request.language];
+  const files = readFiles(request, language.file);
+  for (const [path, content] of Object.entries(language.files)) {
+    if (!files.has(path)) files.set(path, Buffer.from(content));
+  }
+  const stdin = Buffer.from(request.stdin);
+  const bytes = [...files.values()].reduce((sum, data) => sum + data.length, stdin.length);
+  if (bytes > bounds.executionInputBytes) {
+    throw invalid('files', `the program and its input are larger than ${bounds.executionInputBytes / 1024 / 1024} MB`);
+  }
+  const job: Job = {
+    id: request.id,
+    language: request.language,
+    files: [...files].map(([path, data]): JobFile => ({ path, data })),
+    run: readRun(request, files, language.file),
+    stdin,
+    env: { ...language.env, ...request.env },
+    limits: readLimits(request.limits, language.limits, caps),
+    allowedHosts: request.network === 'none' ? [] : request.network.allow,
+  };
+  const inputs = job.files.map(({ path, data }) => ({ path, bytes: data.length, sha256: sha256(data) }));
+  const snippet = snippetOf(job, request);
+  return { job, inputs, snippet, inputHash: hashOf(job, inputs), programHash: sha256(JSON.stringify(snippet)) };
+}
+
+/** What a job runs, as a person would type it in the working folder. */
+export function commandOf(job: Job): string[] {
+  if (job.run.kind === 'command') return [...job.run.command];
+  return [...languageTable[job.language].command(job.run.entry, job.run.args)];
+}
+
+function readFiles(request: ExecutionRequest, usual: string): Map<string, Buffer> {
+  const files = new Map<string, Buffer>();
+  const add = (path: string, data: Buffer, field: string) => {
+    if (files.has(path)) throw invalid(field, `${path} is there twice`);
+    files.set(path, data);
+  };
+  if (request.source !== undefined) add(request.entry ?? usual, Buffer.from(request.source), 'source');
+  for (const [i, { path, content, encoding }] of request.files.entries()) {
+    const data = Buffer.from(content, encoding);
+    // Node skips what is not base64 instead of refusing it.
+    if (encoding === 'base64' && data.toString('base64') !== content) throw invalid(`files.${i}.content`, 'not base64');
+    add(path, data, `files.${i}.path`);
+  }
+  for (const path of files.keys()) {
+    for (let at = path.indexOf('/'); at > 0; at = path.indexOf('/', at + 1)) {
+      const folder = path.slice(0, at);
+      if (files.has(folder)) throw invalid('files', `${folder} is a file and a folder`);
+    }
+  }
+  return files;
+}
+
+function readRun(request: ExecutionRequest, files: ReadonlyMap<string, Buffer>, usual: string): JobRun {
+  if (request.command) {
+    if (request.entry !== undefined && request.source === undefined)
+      throw invalid('entry', 'there is a command already');
+    return { kind: 'command', command: [...request.command, ...request.args] };
+  }
+  const only = files.size === 1 ? [...files.keys()][0] : undefined;
+  const named =
+    request.entry ?? (request.source === undefined && request.files.length === 1 ? request.files[0]?.path : undefined);
+  const entry = named ?? (files.has(usual) ? usual : only);
+  if (entry === undefined) throw invalid('entry', `say which file to run; without it there must be ${usual}`);
+  if (!files.has(entry)) throw invalid('entry', `there is no file ${entry}`);
+  return { kind: 'entry', entry, args: request.args };
+}
+
+function readLimits(asked: ExecutionRequest['limits'], usual: ExecutionLimits, caps: LimitCaps): ExecutionLimits {
+  const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+  const wanted: ExecutionLimits = { ...usual, ...given };
+  for (const name of ['memoryMb', 'cpus', 'wallMs'] as const) {
+    if (asked[name] !== undefined && asked[name] > caps[name]) {
+      throw invalid(`limits.${name}`, `at most ${caps[name]} on this server`);
+    }
+    wanted[name] = Math.min(wanted[name], caps[name]);
+  }
+  return wanted;
+}
+
+function snippetOf(job: Job, { stdin }: ExecutionRequest): Snippet {
+  const files = job.files.map(({ path, data }): SourceFile => {
+    const encoding = isUtf8(data) ? 'utf8' : 'base64';
+    return { path, content: Buffer.from(data).toString(encoding), encoding };
+  });
+  files.sort((a, b) => (a.path < b.path ? -1 : 1));
+  const entry = job.run.kind === 'entry' ? job.run.entry : null;
+  return { language: job.language, entry, command: commandOf(job), files, stdin };
+}
+
+function hashOf(job: Job, inputs: ExecutionRecord['inputs']): string {
+  const { language, run, env, limits, allowedHosts } = job;
+  const sorted = <T>(pairs: [string, T][]) => pairs.sort(([a], [b]) => (a < b ? -1 : 1));
+  return sha256(
+    JSON.stringify([
+      language,
+      run,
+      sorted(inputs.map(({ path, sha256 }) => [path, sha256])),
+      sorted(Object.entries(env)),
+      sorted(Object.entries(limits)),
+      [...allowedHosts].sort(),
+      sha256(job.stdin),
+    ]),
+  );
+}
+
+function sha256(data: Uint8Array | string): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+function invalid(field: string, why: string): ProblemError {
+  return new ProblemError({
+    code: 'invalid_input',
+    status: 422,
+    title: 'Invalid input',
+    detail: `body.${field}: ${why}.`,
+  });
+}

@@ -1,0 +1,146 @@
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import { ExecutionRecord, Snippet } from '@devlm/protocol/execution.ts';
+import { limits } from '@devlm/protocol/limits.ts';
+import type * as z from 'zod';
+import { storeDamaged } from './problems.ts';
+import { isId } from './rows.ts';
+import type { Db, ExecutionResultTable, Tx } from './schema.ts';
+
+/** An execution on its way into the store. Packed outside of any transaction: it takes a while. */
+export interface PackedExecution {
+  readonly record: ExecutionRecord;
+  readonly recordData: Uint8Array;
+  readonly snippet: Snippet;
+  readonly snippetData: Uint8Array;
+}
+
+/** What a packed record can hold at most: JSON may write six characters for one. */
+const unpackedBytes = 6 * (limits.executionOutputBytes + limits.executionArtifactBytes + limits.executionInputBytes);
+
+export async function packExecution(record: ExecutionRecord, snippet: Snippet): Promise<PackedExecution> {
+  const [recordData, snippetData] = await Promise.all([pack(record), pack(snippet)]);
+  return { record, recordData, snippet, snippetData };
+}
+
+export async function writeExecution(tx: Tx, packed: PackedExecution): Promise<void> {
+  const { record, snippet } = packed;
+  await tx
+    .insertInto('code_snippets')
+    .values({ hash: record.programHash, language: snippet.language, data: packed.snippetData })
+    .onConflict((known) => known.column('hash').doNothing())
+    .execute();
+  const { origin } = record;
+  const known = origin
+    ? await tx.selectFrom('conversations').select('id').where('id', '=', origin.conversationId).executeTakeFirst()
+    : undefined;
+  await tx
+    .insertInto('execution_results')
+    .values({
+      id: record.id,
+      snippet_hash: record.programHash,
+      input_hash: record.inputHash,
+      status: record.status,
+      // The conversation may have been purged while the program ran.
+      conversation_id: known?.id ?? null,
+      turn_id: origin?.turnId ?? null,
+      part: origin?.part ?? null,
+      ended_at: Date.parse(record.endedAt),
+      data: packed.recordData,
+    })
+    .onConflict((same) => same.column('id').doNothing())
+    .execute();
+}
+
+type Packed = Pick<ExecutionResultTable, 'data'> | undefined;
+
+export async function findExecution(db: Db, id: string): Promise<Packed> {
+  if (!isId(id)) return undefined;
+  return db.selectFrom('execution_results').select('data').where('id', '=', id).executeTakeFirst();
+}
+
+/** The newest one of the same input that ended by itself. */
+export async function findLike(db: Db, inputHash: string): Promise<Packed> {
+  return db
+    .selectFrom('execution_results')
+    .select('data')
+    .where('input_hash', '=', inputHash)
+    .where('status', 'in', ['ok', 'failed'])
+    .orderBy('ended_at', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
+/** Of the newest runs of a conversation, the newest of each part. */
+export async function findOfConversation(
+  db: Db,
+  conversationId: string,
+): Promise<Pick<ExecutionResultTable, 'data'>[]> {
+  if (!isId(conversationId)) return [];
+  const rows = await db
+    .selectFrom('execution_results')
+    .select(['id', 'turn_id', 'part'])
+    .where('conversation_id', '=', conversationId)
+    .orderBy('ended_at', 'desc')
+    .limit(10 * limits.pageRows)
+    .execute();
+  const newest = new Map<string, string>();
+  for (const { id, turn_id, part } of rows) {
+    const place = `${turn_id} ${part}`;
+    if (newest.size < limits.pageRows && !newest.has(place)) newest.set(place, id);
+  }
+  if (newest.size === 0) return [];
+  return db
+    .selectFrom('execution_results')
+    .select('data')
+    .where('id', 'in', [...newest.values()])
+    .execute();
+}
+
+export async function findSnippet(db: Db, hash: string): Promise<Packed> {
+  return db.selectFrom('code_snippets').select('data').where('hash', '=', hash).executeTakeFirst();
+}
+
+export async function purgeExecutions(tx: Tx, before: Date): Promise<number> {
+  const gone = await tx
+    .deleteFrom('execution_results')
+    .where('ended_at', '<', before.getTime())
+    .returning('id')
+    .execute();
+  await tx
+    .deleteFrom('code_snippets')
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('execution_results')
+            .select('execution_results.id')
+            .whereRef('execution_results.snippet_hash', '=', 'code_snippets.hash'),
+        ),
+      ),
+    )
+    .execute();
+  return gone.length;
+}
+
+export function unpackRecord(row: Packed): Promise<ExecutionRecord | null> {
+  return unpack(ExecutionRecord, row);
+}
+
+export function unpackSnippet(row: Packed): Promise<Snippet | null> {
+  return unpack(Snippet, row);
+}
+
+async function pack(value: unknown): Promise<Uint8Array> {
+  return promisify(gzip)(JSON.stringify(value));
+}
+
+async function unpack<T>(schema: z.ZodType<T>, row: Packed): Promise<T | null> {
+  if (!row) return null;
+  try {
+    const json = await promisify(gunzip)(row.data, { maxOutputLength: unpackedBytes });
+    return schema.parse(JSON.parse(json.toString()));
+  } catch (error) {
+    throw storeDamaged('A record of a run cannot be read.', error);
+  }
+}

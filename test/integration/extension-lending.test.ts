@@ -1,0 +1,167 @@
+import type { EditorHello, EditorRequest } from '@devlm/protocol/editor.ts';
+import type { TurnState } from '@devlm/protocol/reducer.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Backoff } from '../../extension/src/server/backoff.ts';
+import { ServerConnection } from '../../extension/src/server/connection.ts';
+import { problemsOf } from '../../extension/src/server/problems.ts';
+import { Lender } from '../../extension/src/workspace/attach.ts';
+import type { Handlers } from '../../extension/src/workspace/requests.ts';
+import { toolUse } from '../support/claude/answer.ts';
+import { any } from '../support/claude/scenario.ts';
+import { startClaude } from '../support/claude/server.ts';
+import { newConversation, Reader, send, TestServer } from '../support/server.ts';
+
+/*
+ * The window's side of lending a workspace, against the real server. The files themselves are the
+ * business of VS Code's own tests; here they are made up.
+ */
+
+const problems = problemsOf((text) => text);
+const log = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
+
+describe('a window that lends its workspace', { timeout: 30_000 }, () => {
+  let claude: Awaited<ReturnType<typeof startClaude>>;
+  let server: TestServer;
+  let connection: ServerConnection;
+  let lender: Lender;
+  let hello: EditorHello | null;
+  let asked: EditorRequest[];
+  let connects: number;
+  let starting: Promise<void>;
+  let read: Handlers['read'];
+
+  const none = async () => {
+    throw new Error('not expected');
+  };
+  const hash = '0'.repeat(64);
+
+  beforeAll(async () => {
+    claude = await startClaude();
+  });
+  afterAll(() => claude[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    claude.reset();
+    server = await TestServer.start({ claudeUrl: claude.url });
+    [asked, connects, starting] = [[], 0, Promise.resolve()];
+    hello = {
+      windowId: 'window',
+      projectId: 'project',
+      trusted: true,
+      folders: [{ name: 'lent-folder', path: '/somewhere' }],
+      rules: { user: null, workspace: null },
+    };
+    read = async () => ({ kind: 'text', text: 'unsaved text', encoding: 'utf8', hash, dirty: true });
+    connection = new ServerConnection({
+      launcher: {
+        connect: async () => {
+          connects += 1;
+          // As the real one does, it answers once there is a server to speak to.
+          await starting;
+          return { discovery: server.discovery, info: await server.client.call('server.info', {}) };
+        },
+        end: async () => undefined,
+      },
+      credential: async () => ({ apiKey: null, baseUrl: null }),
+      version: '0.0.0',
+      problems,
+      log,
+      t: (text) => text,
+      timing: { firstMs: 20, maxMs: 100 },
+    });
+    lender = new Lender({
+      connection,
+      problems,
+      log,
+      hello: () => hello,
+      backoff: () => new Backoff({ firstMs: 20, maxMs: 100 }),
+      handlers: {
+        read: async (request, signal) => {
+          asked.push(request);
+          return request.path.endsWith('.txt') ? await read(request, signal) : { kind: 'missing' };
+        },
+        list: async () => ({ entries: [], truncated: false }),
+        search: none,
+        apply: none,
+        diagnostics: none,
+      },
+    });
+  });
+  afterEach(async () => {
+    lender.dispose();
+    connection.dispose();
+    await server[Symbol.asyncDispose]();
+  });
+
+  /** A turn that reads a file; the text of its result. */
+  const turn = async (): Promise<TurnState> => {
+    claude.on(any, 'Done.');
+    claude.on(any, toolUse('file_read', { path: 'a.txt' }), { times: 1 });
+    const conversationId = await newConversation(server, 'project');
+    using reader = new Reader(() => server, conversationId);
+    return await reader.ended(await send(server, conversationId, 'Read a.txt.'), 20_000);
+  };
+  const results = ({ steps }: TurnState) =>
+    steps.flatMap((step) => Object.values(step.results)).map(({ text }) => text);
+  /** Whether the server offers tools of the workspace, which it does as long as a window lends one. */
+  const isLent = async (): Promise<boolean> => {
+    claude.reset();
+    claude.on(any, 'Done.');
+    const conversationId = await newConversation(server, 'project');
+    using reader = new Reader(() => server, conversationId);
+    await reader.ended(await send(server, conversationId, 'Hello.'));
+    const lent = JSON.stringify((await claude.received(1)).body).includes('file_read');
+    claude.reset();
+    return lent;
+  };
+  const lent = () => expect.poll(isLent, { timeout: 10_000 });
+
+  it('does not start the server, and follows when it has been started', async () => {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect([connects, connection.state.state]).toEqual([0, 'idle']);
+    connection.start();
+    await lent().toBe(true);
+    expect(results(await turn())).toEqual(['1\tunsaved text']);
+  });
+
+  it('lends it again to the server that comes after', async () => {
+    connection.start();
+    await lent().toBe(true);
+    starting = server.kill().then(() => server.start());
+    await starting;
+    await lent().toBe(true);
+    expect(results(await turn())).toEqual(['1\tunsaved text']);
+  });
+
+  it('says when something changed, and loses no request by it', async () => {
+    connection.start();
+    await lent().toBe(true);
+    const reading = Promise.withResolvers<void>();
+    const go = Promise.withResolvers<void>();
+    read = async () => {
+      reading.resolve();
+      await go.promise;
+      return { kind: 'text', text: 'late', encoding: 'utf8', hash, dirty: false };
+    };
+    asked = [];
+    const ended = turn();
+    await reading.promise;
+    hello = hello && { ...hello, folders: [{ name: 'renamed-folder', path: null }] };
+    lender.changed();
+    // The server asks again under the same id, of the window's new stream.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    go.resolve();
+    expect(results(await ended)).toEqual(['1\tlate']);
+    expect(asked.filter((request) => request.kind === 'read' && request.path === 'a.txt')).toHaveLength(1);
+    claude.reset();
+    await turn();
+    expect(JSON.stringify((await claude.received(1)).body)).toContain('renamed-folder');
+  });
+
+  it('takes it back when there is nothing more to lend', async () => {
+    connection.start();
+    await lent().toBe(true);
+    hello = null;
+    lender.changed();
+    await lent().toBe(false);
+  });
+});

@@ -1,0 +1,244 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ExecutionRequest } from '@devlm/protocol/execution.ts';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { build, root } from '../../scripts/build.ts';
+import { packageRuntimes } from '../../scripts/package-runtimes.ts';
+import { createEmbeddedSandbox, type EmbeddedOptions } from '../../server/src/sandbox/embedded/embedded.ts';
+import { folderOf, runtimes } from '../../server/src/sandbox/embedded/runtimes.ts';
+import { seatbeltProfile } from '../../server/src/sandbox/embedded/wall.ts';
+import { prepareJob } from '../../server/src/sandbox/job.ts';
+import type { RunEvent, RunResult, Sandbox } from '../../server/src/sandbox/sandbox.ts';
+
+/*
+ * What is particular to the engine for machines without Docker: where its runtimes come from, its walls
+ * one by one, and that nothing outlives the server. What every engine does is in test/contract.
+ */
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'devlm-embedded-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const logger = pino({ level: 'silent' });
+const open = (options: Partial<EmbeddedOptions> = {}): Sandbox & AsyncDisposable => {
+  const sandbox = createEmbeddedSandbox({ runtimesDir: join(folder, 'runtimes'), logger, concurrency: 2, ...options });
+  return Object.assign(sandbox, { [Symbol.asyncDispose]: () => sandbox.close() });
+};
+
+let runs = 0;
+async function run(
+  sandbox: Sandbox,
+  language: string,
+  source: string,
+  more: object = {},
+): Promise<RunResult & { events: RunEvent[] }> {
+  const request = ExecutionRequest.parse({ id: `run-${process.pid}-${++runs}`, language, source, ...more });
+  const { job } = prepareJob(request, { memoryMb: 1024, cpus: 2, wallMs: 60_000 });
+  const events: RunEvent[] = [];
+  const result = await sandbox.run(job, new AbortController().signal, (event) => events.push(event));
+  return { ...result, events };
+}
+
+const hello: Readonly<Record<string, string>> = {
+  python: 'print("hello")',
+  ruby: 'puts "hello"',
+  javascript: 'console.log("hello")',
+  typescript: 'const text: string = "hello"; console.log(text)',
+};
+
+describe('where runtimes come from', () => {
+  test('the table is that of the lock file', () => {
+    const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+    for (const { name, version, integrity } of Object.values(runtimes).flatMap(({ packages }) => packages)) {
+      expect(lock.packages[`node_modules/${name}`], name).toMatchObject({ version, integrity });
+    }
+  });
+
+  test("this machine's npm installs one into an empty folder, once for two who wait", async () => {
+    const runtimesDir = join(folder, 'npm');
+    await using sandbox = open({ runtimesDir, repository: null });
+    const before = await sandbox.status();
+    expect(before.languages.find(({ language }) => language === 'javascript')?.state).toBe('missing');
+    const [first, second] = await Promise.all([
+      run(sandbox, 'javascript', hello['javascript'] ?? ''),
+      run(sandbox, 'typescript', hello['typescript'] ?? ''),
+    ]);
+    for (const { status, stdout, events } of [first, second]) {
+      expect({ status, stdout }).toEqual({ status: 'ok', stdout: 'hello\n' });
+      expect(events[0]).toMatchObject({ type: 'preparing', message: expect.stringContaining('npm') });
+    }
+    expect(readdirSync(runtimesDir)).toEqual([folderOf('quickjs')]);
+    await using later = open({ runtimesDir, repository: null, env: { PATH: '/usr/bin:/bin' }, npm: '/nowhere/npm' });
+    expect(await run(later, 'javascript', hello['javascript'] ?? '')).toMatchObject({ status: 'ok' });
+  }, 120_000);
+
+  test('a pack has all of them, for a machine without npm', async () => {
+    const runtimesDir = join(folder, 'pack');
+    const { bytes } = await packageRuntimes(join(runtimesDir, 'devlm-runtimes-0.0.0.tgz'));
+    expect(bytes).toBeLessThan(24 * 1024 * 1024);
+    await using sandbox = open({ runtimesDir, repository: null, env: { PATH: '' } });
+    for (const [language, source] of Object.entries(hello)) {
+      expect(await run(sandbox, language, source), language).toMatchObject({ status: 'ok', stdout: 'hello\n' });
+    }
+  }, 120_000);
+
+  test('what is not the pinned package is never used', async () => {
+    const runtimesDir = join(folder, 'forged');
+    const forged = join(folder, 'forged-files', 'pyodide@314.0.7');
+    mkdirSync(forged, { recursive: true });
+    mkdirSync(runtimesDir, { recursive: true });
+    writeFileSync(join(forged, 'pyodide.mjs'), 'export const loadPyodide = () => { throw new Error("forged"); };');
+    execFileSync('tar', ['-czf', join(runtimesDir, 'devlm-runtimes-9.tgz'), 'pyodide@314.0.7'], {
+      cwd: join(forged, '..'),
+    });
+    await using sandbox = open({ runtimesDir, repository: null, env: { PATH: '' } });
+    const { status, message } = await run(sandbox, 'python', hello['python'] ?? '');
+    expect({ status, message }).toEqual({
+      status: 'engine-error',
+      message: expect.stringMatching(/pyodide@314\.0\.7 .* is not the one/),
+    });
+    expect(readdirSync(runtimesDir)).toEqual(['devlm-runtimes-9.tgz']);
+  });
+
+  test('neither npm nor a pack: the message says what to do', async () => {
+    const runtimesDir = join(folder, 'neither');
+    await using sandbox = open({ runtimesDir, repository: null, env: { PATH: '' } });
+    const { status, message } = await run(sandbox, 'python', hello['python'] ?? '');
+    expect(status).toBe('engine-error');
+    expect(message).toMatch(/npm.*package:runtimes.*Docker/);
+    const { languages } = await sandbox.status();
+    expect(languages.find(({ language }) => language === 'python')).toMatchObject({ state: 'unavailable', message });
+  });
+});
+
+/** What a guest that has reached JavaScript tries; each line that starts with REACHED is a hole. */
+const attempts = (secret: string, port: number) => `
+const said = [];
+const get = (name) => process.getBuiltinModule(name);
+const attempt = (what, act) => { try { const got = act(); if (got) said.push('REACHED ' + what + ' ' + got); } catch {} };
+attempt('a file', () => get('fs').readFileSync(${JSON.stringify(secret)}, 'utf8'));
+attempt('a folder', () => get('fs').readdirSync(${JSON.stringify(join(secret, '..'))}).join());
+attempt('a file of the system', () => get('fs').readFileSync('/etc/passwd', 'utf8'));
+attempt('another process', () => get('fs').readFileSync('/proc/' + process.ppid + '/environ', 'utf8'));
+attempt('writing', () => { get('fs').writeFileSync(${JSON.stringify(`${secret}.new`)}, 'x'); return 'done'; });
+attempt('a program', () => get('child_process').execFileSync('/bin/sh', ['-c', 'echo out']));
+attempt('a worker', () => new (get('worker_threads').Worker)('1', { eval: true }));
+attempt('a signal', () => process.kill(process.ppid, 0));
+attempt('the environment', () => Object.entries(process.env).filter(([name]) => !/^(ELECTRON_RUN_AS_NODE)$/.test(name)).join());
+attempt('the network', () => { get('net').connect(${port}, '127.0.0.1').on('error', () => {}); });
+return said.join('\\n') || 'nothing';`;
+
+describe.each([true, false])('a guest that has reached JavaScript, walls of the system: %s', (walls) => {
+  test.each(['python', 'ruby'])(
+    'from %s reaches nothing else',
+    async (language) => {
+      const secret = join(folder, 'secret');
+      writeFileSync(secret, 'very secret');
+      const calls = { count: 0 };
+      const server = createServer(() => calls.count++).listen(0, '127.0.0.1');
+      await new Promise((done) => server.once('listening', done));
+      const { port } = server.address() as { port: number };
+      const code = JSON.stringify(`(() => { ${attempts(secret, port)} })()`);
+      const source =
+        language === 'python'
+          ? `from pyodide.code import run_js\nimport time\nprint(run_js(${code}))\ntime.sleep(0.2)`
+          : `require "js"\nputs JS.eval("return " + ${code}).to_s\nsleep 0.2`;
+      await using sandbox = open({ walls });
+      const { status, stdout, stderr, engine } = await run(sandbox, language, source);
+      server.close();
+      expect({ status, stdout, stderr }).toEqual({ status: 'ok', stdout: 'nothing\n', stderr: '' });
+      expect((await sandbox.status()).networkCut).toBe(engine?.networkCut);
+      if (engine?.networkCut) expect(calls.count).toBe(0);
+      else expect(walls).toBe(false);
+    },
+    90_000,
+  );
+});
+
+test('the profile for macOS denies by default and names what may be read', () => {
+  const profile = seatbeltProfile('/opt/node "x"/bin/node', [{ host: '/data/runtimes', inside: '/data/runtimes' }]);
+  expect(profile).toMatch(/^\(version 1\)\n\(deny default\)/);
+  expect(profile).toContain('(deny network*)');
+  expect(profile).toContain('(subpath "/data/runtimes")');
+  expect(profile).toContain('"/opt/node \\"x\\"/bin/node"');
+  expect(profile).not.toMatch(/allow (file-write\*|network|process-fork)/);
+});
+
+/** Children of this machine that run a runtime out of `marker`. */
+const childrenOf = (marker: string): string[] =>
+  execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' })
+    .split('\n')
+    .filter((line) => line.includes(marker) && line.includes('wasm-max-mem-pages'));
+
+test.each([true, false])('kill -9 of the server leaves no child, walls of the system: %s', async (walls) => {
+  const runtimesDir = join(folder, `killed-${walls}`);
+  cpSync(join(folder, 'runtimes'), runtimesDir, { recursive: true });
+  const program = `
+    import { createEmbeddedSandbox } from ${JSON.stringify(join(root, 'server/src/sandbox/embedded/embedded.ts'))};
+    import { prepareJob } from ${JSON.stringify(join(root, 'server/src/sandbox/job.ts'))};
+    import { ExecutionRequest } from ${JSON.stringify(join(root, 'protocol/src/execution.ts'))};
+    import { pino } from ${JSON.stringify(import.meta.resolve('pino'))};
+    const sandbox = createEmbeddedSandbox({ runtimesDir: ${JSON.stringify(runtimesDir)}, logger: pino({ level: 'silent' }), concurrency: 2, walls: ${walls} });
+    const { job } = prepareJob(ExecutionRequest.parse({ id: 'run-1', language: 'python', source: 'print("ready")\\nwhile True: pass' }), { memoryMb: 1024, cpus: 2, wallMs: 60000 });
+    await sandbox.run(job, new AbortController().signal, (event) => { if (event.type === 'output') console.log(event.text); });`;
+  const server = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = new Promise((done) => server.once('exit', done));
+  await Promise.race([new Promise((done) => server.stdout.once('data', done)), exited]);
+  // Each child has a snapshot of this folder among its mounts.
+  expect(childrenOf(runtimesDir).length).toBeGreaterThan(0);
+  server.kill('SIGKILL');
+  await exited;
+  await expect.poll(() => childrenOf(runtimesDir), { timeout: 5_000 }).toEqual([]);
+});
+
+test('a warm child is used once, and idle ones are ended', async () => {
+  const runtimesDir = join(folder, 'runtimes');
+  await using sandbox = open({ runtimesDir, idleMs: 500 });
+  const source = 'import os\nprint(os.path.exists("/tmp/mark"))\nopen("/tmp/mark", "w").close()';
+  const first = await run(sandbox, 'python', source);
+  const second = await run(sandbox, 'python', source);
+  expect([first.stdout, second.stdout]).toEqual(['False\n', 'False\n']);
+  await expect.poll(() => childrenOf(runtimesDir), { timeout: 10_000 }).toEqual([]);
+});
+
+test('the bundled server finds its bundled children', async () => {
+  const dist = join(folder, 'vsix', 'dist');
+  await build({ minify: true, outdir: dist });
+  expect(existsSync(join(dist, 'sandbox-child.mjs'))).toBe(true);
+  const { build: esbuild } = await import('esbuild');
+  await esbuild({
+    entryPoints: [join(root, 'server/src/sandbox/embedded/embedded.ts')],
+    outfile: join(dist, 'embedded.mjs'),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    banner: { js: "import{createRequire as r}from'node:module';const require=r(import.meta.url);" },
+    logLevel: 'silent',
+  });
+  const runtimesDir = join(folder, 'bundled');
+  await packageRuntimes(join(runtimesDir, 'devlm-runtimes-0.0.0.tgz'));
+  const bundled: typeof import('../../server/src/sandbox/embedded/embedded.ts') = await import(
+    join(dist, 'embedded.mjs')
+  );
+  const sandbox = bundled.createEmbeddedSandbox({
+    runtimesDir,
+    logger,
+    concurrency: 2,
+    env: { PATH: process.env['PATH'] },
+  });
+  try {
+    for (const [language, source] of Object.entries(hello)) {
+      expect(await run(sandbox, language, source), language).toMatchObject({ status: 'ok', stdout: 'hello\n' });
+    }
+  } finally {
+    await sandbox.close();
+  }
+}, 120_000);

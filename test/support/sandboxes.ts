@@ -1,0 +1,153 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ExecutionRequest, type Language, outputOf } from '@devlm/protocol/execution.ts';
+import { pino } from 'pino';
+import { expect } from 'vitest';
+import type * as z from 'zod';
+import { onPath } from '../../scripts/machine.ts';
+import { createDockerSandbox } from '../../server/src/sandbox/docker/docker.ts';
+import { createEmbeddedSandbox } from '../../server/src/sandbox/embedded/embedded.ts';
+import { prepareJob } from '../../server/src/sandbox/job.ts';
+import type { RunEvent, RunResult, Sandbox } from '../../server/src/sandbox/sandbox.ts';
+import { dockerEngine, givenEngine, startDockerEngine } from './docker-engine.ts';
+import { importImages, leftoversOf } from './docker-leftovers.ts';
+
+/** The adapters of the sandbox port, and Docker once more with gVisor's runtime where that is installed. */
+export const sandboxKinds = ['docker', ...(onPath('runsc') ? (['gvisor'] as const) : []), 'embedded'] as const;
+export type SandboxKind = 'docker' | 'gvisor' | 'embedded';
+
+/** Languages that the test machine has an image for. */
+export const imaged = ['python', 'javascript', 'typescript', 'go', 'ruby', 'bash', 'c'] as const satisfies Language[];
+
+export interface OpenSandbox extends AsyncDisposable {
+  readonly sandbox: Sandbox;
+  /** Of the Docker engine; null for the embedded one. */
+  readonly host: string | null;
+  /** Containers, volumes and networks that the engine still has of ours, each by name. */
+  leftovers(): Promise<string[]>;
+}
+
+/**
+ * Opens a sandbox with its engine.
+ * @param languages that it has to have images of
+ * @param options.own a Docker engine that no other test uses
+ */
+export async function openSandbox(
+  kind: SandboxKind,
+  languages: readonly Language[],
+  options: { own?: boolean } = {},
+): Promise<OpenSandbox> {
+  return kind === 'embedded' ? openEmbedded() : openDocker(kind, languages, options.own ?? false);
+}
+
+async function openEmbedded(): Promise<OpenSandbox> {
+  const runtimesDir = mkdtempSync(join(tmpdir(), 'devlm-runtimes-'));
+  const sandbox = createEmbeddedSandbox({ runtimesDir, logger, concurrency: 2 });
+  return {
+    sandbox,
+    host: null,
+    leftovers: async () => [],
+    async [Symbol.asyncDispose]() {
+      await sandbox.close();
+      rmSync(runtimesDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What a request may leave out, besides what its schema fills in. */
+export type Program = Omit<z.input<typeof ExecutionRequest>, 'id'>;
+
+export interface Ran {
+  readonly result: RunResult;
+  readonly events: readonly RunEvent[];
+  /** Milliseconds from the call to the answer. */
+  readonly tookMs: number;
+  /** Both outputs as they came: `stdout` and `stderr` by turns. */
+  readonly order: readonly string[];
+}
+
+const logger = pino({ level: process.env['DEVLM_TEST_LOG'] ?? 'silent' });
+
+async function openDocker(
+  kind: 'docker' | 'gvisor',
+  languages: readonly Language[],
+  own: boolean,
+): Promise<OpenSandbox> {
+  const mine = own && (await givenEngine()) === null ? await startDockerEngine() : null;
+  const engine = mine ?? (await dockerEngine());
+  const images = mine ? await importImages(mine.host, languages) : (await dockerEngine(languages)).images;
+  const runtime = kind === 'gvisor' ? 'runsc' : undefined;
+  const sandbox = createDockerSandbox({
+    host: engine.host,
+    runtime,
+    images,
+    serverId: randomUUID(),
+    warm: { min: 0, max: 2 },
+    logger,
+  });
+  await sandbox.prepare();
+  return {
+    sandbox,
+    host: engine.host,
+    leftovers: () => leftoversOf(engine.host),
+    async [Symbol.asyncDispose]() {
+      await sandbox.close();
+      await mine?.[Symbol.asyncDispose]();
+    },
+  };
+}
+let runs = 0;
+
+/**
+ * Runs a program as a request would, and checks what is true of every run on every engine.
+ * @param hear is told of events too, for tests that act on them
+ */
+export async function runProgram(
+  sandbox: Sandbox,
+  program: Program,
+  options: { signal?: AbortSignal; hear?: (event: RunEvent) => void } = {},
+): Promise<Ran> {
+  const request = ExecutionRequest.parse({ ...program, id: `run-${process.pid}-${++runs}` });
+  const { job } = prepareJob(request, { memoryMb: 2048, cpus: 4, wallMs: 300_000 });
+  const events: RunEvent[] = [];
+  const start = performance.now();
+  const result = await sandbox.run(job, options.signal ?? new AbortController().signal, (event) => {
+    events.push(event);
+    options.hear?.(event);
+  });
+  const tookMs = performance.now() - start;
+  checkRecord(result, events, job.limits.outputBytes);
+  return { result, events, tookMs, order: result.order.map(({ stream }) => stream) };
+}
+
+/** No half records: what was heard is what is kept, within its bounds, with one clear status. */
+function checkRecord(result: RunResult, events: readonly RunEvent[], outputBytes: number): void {
+  for (const stream of ['stdout', 'stderr'] as const) {
+    const heard = events.filter((event) => event.type === 'output' && event.stream === stream);
+    expect(heard.map((event) => (event.type === 'output' ? event.text : '')).join('')).toBe(result[stream]);
+    const told = outputOf(result).filter((part) => part.stream === stream);
+    expect(told.map(({ text }) => text).join('')).toBe(result[stream]);
+  }
+  const types = events.map(({ type }) => type);
+  expect(types.filter((type) => type === 'started').length).toBeLessThanOrEqual(1);
+  if (types.includes('output')) expect(types.indexOf('started')).toBeLessThan(types.indexOf('output'));
+  expect(types.lastIndexOf('preparing')).toBeLessThanOrEqual(
+    types.includes('started') ? types.indexOf('started') : Infinity,
+  );
+  if (result.status === 'ok') expect(result).toMatchObject({ exitCode: 0, signal: null });
+  if (result.status === 'failed') expect(result.exitCode).toBeGreaterThan(0);
+  if (['timeout', 'output-limit', 'cancelled', 'engine-error'].includes(result.status))
+    expect(result.exitCode).toBeNull();
+  if (result.status === 'engine-error') expect(result.message).toMatch(/^.{10,}\.$/s);
+  if (result.status === 'output-limit') expect(result.truncated.stdout || result.truncated.stderr).toBe(true);
+  // What is not UTF-8 becomes a character of three bytes.
+  expect(result.stdout.length + result.stderr.length).toBeLessThanOrEqual(outputBytes);
+  for (const { path, data, bytes, sha256 } of result.artifacts) {
+    const content = Buffer.from(data, 'base64');
+    expect({ path, bytes: content.length }).toEqual({ path, bytes });
+    expect(createHash('sha256').update(content).digest('hex')).toBe(sha256);
+    expect(path).not.toMatch(/^\/|(^|\/)\.\.(\/|$)/);
+  }
+}

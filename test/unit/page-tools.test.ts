@@ -1,0 +1,272 @@
+/// <reference lib="dom" />
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { ask, calls, composer, isFocused, PageBench } from '../support/page-bench.ts';
+import * as scenes from '../support/page-harness/tool-scenes.ts';
+
+// Each opens a page of its own.
+vi.setConfig({ testTimeout: 30_000 });
+
+let bench: PageBench;
+
+beforeAll(async () => {
+  bench = await PageBench.start();
+}, 60_000);
+afterAll(() => bench[Symbol.asyncDispose]());
+
+const actions = (page: Page) =>
+  page.evaluate(() =>
+    window.host.received.flatMap((message) =>
+      message.kind === 'editor' && message.action.action.startsWith('open') ? [message.action] : [],
+    ),
+  );
+
+describe.each(['dark', 'light', 'contrast'] as const)('no axe violation, %s', (theme) => {
+  test('tools, asks, changes and the plan, folded and unfolded', async () => {
+    await bench.page({ theme, height: 2_400, prepare: scenes.toolConversation }, async (page) => {
+      await ask(page, 'Fetch from a new host').waitFor();
+      await page.waitForTimeout(700);
+      expect(await bench.violations(page)).toEqual([]);
+      await page.getByRole('button', { name: /^Plan/ }).click();
+      await page.getByRole('button', { name: /^Read/ }).click();
+      await page.getByRole('button', { name: /^Run npm test/ }).click();
+      await page.getByRole('button', { name: 'Restore Files' }).click();
+      await ask(page, 'Fetch from a new host').getByRole('button', { name: 'Deny with a Note' }).click();
+      await page.waitForTimeout(100);
+      expect(await bench.violations(page)).toEqual([]);
+    });
+  });
+});
+
+test('each tool says in a line what it did, and shows the rest on demand', async () => {
+  await bench.page({ height: 2_400, prepare: scenes.toolConversation }, async (page) => {
+    await ask(page, 'Fetch from a new host').waitFor();
+    const lines = await page.locator('.turn').first().locator('.tool .fold-label').allInnerTexts();
+    expect(lines.map((line) => line.replaceAll(/\s+/g, ' ').trim())).toEqual([
+      'Read src/router/match.ts lines 1–80 done',
+      'List files src/router done',
+      'Search files for optional\\( in src/** done',
+      'Find symbol match done',
+      'Check problems src/router/match.ts, src/router/index.ts done',
+      'Search the web for optional route segments done',
+      'Fetch https://example.com/routing?from=search done',
+      'Edit src/router/match.ts +3 −1 done',
+      'Write test/router/optional-segments.test.ts +48 −0 done',
+      'Edit src/router/match.ts, src/router/old.ts +2 −33 done',
+      'Run python done',
+      'Run npm test -- --run router failed',
+      'Update the plan done',
+      'jira_create_issue WEB done',
+    ]);
+    const fetched = page.locator('.tool', { hasText: 'Fetch https://example.com' });
+    expect(await fetched.locator('pre').count()).toBe(0);
+    await fetched.getByRole('button', { name: /^Fetch/ }).click();
+    // As text: nothing of it becomes a part of the page.
+    await fetched.getByText('<img src=x onerror=alert(1)>').waitFor();
+    expect(await page.locator('.tool img').count()).toBe(0);
+    // What failed says why without being opened.
+    await page.locator('.tool-failure', { hasText: '1 test failed: router > optional segment' }).waitFor();
+    // What waits behind another call does not look as if it ran.
+    await page.getByRole('button', { name: /Run git status.*waits its turn/ }).waitFor();
+  });
+});
+
+test('a running command shows the end of what it prints, and follows it', async () => {
+  await bench.page({ prepare: scenes.toolConversation }, async (page) => {
+    const tail = page.locator('.tool-tail');
+    await tail.getByText('transforming (312 modules)').waitFor();
+    // Colours of a terminal are none here.
+    expect(await tail.textContent()).toContain('\nvite building for production...\n');
+    const ids = { turnId: 't2', stepId: 't2-s', callId: 't2-c0' };
+    await page.evaluate((event) => {
+      for (let line = 0; line < 300; line += 1)
+        window.host.append('tools', [{ type: 'tool.output', ...event, text: `chunk ${line}\n` }]);
+    }, ids);
+    await tail.getByText('chunk 299').waitFor();
+    const { height, rest } = await tail.evaluate((element) => ({
+      height: element.clientHeight,
+      rest: element.scrollHeight - element.clientHeight - element.scrollTop,
+    }));
+    expect(height).toBeLessThan(150);
+    expect(rest).toBeLessThan(5);
+    await page.evaluate(
+      (event) => window.host.append('tools', [{ type: 'tool.ended', ...event, ok: true, text: 'Exit code 0.' }]),
+      ids,
+    );
+    await tail.waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: /^Run npm run build.*done/ }).click();
+    await page.getByRole('group', { name: 'Output' }).getByText('chunk 299').waitFor();
+  });
+});
+
+test('a program that a tool ran has the receipt that the server keeps, whatever the model says of it', async () => {
+  await bench.page({ height: 2_400, prepare: scenes.toolConversation }, async (page) => {
+    const card = page.locator('.tool', { hasText: 'Run python' });
+    await card.waitFor();
+    expect(await card.locator('.run-state').count()).toBe(0);
+    await page.evaluate(() =>
+      window.host.sandbox.elsewhere(
+        {
+          id: 'run-1',
+          language: 'python',
+          source: 'print(1)',
+          files: [],
+          stdin: '',
+          args: [],
+          env: {},
+          limits: {},
+          network: 'none',
+          reuse: false,
+          acceptOpenNetwork: false,
+          origin: { conversationId: 'tools', turnId: 't1', part: 't1-c11' },
+        },
+        'one <b>two</b>\n',
+        { status: 'failed', exitCode: 3 },
+      ),
+    );
+    await card.locator('.run-failed', { hasText: 'Exit 3' }).waitFor();
+    await card.getByRole('button', { name: /^Run python/ }).click();
+    const receipt = card.getByRole('group', { name: 'Run', exact: true });
+    await receipt.getByText('one <b>two</b>').waitFor();
+    // It is the tool's run: nothing here runs it again.
+    expect(await receipt.getByRole('button').allTextContents()).toEqual(['']);
+    await receipt.getByRole('button', { name: 'Copy Output' }).waitFor();
+    expect(await bench.violations(page)).toEqual([]);
+  });
+});
+
+describe('changes', () => {
+  test('open as a diff or as a file; a deleted one only as a diff', async () => {
+    await bench.page({ height: 2_400, prepare: scenes.toolConversation }, async (page) => {
+      const all = page.getByRole('region', { name: 'Changes of this turn' });
+      await all.getByText('3 files changed').waitFor();
+      // A tool that changed one file has the buttons in its own line.
+      await page
+        .locator('.tool-head', { hasText: 'Edit' })
+        .first()
+        .getByRole('button', { name: 'Open Diff of' })
+        .click();
+      expect((await all.getByRole('listitem').allInnerTexts()).map((text) => text.replaceAll(/\s+/g, ' '))).toEqual([
+        'Open diff src/router/match.ts +5 −3',
+        'Open diff test/router/optional-segments.test.ts created +48 −0',
+        'Open diff src/router/old.ts deleted +0 −31',
+      ]);
+      await all.getByRole('button', { name: /Open diff src\/router\/match/ }).click();
+      await all.getByRole('button', { name: 'Open src/router/match.ts', exact: true }).click();
+      await all.getByRole('button', { name: /Open diff src\/router\/old/ }).click();
+      expect(await all.getByRole('button', { name: 'Open src/router/old.ts', exact: true }).count()).toBe(0);
+      expect(await actions(page)).toEqual([
+        { action: 'openDiff', path: 'src/router/match.ts', before: 'a'.repeat(64), after: 'b'.repeat(64) },
+        { action: 'openDiff', path: 'src/router/match.ts', before: 'a'.repeat(64), after: 'd'.repeat(64) },
+        { action: 'openFile', path: 'src/router/match.ts' },
+        { action: 'openDiff', path: 'src/router/old.ts', before: 'e'.repeat(64), after: null },
+      ]);
+    });
+  });
+
+  test('are put back after a second word; a refusal names the files', async () => {
+    await bench.page({ height: 2_400, prepare: scenes.toolConversation }, async (page) => {
+      const begin = page.getByRole('button', { name: 'Restore Files to Before This Turn' });
+      const restores = async () => (await calls(page, 'files.restore')).map((input) => input.params);
+      await begin.click();
+      const confirm = page.getByRole('group', { name: 'Restore files' });
+      await confirm.getByText('3 files go back').waitFor();
+      // The way out has the focus.
+      expect(await isFocused(confirm.getByRole('button', { name: 'Cancel' }))).toBe(true);
+      await page.keyboard.press('Escape');
+      await expect.poll(() => isFocused(begin)).toBe(true);
+      expect(await restores()).toEqual([]);
+      await page.evaluate(() =>
+        window.host.failures.set('files.restore', {
+          code: 'files_changed',
+          status: 409,
+          title: 'Files were changed',
+          detail: 'These files are no longer what DevLM wrote:\nsrc/router/match.ts\nsrc/router/old.ts',
+        }),
+      );
+      await begin.click();
+      await confirm.getByRole('button', { name: 'Restore' }).click();
+      await page.getByText('Nothing was restored.').waitFor();
+      await page.getByText('src/router/old.ts', { exact: false }).last().waitFor();
+      await page.evaluate(() => window.host.failures.clear());
+      await begin.click();
+      await confirm.getByRole('button', { name: 'Restore' }).click();
+      await page.getByText('Restored: src/router/match.ts').waitFor();
+      expect(await page.getByText('Nothing was restored.').count()).toBe(0);
+      expect(await restores()).toEqual(Array(2).fill({ conversationId: 'tools', turnId: 't1' }));
+    });
+  });
+});
+
+test('the plan is a line above the composer, and a list on demand', async () => {
+  await bench.page({ prepare: scenes.toolConversation }, async (page) => {
+    const line = page.getByRole('button', { name: 'Plan 1/4 Let an optional segment be left out' });
+    await line.click();
+    const items = page.getByRole('region', { name: 'Plan' }).getByRole('listitem');
+    expect(await items.allInnerTexts()).toHaveLength(4);
+    expect(await items.nth(1).getAttribute('aria-current')).toBe('step');
+    await page.getByRole('button', { name: 'Plan 1/4' }).press('Enter');
+    expect(await items.count()).toBe(0);
+  });
+});
+
+test('garbage is shown as the text that it is', async () => {
+  await bench.page({ height: 1_200, prepare: scenes.garbageConversation }, async (page) => {
+    await page.getByText('A question without a call?', { exact: true }).waitFor();
+    const labels = page.locator('.tool .fold-label');
+    expect(await labels.count()).toBe(18);
+    for (const label of await labels.all()) await label.click();
+    const box = page.getByRole('group', { name: 'Result' });
+    await box.getByText('first line').waitFor();
+    const text = (await box.textContent()) ?? '';
+    expect(text.length).toBeLessThan(120_000);
+    expect(text).toContain('<script>window.hacked = 1</script>');
+    expect(text).toContain('line\\u{202e}');
+    expect(text.endsWith('the last line')).toBe(true);
+    expect(text).toMatch(/\[[\d,.]+ characters are left out\]/);
+    expect(await page.evaluate('window.hacked')).toBeUndefined();
+    expect(await page.locator('.tool :is(b, img, script)').count()).toBe(0);
+    expect(await page.locator('.app').textContent()).not.toContain('\u202e');
+  });
+});
+
+test('a card that was unfolded is so again when it comes back into the page', async () => {
+  await bench.page({ height: 600, prepare: scenes.toolConversation }, async (page) => {
+    await page.locator('.transcript').hover();
+    await page.mouse.wheel(0, -10_000);
+    const read = page.getByRole('button', { name: /^Read src/ });
+    await read.click();
+    await page.getByText('export function match() {}').waitFor();
+    // What has the focus is not taken out.
+    await composer(page).focus();
+    const height = () => page.evaluate(() => document.querySelector<HTMLElement>('.turn')?.offsetHeight);
+    const before = await height();
+    await page.evaluate(() => {
+      const { host } = window;
+      host.append('tools', [{ type: 'turn.ended', turnId: 't2', outcome: 'stopped' }]);
+      const stored = host.stored('tools');
+      if (stored) stored.summary.busy = false;
+      for (let index = 0; index < 5; index += 1)
+        host.turn('tools', `more${index}`, 'More?', 'A line.\n\n'.repeat(3_000));
+    });
+    // On the way to the end each turn comes near once, and there is too much text to keep all of them.
+    const isBuilt = async () => {
+      for (const part of [0.3, 0.5, 0.7, 0.9, 1]) {
+        await page.evaluate((share) => {
+          const scroller = document.querySelector('.transcript');
+          scroller?.scrollTo({ top: share * scroller.scrollHeight });
+        }, part);
+        await page.waitForTimeout(100);
+      }
+      return (await page.locator('.turn').first().locator('.tool').count()) > 0;
+    };
+    await expect.poll(isBuilt, { timeout: 20_000 }).toBe(false);
+    expect(await height()).toBe(before);
+    for (let round = 0; round < 20; round += 1) {
+      await page.evaluate(() => document.querySelector('.transcript')?.scrollTo({ top: 0 }));
+      await page.waitForTimeout(50);
+    }
+    await page.getByText('export function match() {}').waitFor();
+    expect(await height()).toBe(before);
+  });
+});

@@ -1,0 +1,283 @@
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import { afterAll, describe, expect, it } from 'vitest';
+import { globRegExp } from '../../extension/src/workspace/globs.ts';
+import { IgnoreRules } from '../../extension/src/workspace/ignore-rules.ts';
+import { pathParts } from '../../extension/src/workspace/path-parts.ts';
+import { findRipgrep } from '../../extension/src/workspace/ripgrep.ts';
+import { Scanner } from '../../extension/src/workspace/scanner.ts';
+import { lineEndsOf, replacements, withLineEnds } from '../../extension/src/workspace/text-change.ts';
+
+function codeOf(work: () => unknown): string | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return error instanceof ProblemError ? error.problem.code : String(error);
+  }
+}
+
+describe('paths of the agent', () => {
+  it.each([
+    ['.', []],
+    ['a', ['a']],
+    ['./a//b/.', ['a', 'b']],
+    ['a b/ü 文/.hidden', ['a b', 'ü 文', '.hidden']],
+    ['...', ['...']],
+    ['a..b/..c', ['a..b', '..c']],
+  ])('%s', (path, parts) => expect(pathParts(path, false)).toEqual(parts));
+
+  it.each(['/etc/passwd', '..', '../a', 'a/../b', 'a/..', 'c:/a', 'C:\\a', '\\\\server\\share', '//server/share'])(
+    '%s lies outside',
+    (path) => {
+      expect(codeOf(() => pathParts(path, false))).toBe('outside_workspace');
+      expect(codeOf(() => pathParts(path, true))).toBe('outside_workspace');
+    },
+  );
+
+  it.each(['a\\..\\b', 'a:stream', 'a/.. /b', 'a/.git./x', 'NUL:', 'a*', 'a|b'])('%s is no path on Windows', (path) =>
+    expect(codeOf(() => pathParts(path, true))).toBe('invalid_path'),
+  );
+
+  it('refuses a NUL', () => expect(codeOf(() => pathParts('a\0b', false))).toBe('invalid_path'));
+});
+
+describe('line ends', () => {
+  it.each([
+    ['', 'none'],
+    ['a', 'none'],
+    ['a\n', 'lf'],
+    ['a\r\nb\r\n', 'crlf'],
+    ['a\r\nb\n', 'mixed'],
+    ['a\rb', 'mixed'],
+    ['a\r\r\n', 'mixed'],
+  ])('%j', (text, ends) => expect(lineEndsOf(text)).toBe(ends));
+
+  it('become one kind', () => {
+    expect(withLineEnds('a\r\nb\nc\rd', 'lf')).toBe('a\nb\nc\nd');
+    expect(withLineEnds('a\r\nb\nc\rd', 'crlf')).toBe('a\r\nb\r\nc\r\nd');
+  });
+});
+
+describe('the replacements of a change', () => {
+  const applied = (before: string, after: string) =>
+    replacements(before, after)
+      .toReversed()
+      .reduce((text, { start, end, text: put }) => text.slice(0, start) + put + text.slice(end), before);
+
+  it('touch little', () => {
+    expect(replacements('a\nb\nc\nd\ne\n', 'a\nB\nc\nd\nE\n')).toEqual([
+      { start: 2, end: 3, text: 'B' },
+      { start: 8, end: 9, text: 'E' },
+    ]);
+    expect(replacements('same', 'same')).toEqual([]);
+    expect(replacements('', 'new')).toEqual([{ start: 0, end: 0, text: 'new' }]);
+    expect(replacements('a\r\nb', 'a\r\nc\r\nb')).toEqual([{ start: 3, end: 3, text: 'c\r\n' }]);
+  });
+
+  it('cut neither a line end nor a character in two', () => {
+    for (const [before, after] of [
+      ['a\r\n', 'a\r\r\n'],
+      ['x🎈y', 'x🎉y'],
+      ['🎈', '🎈🎈'],
+      ['a\r\nb\r\n', 'a\r\n\r\nb\r\n'],
+    ] as const) {
+      expect(applied(before, after)).toBe(after);
+      for (const { start, end } of replacements(before, after)) {
+        for (const offset of [start, end]) {
+          expect(before.slice(offset - 1, offset + 1)).not.toBe('\r\n');
+          expect(before.slice(offset - 1, offset + 1)).not.toMatch(/[\ud800-\udbff][\udc00-\udfff]/);
+        }
+      }
+    }
+  });
+
+  it('give the new text, whatever it is', () => {
+    let seed = 7;
+    const random = (below: number) => {
+      seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+      return Math.floor((seed / 2_147_483_648) * below);
+    };
+    const words = ['', 'a', 'b', 'same', '🎈', 'x y', '}'];
+    const lines = (count: number, end: string) =>
+      Array.from({ length: count }, () => words[random(words.length)]).join(end) + (random(2) === 0 ? end : '');
+    for (let i = 0; i < 2000; i++) {
+      const end = random(2) === 0 ? '\n' : '\r\n';
+      const before = lines(random(30), end);
+      const parts = before.split(end);
+      for (let n = random(6); n >= 0; n--)
+        parts.splice(random(parts.length), random(3), ...(random(2) === 0 ? [lines(random(3), end)] : []));
+      const after = parts.join(end);
+      expect(applied(before, after)).toBe(after);
+    }
+  });
+
+  it('are found in a long text with little work', () => {
+    const before = Array.from({ length: 50_000 }, (_, i) => `line ${i}\n`).join('');
+    const after = before.replace('line 17\n', '').replace('line 49000\n', 'line 49000\nnew\n');
+    const started = performance.now();
+    expect(replacements(before, after)).toHaveLength(1);
+    expect(applied(before, after)).toBe(after);
+    const other = before.replaceAll('line', 'other');
+    expect(applied(before, other)).toBe(other);
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+});
+
+describe('globs of settings', () => {
+  it.each([
+    ['**/.git', '.git', true],
+    ['**/.git', 'a/b/.git', true],
+    ['**/.git', 'a.git', false],
+    ['*.js', 'a.js', true],
+    ['*.js', 'a/b.js', false],
+    ['**/*.{js,ts}', 'a/b.ts', true],
+    ['**/*.{js,ts}', 'b.tsx', false],
+    ['out/**', 'out/a/b', true],
+    ['out/**', 'outer', false],
+    ['a?c', 'abc', true],
+    ['a?c', 'a/c', false],
+    ['[!a-c].txt', 'd.txt', true],
+    ['[!a-c].txt', 'b.txt', false],
+    ['a+(b)', 'a+(b)', true],
+  ])('%s on %s: %s', (glob, path, fits) => expect(globRegExp(glob, true)?.test(path)).toBe(fits));
+
+  it('do not take for ever', () => {
+    const started = performance.now();
+    for (const glob of ['**/**/**/**/**/**/**/x', `${'*a'.repeat(12)}b`])
+      globRegExp(glob, true)?.test(`${'a/'.repeat(40)}${'a'.repeat(30)}`);
+    expect(performance.now() - started).toBeLessThan(500);
+  });
+});
+
+const folders: string[] = [];
+afterAll(async () => {
+  for (const folder of folders) await rm(folder, { recursive: true, force: true });
+});
+
+async function newFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'devlm-parts-'));
+  folders.push(folder);
+  return folder;
+}
+
+describe('ignore rules', () => {
+  it('decide as git does', async () => {
+    const rules = [
+      '# comment',
+      '*.log',
+      '!keep.log',
+      '/root-only',
+      'folder/',
+      'a/**/z',
+      'doc/*.txt',
+      '**/deep/file',
+      'trailing   ',
+      'space\\ ',
+      '\\#hash',
+      '\\!bang',
+      'set[a-c].x',
+      'not[!a-c].x',
+      'q?estion',
+      'star*star',
+      'all/**',
+      '!all/but',
+      'back\\*slash',
+      '[]]bracket',
+      '{brace}',
+      '!',
+      '/',
+      '',
+    ].join('\n');
+    const files = [
+      'x.log',
+      'keep.log',
+      'sub/x.log',
+      'sub/keep.log',
+      'root-only',
+      'sub/root-only',
+      'folder/in',
+      'sub/folder/in',
+      'sub2/folder',
+      'a/z',
+      'a/b/z',
+      'a/b/c/z',
+      'b/a/z',
+      'doc/a.txt',
+      'doc/b/a.txt',
+      'sub/doc/a.txt',
+      'deep/file',
+      'x/y/deep/file',
+      'trailing',
+      'space ',
+      '#hash',
+      '!bang',
+      'seta.x',
+      'setd.x',
+      'nota.x',
+      'notd.x',
+      'question',
+      'q/estion',
+      'starXstar',
+      'star/star',
+      'all/but',
+      'all/x/y',
+      'back*slash',
+      'backXslash',
+      ']bracket',
+      '{brace}',
+      'plain',
+    ];
+    const root = await newFolder();
+    await promisify(execFile)('git', ['init', '-q', root]);
+    for (const file of ['.gitignore', ...files]) {
+      await mkdir(dirname(join(root, file)), { recursive: true });
+      await writeFile(join(root, file), file === '.gitignore' ? rules : '');
+    }
+    const { stdout } = await promisify(execFile)('git', [
+      '-C',
+      root,
+      'ls-files',
+      '-z',
+      '--others',
+      '--exclude-standard',
+    ]);
+    const kept = new Set(stdout.split('\0'));
+    const ours = new IgnoreRules(rules);
+    // Git does not look into a folder that is ignored, so nothing in it is kept by a rule of its own.
+    const isIgnored = (file: string) => {
+      const parts = file.split('/');
+      return parts.some((_, i) => ours.decide(parts.slice(0, i + 1).join('/'), i < parts.length - 1) === true);
+    };
+    expect(files.filter((file) => !isIgnored(file))).toEqual(files.filter((file) => kept.has(file)));
+  });
+});
+
+describe('the search', () => {
+  it.each([
+    ['node_modules.asar.unpacked/@vscode/ripgrep/bin/rg', 'linux'],
+    ['node_modules/@vscode/ripgrep/bin/rg', 'darwin'],
+    ['node_modules/@vscode/ripgrep/bin/rg.exe', 'win32'],
+    ['node_modules/@vscode/ripgrep-universal/bin/linux-x64/rg', 'linux'],
+    ['node_modules.asar.unpacked/@vscode/ripgrep-universal/bin/win32-x64/rg.exe', 'win32'],
+  ] as const)('finds %s', async (path, platform) => {
+    const root = await newFolder();
+    expect(await findRipgrep(root, { platform, arch: 'x64' })).toBeUndefined();
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), '');
+    await chmod(join(root, path), 0o755);
+    expect(await findRipgrep(root, { platform, arch: 'x64' })).toBe(join(root, path));
+  });
+
+  it('of our own can be ended while a pattern runs away', async () => {
+    const stop = new AbortController();
+    await using scanner = new Scanner({ pattern: '(a+)+$', isRegex: true, caseSensitive: true }, 10, stop.signal);
+    const found = scanner.scan([{ path: 'a', text: `${'a'.repeat(60)}!` }]);
+    setTimeout(() => stop.abort(new Error('enough')), 100);
+    await expect(found).rejects.toThrow('enough');
+  });
+});

@@ -1,0 +1,96 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as vscode from 'vscode';
+import { runEditorAction } from '../../../extension/src/editor/actions.ts';
+import type { TestApi } from '../../../extension/src/main.ts';
+import { Client } from '../../../extension/src/server/client.ts';
+import { endpointOf, readDiscovery } from '../../../extension/src/server/discovery.ts';
+import { problemsOf } from '../../../extension/src/server/problems.ts';
+import { test } from '../../support/vscode/harness.ts';
+
+/*
+ * What the chat page asks the editor to show of a file that the agent changed, with the real server
+ * behind it. The server takes pictures only, and knows them by their first letters.
+ */
+
+function check(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new Error(what);
+}
+
+const act = (action: Parameters<typeof runEditorAction>[0]) => {
+  const unused = () => Promise.reject(new Error('not asked for'));
+  const connection = undefined as never;
+  return runEditorAction(action, AbortSignal.timeout(20_000), { connection, saveView: unused, runCommand: unused });
+};
+
+async function store(...texts: string[]): Promise<string[]> {
+  const api = await vscode.extensions.getExtension<TestApi>('devlm.devlm')?.activate();
+  check(api !== undefined, 'the extension is not there');
+  await api.ready();
+  const discovery = await readDiscovery(await api.dataDir());
+  check(discovery !== null, 'no server was found');
+  const client = new Client(endpointOf(discovery), problemsOf(vscode.l10n.t));
+  const { id: conversationId } = await client.call('conversations.create', { body: { id: randomUUID() } });
+  const attachments = texts.map((text) => ({
+    kind: 'image' as const,
+    name: 'a.gif',
+    mediaType: 'image/gif' as const,
+    data: Buffer.from(text).toString('base64'),
+  }));
+  const turnId = randomUUID();
+  const body = { turnId, parent: null, text: 'x', attachments };
+  await client.call('turns.create', { params: { conversationId }, body });
+  await client.call('turns.stop', { params: { conversationId, turnId } });
+  return texts.map((text) => createHash('sha256').update(text).digest('hex'));
+}
+
+/** The two sides of the diff that is shown, when both are there. */
+async function shownDiff(label: string): Promise<{ left: vscode.TextDocument; right: vscode.TextDocument }> {
+  for (const until = performance.now() + 20_000; performance.now() < until; await sleep(50)) {
+    const tab = vscode.window.tabGroups.activeTabGroup.activeTab;
+    if (tab?.label !== label || !(tab.input instanceof vscode.TabInputTextDiff)) continue;
+    const { original, modified } = tab.input;
+    const of = (uri: vscode.Uri) => vscode.workspace.textDocuments.find((doc) => doc.uri.toString() === uri.toString());
+    const [left, right] = [of(original), of(modified)];
+    if (left && right) return { left, right };
+  }
+  throw new Error(`no diff named ${label}: ${vscode.window.tabGroups.activeTabGroup.activeTab?.label}`);
+}
+
+test('a change is shown as the editor’s own diff, from one stored content to another', async () => {
+  const texts = ['GIF89a\nconst ä = 1;\n', 'GIF89a\nconst ä = 2;\r\n'];
+  const [before = '', after = ''] = await store(...texts);
+  await act({ action: 'openDiff', path: 'src/a #1?.ts', before, after });
+  const { left, right } = await shownDiff('a #1?.ts (changed)');
+  check(left.getText() === texts[0], `left: ${left.getText()}`);
+  // The editor gives a document the line ends that it has most of.
+  check(right.getText().replaceAll('\r\n', '\n') === texts[1]?.replaceAll('\r\n', '\n'), `right: ${right.getText()}`);
+  check(left.languageId === 'typescript', `the language is ${left.languageId}`);
+
+  await act({ action: 'openDiff', path: 'src/a.ts', before: null, after });
+  check((await shownDiff('a.ts (created)')).left.getText() === '', 'a file that was made has nothing before');
+  await act({ action: 'openDiff', path: 'src/a.ts', before, after: null });
+  check((await shownDiff('a.ts (deleted)')).right.getText() === '', 'a deleted file has nothing after');
+  await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+});
+
+test('a file is opened at its line; one outside the workspace, or none, is not', async () => {
+  await act({ action: 'openFile', path: 'todo/recurrence.py', line: 3 });
+  const editor = vscode.window.activeTextEditor;
+  check(editor?.document.uri.path.endsWith('/todo/recurrence.py') === true, 'another file is open');
+  check(editor.selection.start.line === 2, `it is at line ${editor.selection.start.line + 1}`);
+  for (const [path, code] of [
+    ['/etc/passwd', 'link_refused'],
+    ['../../../etc/passwd', 'link_refused'],
+    ['file:///etc/passwd', 'link_refused'],
+    ['command:workbench.action.quit', 'link_refused'],
+    ['todo/none.py', 'file_not_found'],
+  ] as const) {
+    const refusal: unknown = await act({ action: 'openFile', path }).then(
+      () => 'opened',
+      (error: { problem?: { code: string } }) => error.problem?.code ?? String(error),
+    );
+    check(refusal === code, `${path}: ${String(refusal)}`);
+  }
+  await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+});

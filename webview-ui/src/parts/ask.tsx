@@ -1,0 +1,276 @@
+import type { ToolCallState } from '@devlm/protocol/reducer.ts';
+import type { Ask } from '@devlm/protocol/tools.ts';
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { t } from '../l10n.ts';
+import { focusComposer } from '../state/actions.ts';
+import { answer, answeringOf, askElementId, focusAsk, offerAsk, openAsks } from '../state/asks.ts';
+import { oneLine, shown, shownStrictly } from '../state/shown-text.ts';
+import { AskDetail } from './ask-detail.tsx';
+import { Icon } from './icon.tsx';
+import { sends } from './keys.ts';
+
+/** A card that has only just appeared takes no answer: what was pressed then was meant for something else. */
+const armMs = 500;
+const offerMs = 100;
+/** Longest texts that an answer takes. */
+const noteChars = 4_000;
+const textChars = 20_000;
+
+interface AskViewProps {
+  turnId: string;
+  callId: string;
+  call: ToolCallState;
+  /** The turn waits for it. */
+  open: boolean;
+  /** Where the focus goes when the card goes away. */
+  back: { readonly current: HTMLElement | null };
+}
+
+/** What a tool asks the person, or what became of it. */
+export function AskView({ turnId, callId, call: { ask, answer: given }, open, back }: AskViewProps) {
+  if (!ask) return null;
+  if (open) return <AskCard turnId={turnId} callId={callId} ask={ask} back={back} />;
+  const [icon, words] = outcome(ask, given);
+  return (
+    <div class="ask-outcome">
+      <Icon name={icon} />
+      <span>{words}</span>
+    </div>
+  );
+}
+
+function outcome(ask: Ask, given: ToolCallState['answer']): [string, string] {
+  if (!given) return ['circle-slash', t('It was not answered.')];
+  if (given.kind === 'question') return ['comment', t('You answered: {0}', shown(given.text))];
+  const title = ask.kind === 'approval' ? oneLine(ask.title, 200) : '';
+  if (given.allow) return ['pass', t('You allowed: {0}', title)];
+  return given.note
+    ? ['circle-slash', t('You denied it: {0}', shown(given.note))]
+    : ['circle-slash', t('You denied: {0}', title)];
+}
+
+/** The question with its answers. The focus comes to the card, never to a button: Enter alone allows nothing. */
+function AskCard({ turnId, callId, ask, back }: Omit<AskViewProps, 'call' | 'open'> & { ask: Ask }) {
+  const card = useRef<HTMLFieldSetElement>(null);
+  const [armed, setArmed] = useState(false);
+  const { sending, problem, noting } = answeringOf(turnId, callId);
+  const id = useId();
+  useEffect(() => {
+    const timers = [
+      setTimeout(() => setArmed(true), armMs),
+      // By then the conversation has come to its end again.
+      setTimeout(() => offerAsk(turnId, callId), offerMs),
+    ];
+    return () => timers.forEach(clearTimeout);
+  }, []);
+  useLayoutEffect(
+    () => () => {
+      if (!card.current?.contains(document.activeElement)) return;
+      // A second press of the same key must meet nothing that answers.
+      setTimeout(() => {
+        const next = openAsks.peek().find((other) => other.callId !== callId || other.turnId !== turnId);
+        if (!next || !focusAsk(next)) back.current?.focus({ preventScroll: true });
+      });
+    },
+    [],
+  );
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key !== 'Escape' || event.isComposing) return;
+    // Further out Escape stops the whole answer.
+    event.preventDefault();
+    event.stopPropagation();
+    if (noting.value) {
+      noting.value = false;
+      card.current?.focus();
+    } else focusComposer();
+  };
+  const busy = !armed || sending.value;
+  return (
+    <fieldset
+      ref={card}
+      id={askElementId(turnId, callId)}
+      class="ask"
+      tabIndex={-1}
+      aria-labelledby={`${id}title`}
+      aria-describedby={ask.kind === 'approval' ? `${id}reason` : undefined}
+      onKeyDown={onKeyDown}
+    >
+      <div class="ask-title" id={`${id}title`}>
+        <Icon name={ask.kind === 'approval' ? 'shield' : 'comment-discussion'} />
+        <span>{ask.kind === 'approval' ? shownStrictly(ask.title) : shown(ask.question)}</span>
+      </div>
+      {ask.kind === 'approval' && (
+        <p class="ask-reason" id={`${id}reason`}>
+          {shownStrictly(ask.reason)}
+        </p>
+      )}
+      {ask.kind === 'approval' ? (
+        <>
+          <AskDetail ask={ask} />
+          <Approval turnId={turnId} callId={callId} busy={busy} />
+        </>
+      ) : (
+        <Question turnId={turnId} callId={callId} busy={busy} options={ask.options} />
+      )}
+      {problem.value && (
+        <div class="ask-problem">
+          <Icon name="error" />
+          <span>{t('Your answer was not taken: {0}', problem.value.detail)}</span>
+        </div>
+      )}
+    </fieldset>
+  );
+}
+
+interface AnswerProps {
+  turnId: string;
+  callId: string;
+  /** Nothing can be answered now. */
+  busy: boolean;
+}
+
+function Approval({ turnId, callId, busy }: AnswerProps) {
+  const { noting, text, sending } = answeringOf(turnId, callId);
+  const decide = (allow: boolean, note?: string) => {
+    if (!busy) void answer(turnId, callId, { kind: 'approval', allow, ...(note ? { note } : {}) });
+  };
+  if (noting.value) {
+    return (
+      <TextAnswer
+        label={t('What DevLM should do instead')}
+        send={t('Deny')}
+        most={noteChars}
+        value={text}
+        busy={busy}
+        sending={sending.value}
+        onSend={(note) => decide(false, note)}
+        onCancel={() => {
+          noting.value = false;
+        }}
+      />
+    );
+  }
+  return (
+    <div class="ask-actions">
+      <button type="button" class="button" aria-disabled={busy} onClick={() => decide(true)}>
+        {t('Allow')}
+      </button>
+      <button type="button" class="button button-secondary" aria-disabled={busy} onClick={() => decide(false)}>
+        {t('Deny')}
+      </button>
+      <button
+        type="button"
+        class="link-button"
+        aria-disabled={sending.value}
+        onClick={() => {
+          if (!sending.peek()) noting.value = true;
+        }}
+      >
+        {t('Deny with a Note...')}
+      </button>
+      {sending.value && <Sending />}
+    </div>
+  );
+}
+
+function Question({ turnId, callId, busy, options }: AnswerProps & { options: readonly string[] }) {
+  const { text, sending } = answeringOf(turnId, callId);
+  const send = (words: string) => {
+    if (!busy) void answer(turnId, callId, { kind: 'question', text: words });
+  };
+  return (
+    <>
+      {options.length > 0 && (
+        <div class="ask-options">
+          {options.map((option, index) => (
+            <button
+              key={index}
+              type="button"
+              class="button button-secondary"
+              aria-disabled={busy}
+              onClick={() => send(option)}
+            >
+              {shown(option)}
+            </button>
+          ))}
+        </div>
+      )}
+      <TextAnswer
+        label={options.length > 0 ? t('Another answer') : t('Your answer')}
+        send={t('Answer')}
+        most={textChars}
+        value={text}
+        busy={busy}
+        sending={sending.value}
+        onSend={send}
+      />
+    </>
+  );
+}
+
+interface TextAnswerProps {
+  label: string;
+  send: string;
+  most: number;
+  value: { value: string };
+  busy: boolean;
+  sending: boolean;
+  onSend(text: string): void;
+  /** It was opened by a button, and can be closed. */
+  onCancel?(): void;
+}
+
+function TextAnswer({ label, send, most, value, busy, sending, onSend, onCancel }: TextAnswerProps) {
+  const field = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => {
+    if (onCancel) field.current?.focus({ preventScroll: true });
+  }, []);
+  const text = value.value.trim();
+  const blocked = busy || (text === '' && !onCancel);
+  const submit = () => {
+    if (!blocked) onSend(text);
+  };
+  return (
+    <div class="ask-text">
+      <textarea
+        ref={field}
+        class="field ask-field"
+        dir="auto"
+        rows={1}
+        maxLength={most}
+        placeholder={label}
+        aria-label={label}
+        readOnly={sending}
+        value={value.value}
+        onInput={(event) => {
+          value.value = event.currentTarget.value;
+        }}
+        onKeyDown={(event) => {
+          if (event.key !== 'Enter' || event.isComposing || !sends(event)) return;
+          event.preventDefault();
+          event.stopPropagation();
+          if (!event.repeat) submit();
+        }}
+      />
+      <div class="ask-actions">
+        <button type="button" class="button button-secondary" aria-disabled={blocked} onClick={submit}>
+          {send}
+        </button>
+        {onCancel && (
+          <button type="button" class="link-button" onClick={onCancel}>
+            {t('Cancel')}
+          </button>
+        )}
+        {sending && <Sending />}
+      </div>
+    </div>
+  );
+}
+
+function Sending() {
+  return (
+    <span class="faint">
+      <Icon name="loading" spin /> {t('Sending...')}
+    </span>
+  );
+}

@@ -1,0 +1,298 @@
+import type { Language } from '@devlm/protocol/execution.ts';
+import { render } from 'preact';
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { t } from '../l10n.ts';
+import type { CodeBlock } from '../markdown/code-block.ts';
+import { sendText } from '../state/actions.ts';
+import { attempt } from '../state/app.ts';
+import type { Output, Piece } from '../state/run-output.ts';
+import { fixMessage, gapWords, isMendable, receiptDetails, runFacts, statusWords } from '../state/run-words.ts';
+import {
+  canRun,
+  isOpen,
+  type Run,
+  type RunPlace,
+  run,
+  runAgain,
+  runPlace,
+  setStdin,
+  stdinChars,
+  stopRun,
+  wholeOutput,
+} from '../state/runs.ts';
+import { transport } from '../transport.ts';
+import { Icon, IconButton } from './icon.tsx';
+import { memo } from './memo.ts';
+
+/**
+ * Gives a code block its Run and Input buttons and what belongs below it. Answers how to take them
+ * away again; what was run is kept by `state/runs.ts`.
+ */
+export function mountRun(block: CodeBlock, turnId: string, part: string): (() => void) | undefined {
+  const place = runPlace(turnId, part);
+  const { language } = block;
+  if (!place || !language) return undefined;
+  const buttons = document.createElement('span');
+  buttons.className = 'run-buttons';
+  block.title.after(buttons);
+  const slot = document.createElement('div');
+  block.frame.append(slot);
+  const program = { place, language, name: block.label, code: block.code };
+  render(<RunButtons {...program} />, buttons);
+  render(<RunPanel {...program} />, slot);
+  return () => {
+    render(null, buttons);
+    render(null, slot);
+  };
+}
+
+interface Program {
+  place: RunPlace;
+  language: Language;
+  /** The language's own name. */
+  name: string;
+  code(): string;
+}
+
+function RunButtons({ place, language, name, code }: Program) {
+  if (!canRun(language)) return null;
+  const open = isOpen(place.run.value);
+  return (
+    <>
+      <IconButton
+        icon="play"
+        label={t('Run {0}', name)}
+        aria-disabled={open}
+        onClick={() => run(place, language, code())}
+      />
+      <IconButton
+        icon="keyboard"
+        label={t('Input for the Program')}
+        aria-expanded={place.stdinShown.value}
+        onClick={() => {
+          place.stdinShown.value = !place.stdinShown.value;
+        }}
+      />
+    </>
+  );
+}
+
+function RunPanel(program: Program) {
+  const { place } = program;
+  const current = place.run.value;
+  return (
+    <>
+      {place.stdinShown.value && <Stdin place={place} />}
+      {current && <Receipt current={current} place={place} program={program} />}
+    </>
+  );
+}
+
+/** What the program is given to read. */
+function Stdin({ place }: { place: RunPlace }) {
+  const id = useId();
+  const box = useRef<HTMLTextAreaElement>(null);
+  // Opened by its button, not by the block having come back into the page.
+  const opened = useRef(document.activeElement?.getAttribute('aria-expanded') !== null);
+  useEffect(() => {
+    if (opened.current) box.current?.focus({ preventScroll: true });
+  }, []);
+  return (
+    <div class="run-input">
+      <label for={id}>{t('Input')}</label>
+      <textarea
+        id={id}
+        ref={box}
+        class="field run-stdin"
+        rows={2}
+        maxLength={stdinChars}
+        spellcheck={false}
+        placeholder={t('What the program reads from its standard input')}
+        value={place.stdin.value}
+        onInput={(event) => {
+          setStdin(place, event.currentTarget.value);
+        }}
+      />
+    </div>
+  );
+}
+
+interface ReceiptProps {
+  current: Run;
+  place: RunPlace;
+  /** Can be run again from here. */
+  program?: Program;
+}
+
+/** A run from its beginning to its receipt. */
+export function Receipt({ current, place, program }: ReceiptProps) {
+  const { record, problem, output, wait, engine } = current;
+  const message = record?.message ?? problem?.detail;
+  const cut = record !== null && (record.truncated.stdout || record.truncated.stderr);
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for controls, and not every run is a landmark
+    <div class="run" role="group" aria-label={t('Run')}>
+      <div class="run-head">
+        <RunStatus current={current} />
+        <Tools current={current} place={place} program={program} />
+      </div>
+      {wait?.fraction != null && isOpen(current) && (
+        <progress class="run-progress" aria-label={wait.message} max={1} value={wait.fraction} />
+      )}
+      {engine?.kind === 'embedded' && (
+        <p class="run-note">
+          <Icon name="info" />
+          <span>
+            {t('Embedded engine: Docker is not running.')}
+            {!engine.networkCut && ` ${t('The network was not cut.')}`}
+          </span>
+        </p>
+      )}
+      {message && <p class="run-note run-message">{message}</p>}
+      {output.chars > 0 && <OutputView output={output} live={isOpen(current)} />}
+      {record && output.chars === 0 && record.status === 'ok' && <p class="run-note">{t('It printed nothing.')}</p>}
+      {cut && <p class="run-note">{t('More was printed than is shown. Copy Output copies all that was kept.')}</p>}
+      {record && record.artifacts.length > 0 && (
+        <p class="run-note">{t('Files: {0}', record.artifacts.map(({ path }) => path).join(', '))}</p>
+      )}
+    </div>
+  );
+}
+
+/** Where a run stands, or what the server recorded of its end. */
+export function RunStatus({ current }: { current: Run }) {
+  const { record, state, wait, stopping } = current;
+  if (record) {
+    const ok = record.status === 'ok';
+    const neutral = ok || record.status === 'cancelled';
+    return (
+      <div class="run-state" title={receiptDetails(record).join('\n')}>
+        <span class={`run-status${neutral ? '' : ' run-failed'}`}>
+          <Icon name={ok ? 'check' : neutral ? 'debug-stop' : 'error'} />
+          {statusWords(record)}
+        </span>
+        {runFacts(record).map((fact) => (
+          <span key={fact} class="run-fact">
+            {fact}
+          </span>
+        ))}
+      </div>
+    );
+  }
+  if (state === 'ended') {
+    return (
+      <div class="run-state">
+        <span class="run-status run-failed">
+          <Icon name="error" />
+          {t('Not run')}
+        </span>
+      </div>
+    );
+  }
+  const words = stopping ? t('Stopping') : state === 'running' ? t('Running') : (wait?.message ?? t('Starting'));
+  return (
+    <div class="run-state">
+      <span class="run-status">
+        <Icon name="loading" spin />
+        {words}
+      </span>
+      {wait?.fraction != null && <span class="run-fact">{`${Math.round(wait.fraction * 100)} %`}</span>}
+      <Elapsed since={current.since} />
+    </div>
+  );
+}
+
+/** Seconds since the program began; said from the first on, so that a quick one does not flicker. */
+function Elapsed({ since }: { since: number }) {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  const seconds = Math.floor((now - since) / 1000);
+  return seconds < 1 ? null : <span class="run-fact">{t('{0} s', seconds)}</span>;
+}
+
+function Tools({ current, place, program }: ReceiptProps) {
+  const { record, output } = current;
+  const open = isOpen(current);
+  const [copied, setCopied] = useState(false);
+  useEffect(() => {
+    if (!copied) return;
+    const timer = setTimeout(() => setCopied(false), 1_500);
+    return () => clearTimeout(timer);
+  }, [copied]);
+  const copy = async () => {
+    await transport.editor({ action: 'copy', text: await copyText(current, place) });
+    setCopied(true);
+  };
+  return (
+    <div class="run-tools">
+      {program && record && isMendable(record) && (
+        <button
+          type="button"
+          class="button button-secondary button-small"
+          onClick={() => sendText(fixMessage(program.name, program.code(), place.stdin.peek(), record, output))}
+        >
+          {t('Fix This')}
+        </button>
+      )}
+      {output.chars > 0 && (
+        <IconButton icon={copied ? 'check' : 'copy'} label={t('Copy Output')} onClick={() => void attempt(copy)} />
+      )}
+      {/* One button, so that the keyboard's place is not lost when the program ends. */}
+      {(open || program) && (
+        <IconButton
+          icon={open ? 'debug-stop' : 'debug-restart'}
+          label={open ? t('Stop the Program') : t('Run Again')}
+          aria-disabled={open && current.stopping}
+          onClick={() => {
+            if (open) stopRun(place);
+            else if (program) void runAgain(place, program.language, program.code());
+          }}
+        />
+      )}
+    </div>
+  );
+}
+
+/** All of the output, from the server where the page does not have all of it. */
+async function copyText({ output, record }: Run, place: RunPlace): Promise<string> {
+  const whole = output.skipped === 0 && !(record?.truncated.stdout || record?.truncated.stderr);
+  const pieces = whole || !record ? [...output.head, ...output.tail] : await wholeOutput(place);
+  return pieces.map(({ text }) => text).join('');
+}
+
+/** Nearer than this to its end, in pixels, the output follows what comes. */
+const nearEnd = 24;
+
+function OutputView({ output, live }: { output: Output; live: boolean }) {
+  const box = useRef<HTMLPreElement>(null);
+  const follows = useRef(true);
+  useLayoutEffect(() => {
+    if (box.current && follows.current && live) box.current.scrollTop = box.current.scrollHeight;
+  }, [output, live]);
+  const onScroll = () => {
+    const element = box.current;
+    if (element) follows.current = element.scrollHeight - element.clientHeight - element.scrollTop <= nearEnd;
+  };
+  return (
+    <>
+      {/* biome-ignore lint/a11y/useSemanticElements: a fieldset is for controls */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling area has to be reachable by keyboard */}
+      <pre class="run-output" ref={box} onScroll={onScroll} tabIndex={0} role="group" aria-label={t('Output')}>
+        {output.head.map((piece) => (
+          <Part key={piece.key} piece={piece} />
+        ))}
+        {output.skipped > 0 && <span class="run-gap">{`\n${gapWords(output.skipped)}\n`}</span>}
+        {output.tail.map((piece) => (
+          <Part key={piece.key} piece={piece} />
+        ))}
+      </pre>
+    </>
+  );
+}
+
+const Part = memo(({ piece }: { piece: Piece }) => (
+  <span class={piece.stream === 'stderr' ? 'run-stderr' : undefined}>{piece.text}</span>
+));

@@ -1,0 +1,118 @@
+import type { ExecutionRecord } from '@devlm/protocol/execution.ts';
+import { bytes } from '../format.ts';
+import { t } from '../l10n.ts';
+import { type Output, outputText } from './run-output.ts';
+
+/** Most of a program's output that is sent to be mended by, in UTF-16 code units. */
+const sentChars = 8_000;
+
+/** What became of a run, in words. Exit 0 says no more than that. */
+export function statusWords({ status, exitCode, signal, limits }: ExecutionRecord): string {
+  switch (status) {
+    case 'ok':
+      return t('Exit {0}', 0);
+    case 'failed':
+      if (exitCode === null) return signal === null ? t('Failed') : t('Ended by {0}', signal);
+      return signal === null ? t('Exit {0}', exitCode) : t('Exit {0} ({1})', exitCode, signal);
+    case 'timeout':
+      return t('Timed out after {0} s', limits.wallMs / 1000);
+    case 'out-of-memory':
+      return t('Out of memory ({0} MB)', limits.memoryMb);
+    case 'output-limit':
+      return t('Too much output');
+    case 'cancelled':
+      return t('Stopped');
+    case 'engine-error':
+      return t('Could not run');
+  }
+}
+
+/** Whether another version of the program may do better. */
+export function isMendable({ status }: ExecutionRecord): boolean {
+  return status === 'failed' || status === 'timeout' || status === 'out-of-memory' || status === 'output-limit';
+}
+
+/** Milliseconds as they are, or seconds. */
+export function runTime(ms: number): string {
+  return ms < 1000 ? t('{0} ms', Math.round(ms)) : t('{0} s', (ms / 1000).toFixed(1));
+}
+
+/** Time, memory and engine of a run that has ended. */
+export function runFacts(record: ExecutionRecord): string[] {
+  const { wallMs, peakMemoryBytes } = record;
+  if (!record.engine) return [];
+  return [runTime(wallMs), ...(peakMemoryBytes === null ? [] : [bytes(peakMemoryBytes)]), engineName(record)];
+}
+
+/** What ran it, in few words. */
+export function engineName({ engine, image }: Pick<ExecutionRecord, 'engine' | 'image'>): string {
+  if (!engine) return '';
+  const what = image?.name ?? engine.runtime;
+  return engine.kind === 'docker' ? t('Docker, {0}', what) : t('Embedded, {0}', what);
+}
+
+/** The whole receipt, a line each. */
+export function receiptDetails(record: ExecutionRecord): string[] {
+  const { command, limits, cpuMs, queuedMs, engine, image, inputHash, startedAt } = record;
+  const lines = [
+    command.join(' '),
+    t('Started: {0}', new Date(startedAt).toLocaleString()),
+    t('Waited: {0}', runTime(queuedMs)),
+    ...(cpuMs === null ? [] : [t('Processor time: {0}', runTime(cpuMs))]),
+    t('Limits: {0} MB, {1} processors, {2} s', limits.memoryMb, limits.cpus, limits.wallMs / 1000),
+    ...(engine ? [t('Runtime: {0}', engine.runtime)] : []),
+    ...(image ? [t('Image: {0}', `${image.name}@${image.digest}`)] : []),
+    t('Input: {0}', inputHash),
+  ];
+  return lines.filter((line) => line !== '');
+}
+
+/** The message that asks to mend a program that failed: what was run, its end and its output, cut to a sane length. */
+export function fixMessage(language: string, code: string, stdin: string, record: ExecutionRecord, output: Output) {
+  const first = code.split('\n').find((line) => line.trim() !== '') ?? '';
+  const text = outputText(output, gapWords).trimEnd();
+  const sections = [
+    t(
+      'I ran the {0} program that begins with {1}. Its end: {2}. Please fix it.',
+      language,
+      inline(first),
+      ending(record),
+    ),
+    stdin === '' ? '' : `${t('Its input:')}\n\n${fenced(middleCut(stdin, sentChars / 4))}`,
+    text === '' ? t('It printed nothing.') : `${t('Its output:')}\n\n${fenced(middleCut(text, sentChars))}`,
+  ];
+  return sections.filter((section) => section !== '').join('\n\n');
+}
+
+function ending(record: ExecutionRecord): string {
+  const words = statusWords(record);
+  return record.message === null ? words : `${words} (${record.message.replace(/[.\s]+$/, '')})`;
+}
+
+/** What stands in the place of output that is left out. */
+export function gapWords(chars: number): string {
+  return t('[{0} characters are left out]', chars.toLocaleString());
+}
+
+/** The beginning and the end of a long text: what went wrong is mostly at the end. */
+function middleCut(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const head = Math.floor(most / 4);
+  return `${text.slice(0, head)}\n${gapWords(text.length - most)}\n${text.slice(head - most)}`;
+}
+
+/** Code in a sentence, with more backticks around it than are in it. */
+function inline(line: string): string {
+  const marks = marksAround(line.trim().slice(0, 120), 1);
+  return `${marks}${line.trim().slice(0, 120)}${marks}`;
+}
+
+function fenced(text: string): string {
+  const marks = marksAround(text, 3);
+  return `${marks}text\n${text}\n${marks}`;
+}
+
+function marksAround(text: string, least: number): string {
+  const longest = (text.match(/`+/g) ?? []).reduce((most, marks) => Math.max(most, marks.length), least - 1);
+  return '`'.repeat(longest + 1);
+}

@@ -1,0 +1,108 @@
+import type { BlockState } from '@devlm/protocol/reducer.ts';
+import { t } from '../l10n.ts';
+import { type Fields, partialFields } from './partial-json.ts';
+import { oneLine } from './shown-text.ts';
+
+/** What a call does, in a line. Values come from the model: they are plain text. */
+export interface ToolWords {
+  readonly verb: string;
+  /** What it is done to; may be empty while the input arrives. */
+  readonly about: string;
+  /** `about` is code or a path rather than words. */
+  readonly code?: boolean;
+  readonly note?: string;
+}
+
+const aboutChars = 200;
+
+/** The fields of a call's input as far as they are there. */
+export function inputFields(block: BlockState): Fields {
+  const known = read.get(block);
+  if (known) return known;
+  const fields = partialFields(block.text);
+  read.set(block, fields);
+  return fields;
+}
+/** A block never changes; another state of it is another object. */
+const read = new WeakMap<BlockState, Fields>();
+
+/** What a tool call does in a few words of the person's language; an unknown tool goes by its name. */
+export function toolWords(block: BlockState): ToolWords {
+  const name = block.tool?.name ?? '';
+  const fields = inputFields(block);
+  const words = Object.hasOwn(known, name) ? known[name]?.(fields) : undefined;
+  return words ?? { verb: name === '' ? t('Tool') : oneLine(name, 80), about: firstText(fields) };
+}
+
+const known: Readonly<Record<string, (fields: Fields) => ToolWords>> = {
+  file_read: (fields) => ({ verb: t('Read'), ...path(fields), note: lines(fields) }),
+  file_write: (fields) => ({ verb: t('Write'), ...path(fields) }),
+  file_edit: (fields) => ({ verb: t('Edit'), ...path(fields) }),
+  apply_patch: (fields) => ({ verb: t('Edit'), about: patched(fields.get('patch')), code: true }),
+  file_list: (fields) => ({ verb: t('List files'), ...path(fields) }),
+  file_search: (fields) => ({
+    verb: t('Search files for'),
+    about: text(fields, 'pattern', 'query', 'regex'),
+    code: true,
+    note: text(fields, 'path', 'include') && t('in {0}', text(fields, 'path', 'include')),
+  }),
+  symbol_search: (fields) => ({ verb: t('Find symbol'), about: text(fields, 'query', 'name', 'symbol'), code: true }),
+  diagnostics: (fields) => ({ verb: t('Check problems'), ...path(fields) }),
+  run_code: (fields) => ({
+    verb: t('Run'),
+    about: text(fields, 'language'),
+    note: program(fields.get('command')) || text(fields, 'entry'),
+  }),
+  run_command: (fields) => ({ verb: t('Run'), about: text(fields, 'command'), code: true }),
+  web_search: (fields) => ({ verb: t('Search the web for'), about: text(fields, 'query') }),
+  web_fetch: (fields) => ({ verb: t('Fetch'), about: text(fields, 'url') }),
+  ask_user: (fields) => ({ verb: t('Ask you'), about: text(fields, 'question') }),
+  update_plan: () => ({ verb: t('Update the plan'), about: '' }),
+};
+
+/** The first of these fields that is text, or a list of texts. */
+function text(fields: Fields, ...names: readonly string[]): string {
+  for (const name of names) {
+    const value = fields.get(name);
+    const words = Array.isArray(value) ? value.filter((part) => typeof part === 'string').join(', ') : value;
+    if (typeof words === 'string' && words !== '') return oneLine(words, aboutChars);
+  }
+  return '';
+}
+
+function path(fields: Fields): Pick<ToolWords, 'about' | 'code'> {
+  return { about: text(fields, 'path', 'paths', 'file', 'folder'), code: true };
+}
+
+function lines(fields: Fields): string | undefined {
+  const first = number(fields, 'startLine', 'start_line', 'start', 'offset', 'from');
+  const last = number(fields, 'endLine', 'end_line', 'end', 'to');
+  if (first !== undefined && last !== undefined) return t('lines {0}–{1}', first, last);
+  if (first !== undefined) return t('from line {0}', first);
+  return last === undefined ? undefined : t('lines {0}–{1}', 1, last);
+}
+
+function number(fields: Fields, ...names: readonly string[]): number | undefined {
+  const value = names.map((name) => fields.get(name)).find((found) => typeof found === 'number');
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+/** A command that is a list of words. */
+function program(words: unknown): string {
+  return Array.isArray(words) ? oneLine(words.filter((word) => typeof word === 'string').join(' '), aboutChars) : '';
+}
+
+/** The files that a patch names. */
+function patched(patch: unknown): string {
+  if (typeof patch !== 'string') return '';
+  const names = [...patch.matchAll(/(?:\*\*\* (?:Update|Add|Delete) File: |\+\+\+ (?:b\/)?)(\S+)/g)].map(
+    ([, name]) => name,
+  );
+  return oneLine([...new Set(names)].join(', '), aboutChars);
+}
+
+/** What an unknown tool is about: its first short text. */
+function firstText(fields: Fields): string {
+  for (const value of fields.values()) if (typeof value === 'string' && value !== '') return oneLine(value, aboutChars);
+  return '';
+}
