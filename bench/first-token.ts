@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Anthropic from '@anthropic-ai/sdk';
+import * as z from 'zod';
 import { any } from '../test/support/claude/scenario.ts';
 import { startClaude } from '../test/support/claude/server.ts';
 import { newConversation, Reader, TestServer } from '../test/support/server.ts';
@@ -8,10 +9,11 @@ import { printer, quantile } from './support/figures.ts';
 
 /*
  * Added latency of the whole path: from the POST of a turn to the first text event at the client,
- * over the same call made with the SDK straight to the stand-in. The two are measured in turn, one
+ * over the same call, with the same system text and tools, made with the SDK straight to the stand-in. The two are measured in turn, one
  * pair after the other, so that a drifting machine drifts for both. Usage: node bench/first-token.ts [PAIRS]
  */
 
+const Sent = z.object({ system: z.unknown(), tools: z.unknown(), max_tokens: z.number() });
 const pairs = Number(process.argv[2] ?? 300);
 const warmUp = 30;
 
@@ -22,11 +24,14 @@ const dist = new URL('../dist/server.mjs', import.meta.url).pathname;
 await using server = await TestServer.start({ claudeUrl: claude.url, bundle: dist });
 const sdk = new Anthropic({ apiKey: 'sk-test', baseURL: claude.url, maxRetries: 0 });
 
+/** What the server sends besides the messages. */
+const same: Pick<Anthropic.MessageCreateParams, 'system' | 'tools' | 'max_tokens'> = { max_tokens: 1024 };
+
 async function direct(): Promise<number> {
   const started = performance.now();
   const stream = await sdk.messages.create({
     model: 'claude-sonnet-5-5',
-    max_tokens: 1024,
+    ...same,
     stream: true,
     messages: [{ role: 'user', content: 'hello' }],
   });
@@ -53,6 +58,9 @@ async function whole(): Promise<number> {
   await reader.ended(turnId);
   return first;
 }
+
+await whole();
+Object.assign(same, Sent.parse((await claude.received(1)).body));
 
 const added: number[] = [];
 const directs: number[] = [];

@@ -63,7 +63,7 @@ test('an answer that fails says why and can be given again; a note goes along', 
     );
     await card.getByRole('button', { name: 'Deny with a Note' }).click();
     const note = card.getByRole('textbox', { name: 'What DevLM should do instead' });
-    expect(await isFocused(note)).toBe(true);
+    await expect.poll(() => isFocused(note)).toBe(true);
     await note.fill('Leave build alone');
     await note.press('Escape');
     expect(await note.count()).toBe(0);
@@ -75,7 +75,7 @@ test('an answer that fails says why and can be given again; a note goes along', 
     await card.getByRole('button', { name: 'Deny', exact: true }).click({ trial: true });
     await note.press('Enter');
     await card.getByText('Your answer was not taken: No network.').waitFor();
-    expect(await said(page)).toBe('The answer was not sent: No network.');
+    await expect.poll(() => said(page)).toBe('The answer was not sent: No network.');
     await page.evaluate(() => window.host.failures.clear());
     await note.press('Enter');
     await page.getByText('You denied it: Leave build alone').waitFor();
@@ -143,7 +143,7 @@ describe('the keyboard', () => {
       expect(await calls(page, 'asks.answer')).toEqual([]);
       // Escape leads back to the composer and stops nothing; there it stops.
       await page.keyboard.press('Escape');
-      expect(await isFocused(composer(page))).toBe(true);
+      await expect.poll(() => isFocused(composer(page))).toBe(true);
       expect(await page.getByText('Stopped').count()).toBe(0);
       await page.keyboard.press('Escape');
       await page.locator('.note', { hasText: 'Stopped' }).waitFor();
@@ -290,6 +290,6 @@ test('a card that comes out of sight moves nothing', async () => {
     await ask(page, 'Out of sight?').waitFor({ state: 'attached' });
     await page.waitForTimeout(300);
     expect(await top()).toBe(before);
-    expect(await isFocused(composer(page))).toBe(true);
+    await expect.poll(() => isFocused(composer(page))).toBe(true);
   });
 });

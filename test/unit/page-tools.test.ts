@@ -172,7 +172,7 @@ describe('changes', () => {
       const confirm = page.getByRole('group', { name: 'Restore files' });
       await confirm.getByText('3 files go back').waitFor();
       // The way out has the focus.
-      expect(await isFocused(confirm.getByRole('button', { name: 'Cancel' }))).toBe(true);
+      await expect.poll(() => isFocused(confirm.getByRole('button', { name: 'Cancel' }))).toBe(true);
       await page.keyboard.press('Escape');
       await expect.poll(() => isFocused(begin)).toBe(true);
       expect(await restores()).toEqual([]);

@@ -55,10 +55,11 @@ export class Container {
   readonly createdAt = performance.now();
   /** What stands on both outputs between the program's own output and ours. */
   readonly mark: Buffer;
-  /** Nanoseconds of processor time that its start took; null where the engine cannot tell. */
+  /** Nanoseconds of processor time that its start took; null where the engine has not told in time. */
   startCpuNs: number | null = null;
   /** Called with the program's output as it comes, then with null when the connection has ended. */
   hear: (stream: OutputStream | null, bytes: Buffer) => void = () => {};
+  #sent = false;
   readonly #owner: ContainerOwner;
   readonly #socket: Duplex;
   #closed = false;
@@ -114,7 +115,8 @@ export class Container {
         signal,
       );
       await ready;
-      container.startCpuNs = (await container.usage().catch(() => null))?.cpuNs ?? null;
+      // Older engines take most of a second over it, so nobody waits for it.
+      void container.#measureStart();
       return container;
     } catch (error) {
       if (container) container.remove();
@@ -135,6 +137,7 @@ export class Container {
 
   /** Hands over the frame and the program's own input, and ends the input. */
   send(frame: Uint8Array, input: Uint8Array): void {
+    this.#sent = true;
     this.#socket.write(frame);
     this.#socket.end(input);
   }
@@ -156,6 +159,12 @@ export class Container {
     const cpu = numberAt(stats, 'cpu_stats', 'cpu_usage', 'total_usage');
     // Zero where the runtime does not count.
     return { cpuNs: cpu || null, peakMemoryBytes: numberAt(stats, 'memory_stats', 'max_usage') || null };
+  }
+
+  async #measureStart(): Promise<void> {
+    const usage = await this.usage().catch(() => null);
+    // What was counted after the program came is its own.
+    if (usage && !this.#sent) this.startCpuNs = usage.cpuNs;
   }
 
   /** Ends everything in it. */

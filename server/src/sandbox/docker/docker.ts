@@ -157,11 +157,13 @@ export class DockerSandbox implements Sandbox {
     hear: (event: RunEvent) => void,
   ): Promise<RunResult> {
     const spec = this.#specOf(job, image);
-    const waiting = this.#pool.take(spec);
-    let container = waiting;
+    const taken = this.#pool.take(spec);
+    let container: Container | null = null;
     try {
+      container = await taken;
+      signal.throwIfAborted();
       container ??= await Container.start(this.#owner, spec, signal);
-      const engine = { ...facts, warm: waiting !== null };
+      const engine = { ...facts, warm: container === taken };
       hear({ type: 'started', engine });
       const executed = await execute(container, job, signal, hear);
       if (executed.status === 'engine-error') this.#owner.lost();

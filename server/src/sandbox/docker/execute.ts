@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import type { ExecutionStatus } from '@devlm/protocol/execution.ts';
+import { languageTable } from '../languages.ts';
 import { Output } from '../output.ts';
 import type { Job, RunEvent, RunResult } from '../sandbox.ts';
 import { EngineError } from './client.ts';
@@ -156,7 +157,9 @@ export async function execute(
     };
   }
 
+  /** The load of an interpreter is a part of it where its share is not known; that of a compiler's warm-up is not. */
   function cpuMs(ns: number | null): number | null {
+    if (container.startCpuNs === null && languageTable[job.language].warmUp !== null) return null;
     return ns === null ? null : Math.max(0, ns - (container.startCpuNs ?? 0)) / 1e6;
   }
 }

@@ -26,6 +26,8 @@ const maxBackoffMs = 60_000;
 interface Kind {
   readonly spec: ContainerSpec;
   readonly waiting: Container[];
+  /** Jobs that wait for one that is being started; null tells them that it failed. */
+  readonly claims: ((container: Container | null) => void)[];
   starting: number;
   inUse: number;
   /** The most that were in use at one time, of late. */
@@ -56,9 +58,13 @@ export class WarmPool {
     return [...this.#kinds.values()].reduce((sum, kind) => sum + kind.waiting.length, 0);
   }
 
-  /** One that waits, or null. Either way, say `release` when the job has ended. */
-  take(spec: ContainerSpec): Container | null {
-    const kind = this.#kinds.get(spec.key) ?? { spec, waiting: [], starting: 0, inUse: 0, peak: 0, uses: 0, usedAt: 0 };
+  /**
+   * One that waits; else the next of those that are being started, which is sooner there than another
+   * would be; else null. In any case, say `release` when the job has ended.
+   */
+  take(spec: ContainerSpec): Container | Promise<Container | null> | null {
+    const fresh: Kind = { spec, waiting: [], claims: [], starting: 0, inUse: 0, peak: 0, uses: 0, usedAt: 0 };
+    const kind = this.#kinds.get(spec.key) ?? fresh;
     this.#kinds.delete(spec.key);
     this.#kinds.set(spec.key, kind);
     const now = performance.now();
@@ -72,7 +78,10 @@ export class WarmPool {
       if (!container.closed) return container;
       container.remove();
     }
-    return null;
+    if (kind.starting <= kind.claims.length) return null;
+    const { promise, resolve } = Promise.withResolvers<Container | null>();
+    kind.claims.push(resolve);
+    return promise;
   }
 
   release(spec: ContainerSpec): void {
@@ -152,6 +161,8 @@ export class WarmPool {
         this.#failures = 0;
         this.#notBefore = 0;
         if (this.#closed || this.#kinds.get(kind.spec.key) !== kind) return container.remove();
+        const claim = kind.claims.shift();
+        if (claim) return claim(container);
         kind.waiting.push(container);
         container.hear = (stream) => {
           // It died while it waited, or said something: in neither case is it good for a program.
@@ -167,6 +178,8 @@ export class WarmPool {
     };
     const started = start().finally(() => {
       kind.starting--;
+      // It failed, or the pool closes: whoever counted on it starts one of their own.
+      while (kind.claims.length > kind.starting) kind.claims.shift()?.(null);
       this.#starts.delete(started);
       this.#fill();
     });
