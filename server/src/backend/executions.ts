@@ -12,7 +12,7 @@ import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Logger } from 'pino';
 import type { SandboxChoice } from '../sandbox/choice.ts';
-import { commandOf, type LimitCaps, type PreparedJob, prepareJob } from '../sandbox/job.ts';
+import { type LimitCaps, type PreparedJob, prepareJob, unrun } from '../sandbox/job.ts';
 import type { FairQueue } from '../sandbox/queue.ts';
 import type { RunResult } from '../sandbox/sandbox.ts';
 import type { Store } from '../storage/store.ts';
@@ -268,26 +268,9 @@ export class LiveExecution {
       origin: this.origin,
       reusedFrom: null,
     };
-    if (result) return { ...base, ...result, artifacts: [...result.artifacts], command: [...result.command] };
-    return {
-      ...base,
-      status: this.signal.aborted ? 'cancelled' : 'engine-error',
-      exitCode: null,
-      signal: null,
-      message: this.message,
-      command: commandOf(job),
-      stdout: '',
-      stderr: '',
-      order: [],
-      truncated: { stdout: false, stderr: false },
-      artifacts: [],
-      artifactsTruncated: false,
-      wallMs: 0,
-      cpuMs: null,
-      peakMemoryBytes: null,
-      engine: null,
-      image: null,
-    };
+    const status = this.signal.aborted ? 'cancelled' : 'engine-error';
+    const ran = result ?? { ...unrun(job), status, message: this.message, engine: null };
+    return { ...base, ...ran, artifacts: [...ran.artifacts], command: [...ran.command] };
   }
 
   #finish(): void {

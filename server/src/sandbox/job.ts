@@ -10,7 +10,7 @@ import type {
 import { limits as bounds } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { languageTable } from './languages.ts';
-import type { Job, JobFile, JobRun } from './sandbox.ts';
+import type { Job, JobFile, JobRun, RunResult } from './sandbox.ts';
 
 /** What a run may ask for at most. */
 export type LimitCaps = Pick<ExecutionLimits, 'memoryMb' | 'cpus' | 'wallMs'>;
@@ -57,6 +57,25 @@ export function prepareJob(request: ExecutionRequest, caps: LimitCaps): Prepared
 export function commandOf(job: Job): string[] {
   if (job.run.kind === 'command') return [...job.run.command];
   return [...languageTable[job.language].command(job.run.entry, job.run.args)];
+}
+
+/** What a record says of a job that never ran, besides its status, its message and who should have run it. */
+export function unrun(job: Job): Omit<RunResult, 'status' | 'message' | 'engine'> {
+  return {
+    command: commandOf(job),
+    exitCode: null,
+    signal: null,
+    stdout: '',
+    stderr: '',
+    order: [],
+    truncated: { stdout: false, stderr: false },
+    artifacts: [],
+    artifactsTruncated: false,
+    wallMs: 0,
+    cpuMs: null,
+    peakMemoryBytes: null,
+    image: null,
+  };
 }
 
 function readFiles(request: ExecutionRequest, usual: string): Map<string, Buffer> {

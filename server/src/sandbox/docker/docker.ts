@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type ExecutionEngine, type Language, languages } from '@devlm/protocol/execution.ts';
 import type { Logger } from 'pino';
-import { commandOf } from '../job.ts';
+import { commandOf, unrun } from '../job.ts';
 import type { EngineStatus, Job, RunEvent, RunResult, Sandbox } from '../sandbox.ts';
 import { EngineClient, EngineError } from './client.ts';
 import { Container, type ContainerOwner, type ContainerSpec, removalsEnd } from './container.ts';
@@ -227,23 +227,7 @@ function unstarted(
   message: string | null,
   facts: Pick<RunResult, 'engine' | 'image'>,
 ): RunResult {
-  return {
-    ...facts,
-    status,
-    message,
-    command: commandOf(job),
-    exitCode: null,
-    signal: null,
-    stdout: '',
-    stderr: '',
-    order: [],
-    truncated: { stdout: false, stderr: false },
-    artifacts: [],
-    artifactsTruncated: false,
-    wallMs: 0,
-    cpuMs: null,
-    peakMemoryBytes: null,
-  };
+  return { ...unrun(job), ...facts, status, message };
 }
 
 function messageOf(error: unknown): string {
