@@ -1,5 +1,5 @@
 import type { ServerState } from '@devlm/protocol/page.ts';
-import type { ServerInfo } from '@devlm/protocol/routes.ts';
+import type { ServerInfo } from '@devlm/protocol/views.ts';
 import * as vscode from 'vscode';
 import { App } from './app.ts';
 

@@ -4,7 +4,7 @@ import { ExecutionEvent, ExecutionRequest } from './execution.ts';
 import { BlobHash, Id } from './ids.ts';
 import { limits } from './limits.ts';
 import { Problem } from './problem.ts';
-import { ServerNotice, UsageTotal } from './routes.ts';
+import { ServerNotice, UsageTotal } from './views.ts';
 
 /*
  * Messages between the chat page and the extension. The page never speaks HTTP: it calls the

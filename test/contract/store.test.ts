@@ -1,5 +1,5 @@
 import { Event } from '@devlm/protocol/events.ts';
-import { ConversationSummary } from '@devlm/protocol/routes.ts';
+import { ConversationSummary } from '@devlm/protocol/views.ts';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../server/src/storage/store.ts';

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ToolCallState, ToolResult, TurnState } from '@devlm/protocol/reducer.ts';
 import { answerText } from '@devlm/protocol/reducer.ts';
+import type { ToolCallState, ToolResult, TurnState } from '@devlm/protocol/state.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { toolUse } from '../support/claude/answer.ts';

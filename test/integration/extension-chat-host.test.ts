@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ServerInfo } from '@devlm/protocol/routes.ts';
+import { ServerInfo } from '@devlm/protocol/views.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isAlive, readDiscovery } from '../../extension/src/server/discovery.ts';
 import { ChatWindow } from '../support/chat-window.ts';

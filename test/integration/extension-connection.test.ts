@@ -1,7 +1,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ServerState } from '@devlm/protocol/page.ts';
-import { protocolVersion, ServerInfo } from '@devlm/protocol/routes.ts';
+import { protocolVersion } from '@devlm/protocol/routes.ts';
+import { ServerInfo } from '@devlm/protocol/views.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ConnectionOptions, type Credential, ServerConnection } from '../../extension/src/server/connection.ts';
 import type { FoundServer } from '../../extension/src/server/discovery.ts';

@@ -1,5 +1,5 @@
 import type { EditorHello, EditorRequest } from '@devlm/protocol/editor.ts';
-import type { TurnState } from '@devlm/protocol/reducer.ts';
+import type { TurnState } from '@devlm/protocol/state.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Backoff } from '../../extension/src/server/backoff.ts';
 import { ServerConnection } from '../../extension/src/server/connection.ts';

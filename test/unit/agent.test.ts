@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventBody } from '@devlm/protocol/events.ts';
-import type { BlockState, StepState, TurnState } from '@devlm/protocol/reducer.ts';
+import type { BlockState, StepState, TurnState } from '@devlm/protocol/state.ts';
 import { describe, expect, it } from 'vitest';
 import { EventWriter } from '../../server/src/agent/event-writer.ts';
 import { parseInput, textOf, toMessages } from '../../server/src/agent/prompt.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { StepState, TurnState } from '../../protocol/src/reducer.ts';
+import type { StepState, TurnState } from '../../protocol/src/state.ts';
 import type { FileChange, PlanItem } from '../../protocol/src/tools.ts';
 import { partialFields } from '../../webview-ui/src/state/partial-json.ts';
 import { oneLine, printed, shown, shownStrictly } from '../../webview-ui/src/state/shown-text.ts';

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Discovery, discoveryFile } from '@devlm/protocol/discovery.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import type { ServerInfo } from '@devlm/protocol/routes.ts';
+import type { ServerInfo } from '@devlm/protocol/views.ts';
 import type { Endpoint } from './client.ts';
 import { Client } from './client.ts';
 import type { Problems } from './problems.ts';

@@ -1,7 +1,8 @@
 import { ReceivedEvent } from '@devlm/protocol/events.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import { routes, ServerNotice } from '@devlm/protocol/routes.ts';
+import { routes } from '@devlm/protocol/routes.ts';
+import { ServerNotice } from '@devlm/protocol/views.ts';
 import type { EventSourceMessage } from 'eventsource-parser';
 import { createParser } from 'eventsource-parser';
 import { Backoff } from './backoff.ts';

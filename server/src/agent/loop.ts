@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventBody, Usage } from '@devlm/protocol/events.ts';
 import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
-import type { TurnState } from '@devlm/protocol/reducer.ts';
+import type { TurnState } from '@devlm/protocol/state.ts';
 import type { Tool } from '../actions/tool.ts';
 import type { Model } from '../llm/model.ts';
 import { isPassing, modelProblem } from '../llm/problems.ts';

@@ -1,6 +1,6 @@
 import type { Attachment } from '@devlm/protocol/events.ts';
 import type { ImageMediaType } from '@devlm/protocol/ids.ts';
-import type { StepState, ToolResult, TurnState } from '@devlm/protocol/reducer.ts';
+import type { StepState, ToolResult, TurnState } from '@devlm/protocol/state.ts';
 import type * as z from 'zod';
 import type { RuleFile } from '../actions/rules.ts';
 import type { ModelContent, ModelMessage } from '../llm/model.ts';

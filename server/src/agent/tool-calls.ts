@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { BlockState, StepState, TurnState } from '@devlm/protocol/reducer.ts';
+import type { BlockState, StepState, TurnState } from '@devlm/protocol/state.ts';
 import type { Ask } from '@devlm/protocol/tools.ts';
 import { failed, type Tool, type ToolContext, type ToolOutcome } from '../actions/tool.ts';
 import { parseInput } from './prompt.ts';

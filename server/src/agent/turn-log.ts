@@ -1,12 +1,6 @@
 import type { Event, EventBody } from '@devlm/protocol/events.ts';
-import {
-  addTurns,
-  applyEvent,
-  type ConversationState,
-  emptyConversation,
-  shownPath,
-  type TurnState,
-} from '@devlm/protocol/reducer.ts';
+import { addTurns, applyEvent, emptyConversation, shownPath } from '@devlm/protocol/reducer.ts';
+import type { ConversationState, TurnState } from '@devlm/protocol/state.ts';
 import type { EventLog } from '../storage/event-log.ts';
 import type { Store } from '../storage/store.ts';
 import { EventWriter } from './event-writer.ts';

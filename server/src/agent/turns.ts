@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventBody, TurnOutcome } from '@devlm/protocol/events.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
-import type { TurnState } from '@devlm/protocol/reducer.ts';
+import type { TurnState } from '@devlm/protocol/state.ts';
 import type { Logger } from 'pino';
 import type { Provider } from '../llm/provider.ts';
 import type { EventLog } from '../storage/event-log.ts';

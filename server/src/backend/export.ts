@@ -1,4 +1,5 @@
-import { answerText, type TurnState, turnUsage } from '@devlm/protocol/reducer.ts';
+import { answerText, turnUsage } from '@devlm/protocol/reducer.ts';
+import type { TurnState } from '@devlm/protocol/state.ts';
 
 /** A conversation's shown branch as Markdown that reads well outside DevLM. */
 export function toMarkdown(title: string, turns: readonly TurnState[]): string {

@@ -1,6 +1,6 @@
 import { EventEmitter, on } from 'node:events';
 import type { Event } from '@devlm/protocol/events.ts';
-import type { ServerInfo, ServerNotice } from '@devlm/protocol/routes.ts';
+import type { ServerInfo, ServerNotice } from '@devlm/protocol/views.ts';
 import type { Logger } from 'pino';
 import type { EventLog } from '../storage/event-log.ts';
 import type { Store } from '../storage/store.ts';

@@ -1,6 +1,6 @@
 import type { EditorChange } from '@devlm/protocol/editor.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import type { TurnState } from '@devlm/protocol/reducer.ts';
+import type { TurnState } from '@devlm/protocol/state.ts';
 import type { FileChange } from '@devlm/protocol/tools.ts';
 import type { Workspace } from '../actions/workspace.ts';
 

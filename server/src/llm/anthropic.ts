@@ -1,5 +1,5 @@
 import Anthropic from '@anthropic-ai/sdk';
-import type { ModelInfo } from '@devlm/protocol/routes.ts';
+import type { ModelInfo } from '@devlm/protocol/views.ts';
 import { hostOf, toProblem } from './anthropic-problems.ts';
 import { translate } from './anthropic-stream.ts';
 import type { Model, ModelContent, ModelEvent, ModelMessage, ModelRequest } from './model.ts';

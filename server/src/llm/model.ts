@@ -1,6 +1,6 @@
 import type { BlockKind, Citation, Usage } from '@devlm/protocol/events.ts';
 import type { ImageMediaType } from '@devlm/protocol/ids.ts';
-import type { ModelInfo } from '@devlm/protocol/routes.ts';
+import type { ModelInfo } from '@devlm/protocol/views.ts';
 import type * as z from 'zod';
 
 /** One piece of a message, in a shape that no provider owns. */

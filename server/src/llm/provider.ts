@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Usage } from '@devlm/protocol/events.ts';
-import type { ModelInfo } from '@devlm/protocol/routes.ts';
+import type { ModelInfo } from '@devlm/protocol/views.ts';
 import type { Config } from '../config.ts';
 import { AnthropicModel } from './anthropic.ts';
 import type { Model } from './model.ts';

@@ -1,5 +1,5 @@
 import { Id } from '@devlm/protocol/ids.ts';
-import type { ConversationSummary } from '@devlm/protocol/routes.ts';
+import type { ConversationSummary } from '@devlm/protocol/views.ts';
 import * as z from 'zod';
 import { badCursor } from './problems.ts';
 import { toSummary } from './rows.ts';

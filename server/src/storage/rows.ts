@@ -1,6 +1,6 @@
 import type { Event, EventBody } from '@devlm/protocol/events.ts';
 import { Id } from '@devlm/protocol/ids.ts';
-import type { ConversationSummary } from '@devlm/protocol/routes.ts';
+import type { ConversationSummary } from '@devlm/protocol/views.ts';
 import type { Selectable } from 'kysely';
 import { storeDamaged } from './problems.ts';
 import type { ConversationTable, EventTable, TurnTable, Tx } from './schema.ts';

@@ -4,7 +4,7 @@ import type { Event } from '@devlm/protocol/events.ts';
 import type { ExecutionRecord, Snippet } from '@devlm/protocol/execution.ts';
 import { BlobHash, Id } from '@devlm/protocol/ids.ts';
 import { joinDeltas } from '@devlm/protocol/reducer.ts';
-import type { ConversationSummary, UsageTotal } from '@devlm/protocol/routes.ts';
+import type { ConversationSummary, UsageTotal } from '@devlm/protocol/views.ts';
 import { sql } from 'kysely';
 import { listConversations } from './conversation-list.ts';
 import * as executions from './executions.ts';

@@ -1,7 +1,7 @@
 import type { Event, EventBody } from '@devlm/protocol/events.ts';
 import type { ExecutionRecord, Snippet } from '@devlm/protocol/execution.ts';
-import type { TurnRecord } from '@devlm/protocol/reducer.ts';
-import type { ConversationSummary, UsageTotal } from '@devlm/protocol/routes.ts';
+import type { TurnRecord } from '@devlm/protocol/state.ts';
+import type { ConversationSummary, UsageTotal } from '@devlm/protocol/views.ts';
 
 /** A turn as the store projects it from the events, in the same transaction as the append. */
 export interface TurnRow {

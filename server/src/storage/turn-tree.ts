@@ -1,4 +1,4 @@
-import type { TurnRecord } from '@devlm/protocol/reducer.ts';
+import type { TurnRecord } from '@devlm/protocol/state.ts';
 import { type Expression, type SqlBool, sql } from 'kysely';
 import { notFound } from './problems.ts';
 import { chunks, eventsOfTurns, isId } from './rows.ts';

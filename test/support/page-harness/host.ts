@@ -3,8 +3,8 @@ import type { Event, EventBody } from '../../../protocol/src/events.ts';
 import type { HostToPage, PageToHost } from '../../../protocol/src/page.ts';
 import type { Problem } from '../../../protocol/src/problem.ts';
 import { joinDeltas } from '../../../protocol/src/reducer.ts';
-import type { ConversationSummary } from '../../../protocol/src/routes.ts';
 import { AskAnswer } from '../../../protocol/src/tools.ts';
+import type { ConversationSummary } from '../../../protocol/src/views.ts';
 import { PageSandbox } from './sandbox.ts';
 
 /*

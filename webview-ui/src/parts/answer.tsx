@@ -1,4 +1,5 @@
-import { answerText, type StepState, type TurnState, turnUsage } from '@devlm/protocol/reducer.ts';
+import { answerText, turnUsage } from '@devlm/protocol/reducer.ts';
+import type { StepState, TurnState } from '@devlm/protocol/state.ts';
 import { useEffect, useState } from 'preact/hooks';
 import { dollars, tokens } from '../format.ts';
 import { t } from '../l10n.ts';

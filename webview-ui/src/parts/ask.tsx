@@ -1,4 +1,4 @@
-import type { ToolCallState } from '@devlm/protocol/reducer.ts';
+import type { ToolCallState } from '@devlm/protocol/state.ts';
 import type { Ask } from '@devlm/protocol/tools.ts';
 import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { t } from '../l10n.ts';

@@ -1,5 +1,5 @@
 import type { Problem } from '@devlm/protocol/problem.ts';
-import type { TurnState } from '@devlm/protocol/reducer.ts';
+import type { TurnState } from '@devlm/protocol/state.ts';
 import type { FileChange } from '@devlm/protocol/tools.ts';
 import { useRef, useState } from 'preact/hooks';
 import { t } from '../l10n.ts';

@@ -1,4 +1,4 @@
-import type { ConversationSummary } from '@devlm/protocol/routes.ts';
+import type { ConversationSummary } from '@devlm/protocol/views.ts';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { dayName, dollars, timeAgo } from '../format.ts';
 import { t } from '../l10n.ts';

@@ -1,4 +1,4 @@
-import type { BlockState, RetryState, StepState, ToolCallState } from '@devlm/protocol/reducer.ts';
+import type { BlockState, RetryState, StepState, ToolCallState } from '@devlm/protocol/state.ts';
 import { useEffect, useState } from 'preact/hooks';
 import { t } from '../l10n.ts';
 import { Markdown } from '../markdown/markdown.tsx';

@@ -1,4 +1,4 @@
-import type { BlockState } from '@devlm/protocol/reducer.ts';
+import type { BlockState } from '@devlm/protocol/state.ts';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { duration } from '../format.ts';
 import { t } from '../l10n.ts';

@@ -1,4 +1,4 @@
-import type { BlockState, ToolCallState, ToolResult } from '@devlm/protocol/reducer.ts';
+import type { BlockState, ToolCallState, ToolResult } from '@devlm/protocol/state.ts';
 import { useEffect, useId, useMemo, useRef, useState } from 'preact/hooks';
 import { t } from '../l10n.ts';
 import { isUnfolded, setUnfolded } from '../state/folds.ts';

@@ -1,4 +1,4 @@
-import type { BlockState, TurnState } from '@devlm/protocol/reducer.ts';
+import type { BlockState, TurnState } from '@devlm/protocol/state.ts';
 import { useSignal } from '@preact/signals';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../l10n.ts';

@@ -1,4 +1,4 @@
-import type { TurnState } from '@devlm/protocol/reducer.ts';
+import type { TurnState } from '@devlm/protocol/state.ts';
 import { signal } from '@preact/signals';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { t } from '../l10n.ts';

@@ -1,7 +1,7 @@
 import type { NewAttachment } from '@devlm/protocol/events.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import type { OutgoingMessage } from '@devlm/protocol/page.ts';
-import type { TurnState } from '@devlm/protocol/reducer.ts';
+import type { TurnState } from '@devlm/protocol/state.ts';
 import { computed, signal } from '@preact/signals';
 import { newId } from '../ids.ts';
 import { t } from '../l10n.ts';

@@ -1,4 +1,4 @@
-import type { ConversationState } from '@devlm/protocol/reducer.ts';
+import type { ConversationState } from '@devlm/protocol/state.ts';
 import { t } from '../l10n.ts';
 import { announcement } from './app.ts';
 

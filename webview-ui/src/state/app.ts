@@ -1,5 +1,5 @@
 import type { PageSettings, ServerState } from '@devlm/protocol/page.ts';
-import type { ModelInfo } from '@devlm/protocol/routes.ts';
+import type { ModelInfo } from '@devlm/protocol/views.ts';
 import { computed, signal } from '@preact/signals';
 import { problemOf, transport } from '../transport.ts';
 

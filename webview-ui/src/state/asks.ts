@@ -1,5 +1,5 @@
 import type { Problem } from '@devlm/protocol/problem.ts';
-import type { TurnState } from '@devlm/protocol/reducer.ts';
+import type { TurnState } from '@devlm/protocol/state.ts';
 import type { Ask, AskAnswer } from '@devlm/protocol/tools.ts';
 import { computed, effect, type Signal, signal } from '@preact/signals';
 import { t } from '../l10n.ts';

@@ -1,17 +1,9 @@
 import type { ReceivedEvent } from '@devlm/protocol/events.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import type { Problem } from '@devlm/protocol/problem.ts';
-import {
-  addTurns,
-  applyEvent,
-  type ConversationState,
-  dropTurns,
-  emptyConversation,
-  shownPath,
-  type TurnRecord,
-  type TurnState,
-} from '@devlm/protocol/reducer.ts';
-import type { ConversationSummary } from '@devlm/protocol/routes.ts';
+import { addTurns, applyEvent, dropTurns, emptyConversation, shownPath } from '@devlm/protocol/reducer.ts';
+import type { ConversationState, TurnRecord, TurnState } from '@devlm/protocol/state.ts';
+import type { ConversationSummary } from '@devlm/protocol/views.ts';
 import { batch, computed, signal } from '@preact/signals';
 import { problemOf, transport } from '../transport.ts';
 import { announceTurns } from './announce.ts';

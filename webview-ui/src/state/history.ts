@@ -1,4 +1,4 @@
-import type { ConversationSummary } from '@devlm/protocol/routes.ts';
+import type { ConversationSummary } from '@devlm/protocol/views.ts';
 import { signal } from '@preact/signals';
 import { t } from '../l10n.ts';
 import { problemOf, transport } from '../transport.ts';

@@ -1,4 +1,4 @@
-import type { BlockState } from '@devlm/protocol/reducer.ts';
+import type { BlockState } from '@devlm/protocol/state.ts';
 
 /** JSON longer than this is shown as it came. */
 const readableChars = 200_000;

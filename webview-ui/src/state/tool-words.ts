@@ -1,4 +1,4 @@
-import type { BlockState } from '@devlm/protocol/reducer.ts';
+import type { BlockState } from '@devlm/protocol/state.ts';
 import { t } from '../l10n.ts';
 import { type Fields, partialFields } from './partial-json.ts';
 import { oneLine } from './shown-text.ts';

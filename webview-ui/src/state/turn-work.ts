@@ -1,4 +1,4 @@
-import type { StepState, ToolCallState, ToolResult, TurnState } from '@devlm/protocol/reducer.ts';
+import type { StepState, ToolCallState, ToolResult, TurnState } from '@devlm/protocol/state.ts';
 import type { FileChange, PlanItem } from '@devlm/protocol/tools.ts';
 
 /*
