@@ -6,6 +6,7 @@ import { protocolVersion } from '@devlm/protocol/routes.ts';
 import type { ServerInfo } from '@devlm/protocol/views.ts';
 import type { Logger } from 'pino';
 import { Editors } from './actions/editors.ts';
+import { dialPublic } from './actions/web/dial.ts';
 import { Turns } from './agent/turns.ts';
 import { examine, type Finding } from './backend/doctor.ts';
 import { Executions } from './backend/executions.ts';
@@ -149,6 +150,7 @@ function openSandboxes(config: Config, logger: Logger, serverId: () => string): 
       images: config.sandboxImages,
       serverId: serverId(),
       warm: { min: config.sandboxWarmMin, max: config.sandboxWarmMax },
+      dial: dialPublic,
       logger,
     });
   });

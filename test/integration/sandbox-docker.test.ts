@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ExecutionRequest } from '@devlm/protocol/execution.ts';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { dialPublic } from '../../server/src/actions/web/dial.ts';
 import { label } from '../../server/src/sandbox/docker/container.ts';
 import { createDockerSandbox, type DockerSandbox } from '../../server/src/sandbox/docker/docker.ts';
 import { prepareJob } from '../../server/src/sandbox/job.ts';
@@ -27,7 +28,7 @@ async function open(options: { host?: string; max?: number; serverId?: string } 
   const { host = engine.host, max = 2, serverId = randomUUID() } = options;
   const warm = { min: 0, max };
   const logger = pino({ level: process.env['DEVLM_TEST_LOG'] ?? 'silent' });
-  const sandbox = createDockerSandbox({ host, images: { python: image }, serverId, warm, logger });
+  const sandbox = createDockerSandbox({ host, images: { python: image }, serverId, warm, dial: dialPublic, logger });
   await sandbox.prepare();
   return { sandbox, serverId, [Symbol.asyncDispose]: () => sandbox.close() };
 }

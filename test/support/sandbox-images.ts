@@ -28,7 +28,7 @@ interface Recipe {
 
 const recipes = {
   python: {
-    packages: ['python3', 'python3-pytest'],
+    packages: ['python3', 'python3-pytest', 'perl-base'],
     busybox: true,
     async finish(folder) {
       // Needs root; without it the interpreter only starts more slowly.
@@ -37,12 +37,12 @@ const recipes = {
     },
   },
   node: {
-    packages: ['libstdc++6'],
+    packages: ['libstdc++6', 'perl-base'],
     busybox: true,
     finish: (folder) => cp(join(root, 'node_modules/node/bin/node'), join(folder, 'usr/bin/node')),
   },
-  ruby: { packages: ['ruby', 'ruby-minitest'], busybox: true },
-  go: { packages: ['golang-go'], busybox: true },
+  ruby: { packages: ['ruby', 'ruby-minitest', 'perl-base'], busybox: true },
+  go: { packages: ['golang-go', 'perl-base'], busybox: true },
   bash: { packages: ['bash', 'dash', 'coreutils', 'tar', 'findutils', 'grep', 'sed'], busybox: false },
   c: {
     packages: ['tcc', 'libc6-dev'],
@@ -73,7 +73,7 @@ const leftOut = [
 const withoutFiles = /^(dpkg|debconf|perl-base|openssl|ca-certificates|rake)_/;
 
 const commands =
-  'sh ls cat sleep timeout head tail env echo id mount wget nc ps kill dd mkdir rm stat tar cp mv ln mkfifo mknod dirname basename chmod chown touch find grep sed awk wc sort tr true false seq yes nohup setsid ping nslookup df mktemp readlink od printf test umount unshare ulimit which xargs'.split(
+  'sh ls cat sleep timeout head tail env echo id mount wget nc ps kill dd mkdir rm stat tar cp mv ln mkfifo mknod dirname basename chmod chown touch find grep sed awk wc sort tr true false seq yes nohup setsid ping nslookup df mktemp readlink od printf test umount unshare ulimit which xargs sha256sum comm'.split(
     ' ',
   );
 
@@ -152,7 +152,8 @@ async function build(name: string, recipe: Recipe, temporary: string): Promise<v
   for (const path of ['bin', 'sbin', 'lib', 'lib64']) await symlink(`usr/${path}`, join(folder, path));
   const exclude = leftOut.map((pattern) => `'--exclude=${pattern}'`).join(' ');
   for (const file of await readdir(debs)) {
-    if (!file.endsWith('.deb') || withoutFiles.test(file)) continue;
+    const wanted = recipe.packages.some((own) => file.startsWith(`${own}_`));
+    if (!file.endsWith('.deb') || (withoutFiles.test(file) && !wanted)) continue;
     const unpack = `dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" --keep-directory-symlink ${exclude}`;
     await mustRun('bash', ['-o', 'pipefail', '-c', unpack, 'unpack', join(debs, file), folder]);
   }

@@ -7,7 +7,9 @@ import { pino } from 'pino';
 import { expect } from 'vitest';
 import type * as z from 'zod';
 import { onPath } from '../../scripts/machine.ts';
+import { dialPublic } from '../../server/src/actions/web/dial.ts';
 import { createDockerSandbox } from '../../server/src/sandbox/docker/docker.ts';
+import type { Dial } from '../../server/src/sandbox/docker/proxy.ts';
 import { createEmbeddedSandbox } from '../../server/src/sandbox/embedded/embedded.ts';
 import { prepareJob } from '../../server/src/sandbox/job.ts';
 import type { RunEvent, RunResult, Sandbox } from '../../server/src/sandbox/sandbox.ts';
@@ -29,17 +31,23 @@ export interface OpenSandbox extends AsyncDisposable {
   leftovers(): Promise<string[]>;
 }
 
+interface OpenOptions {
+  /** A Docker engine that no other test uses. */
+  readonly own?: boolean;
+  /** How programs reach the hosts that they name. Default: as on a server. */
+  readonly dial?: Dial;
+}
+
 /**
  * Opens a sandbox with its engine.
  * @param languages that it has to have images of
- * @param options.own a Docker engine that no other test uses
  */
 export async function openSandbox(
   kind: SandboxKind,
   languages: readonly Language[],
-  options: { own?: boolean } = {},
+  options: OpenOptions = {},
 ): Promise<OpenSandbox> {
-  return kind === 'embedded' ? openEmbedded() : openDocker(kind, languages, options.own ?? false);
+  return kind === 'embedded' ? openEmbedded() : openDocker(kind, languages, options);
 }
 
 async function openEmbedded(): Promise<OpenSandbox> {
@@ -73,9 +81,9 @@ const logger = pino({ level: process.env['DEVLM_TEST_LOG'] ?? 'silent' });
 async function openDocker(
   kind: 'docker' | 'gvisor',
   languages: readonly Language[],
-  own: boolean,
+  options: OpenOptions,
 ): Promise<OpenSandbox> {
-  const mine = own && (await givenEngine()) === null ? await startDockerEngine() : null;
+  const mine = options.own && (await givenEngine()) === null ? await startDockerEngine() : null;
   const engine = mine ?? (await dockerEngine());
   const images = mine ? await importImages(mine.host, languages) : (await dockerEngine(languages)).images;
   const runtime = kind === 'gvisor' ? 'runsc' : undefined;
@@ -85,6 +93,7 @@ async function openDocker(
     images,
     serverId: randomUUID(),
     warm: { min: 0, max: 2 },
+    dial: options.dial ?? dialPublic,
     logger,
   });
   await sandbox.prepare();

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { ExecutionLimits, Language, OutputStream } from '@devlm/protocol/execution.ts';
+import type Docker from 'dockerode';
 import type { ContainerCreateOptions } from 'dockerode';
 import { languageTable } from '../languages.ts';
 import { node } from './boot/node.ts';
@@ -167,6 +168,26 @@ export class Container {
     if (usage && !this.#sent) this.startCpuNs = usage.cpuNs;
   }
 
+  /**
+   * Starts a second program in it, without a terminal. Its output comes in frames: see `demultiplex`.
+   * @throws EngineError
+   */
+  exec(command: readonly string[], signal: AbortSignal): Promise<Duplex> {
+    const ask = async (docker: Docker, abortSignal: AbortSignal) => {
+      const exec = await docker.getContainer(this.id).exec({
+        Cmd: [...command],
+        // Else Perl would tell that an image has no locales.
+        Env: ['LC_ALL=C'],
+        AttachStdin: true,
+        AttachStdout: true,
+        AttachStderr: true,
+        abortSignal,
+      });
+      return await exec.start({ hijack: true, stdin: true, abortSignal });
+    };
+    return this.#owner.client.call('starting a program in a container', apiTimeoutMs, ask, signal);
+  }
+
   /** Ends everything in it. */
   async kill(): Promise<void> {
     await this.#owner.client.call('ending a container', 5_000, (docker, abortSignal) =>
@@ -319,7 +340,7 @@ function statsOptions(abortSignal: AbortSignal): { stream: false; abortSignal: A
 }
 
 /** Frames of eight bytes of header, the stream in the first and the length in the last four, then the bytes. */
-function demultiplex(socket: Duplex, hear: (stream: OutputStream, bytes: Buffer) => void): void {
+export function demultiplex(socket: Duplex, hear: (stream: OutputStream, bytes: Buffer) => void): void {
   let header = Buffer.alloc(0);
   let left = 0;
   let stream: OutputStream = 'stdout';

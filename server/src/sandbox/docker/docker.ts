@@ -7,7 +7,9 @@ import { EngineClient, EngineError } from './client.ts';
 import { Container, type ContainerOwner, type ContainerSpec, removalsEnd } from './container.ts';
 import { execute } from './execute.ts';
 import { type ImageFacts, Images } from './images.ts';
+import { openNetwork, proxyEnv } from './network.ts';
 import { WarmPool } from './pool.ts';
+import type { Dial } from './proxy.ts';
 import { sweep } from './sweep.ts';
 
 export interface DockerSandboxOptions {
@@ -23,6 +25,8 @@ export interface DockerSandboxOptions {
   readonly serverId: string;
   /** Containers that wait for a program, for each kind in use. */
   readonly warm: { readonly min: number; readonly max: number };
+  /** How runs that name hosts reach them. */
+  readonly dial: Dial;
   readonly logger: Logger;
 }
 
@@ -128,10 +132,6 @@ export class DockerSandbox implements Sandbox {
       networkCut: true,
     };
     const nothing = { engine: { ...engine, warm: false }, image: null };
-    if (job.allowedHosts.length > 0) {
-      const message = 'Programs cannot be given a list of hosts yet. Run it without network.';
-      return unstarted(job, 'engine-error', message, nothing);
-    }
     let image: ImageFacts | null = null;
     try {
       signal.throwIfAborted();
@@ -159,16 +159,19 @@ export class DockerSandbox implements Sandbox {
     const spec = this.#specOf(job, image);
     const taken = this.#pool.take(spec);
     let container: Container | null = null;
+    const ended = new AbortController();
     try {
       container = await taken;
       signal.throwIfAborted();
       container ??= await Container.start(this.#owner, spec, signal);
+      if (job.allowedHosts.length > 0) await openNetwork(container, job, this.#options.dial, ended.signal);
       const engine = { ...facts, warm: container === taken };
       hear({ type: 'started', engine });
-      const executed = await execute(container, job, signal, hear);
+      const executed = await execute(container, withProxy(job), signal, hear);
       if (executed.status === 'engine-error') this.#owner.lost();
       return { ...executed, command: commandOf(job), engine, image };
     } finally {
+      ended.abort(new Error('The run has ended.'));
       container?.remove();
       this.#pool.release(spec);
       void this.#sweep();
@@ -219,6 +222,10 @@ export class DockerSandbox implements Sandbox {
       });
     await this.#sweeping;
   }
+}
+
+function withProxy(job: Job): Job {
+  return job.allowedHosts.length === 0 ? job : { ...job, env: { ...proxyEnv(), ...job.env } };
 }
 
 function unstarted(

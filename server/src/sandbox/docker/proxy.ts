@@ -1,0 +1,96 @@
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { pipeline } from 'node:stream';
+
+/**
+ * Opens a connection to a host of the public network.
+ * @throws Error, also where the host's address is not a public one
+ */
+export type Dial = (host: string, port: number, signal: AbortSignal) => Promise<Socket>;
+
+/** How long a connection may be silent, milliseconds. */
+const idleMs = 30_000;
+const hopByHop = /^(connection|proxy-.*|keep-alive|te|trailer|transfer-encoding|upgrade)$/i;
+
+/** Whether a host is on a list: `example.org`, `*.example.org` for what is below it, each with `:port` or for 80 and 443. */
+export function allows(hosts: readonly string[], host: string, port: number): boolean {
+  const name = host.toLowerCase().replace(/\.$/, '');
+  return hosts.some((entry) => {
+    const [, wanted = '', only] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? [];
+    if (only === undefined ? port !== 80 && port !== 443 : port !== Number(only)) return false;
+    return wanted.startsWith('*.') ? name.endsWith(wanted.slice(1)) && name.length >= wanted.length : name === wanted;
+  });
+}
+
+/** An HTTP proxy for one run. It reaches the hosts on the list and no other; connections are handed to it by `emit`. */
+export function createProxy(hosts: readonly string[], dial: Dial, signal: AbortSignal): Server {
+  const reach = async (host: string, port: number): Promise<Socket> => {
+    const socket = await dial(host, port, signal);
+    const end = () => socket.destroy();
+    signal.addEventListener('abort', end, { once: true });
+    socket.once('close', () => signal.removeEventListener('abort', end));
+    socket.setTimeout(idleMs, end);
+    if (signal.aborted) end();
+    return socket;
+  };
+
+  const forward = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const url = URL.canParse(incoming.url ?? '') ? new URL(incoming.url ?? '') : null;
+    if (url?.protocol !== 'http:') return refuse(response, 400, 'This is a proxy: it wants a whole http: address.');
+    const port = Number(url.port || 80);
+    if (!allows(hosts, url.hostname, port)) return refuse(response, 403, notAllowed(url.hostname, port));
+    try {
+      const socket = await reach(url.hostname, port);
+      const headers = Object.entries(incoming.headers).filter(([name]) => !hopByHop.test(name));
+      const outgoing = request({
+        createConnection: () => socket,
+        method: incoming.method,
+        path: `${url.pathname}${url.search}`,
+        headers: { ...Object.fromEntries(headers), host: url.host, connection: 'close' },
+        signal,
+      });
+      outgoing.once('response', (answer) => {
+        const kept = Object.entries(answer.headers).filter(([name]) => !hopByHop.test(name));
+        response.writeHead(answer.statusCode ?? 502, Object.fromEntries(kept));
+        pipeline(answer, response, () => {});
+      });
+      outgoing.once('error', () => response.destroy());
+      pipeline(incoming, outgoing, () => {});
+    } catch (error) {
+      refuse(response, 502, `${url.hostname} cannot be reached: ${reason(error)}`);
+    }
+  };
+
+  const connect = async (incoming: IncomingMessage, client: Duplex, head: Buffer): Promise<void> => {
+    const [, host = '', digits] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(incoming.url ?? '') ?? [];
+    const port = Number(digits);
+    const answer = (line: string, text: string) =>
+      client.end(`HTTP/1.1 ${line}\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n${text}\n`);
+    if (!host || !allows(hosts, host, port)) return void answer('403 Forbidden', notAllowed(host, port));
+    try {
+      const socket = await reach(host, port);
+      client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      if (head.length > 0) socket.write(head);
+      pipeline(client, socket, () => socket.destroy());
+      pipeline(socket, client, () => client.destroy());
+    } catch (error) {
+      answer('502 Bad Gateway', `${host} cannot be reached: ${reason(error)}`);
+    }
+  };
+
+  const server = createServer({ headersTimeout: idleMs, requestTimeout: 0, maxHeaderSize: 32_768 });
+  server.on('request', (incoming, response) => void forward(incoming, response));
+  server.on('connect', (incoming, client, head) => void connect(incoming, client, head));
+  return server;
+}
+
+function refuse(response: ServerResponse, status: number, text: string): void {
+  if (response.headersSent) return void response.destroy();
+  response.writeHead(status, { 'content-type': 'text/plain', connection: 'close' });
+  response.end(`${text}\n`);
+}
+
+const notAllowed = (host: string, port: number) =>
+  `${host}:${port} is not on the list of hosts that this run may reach.`;
+const reason = (error: unknown) => (error instanceof Error ? error.message : 'unknown error');
