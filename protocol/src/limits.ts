@@ -5,6 +5,8 @@
 export const limits = {
   /** Largest request body the gateway reads. The largest image is 5 MB in base64. */
   requestBodyBytes: 8 * 1024 * 1024,
+  /** Largest body of a call of the Messages API: as much as the API itself takes. */
+  messagesBodyBytes: 32 * 1024 * 1024,
   /** Longest text of one message, in UTF-16 code units. */
   messageChars: 400_000,
   /** Most attachments on one message. */

@@ -3,11 +3,12 @@ import { exitCodes, logsFolder } from '@devlm/protocol/discovery.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { protocolVersion } from '@devlm/protocol/routes.ts';
 import { type Config, helpText, readConfig } from './config.ts';
-import { claimDataDir, createContext, diagnose } from './context.ts';
+import { type Context, claimDataDir, createContext, diagnose } from './context.ts';
 import { exitWhenIdle, newSecret, publishDiscovery } from './embedded.ts';
 import { createApp, createHttpServer } from './gateway/app.ts';
 import { loopbackGuard } from './gateway/guard.ts';
 import { createHandlers } from './gateway/handlers.ts';
+import { type MessagesCall, messagesEndpoint } from './gateway/messages.ts';
 import { toProblem } from './gateway/problems.ts';
 import { createLogger } from './logging.ts';
 import { version } from './version.ts';
@@ -35,14 +36,21 @@ async function serve(config: Config): Promise<void> {
     () => context.notices.watchers > 0 || context.turns.busy > 0 || context.executions.busy > 0,
     () => stop.resolve('idle'),
   );
-  const app = createApp({
-    handlers: createHandlers(context, () => stop.resolve('replaced')),
+  const edge = {
     guard: loopbackGuard(secret, () => port),
     logger,
     onRequest: () => idle.touch(),
     closing: closing.signal,
+  };
+  const app = createApp({ ...edge, handlers: createHandlers(context, () => stop.resolve('replaced')) });
+  const { provider } = context;
+  const messages = messagesEndpoint({
+    ...edge,
+    upstream: () => provider.upstream(),
+    idleMs: config.streamIdleMs,
+    onCall: (call) => void noteCall(context, call),
   });
-  const server = createHttpServer(app);
+  const server = createHttpServer(app, messages);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(config.port, error)));
     server.listen(config.port, '127.0.0.1', resolve);
@@ -86,6 +94,17 @@ async function serve(config: Config): Promise<void> {
   server.close();
   // Streams end with the signal; what is left after a moment is not waited for.
   setTimeout(() => server.closeAllConnections(), 500).unref();
+}
+
+/** A call of a client of the Messages endpoint, in the ledger and in every window's sum of the day. */
+async function noteCall({ store, provider, notices, logger }: Context, call: MessagesCall): Promise<void> {
+  const costUsd = call.model === null ? null : provider.costOf(call.model, call.usage);
+  try {
+    await store.addCall({ ...call, at: Date.now(), conversationId: null, purpose: 'api', costUsd });
+    notices.usageChanged();
+  } catch (error) {
+    logger.error({ err: error }, 'a call could not be noted');
+  }
 }
 
 function cannotListen(port: number, error: NodeJS.ErrnoException): ProblemError {

@@ -31,7 +31,7 @@ export class Notices {
     log.onAppend((conversationId, events) => {
       if (this.#watchers === 0) return;
       if (events.some((event) => listed.has(event.type))) this.conversationChanged(conversationId);
-      if (events.some((event) => priced.has(event.type))) this.#tell(this.#usage());
+      if (events.some((event) => priced.has(event.type))) this.usageChanged();
     });
   }
 
@@ -52,6 +52,11 @@ export class Notices {
         return { type: 'conversation.changed', conversation };
       }),
     );
+  }
+
+  /** What was spent today is another sum now. */
+  usageChanged(): void {
+    if (this.#watchers > 0) this.#tell(this.#usage());
   }
 
   async *subscribe(info: () => ServerInfo, signal: AbortSignal): AsyncGenerator<{ data: ServerNotice }[]> {

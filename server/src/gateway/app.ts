@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
@@ -14,6 +14,8 @@ import express, { type Express, type Request, type RequestHandler, type Response
 import type { Logger } from 'pino';
 import type * as z from 'zod';
 import { readJson } from './body.ts';
+import type { Guard } from './guard.ts';
+import { messagesPrefix } from './messages.ts';
 import { httpProblem, sendProblem, toProblem } from './problems.ts';
 import { type StreamMessage, sendStream } from './sse.ts';
 
@@ -42,7 +44,7 @@ export type Handlers = {
 
 export interface AppOptions {
   readonly handlers: Handlers;
-  readonly guard: RequestHandler;
+  readonly guard: Guard;
   readonly logger: Logger;
   /** Called with each authenticated request; what keeps an embedded server alive. */
   readonly onRequest: () => void;
@@ -61,7 +63,10 @@ export function createApp({ handlers, guard, logger, onRequest, closing }: AppOp
     response.setHeader('Cache-Control', 'no-store');
     next();
   });
-  app.use(guard);
+  app.use((request, _response, next) => {
+    guard(request);
+    next();
+  });
   app.get(['/healthz', '/readyz'], (_request, response) => void response.json({ status: 'ok' }));
   app.use((_request, _response, next) => {
     onRequest();
@@ -102,11 +107,12 @@ export function createApp({ handlers, guard, logger, onRequest, closing }: AppOp
   return app;
 }
 
-/** An HTTP server around the app that answers malformed requests with a problem, too. */
-export function createHttpServer(app: Express): Server {
+/** An HTTP server around the two that answers malformed requests with a problem, too. */
+export function createHttpServer(app: Express, messages: RequestListener): Server {
   const server = createServer(
     { headersTimeout: 10_000, requestTimeout: 60_000, keepAliveTimeout: 65_000, maxHeaderSize: 16_384, noDelay: true },
-    app,
+    (request, response) =>
+      request.url?.startsWith(messagesPrefix) ? messages(request, response) : app(request, response),
   );
   server.maxConnections = 512;
   const receiving = new WeakSet<Socket>();

@@ -1,6 +1,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Request, RequestHandler } from 'express';
+import type { IncomingMessage } from 'node:http';
 import { httpProblem } from './problems.ts';
+
+/**
+ * Lets a request through, or throws.
+ * @throws ProblemError `forbidden_host`, `forbidden_origin`, `unauthorized`
+ */
+export type Guard = (request: IncomingMessage) => void;
 
 /**
  * A web page in the person's browser can send requests to loopback. It cannot know the secret, it
@@ -10,22 +16,29 @@ import { httpProblem } from './problems.ts';
  * @param secret of this launch, shared through the discovery file
  * @param port the server listens on
  */
-export function loopbackGuard(secret: string, port: () => number): RequestHandler {
-  const expected = digest(`Bearer ${secret}`);
-  return (request, _response, next) => {
+export function loopbackGuard(secret: string, port: () => number): Guard {
+  const expected = digest(secret);
+  return (request) => {
     if (!isLoopbackHost(request, port()))
       throw httpProblem('forbidden_host', 'This server answers to loopback addresses only.');
     if (request.headers.origin !== undefined)
       throw httpProblem('forbidden_origin', 'Web pages may not call this server.');
-    if (request.path === '/healthz' || request.path === '/readyz') return next();
+    const path = (request.url ?? '').split('?', 1)[0];
+    if (path === '/healthz' || path === '/readyz') return;
     // Digests have one length, which timingSafeEqual needs and which hides the secret's own.
-    if (!timingSafeEqual(digest(request.headers.authorization ?? ''), expected))
+    if (!timingSafeEqual(digest(secretOf(request)), expected))
       throw httpProblem('unauthorized', 'The secret is missing or wrong. It is in server.json of the data folder.');
-    next();
   };
 }
 
-function isLoopbackHost(request: Request, port: number): boolean {
+/** As clients of the Messages API send it, `x-api-key` counts where there is no `Authorization`. */
+function secretOf({ headers }: IncomingMessage): string {
+  const key = headers['x-api-key'];
+  if (headers.authorization === undefined) return typeof key === 'string' ? key : '';
+  return /^Bearer (.*)$/.exec(headers.authorization)?.[1] ?? '';
+}
+
+function isLoopbackHost(request: IncomingMessage, port: number): boolean {
   return [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`].includes(request.headers.host ?? '');
 }
 

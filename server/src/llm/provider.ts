@@ -12,6 +12,11 @@ export interface Credential {
   readonly baseUrl: string | null;
 }
 
+export interface Upstream {
+  readonly apiKey: string;
+  readonly baseUrl: string;
+}
+
 /** Taken when the model list cannot be read: the middle of the range, as of October 2026. */
 const fallbackModel = 'claude-sonnet-5-5';
 /** New models appear while a server runs. */
@@ -77,16 +82,23 @@ export class Provider {
     waiting.abort();
   }
 
-  /** @throws ProblemError `missing_key` */
-  model(): Model {
+  /**
+   * Where calls go, and with which key.
+   * @throws ProblemError `missing_key`, `bad_key`
+   */
+  upstream(): Upstream {
     if (this.key === 'missing') throw modelProblem('missing_key', 'Add a Claude API key to send messages.');
     const apiKey = this.#apiKey() || 'none';
     // Anything else cannot stand in a header, and would fail as if the network had.
     if (!/^[\x21-\x7e]+$/.test(apiKey))
       throw modelProblem('bad_key', 'The API key has a character that no key has. Copy it again, and set it.');
+    return { apiKey, baseUrl: this.baseUrl };
+  }
+
+  /** @throws ProblemError `missing_key`, `bad_key` */
+  model(): Model {
     this.#model ??= new AnthropicModel({
-      apiKey,
-      baseUrl: this.baseUrl,
+      ...this.upstream(),
       streamIdleMs: this.#config.streamIdleMs,
       maxOutputTokens: this.#config.maxOutputTokens,
     });

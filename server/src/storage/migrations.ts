@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { initial } from './migrations/0001-initial.ts';
 import { executions } from './migrations/0002-executions.ts';
+import { ledger } from './migrations/0003-ledger.ts';
 import { storeNewer } from './problems.ts';
 import type { Db, SchemaVersionTable, Tx } from './schema.ts';
 import type { Store } from './store.ts';
@@ -20,7 +21,7 @@ export interface Migration {
 }
 
 /** Forward only, in order. */
-export const migrations: readonly Migration[] = [initial, executions];
+export const migrations: readonly Migration[] = [initial, executions, ledger];
 
 export interface MigrateOptions {
   readonly kind: Store['kind'];

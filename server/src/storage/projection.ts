@@ -2,6 +2,7 @@ import type { Event, Usage } from '@devlm/protocol/events.ts';
 import { addTurns, answerText, emptyConversation, joinDeltas } from '@devlm/protocol/reducer.ts';
 import type { FileChange } from '@devlm/protocol/tools.ts';
 import type { UpdateObject } from 'kysely';
+import { writeCall } from './ledger.ts';
 import { conflict, notFound } from './problems.ts';
 import { chunks, eventsOfTurns } from './rows.ts';
 import type { Database, EventTable, SearchTextTable, TurnTable, Tx } from './schema.ts';
@@ -215,18 +216,16 @@ function spentIn(body: NewEvent): { usage: Usage; costUsd: number | null } | nul
 async function writeUsage(tx: Tx, conversationId: string, { at, body }: Draft): Promise<void> {
   const spent = spentIn(body);
   if (!spent) return;
-  await tx
-    .insertInto('usage')
-    .values({
-      conversation_id: conversationId,
-      at,
-      input_tokens: spent.usage.inputTokens,
-      output_tokens: spent.usage.outputTokens,
-      cache_read_tokens: spent.usage.cacheReadTokens,
-      cache_write_tokens: spent.usage.cacheWriteTokens,
-      cost_usd: spent.costUsd,
-    })
-    .execute();
+  await writeCall(tx, {
+    at,
+    conversationId,
+    purpose: 'chat',
+    model: 'model' in body && typeof body.model === 'string' ? body.model : null,
+    ...spent,
+    latencyMs: null,
+    firstTokenMs: null,
+    outcome: body.type === 'step.abandoned' ? 'cut' : 'answered',
+  });
 }
 
 /** What an event refers to that has to be kept as long as its conversation. */

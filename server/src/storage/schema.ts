@@ -59,17 +59,23 @@ export interface BlobUseTable {
   hash: string;
 }
 
-/** What was spent. Outlives its conversation. */
-export interface UsageTable {
+/** What was spent, call by call. Outlives its conversation. */
+export interface LedgerTable {
   id: Generated<number>;
-  conversation_id: string;
+  /** Milliseconds since 1970. */
   at: number;
+  conversation_id: string | null;
+  purpose: string;
+  model: string | null;
   input_tokens: number;
   output_tokens: number;
   cache_read_tokens: number;
   cache_write_tokens: number;
   /** Null when the model's price is not known. */
   cost_usd: number | null;
+  latency_ms: number | null;
+  first_token_ms: number | null;
+  outcome: string;
 }
 
 /** What a search can find. Each dialect keeps an index of the words beside it. */
@@ -121,7 +127,7 @@ export interface Database {
   events: EventTable;
   blobs: BlobTable;
   blob_uses: BlobUseTable;
-  usage: UsageTable;
+  ledger: LedgerTable;
   search_texts: SearchTextTable;
   code_snippets: CodeSnippetTable;
   execution_results: ExecutionResultTable;

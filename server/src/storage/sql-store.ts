@@ -8,6 +8,7 @@ import type { ConversationSummary, UsageTotal } from '@devlm/protocol/views.ts';
 import { sql } from 'kysely';
 import { listConversations } from './conversation-list.ts';
 import * as executions from './executions.ts';
+import { type LedgerCall, usageSince, writeCall } from './ledger.ts';
 import { conflict, notFound } from './problems.ts';
 import { addSearchText, type Draft, writeEvents } from './projection.ts';
 import { eventsOfTurns, isId, toEvent, toSummary, toTurnRow } from './rows.ts';
@@ -235,25 +236,12 @@ export class SqlStore implements Store {
     return this.#write((tx) => executions.purgeExecutions(tx, before));
   }
 
+  addCall(call: LedgerCall): Promise<void> {
+    return this.#write((tx) => writeCall(tx, call));
+  }
+
   usageSince(since: Date): Promise<UsageTotal> {
-    return this.#run((db) =>
-      db
-        .selectFrom('usage')
-        .select((eb) => {
-          const sum = (column: 'input_tokens' | 'output_tokens' | 'cache_read_tokens' | 'cache_write_tokens') =>
-            eb.fn.coalesce(eb.fn.sum<number>(column), eb.lit(0));
-          return [
-            sum('input_tokens').as('inputTokens'),
-            sum('output_tokens').as('outputTokens'),
-            sum('cache_read_tokens').as('cacheReadTokens'),
-            sum('cache_write_tokens').as('cacheWriteTokens'),
-            eb.fn.coalesce(eb.fn.sum<number>('cost_usd'), eb.lit(0)).as('costUsd'),
-            sql<number>`count(*) - count(cost_usd)`.as('unpricedSteps'),
-          ];
-        })
-        .where('at', '>=', since.getTime())
-        .executeTakeFirstOrThrow(),
-    );
+    return this.#run((db) => usageSince(db, since));
   }
 
   maintain(): Promise<void> {

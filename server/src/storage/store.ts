@@ -2,6 +2,7 @@ import type { Event, EventBody } from '@devlm/protocol/events.ts';
 import type { ExecutionRecord, Snippet } from '@devlm/protocol/execution.ts';
 import type { TurnRecord } from '@devlm/protocol/state.ts';
 import type { ConversationSummary, UsageTotal } from '@devlm/protocol/views.ts';
+import type { LedgerCall } from './ledger.ts';
 
 /** A turn as the store projects it from the events, in the same transaction as the append. */
 export interface TurnRow {
@@ -98,7 +99,9 @@ export interface Store {
   /** Removes records that ended before the time, and programs that no record speaks of. Answers how many records. */
   purgeExecutions(before: Date): Promise<number>;
 
-  /** Sum of all `step.ended` since the time, and of `step.abandoned` that cost something. Copies made by `branch` are left out. */
+  /** Notes a call of a model that is no step of a turn; those are noted with their events. */
+  addCall(call: LedgerCall): Promise<void>;
+  /** Sum of all calls since the time, those of abandoned steps too. Copies made by `branch` are left out. */
   usageSince(since: Date): Promise<UsageTotal>;
 
   /** Daily upkeep; safe to call at any time. */
