@@ -12,6 +12,7 @@ import {
 } from './execution.ts';
 import { BlobHash, Id } from './ids.ts';
 import { limits } from './limits.ts';
+import { NewToken, TokenInfo } from './tokens.ts';
 import { AskAnswer } from './tools.ts';
 import {
   ConversationSnapshot,
@@ -299,6 +300,25 @@ export const routes = {
     params: turn,
     response: z.object({ paths: z.array(z.string()) }),
     page: true,
+  },
+  /** The token is in this answer and never again. */
+  'tokens.create': {
+    method: 'POST',
+    path: '/admin/tokens',
+    body: NewToken,
+    response: z.object({ token: z.string(), info: TokenInfo }),
+  },
+  'tokens.list': {
+    method: 'GET',
+    path: '/admin/tokens',
+    response: z.object({ items: z.array(TokenInfo) }),
+  },
+  /** Revoking again changes nothing. */
+  'tokens.revoke': {
+    method: 'DELETE',
+    path: '/admin/tokens/:tokenId',
+    params: z.object({ tokenId: Id }),
+    response: TokenInfo,
   },
   'blobs.get': {
     method: 'GET',

@@ -175,6 +175,7 @@ export function defaultDataDir(env: NodeJS.ProcessEnv = process.env, platform = 
 
 export const helpText = `usage: devlm serve [options]
        devlm doctor [--json] [options]
+       devlm token --help
 
 Flags count before the environment, the environment before the file <data-dir>/config.json.
 

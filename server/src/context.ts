@@ -130,7 +130,7 @@ export function claimDataDir(dataDir: string): Disposable | null {
 }
 
 /** Each store is loaded only where it is used: a person's own server never evaluates `pg`. */
-async function openStore(config: Config): Promise<Store> {
+export async function openStore(config: Config): Promise<Store> {
   if (config.databaseUrl) {
     const { openPostgres } = await import('./storage/postgres.ts');
     return openPostgres({ url: config.databaseUrl, version });

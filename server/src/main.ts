@@ -8,6 +8,9 @@ import { exitWhenIdle, newSecret, publishDiscovery } from './embedded.ts';
 import { createApp, createHttpServer } from './gateway/app.ts';
 import { loopbackGuard } from './gateway/guard.ts';
 import { createHandlers } from './gateway/handlers.ts';
+import { openKeys } from './gateway/identity/keys.ts';
+import { tokenCommand, tokenHelp } from './gateway/identity/token-command.ts';
+import { Tokens } from './gateway/identity/tokens.ts';
 import { type MessagesCall, messagesEndpoint } from './gateway/messages.ts';
 import { toProblem } from './gateway/problems.ts';
 import { createLogger } from './logging.ts';
@@ -29,6 +32,7 @@ async function serve(config: Config): Promise<void> {
   const closing = new AbortController();
   await using context = await createContext(config, logger);
 
+  const tokens = await Tokens.open(() => openKeys(config.dataDir), context.store);
   let port = 0;
   const secret = newSecret();
   using idle = exitWhenIdle(
@@ -37,12 +41,12 @@ async function serve(config: Config): Promise<void> {
     () => stop.resolve('idle'),
   );
   const edge = {
-    guard: loopbackGuard(secret, () => port),
+    guard: loopbackGuard(secret, () => port, tokens),
     logger,
     onRequest: () => idle.touch(),
     closing: closing.signal,
   };
-  const app = createApp({ ...edge, handlers: createHandlers(context, () => stop.resolve('replaced')) });
+  const app = createApp({ ...edge, handlers: createHandlers(context, tokens, () => stop.resolve('replaced')) });
   const { provider } = context;
   const messages = messagesEndpoint({
     ...edge,
@@ -120,6 +124,11 @@ function cannotListen(port: number, error: NodeJS.ErrnoException): ProblemError 
 
 async function main(): Promise<void> {
   const [command, ...args] = process.argv.slice(2);
+  if (command === 'token') {
+    if (args.includes('--help')) process.stdout.write(tokenHelp);
+    else await tokenCommand(args, (text) => process.stdout.write(text));
+    return;
+  }
   if (command === undefined || command === '--help' || command === 'help' || args.includes('--help')) {
     process.stdout.write(helpText);
     return;

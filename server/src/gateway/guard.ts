@@ -1,10 +1,15 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { Scope } from '@devlm/protocol/tokens.ts';
+import type { Tokens } from './identity/tokens.ts';
 import { httpProblem } from './problems.ts';
+
+/** Three parts of base64url, as a JWT has. */
+const looksLikeToken = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /**
  * Lets a request through, or throws.
- * @throws ProblemError `forbidden_host`, `forbidden_origin`, `unauthorized`
+ * @throws ProblemError `forbidden_host`, `forbidden_origin`, `unauthorized`, `forbidden_scope`
  */
 export type Guard = (request: IncomingMessage) => void;
 
@@ -15,24 +20,32 @@ export type Guard = (request: IncomingMessage) => void;
  *
  * @param secret of this launch, shared through the discovery file
  * @param port the server listens on
+ * @param tokens what lets programs in that are not the editor
  */
-export function loopbackGuard(secret: string, port: () => number): Guard {
+export function loopbackGuard(secret: string, port: () => number, tokens: Pick<Tokens, 'verify'>): Guard {
   const expected = digest(secret);
   return (request) => {
     if (!isLoopbackHost(request, port()))
       throw httpProblem('forbidden_host', 'This server answers to loopback addresses only.');
     if (request.headers.origin !== undefined)
       throw httpProblem('forbidden_origin', 'Web pages may not call this server.');
-    const path = (request.url ?? '').split('?', 1)[0];
+    const path = (request.url ?? '').split('?', 1)[0] ?? '';
     if (path === '/healthz' || path === '/readyz') return;
+    const credential = credentialOf(request);
     // Digests have one length, which timingSafeEqual needs and which hides the secret's own.
-    if (!timingSafeEqual(digest(secretOf(request)), expected))
+    if (timingSafeEqual(digest(credential), expected)) return;
+    if (!looksLikeToken.test(credential))
       throw httpProblem('unauthorized', 'The secret is missing or wrong. It is in server.json of the data folder.');
+    const { scopes } = tokens.verify(credential);
+    const needed = Scope.safeParse(path.split('/', 2)[1]).data;
+    if (needed === undefined) throw httpProblem('not_found', `There is no ${path.slice(0, 200)} on this server.`);
+    if (!scopes.has(needed))
+      throw httpProblem('forbidden_scope', `This token is not for /${needed}. Make another one.`);
   };
 }
 
 /** As clients of the Messages API send it, `x-api-key` counts where there is no `Authorization`. */
-function secretOf({ headers }: IncomingMessage): string {
+function credentialOf({ headers }: IncomingMessage): string {
   const key = headers['x-api-key'];
   if (headers.authorization === undefined) return typeof key === 'string' ? key : '';
   return /^Bearer (.*)$/.exec(headers.authorization)?.[1] ?? '';

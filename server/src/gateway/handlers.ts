@@ -4,11 +4,12 @@ import { type Executions, LiveExecution, replay } from '../backend/executions.ts
 import { startOfDay } from '../backend/notices.ts';
 import type { Context } from '../context.ts';
 import type { Handlers } from './app.ts';
+import type { Tokens } from './identity/tokens.ts';
 import { httpProblem } from './problems.ts';
 import type { StreamMessage } from './sse.ts';
 
 /** What each route does. `shutdown` ends this server after its answer has gone out. */
-export function createHandlers(context: Context, shutdown: () => void): Handlers {
+export function createHandlers(context: Context, tokens: Tokens, shutdown: () => void): Handlers {
   const { store, log, turns, provider, notices, executions, logger } = context;
   return {
     'server.info': async () => context.info(),
@@ -34,6 +35,9 @@ export function createHandlers(context: Context, shutdown: () => void): Handlers
       return context.info();
     },
     'usage.today': ({ query }) => store.usageSince(startOfDay(new Date(), query.offset)),
+    'tokens.create': ({ body }) => tokens.create(body),
+    'tokens.list': async () => ({ items: tokens.list() }),
+    'tokens.revoke': ({ params }) => tokens.revoke(params.tokenId),
     'models.list': async (_input, { signal }) => ({
       models: await provider.models(signal),
       default: await provider.defaultModel(signal),

@@ -5,6 +5,7 @@ const drafts = {
   not_found: { status: 404, title: 'Not found' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
   unauthorized: { status: 401, title: 'Not signed in' },
+  forbidden_scope: { status: 403, title: 'Not allowed with this token' },
   forbidden_origin: { status: 403, title: 'Origin not allowed' },
   forbidden_host: { status: 403, title: 'Host not allowed' },
   body_too_large: { status: 413, title: 'Body too large' },

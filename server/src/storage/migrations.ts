@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { initial } from './migrations/0001-initial.ts';
 import { executions } from './migrations/0002-executions.ts';
 import { ledger } from './migrations/0003-ledger.ts';
+import { tokens } from './migrations/0004-tokens.ts';
 import { storeNewer } from './problems.ts';
 import type { Db, SchemaVersionTable, Tx } from './schema.ts';
 import type { Store } from './store.ts';
@@ -21,7 +22,7 @@ export interface Migration {
 }
 
 /** Forward only, in order. */
-export const migrations: readonly Migration[] = [initial, executions, ledger];
+export const migrations: readonly Migration[] = [initial, executions, ledger, tokens];
 
 export interface MigrateOptions {
   readonly kind: Store['kind'];

@@ -78,6 +78,17 @@ export interface LedgerTable {
   outcome: string;
 }
 
+/** Tokens that were given out. */
+export interface TokenTable {
+  id: string;
+  name: string;
+  /** Names, with spaces between them. */
+  scopes: string;
+  created_at: number;
+  expires_at: number;
+  revoked_at: number | null;
+}
+
 /** What a search can find. Each dialect keeps an index of the words beside it. */
 export interface SearchTextTable {
   id: Generated<number>;
@@ -128,6 +139,7 @@ export interface Database {
   blobs: BlobTable;
   blob_uses: BlobUseTable;
   ledger: LedgerTable;
+  tokens: TokenTable;
   search_texts: SearchTextTable;
   code_snippets: CodeSnippetTable;
   execution_results: ExecutionResultTable;

@@ -4,6 +4,7 @@ import type { Event } from '@devlm/protocol/events.ts';
 import type { ExecutionRecord, Snippet } from '@devlm/protocol/execution.ts';
 import { BlobHash, Id } from '@devlm/protocol/ids.ts';
 import { joinDeltas } from '@devlm/protocol/reducer.ts';
+import type { TokenInfo } from '@devlm/protocol/tokens.ts';
 import type { ConversationSummary, UsageTotal } from '@devlm/protocol/views.ts';
 import { sql } from 'kysely';
 import { listConversations } from './conversation-list.ts';
@@ -15,6 +16,7 @@ import { eventsOfTurns, isId, toEvent, toSummary, toTurnRow } from './rows.ts';
 import type { Db, Tx } from './schema.ts';
 import type { SqlDialect } from './sql-dialect.ts';
 import type { Blob, ListOptions, NewEvent, Store, TurnRow } from './store.ts';
+import { listTokens, revokeToken, writeToken } from './tokens.ts';
 import { newestBelow, pathOf, readBranch } from './turn-tree.ts';
 
 /** The store on SQL, for both dialects. */
@@ -238,6 +240,18 @@ export class SqlStore implements Store {
 
   addCall(call: LedgerCall): Promise<void> {
     return this.#write((tx) => writeCall(tx, call));
+  }
+
+  addToken(token: TokenInfo): Promise<void> {
+    return this.#write((tx) => writeToken(tx, token));
+  }
+
+  tokens(): Promise<TokenInfo[]> {
+    return this.#run((db) => listTokens(db, this.#now()));
+  }
+
+  revokeToken(id: string): Promise<TokenInfo | null> {
+    return this.#write((tx) => revokeToken(tx, id, this.#now()));
   }
 
   usageSince(since: Date): Promise<UsageTotal> {

@@ -1,6 +1,7 @@
 import type { Event, EventBody } from '@devlm/protocol/events.ts';
 import type { ExecutionRecord, Snippet } from '@devlm/protocol/execution.ts';
 import type { TurnRecord } from '@devlm/protocol/state.ts';
+import type { TokenInfo } from '@devlm/protocol/tokens.ts';
 import type { ConversationSummary, UsageTotal } from '@devlm/protocol/views.ts';
 import type { LedgerCall } from './ledger.ts';
 
@@ -103,6 +104,12 @@ export interface Store {
   addCall(call: LedgerCall): Promise<void>;
   /** Sum of all calls since the time, those of abandoned steps too. Copies made by `branch` are left out. */
   usageSince(since: Date): Promise<UsageTotal>;
+
+  addToken(token: TokenInfo): Promise<void>;
+  /** Tokens that have not ended by themselves, revoked ones too, newest first. */
+  tokens(): Promise<TokenInfo[]>;
+  /** Null where there is no such token. Revoking again changes nothing. */
+  revokeToken(id: string): Promise<TokenInfo | null>;
 
   /** Daily upkeep; safe to call at any time. */
   maintain(): Promise<void>;
