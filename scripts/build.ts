@@ -1,14 +1,20 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type BuildOptions, type BuildResult, context, build as esbuild, type Metafile, type Plugin } from 'esbuild';
 import manifest from '../package.json' with { type: 'json' };
+import { queries } from '../server/src/actions/symbols/languages.ts';
 import { licenseProblems, notices, type ShippedPackage, shippedPackages } from './licenses.ts';
 
 export const root = resolve(import.meta.dirname, '..');
 
 /** The oldest Node that runs our code is that of the oldest supported editor (see engines.vscode). */
 const nodeTarget = 'node22';
+
+/** For libraries in CommonJS that are bundled into an ES module. */
+const requireBanner =
+  "import{createRequire as devlmRequire}from'node:module';const require=devlmRequire(import.meta.url),__dirname=import.meta.dirname,__filename=import.meta.filename;";
 
 export interface BuildSettings {
   /** For a release: small, and without source maps. */
@@ -59,15 +65,26 @@ function bundles({ minify = false, outdir = join(root, 'dist') }: BuildSettings)
         // Only called for certificates of the environment, which client.ts replaces by the configured ones.
         'split-ca': 'node:assert',
       },
-      banner: {
-        js: "import{createRequire as devlmRequire}from'node:module';const require=devlmRequire(import.meta.url),__dirname=import.meta.dirname;",
-      },
+      banner: { js: requireBanner },
     },
     {
       ...node,
       entryPoints: ['server/src/sandbox/embedded/child/main.ts'],
       outfile: join(outdir, 'sandbox-child.mjs'),
       format: 'esm',
+    },
+    {
+      ...node,
+      entryPoints: ['server/src/actions/web/reader/main.ts'],
+      outfile: join(outdir, 'page-reader.mjs'),
+      format: 'esm',
+    },
+    {
+      ...node,
+      entryPoints: ['server/src/actions/symbols/parser/main.ts'],
+      outfile: join(outdir, 'symbol-parser.mjs'),
+      format: 'esm',
+      banner: { js: requireBanner },
     },
     {
       // Not bundled: programs in QuickJS import them one by one.
@@ -113,7 +130,16 @@ export async function build(settings: BuildSettings = {}): Promise<void> {
   const packages = shippedPackages(root, results.map(metafileOf));
   const problems = licenseProblems(packages);
   if (problems.length > 0) throw new Error(problems.join('\n'));
-  await writeFile(join(outdir, 'ThirdPartyNotices.txt'), notices(packages));
+  await copyGrammars(outdir);
+  const ofGrammars = await readFile(join(root, 'scripts/grammar-notices.txt'), 'utf8');
+  await writeFile(join(outdir, 'ThirdPartyNotices.txt'), `${notices(packages)}${ofGrammars}`);
+}
+
+/** The parsers of programs, which the server loads when it needs them. */
+async function copyGrammars(outdir: string): Promise<void> {
+  const from = dirname(createRequire(import.meta.url).resolve('@vscode/tree-sitter-wasm'));
+  const files = ['tree-sitter.wasm', ...Object.keys(queries).map((grammar) => `tree-sitter-${grammar}.wasm`)];
+  for (const file of files) await cp(join(from, file), join(outdir, 'grammars', file));
 }
 
 /** Bundles a CommonJS file that runs inside the real extension host, and answers its path. */
@@ -128,6 +154,7 @@ export async function buildInHost(
     outfile,
     bundle: true,
     platform: 'node',
+    mainFields: ['module', 'main'],
     target: nodeTarget,
     format: 'cjs',
     external: ['vscode'],
@@ -141,6 +168,7 @@ export async function buildInHost(
 async function watch(): Promise<void> {
   const outdir = join(root, 'dist');
   await rm(outdir, { recursive: true, force: true });
+  await copyGrammars(outdir);
   let running = 0;
   // VS Code's background task waits for these lines (.vscode/tasks.json).
   const say: Plugin = {

@@ -17,7 +17,7 @@ const results = join(folder, 'results.json');
 try {
   await runTests({
     version: process.argv[2] ?? 'stable',
-    extensionDevelopmentPath: root,
+    extensionDevelopmentPath: [root, join(root, 'test/support/vscode/neighbour')],
     extensionTestsPath: bundle,
     launchArgs: [
       join(root, 'samples/todo'),

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { root } from './build.ts';
 import { endTree } from './run.ts';
@@ -19,6 +19,8 @@ export interface VscodeServerOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Values for the machine's settings.json. */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** Folders of other extensions, which are installed. */
+  readonly extensions?: readonly string[];
   /** Ask whether the workspace is trusted, as VS Code does; otherwise it is trusted unasked. */
   readonly askTrust?: boolean;
 }
@@ -40,6 +42,8 @@ export async function startVscodeServer(options: VscodeServerOptions): Promise<V
   const machine = join(folder, 'data/Machine');
   await mkdir(machine, { recursive: true });
   await writeFile(join(machine, 'settings.json'), JSON.stringify(options.settings ?? {}, null, 2));
+  for (const extension of options.extensions ?? [])
+    await cp(extension, join(folder, 'extensions', basename(extension)), { recursive: true });
   const token = randomBytes(24).toString('base64url');
   const tokenFile = join(folder, 'token');
   await writeFile(tokenFile, token, { mode: 0o600 });

@@ -1,14 +1,18 @@
 import { randomUUID } from 'node:crypto';
+import { Id } from '@devlm/protocol/ids.ts';
 import type { HostToPage } from '@devlm/protocol/page.ts';
+import type { Task } from '@devlm/protocol/tasks.ts';
 import * as vscode from 'vscode';
 import { ApiKey, askBaseUrl } from './api-key.ts';
 import { ChatView, viewId } from './chat/chat-view.ts';
 import type { CommandTarget } from './commands.ts';
 import { commands, keyStoredContext, pageReadyContext } from './commands.ts';
 import type { Core } from './core.ts';
+import { registerChatParts } from './lm/register.ts';
 import type { Credential } from './server/connection.ts';
 import * as settings from './settings.ts';
 import { describeState, formatCost, StatusBar } from './status-bar.ts';
+import { offeredKinds, taskActions } from './tasks/quick-fix.ts';
 
 const t = vscode.l10n.t;
 
@@ -40,6 +44,8 @@ export class App implements CommandTarget, vscode.Disposable {
         webviewOptions: { retainContextWhenHidden: false },
       }),
       ...commands.map(({ id, run }) => vscode.commands.registerCommand(id, (...args) => run(this, ...args))),
+      vscode.languages.registerCodeActionsProvider('*', taskActions, offeredKinds),
+      registerChatParts(() => this.core()),
       vscode.workspace.onDidChangeConfiguration((event) => this.#configured(event)),
       this.key.onChange(() => this.#credentialChanged('apiKey')),
     );
@@ -59,7 +65,9 @@ export class App implements CommandTarget, vscode.Disposable {
     this.loaded?.dispose();
   }
 
-  async focusChat(): Promise<void> {
+  async focusChat(conversationId?: unknown): Promise<void> {
+    const id = Id.safeParse(conversationId);
+    if (id.success) await this.#ask({ kind: 'do', what: 'openConversation', conversationId: id.data });
     await this.#ask({ kind: 'do', what: 'focusInput' });
   }
 
@@ -114,8 +122,31 @@ export class App implements CommandTarget, vscode.Disposable {
     await (await this.core()).runSelection();
   }
 
+  async runTask(task: Task, ...args: unknown[]): Promise<void> {
+    await (await this.core()).tasks.run(task, args);
+  }
+
+  async answerProposal(answer: 'accept' | 'reject' | 'retry', ...args: unknown[]): Promise<void> {
+    await this.loaded?.tasks.answer(answer, args[0]);
+  }
+
+  async decide(verdict: 'accept' | 'reject', of: 'file' | 'hunk', ...args: unknown[]): Promise<void> {
+    await this.loaded?.reviewer.decide(verdict, of, ...args);
+  }
+
+  async nextReviewedFile(...args: unknown[]): Promise<void> {
+    await this.loaded?.reviewer.next(args[0]);
+  }
+
   async showLog(): Promise<void> {
     this.log.show(true);
+  }
+
+  async stopCommands(): Promise<void> {
+    const stopped = (await this.loaded?.stopCommands()) ?? 0;
+    void vscode.window.showInformationMessage(
+      stopped === 0 ? t('No command of DevLM runs in this window.') : t('Commands that were stopped: {0}', stopped),
+    );
   }
 
   async restartServer(): Promise<void> {
@@ -175,6 +206,7 @@ export class App implements CommandTarget, vscode.Disposable {
       settings: settings.pageSettings,
       projectId: () => this.#projectId(),
       runCommand: (command) => this.runCommand(command),
+      askPage: (message) => this.#ask(message),
       onPageReady: (ready) => this.#pageReady(ready),
       log: this.log,
     });

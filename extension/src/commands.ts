@@ -3,9 +3,12 @@
  * keeps in line. No `vscode` at run time, so that the test can read the table in plain Node.
  */
 
+import type { Task } from '@devlm/protocol/tasks.ts';
+
 /** What commands can do; `App` implements it. */
 export interface CommandTarget {
-  focusChat(): Promise<void>;
+  /** @param conversationId to show there; by default the one that was shown */
+  focusChat(conversationId?: unknown): Promise<void>;
   /** For the page: it knows which conversation is shown. */
   askPage(what: 'newConversation' | 'showHistory' | 'stop' | 'exportConversation'): Promise<void>;
   setApiKey(): Promise<void>;
@@ -16,7 +19,16 @@ export interface CommandTarget {
   /** @param args what VS Code passes for a file: the one under the pointer, then all that are selected */
   attachFile(...args: unknown[]): Promise<void>;
   runSelection(): Promise<void>;
+  /** @param args what VS Code passes: what was clicked, or the place of a code action */
+  runTask(task: Task, ...args: unknown[]): Promise<void>;
+  /** What becomes of generated code that is shown in an editor, by default the active one. */
+  answerProposal(answer: 'accept' | 'reject' | 'retry', ...args: unknown[]): Promise<void>;
+  /** A decision about a change under review: of the document, by default that of the active editor. */
+  decide(verdict: 'accept' | 'reject', of: 'file' | 'hunk', ...args: unknown[]): Promise<void>;
+  nextReviewedFile(...args: unknown[]): Promise<void>;
   showLog(): Promise<void>;
+  /** Ends what runs on this machine because the agent started it in this window. */
+  stopCommands(): Promise<void>;
   restartServer(): Promise<void>;
   openWalkthrough(): Promise<void>;
   showStatus(): Promise<void>;
@@ -38,9 +50,14 @@ export interface Command {
 export const pageReadyContext = 'devlm.pageReady';
 /** True while a key is in this editor's secret storage; known once DevLM has been used. */
 export const keyStoredContext = 'devlm.keyStored';
+/** True while the active editor shows code that is neither accepted nor rejected. */
+export const proposalContext = 'devlm.proposalShown';
+
+/** The active editor shows a file whose changes are to be decided about. */
+const underReview = 'resourcePath in devlm.reviewed';
 
 export const commands: readonly Command[] = [
-  { id: 'devlm.openChat', title: 'Open Chat', icon: 'comment-discussion', run: (target) => target.focusChat() },
+  { id: 'devlm.openChat', title: 'Open Chat', icon: 'comment-discussion', run: (target, id) => target.focusChat(id) },
   { id: 'devlm.newChat', title: 'New Chat', icon: 'add', run: (target) => target.askPage('newConversation') },
   {
     id: 'devlm.showHistory',
@@ -87,7 +104,86 @@ export const commands: readonly Command[] = [
     enablement: 'editorIsOpen',
     run: (target) => target.runSelection(),
   },
+  { id: 'devlm.explain', title: 'Explain This', run: (target, ...args) => target.runTask('explain', ...args) },
+  {
+    id: 'devlm.fix',
+    title: 'Fix This',
+    enablement: 'editorIsOpen',
+    run: (target, ...args) => target.runTask('fix', ...args),
+  },
+  {
+    id: 'devlm.generate',
+    title: 'Generate Here',
+    enablement: 'editorIsOpen',
+    run: (target, ...args) => target.runTask('generate', ...args),
+  },
+  { id: 'devlm.test', title: 'Test This', run: (target, ...args) => target.runTask('test', ...args) },
+  { id: 'devlm.document', title: 'Document This', run: (target, ...args) => target.runTask('document', ...args) },
+  { id: 'devlm.review', title: 'Review This', run: (target, ...args) => target.runTask('review', ...args) },
+  {
+    id: 'devlm.commitMessage',
+    title: 'Write Commit Message',
+    icon: 'sparkle',
+    run: (target, ...args) => target.runTask('commit', ...args),
+  },
+  {
+    id: 'devlm.acceptProposal',
+    title: 'Accept Generated Code',
+    enablement: proposalContext,
+    run: (target, ...args) => target.answerProposal('accept', ...args),
+  },
+  {
+    id: 'devlm.rejectProposal',
+    title: 'Reject Generated Code',
+    enablement: proposalContext,
+    run: (target, ...args) => target.answerProposal('reject', ...args),
+  },
+  {
+    id: 'devlm.retryProposal',
+    title: 'Generate Other Code',
+    enablement: proposalContext,
+    run: (target, ...args) => target.answerProposal('retry', ...args),
+  },
+  {
+    id: 'devlm.acceptHunk',
+    title: 'Accept Change at Cursor',
+    enablement: underReview,
+    run: (target, ...args) => target.decide('accept', 'hunk', ...args),
+  },
+  {
+    id: 'devlm.rejectHunk',
+    title: 'Reject Change at Cursor',
+    enablement: underReview,
+    run: (target, ...args) => target.decide('reject', 'hunk', ...args),
+  },
+  {
+    id: 'devlm.acceptFile',
+    title: 'Accept Changes of File',
+    icon: 'check',
+    enablement: underReview,
+    run: (target, ...args) => target.decide('accept', 'file', ...args),
+  },
+  {
+    id: 'devlm.rejectFile',
+    title: 'Reject Changes of File',
+    icon: 'discard',
+    enablement: underReview,
+    run: (target, ...args) => target.decide('reject', 'file', ...args),
+  },
+  {
+    id: 'devlm.nextReviewedFile',
+    title: 'Next Changed File',
+    icon: 'arrow-right',
+    enablement: underReview,
+    run: (target, ...args) => target.nextReviewedFile(...args),
+  },
   { id: 'devlm.showLog', title: 'Show Log', icon: 'output', run: (target) => target.showLog() },
+  {
+    id: 'devlm.stopCommands',
+    title: 'Stop Background Commands',
+    icon: 'stop-circle',
+    run: (target) => target.stopCommands(),
+  },
   {
     id: 'devlm.restartServer',
     title: 'Restart Server',

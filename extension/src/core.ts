@@ -1,4 +1,4 @@
-import type { EditorAction, FilesAnswer, PageSettings, SavedView } from '@devlm/protocol/page.ts';
+import type { EditorAction, FilesAnswer, HostToPage, PageSettings, SavedView } from '@devlm/protocol/page.ts';
 import * as vscode from 'vscode';
 import { ChatHost } from './chat/chat-host.ts';
 import type { Memento } from './chat/saved-view.ts';
@@ -6,6 +6,11 @@ import { ViewStore } from './chat/saved-view.ts';
 import { runEditorAction } from './editor/actions.ts';
 import { provideStoredFiles } from './editor/diff.ts';
 import { pickFiles, readChosen, readSelection } from './editor/files.ts';
+import { TerminalOutput } from './editor/terminal-output.ts';
+import { ChatTools } from './lm/chat-tools.ts';
+import { mcpNotices } from './lm/mcp-notices.ts';
+import { Participant } from './lm/participant.ts';
+import { Reviewer } from './review/reviewer.ts';
 import { askOpenNetwork } from './sandbox/ask-open-network.ts';
 import { Consent } from './sandbox/consent.ts';
 import { SelectionRuns } from './sandbox/selection-runs.ts';
@@ -14,7 +19,11 @@ import { dataFolder } from './server/data-folder.ts';
 import { Launcher } from './server/launcher.ts';
 import type { Log, Translate } from './server/ports.ts';
 import { problemsOf } from './server/problems.ts';
+import { TaskCommands } from './tasks/task-commands.ts';
 import { lendWorkspace } from './workspace/lend.ts';
+
+/** What the page decides about changes by. */
+const reviewingRoutes: ReadonlySet<string> = new Set(['changes.review', 'changes.undo', 'files.restore']);
 
 export interface CoreOptions {
   readonly version: string;
@@ -30,6 +39,8 @@ export interface CoreOptions {
   readonly settings: () => PageSettings;
   readonly projectId: () => string | null;
   readonly runCommand: (command: Extract<EditorAction, { action: 'command' }>['command']) => Promise<void>;
+  /** Shows the chat and asks something of its page. */
+  readonly askPage: (message: Extract<HostToPage, { kind: 'do' }>) => Promise<void>;
   readonly onPageReady: (ready: boolean) => void;
   readonly log: Log;
 }
@@ -38,9 +49,17 @@ export interface CoreOptions {
 export interface Core {
   readonly connection: ServerConnection;
   readonly host: ChatHost;
+  readonly reviewer: Reviewer;
   readonly dataDir: string;
   /** Runs what is selected in the active editor, or all of it. */
   readonly runSelection: () => Promise<void>;
+  /** Ends the commands that the agent runs in this window; answers how many. */
+  readonly stopCommands: () => Promise<number>;
+  /** What answers VS Code's own chat. */
+  readonly chatTools: ChatTools;
+  readonly participant: Participant;
+  /** The commands about code. */
+  readonly tasks: TaskCommands;
   /** The settings for new chats were changed: they count from now on, over what was picked before. */
   readonly defaultsChanged: (defaults: Pick<SavedView, 'model' | 'thinking'>) => void;
   readonly files: {
@@ -66,26 +85,46 @@ export function createCore(options: CoreOptions): Core {
     problems,
   });
   const storedFiles = provideStoredFiles(connection);
+  const reviewer = new Reviewer(connection, log);
+  connection.onNotice(mcpNotices(options.projectId, log));
   const lent = lendWorkspace({ connection, projectId: options.projectId, problems, log });
   const runs = new SelectionRuns({ connection, consent, log, t });
+  const { projectId, askPage } = options;
+  const tasks = new TaskCommands({ connection, projectId, view: () => views.view, askPage, log, t });
   const saveView = (view: SavedView) => views.save(view);
+  const terminals = new TerminalOutput();
   const host = new ChatHost({
     connection,
     editor: (action, signal) =>
-      runEditorAction(action, signal, { connection, saveView, runCommand: options.runCommand }),
+      runEditorAction(action, signal, {
+        connection,
+        reviewer,
+        saveView,
+        runCommand: options.runCommand,
+        tasks,
+        terminals,
+      }),
     view: () => views.view,
     settings: options.settings,
     projectId: options.projectId,
     consent,
     strings: vscode.l10n.bundle ?? {},
     onReady: options.onPageReady,
+    onCalled: (route) => {
+      if (reviewingRoutes.has(route)) void reviewer.refresh();
+    },
     log,
     t,
   });
   return {
     connection,
     host,
+    reviewer,
     runSelection: () => runs.run(),
+    stopCommands: () => lent.stopCommands(),
+    tasks,
+    chatTools: new ChatTools({ connection, projectId, problems, t }),
+    participant: new Participant({ connection, projectId }),
     dataDir,
     defaultsChanged: (defaults) => {
       views
@@ -95,9 +134,12 @@ export function createCore(options: CoreOptions): Core {
     files: { selection: readSelection, chosen: readChosen, pick: pickFiles },
     dispose: () => {
       storedFiles.dispose();
+      reviewer.dispose();
       lent.dispose();
       host.dispose();
       runs.dispose();
+      tasks.dispose();
+      terminals.dispose();
       connection.dispose();
     },
   };

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { CommandOutput, CommandShell, CommandStart, CommandState } from './commands.ts';
 import { Id, ImageMediaType } from './ids.ts';
 import { limits } from './limits.ts';
 import { Problem } from './problem.ts';
@@ -13,6 +14,15 @@ const Path = z.string().min(1).max(4096);
 /** SHA-256 of the text's UTF-8 bytes, hex: what a file held when it was read. */
 const TextHash = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** A tool of another extension, as VS Code's `lm.tools` lists it. Unchecked text of somebody else's. */
+export const EditorTool = z.object({
+  name: z.string().min(1).max(200),
+  description: z.string().max(4000),
+  /** JSON Schema of its input. */
+  inputSchema: z.json(),
+});
+export type EditorTool = z.infer<typeof EditorTool>;
+
 /** A window that lends its workspace to the agent. */
 export const EditorHello = z.object({
   windowId: Id,
@@ -21,8 +31,25 @@ export const EditorHello = z.object({
   trusted: z.boolean(),
   /** Of its folders, as the agent names them in paths. */
   folders: z.array(z.object({ name: z.string().max(255), path: z.string().max(4096).nullable() })).max(50),
+  /** Changes need no review: they are accepted as they are made. */
+  acceptsEdits: z.boolean().optional(),
   /** Permission rules, from the user's settings and from the workspace's. Checked where they are used. */
   rules: z.object({ user: z.json(), workspace: z.json() }),
+  /** MCP servers, from the user's settings and from files of the workspace. Checked where they are used. */
+  mcp: z
+    .object({
+      user: z.json(),
+      workspace: z.json(),
+      /** What `${NAME}` stands for in them, as far as the window knows. May hold secrets. */
+      variables: z.record(z.string().max(300), z.string().max(32_768)),
+    })
+    .optional(),
+  /** Tools of other extensions that the person lets the agent use. */
+  tools: z.array(EditorTool).max(limits.lentTools).optional(),
+  /** What it runs commands with; without it, it runs none. */
+  shell: CommandShell.optional(),
+  /** How much of the project the model is shown at the beginning of a conversation. Without it: nothing. */
+  mapTokens: z.int().min(0).max(limits.mapTokens).optional(),
 });
 export type EditorHello = z.infer<typeof EditorHello>;
 
@@ -68,6 +95,19 @@ export const Diagnostic = z.object({
 });
 export type Diagnostic = z.infer<typeof Diagnostic>;
 
+/** A definition as the editor's language servers know it. */
+export const EditorSymbol = z.object({
+  name: z.string().min(1).max(500),
+  /** In the words of VS Code's `SymbolKind`, in lower case. */
+  kind: z.string().max(50),
+  /** The class or module that it is in. */
+  container: z.string().max(500).nullable(),
+  path: Path,
+  /** 1-based. */
+  line: z.int().min(1),
+});
+export type EditorSymbol = z.infer<typeof EditorSymbol>;
+
 const request = { id: Id };
 
 export const EditorRequest = z.discriminatedUnion('kind', [
@@ -93,6 +133,41 @@ export const EditorRequest = z.discriminatedUnion('kind', [
     limit: z.int().min(1).max(1000),
   }),
   z.object({ ...request, kind: z.literal('diagnostics'), paths: z.array(Path).max(200) }),
+  /** Asks the language servers for definitions in the workspace by their name. */
+  z.object({
+    ...request,
+    kind: z.literal('symbols'),
+    query: z.string().min(1).max(limits.queryChars),
+    limit: z.int().min(1).max(200),
+  }),
+  /** Calls a tool of another extension. */
+  z.object({
+    ...request,
+    kind: z.literal('tool.call'),
+    name: z.string().min(1).max(200),
+    input: z.record(z.string(), z.json()),
+  }),
+  /** Starts a command, or finds the one with this id. */
+  CommandStart.extend({ ...request, kind: z.literal('command.start') }),
+  /** Waits, `waitMs` at most, until there is output beyond `after` or the command has ended. */
+  z.object({
+    ...request,
+    kind: z.literal('command.poll'),
+    commandId: Id,
+    after: z.int().min(0),
+    waitMs: z.int().min(0).max(limits.commandPollMs),
+  }),
+  z.object({
+    ...request,
+    kind: z.literal('command.write'),
+    commandId: Id,
+    text: z.string().max(limits.commandInputChars),
+    /** Nothing follows. */
+    end: z.boolean(),
+  }),
+  /** Ends a command, or all of a conversation, with all that they started. */
+  z.object({ ...request, kind: z.literal('command.stop'), commandId: Id }),
+  z.object({ ...request, kind: z.literal('command.stopAll'), conversationId: Id }),
 ]);
 export type EditorRequest = z.infer<typeof EditorRequest>;
 export type EditorRequestKind = EditorRequest['kind'];
@@ -109,7 +184,15 @@ export const editorAnswers = {
     diagnostics: z.array(Diagnostic),
   }),
   list: z.object({
-    entries: z.array(z.object({ path: Path, kind: z.enum(['file', 'folder']), bytes: z.int().min(0).nullable() })),
+    entries: z.array(
+      z.object({
+        path: Path,
+        kind: z.enum(['file', 'folder']),
+        bytes: z.int().min(0).nullable(),
+        /** When the file was last saved, milliseconds of Unix time; null where that does not say what it holds. */
+        modified: z.number().nullable().optional(),
+      }),
+    ),
     truncated: z.boolean(),
   }),
   search: z.object({
@@ -117,6 +200,18 @@ export const editorAnswers = {
     truncated: z.boolean(),
   }),
   diagnostics: z.object({ items: z.array(Diagnostic) }),
+  symbols: z.object({ items: z.array(EditorSymbol).max(200) }),
+  'tool.call': z.object({
+    text: z.string().max(2 * limits.toolResultChars),
+    images: z
+      .array(z.object({ mediaType: ImageMediaType, data: z.base64().max(limits.imageBytes * 1.4) }))
+      .max(limits.resultImages),
+  }),
+  'command.start': CommandState,
+  'command.poll': CommandOutput,
+  'command.write': CommandState,
+  'command.stop': CommandState,
+  'command.stopAll': z.object({ stopped: z.int().min(0) }),
 } as const satisfies Record<EditorRequestKind, z.ZodType>;
 export type EditorAnswerOf<K extends EditorRequestKind> = z.output<(typeof editorAnswers)[K]>;
 

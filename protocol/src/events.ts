@@ -1,19 +1,31 @@
 import * as z from 'zod';
+import { CommandNews, CommandRef } from './commands.ts';
+import { Compaction, ContextParts } from './compaction.ts';
 import { BlobHash, Id, ImageMediaType } from './ids.ts';
 import { limits } from './limits.ts';
 import { Problem } from './problem.ts';
-import { Ask, AskAnswer, FileChange, ToolDetails } from './tools.ts';
+import { Aside, FileMark, Review } from './review.ts';
+import { Task } from './tasks.ts';
+import { Ask, AskAnswer, FileChange, ToolDetails, UntrustedSource } from './tools.ts';
 
-const TextAttachment = z.object({
-  kind: z.enum(['file', 'selection']),
-  /** Relative to the workspace folder where there is one; shown to the model and the person. */
+export const TextAttachment = z.object({
+  kind: z.enum(['file', 'selection', 'folder', 'symbol', 'problems', 'terminal', 'git', 'url']),
+  /**
+   * Relative to the workspace folder where there is one; shown to the model and the person. What is no file
+   * has in its place what names it: the command, the address, which changes.
+   */
   path: z.string().min(1).max(4096),
   language: z.string().max(64).optional(),
-  /** 1-based and inclusive; for a selection. */
+  /** 1-based and inclusive; for a selection and a symbol. */
   startLine: z.int().min(1).optional(),
   endLine: z.int().min(1).optional(),
   text: z.string().max(limits.attachmentChars),
+  /** Set where the text is somebody else's, such as a page of the web. */
+  untrusted: UntrustedSource.optional(),
 });
+
+/** An attachment that is text. */
+export type TextAttachment = z.infer<typeof TextAttachment>;
 
 /** An attachment as it is sent: an image carries its bytes. */
 export const NewAttachment = z.discriminatedUnion('kind', [
@@ -90,7 +102,12 @@ export const EventBody = z.discriminatedUnion('type', [
     title: z.string().max(limits.titleChars),
     by: z.enum(['person', 'server']),
   }),
-  z.object({ type: z.literal('head.moved'), turnId: turnId.nullable() }),
+  z.object({
+    type: z.literal('head.moved'),
+    turnId: turnId.nullable(),
+    /** The decision that set later turns aside, and the first of those. */
+    aside: Aside.optional(),
+  }),
   /** A person's message. It also moves the head to this turn. */
   z.object({
     type: z.literal('turn.created'),
@@ -101,10 +118,25 @@ export const EventBody = z.discriminatedUnion('type', [
     /** Model id; null means the server's default at the time the turn runs. */
     model: z.string().min(1).max(200).nullable(),
     thinking: z.boolean(),
+    /** It asks for no answer: the conversation before it is to be summed up. */
+    compact: z.literal(true).optional(),
+    /** The command that asks. */
+    task: Task.optional(),
   }),
   /** The turn has been taken up. `attempt` counts from 1 and grows when a dead server's turn is resumed. */
   z.object({ type: z.literal('turn.started'), turnId, attempt: z.int().min(1) }),
-  z.object({ type: z.literal('step.started'), turnId, stepId, model: z.string() }),
+  z.object({
+    type: z.literal('step.started'),
+    turnId,
+    stepId,
+    model: z.string(),
+    /** Set where the call is not for an answer: it sums up the conversation. */
+    purpose: z.literal('compaction').optional(),
+    /** What the prompt is estimated to hold. */
+    context: ContextParts.optional(),
+  }),
+  /** Part of a compaction step: the prompt has another form from here on. A failed step cuts texts instead. */
+  z.object({ type: z.literal('context.compacted'), turnId, stepId, compaction: Compaction }),
   z.object({
     type: z.literal('block.started'),
     turnId,
@@ -177,6 +209,7 @@ export const EventBody = z.discriminatedUnion('type', [
     callId,
     changes: z.array(FileChange).optional(),
     executionId: Id.optional(),
+    command: CommandRef.optional(),
   }),
   /** What the tool prints while it runs; shown, not sent to the model. */
   z.object({ type: z.literal('tool.output'), turnId, stepId, callId, text: z.string() }),
@@ -190,7 +223,34 @@ export const EventBody = z.discriminatedUnion('type', [
     text: z.string(),
     details: ToolDetails.optional(),
   }),
+  /** Rules of the project that are for certain files, one of which is in the conversation now. */
+  z.object({ type: z.literal('rules.noted'), turnId, text: z.string(), paths: z.array(z.string()).max(500) }),
+  /** What the project looks like, which the model reads before this turn's message: once in a conversation. */
+  z.object({ type: z.literal('project.mapped'), turnId, text: z.string().max(100_000) }),
+  /** What background commands did since the model heard of them: it reads this before its next step. */
+  z.object({
+    type: z.literal('commands.noted'),
+    turnId,
+    text: z.string(),
+    commands: z.array(CommandNews).max(limits.commands),
+  }),
   z.object({ type: z.literal('turn.ended'), turnId, outcome: TurnOutcome, problem: Problem.optional() }),
+  /**
+   * The person decided about files of turns that have ended, and the files are about to be changed so. After a
+   * crash the files tell whether they were: `review.ended` says it. A part of the first turn it is about.
+   */
+  z.object({ type: z.literal('review.started'), turnId, review: Review }),
+  /** Where files of the turn stand from here on. */
+  z.object({ type: z.literal('review.marked'), turnId, reviewId: Id, files: z.array(FileMark).max(500) }),
+  z.object({ type: z.literal('review.ended'), turnId, reviewId: Id, done: z.boolean() }),
+  /** What the model reads of the decisions since its last answer, and the files that are not what it knew. */
+  z.object({
+    type: z.literal('reviews.noted'),
+    turnId,
+    text: z.string(),
+    reviewIds: z.array(Id),
+    paths: z.array(z.string()),
+  }),
 ]);
 export type EventBody = z.infer<typeof EventBody>;
 

@@ -19,6 +19,23 @@ export const limits = {
   fileBytes: 4 * 1024 * 1024,
   /** Longest result of a tool that the model reads, in UTF-16 code units. */
   toolResultChars: 60_000,
+  /** Longest repository map. */
+  mapTokens: 20_000,
+  /** Most tools of other extensions that a window lends. */
+  lentTools: 64,
+  /** Most pictures that one result of a tool of somebody else's brings. */
+  resultImages: 5,
+  /** Longest command line, in UTF-16 code units. */
+  commandLineChars: 20_000,
+  /** Most text that is given to a command's input at once, in UTF-16 code units. */
+  commandInputChars: 200_000,
+  /** What is kept of a command's output, in UTF-16 code units of both streams together: its beginning and its end. */
+  commandHeadChars: 16_000,
+  commandTailChars: 36_000,
+  /** Commands of one window that run at a time. */
+  commands: 20,
+  /** Longest wait for news of a command. */
+  commandPollMs: 1_000,
   /** Longest title of a conversation, in UTF-16 code units. */
   titleChars: 200,
   /** Longest search text. */

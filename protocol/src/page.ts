@@ -4,7 +4,8 @@ import { ExecutionEvent, ExecutionRequest } from './execution.ts';
 import { BlobHash, Id } from './ids.ts';
 import { limits } from './limits.ts';
 import { Problem } from './problem.ts';
-import { ServerNotice, UsageTotal } from './views.ts';
+import { Task } from './tasks.ts';
+import { NamedSymbol, ServerNotice, UsageTotal } from './views.ts';
 
 /*
  * Messages between the chat page and the extension. The page never speaks HTTP: it calls the
@@ -31,6 +32,9 @@ export const OutgoingMessage = z.object({
   text: z.string().max(limits.messageChars),
   attachments: z.array(NewAttachment).max(limits.attachments),
   attachmentsOf: Id.optional(),
+  task: Task.optional(),
+  /** It asks for a summary, not for an answer. */
+  compact: z.literal(true).optional(),
 });
 export type OutgoingMessage = z.infer<typeof OutgoingMessage>;
 
@@ -46,6 +50,25 @@ export const SavedView = z.object({
 });
 export type SavedView = z.infer<typeof SavedView>;
 
+/** What a person names with `@` that the editor turns into an attachment. */
+export const Mention = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('folder'), path: z.string().min(1).max(4096) }),
+  z.object({
+    kind: z.literal('symbol'),
+    name: z.string().min(1).max(500),
+    path: z.string().min(1).max(4096),
+    /** 1-based. Without an end, the editor finds where the definition ends. */
+    line: z.int().min(1),
+    endLine: z.int().min(1).optional(),
+  }),
+  z.object({ kind: z.literal('problems') }),
+  /** The last command of the active terminal, with what it printed. */
+  z.object({ kind: z.literal('terminal') }),
+  /** What is staged, or all that the branch adds to the one it came from. */
+  z.object({ kind: z.literal('git'), of: z.enum(['staged', 'branch']) }),
+]);
+export type Mention = z.infer<typeof Mention>;
+
 /** What only the editor can do for the page. Each answers with the value noted. */
 export const EditorAction = z.discriminatedUnion('action', [
   /** null */
@@ -56,6 +79,12 @@ export const EditorAction = z.discriminatedUnion('action', [
   z.object({ action: z.literal('copy'), text: z.string() }),
   /** { paths: string[] }: workspace files that match, best first, at most 30 */
   z.object({ action: z.literal('findFiles'), query: z.string().max(limits.queryChars) }),
+  /** { paths: string[] }: workspace folders that match, best first, at most 30 */
+  z.object({ action: z.literal('findFolders'), query: z.string().max(limits.queryChars) }),
+  /** { items }: definitions that the language servers know by a name, at most 30 */
+  z.object({ action: z.literal('findSymbols'), query: z.string().min(1).max(limits.queryChars) }),
+  /** { attachments, problems }: one attachment, or a sentence that says why there is none */
+  z.object({ action: z.literal('readMention'), mention: Mention }),
   /** { attachments, problems }: files by workspace-relative path or by URI (drag and drop) */
   z.object({ action: z.literal('readFiles'), paths: z.array(z.string().max(4096)).max(limits.attachments) }),
   /** { attachments, problems }: opens the file dialog */
@@ -71,6 +100,13 @@ export const EditorAction = z.discriminatedUnion('action', [
     before: BlobHash.nullable(),
     after: BlobHash.nullable(),
   }),
+  /** null; opens the editor's review of what a turn changed: of one file, or of all */
+  z.object({
+    action: z.literal('reviewChanges'),
+    conversationId: Id,
+    turnId: Id,
+    path: z.string().min(1).max(4096).optional(),
+  }),
   /** null; a workspace file, named as the agent does. `line` is 1-based */
   z.object({ action: z.literal('openFile'), path: z.string().min(1).max(4096), line: z.int().min(1).optional() }),
   /** null; saves the conversation through the save dialog */
@@ -80,6 +116,15 @@ export const EditorAction = z.discriminatedUnion('action', [
     action: z.literal('command'),
     command: z.enum(['setApiKey', 'openSettings', 'showLog', 'restartServer', 'startServer']),
   }),
+  /** { message, problems }: what a command of the chat sends for what is in the editor; null: it is done there */
+  z.object({ action: z.literal('task'), task: Task, words: z.string().max(limits.messageChars) }),
+  /** null; adds the rule that an open question offers to the person's own settings. The answer is given apart */
+  z.object({
+    action: z.literal('alwaysAllow'),
+    conversationId: Id,
+    turnId: Id,
+    callId: z.string().min(1).max(200),
+  }),
   /** null; kept per workspace and given back in `hello` after a reload */
   z.object({ action: z.literal('saveView'), view: SavedView }),
 ]);
@@ -87,7 +132,23 @@ export type EditorAction = z.infer<typeof EditorAction>;
 
 export const FilesAnswer = z.object({ attachments: z.array(NewAttachment), problems: z.array(z.string()) });
 export type FilesAnswer = z.infer<typeof FilesAnswer>;
+
+/** The message of a command, with the context that it gathered. */
+export const TaskAnswer = z.object({
+  message: z
+    .object({
+      task: Task,
+      text: z.string().max(limits.messageChars),
+      attachments: z.array(NewAttachment).max(limits.attachments),
+    })
+    .nullable(),
+  problems: z.array(z.string()),
+});
+export type TaskAnswer = z.infer<typeof TaskAnswer>;
+
 export const PathsAnswer = z.object({ paths: z.array(z.string()) });
+export const SymbolsAnswer = z.object({ items: z.array(NamedSymbol) });
+export type SymbolsAnswer = z.infer<typeof SymbolsAnswer>;
 
 export const PageToHost = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ready') }),
@@ -167,6 +228,8 @@ export const HostToPage = z.discriminatedUnion('kind', [
     }),
     z.object({ kind: z.literal('do'), what: z.literal('openConversation'), conversationId: Id }),
     z.object({ kind: z.literal('do'), what: z.literal('attach'), files: FilesAnswer }),
+    /** Sends it, in the conversation that is shown. */
+    z.object({ kind: z.literal('do'), what: z.literal('task'), answer: TaskAnswer }),
   ]),
 ]);
 export type HostToPage = z.infer<typeof HostToPage>;

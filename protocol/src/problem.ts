@@ -25,6 +25,8 @@ export const Problem = z.object({
   detail: z.string(),
   requestId: z.string().optional(),
   action: ProblemAction.optional(),
+  /** What is in the way, for a person to read: files that are not what they should be, as a difference. */
+  diff: z.string().max(40_000).optional(),
 });
 export type Problem = z.infer<typeof Problem>;
 

@@ -74,7 +74,11 @@ export function turnUsage(turn: TurnState): Usage & { costUsd: number | null } {
     cacheWriteTokens: 0,
     costUsd: 0 as number | null,
   };
-  for (const { usage, costUsd } of turn.steps) {
+  for (const { usage, costUsd, results } of turn.steps) {
+    for (const { details } of Object.values(results)) {
+      if (details?.costUsd !== undefined)
+        total.costUsd = details.costUsd === null || total.costUsd === null ? null : total.costUsd + details.costUsd;
+    }
     if (!usage) continue;
     total.inputTokens += usage.inputTokens;
     total.outputTokens += usage.outputTokens;
@@ -89,7 +93,7 @@ export function turnUsage(turn: TurnState): Usage & { costUsd: number | null } {
 /** The text of a turn's answer, without thinking and tools. */
 export function answerText(turn: TurnState): string {
   return turn.steps
-    .flatMap((step) => step.blocks)
+    .flatMap((step) => (step.purpose ? [] : step.blocks))
     .filter((block) => block.kind === 'text')
     .map((block) => block.text)
     .join('\n\n');
@@ -140,7 +144,7 @@ function fold(state: ConversationState, event: ReceivedEvent): ConversationState
     case 'conversation.renamed':
       return { ...state, title: event.title };
     case 'head.moved':
-      return { ...state, head: event.turnId };
+      return { ...state, head: event.turnId, aside: event.aside };
     case 'turn.created':
       return createTurn(state, event);
     default: {
@@ -175,10 +179,12 @@ function createTurn(
     attachments: event.attachments,
     model: event.model,
     thinking: event.thinking,
+    ...(event.compact ? { compact: event.compact } : {}),
+    ...(event.task ? { task: event.task } : {}),
     status: 'queued',
     steps: [],
   };
-  return { ...state, head: event.turnId, turns };
+  return { ...state, head: event.turnId, aside: undefined, turns };
 }
 
 type TurnEvent = ReceivedEvent &
@@ -188,6 +194,41 @@ function foldTurn(turn: TurnState, event: TurnEvent): TurnState {
   switch (event.type) {
     case 'turn.started':
       return { ...turn, status: 'running' };
+    case 'rules.noted':
+      return {
+        ...turn,
+        notes: [...(turn.notes ?? []), { step: turn.steps.length, text: event.text, commands: [] }],
+        rules: [...(turn.rules ?? []), ...event.paths],
+      };
+    case 'project.mapped':
+      return { ...turn, map: event.text };
+    case 'commands.noted': {
+      const { text, commands } = event;
+      return { ...turn, notes: [...(turn.notes ?? []), { step: turn.steps.length, text, commands }] };
+    }
+    case 'reviews.noted': {
+      const { text, reviewIds, paths } = event;
+      return {
+        ...turn,
+        notes: [...(turn.notes ?? []), { step: turn.steps.length, text, commands: [] }],
+        told: {
+          reviews: [...(turn.told?.reviews ?? []), ...reviewIds],
+          paths: [...(turn.told?.paths ?? []), ...paths],
+        },
+      };
+    }
+    case 'review.started':
+      return { ...turn, reviews: [...(turn.reviews ?? []), { ...event.review, at: event.at, status: 'open' }] };
+    case 'review.marked':
+      return { ...turn, marks: { ...turn.marks, ...Object.fromEntries(event.files.map((mark) => [mark.path, mark])) } };
+    case 'review.ended': {
+      const status = event.done ? 'done' : 'failed';
+      const { reviewId } = event;
+      return {
+        ...turn,
+        reviews: turn.reviews?.map((review) => (review.id === reviewId ? { ...review, status } : review)),
+      };
+    }
     case 'turn.ended':
       return {
         ...turn,
@@ -203,7 +244,16 @@ function foldTurn(turn: TurnState, event: TurnEvent): TurnState {
         ...turn,
         steps: [
           ...turn.steps,
-          { id: event.stepId, model: event.model, status: 'running', blocks: [], results: {}, calls: {} },
+          {
+            id: event.stepId,
+            model: event.model,
+            status: 'running',
+            blocks: [],
+            results: {},
+            calls: {},
+            ...(event.purpose ? { purpose: event.purpose } : {}),
+            ...(event.context ? { context: event.context } : {}),
+          },
         ],
       };
     default:
@@ -256,18 +306,22 @@ function foldStep(step: StepState, event: StepEvent): StepState {
         opaque: event.opaque,
         citations: event.citations,
       }));
+    case 'context.compacted':
+      return { ...step, compaction: event.compaction };
     case 'ask.opened':
       return withCall(step, event.callId, (call) => ({ ...call, ask: event.ask }));
     case 'ask.answered':
       return withCall(step, event.callId, (call) => ({ ...call, answer: call.answer ?? event.answer }));
     case 'tool.started': {
-      const { changes, executionId } = event;
+      const { changes, executionId, command } = event;
+      // A rehearsal starts twice: with its run, and with the changes that came of it.
       return withCall(step, event.callId, (call) => ({
         ...call,
         started: true,
         startedAt: event.at,
-        changes,
-        executionId,
+        changes: changes ?? call.changes,
+        executionId: executionId ?? call.executionId,
+        command: command ?? call.command,
       }));
     }
     case 'tool.output':

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { EditorAnswer, EditorHello, EditorRequest } from './editor.ts';
-import { NewAttachment, ReceivedEvent } from './events.ts';
+import { NewAttachment, ReceivedEvent, TextAttachment } from './events.ts';
 import {
   Execution,
   ExecutionEvent,
@@ -12,12 +12,15 @@ import {
 } from './execution.ts';
 import { BlobHash, Id } from './ids.ts';
 import { limits } from './limits.ts';
+import { reviewRoutes } from './review-routes.ts';
+import { Task } from './tasks.ts';
 import { NewToken, TokenInfo } from './tokens.ts';
 import { AskAnswer } from './tools.ts';
 import {
   ConversationSnapshot,
   ConversationSummary,
   ModelInfo,
+  NamedSymbol,
   ServerInfo,
   ServerNotice,
   TurnPage,
@@ -208,6 +211,10 @@ export const routes = {
       attachmentsOf: Id.optional(),
       model: z.string().min(1).max(200).nullable().default(null),
       thinking: z.boolean().default(false),
+      /** The command that asks. */
+      task: Task.optional(),
+      /** Sums up the conversation before it instead of answering. */
+      compact: z.literal(true).optional(),
     }),
     /** `seq` of the `turn.created` event. */
     response: z.object({ turnId: Id, seq: z.int() }),
@@ -277,6 +284,23 @@ export const routes = {
     response: NoContent,
     page: true,
   },
+  /** Definitions of a project by their name, best first; none while no window lends it. */
+  'symbols.find': {
+    method: 'GET',
+    path: '/backend/projects/:projectId/symbols',
+    params: z.object({ projectId: Id }),
+    query: z.object({ query: z.string().min(1).max(limits.queryChars) }),
+    response: z.object({ items: z.array(NamedSymbol) }),
+    page: true,
+  },
+  /** The text of a page that a person names; fetched as `web_fetch` does it. */
+  'pages.read': {
+    method: 'POST',
+    path: '/backend/pages',
+    body: z.object({ url: z.string().min(1).max(8192) }),
+    response: TextAttachment,
+    page: true,
+  },
   /** A window lends its workspace for as long as it keeps the stream open. */
   'editor.attach': {
     method: 'POST',
@@ -293,13 +317,21 @@ export const routes = {
     bodyBytes: 3 * limits.fileBytes,
     response: NoContent,
   },
-  /** Puts files back to what they were before the turn; 409 `files_changed` where one is no longer what DevLM wrote. */
-  'files.restore': {
+  ...reviewRoutes,
+  /**
+   * Calls a tool that only reads, for the editor's own chat: `web_search` or `symbol_search`. Rules are
+   * heeded; `confirmed` says that the person has been asked where they ask.
+   */
+  'actions.run': {
     method: 'POST',
-    path: '/backend/conversations/:conversationId/turns/:turnId/restore',
-    params: turn,
-    response: z.object({ paths: z.array(z.string()) }),
-    page: true,
+    path: '/backend/actions/:tool',
+    params: z.object({ tool: z.string().min(1).max(64) }),
+    body: z.object({
+      projectId: Id.nullable(),
+      input: z.record(z.string(), z.json()),
+      confirmed: z.boolean().default(false),
+    }),
+    response: z.object({ ok: z.boolean(), text: z.string() }),
   },
   /** The token is in this answer and never again. */
   'tokens.create': {

@@ -1,5 +1,9 @@
+import type { CommandNews, CommandRef } from './commands.ts';
+import type { Compaction, ContextParts } from './compaction.ts';
 import type { Attachment, BlockKind, Citation, ReceivedEvent, TurnOutcome, Usage } from './events.ts';
 import type { Problem } from './problem.ts';
+import type { Aside, FileMark, Review } from './review.ts';
+import type { Task } from './tasks.ts';
 import type { Ask, AskAnswer, FileChange, ToolDetails } from './tools.ts';
 
 /*
@@ -36,6 +40,7 @@ export interface ToolCallState {
   readonly startedAt?: string;
   readonly changes?: readonly FileChange[];
   readonly executionId?: string;
+  readonly command?: CommandRef;
   /** The end of what it printed so far. */
   readonly output: string;
 }
@@ -63,6 +68,19 @@ export interface StepState {
   readonly usage?: Usage;
   readonly estimated?: boolean;
   readonly costUsd?: number | null;
+  /** It is no part of the answer: it sums up what came before. */
+  readonly purpose?: 'compaction';
+  /** What its prompt held, by estimate. */
+  readonly context?: ContextParts;
+  /** Of a compaction step that took effect. */
+  readonly compaction?: Compaction;
+}
+
+/** A decision of the person's about files. While it is `open` the files may have been changed, or not yet. */
+export interface ReviewState extends Review {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly status: 'open' | 'done' | 'failed';
 }
 
 export interface TurnState {
@@ -76,11 +94,31 @@ export interface TurnState {
   readonly attachments: readonly Attachment[];
   readonly model: string | null;
   readonly thinking: boolean;
+  /** It sums up what came before it, and has no answer. */
+  readonly compact?: true;
+  /** The command of the editor or the chat that asks. */
+  readonly task?: Task;
   readonly status: 'queued' | 'running' | TurnOutcome;
   readonly steps: readonly StepState[];
+  /** Rules for certain files that the model was told of in this turn, by their paths. */
+  readonly rules?: readonly string[];
+  /** The repository map that the model reads before the message. */
+  readonly map?: string;
+  /** What the model was told of background commands, before the step with this index. */
+  readonly notes?: readonly {
+    readonly step: number;
+    readonly text: string;
+    readonly commands: readonly CommandNews[];
+  }[];
   readonly problem?: Problem;
   /** ISO 8601 of the end. */
   readonly endedAt?: string;
+  /** Where the review of its files stands, by path; of those that something was decided about. */
+  readonly marks?: Readonly<Record<string, FileMark>>;
+  /** Decisions that began with this turn, oldest first. */
+  readonly reviews?: readonly ReviewState[];
+  /** Decisions that the model has been told of in this turn, and the files that they changed. */
+  readonly told?: { readonly reviews: readonly string[]; readonly paths: readonly string[] };
 }
 
 export interface ConversationState {
@@ -90,6 +128,8 @@ export interface ConversationState {
   readonly branchOf: { readonly conversationId: string; readonly turnId: string } | null;
   /** The newest turn of the branch that is shown; null in an empty conversation. */
   readonly head: string | null;
+  /** What was set aside by the last restore, as long as nothing was sent since. */
+  readonly aside?: Aside | undefined;
   /** The last event folded; 0 before the first. */
   readonly lastSeq: number;
   /** The turns that are loaded, by id; not necessarily all. */

@@ -1,5 +1,7 @@
 import * as z from 'zod';
+import { CommandNews } from './commands.ts';
 import { BlobHash, Id, ImageMediaType } from './ids.ts';
+import { Proposal, TestReport } from './tasks.ts';
 
 /*
  * What a tool asks a person, and what stays of its work beside the text that the model reads.
@@ -16,6 +18,9 @@ export const Ask = z.discriminatedUnion('kind', [
     /** The command, the address, the difference: what the person decides on. */
     detail: z.string().max(100_000),
     format: z.enum(['command', 'diff', 'url', 'text']),
+    /** What a yes agrees to besides: hosts to connect to, files to change. Later calls need not ask about them again. */
+    hosts: z.array(z.string().max(253)).max(20).optional(),
+    paths: z.array(z.string().max(4096)).max(500).optional(),
     /** The rule that "always allow" would add; null where nothing can be allowed for good. */
     rule: z.string().max(1000).nullable(),
   }),
@@ -58,11 +63,31 @@ export const PlanItem = z.object({
 });
 export type PlanItem = z.infer<typeof PlanItem>;
 
+/** Where text came from that may carry somebody else's instructions. */
+export const UntrustedSource = z.object({
+  /** A page or search on the web, an MCP server or another extension, a file outside of the workspace. */
+  kind: z.enum(['web', 'mcp', 'outside']),
+  /** Its host, the server's name, the path. */
+  name: z.string().max(300),
+});
+export type UntrustedSource = z.infer<typeof UntrustedSource>;
+
+/** A page of the web as it is named to a person. */
+export const WebPage = z.object({
+  title: z.string().max(300),
+  url: z.string().max(8192),
+  /** As the search engine says it, such as "3 days ago". */
+  age: z.string().max(100).optional(),
+});
+export type WebPage = z.infer<typeof WebPage>;
+
 /** What a view shows of a tool's work. */
 export const ToolDetails = z.object({
   /** The run whose receipt belongs to it. */
   executionId: Id.optional(),
   changes: z.array(FileChange).max(500).optional(),
+  /** The changes were agreed to as they were made: nobody has to review them. */
+  accepted: z.literal(true).optional(),
   /** Which versions of files the model has seen: it may change these and no others. */
   reads: z
     .array(z.object({ path: z.string().max(4096), hash: BlobHash }))
@@ -74,5 +99,17 @@ export const ToolDetails = z.object({
     .array(z.object({ mediaType: ImageMediaType, blob: BlobHash }))
     .max(20)
     .optional(),
+  /** Where the text that the model was given came from, if nobody vouches for it: effects ask again from then on. */
+  untrusted: z.array(UntrustedSource).max(50).optional(),
+  /** Pages that were found or fetched. */
+  pages: z.array(WebPage).max(50).optional(),
+  /** What a model that the tool asked cost, US dollars; null when the price is not known. */
+  costUsd: z.number().min(0).nullable().optional(),
+  /** A command that was started, read or ended. */
+  command: CommandNews.optional(),
+  /** What was handed over to the command that asked. */
+  proposal: Proposal.optional(),
+  /** What a run of tests came to. */
+  tests: TestReport.optional(),
 });
 export type ToolDetails = z.infer<typeof ToolDetails>;

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { ReceivedEvent, Usage } from './events.ts';
 import { ExecutionRecord } from './execution.ts';
 import { Id } from './ids.ts';
+import { Aside } from './review.ts';
 
 /*
  * What the routes answer with: conversations as they are listed and shown, the server and its models.
@@ -38,6 +39,8 @@ export const ConversationSnapshot = z.object({
   head: Id.nullable(),
   lastSeq: z.int().min(0),
   page: TurnPage,
+  /** What a restore has set aside, if nothing was sent since. */
+  aside: Aside.nullable().optional(),
 });
 export type ConversationSnapshot = z.infer<typeof ConversationSnapshot>;
 
@@ -70,6 +73,17 @@ export type ServerInfo = z.infer<typeof ServerInfo>;
 export const UsageTotal = Usage.extend({ costUsd: z.number(), unpricedSteps: z.int().min(0) });
 export type UsageTotal = z.infer<typeof UsageTotal>;
 
+/** How an MCP server is doing. */
+export const McpStatus = z.object({
+  name: z.string().max(100),
+  state: z.enum(['starting', 'ready', 'failed', 'ended', 'waiting']),
+  /** Why it failed or what it waits for, and which of its tools are left out; for a person. */
+  detail: z.string().max(1000),
+  /** Tools that the model may use. */
+  tools: z.int().min(0),
+});
+export type McpStatus = z.infer<typeof McpStatus>;
+
 /** What `/backend/events` sends, so that every window's history and status bar stay true. */
 export const ServerNotice = z.discriminatedUnion('type', [
   z.object({ type: z.literal('hello'), info: ServerInfo }),
@@ -78,7 +92,21 @@ export const ServerNotice = z.discriminatedUnion('type', [
   z.object({ type: z.literal('info.changed'), info: ServerInfo }),
   /** A run that a chat asked for has ended: its receipt can be shown in every window. */
   z.object({ type: z.literal('execution.ended'), record: ExecutionRecord }),
+  /** What became of an MCP server of a project. */
+  z.object({ type: z.literal('mcp.changed'), projectId: Id, server: McpStatus }),
   /** The server is about to exit; reconnect. */
   z.object({ type: z.literal('closing') }),
 ]);
 export type ServerNotice = z.infer<typeof ServerNotice>;
+
+/** A definition as a person picks it from a list. */
+export const NamedSymbol = z.object({
+  name: z.string(),
+  kind: z.string(),
+  path: z.string(),
+  /** 1-based. */
+  line: z.int().min(1),
+  /** Where it is known. */
+  endLine: z.int().min(1).optional(),
+});
+export type NamedSymbol = z.infer<typeof NamedSymbol>;

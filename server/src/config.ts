@@ -141,7 +141,39 @@ const options = {
     schema: z.string().min(1).optional(),
     help: 'folder with the embedded runtimes; default: runtimes in the data folder',
   },
+  search: {
+    schema: z.enum(['claude', 'brave', 'tavily', 'searxng', 'none']).default('claude'),
+    help: "what searches the web; claude: the search of the model's provider",
+  },
+  searchKey: {
+    schema: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,512}$/, 'expected a key without spaces')
+      .optional(),
+    help: 'API key of Brave Search or Tavily',
+    flag: null,
+  },
+  searxngUrl: {
+    schema: z.url({ protocol: /^https?$/ }).optional(),
+    help: 'where SearXNG is; it must answer in JSON',
+  },
+  compactAt: {
+    schema: wholeNumber(10, 95).default(80),
+    help: "percent of the model's window beyond which the beginning of a conversation is summarised",
+  },
   executionKeepDays: { schema: wholeNumber(1, 36_500).default(30), help: 'days that records of runs are kept' },
+  mcpStdio: {
+    schema: flag.optional(),
+    help: 'start MCP servers that editors name as commands; default: only with --embedded',
+  },
+  mcpCallMs: {
+    schema: wholeNumber(100, 3_600_000).default(120_000),
+    help: 'a call of an MCP server without news for this long is given up, ms',
+  },
+  mcpIdleMs: {
+    schema: wholeNumber(100, 86_400_000).default(600_000),
+    help: 'an MCP server that nobody used for this long is ended, ms',
+  },
   logLevel: {
     schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
     help: 'least level that is logged',

@@ -6,14 +6,19 @@ import { protocolVersion } from '@devlm/protocol/routes.ts';
 import type { ServerInfo } from '@devlm/protocol/views.ts';
 import type { Logger } from 'pino';
 import { Editors } from './actions/editors.ts';
+import { McpServers } from './actions/mcp/servers.ts';
+import { ProjectSymbols } from './actions/symbols/project-symbols.ts';
 import { dialPublic } from './actions/web/dial.ts';
+import { Pages } from './actions/web/pages.ts';
+import { searchEngine } from './actions/web/web.ts';
 import { Turns } from './agent/turns.ts';
 import { examine, type Finding } from './backend/doctor.ts';
 import { Executions } from './backend/executions.ts';
 import { Notices } from './backend/notices.ts';
-import { toolboxFor } from './backend/toolbox.ts';
+import { type ToolboxDeps, toolboxFor } from './backend/toolbox.ts';
 import type { Config } from './config.ts';
 import { Provider } from './llm/provider.ts';
+import { ProviderSearch } from './llm/web-search.ts';
 import { SandboxChoice } from './sandbox/choice.ts';
 import { FairQueue } from './sandbox/queue.ts';
 import { lazySandbox, type Sandbox } from './sandbox/sandbox.ts';
@@ -33,6 +38,8 @@ export interface Context extends AsyncDisposable {
   readonly notices: Notices;
   readonly executions: Executions;
   readonly editors: Editors;
+  /** What the tools stand on. */
+  readonly toolbox: ToolboxDeps;
   info(): ServerInfo;
 }
 
@@ -42,6 +49,10 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
   const provider = new Provider(config);
   const notices = new Notices(store, log, logger);
   const editors = new Editors();
+  const symbols = new ProjectSymbols();
+  editors.onWindow(({ projectId, mapTokens }) => {
+    if (mapTokens) symbols.refresh(projectId, mapTokens, (signal) => editors.workspace(projectId, signal));
+  });
   const sandbox = new SandboxChoice(openSandboxes(config, logger, () => readServerId(config.dataDir)));
   const executions = new Executions({
     store,
@@ -51,13 +62,25 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
     logger,
     ended: (record) => notices.send({ type: 'execution.ended', record }),
   });
+  const mcp = new McpServers({
+    dataDir: config.dataDir,
+    version,
+    stdio: config.mcpStdio ?? config.embedded,
+    callMs: config.mcpCallMs,
+    idleMs: config.mcpIdleMs,
+    attached: (projectId) => editors.attached(projectId),
+    tell: (projectId, server) => notices.send({ type: 'mcp.changed', projectId, server }),
+  });
+  const web = { pages: new Pages(), search: searchEngine(config, new ProviderSearch(provider)) };
+  const toolbox: ToolboxDeps = { store, editors, executions, mcp, web, symbols };
   const turns = new Turns({
     store,
     log,
     provider,
-    toolsFor: (conversationId, signal) => toolboxFor({ store, editors, executions }, conversationId, signal),
+    toolsFor: (conversationId, task, signal) => toolboxFor(toolbox, conversationId, task, signal),
     logger,
     retryBaseMs: config.retryBaseMs,
+    compactAt: config.compactAt / 100,
   });
   // An earlier server used Docker: what it may have left there is removed by the first question.
   if (existsSync(join(config.dataDir, serverIdFile))) void executions.status();
@@ -72,6 +95,7 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
     notices,
     executions,
     editors,
+    toolbox,
     info: () => ({
       version,
       protocol: protocolVersion,
@@ -86,7 +110,7 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
     async [Symbol.asyncDispose]() {
       // At once: a turn must not take the end of its program for its result, nor start another.
       await Promise.all([executions.close(), turns[Symbol.asyncDispose]()]);
-      await sandbox.close();
+      await Promise.all([sandbox.close(), mcp[Symbol.asyncDispose](), symbols[Symbol.asyncDispose]()]);
       await store.close();
     },
   };

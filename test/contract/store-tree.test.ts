@@ -55,6 +55,41 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
     await expect(store.branchOf('nobody', 'a', 10)).rejects.toEqual(problem('not_found'));
   });
 
+  test('keeps what is decided about a turn after its end with it, and keeps the versions that it names', async () => {
+    const [hash, other] = await Promise.all(
+      ['one', 'two'].map((text) => store.putBlob({ mediaType: 'text/plain', data: Buffer.from(text) })),
+    );
+    const mark = { path: 'a.txt', base: hash ?? null, now: hash ?? null, verdict: 'reject' as const };
+    const previous = [{ turnId: 'b', files: [{ ...mark, now: other ?? null, verdict: null }] }];
+    const review = {
+      id: 'r',
+      verdict: 'reject' as const,
+      changes: [],
+      marks: [{ turnId: 'b', files: [mark] }],
+      previous,
+    };
+    await store.append('c', [
+      { type: 'review.started', turnId: 'b', review },
+      { type: 'review.marked', turnId: 'b', reviewId: 'r', files: [mark] },
+      { type: 'review.ended', turnId: 'b', reviewId: 'r', done: true },
+    ]);
+    const { turns } = await store.branchOf('c', 'f', 10);
+    const last = turns.map(({ turnId, events }) => [turnId, events.at(-1)?.type]);
+    expect(last).toEqual(['a', 'b', 'd', 'f'].map((id) => [id, id === 'b' ? 'review.ended' : 'turn.ended']));
+    expect(addTurns(emptyConversation('c'), turns).turns['b']?.marks).toEqual({ 'a.txt': mark });
+    await expect(store.append('c', [e.delta('b', 'late')])).rejects.toEqual(problem('conflict'));
+    await store.append('c', [e.turn('open', 'f')]);
+    const early = [{ type: 'review.ended' as const, turnId: 'open', reviewId: 'r', done: true }];
+    await expect(store.append('c', early)).rejects.toEqual(problem('conflict'));
+    clock.advance(40 * 86_400_000);
+    await store.maintain();
+    expect(await store.blob(other ?? '')).not.toBeNull();
+    const copy = await store.branch({ conversationId: 'c', turnId: 'd' }, 'copy');
+    expect(copy.turns).toBe(3);
+    const copied = await store.branchOf('copy', 'd', 10);
+    expect(addTurns(emptyConversation('copy'), copied.turns).turns['b']?.marks).toEqual({ 'a.txt': mark });
+  });
+
   test('knows the siblings of each, oldest first', async () => {
     const { turns } = await store.branchOf('c', 'e', 10);
     expect(turns.map((turn) => turn.siblings.join(''))).toEqual(['ahi', 'bc', 'e']);

@@ -72,7 +72,7 @@ describe('tools', { timeout: 30_000 }, () => {
     using reader = new Reader(() => server, alone);
     await reader.ended(await send(server, alone, 'Hi'));
     const without = Sent.parse((await claude.received(1)).body);
-    expect(without.tools.map(({ name }) => name)).toEqual(['run_code']);
+    expect(without.tools.map(({ name }) => name)).toEqual(['run_code', 'web_search', 'web_fetch']);
   });
 
   it('come with the rules of the project', async () => {
@@ -209,12 +209,13 @@ describe('tools', { timeout: 30_000 }, () => {
       const { data } = await server.client.call('blobs.get', { params: { hash: change?.before ?? '' } });
       expect(Buffer.from(data, 'base64').toString()).toBe('one\r\ntwo\r\nthree\r\n');
 
-      const restore = () => server.client.call('files.restore', { params: { conversationId, turnId } });
+      const restore = () =>
+        server.client.call('files.restore', { params: { conversationId, turnId }, body: { what: 'files' } });
       window.write('a.txt', 'mine\n');
       await expect(restore()).rejects.toMatchObject({ problem: { code: 'files_changed', status: 409 } });
       expect(window.text('a.txt')).toBe('mine\n');
       window.write('a.txt', 'one\r\nTWO\r\nand more\r\nthree\r\n');
-      expect(await restore()).toEqual({ paths: ['a.txt'] });
+      expect(await restore()).toMatchObject({ paths: ['a.txt'] });
       expect(window.text('a.txt')).toBe('one\r\ntwo\r\nthree\r\n');
     });
 

@@ -83,6 +83,13 @@ describe('a window that lends its workspace', { timeout: 30_000 }, () => {
         search: none,
         apply: none,
         diagnostics: none,
+        symbols: none,
+        'tool.call': none,
+        'command.start': none,
+        'command.poll': none,
+        'command.write': none,
+        'command.stop': none,
+        'command.stopAll': none,
       },
     });
   });

@@ -88,7 +88,6 @@ describe('garbage at the gateway', () => {
     '/backend',
     '/backend/',
     '/backend/conversationsx',
-
     '/BACKEND/../etc/passwd',
     '/%2e%2e/x',
     `/${'a'.repeat(5000)}`,

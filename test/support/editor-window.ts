@@ -1,8 +1,17 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type EditorAnswer, type EditorFile, EditorRequest } from '@devlm/protocol/editor.ts';
+import {
+  type EditorAnswer,
+  type EditorAnswerOf,
+  type EditorFile,
+  type EditorHello,
+  EditorRequest,
+} from '@devlm/protocol/editor.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
+import { Commands } from '../../extension/src/workspace/commands/commands.ts';
+import { pathParts } from '../../extension/src/workspace/path-parts.ts';
 import type { TestServer } from './server.ts';
 
 const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
@@ -21,7 +30,21 @@ export class EditorWindow implements Disposable {
   /** Called when a request has been done and not yet answered. */
   after: (request: EditorRequest) => Promise<void> | void = () => undefined;
   trusted = true;
+  acceptsEdits = false;
   rules: { user: unknown; workspace: unknown } = { user: null, workspace: null };
+  /** MCP servers that the window names, and tools of other extensions that it lends. */
+  mcp: EditorHello['mcp'];
+  tools: EditorHello['tools'];
+  /** The length of the repository map, tokens. */
+  mapTokens: number | undefined;
+  /** What the language servers know. */
+  symbols: EditorAnswerOf<'symbols'>['items'] = [];
+  /** Answers a call of a lent tool. */
+  callTool: (name: string, input: Record<string, unknown>) => EditorAnswerOf<'tool.call'> = (name) => {
+    throw new Error(`nobody lent ${name}`);
+  };
+  /** The extension's own runner. */
+  readonly commands = new Commands();
   readonly #server: () => TestServer;
   readonly #stop = new AbortController();
   readonly #windowId = crypto.randomUUID();
@@ -38,8 +61,13 @@ export class EditorWindow implements Disposable {
       windowId: this.#windowId,
       projectId: this.projectId,
       trusted: this.trusted,
+      acceptsEdits: this.acceptsEdits,
       folders: [{ name: 'folder', path: this.folder }],
       rules: this.rules,
+      mcp: this.mcp,
+      tools: this.tools,
+      mapTokens: this.mapTokens,
+      shell: this.commands.shell.name,
     });
     void this.#follow(response);
   }
@@ -54,6 +82,7 @@ export class EditorWindow implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.commands.dispose();
     this.#stop.abort();
   }
 
@@ -69,15 +98,16 @@ export class EditorWindow implements Disposable {
   async #serve(request: EditorRequest): Promise<void> {
     this.requests.push(request);
     await this.before(request);
-    const answer = this.#tryAnswer(request);
+    const answer = await this.#tryAnswer(request);
     await this.after(request);
     await this.#post(`/backend/editor/requests/${request.id}`, answer).catch(() => undefined);
   }
 
-  #tryAnswer(request: EditorRequest): EditorAnswer {
+  async #tryAnswer(request: EditorRequest): Promise<EditorAnswer> {
     try {
-      return { ok: true, value: this.#answer(request) };
+      return { ok: true, value: await this.#answer(request) };
     } catch (error) {
+      if (error instanceof ProblemError) return { ok: false, problem: error.problem };
       const detail = error instanceof Error ? error.message : String(error);
       return { ok: false, problem: { code: 'editor_failed', status: 500, title: 'Failed', detail } };
     }
@@ -101,23 +131,40 @@ export class EditorWindow implements Disposable {
         return { conflicts: [], files, diagnostics: [] };
       }
       case 'list':
-        return {
-          entries: readdirSync(join(this.folder, request.path)).map((name) => ({
-            path: join(request.path, name),
-            kind: 'file',
-            bytes: null,
-          })),
-          truncated: false,
-        };
+        return { entries: this.#list(request.path, request.depth), truncated: false };
+      case 'symbols':
+        return { items: this.symbols };
       case 'search':
         return { matches: [], truncated: false };
       case 'diagnostics':
         return { items: [] };
+      case 'tool.call':
+        return this.callTool(request.name, request.input);
+      case 'command.start':
+        return this.commands.start(request, join(this.folder, request.cwd ?? '.'));
+      case 'command.poll':
+        return this.commands.poll(request.commandId, request.after, request.waitMs);
+      case 'command.write':
+        return this.commands.write(request.commandId, request.text, request.end);
+      case 'command.stop':
+        return this.commands.stop(request.commandId);
+      case 'command.stopAll':
+        return this.commands.stopAll(request.conversationId);
     }
   }
 
+  #list(path: string, depth: number): EditorAnswerOf<'list'>['entries'] {
+    return readdirSync(join(this.folder, path)).flatMap((name) => {
+      const below = join(path, name);
+      const stat = statSync(join(this.folder, below));
+      if (!stat.isDirectory()) return [{ path: below, kind: 'file', bytes: stat.size, modified: stat.mtimeMs }];
+      return [{ path: below, kind: 'folder', bytes: null }, ...(depth > 1 ? this.#list(below, depth - 1) : [])];
+    });
+  }
+
   #read(path: string): EditorFile {
-    const full = join(this.folder, path);
+    // The extension's own first check of a path.
+    const full = join(this.folder, ...pathParts(path));
     if (!existsSync(full)) return { kind: 'missing' };
     if (statSync(full).isDirectory()) return { kind: 'folder' };
     const text = readFileSync(full, 'utf8');

@@ -161,7 +161,7 @@ export class Reader implements Disposable {
   }
 
   /** Resolves with the state once it satisfies the condition. */
-  async until(condition: (state: ConversationState) => boolean, timeoutMs = 10_000): Promise<ConversationState> {
+  async until(condition: (state: ConversationState) => boolean, timeoutMs = 25_000): Promise<ConversationState> {
     const deadline = Date.now() + timeoutMs;
     while (!condition(this.state)) {
       if (this.#refused) throw this.#refused;

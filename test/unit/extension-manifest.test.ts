@@ -2,13 +2,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { commands, keyStoredContext, pageReadyContext } from '../../extension/src/commands.ts';
+import { commands, keyStoredContext, pageReadyContext, proposalContext } from '../../extension/src/commands.ts';
+import { chatToolNames, participantId } from '../../extension/src/lm/names.ts';
 import { bundlePath, collect, textsOf } from '../../scripts/l10n.ts';
 
 const root = join(import.meta.dirname, '../..');
 const read = (path: string): unknown => JSON.parse(readFileSync(join(root, path), 'utf8'));
 
-const MenuItem = z.object({ command: z.string(), when: z.string().optional() });
+const Command = z.object({ command: z.string(), when: z.string().optional() });
+const MenuItem = z.union([Command, z.object({ submenu: z.string(), when: z.string().optional() })]);
 const Manifest = z.object({
   icon: z.string(),
   capabilities: z.object({
@@ -27,9 +29,12 @@ const Manifest = z.object({
       }),
     ),
     menus: z.record(z.string(), z.array(MenuItem)),
-    keybindings: z.array(MenuItem.extend({ key: z.string(), mac: z.string() })),
+    submenus: z.array(z.object({ id: z.string(), label: z.string() })),
+    keybindings: z.array(Command.extend({ key: z.string(), mac: z.string() })),
     configuration: z.object({ properties: z.record(z.string(), z.object({ scope: z.string() }).loose()) }),
     viewsContainers: z.object({ activitybar: z.array(z.object({ id: z.string(), icon: z.string() })) }),
+    languageModelTools: z.array(z.object({ name: z.string(), inputSchema: z.object({ type: z.literal('object') }) })),
+    chatParticipants: z.array(z.object({ id: z.string(), name: z.string() })),
     views: z.object({ devlm: z.array(z.object({ id: z.string(), type: z.string() })) }),
     walkthroughs: z.array(
       z.object({ id: z.string(), steps: z.array(z.object({ media: z.object({ markdown: z.string() }) }).loose()) }),
@@ -56,8 +61,18 @@ describe('manifest', () => {
 
   it('names in menus and keybindings only commands that exist', () => {
     const ids = new Set<string>(commands.map(({ id }) => id));
-    const used = [...Object.values(contributes.menus).flat(), ...contributes.keybindings].map(({ command }) => command);
-    expect(used.filter((command) => !ids.has(command))).toEqual([]);
+    const used = [...Object.values(contributes.menus).flat(), ...contributes.keybindings];
+    const named = used.flatMap((item) => ('command' in item ? item.command : []));
+    expect(named.filter((command) => !ids.has(command))).toEqual([]);
+  });
+
+  it('fills every submenu that it shows, and shows every one that it has', () => {
+    const shown = Object.values(contributes.menus)
+      .flat()
+      .flatMap((item) => ('submenu' in item ? item.submenu : []));
+    const known = contributes.submenus.map(({ id }) => id);
+    expect(shown.sort()).toEqual([...known].sort());
+    expect(known.filter((id) => (contributes.menus[id] ?? []).length === 0)).toEqual([]);
   });
 
   it('has a text for every %placeholder%, and a use for every text', () => {
@@ -66,8 +81,10 @@ describe('manifest', () => {
   });
 
   it('uses only context keys that the extension sets', () => {
-    const keys = [...JSON.stringify(contributes).matchAll(/\bdevlm\.(pageReady|keyStored)\b/g)].map(([key]) => key);
-    expect(new Set(keys)).toEqual(new Set([pageReadyContext, keyStoredContext]));
+    const keys = [...JSON.stringify(contributes).matchAll(/\bdevlm\.(pageReady|keyStored|proposalShown)\b/g)].map(
+      ([key]) => key,
+    );
+    expect(new Set(keys)).toEqual(new Set([pageReadyContext, keyStoredContext, proposalContext]));
   });
 
   it('refers to files that are there', () => {
@@ -79,8 +96,8 @@ describe('manifest', () => {
     expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
   });
 
-  it('does not activate at the start, and runs where the files are', () => {
-    expect(manifest.activationEvents).toEqual([]);
+  it('activates with the first file, for its lightbulb, and not before; runs where the files are', () => {
+    expect(manifest.activationEvents).toEqual(['onLanguage']);
     expect(manifest.extensionKind).toEqual(['workspace']);
   });
 
@@ -95,6 +112,19 @@ describe('manifest', () => {
     const always = contributes.commands.filter(({ enablement }) => enablement === undefined);
     expect(always.map(({ command }) => command)).toEqual(expect.arrayContaining(['devlm.stop', 'devlm.clearApiKey']));
     expect(contributes.menus['commandPalette'] ?? []).toEqual([]);
+  });
+
+  it('has the tools and the participant that the extension registers', () => {
+    expect(contributes.languageModelTools.map(({ name }) => name)).toEqual(chatToolNames);
+    expect(contributes.chatParticipants).toMatchObject([{ id: participantId, name: 'devlm' }]);
+  });
+
+  it('does not let a folder say which programs are started and which tools offered', () => {
+    const { properties } = contributes.configuration;
+    expect(['devlm.mcp.servers', 'devlm.tools.offer'].map((name) => properties[name]?.scope)).toEqual([
+      'machine',
+      'application',
+    ]);
   });
 
   it('does not let a folder say where the key, the messages and the data go', () => {

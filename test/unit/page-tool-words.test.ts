@@ -1,10 +1,11 @@
+import { turnFiles } from '@devlm/protocol/turn-files.ts';
 import { describe, expect, it } from 'vitest';
 import type { StepState, TurnState } from '../../protocol/src/state.ts';
 import type { FileChange, PlanItem } from '../../protocol/src/tools.ts';
 import { partialFields } from '../../webview-ui/src/state/partial-json.ts';
 import { oneLine, printed, shown, shownStrictly } from '../../webview-ui/src/state/shown-text.ts';
 import { toolWords } from '../../webview-ui/src/state/tool-words.ts';
-import { planOf, turnChanges } from '../../webview-ui/src/state/turn-work.ts';
+import { planOf } from '../../webview-ui/src/state/turn-work.ts';
 
 describe('the input of a tool while it arrives', () => {
   const input = {
@@ -146,7 +147,7 @@ describe('what a turn has done', () => {
     ({ index: 0, kind: 'tool_call', text: '', done: true, tool: { callId, name: 'x' } }) as const;
 
   it('names each file once, from before the first change to after the last', () => {
-    const changes = turnChanges(
+    const files = turnFiles(
       turn(
         't',
         {
@@ -170,7 +171,16 @@ describe('what a turn has done', () => {
         },
       ),
     );
-    expect(changes).toEqual([change('x', '1', '3', 6, 1), change('cut', '5', '6')]);
+    const pending = ({ before, after, ...rest }: FileChange) => ({
+      ...{ ...rest, before, after, base: before, now: after, verdict: null },
+    });
+    expect(files).toEqual([
+      pending(change('x', '1', '3', 6, 1)),
+      pending(change('back', '7', '7', 2, 2)),
+      pending(change('new', null, null, 9, 9)),
+      // Nobody knows whether it was made.
+      { ...pending(change('cut', '5', '6')), unsure: { now: hash('5') } },
+    ]);
   });
 
   it('has the newest plan, until a later turn follows one that was carried out', () => {

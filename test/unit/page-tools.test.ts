@@ -21,6 +21,13 @@ const actions = (page: Page) =>
     ),
   );
 
+const reviews = (page: Page) =>
+  page.evaluate(() =>
+    window.host.received.flatMap((message) =>
+      message.kind === 'editor' && message.action.action === 'reviewChanges' ? [message.action] : [],
+    ),
+  );
+
 describe.each(['dark', 'light', 'contrast'] as const)('no axe violation, %s', (theme) => {
   test('tools, asks, changes and the plan, folded and unfolded', async () => {
     await bench.page({ theme, height: 2_400, prepare: scenes.toolConversation }, async (page) => {
@@ -30,11 +37,35 @@ describe.each(['dark', 'light', 'contrast'] as const)('no axe violation, %s', (t
       await page.getByRole('button', { name: /^Plan/ }).click();
       await page.getByRole('button', { name: /^Read/ }).click();
       await page.getByRole('button', { name: /^Run npm test/ }).click();
-      await page.getByRole('button', { name: 'Restore Files' }).click();
+      await page.getByRole('button', { name: 'Restore to Before This Message' }).first().click();
+      await page.getByRole('menuitem', { name: 'Restore Files...' }).click();
+      await page.getByRole('button', { name: 'Accept src/router/old.ts' }).click();
+      await page.getByText('accepted').first().waitFor();
       await ask(page, 'Fetch from a new host').getByRole('button', { name: 'Deny with a Note' }).click();
       await page.waitForTimeout(100);
       expect(await bench.violations(page)).toEqual([]);
     });
+  });
+});
+
+test('pages of the web that were found and fetched are named, and lead there', async () => {
+  await bench.page({ height: 2_400, prepare: scenes.toolConversation }, async (page) => {
+    const lists = page.getByRole('list', { name: 'Pages' });
+    await lists.first().waitFor();
+    const shown = await lists.getByRole('listitem').allInnerTexts();
+    expect(shown.map((text) => text.replaceAll(/\s+/g, ' ').trim())).toEqual([
+      'Routing guide <b>x</b> 3 days ago',
+      'https://example.com/untitled',
+      'Routing',
+    ]);
+    const addresses = await lists
+      .getByRole('link')
+      .evaluateAll((links) => links.map((link) => link.getAttribute('href')));
+    expect(addresses).toEqual([
+      'https://example.com/routing',
+      'https://example.com/untitled',
+      'https://example.com/routing?from=search',
+    ]);
   });
 });
 
@@ -151,49 +182,109 @@ describe('changes', () => {
         'Open diff test/router/optional-segments.test.ts created +48 −0',
         'Open diff src/router/old.ts deleted +0 −31',
       ]);
+      // What is not decided about opens where it can be.
       await all.getByRole('button', { name: /Open diff src\/router\/match/ }).click();
       await all.getByRole('button', { name: 'Open src/router/match.ts', exact: true }).click();
+      await all.getByRole('button', { name: 'Accept src/router/old.ts' }).click();
+      await all.locator('.change', { hasText: 'old.ts' }).getByText('accepted').waitFor();
       await all.getByRole('button', { name: /Open diff src\/router\/old/ }).click();
       expect(await all.getByRole('button', { name: 'Open src/router/old.ts', exact: true }).count()).toBe(0);
       expect(await actions(page)).toEqual([
         { action: 'openDiff', path: 'src/router/match.ts', before: 'a'.repeat(64), after: 'b'.repeat(64) },
-        { action: 'openDiff', path: 'src/router/match.ts', before: 'a'.repeat(64), after: 'd'.repeat(64) },
         { action: 'openFile', path: 'src/router/match.ts' },
         { action: 'openDiff', path: 'src/router/old.ts', before: 'e'.repeat(64), after: null },
+      ]);
+      await all.getByRole('button', { name: 'Review All Changes' }).click();
+      expect(await reviews(page)).toEqual([
+        { action: 'reviewChanges', conversationId: 'tools', turnId: 't1', path: 'src/router/match.ts' },
+        { action: 'reviewChanges', conversationId: 'tools', turnId: 't1' },
       ]);
     });
   });
 
-  test('are put back after a second word; a refusal names the files', async () => {
+  test('are accepted and rejected, one or all, and a rejection is taken back', async () => {
     await bench.page({ height: 2_400, prepare: scenes.toolConversation }, async (page) => {
-      const begin = page.getByRole('button', { name: 'Restore Files to Before This Turn' });
-      const restores = async () => (await calls(page, 'files.restore')).map((input) => input.params);
-      await begin.click();
-      const confirm = page.getByRole('group', { name: 'Restore files' });
+      const all = page.getByRole('region', { name: 'Changes of this turn' });
+      const standings = () =>
+        all
+          .locator('.change')
+          .evaluateAll((rows) => rows.map((row) => row.querySelector('.standing')?.textContent ?? ''));
+      await all.getByRole('button', { name: 'Reject src/router/match.ts' }).press('Enter');
+      await expect.poll(standings, { timeout: 10_000 }).toEqual(['rejected', '', '']);
+      await page.evaluate(() =>
+        window.host.failures.set('changes.review', {
+          ...{
+            code: 'files_changed',
+            status: 409,
+            title: 'Files changed',
+            diff: 'a.ts\n@@ line 1 @@\n-DevLM\n+<b>mine</b>',
+          },
+          detail: 'Nothing was changed: test/router/optional-segments.test.ts is no longer what DevLM wrote.',
+        }),
+      );
+      await all.getByRole('button', { name: 'Reject All Changes' }).click();
+      await all.getByRole('alert').getByText('+<b>mine</b>').waitFor();
+      expect(await standings()).toEqual(['rejected', '', '']);
+      expect(await bench.violations(page)).toEqual([]);
+      await page.evaluate(() => window.host.failures.clear());
+      await all.getByRole('button', { name: 'Accept All Changes' }).click();
+      await expect.poll(standings, { timeout: 10_000 }).toEqual(['rejected', 'accepted', 'accepted']);
+      expect(await all.getByRole('alert').count()).toBe(0);
+      expect(await all.getByRole('button', { name: 'Accept All Changes' }).count()).toBe(0);
+      const [, , accepted] = await calls(page, 'changes.review');
+      expect(accepted?.body).toMatchObject({
+        verdict: 'accept',
+        files: [
+          { path: 'test/router/optional-segments.test.ts', base: null, now: 'c'.repeat(64) },
+          { path: 'src/router/old.ts', base: 'e'.repeat(64), now: null },
+        ],
+      });
+    });
+  });
+
+  test('go back with a message after a second word, and forth again; a refusal shows what is in the way', async () => {
+    await bench.page({ height: 2_400, prepare: scenes.toolConversation }, async (page) => {
+      const open = async (item: string) => {
+        await page.getByRole('button', { name: 'Restore to Before This Message' }).first().click();
+        await page.getByRole('menuitem', { name: item }).click();
+      };
+      const confirm = page.getByRole('group', { name: 'Restore to before this message' });
+      const restores = async () => (await calls(page, 'files.restore')).map((input) => input.body);
+      await open('Restore Files...');
       await confirm.getByText('3 files go back').waitFor();
+      await confirm.getByText('test/router/optional-segments.test.ts').waitFor();
       // The way out has the focus.
-      await expect.poll(() => isFocused(confirm.getByRole('button', { name: 'Cancel' }))).toBe(true);
+      await expect
+        .poll(() => isFocused(confirm.getByRole('button', { name: 'Cancel' })), { timeout: 10_000 })
+        .toBe(true);
       await page.keyboard.press('Escape');
-      await expect.poll(() => isFocused(begin)).toBe(true);
+      await confirm.waitFor({ state: 'detached' });
       expect(await restores()).toEqual([]);
       await page.evaluate(() =>
         window.host.failures.set('files.restore', {
-          code: 'files_changed',
-          status: 409,
-          title: 'Files were changed',
-          detail: 'These files are no longer what DevLM wrote:\nsrc/router/match.ts\nsrc/router/old.ts',
+          ...{ code: 'files_changed', status: 409, title: 'Files were changed', diff: 'src/router/match.ts\n-a\n+b' },
+          detail: 'These files are no longer what DevLM wrote: src/router/match.ts',
         }),
       );
-      await begin.click();
+      await open('Restore Files...');
+      await confirm.getByText('3 files go back').waitFor();
       await confirm.getByRole('button', { name: 'Restore' }).click();
-      await page.getByText('Nothing was restored.').waitFor();
-      await page.getByText('src/router/old.ts', { exact: false }).last().waitFor();
+      await confirm.getByText('no longer what DevLM wrote').waitFor();
       await page.evaluate(() => window.host.failures.clear());
-      await begin.click();
       await confirm.getByRole('button', { name: 'Restore' }).click();
-      await page.getByText('Restored: src/router/match.ts').waitFor();
-      expect(await page.getByText('Nothing was restored.').count()).toBe(0);
-      expect(await restores()).toEqual(Array(2).fill({ conversationId: 'tools', turnId: 't1' }));
+      await confirm.waitFor({ state: 'detached' });
+      const all = page.getByRole('region', { name: 'Changes of this turn' });
+      await expect.poll(() => all.getByText('restored', { exact: true }).count(), { timeout: 10_000 }).toBe(3);
+      await all.getByRole('button', { name: 'Undo Restore' }).click();
+      await all.getByRole('button', { name: 'Accept All Changes' }).waitFor();
+      await open('Restore Files and Conversation...');
+      await confirm.getByText('all after it are set aside').waitFor();
+      await confirm.getByRole('button', { name: 'Restore' }).click();
+      await page.getByText('What came after this was set aside.').waitFor();
+      expect(await page.locator('.turn').count()).toBe(0);
+      await page.getByRole('button', { name: 'Undo Restore' }).click();
+      await all.getByRole('button', { name: 'Accept All Changes' }).waitFor();
+      expect(await restores()).toEqual([{ what: 'files' }, { what: 'files' }, { what: 'both' }]);
     });
   });
 });

@@ -9,10 +9,27 @@ function requestsWith(handlers: Partial<Handlers>) {
   const none = async () => {
     throw new Error('not expected');
   };
+  const commands = {
+    'command.start': none,
+    'command.poll': none,
+    'command.write': none,
+    'command.stop': none,
+    'command.stopAll': none,
+    'tool.call': none,
+  };
   const answers: { id: string; answer: EditorAnswer }[] = [];
   const requests = new Requests({
     log,
-    handlers: { read: none, apply: none, list: none, search: none, diagnostics: none, ...handlers },
+    handlers: {
+      read: none,
+      apply: none,
+      list: none,
+      search: none,
+      diagnostics: none,
+      symbols: none,
+      ...commands,
+      ...handlers,
+    },
     send: async (id, answer) => void answers.push({ id, answer }),
   });
   return { requests, answers };
@@ -31,6 +48,33 @@ describe('requests of the server', () => {
     expect(answers.map(({ id, answer }) => [id, answer.ok || answer.problem.code])).toEqual([
       ['new', 'editor_unsupported'],
       ['bad', 'editor_unsupported'],
+    ]);
+  });
+
+  it('to a command wait behind nothing, and are written once', async () => {
+    const written: string[] = [];
+    const never = new Promise<never>(() => undefined);
+    const state = { state: 'running', exitCode: null, signal: null, stopped: false, failure: null, wallMs: 1 } as const;
+    const { requests, answers } = requestsWith({
+      read: () => never,
+      apply: () => never,
+      'command.write': async ({ text }) => {
+        written.push(text);
+        return state;
+      },
+      'command.stop': async () => state,
+    });
+    for (let i = 0; i < 8; i++) void requests.take({ id: `read${i}`, kind: 'read', path: 'a' });
+    void requests.take(change('change'));
+    const write = { id: 'write', kind: 'command.write', commandId: 'c', text: 'x', end: false };
+    await requests.take(write);
+    await requests.take(write);
+    await requests.take({ id: 'stop', kind: 'command.stop', commandId: 'c' });
+    expect(written).toEqual(['x']);
+    expect(answers.map(({ id, answer }) => [id, answer.ok])).toEqual([
+      ['write', true],
+      ['write', true],
+      ['stop', true],
     ]);
   });
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { buildInHost, root } from '../../scripts/build.ts';
 import type { EditorAge } from '../../scripts/vscode-install.ts';
-import { runInHost } from '../support/vscode/browser.ts';
+import { neighbour, runInHost } from '../support/vscode/browser.ts';
 
 /*
  * The suite of in-host/ runs once in each editor, inside its extension host; each of its tests
@@ -11,7 +11,7 @@ import { runInHost } from '../support/vscode/browser.ts';
 
 const bundle = await buildInHost();
 for (const age of ['current', 'oldest'] satisfies EditorAge[]) {
-  const results = await runInHost(bundle, { workspace: join(root, 'samples/todo'), age });
+  const results = await runInHost(bundle, { workspace: join(root, 'samples/todo'), extensions: [neighbour], age });
   describe(`inside the extension host of the ${age} VS Code`, () => {
     test('some tests ran', () => {
       expect(results.length).toBeGreaterThan(0);

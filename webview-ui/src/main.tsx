@@ -6,15 +6,23 @@ import './styles/transcript.css';
 import './styles/answer.css';
 import './styles/markdown.css';
 import './styles/run.css';
+import './styles/tests.css';
 import './styles/tools.css';
 import './styles/ask.css';
 import './styles/composer.css';
 import './styles/history.css';
+import { effect } from '@preact/signals';
 import { render } from 'preact';
 import { App } from './parts/app.tsx';
+import { screen } from './state/app.ts';
 import { connect } from './state/host.ts';
 
 const root = document.getElementById('root');
 if (!root) throw new Error('The page has no element with the id "root".');
+// The skeleton holds the place until there is something to show; left where it is, it would push the page down.
+const skeleton = root.firstElementChild;
+effect(() => {
+  if (screen.value !== 'loading') skeleton?.remove();
+});
 render(<App />, root);
 connect();

@@ -23,6 +23,8 @@ export interface ChatHostOptions {
   readonly strings: Readonly<Record<string, string>>;
   /** Called with true when the page has said that it is there, and with false when it no longer is. */
   readonly onReady: (ready: boolean) => void;
+  /** A route that the page called has answered. */
+  readonly onCalled?: (route: string) => void;
   readonly log: Log;
   readonly t: Translate;
 }
@@ -137,7 +139,9 @@ export class ChatHost {
           if (!isPageRoute(message.route)) throw this.#unknownRoute();
           // What changes something is carried through, even when the page is hidden right after.
           const options = routes[message.route].method === 'GET' ? { signal } : {};
-          return await this.#options.connection.callUnchecked(message.route, message.input, options);
+          const value = await this.#options.connection.callUnchecked(message.route, message.input, options);
+          this.#options.onCalled?.(message.route);
+          return value;
         });
         break;
     }

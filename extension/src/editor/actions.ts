@@ -1,18 +1,26 @@
-import type { EditorAction, FilesAnswer, SavedView } from '@devlm/protocol/page.ts';
+import type { EditorAction, FilesAnswer, SavedView, SymbolsAnswer, TaskAnswer } from '@devlm/protocol/page.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import type { Task } from '@devlm/protocol/tasks.ts';
 import * as vscode from 'vscode';
+import type { Reviewer } from '../review/reviewer.ts';
 import type { ServerConnection } from '../server/connection.ts';
+import { allowAlways } from './always-allow.ts';
 import { openDiff } from './diff.ts';
 import { pickFiles, readNamed, readSelection } from './files.ts';
-import { findFiles } from './find-files.ts';
+import { findFiles, findFolders } from './find-files.ts';
 import { parseLink } from './link.ts';
+import { findSymbols, readMention } from './mentions.ts';
+import type { TerminalOutput } from './terminal-output.ts';
 import { fileUri, isInWorkspace } from './workspace-paths.ts';
 
 const t = vscode.l10n.t;
 
 export interface EditorActionsOptions {
   readonly connection: ServerConnection;
+  readonly reviewer: Pick<Reviewer, 'open'>;
   readonly saveView: (view: SavedView) => Promise<void>;
+  readonly tasks: { forPage(task: Task, words: string): Promise<TaskAnswer> };
+  readonly terminals: Pick<TerminalOutput, 'last'>;
   readonly runCommand: (command: Extract<EditorAction, { action: 'command' }>['command']) => Promise<void>;
 }
 
@@ -21,10 +29,16 @@ export async function runEditorAction(
   action: EditorAction,
   signal: AbortSignal,
   options: EditorActionsOptions,
-): Promise<FilesAnswer | { paths: string[] } | null> {
+): Promise<FilesAnswer | SymbolsAnswer | TaskAnswer | { paths: string[] } | null> {
   switch (action.action) {
     case 'findFiles':
       return { paths: await findFiles(action.query) };
+    case 'findFolders':
+      return { paths: await findFolders(action.query) };
+    case 'findSymbols':
+      return await findSymbols(action.query);
+    case 'readMention':
+      return await readMention(action.mention, options.terminals);
     case 'readFiles':
       return await readNamed(action.paths);
     case 'pickFiles':
@@ -46,6 +60,9 @@ export async function runEditorAction(
     case 'openDiff':
       await openDiff(action);
       return null;
+    case 'reviewChanges':
+      await options.reviewer.open(action, action.path);
+      return null;
     case 'openFile':
       await openFile(action.path, action.line);
       return null;
@@ -55,6 +72,11 @@ export async function runEditorAction(
     case 'command':
       await options.runCommand(action.command);
       return null;
+    case 'alwaysAllow':
+      await allowAlways(action, options.connection, signal);
+      return null;
+    case 'task':
+      return await options.tasks.forPage(action.task, action.words);
     case 'saveView':
       await options.saveView(action.view);
       return null;

@@ -36,9 +36,10 @@ export async function openDiff({
   const title =
     before === null ? t('{0} (created)', name) : after === null ? t('{0} (deleted)', name) : t('{0} (changed)', name);
   const options: vscode.TextDocumentShowOptions = { preview: true };
-  await vscode.commands.executeCommand('vscode.diff', stored(path, before), stored(path, after), title, options);
+  await vscode.commands.executeCommand('vscode.diff', storedUri(path, before), storedUri(path, after), title, options);
 }
 
-function stored(path: string, hash: string | null): vscode.Uri {
+/** A document that shows a stored version of a file; null: no file. */
+export function storedUri(path: string, hash: string | null): vscode.Uri {
   return vscode.Uri.from({ scheme, path: `/${path.replace(/^\/+/, '')}`, query: hash ?? '' });
 }

@@ -1,4 +1,4 @@
-import type { NewAttachment } from '@devlm/protocol/events.ts';
+import type { NewAttachment, TextAttachment } from '@devlm/protocol/events.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import type { FilesAnswer } from '@devlm/protocol/page.ts';
 import * as vscode from 'vscode';
@@ -52,7 +52,7 @@ export async function readChosen(uris: readonly vscode.Uri[]): Promise<FilesAnsw
   for (const uri of uris.slice(0, limits.attachments)) {
     const read = await readOne(uri);
     if (typeof read === 'string') problems.push(read);
-    else attachments.push(read);
+    else attachments.push(read.kind === 'image' ? read : { ...read, ...untrusted(uri) });
   }
   return { attachments, problems };
 }
@@ -113,9 +113,17 @@ export function readSelection(): FilesAnswer {
       startLine: selection.start.line + 1,
       endLine: Math.max(selection.start.line + 1, endLine),
       text,
+      ...untrusted(document.uri),
     });
   }
   return { attachments, problems };
+}
+
+/** The mark of a file outside the workspace: it may carry somebody else's instructions. */
+function untrusted(uri: vscode.Uri): Pick<TextAttachment, 'untrusted'> {
+  const { getWorkspaceFolder, workspaceFolders = [] } = vscode.workspace;
+  if (uri.scheme === 'untitled' || workspaceFolders.length === 0 || getWorkspaceFolder(uri)) return {};
+  return { untrusted: { kind: 'outside', name: label(uri).slice(-300) } };
 }
 
 /** Opens the file dialog. */

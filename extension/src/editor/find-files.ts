@@ -16,14 +16,33 @@ let list: { readonly at: number; readonly paths: Promise<string[]> } | undefined
 export async function findFiles(query: string): Promise<string[]> {
   const open = openPaths();
   if (query.trim() === '' && open.length > 0) return open.slice(0, maxAnswers);
+  const paths = await allFiles();
+  return rankPaths([...new Set([...open, ...paths])], query, maxAnswers);
+}
+
+/** Folders of the workspace that have files and match, best first. */
+export async function findFolders(query: string): Promise<string[]> {
+  const folders = new Set<string>();
+  for (const path of await allFiles()) {
+    // What is above a folder that is known is known too.
+    for (
+      let end = path.lastIndexOf('/');
+      end > 0 && !folders.has(path.slice(0, end));
+      end = path.lastIndexOf('/', end - 1)
+    )
+      folders.add(path.slice(0, end));
+  }
+  return rankPaths([...folders].sort(), query, maxAnswers);
+}
+
+function allFiles(): Promise<string[]> {
   if (!list || performance.now() - list.at > freshMs) {
     list = { at: performance.now(), paths: listFiles() };
     list.paths.catch(() => {
       list = undefined;
     });
   }
-  const paths = await list.paths;
-  return rankPaths([...new Set([...open, ...paths])], query, maxAnswers);
+  return list.paths;
 }
 
 async function listFiles(): Promise<string[]> {

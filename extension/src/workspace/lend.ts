@@ -1,11 +1,17 @@
 import { randomUUID } from 'node:crypto';
+import type { CommandShell } from '@devlm/protocol/commands.ts';
 import type { EditorHello } from '@devlm/protocol/editor.ts';
+import { limits } from '@devlm/protocol/limits.ts';
 import * as vscode from 'vscode';
+import { McpFiles, mcpSetting } from '../lm/mcp-files.ts';
+import { callOffered, offeredTools, offerSetting } from '../lm/offered-tools.ts';
 import type { ServerConnection } from '../server/connection.ts';
 import type { Log } from '../server/ports.ts';
 import type { Problems } from '../server/problems.ts';
 import { applyChanges } from './apply.ts';
 import { Lender } from './attach.ts';
+import { Commands } from './commands/commands.ts';
+import { commandHandlers } from './commands/handlers.ts';
 import { diagnosticsNow } from './diagnostics.ts';
 import { listFiles } from './list.ts';
 import { type Folder, filePlace, placeOf, workspaceFolders } from './places.ts';
@@ -13,6 +19,7 @@ import { look } from './read.ts';
 import type { Handlers } from './requests.ts';
 import { findRipgrep } from './ripgrep.ts';
 import { searchFiles } from './search.ts';
+import { symbolsNamed } from './symbols.ts';
 
 export interface LendOptions {
   readonly connection: ServerConnection;
@@ -24,14 +31,28 @@ export interface LendOptions {
 /** The setting with the permission rules, below `devlm`. */
 const rulesSetting = 'permissions';
 
+/** The setting with the length of the repository map, below `devlm`. */
+const mapSetting = 'repositoryMapTokens';
+
 /** The setting that lets files be changed without a question, below `devlm`. The user's alone. */
 const acceptSetting = 'acceptEdits';
 const acceptEdits = { verdict: 'allow', tool: '*', path: '**' };
 
+export interface LentWorkspace extends vscode.Disposable {
+  /** Ends the commands that run in this window; answers how many. */
+  stopCommands(): Promise<number>;
+}
+
 /** Lends this window's workspace to the agent, from now until it is disposed of. */
-export function lendWorkspace({ connection, projectId, problems, log }: LendOptions): vscode.Disposable {
+export function lendWorkspace({ connection, projectId, problems, log }: LendOptions): LentWorkspace {
   const windowId = randomUUID();
-  const handlers = workspaceHandlers({ folders: workspaceFolders, trusted: () => vscode.workspace.isTrusted });
+  const commands = new Commands();
+  const handlers = workspaceHandlers({
+    folders: workspaceFolders,
+    trusted: () => vscode.workspace.isTrusted,
+    commands,
+  });
+  const mcp = new McpFiles(log, () => lender.changed());
   const lender = new Lender({
     connection,
     handlers,
@@ -39,23 +60,37 @@ export function lendWorkspace({ connection, projectId, problems, log }: LendOpti
     log,
     hello: () => {
       const project = projectId();
-      return project === null ? null : helloOf(windowId, project);
+      return project === null
+        ? null
+        : {
+            ...helloOf(windowId, project, commands.shell.name),
+            mcp: mcp.mcp,
+            tools: offeredTools(),
+          };
     },
   });
   const changed = () => lender.changed();
-  return vscode.Disposable.from(
+  const disposables = vscode.Disposable.from(
     lender,
+    commands,
+    mcp,
+    // Other extensions bring tools, and take them along.
+    vscode.extensions.onDidChange(changed),
     vscode.workspace.onDidGrantWorkspaceTrust(changed),
     vscode.workspace.onDidChangeWorkspaceFolders(changed),
     vscode.workspace.onDidChangeConfiguration((event) => {
-      if (event.affectsConfiguration(`devlm.${rulesSetting}`) || event.affectsConfiguration(`devlm.${acceptSetting}`))
-        changed();
+      const lent = [rulesSetting, acceptSetting, mapSetting, mcpSetting, offerSetting];
+      if (lent.some((name) => event.affectsConfiguration(`devlm.${name}`))) changed();
     }),
   );
+  return {
+    stopCommands: async () => (await commands.stopAll()).stopped,
+    dispose: () => disposables.dispose(),
+  };
 }
 
 /** What the window says of itself. */
-export function helloOf(windowId: string, projectId: string): EditorHello {
+export function helloOf(windowId: string, projectId: string, shell?: CommandShell): EditorHello {
   const settings = vscode.workspace.getConfiguration('devlm');
   const rules = settings.inspect<unknown>(rulesSetting);
   const own = plain(rules?.globalValue) ?? [];
@@ -67,12 +102,21 @@ export function helloOf(windowId: string, projectId: string): EditorHello {
     folders: workspaceFolders()
       .slice(0, 50)
       .map(({ name, uri }) => ({ name: name.slice(0, 255), path: uri.scheme === 'file' ? uri.fsPath : null })),
+    ...(accepts ? { acceptsEdits: true } : {}),
     rules: {
       // What cannot be read is handed on as it is: the server then allows nothing by it.
       user: accepts && Array.isArray(own) ? [...own, acceptEdits] : own,
       workspace: plain(rules?.workspaceValue),
     },
+    ...(shell ? { shell } : {}),
+    mapTokens: mapTokens(),
   };
+}
+
+/** The setting as it can be used: people write any number into it. */
+function mapTokens(): number {
+  const wanted = vscode.workspace.getConfiguration('devlm').get<unknown>(mapSetting);
+  return typeof wanted === 'number' ? Math.round(Math.min(limits.mapTokens, Math.max(0, wanted || 0))) : 0;
 }
 
 /** What answers requests about these folders. */
@@ -81,8 +125,10 @@ export function workspaceHandlers(options: {
   readonly trusted: () => boolean;
   /** Folder of the editor, in which its ripgrep is sought. Default: this editor's. */
   readonly appRoot?: string;
+  /** Default: its own. */
+  readonly commands?: Commands;
 }): Handlers {
-  const { folders, trusted } = options;
+  const { folders, trusted, commands = new Commands() } = options;
   let program: Promise<string | undefined> | undefined;
   return {
     read: async ({ path }) => {
@@ -96,11 +142,14 @@ export function workspaceHandlers(options: {
       program ??= findRipgrep(options.appRoot ?? vscode.env.appRoot);
       return await searchFiles(asked, folders(), await program, signal);
     },
+    'tool.call': callOffered,
     diagnostics: async ({ paths }) => {
       const places = await Promise.all(paths.map((path) => filePlace(path, folders())));
       const uris = paths.length === 0 ? null : places.map(({ uri }) => uri);
       return { items: diagnosticsNow(uris, folders()) };
     },
+    symbols: async (asked) => await symbolsNamed(asked, folders()),
+    ...commandHandlers({ commands, folders, trusted }),
   };
 }
 

@@ -62,11 +62,13 @@ export async function listFiles(
 async function entryOf({ uri, kind }: Found, folders: readonly Folder[]): Promise<Entry> {
   const path = pathOf(uri, folders) ?? '.';
   if (kind === 'folder') return { path, kind, bytes: null };
-  const bytes = await vscode.workspace.fs.stat(uri).then(
-    ({ size }) => size,
+  const stat = await vscode.workspace.fs.stat(uri).then(
+    (found) => found,
     () => null,
   );
-  return { path, kind, bytes };
+  // What is not saved yet is on no disk.
+  const isDirty = vscode.workspace.textDocuments.some((open) => open.isDirty && open.uri.toString() === uri.toString());
+  return { path, kind, bytes: stat?.size ?? null, modified: isDirty ? null : (stat?.mtime ?? null) };
 }
 
 /** Goes through a folder until `visit` answers false. Folders behind symbolic links are named, not entered. */

@@ -71,6 +71,15 @@ export const refusals = {
   notFolder: (path: string) => make('not_found', 404, 'Not found', `There is no folder ${path}.`),
   answerTooLarge: () =>
     make('file_too_large', 413, 'Too large', 'What was asked for is too large to be handed over. Ask for less.'),
+  noCommand: () =>
+    make('not_found', 404, 'Not found', 'This window does not know that command: it was never started here.'),
+  inputClosed: () =>
+    make('input_closed', 409, 'Input closed', 'The command does not take input any more, or does not read it.'),
+  tooManyCommands: (most: number) =>
+    make('too_many_commands', 429, 'Too many commands', `${most} commands are running already. Stop one of them.`),
+  noLocalFolder: () =>
+    make('no_local_folder', 409, 'No local folder', 'This workspace is not on a disk: commands cannot run in it.'),
+  closing: () => make('closing', 503, 'Closing', 'The editor window is closing. Nothing was started.'),
   unknownRequest: () =>
     make('editor_unsupported', 501, 'Not supported', 'This version of the editor extension cannot do that. Update it.'),
   unknownError: (cause: unknown) =>

@@ -12,7 +12,7 @@ import { refusals } from './problems.ts';
 
 /** Requests that are worked on at once; changes one after the other. */
 const atOnce = 8;
-/** Answers to changes that are kept, so that one that is asked for again is not done again. */
+/** Answers to changes and calls that are kept, so that one that is asked for again is not done again. */
 const keptAnswers = 200;
 
 /** What answers each kind of request. */
@@ -71,11 +71,16 @@ export class Requests {
   }
 
   async #answerOnce(request: EditorRequest): Promise<EditorAnswer> {
-    if (request.kind !== 'apply') return await this.#bounded(() => this.#answer(request));
+    // These are known by their command's id, and wait by themselves.
+    if (request.kind.startsWith('command.') && request.kind !== 'command.write') return await this.#answer(request);
+    if (request.kind !== 'apply' && request.kind !== 'tool.call' && request.kind !== 'command.write')
+      return await this.#bounded(() => this.#answer(request));
     const known = this.#answers.get(request.id);
     if (known) return await known;
-    const work = this.#changes.then(() => this.#bounded(() => this.#answer(request)));
-    this.#changes = work;
+    // Somebody else's tool may take its time: nothing waits behind it.
+    const changes = request.kind === 'apply';
+    const work = changes ? this.#changes.then(() => this.#bounded(() => this.#answer(request))) : this.#answer(request);
+    if (changes) this.#changes = work;
     this.#answers.set(request.id, work);
     for (const old of this.#answers.keys()) {
       if (this.#answers.size <= keptAnswers) break;
@@ -111,6 +116,20 @@ export class Requests {
         return await handlers.search(request, signal);
       case 'diagnostics':
         return await handlers.diagnostics(request, signal);
+      case 'symbols':
+        return await handlers.symbols(request, signal);
+      case 'tool.call':
+        return await handlers['tool.call'](request, signal);
+      case 'command.start':
+        return await handlers['command.start'](request, signal);
+      case 'command.poll':
+        return await handlers['command.poll'](request, signal);
+      case 'command.write':
+        return await handlers['command.write'](request, signal);
+      case 'command.stop':
+        return await handlers['command.stop'](request, signal);
+      case 'command.stopAll':
+        return await handlers['command.stopAll'](request, signal);
     }
   }
 

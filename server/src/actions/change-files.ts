@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { EditorFile } from '@devlm/protocol/editor.ts';
-import type { FileChange } from '@devlm/protocol/tools.ts';
+import type { FileChange, ToolDetails } from '@devlm/protocol/tools.ts';
 import { applyEdits, type Edit } from './edits/edit.ts';
 import { hunksOf, shownDiff } from './edits/hunks.ts';
 import { lineEndsOf } from './edits/text-file.ts';
@@ -12,7 +12,8 @@ import type { Workspace } from './workspace.ts';
 /** What is to become of a file: edits of what it holds, a whole text, or null: it is removed. */
 export type Wanted = { readonly path: string } & (
   | { readonly edits: readonly Edit[] }
-  | { readonly text: string | null; readonly create?: boolean }
+  /** `exact`: its line ends are meant as they are. */
+  | { readonly text: string | null; readonly create?: boolean; readonly exact?: boolean }
 );
 
 interface Planned extends FileChange {
@@ -74,7 +75,11 @@ async function apply(context: ToolContext, workspace: Workspace, changes: readon
   if (formatted.length > 0)
     lines.push(`The editor formatted ${formatted.join(', ')} on save: read again before the next change.`);
   if (answer.diagnostics.length > 0) lines.push(`New problems:\n${listDiagnostics(answer.diagnostics)}`);
-  return done(lines.join('\n'), { changes: made });
+  return done(lines.join('\n'), { changes: made, ...acceptedIn(workspace) });
+}
+
+function acceptedIn({ acceptsEdits }: Workspace): Pick<ToolDetails, 'accepted'> {
+  return acceptsEdits ? { accepted: true } : {};
 }
 
 /** The change as the editor made it: saving may have formatted the file. */
@@ -104,7 +109,7 @@ async function resume(
     }),
   );
   if (changes.every(({ after }, i) => now[i] === after))
-    return done('The change had been made.', { changes: [...changes] });
+    return done('The change had been made.', { changes: [...changes], ...acceptedIn(workspace) });
   if (changes.every(({ before }, i) => now[i] === before)) return apply(context, workspace, changes);
   const names = changes.map(({ path }) => path).join(', ');
   return failed(`The server was restarted during this change, and ${names} changed since. Read again what is there.`);
@@ -122,7 +127,7 @@ function planOne(want: Wanted, file: EditorFile, known: string | undefined): Pla
   if (known === undefined) return 'Read the file before you change it.';
   if (known !== file.hash) return 'The file changed since you read it. Read it again.';
   if (!('edits' in want)) {
-    const text = want.text === null ? null : withLineEndsOf(file.text, want.text);
+    const text = want.text === null || want.exact ? want.text : withLineEndsOf(file.text, want.text);
     if (text === file.text) return 'The file holds exactly this already.';
     return plan(want.path, file.text, text, file.encoding);
   }

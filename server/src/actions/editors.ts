@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, on, once } from 'node:events';
+import type { CommandShell } from '@devlm/protocol/commands.ts';
 import {
   type EditorAnswer,
   type EditorAnswerOf,
@@ -9,6 +10,7 @@ import {
   editorAnswers,
 } from '@devlm/protocol/editor.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import type { Commands } from './commands.ts';
 import type { Workspace } from './workspace.ts';
 
 /** How long a tool waits for a window of its project to come (back), milliseconds. */
@@ -72,6 +74,11 @@ export class Editors {
     }
   }
 
+  /** Calls back for each window that comes. */
+  onWindow(hear: (hello: EditorHello) => void): void {
+    this.#arrivals.on('window', ({ hello }) => hear(hello));
+  }
+
   /** The first answer counts; one to a request that nobody waits for changes nothing. */
   answer(requestId: string, answer: EditorAnswer): void {
     this.#pending.get(requestId)?.settle(answer);
@@ -89,13 +96,43 @@ export class Editors {
     return {
       restricted: !hello.trusted,
       folders: hello.folders,
+      acceptsEdits: hello.acceptsEdits,
       rules: hello.rules,
       read: (path, during) => read({ path }, during),
       apply: (changes, during) => apply({ changes: [...changes] }, during),
       list: ask('list'),
       search: ask('search'),
       diagnostics: ask('diagnostics'),
+      mcp: hello.mcp,
+      tools: hello.tools,
+      mapTokens: hello.mapTokens ?? 0,
+      symbols: ask('symbols'),
+      callTool: ask('tool.call'),
+      ...(hello.shell ? { commands: this.#commands(projectId, hello.windowId, hello.shell) } : {}),
     };
+  }
+
+  #commands(projectId: string, windowId: string, shell: CommandShell): Commands {
+    const ask =
+      <K extends EditorRequestKind>(kind: K) =>
+      (of: string, asked: Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>, during: AbortSignal) =>
+        this.#ask(projectId, kind, asked, during, of);
+    return {
+      windowId,
+      shell,
+      isOpen: (of) => this.#newest(projectId, of) !== undefined,
+      start: ask('command.start'),
+      poll: ask('command.poll'),
+      write: ask('command.write'),
+      stop: ask('command.stop'),
+    };
+  }
+
+  /** Lets the windows of a project end the commands of a conversation. Nobody waits for it. */
+  stopCommands(projectId: string, conversationId: string): void {
+    const request = EditorRequest.parse({ id: randomUUID(), kind: 'command.stopAll', conversationId });
+    for (const window of this.#windows)
+      if (window.hello.projectId === projectId && window.hello.shell) window.events.emit('request', request);
   }
 
   /**
@@ -116,11 +153,18 @@ export class Editors {
     }
   }
 
+  /** Whether a window of the project is there. */
+  attached(projectId: string): boolean {
+    return this.#newest(projectId) !== undefined;
+  }
+
   async #ask<K extends EditorRequestKind>(
     projectId: string,
     kind: K,
     asked: Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>,
     signal: AbortSignal,
+    /** Only this window can answer it. Default: any of the project. */
+    windowId?: string,
   ): Promise<EditorAnswerOf<K>> {
     if (this.#pending.size >= openRequests) throw gone('Too many requests wait for the editor. Try again later.');
     const request = EditorRequest.parse({ ...asked, id: randomUUID(), kind });
@@ -132,10 +176,12 @@ export class Editors {
     try {
       for (;;) {
         // A request that a window took along when it closed is asked again of the next one, under its id.
-        const window = await this.#window(projectId, stop);
+        const window = await this.#window(projectId, stop, windowId);
         const left = once(window.events, 'gone').then(() => 'left' as const);
         window.events.emit('request', request);
         const answer = await Promise.race([promise, aborted, left]);
+        // Nobody knows whether somebody else's tool had its effect: it is not called twice.
+        if (answer === 'left' && kind === 'tool.call') throw gone('The editor window closed while the tool worked.');
         if (answer === 'left') continue;
         signal.throwIfAborted();
         if (answer === null) throw gone('The editor did not answer in time. Try again, or ask the person.');
@@ -147,11 +193,11 @@ export class Editors {
     }
   }
 
-  async #window(projectId: string, signal: AbortSignal): Promise<Window> {
+  async #window(projectId: string, signal: AbortSignal, windowId?: string): Promise<Window> {
     const deadline = AbortSignal.timeout(windowWaitMs);
     const stop = AbortSignal.any([signal, deadline]);
     for (;;) {
-      const window = this.#newest(projectId);
+      const window = this.#newest(projectId, windowId);
       if (window) return window;
       try {
         await once(this.#arrivals, 'window', { signal: stop });
@@ -162,8 +208,10 @@ export class Editors {
     }
   }
 
-  #newest(projectId: string): Window | undefined {
-    return [...this.#windows].findLast((window) => window.hello.projectId === projectId);
+  #newest(projectId: string, windowId?: string): Window | undefined {
+    return [...this.#windows].findLast(
+      ({ hello }) => hello.projectId === projectId && (windowId === undefined || hello.windowId === windowId),
+    );
   }
 
   #remove(window: Window): void {

@@ -1,10 +1,29 @@
+import { Rules } from '@devlm/protocol/permissions.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Ask } from '@devlm/protocol/tools.ts';
-import { type Action, decide, Rules } from './policy/rules.ts';
+import { alwaysRule } from './policy/always.ts';
+import { type Action, type Decision, decide } from './policy/rules.ts';
 import { failed, type ToolContext, type ToolOutcome } from './tool.ts';
 import type { Workspace } from './workspace.ts';
 
 /** What the person sees when they are asked. */
 export type Shown = Pick<Extract<Ask, { kind: 'approval' }>, 'title' | 'detail' | 'format'>;
+
+/** Who says what may happen: the window that lends the project. */
+export type RuleGiver = Pick<Workspace, 'restricted' | 'rules'>;
+
+/** For a conversation without a project: nothing is allowed but by the person. */
+const nobody: RuleGiver = { restricted: false, rules: { user: null, workspace: null } };
+
+/** The workspace of the conversation; where it has none, there are no rules. */
+export async function ruleGiver(context: ToolContext): Promise<RuleGiver> {
+  try {
+    return await context.workspace();
+  } catch (error) {
+    if (error instanceof ProblemError && error.problem.code === 'no_workspace') return nobody;
+    throw error;
+  }
+}
 
 /**
  * Lets an action through, or answers the result that says why not. What the settings say decides, then
@@ -14,22 +33,50 @@ export type Shown = Pick<Extract<Ask, { kind: 'approval' }>, 'title' | 'detail' 
  */
 export async function permit(
   context: ToolContext,
-  workspace: Workspace,
+  workspace: RuleGiver,
   action: Action,
   show: () => Shown,
 ): Promise<ToolOutcome | null> {
-  const user = Rules.safeParse(workspace.rules.user ?? []);
-  const own = Rules.safeParse(workspace.rules.workspace ?? []);
-  // A rule that cannot be read might have been one that forbids.
-  const broken = !user.success || !own.success;
-  const state = { restricted: workspace.restricted, taints: [], knownHosts: new Set<string>() };
-  const rules = { user: user.data ?? [], workspace: own.data ?? [] };
-  const { verdict, reason } = decide(action, broken ? { ...rules, user: [] } : rules, state);
+  const { verdict, reason } = judge(context, workspace, action);
   if (verdict === 'deny') return failed(`This is not allowed: ${reason}`);
   if (verdict === 'allow') return null;
-  const why = broken ? `${reason} The permission rules in the settings cannot be read.` : reason;
-  const answer = await context.ask({ kind: 'approval', ...show(), reason: why.slice(0, 1000), rule: null });
+  const answer = await context.ask({
+    kind: 'approval',
+    ...show(),
+    reason: reason.slice(0, 1000),
+    ...(action.hosts ? { hosts: [...action.hosts] } : {}),
+    ...(action.paths ? { paths: action.paths.filter((path) => path !== null) } : {}),
+    rule: offered(context, workspace, action),
+  });
   if (answer.kind === 'approval' && answer.allow) return null;
   const note = answer.kind === 'approval' && answer.note ? ` They said: ${answer.note}` : '';
   return failed(`The person did not allow this.${note}`);
+}
+
+/** What the settings, and the text in the conversation, say of an action. */
+export function judge(
+  { trust }: ToolContext,
+  { restricted, rules }: RuleGiver,
+  action: Action,
+): Pick<Decision, 'verdict' | 'reason'> {
+  const { broken, ...known } = readable(rules);
+  const { verdict, reason } = decide(action, known, { restricted, ...trust });
+  return { verdict, reason: broken ? `${reason} The permission rules in the settings cannot be read.` : reason };
+}
+
+/** The rule that the person may add to their settings, as JSON; null: there is none. */
+function offered({ trust }: ToolContext, giver: RuleGiver, action: Action): string | null {
+  const { broken, ...known } = readable(giver.rules);
+  // Without a window nobody brings the rules of the settings.
+  if (broken || giver === nobody) return null;
+  const rule = alwaysRule(action, known, { restricted: giver.restricted, ...trust });
+  return rule && JSON.stringify(rule);
+}
+
+function readable(rules: RuleGiver['rules']): { user: Rules; workspace: Rules; broken: boolean } {
+  const user = Rules.safeParse(rules.user ?? []);
+  const own = Rules.safeParse(rules.workspace ?? []);
+  // A rule that cannot be read might have been one that forbids.
+  const broken = !user.success || !own.success;
+  return { user: broken ? [] : user.data, workspace: own.data ?? [], broken };
 }

@@ -1,8 +1,12 @@
+import type { CommandNews, CommandRef } from '@devlm/protocol/commands.ts';
 import type { ExecutionRecord, ExecutionRequest } from '@devlm/protocol/execution.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Ask, AskAnswer, FileChange, ToolDetails } from '@devlm/protocol/tools.ts';
 import * as z from 'zod';
+import type { Trust } from './policy/rules.ts';
+import type { SymbolIndex } from './symbols/project-symbols.ts';
+import type { Web } from './web/web.ts';
 import type { Workspace } from './workspace.ts';
 
 /** What a tool's work comes to. A failure is a result too: its text tells the model what to do instead. */
@@ -16,6 +20,7 @@ export interface ToolOutcome {
 export interface Begun {
   readonly changes?: readonly FileChange[] | undefined;
   readonly executionId?: string | undefined;
+  readonly command?: CommandRef | undefined;
 }
 
 /** One call of a tool: what it may use, and what it has to tell. */
@@ -24,10 +29,21 @@ export interface ToolContext {
   readonly turnId: string;
   readonly callId: string;
   readonly signal: AbortSignal;
+  /** The signal has aborted because the person stopped the turn, not because the server goes away. */
+  stopped(): boolean;
   /** @throws ProblemError `no_workspace` where the conversation has no project */
   workspace(): Promise<Workspace>;
   /** Hashes of the file versions that the model has seen, by path; the last one counts. */
   readonly known: ReadonlyMap<string, string>;
+  /** Commands that the model has started in this conversation, by id, as it knows them. */
+  readonly commands: ReadonlyMap<string, CommandNews>;
+  /** Whether untrusted text is in the conversation, and what the person has agreed to in it. */
+  readonly trust: Trust;
+  /** What the calls of this turn that are over have left. */
+  readonly earlier: readonly ToolDetails[];
+  readonly web: Web;
+  /** What is defined in the workspace, as it is now. @throws ProblemError as `workspace` */
+  symbols(): Promise<SymbolIndex>;
   /** Set when an earlier server had begun this very call. */
   readonly begun: Begun | null;
   /** Waits for the person, over restarts if need be. Asked once a call. */

@@ -1,4 +1,5 @@
-import type { EditorAnswerOf, EditorChange, EditorFile, EditorRequest } from '@devlm/protocol/editor.ts';
+import type { EditorAnswerOf, EditorChange, EditorFile, EditorHello, EditorRequest } from '@devlm/protocol/editor.ts';
+import type { Commands } from './commands.ts';
 
 type Asked<K extends EditorRequest['kind']> = Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>;
 
@@ -12,12 +13,25 @@ export interface Workspace {
   readonly restricted: boolean;
   /** What the model is told about it. */
   readonly folders: readonly { readonly name: string; readonly path: string | null }[];
+  /** Changes are accepted as they are made. */
+  readonly acceptsEdits?: boolean;
   /** Permission rules, unchecked, from the user's settings and the workspace's. */
   readonly rules: { readonly user: unknown; readonly workspace: unknown };
+  /** MCP servers that the window names, unchecked, and tools of other extensions that it lends. */
+  readonly mcp?: EditorHello['mcp'];
+  readonly tools?: EditorHello['tools'];
   read(path: string, signal: AbortSignal): Promise<EditorFile>;
   /** All or none; each file must still have the hash that the change is based on. */
   apply(changes: readonly EditorChange[], signal: AbortSignal): Promise<EditorAnswerOf<'apply'>>;
   list(asked: Asked<'list'>, signal: AbortSignal): Promise<EditorAnswerOf<'list'>>;
   search(asked: Asked<'search'>, signal: AbortSignal): Promise<EditorAnswerOf<'search'>>;
   diagnostics(asked: Asked<'diagnostics'>, signal: AbortSignal): Promise<EditorAnswerOf<'diagnostics'>>;
+  /** Runs commands. Where there is none, none can be run. */
+  readonly commands?: Commands;
+  /** How long a repository map the person wants, in tokens; 0 or nothing: none. */
+  readonly mapTokens?: number;
+  /** What language servers know by a name. */
+  symbols?(asked: Asked<'symbols'>, signal: AbortSignal): Promise<EditorAnswerOf<'symbols'>>;
+  /** Calls a lent tool. Where there is none, nothing is lent. */
+  callTool?(asked: Asked<'tool.call'>, signal: AbortSignal): Promise<EditorAnswerOf<'tool.call'>>;
 }

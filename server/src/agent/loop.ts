@@ -1,52 +1,40 @@
-import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { EventBody, Usage } from '@devlm/protocol/events.ts';
-import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
-import type { TurnState } from '@devlm/protocol/state.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import type { StepState, TurnState } from '@devlm/protocol/state.ts';
+import type { RuleFile } from '../actions/rules.ts';
 import type { Tool } from '../actions/tool.ts';
-import type { Model } from '../llm/model.ts';
-import { isPassing, modelProblem } from '../llm/problems.ts';
-import { type ReadBlob, toMessages } from './prompt.ts';
+import { type ModelProblemCode, modelProblem } from '../llm/problems.ts';
+import { noteCommands } from './command-notes.ts';
+import { type CompactionDeps, compactIfNeeded, compactTooLong, nextRequest } from './compaction.ts';
+import { noteReviews } from './review-notes.ts';
+import { noteRules } from './rule-notes.ts';
+import { runStep } from './step.ts';
 import { openCalls, runOpenCalls, type ToolServices } from './tool-calls.ts';
-import type { TurnLog } from './turn-log.ts';
 
-export interface LoopDeps {
-  readonly model: Model;
-  readonly modelId: string;
+export interface LoopDeps extends CompactionDeps {
   readonly tools: readonly Tool[];
   readonly services: ToolServices;
-  /** Of this turn. */
-  readonly log: TurnLog;
-  readonly system: string;
-  readonly readBlob: ReadBlob;
-  readonly costOf: (model: string, usage: Usage) => number | null;
-  /** First wait before a failed call is made again; doubles each time. */
-  readonly retryBaseMs: number;
+  /** Rules of the project that are for certain files. */
+  readonly fileRules?: readonly RuleFile[];
+  /** The repository map, with what matters to these files first; null where there is none (yet). */
+  readonly projectMap?: (focus: ReadonlySet<string>) => string | null;
 }
-
-/** The reason of a signal by which a person stops a turn. */
-export class Stopped extends Error {}
 
 /** Model calls in one turn; a turn that wants more is ended with a problem. */
 export const maxSteps = 100;
-/** Calls of one step, the first included. */
-export const maxAttempts = 4;
-const longestDelayMs = 30_000;
-/** A `retry-after` beyond this is not waited for: the person decides. */
-const longestRetryAfterMs = 60_000;
+const tooLong: ReadonlySet<string> = new Set<ModelProblemCode>(['too_long', 'too_large']);
 
 /**
  * Prompt, stream, tool calls, results, again, until the model stops. Resolves when the model has
  * stopped by itself; rejects with a `ProblemError`, or with the signal's reason after Stop.
  */
-export async function runLoop(
-  deps: LoopDeps,
-  turn: { turnId: string; thinking: boolean },
-  signal: AbortSignal,
-): Promise<void> {
+export async function runLoop(deps: LoopDeps, signal: AbortSignal): Promise<void> {
   for (let step = 0; step < maxSteps; step++) {
     await runOpenCalls(deps, signal);
-    const { stopReason } = await runStep(deps, turn, signal);
+    if (step === 0) await noteReviews(deps.log, deps.services.getText);
+    await noteCommands(deps.log, deps.services.workspace, signal);
+    await noteRules(deps.log, deps.fileRules ?? []);
+    await compactIfNeeded(deps, signal);
+    const stopReason = await nextStep(deps, signal);
     if (stopReason === 'refusal') throw refused();
     // `pause_turn`: a server tool wants another call with the conversation as it is.
     if (stopReason !== 'tool_use' && stopReason !== 'pause_turn') return;
@@ -59,6 +47,24 @@ export async function runLoop(
     detail: `This answer took ${maxSteps} model calls and was ended. Send a message to go on.`,
     action: 'retry',
   });
+}
+
+/** A prompt that the provider finds too long is compacted, and sent once more. */
+async function nextStep(deps: LoopDeps, signal: AbortSignal): Promise<string> {
+  const { log } = deps;
+  const { request, context } = await nextRequest(deps);
+  try {
+    return (await runStep(deps, request, { context }, signal)).stopReason;
+  } catch (error) {
+    if (signal.aborted || !(error instanceof ProblemError) || !tooLong.has(error.problem.code)) throw error;
+    await log.flush();
+    const { problem } = error;
+    const step = log.turn?.steps.at(-1);
+    if (step?.status === 'running') log.write({ type: 'step.abandoned', turnId: log.turnId, stepId: step.id, problem });
+    await compactTooLong(deps, signal);
+    const shorter = await nextRequest(deps);
+    return (await runStep(deps, shorter.request, { context: shorter.context }, signal)).stopReason;
+  }
 }
 
 function refused(): ProblemError {
@@ -75,7 +81,10 @@ function refused(): ProblemError {
  * @throws ProblemError `policy` when the answer was refused
  */
 export function endOf(turn: TurnState | undefined): 'completed' | 'stopped' | null {
-  const last = turn?.steps.findLast((step) => step.status !== 'abandoned');
+  if (turn?.compact && turn.steps.some(({ compaction }) => compaction)) return 'completed';
+  const counts = ({ status, purpose, stopReason }: StepState) =>
+    status !== 'abandoned' && (!purpose || stopReason === 'stopped');
+  const last = turn?.steps.findLast(counts);
   switch (last?.stopReason) {
     case undefined:
     case 'tool_use':
@@ -89,167 +98,3 @@ export function endOf(turn: TurnState | undefined): 'completed' | 'stopped' | nu
       return 'completed';
   }
 }
-
-/**
- * One model call. A call that fails before it answers is made again under the same step; one that
- * fails later leaves an abandoned step and a new one, so that nobody takes half an answer
- * and its repetition for one text.
- */
-async function runStep(
-  deps: LoopDeps,
-  turn: { turnId: string; thinking: boolean },
-  signal: AbortSignal,
-): Promise<{ stepId: string; stopReason: string }> {
-  const { turnId } = turn;
-  const writer = deps.log;
-  let stepId = randomUUID();
-  writer.write({ type: 'step.started', turnId, stepId, model: deps.modelId });
-  const messages = await toMessages(deps.log.branch, deps.readBlob);
-  const request = { model: deps.modelId, system: deps.system, messages, tools: deps.tools, thinking: turn.thinking };
-  for (let attempt = 1; ; attempt++) {
-    const meter = new Meter(deps);
-    try {
-      const stopReason = await streamStep(deps, meter, request, { turnId, stepId }, signal);
-      await writer.flush();
-      return { stepId, stopReason };
-    } catch (error) {
-      if (signal.aborted) {
-        if (meter.calls) writer.write(cutShort(signal, { turnId, stepId }, meter));
-        throw error;
-      }
-      if (!(error instanceof ProblemError) || meter.storeFailed) throw error;
-      const delayMs = delayBefore(attempt, error, deps.retryBaseMs);
-      if (meter.calls) {
-        const { model: _model, ...cost } = meter.total();
-        writer.write({ type: 'step.abandoned', turnId, stepId, problem: error.problem, ...cost });
-      }
-      if (delayMs === null) throw error;
-      if (meter.calls) {
-        stepId = randomUUID();
-        writer.write({ type: 'step.started', turnId, stepId, model: deps.modelId });
-      }
-      const retrying = { problem: error.problem, attempt: attempt + 1, maxAttempts, delayMs };
-      writer.write({ type: 'step.retrying', turnId, stepId, ...retrying });
-      await writer.flush();
-      await sleep(delayMs, undefined, { signal });
-    }
-  }
-}
-
-/** A step that ends with its signal: what the person stopped stays, what a closing server left does not count. */
-function cutShort(signal: AbortSignal, ids: { turnId: string; stepId: string }, meter: Meter): EventBody {
-  const { model, usage, costUsd } = meter.total();
-  return signal.reason instanceof Stopped
-    ? { type: 'step.ended', ...ids, stopReason: 'stopped', usage, costUsd, model, estimated: true }
-    : { type: 'step.abandoned', ...ids, problem: serverRestarted, usage, costUsd };
-}
-
-/** Milliseconds before the next attempt; null when there is none. */
-function delayBefore(attempt: number, error: ProblemError, baseMs: number): number | null {
-  if (!isPassing(error.problem) || attempt >= maxAttempts) return null;
-  if (error.retryAfterMs !== undefined)
-    return error.retryAfterMs > longestRetryAfterMs ? null : Math.ceil(error.retryAfterMs);
-  const full = Math.min(longestDelayMs, baseMs * 2 ** (attempt - 1));
-  // Half of it by chance, so that many clients do not come back together.
-  return Math.round(full / 2 + (Math.random() * full) / 2);
-}
-
-async function streamStep(
-  deps: LoopDeps,
-  meter: Meter,
-  request: Parameters<Model['stream']>[0],
-  ids: { turnId: string; stepId: string },
-  signal: AbortSignal,
-): Promise<string> {
-  const write = (event: EventBody): void => meter.guard(() => deps.log.write(event));
-  let stopReason: string | undefined;
-  for await (const event of deps.model.stream(request, signal)) {
-    switch (event.type) {
-      case 'started':
-        meter.start(event.model, event.usage, event.requestId);
-        break;
-      case 'block.started':
-        write({ ...event, ...ids });
-        break;
-      case 'block.delta':
-        meter.chars += event.text.length;
-        write({ ...event, ...ids });
-        break;
-      case 'block.ended': {
-        const { opaque, citations, ...rest } = event;
-        write({
-          ...rest,
-          ...ids,
-          ...(opaque === undefined ? {} : { opaque: JSON.parse(JSON.stringify(opaque)) }),
-          ...(citations ? { citations: [...citations] } : {}),
-        });
-        break;
-      }
-      case 'ended':
-        stopReason = event.stopReason;
-        meter.end(event.usage);
-        break;
-    }
-  }
-  if (stopReason === undefined)
-    throw modelProblem('stream_cut', 'The connection ended before the answer was complete.');
-  const { requestId } = meter;
-  write({ type: 'step.ended', ...ids, stopReason, ...meter.total(), ...(requestId ? { requestId } : {}) });
-  return stopReason;
-}
-
-/** Counts one call, so that what it cost is known also when it is cut short. */
-class Meter {
-  readonly #deps: LoopDeps;
-  calls = false;
-  chars = 0;
-  requestId: string | undefined;
-  storeFailed = false;
-  #model: string;
-  #usage: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
-  #counted = false;
-
-  constructor(deps: LoopDeps) {
-    this.#deps = deps;
-    this.#model = deps.modelId;
-  }
-
-  start(model: string, usage: Usage, requestId: string | undefined): void {
-    this.calls = true;
-    this.#model = model || this.#model;
-    this.#usage = usage;
-    this.requestId = requestId;
-  }
-
-  end(usage: Usage): void {
-    this.#usage = usage;
-    this.#counted = true;
-  }
-
-  /** The last count of the provider; without one, about four characters a token. */
-  total(): { usage: Usage; costUsd: number | null; model: string } {
-    const outputTokens = this.#counted
-      ? this.#usage.outputTokens
-      : Math.max(this.#usage.outputTokens, Math.ceil(this.chars / 4));
-    const usage = { ...this.#usage, outputTokens };
-    return { usage, costUsd: this.#deps.costOf(this.#model, usage), model: this.#model };
-  }
-
-  /** A failing store is not a failing model: the call must not be made again for it. */
-  guard(write: () => void): void {
-    try {
-      write();
-    } catch (error) {
-      this.storeFailed = true;
-      throw error;
-    }
-  }
-}
-
-/** Why a step that a dead server left running does not count. */
-export const serverRestarted: Problem = {
-  code: 'server_restarted',
-  status: 503,
-  title: 'The server was restarted',
-  detail: 'The companion server ended while it was answering. The question was asked again.',
-};

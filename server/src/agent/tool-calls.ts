@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { BlockState, StepState, TurnState } from '@devlm/protocol/state.ts';
-import type { Ask } from '@devlm/protocol/tools.ts';
+import type { Ask, ToolDetails } from '@devlm/protocol/tools.ts';
 import { failed, type Tool, type ToolContext, type ToolOutcome } from '../actions/tool.ts';
+import { commandsOf } from './command-notes.ts';
 import { parseInput } from './prompt.ts';
+import { Stopped } from './step.ts';
+import { trustOf } from './trust.ts';
 import type { TurnLog } from './turn-log.ts';
 
 /** A call of the model's that has no result yet. */
@@ -15,8 +18,9 @@ export interface OpenCall {
 }
 
 /** What calls need besides the log: made by the context, one for each conversation. */
-export interface ToolServices extends Pick<ToolContext, 'conversationId' | 'putText' | 'getText' | 'putImage'> {
+export interface ToolServices extends Pick<ToolContext, 'conversationId' | 'web' | 'putText' | 'getText' | 'putImage'> {
   workspace(signal: AbortSignal): ReturnType<ToolContext['workspace']>;
+  symbols(signal: AbortSignal): ReturnType<ToolContext['symbols']>;
   execute(
     request: Parameters<ToolContext['execute']>[0],
     hear: Parameters<ToolContext['execute']>[1],
@@ -37,7 +41,7 @@ const repetitions = 3;
 
 /** Tool calls of the last step that have no result yet: those of this step, or those a dead server left. */
 export function openCalls(turn: TurnState | undefined): OpenCall[] {
-  const last = turn?.steps.findLast((step) => step.status !== 'abandoned');
+  const last = turn?.steps.findLast((step) => step.status !== 'abandoned' && !step.purpose);
   if (last?.stopReason !== 'tool_use') return [];
   return last.blocks.flatMap((block) => {
     if (block.kind !== 'tool_call' || !block.done || !block.tool || last.results[block.tool.callId]) return [];
@@ -102,20 +106,28 @@ function contextOf({ log, services }: CallDeps, { stepId, callId }: OpenCall, si
     callId,
     signal,
     workspace: () => services.workspace(signal),
+    symbols: () => services.symbols(signal),
     execute: (request, hear) => services.execute(request, hear, signal),
     known: knownFiles(log.branch),
-    begun: before?.started ? { changes: before.changes, executionId: before.executionId } : null,
+    commands: commandsOf(log.branch),
+    stopped: () => signal.reason instanceof Stopped,
+    trust: trustOf(log.branch),
+    earlier: detailsOf(log.turn),
+    begun: before?.started
+      ? { changes: before.changes, executionId: before.executionId, command: before.command }
+      : null,
     async ask(ask: Ask) {
       if (!callIn(log.turn)?.ask) log.write({ type: 'ask.opened', ...ids, ask });
       await log.flush();
       return log.until((turn) => callIn(turn)?.answer, signal);
     },
-    async begin({ changes, executionId }) {
+    async begin({ changes, executionId, command }) {
       log.write({
         type: 'tool.started',
         ...ids,
         ...(changes ? { changes: [...changes] } : {}),
         ...(executionId ? { executionId } : {}),
+        ...(command ? { command } : {}),
       });
       await log.flush();
     },
@@ -132,14 +144,23 @@ export function knownFiles(branch: readonly TurnState[]): Map<string, string> {
       known.set(attachment.path, createHash('sha256').update(attachment.text).digest('hex'));
     }
   }
-  for (const { details } of branch.flatMap((turn) => turn.steps).flatMap((step) => Object.values(step.results))) {
-    for (const { path, hash } of details?.reads ?? []) known.set(path, hash);
-    for (const { path, after } of details?.changes ?? []) {
-      if (after === null) known.delete(path);
-      else known.set(path, after);
+  for (const { told, steps } of branch) {
+    // What the person took back between two turns.
+    for (const path of told?.paths ?? []) known.delete(path);
+    for (const { details } of steps.flatMap((step) => Object.values(step.results))) {
+      for (const { path, hash } of details?.reads ?? []) known.set(path, hash);
+      for (const { path, after } of details?.changes ?? []) {
+        if (after === null) known.delete(path);
+        else known.set(path, after);
+      }
     }
   }
   return known;
+}
+
+/** What the calls of a turn that have a result have left. */
+function detailsOf(turn: TurnState | undefined): ToolDetails[] {
+  return (turn?.steps ?? []).flatMap(({ results }) => Object.values(results).flatMap(({ details }) => details ?? []));
 }
 
 /** How often the newest calls of the turn were this call with this result, without another in between. */

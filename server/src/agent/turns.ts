@@ -3,11 +3,15 @@ import type { EventBody, TurnOutcome } from '@devlm/protocol/events.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
 import type { TurnState } from '@devlm/protocol/state.ts';
+import type { Task } from '@devlm/protocol/tasks.ts';
 import type { Logger } from 'pino';
 import type { Provider } from '../llm/provider.ts';
 import type { EventLog } from '../storage/event-log.ts';
 import type { Store } from '../storage/store.ts';
-import { endOf, type LoopDeps, runLoop, Stopped, serverRestarted } from './loop.ts';
+import { compactAll } from './compaction.ts';
+import { endOf, type LoopDeps, runLoop } from './loop.ts';
+import { showProject } from './project-map.ts';
+import { Stopped, serverRestarted } from './step.ts';
 import { openCalls } from './tool-calls.ts';
 import { TurnLog } from './turn-log.ts';
 
@@ -18,10 +22,13 @@ export interface TurnsDeps {
   /** What the model may use in a conversation, and what it is told. Asked when a turn begins. */
   readonly toolsFor: (
     conversationId: string,
+    task: Task | undefined,
     signal: AbortSignal,
-  ) => Promise<Pick<LoopDeps, 'tools' | 'services' | 'system'>>;
+  ) => Promise<Pick<LoopDeps, 'tools' | 'services' | 'system' | 'rulesChars' | 'fileRules' | 'projectMap'>>;
   readonly logger: Logger;
   readonly retryBaseMs: number;
+  /** Share of a model's window, 0 to 1, beyond which a conversation is compacted. */
+  readonly compactAt: number;
 }
 
 /** Turns under way at once on one server; the others wait their turn. */
@@ -182,19 +189,20 @@ export class Turns implements AsyncDisposable {
       signal.throwIfAborted();
       const { turn } = turnLog;
       const modelId = turn?.model ?? (await provider.defaultModel(signal));
-      await runLoop(
-        {
-          model: provider.model(),
-          modelId,
-          ...(await this.#deps.toolsFor(conversationId, signal)),
-          log: turnLog,
-          readBlob: async (hash) => (await store.blob(hash))?.data ?? null,
-          costOf: (model, usage) => provider.costOf(model, usage),
-          retryBaseMs: this.#deps.retryBaseMs,
-        },
-        { turnId, thinking: turn?.thinking ?? false },
-        signal,
-      );
+      const deps: LoopDeps = {
+        model: provider.model(),
+        modelId,
+        thinking: turn?.thinking ?? false,
+        ...(await this.#deps.toolsFor(conversationId, turn?.task, signal)),
+        log: turnLog,
+        readBlob: async (hash) => (await store.blob(hash))?.data ?? null,
+        costOf: (model, usage) => provider.costOf(model, usage),
+        contextTokens: (during) => provider.contextTokens(modelId, during),
+        compactAt: this.#deps.compactAt,
+        retryBaseMs: this.#deps.retryBaseMs,
+      };
+      await showProject(turnLog, deps.projectMap);
+      await (turn?.compact ? compactAll(deps, signal) : runLoop(deps, signal));
       await turnLog.flush();
       await this.#end(conversationId, turnId, 'completed');
     } catch (error) {

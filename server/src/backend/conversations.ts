@@ -3,6 +3,7 @@ import type { ImageMediaType } from '@devlm/protocol/ids.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { addTurns, emptyConversation, joinDeltas, shownPath } from '@devlm/protocol/reducer.ts';
+import type { Aside } from '@devlm/protocol/review.ts';
 import type { RouteChecked } from '@devlm/protocol/routes.ts';
 import type { ConversationSummary, TurnPage } from '@devlm/protocol/views.ts';
 import type * as z from 'zod';
@@ -11,7 +12,7 @@ import type { Turns } from '../agent/turns.ts';
 import type { EventLog } from '../storage/event-log.ts';
 import type { Store } from '../storage/store.ts';
 import { toMarkdown } from './export.ts';
-import { restoreFiles } from './restore.ts';
+import { Reviews } from './reviews.ts';
 
 export interface ConversationsDeps {
   readonly store: Store;
@@ -21,6 +22,9 @@ export interface ConversationsDeps {
   /** Tells every window about a change that is not an event of the conversation's own log. */
   readonly changed: (conversationId: string) => void;
 }
+
+/** How far back in the log a restore is looked for. */
+const asideEvents = 50;
 
 type Row = NonNullable<Awaited<ReturnType<Store['conversation']>>>;
 
@@ -55,6 +59,7 @@ export function conversationHandlers({ store, log, turns, editors, changed }: Co
       older,
     };
   };
+  const reviews = new Reviews({ store, log, editors });
   const summary = async (id: string): Promise<ConversationSummary> => {
     const { head: _head, lastSeq: _lastSeq, ...rest } = await existing(id);
     return rest;
@@ -68,13 +73,17 @@ export function conversationHandlers({ store, log, turns, editors, changed }: Co
     const { conversationId } = params;
     const conversation = await existing(conversationId);
     if (body.parent !== null) await existingTurn(conversationId, body.parent);
+    // The model is told what became of the files.
+    if (conversation.projectId !== null && editors.attached(conversation.projectId))
+      await reviews.settle(conversationId);
     turns.assertRoom(conversationId);
     const attachments = await toAttachments(store, conversationId, body);
     if (body.text.trim() === '' && attachments.length === 0)
       throw invalidMessage('empty_message', 'Nothing to send', 'Write a message or attach something.');
-    const { turnId, parent, text, model, thinking } = body;
+    const { turnId, parent, text, model, thinking, task, compact } = body;
+    const marks = { ...(task ? { task } : {}), ...(compact ? { compact } : {}) };
     const [created] = await log.append(conversationId, [
-      { type: 'turn.created', turnId, parent, text, attachments, model, thinking },
+      { type: 'turn.created', turnId, parent, text, attachments, model, thinking, ...marks },
       ...(conversation.title === ''
         ? [{ type: 'conversation.renamed' as const, title: titleFrom(text, attachments), by: 'server' as const }]
         : []),
@@ -94,7 +103,9 @@ export function conversationHandlers({ store, log, turns, editors, changed }: Co
 
     'conversations.get': async ({ params, query }: RouteChecked<'conversations.get'>) => {
       const { head, lastSeq, ...conversation } = await existing(params.conversationId);
-      return { conversation, head, lastSeq, page: await page(params.conversationId, head, query.limit, lastSeq) };
+      const { conversationId } = params;
+      const shown = await page(conversationId, head, query.limit, lastSeq);
+      return { conversation, head, lastSeq, page: shown, aside: await asideOf(store, conversationId, lastSeq) };
     },
 
     'conversations.rename': async ({ params, body }: RouteChecked<'conversations.rename'>) => {
@@ -104,10 +115,11 @@ export function conversationHandlers({ store, log, turns, editors, changed }: Co
     },
 
     'conversations.delete': async ({ params }: RouteChecked<'conversations.delete'>) => {
-      await existing(params.conversationId, true);
+      const { projectId } = await existing(params.conversationId, true);
       // What nobody can see any more should not go on costing money.
       await store.setDeleted(params.conversationId, true);
       await turns.stopAll(params.conversationId);
+      if (projectId !== null) editors.stopCommands(projectId, params.conversationId);
       changed(params.conversationId);
     },
 
@@ -173,22 +185,15 @@ export function conversationHandlers({ store, log, turns, editors, changed }: Co
       await log.append(conversationId, [{ type: 'ask.answered', turnId, stepId: step.id, callId, answer: body }]);
     },
 
-    'files.restore': async ({ params }: RouteChecked<'files.restore'>, { signal }: { signal: AbortSignal }) => {
-      const { conversationId, turnId } = params;
-      const { head, projectId, busy } = await existing(conversationId);
-      if (busy) throw conflict('DevLM is still working in this conversation. Stop it first.');
-      if (projectId === null) throw notFound('project');
-      const branch = await fullBranch(conversationId, head);
-      const from = branch.findIndex((turn) => turn.id === turnId);
-      if (from < 0) throw notFound('message');
-      const getText = async (hash: string) => {
-        const blob = await store.blob(hash);
-        return blob && Buffer.from(blob.data).toString();
-      };
-      return {
-        paths: await restoreFiles(await editors.workspace(projectId, signal), branch.slice(from), getText, signal),
-      };
-    },
+    'files.preview': (input: RouteChecked<'files.preview'>, { signal }: { signal: AbortSignal }) =>
+      reviews.preview(input, signal),
+    'files.restore': (input: RouteChecked<'files.restore'>, { signal }: { signal: AbortSignal }) =>
+      reviews.restore(input, signal),
+    'changes.hunks': (input: RouteChecked<'changes.hunks'>) => reviews.hunks(input),
+    'changes.review': (input: RouteChecked<'changes.review'>, { signal }: { signal: AbortSignal }) =>
+      reviews.review(input, signal),
+    'changes.undo': (input: RouteChecked<'changes.undo'>, { signal }: { signal: AbortSignal }) =>
+      reviews.undo(input, signal),
 
     'blobs.get': async ({ params }: RouteChecked<'blobs.get'>) => {
       const blob = await store.blob(params.hash);
@@ -196,6 +201,13 @@ export function conversationHandlers({ store, log, turns, editors, changed }: Co
       return { mediaType: blob.mediaType, data: Buffer.from(blob.data).toString('base64') };
     },
   };
+}
+
+/** Turns that a restore has set aside, if nothing was sent since. Only names and decisions come between. */
+async function asideOf(store: Store, conversationId: string, lastSeq: number): Promise<Aside | null> {
+  const tail = await store.events(conversationId, Math.max(0, lastSeq - asideEvents), asideEvents);
+  const last = tail.findLast(({ seq, type }) => seq <= lastSeq && (type === 'head.moved' || type === 'turn.created'));
+  return last?.type === 'head.moved' ? (last.aside ?? null) : null;
 }
 
 /** Stores the images of a message, and takes over those of an earlier one where asked. */

@@ -9,6 +9,8 @@ export function toMarkdown(title: string, turns: readonly TurnState[]): string {
     if (turn.text.trim()) parts.push(turn.text.trim());
     parts.push('## DevLM');
     for (const step of turn.steps) {
+      if (step.compaction) parts.push('*What came before was summarised for the model.*');
+      if (step.purpose) continue;
       for (const block of step.blocks) {
         if (block.kind === 'tool_call' && block.tool) parts.push(`*Used the tool ${block.tool.name}.*`);
       }

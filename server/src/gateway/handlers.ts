@@ -1,6 +1,8 @@
 import type { Event } from '@devlm/protocol/events.ts';
+import { runAction } from '../backend/actions.ts';
 import { conversationHandlers } from '../backend/conversations.ts';
 import { type Executions, LiveExecution, replay } from '../backend/executions.ts';
+import { findNamed, readPage } from '../backend/mentions.ts';
 import { startOfDay } from '../backend/notices.ts';
 import type { Context } from '../context.ts';
 import type { Handlers } from './app.ts';
@@ -69,6 +71,10 @@ export function createHandlers(context: Context, tokens: Tokens, shutdown: () =>
     'executions.list': async ({ query }) => ({ items: await executions.list(query.conversationId) }),
     'snippets.get': ({ params }) => executions.snippet(params.hash),
     'sandbox.status': () => executions.status(),
+    'actions.run': (input, { signal }) => runAction(context.toolbox, input, signal),
+    'symbols.find': ({ params, query }, { signal }) =>
+      findNamed(context.toolbox, params.projectId, query.query, signal),
+    'pages.read': ({ body }, { signal }) => readPage(context.toolbox, body.url, signal),
     'editor.attach': async ({ body }, { signal }) => context.editors.attach(body, signal),
     'editor.answer': async ({ params, body }) => context.editors.answer(params.requestId, body),
     ...conversationHandlers({

@@ -8,6 +8,7 @@ export async function* translate(
   requestId: string | undefined,
 ): AsyncGenerator<ModelEvent> {
   let usage: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
+  let webSearches = 0;
   let stopReason: string | null = null;
   let open: OpenBlock | undefined;
   for await (const event of events) {
@@ -44,10 +45,11 @@ export async function* translate(
         break;
       case 'message_delta':
         usage = addUsage(usage, event.usage);
+        webSearches = event.usage?.server_tool_use?.web_search_requests ?? webSearches;
         stopReason = event.delta.stop_reason ?? stopReason;
         break;
       case 'message_stop':
-        yield { type: 'ended', stopReason: stopReason ?? 'end_turn', usage };
+        yield { type: 'ended', stopReason: stopReason ?? 'end_turn', usage, webSearches };
         return;
     }
   }

@@ -107,25 +107,29 @@ export class AnthropicModel implements Model {
   #params(request: ModelRequest): Anthropic.MessageCreateParamsStreaming {
     // Known models tell their bounds; where the list was not read yet, the defaults have to do.
     const known = this.#known.get(request.model);
-    const max_tokens = Math.min(known?.max_tokens ?? this.#options.maxOutputTokens, this.#options.maxOutputTokens);
+    const most = Math.min(request.maxTokens ?? Number.POSITIVE_INFINITY, this.#options.maxOutputTokens);
+    const max_tokens = Math.min(known?.max_tokens ?? most, most);
     return {
       model: request.model,
       max_tokens,
       stream: true,
       system: [{ type: 'text', text: request.system, cache_control: { type: 'ephemeral' } }],
       messages: withCacheBreakpoints(request.messages.map(toMessageParam)),
-      ...(request.tools.length > 0
-        ? {
-            tools: request.tools.map((tool) => ({
-              name: tool.name,
-              description: tool.description,
-              input_schema: { ...tool.inputSchema, type: 'object' as const },
-            })),
-          }
-        : {}),
+      ...toolsParam(request),
       ...(request.thinking ? { thinking: thinkingParam(request.model, known, max_tokens) } : {}),
     };
   }
+}
+
+function toolsParam({ tools, webSearches = 0 }: ModelRequest): Pick<Anthropic.MessageCreateParams, 'tools'> {
+  const own = tools.map((tool) => ({
+    name: tool.name,
+    description: tool.description,
+    input_schema: { ...tool.inputSchema, type: 'object' as const },
+  }));
+  const search = { type: 'web_search_20250305', name: 'web_search', max_uses: webSearches } as const;
+  const all = webSearches > 0 ? [...own, search] : own;
+  return all.length > 0 ? { tools: all } : {};
 }
 
 /** Models since Claude 4.6 think adaptively and refuse budgets; older ones need a budget. */

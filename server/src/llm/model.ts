@@ -37,6 +37,10 @@ export interface ModelRequest {
   readonly messages: readonly ModelMessage[];
   readonly tools: readonly ModelTool[];
   readonly thinking: boolean;
+  /** Lets the model search the web at the provider, at most so often. Default: it cannot. */
+  readonly webSearches?: number;
+  /** Upper bound of this answer in tokens; the adapter's own lower bound counts first. */
+  readonly maxTokens?: number;
 }
 
 /** What a stream yields, in this order: started, blocks (never interleaved), counted, ended. */
@@ -56,7 +60,13 @@ export type ModelEvent =
       readonly opaque?: unknown;
       readonly citations?: readonly Citation[];
     }
-  | { readonly type: 'ended'; readonly stopReason: string; readonly usage: Usage };
+  | {
+      readonly type: 'ended';
+      readonly stopReason: string;
+      readonly usage: Usage;
+      /** Searches of the web that the provider made and charges for. */
+      readonly webSearches: number;
+    };
 
 /**
  * The port to a model provider. Failures are `ProblemError`s with one of the codes of

@@ -37,6 +37,9 @@ export const listPrices: PriceTable = {
   'claude-3-5-haiku': price(0.8, 4),
 };
 
+/** One search of the web at the provider, US dollars; the tokens it brings are counted as any others. Same page. */
+export const webSearchPrice = 0.01;
+
 /** What the tokens cost in US dollars, or null when the model's price is not known. */
 export function costOf(model: string, usage: Usage, table: PriceTable): number | null {
   const prefix = Object.keys(table)

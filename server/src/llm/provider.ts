@@ -34,6 +34,8 @@ export class Provider {
   #override: Credential = { apiKey: null, baseUrl: null };
   #model: Model | undefined;
   #listed: { readonly models: ModelInfo[]; readonly until: number } | undefined;
+  /** Until when a provider that did not list its models is not asked again by a turn. */
+  #unlisted = { model: undefined as Model | undefined, until: 0 };
   readonly #handedOver = Promise.withResolvers<void>();
 
   constructor(config: Config) {
@@ -123,6 +125,21 @@ export class Provider {
     } catch {
       signal.throwIfAborted();
       return fallbackModel;
+    }
+  }
+
+  /** Tokens that fit the window of a model, as the provider lists it; null when it does not say so in time. */
+  async contextTokens(id: string, signal: AbortSignal): Promise<number | null> {
+    const model = this.model();
+    if (this.#unlisted.model === model && performance.now() < this.#unlisted.until) return null;
+    try {
+      const listed = await this.models(AbortSignal.any([signal, AbortSignal.timeout(listTimeoutMs)]));
+      const found = listed.find((entry) => entry.id === id) ?? listed.find((entry) => entry.id.startsWith(`${id}-`));
+      return found?.contextTokens ?? null;
+    } catch {
+      signal.throwIfAborted();
+      this.#unlisted = { model, until: performance.now() + listKeptMs };
+      return null;
     }
   }
 

@@ -113,6 +113,9 @@ function increments(eb: Increment, drafts: readonly Draft[]): ConversationUpdate
   return change;
 }
 
+/** Those that belong to a turn and come after its end. `ended_seq` moves on with them: a turn's events are found by it. */
+const laterEvents: ReadonlySet<NewEvent['type']> = new Set(['review.started', 'review.marked', 'review.ended']);
+
 /** The turns that a batch of events speaks of: checked, moved on, and written back where they changed. */
 class Turns {
   readonly #conversationId: string;
@@ -178,11 +181,13 @@ class Turns {
         return body.turnId;
       default: {
         const row = this.get(body.turnId);
-        if (row.status === 'ended') throw conflict('The turn has ended already.');
-        const next = { ...row, started_seq: row.started_seq ?? seq };
+        const later = laterEvents.has(body.type);
+        if (row.status === 'ended' && !later) throw conflict('The turn has ended already.');
+        if (row.status !== 'ended' && later) throw conflict('The turn has not ended yet.');
+        const next = { ...row, started_seq: row.started_seq ?? seq, ended_seq: later ? seq : row.ended_seq };
         if (body.type === 'turn.started') Object.assign(next, { status: 'running', attempts: body.attempt });
         if (body.type === 'turn.ended') Object.assign(next, { status: 'ended', ended_seq: seq });
-        if (row.started_seq === null || body.type === 'turn.started' || body.type === 'turn.ended') {
+        if (later || row.started_seq === null || body.type === 'turn.started' || body.type === 'turn.ended') {
           this.#changed.add(body.turnId);
           this.#rows.set(body.turnId, next);
         }
@@ -207,8 +212,14 @@ class Turns {
   }
 }
 
-/** What a step cost; an abandoned one costs too. */
+const noTokens: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
+
+/** What a step cost, or a tool that asks a model; an abandoned step costs too. */
 function spentIn(body: NewEvent): { usage: Usage; costUsd: number | null } | null {
+  if (body.type === 'tool.ended') {
+    const { costUsd } = body.details ?? {};
+    return costUsd === undefined ? null : { usage: noTokens, costUsd };
+  }
   if (body.type !== 'step.ended' && body.type !== 'step.abandoned') return null;
   return body.usage ? { usage: body.usage, costUsd: body.costUsd ?? null } : null;
 }
@@ -237,6 +248,13 @@ function blobsOf(body: NewEvent): string[] {
       return versionsOf(body.changes);
     case 'tool.ended':
       return [...versionsOf(body.details?.changes), ...(body.details?.images ?? []).map(({ blob }) => blob)];
+    case 'review.started':
+      return [
+        ...versionsOf(body.review.changes),
+        ...[...body.review.marks, ...body.review.previous]
+          .flatMap(({ files }) => files.flatMap(({ base, now }) => [base, now]))
+          .filter((hash) => hash !== null),
+      ];
     default:
       return [];
   }

@@ -68,7 +68,8 @@ export interface Store {
    * Appends in one transaction, gives each event the next sequence number, and updates the
    * projections (title, head, turns, usage, search text at the end of a turn) from the events.
    * `not_found` without the conversation or the event's turn; `conflict` when a `turn.created`
-   * repeats a turn id. Events of a turn that has ended are refused with `conflict`.
+   * repeats a turn id. Events of a turn that has ended are refused with `conflict`, but those of its review,
+   * which come after the end.
    */
   append(conversationId: string, events: readonly NewEvent[]): Promise<Event[]>;
   /** Events with `seq > after`, in order, at most `limit`. */

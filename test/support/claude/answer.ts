@@ -52,15 +52,15 @@ export function serverToolUse(name: ServerToolName, input: object, id?: string):
 
 /** What a web search at the provider found. */
 export function webSearchResult(
-  found: readonly { readonly title: string; readonly url: string; readonly text?: string }[],
+  found: readonly { readonly title: string; readonly url: string; readonly text?: string; readonly age?: string }[],
 ): Block {
   const content = found.map(
-    ({ title, url, text: words }): WebSearchResultBlock => ({
+    ({ title, url, text: words, age }): WebSearchResultBlock => ({
       type: 'web_search_result',
       title,
       url,
       encrypted_content: Buffer.from(words ?? title).toString('base64'),
-      page_age: null,
+      page_age: age ?? null,
     }),
   );
   return { type: 'web_search_tool_result', content };

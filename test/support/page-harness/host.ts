@@ -5,6 +5,7 @@ import type { Problem } from '../../../protocol/src/problem.ts';
 import { joinDeltas } from '../../../protocol/src/reducer.ts';
 import { AskAnswer } from '../../../protocol/src/tools.ts';
 import type { ConversationSummary } from '../../../protocol/src/views.ts';
+import { reviewHandlers } from './reviews.ts';
 import { PageSandbox } from './sandbox.ts';
 
 /*
@@ -77,9 +78,11 @@ class PageHost {
       if (missed.length > 0 && message.conversationId !== null)
         this.push({ kind: 'events', conversationId: message.conversationId, events: missed });
     } else if (message.kind === 'execute') this.sandbox.execute(message);
-    else if (message.kind === 'editor')
-      this.push({ kind: 'reply', id: message.id, ok: true, value: this.#edit(message.action) });
-    else this.#reply(message);
+    else if (message.kind === 'editor') {
+      const problem = this.failures.get(message.action.action);
+      if (problem) this.push({ kind: 'reply', id: message.id, ok: false, problem });
+      else this.push({ kind: 'reply', id: message.id, ok: true, value: this.#edit(message.action) });
+    } else this.#reply(message);
   }
 
   push(message: HostToPage): void {
@@ -324,6 +327,18 @@ class PageHost {
         { type: 'turn.ended', turnId: params['turnId'] ?? '', outcome: 'stopped' },
       ]);
     },
+    'symbols.find': () => ({
+      items: [
+        { name: 'Router', kind: 'class', path: 'src/router/router.ts', line: 12, endLine: 40 },
+        { name: 'matchRoute', kind: 'function', path: 'src/router/match.ts', line: 3, endLine: 9 },
+      ],
+    }),
+    'pages.read': ({ body }) => ({
+      kind: 'url',
+      path: String(body['url']),
+      text: 'Page',
+      untrusted: { kind: 'web', name: 'example.com' },
+    }),
     'executions.list': ({ query }) => this.sandbox.list(String(query['conversationId'])),
     'executions.get': ({ params }) => this.sandbox.get(params['executionId'] ?? ''),
     'executions.cancel': ({ params }) => this.sandbox.end(params['executionId'] ?? '', { status: 'cancelled' }),
@@ -338,12 +353,23 @@ class PageHost {
       if (opened?.type !== 'ask.opened' || known || this.holdAnswers) return;
       this.append(id, [{ type: 'ask.answered', turnId, stepId: opened.stepId, callId, answer: AskAnswer.parse(body) }]);
     },
-    'files.restore': () => ({ paths: ['src/router/match.ts'] }),
+    ...reviewHandlers(this),
     'conversations.branch': ({ body }) => this.create(String(body['id']), 'Branch').summary,
   };
 
   #edit(action: Extract<PageToHost, { kind: 'editor' }>['action']): unknown {
     if (action.action === 'findFiles') return { paths: this.files.filter((path) => path.includes(action.query)) };
+    if (action.action === 'findFolders')
+      return { paths: ['src/router', 'src'].filter((p) => p.includes(action.query)) };
+    if (action.action === 'findSymbols')
+      return { items: [{ name: 'Router', kind: 'class', path: 'src/router/router.ts', line: 12 }] };
+    if (action.action === 'readMention') {
+      const { mention } = action;
+      const path = 'path' in mention ? mention.path : mention.kind === 'git' ? 'staged changes' : 'npm test';
+      if (mention.kind === 'problems') return { attachments: [], problems: ['The editor shows no problems.'] };
+      const line = mention.kind === 'symbol' ? { startLine: mention.line, endLine: mention.endLine } : {};
+      return { attachments: [{ kind: mention.kind, path, ...line, text: 'content' }], problems: [] };
+    }
     if (action.action === 'readFiles')
       return { attachments: action.paths.map((path) => ({ kind: 'file', path, text: 'content' })), problems: [] };
     if (action.action === 'readSelection') {

@@ -9,6 +9,12 @@ const common = {
 };
 
 const dark = {
+  'charts-purple': '#b180d7',
+  'charts-blue': '#59a4f9',
+  'charts-yellow': '#cca700',
+  'charts-orange': '#d18616',
+  'charts-red': '#f14c4c',
+  'charts-green': '#89d185',
   foreground: '#cccccc',
   descriptionForeground: '#9d9d9d',
   disabledForeground: 'rgba(204, 204, 204, 0.5)',
@@ -84,6 +90,12 @@ const dark = {
 };
 
 const light: typeof dark = {
+  'charts-purple': '#652d90',
+  'charts-blue': '#1a85ff',
+  'charts-yellow': '#bf8803',
+  'charts-orange': '#d18616',
+  'charts-red': '#e51400',
+  'charts-green': '#388a34',
   foreground: '#3b3b3b',
   descriptionForeground: '#3b3b3b',
   disabledForeground: 'rgba(97, 97, 97, 0.5)',
@@ -160,6 +172,12 @@ const light: typeof dark = {
 
 const contrast = {
   ...dark,
+  'charts-purple': '#b180d7',
+  'charts-blue': '#59a4f9',
+  'charts-yellow': '#ffd370',
+  'charts-orange': '#d18616',
+  'charts-red': '#f48771',
+  'charts-green': '#89d185',
   foreground: '#ffffff',
   descriptionForeground: 'rgba(255, 255, 255, 0.7)',
   disabledForeground: '#a5a5a5',

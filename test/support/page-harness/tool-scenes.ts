@@ -52,8 +52,22 @@ export function toolConversation(): void {
   done(3, 'file_search', { pattern: 'optional\\(', include: ['src/**'] }, 'src/router/match.ts:12: optional(');
   done(4, 'symbol_search', { query: 'match' }, 'match src/router/match.ts:3');
   done(5, 'diagnostics', { paths: ['src/router/match.ts', 'src/router/index.ts'] }, 'No problems.');
-  done(6, 'web_search', { query: 'optional route segments' }, '1. Routing guide https://example.com/routing');
-  done(7, 'web_fetch', { url: 'https://example.com/routing?from=search' }, '# Routing\n\n<img src=x onerror=alert(1)>');
+  done(6, 'web_search', { query: 'optional route segments' }, '1. Routing guide https://example.com/routing', {
+    pages: [
+      { title: 'Routing guide <b>x</b>', url: 'https://example.com/routing', age: '3 days ago' },
+      { title: 'Not a page', url: 'javascript:alert(1)' },
+      { title: '', url: 'https://example.com/untitled' },
+    ],
+  });
+  done(
+    7,
+    'web_fetch',
+    { url: 'https://example.com/routing?from=search' },
+    '# Routing\n\n<img src=x onerror=alert(1)>',
+    {
+      pages: [{ title: 'Routing', url: 'https://example.com/routing?from=search' }],
+    },
+  );
   done(8, 'file_edit', { path: 'src/router/match.ts', old: 'a', new: 'b' }, 'Changed.', {
     changes: [{ ...match, after: hash('b'), added: 3, removed: 1 }],
   });

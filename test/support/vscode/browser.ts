@@ -8,6 +8,9 @@ import { type EditorAge, installEditor } from '../../../scripts/vscode-install.t
 import { endCompanion, startVscodeServer } from '../../../scripts/vscode-server.ts';
 import { HostResults } from './harness.ts';
 
+/** Another extension, for tests inside the host. */
+export const neighbour = join(root, 'test/support/vscode/neighbour');
+
 const themes = {
   dark: 'Default Dark Modern',
   light: 'Default Light Modern',
@@ -20,6 +23,8 @@ export interface VscodeOptions {
   readonly workspace: string;
   /** Folder of the extension under development; by default this repository, which must be built. */
   readonly extension?: string;
+  /** Folders of other extensions. */
+  readonly extensions?: readonly string[];
   readonly age?: EditorAge;
   readonly theme?: keyof typeof themes;
   /** Settings of the machine, over a few that keep the editor quiet. */
@@ -114,6 +119,7 @@ async function start(options: VscodeOptions) {
       await startVscodeServer({
         editor,
         folder: join(folder, 'vscode'),
+        extensions: options.extensions ?? [],
         askTrust: options.askTrust ?? false,
         env: environment({ DEVLM_DATA_DIR: dataDir, ...options.env }),
         settings: {

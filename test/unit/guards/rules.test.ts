@@ -1,8 +1,14 @@
+import { type Rule, Rules } from '@devlm/protocol/permissions.ts';
 import { describe, expect, test } from 'vitest';
-import { type Action, decide, type Rule, Rules } from '../../../server/src/actions/policy/rules.ts';
+import { type Action, decide } from '../../../server/src/actions/policy/rules.ts';
 import { analyzeShell } from '../../../server/src/actions/policy/shell.ts';
 
-const state = { restricted: false, taints: [] as string[], knownHosts: new Set(['known.example.com']) };
+const state = {
+  restricted: false,
+  taints: [] as string[],
+  knownHosts: new Set(['known.example.com']),
+  knownPaths: new Set(['src/known.ts']),
+};
 /** The loosest settings that can be written. */
 const loose: Rule[] = [
   { verdict: 'allow', tool: '*' },
@@ -204,7 +210,16 @@ describe('taint', () => {
     expect(decide({ ...run('npm test'), isolated: true }, { user: loose, workspace: [] }, tainted).verdict).toBe(
       'allow',
     );
-    expect(decide(write('src/a.ts'), { user: loose, workspace: [] }, tainted).verdict).toBe('allow');
+  });
+
+  test('writes that a rule allows ask again, once a file', () => {
+    const rules = { user: loose, workspace: [] };
+    expect(decide(write('src/a.ts'), rules, state).verdict).toBe('allow');
+    expect(decide(write('src/a.ts'), rules, tainted)).toMatchObject({
+      verdict: 'ask',
+      reason: expect.stringContaining('evil.example.net'),
+    });
+    expect(decide(write('src/known.ts'), rules, tainted).verdict).toBe('allow');
   });
 
   test('new hosts, foreign tools and removals ask again; known hosts do not', () => {

@@ -7,7 +7,7 @@ import { shellAttacks, shellPlain } from './shell-attacks.ts';
 const user = ['git status', 'npm test', 'ls'].map(
   (command) => ({ verdict: 'allow', tool: 'run_command', command }) as const,
 );
-const state = { restricted: false, taints: [], knownHosts: new Set<string>() };
+const state = { restricted: false, taints: [], knownHosts: new Set<string>(), knownPaths: new Set<string>() };
 const verdict = (source: string) =>
   decide({ tool: 'run_command', effect: 'run', command: analyzeShell(source) }, { user, workspace: [] }, state);
 

@@ -68,7 +68,7 @@ beforeEach(() => {
 const resolve = async (host: string) => names[host.toLowerCase()] ?? [];
 const options = (more: Partial<GuardedFetch> = {}): GuardedFetch => ({
   signal: new AbortController().signal,
-  permitHost: () => true,
+  permitRedirect: () => true,
   resolve,
   dial: (address) => {
     dialed.push(address);
@@ -163,17 +163,17 @@ test('stops with the signal, and with its reason', async () => {
   await expect(result).rejects.toThrow('Stopped');
 });
 
-test('asks for every new host of a redirect before it goes there', async () => {
+test('asks for every redirect before it goes there', async () => {
   const asked: string[] = [];
   const refuse = options({
-    permitHost: (host) => {
-      asked.push(host);
-      return false;
+    permitRedirect: (to, from) => {
+      asked.push(to.href);
+      return to.hostname === from.hostname;
     },
   });
   const url = page('/to?url=http://other.example.com/page');
   await expect(guardedFetch(url, refuse)).rejects.toEqual(refusal('fetch_refused'));
-  expect(asked).toEqual(['other.example.com']);
+  expect(asked).toEqual(['http://other.example.com/page']);
   expect(seen).toHaveLength(1);
   expect((await guardedFetch(url, options())).url).toBe('http://other.example.com/page');
   expect((await guardedFetch(page('/to?url=/page'), refuse)).status).toBe(200);

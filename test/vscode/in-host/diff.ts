@@ -20,7 +20,10 @@ function check(condition: boolean, what: string): asserts condition {
 const act = (action: Parameters<typeof runEditorAction>[0]) => {
   const unused = () => Promise.reject(new Error('not asked for'));
   const connection = undefined as never;
-  return runEditorAction(action, AbortSignal.timeout(20_000), { connection, saveView: unused, runCommand: unused });
+  return runEditorAction(action, AbortSignal.timeout(20_000), {
+    ...{ connection, reviewer: { open: unused }, tasks: connection, terminals: connection },
+    ...{ saveView: unused, runCommand: unused },
+  });
 };
 
 async function store(...texts: string[]): Promise<string[]> {

@@ -1,5 +1,7 @@
 import './suite.ts';
 import './diff.ts';
+import './lm.ts';
+import './mentions.ts';
 import './workspace-apply.ts';
 import './workspace-faults.ts';
 import './workspace-find.ts';

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { discoveryFile } from '@devlm/protocol/discovery.ts';
 import * as vscode from 'vscode';
 import { commands } from '../../../extension/src/commands.ts';
-import { readNamed, readSelection } from '../../../extension/src/editor/files.ts';
+import { readChosen, readNamed, readSelection } from '../../../extension/src/editor/files.ts';
 import { findFiles } from '../../../extension/src/editor/find-files.ts';
 import { parseLink } from '../../../extension/src/editor/link.ts';
 import { fileUri, isInWorkspace } from '../../../extension/src/editor/workspace-paths.ts';
@@ -182,6 +183,22 @@ test('files of the workspace are found, ranked and read', async () => {
   same(problems.length, 1);
   const [attachment] = attachments;
   check(attachment?.kind === 'file' && attachment.path === path, 'it is another file');
+  check(attachment.untrusted === undefined, 'a file of the workspace is marked as untrusted');
+});
+
+test('what is attached from outside the workspace is marked as untrusted', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'devlm-outside-'));
+  try {
+    const path = join(folder, 'notes.txt');
+    await writeFile(path, 'Somebody else wrote this.');
+    const { attachments } = await readChosen([vscode.Uri.file(path)]);
+    const [attachment] = attachments;
+    check(attachment?.kind === 'file', 'it is not attached');
+    check(attachment.untrusted?.kind === 'outside', 'it is not marked');
+    check(attachment.untrusted.name.endsWith('notes.txt'), attachment.untrusted.name);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 test('what lies outside the workspace is known to lie outside', async () => {

@@ -1,5 +1,6 @@
 import { answerText, turnUsage } from '@devlm/protocol/reducer.ts';
 import type { StepState, TurnState } from '@devlm/protocol/state.ts';
+import { Fragment } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { dollars, tokens } from '../format.ts';
 import { t } from '../l10n.ts';
@@ -8,9 +9,11 @@ import { attempt, settings } from '../state/app.ts';
 import { openAsks } from '../state/asks.ts';
 import { transport } from '../transport.ts';
 import { TurnChanges } from './changes.tsx';
+import { CommandNotes } from './command-notes.tsx';
 import { Icon, IconButton } from './icon.tsx';
 import { ProblemCard } from './problem-card.tsx';
 import { Step } from './step.tsx';
+import { TestsBadge } from './tests-badge.tsx';
 
 /** All that follows a message until the assistant stops. */
 export function Answer({ turn }: { turn: TurnState }) {
@@ -21,11 +24,16 @@ export function Answer({ turn }: { turn: TurnState }) {
   return (
     <div class="answer" aria-busy={running}>
       {turn.steps.map((step, index) => (
-        <Step key={step.id} step={step} live={running && step === last} turnId={turn.id} nth={index + 1} />
+        <Fragment key={step.id}>
+          <CommandNotes notes={turn.notes} step={index} />
+          <Step step={step} live={running && step === last} turnId={turn.id} nth={index + 1} />
+        </Fragment>
       ))}
+      <CommandNotes notes={turn.notes} step={turn.steps.length} />
       {running && isQuiet(last) && <Working turnId={turn.id} />}
       {turn.problem && <ProblemCard problem={turn.problem} retry={again} />}
       {!running && !turn.problem && <StopNote reason={turn.status === 'stopped' ? 'stopped' : last?.stopReason} />}
+      {!running && <TestsBadge turn={turn} />}
       {!running && <TurnChanges turn={turn} />}
       {!running && <AnswerFoot turn={turn} again={again} />}
     </div>
@@ -35,6 +43,8 @@ export function Answer({ turn }: { turn: TurnState }) {
 /** Nothing that moves is on the page although the answer is not finished. */
 function isQuiet(step: StepState | undefined): boolean {
   if (!step) return true;
+  // It says itself what it does.
+  if (step.purpose && step.status === 'running') return false;
   return step.retry === undefined && (step.blocks.length === 0 || step.blocks.every((block) => block.done));
 }
 

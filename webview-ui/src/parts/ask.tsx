@@ -1,9 +1,11 @@
+import { type AlwaysRule, offeredRule } from '@devlm/protocol/permissions.ts';
 import type { ToolCallState } from '@devlm/protocol/state.ts';
 import type { Ask } from '@devlm/protocol/tools.ts';
 import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { t } from '../l10n.ts';
 import { focusComposer } from '../state/actions.ts';
-import { answer, answeringOf, askElementId, focusAsk, offerAsk, openAsks } from '../state/asks.ts';
+import { allowAlways, answer, answeringOf, askElementId, focusAsk, offerAsk, openAsks } from '../state/asks.ts';
+import { ruleWords } from '../state/rule-words.ts';
 import { oneLine, shown, shownStrictly } from '../state/shown-text.ts';
 import { AskDetail } from './ask-detail.tsx';
 import { Icon } from './icon.tsx';
@@ -107,7 +109,7 @@ function AskCard({ turnId, callId, ask, back }: Omit<AskViewProps, 'call' | 'ope
       {ask.kind === 'approval' ? (
         <>
           <AskDetail ask={ask} />
-          <Approval turnId={turnId} callId={callId} busy={busy} />
+          <Approval turnId={turnId} callId={callId} busy={busy} rule={offeredRule(ask.rule)} />
         </>
       ) : (
         <Question turnId={turnId} callId={callId} busy={busy} options={ask.options} />
@@ -129,7 +131,7 @@ interface AnswerProps {
   busy: boolean;
 }
 
-function Approval({ turnId, callId, busy }: AnswerProps) {
+function Approval({ turnId, callId, busy, rule }: AnswerProps & { rule: AlwaysRule | null }) {
   const { noting, text, sending } = answeringOf(turnId, callId);
   const decide = (allow: boolean, note?: string) => {
     if (!busy) void answer(turnId, callId, { kind: 'approval', allow, ...(note ? { note } : {}) });
@@ -169,6 +171,19 @@ function Approval({ turnId, callId, busy }: AnswerProps) {
         {t('Deny with a Note...')}
       </button>
       {sending.value && <Sending />}
+      {rule && (
+        <button
+          type="button"
+          class="link-button ask-always"
+          title={t('Adds this rule to your own settings, for all your projects, and allows it now.')}
+          aria-disabled={busy}
+          onClick={() => {
+            if (!busy) void allowAlways(turnId, callId);
+          }}
+        >
+          {t('Always Allow: {0}', ruleWords(rule))}
+        </button>
+      )}
     </div>
   );
 }

@@ -1,4 +1,4 @@
-import type { Attachment, NewAttachment } from '@devlm/protocol/events.ts';
+import type { Attachment, NewAttachment, TextAttachment } from '@devlm/protocol/events.ts';
 import { useEffect, useState } from 'preact/hooks';
 import { baseName } from '../format.ts';
 import { t } from '../l10n.ts';
@@ -23,15 +23,31 @@ async function imageUrl(hash: string): Promise<string> {
 /** An attachment's name, with its lines when it is a selection. */
 export function attachmentLabel(attachment: Attachment | NewAttachment): string {
   if (attachment.kind === 'image') return attachment.name;
-  const { startLine, endLine } = attachment;
+  const { kind, path, startLine, endLine } = attachment;
+  if (kind === 'problems') return t('Problems');
+  if (kind === 'terminal' || kind === 'git') return path;
+  if (kind === 'url') return URL.canParse(path) ? new URL(path).host : path;
   const lines =
     startLine === undefined
       ? ''
       : endLine === undefined || endLine === startLine
         ? `:${startLine}`
         : `:${startLine}-${endLine}`;
-  return baseName(attachment.path) + lines;
+  return baseName(path) + lines;
 }
+
+const icons: Readonly<Record<TextAttachment['kind'], string>> = {
+  file: 'file',
+  selection: 'list-selection',
+  folder: 'folder',
+  symbol: 'symbol-class',
+  problems: 'warning',
+  terminal: 'terminal',
+  git: 'git-commit',
+  url: 'globe',
+};
+/** What a click on it can show. */
+const opens: ReadonlySet<Attachment['kind']> = new Set(['file', 'selection', 'symbol', 'url']);
 
 interface ChipsProps {
   attachments: readonly (Attachment | NewAttachment)[];
@@ -61,6 +77,14 @@ export function Chips({ attachments, onRemove }: ChipsProps) {
 
 function Chip({ attachment }: { attachment: Attachment | NewAttachment }) {
   const label = attachmentLabel(attachment);
+  if (attachment.kind !== 'image' && !opens.has(attachment.kind)) {
+    return (
+      <span class="chip-label" title={attachment.path}>
+        <Icon name={icons[attachment.kind]} />
+        <span>{label}</span>
+      </span>
+    );
+  }
   if (attachment.kind !== 'image') {
     const href = attachment.path + (attachment.startLine === undefined ? '' : `:${attachment.startLine}`);
     return (
@@ -70,7 +94,7 @@ function Chip({ attachment }: { attachment: Attachment | NewAttachment }) {
         title={attachment.path}
         onClick={() => void transport.editor({ action: 'openLink', href }).catch(() => undefined)}
       >
-        <Icon name={attachment.kind === 'selection' ? 'list-selection' : 'file'} />
+        <Icon name={icons[attachment.kind]} />
         <span>{label}</span>
       </button>
     );

@@ -1,14 +1,17 @@
 import type { Problem } from '@devlm/protocol/problem.ts';
 import type { TurnState } from '@devlm/protocol/state.ts';
 import type { FileChange } from '@devlm/protocol/tools.ts';
-import { useRef, useState } from 'preact/hooks';
+import { type FileStanding, standingOf, type TurnFile } from '@devlm/protocol/turn-files.ts';
+import type { ComponentChildren } from 'preact';
+import { useState } from 'preact/hooks';
 import { t } from '../l10n.ts';
 import { announcement, attempt } from '../state/app.ts';
 import { conversation } from '../state/conversation.ts';
-import { shown, shownStrictly } from '../state/shown-text.ts';
-import { turnChanges } from '../state/turn-work.ts';
+import { changedFiles, decide } from '../state/reviews.ts';
+import { shownStrictly } from '../state/shown-text.ts';
 import { problemOf, transport } from '../transport.ts';
 import { Icon, IconButton } from './icon.tsx';
+import { Refusal, UndoReview } from './restore.tsx';
 
 /** Files that are listed before the person asks for all. */
 const firstFiles = 6;
@@ -32,18 +35,29 @@ export function Counts({ added, removed }: { added: number; removed: number }) {
 
 /** Files that were changed, with what can be done about each. */
 export function Changes({ changes }: { changes: readonly FileChange[] }) {
+  return (
+    <FileList label={t('Changed files')} files={changes}>
+      {(change) => <Change key={change.path} change={change} />}
+    </FileList>
+  );
+}
+
+interface FileListProps<T extends FileChange> {
+  label: string;
+  files: readonly T[];
+  children: (file: T) => ComponentChildren;
+}
+
+function FileList<T extends FileChange>({ label, files, children }: FileListProps<T>) {
   const [all, setAll] = useState(false);
-  const listed = all ? changes : changes.slice(0, firstFiles);
   return (
     <>
-      <ul class="changes" aria-label={t('Changed files')}>
-        {listed.map((change) => (
-          <Change key={change.path} change={change} />
-        ))}
+      <ul class="changes" aria-label={label}>
+        {(all ? files : files.slice(0, firstFiles)).map(children)}
       </ul>
-      {listed.length < changes.length && (
+      {!all && files.length > firstFiles && (
         <button type="button" class="link-button" onClick={() => setAll(true)}>
-          {t('Show all {0} files', changes.length)}
+          {t('Show all {0} files', files.length)}
         </button>
       )}
     </>
@@ -77,138 +91,136 @@ function OpenFile({ change: { path, after } }: { change: FileChange }) {
 }
 
 function Change({ change }: { change: FileChange }) {
-  const { path, before, after, added, removed } = change;
-  const name = shownStrictly(path);
-  const kind = before === null ? t('created') : after === null ? t('deleted') : null;
   return (
     <li class="change">
-      <button type="button" class="change-path" title={t('Open Diff of {0}', name)} onClick={() => openDiff(change)}>
-        <Icon name={before === null ? 'diff-added' : after === null ? 'diff-removed' : 'diff-modified'} />
-        <span class="unseen">{t('Open diff')}</span>
-        {/* The end of a path says more than its beginning. */}
-        <span class="change-name">
-          <bdi dir="ltr">{name}</bdi>
-        </span>
-        {kind && <span class="change-kind">{kind}</span>}
-      </button>
-      <Counts added={added} removed={removed} />
+      <PathButton change={change} onClick={() => openDiff(change)} />
+      <Counts added={change.added} removed={change.removed} />
       <OpenFile change={change} />
     </li>
   );
 }
 
-/** All files of a turn that has ended, and the way back. */
-export function TurnChanges({ turn }: { turn: TurnState }) {
-  const changes = turnChanges(turn);
-  if (changes.length === 0) return null;
+function PathButton({ change: { path, before, after }, onClick }: { change: FileChange; onClick: () => void }) {
+  const name = shownStrictly(path);
+  const kind = before === null ? t('created') : after === null ? t('deleted') : null;
   return (
-    <section class="turn-changes" aria-label={t('Changes of this turn')}>
+    <button type="button" class="change-path" title={t('Open Diff of {0}', name)} onClick={onClick}>
+      <Icon name={before === null ? 'diff-added' : after === null ? 'diff-removed' : 'diff-modified'} />
+      <span class="unseen">{t('Open diff')}</span>
+      {/* The end of a path says more than its beginning. */}
+      <span class="change-name">
+        <bdi dir="ltr">{name}</bdi>
+      </span>
+      {kind && <span class="change-kind">{kind}</span>}
+    </button>
+  );
+}
+
+/** All files of a turn that has ended, and the person's decision about each. */
+export function TurnChanges({ turn }: { turn: TurnState }) {
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const files = changedFiles(turn);
+  if (files.length === 0) return <UndoReview turn={turn} />;
+  const pending = files.filter((file) => standingOf(file) === 'pending');
+  const act = async (verdict: 'accept' | 'reject', chosen: readonly TurnFile[]) => {
+    if (busy) return;
+    setBusy(true);
+    setProblem(null);
+    try {
+      await decide(turn.id, verdict, chosen);
+      const names = chosen.length === 1 ? shownStrictly(chosen[0]?.path ?? '') : t('{0} files', chosen.length);
+      announcement.value = verdict === 'accept' ? t('{0}: accepted', names) : t('{0}: rejected', names);
+    } catch (error) {
+      setProblem(problemOf(error));
+      announcement.value = problemOf(error).detail;
+    }
+    setBusy(false);
+  };
+  return (
+    <section class="turn-changes" aria-label={t('Changes of this turn')} aria-busy={busy}>
       <div class="turn-changes-head">
         <Icon name="files" />
-        <span>{changes.length === 1 ? t('1 file changed') : t('{0} files changed', changes.length)}</span>
-        <Counts {...counted(changes)} />
+        <span>{files.length === 1 ? t('1 file changed') : t('{0} files changed', files.length)}</span>
+        <Counts {...counted(files)} />
+        <span class="review-buttons">
+          <IconButton icon="diff-multiple" label={t('Review All Changes')} onClick={() => openReview(turn.id)} />
+          {pending.length > 0 && (
+            <>
+              <IconButton
+                icon="check-all"
+                label={t('Accept All Changes')}
+                disabled={busy}
+                onClick={() => void act('accept', pending)}
+              />
+              <IconButton
+                icon="discard"
+                label={t('Reject All Changes')}
+                disabled={busy}
+                onClick={() => void act('reject', pending)}
+              />
+            </>
+          )}
+        </span>
       </div>
-      <Changes changes={changes} />
-      <Restore turn={turn} count={changes.length} />
+      <FileList label={t('Changed files')} files={files}>
+        {(file) => (
+          <ReviewedFile
+            key={file.path}
+            turnId={turn.id}
+            file={file}
+            busy={busy}
+            act={(verdict) => void act(verdict, [file])}
+          />
+        )}
+      </FileList>
+      {problem && <Refusal problem={problem} />}
+      <UndoReview turn={turn} />
     </section>
   );
 }
 
-/** Puts the files back to what they were before the turn, when the person has said so twice. */
-function Restore({ turn, count }: { turn: TurnState; count: number }) {
-  const [stage, setStage] = useState<'idle' | 'asking' | 'busy'>('idle');
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const [restored, setRestored] = useState<readonly string[] | null>(null);
-  const begin = useRef<HTMLButtonElement>(null);
-  const idle = () => {
-    setStage('idle');
-    setTimeout(() => begin.current?.focus());
-  };
-  const restore = async () => {
-    if (stage === 'busy') return;
-    setStage('busy');
-    setProblem(null);
-    setRestored(null);
-    try {
-      const params = { conversationId: conversation.peek()?.id ?? '', turnId: turn.id };
-      const { paths } = await transport.call('files.restore', { params });
-      setRestored(paths);
-      announcement.value = t('{0} files were restored.', paths.length);
-    } catch (error) {
-      setProblem(problemOf(error));
-      announcement.value = t('The files were not restored: {0}', problemOf(error).detail);
-    }
-    idle();
-  };
-  return (
-    <div class="restore">
-      {stage === 'idle' ? (
-        <button ref={begin} type="button" class="link-button" onClick={() => setStage('asking')}>
-          <Icon name="discard" /> {t('Restore Files to Before This Turn...')}
-        </button>
-      ) : (
-        <Confirm count={count} busy={stage === 'busy'} onYes={() => void restore()} onNo={idle} />
-      )}
-      {problem && (
-        <div class="ask-problem">
-          <Icon name="error" />
-          <span>
-            <strong>{problem.code === 'files_changed' ? t('Nothing was restored.') : problem.title}</strong>{' '}
-            {shown(problem.detail)}
-          </span>
-        </div>
-      )}
-      {restored && (
-        <div class="ask-outcome">
-          <Icon name="check" />
-          <span>{t('Restored: {0}', restored.map(shownStrictly).join(', '))}</span>
-        </div>
-      )}
-    </div>
-  );
+/** Opens the editor's own view of all files of a turn, or of one. */
+function openReview(turnId: string, path?: string): void {
+  const conversationId = conversation.peek()?.id ?? '';
+  void attempt(() => transport.editor({ action: 'reviewChanges', conversationId, turnId, ...(path ? { path } : {}) }));
 }
 
-interface ConfirmProps {
-  count: number;
+const standings: Readonly<Record<Exclude<FileStanding, 'pending'>, { icon: string; text: () => string }>> = {
+  accepted: { icon: 'check', text: () => t('accepted') },
+  rejected: { icon: 'close', text: () => t('rejected') },
+  restored: { icon: 'history', text: () => t('restored') },
+};
+
+interface ReviewedFileProps {
+  turnId: string;
+  file: TurnFile;
   busy: boolean;
-  onYes(): void;
-  onNo(): void;
+  act(verdict: 'accept' | 'reject'): void;
 }
 
-function Confirm({ count, busy, onYes, onNo }: ConfirmProps) {
+function ReviewedFile({ turnId, file, busy, act }: ReviewedFileProps) {
+  const name = shownStrictly(file.path);
+  const standing = standingOf(file);
+  const open = () => (standing === 'pending' ? openReview(turnId, file.path) : openDiff(file));
   return (
-    <fieldset
-      class="restore-confirm"
-      aria-label={t('Restore files')}
-      onKeyDown={(event) => {
-        if (event.key !== 'Escape') return;
-        event.preventDefault();
-        event.stopPropagation();
-        if (!busy) onNo();
-      }}
-    >
-      <span>
-        {count === 1
-          ? t('1 file goes back to what it was before this turn. What DevLM wrote in it is lost.')
-          : t('{0} files go back to what they were before this turn. What DevLM wrote in them is lost.', count)}
+    <li class="change">
+      <PathButton change={file} onClick={open} />
+      <Counts added={file.added} removed={file.removed} />
+      <span class="review-buttons">
+        {standing === 'pending' ? (
+          <>
+            <IconButton icon="check" label={t('Accept {0}', name)} disabled={busy} onClick={() => act('accept')} />
+            <IconButton icon="discard" label={t('Reject {0}', name)} disabled={busy} onClick={() => act('reject')} />
+          </>
+        ) : (
+          <span class={`standing standing-${standing}`}>
+            <Icon name={standings[standing].icon} />
+            {standings[standing].text()}
+          </span>
+        )}
+        <OpenFile change={file} />
       </span>
-      <span class="ask-actions">
-        <button type="button" class="button" aria-disabled={busy} onClick={onYes}>
-          {t('Restore')}
-        </button>
-        <button
-          type="button"
-          class="button button-secondary"
-          aria-disabled={busy}
-          ref={(button) => {
-            if (button && !busy) button.focus({ preventScroll: true });
-          }}
-          onClick={onNo}
-        >
-          {t('Cancel')}
-        </button>
-        {busy && <Icon name="loading" spin />}
-      </span>
-    </fieldset>
+    </li>
   );
 }

@@ -9,6 +9,7 @@ import { openAsks } from '../state/asks.ts';
 import { openCount, runningTurn, shownTurns } from '../state/conversation.ts';
 import { attach, detach, draft, setDraft } from '../state/drafts.ts';
 import { transport } from '../transport.ts';
+import { attachSelection } from './attaching.ts';
 import { Chips } from './attachments.tsx';
 import { Icon, IconButton } from './icon.tsx';
 import { takeDrop, takeFiles } from './incoming-files.ts';
@@ -16,8 +17,9 @@ import { sends } from './keys.ts';
 import { MenuButton } from './menu.tsx';
 import { Meter } from './meter.tsx';
 import { ModelPicker, ThinkingToggle } from './model-picker.tsx';
+import type { Suggestion } from './suggestion.ts';
 import { SuggestionList } from './suggestion-list.tsx';
-import { attachSelection, runSlashCommand, type Suggestion, suggest, type Trigger, triggerAt } from './suggestions.ts';
+import { runSlashCommand, suggest, type Trigger, triggerAt } from './suggestions.ts';
 import { editing } from './user-message.tsx';
 
 /** Pause in typing after which files are looked for. */
@@ -50,12 +52,13 @@ export function Composer() {
   const take = (item: Suggestion) => {
     const start = items.trigger?.start ?? 0;
     close();
-    item.take((replacement) => {
+    item.take((replacement, more = false) => {
       const caret = field.current?.selectionStart ?? text.length;
       setDraft({ text: text.slice(0, start) + replacement + text.slice(caret) });
-      requestAnimationFrame(() =>
-        field.current?.setSelectionRange(start + replacement.length, start + replacement.length),
-      );
+      requestAnimationFrame(() => {
+        field.current?.setSelectionRange(start + replacement.length, start + replacement.length);
+        if (more) refresh();
+      });
     });
     if (screen.value === 'chat') field.current?.focus();
   };
@@ -171,7 +174,7 @@ function placeholder(busy: boolean): string {
 
 function editLast(): boolean {
   const last = shownTurns.value.at(-1);
-  if (!last || last.status === 'queued') return false;
+  if (!last || last.status === 'queued' || last.compact) return false;
   editing.value = last.id;
   return true;
 }

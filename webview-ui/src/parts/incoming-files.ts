@@ -4,7 +4,7 @@ import { limits } from '@devlm/protocol/limits.ts';
 import { bytes } from '../format.ts';
 import { t } from '../l10n.ts';
 import { attach } from '../state/drafts.ts';
-import { attachPaths } from './suggestions.ts';
+import { attachPaths } from './attaching.ts';
 
 /** Paths or URIs in something that is dragged from the editor or from outside. */
 export function droppedUris(data: DataTransfer): string[] {

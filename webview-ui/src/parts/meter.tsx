@@ -1,44 +1,172 @@
-import { useComputed } from '@preact/signals';
+import type { ContextParts } from '@devlm/protocol/compaction.ts';
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { dollars, tokens } from '../format.ts';
 import { t } from '../l10n.ts';
-import { model, models, settings } from '../state/app.ts';
-import { shownTurns, summary } from '../state/conversation.ts';
+import { compactNow } from '../state/actions.ts';
+import { settings } from '../state/app.ts';
+import { type ContextUse, contextUse } from '../state/context-use.ts';
+import { openCount, summary } from '../state/conversation.ts';
 
-/** How full the model's context is with this conversation, and what the conversation cost. */
+/** From this share on the meter warns. */
+const nearlyFull = 0.75;
+
+/** How full the model's window is with this conversation. Opens what fills it, and what the conversation cost. */
 export function Meter() {
-  const used = useComputed(() => {
-    for (const turn of [...shownTurns.value].reverse()) {
-      for (const step of [...turn.steps].reverse()) {
-        const { usage } = step;
-        if (!usage) continue;
-        const count = usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens + usage.outputTokens;
-        return { count, model: step.model };
-      }
-    }
-    return null;
-  }).value;
+  const [open, setOpen] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  const panel = useRef<HTMLDivElement>(null);
+  const id = useId();
+  const used = contextUse.value;
+  useLayoutEffect(() => {
+    if (open) panel.current?.focus();
+  }, [open]);
+  useEffect(() => {
+    if (!open) return;
+    const outside = ({ target }: Event) => {
+      const inside = target instanceof Node && (panel.current?.contains(target) || button.current?.contains(target));
+      if (!inside) setOpen(false);
+    };
+    document.addEventListener('pointerdown', outside);
+    document.addEventListener('focusin', outside);
+    return () => {
+      document.removeEventListener('pointerdown', outside);
+      document.removeEventListener('focusin', outside);
+    };
+  }, [open]);
   if (!used) return null;
-  const info = model.value ?? models.value?.list.find((entry) => entry.id === used.model);
-  const size = info?.contextTokens ?? null;
-  const share = size === null ? null : Math.min(1, used.count / size);
-  const cost = summary.value?.costUsd ?? 0;
-  const context =
-    size === null
-      ? t('{0} tokens in context', tokens(used.count))
-      : t('{0} of {1} tokens of context used', tokens(used.count), tokens(size));
-  const total = settings.value.showCost && cost > 0 ? dollars(cost) : '';
-  const title = total === '' ? context : `${context}\n${t('This conversation: {0}', total)}`;
+  const close = () => {
+    setOpen(false);
+    button.current?.focus();
+  };
+  const share = used.size === null ? null : Math.min(1, used.tokens / used.size);
+  const words =
+    used.size === null
+      ? t('{0} tokens in context', tokens(used.tokens))
+      : t('{0} of {1} tokens of context used', tokens(used.tokens), tokens(used.size));
   return (
-    <div class={`meter${share !== null && share > 0.85 ? ' meter-full' : ''}`} title={title}>
-      {share === null ? (
-        <span>{tokens(used.count)}</span>
-      ) : (
-        <>
-          <meter class="meter-bar" min={0} max={1} value={share} aria-label={context} />
-          <span aria-hidden="true">{Math.max(1, Math.round(share * 100))}%</span>
-        </>
+    <div class="meter-anchor">
+      <button
+        ref={button}
+        type="button"
+        class={`meter${share !== null && share >= nearlyFull ? ' meter-full' : ''}`}
+        title={words}
+        aria-haspopup="dialog"
+        aria-expanded={open}
+        aria-controls={open ? id : undefined}
+        onClick={() => (open ? close() : setOpen(true))}
+      >
+        {share === null ? <span>{tokens(used.tokens)}</span> : <Ring share={share} />}
+        {share !== null && <span class="meter-share">{Math.max(1, Math.round(share * 100))}%</span>}
+        <span class="unseen"> {words}</span>
+      </button>
+      {open && (
+        <div
+          ref={panel}
+          id={id}
+          class="menu menu-above meter-panel"
+          role="dialog"
+          aria-label={t('Context')}
+          tabIndex={-1}
+          onKeyDown={(event) => {
+            if (event.key !== 'Escape') return;
+            event.preventDefault();
+            event.stopPropagation();
+            close();
+          }}
+        >
+          <MeterPanel used={used} words={words} onDone={close} />
+        </div>
       )}
-      {total !== '' && <span class="meter-cost">{total}</span>}
     </div>
   );
+}
+
+function Ring({ share }: { share: number }) {
+  return (
+    <svg class="meter-ring" viewBox="0 0 16 16" aria-hidden="true">
+      <circle cx="8" cy="8" r="6" />
+      <circle class="meter-used" cx="8" cy="8" r="6" pathLength={1} stroke-dasharray={`${Math.max(0.02, share)} 1`} />
+    </svg>
+  );
+}
+
+function MeterPanel({ used, words, onDone }: { used: ContextUse; words: string; onDone(): void }) {
+  const { parts, size } = used;
+  const cost = summary.value?.costUsd ?? 0;
+  const busy = openCount.value > 0;
+  const whole = Math.max(size ?? 0, used.tokens);
+  const rows = parts ? rowsOf(parts).filter(({ count }) => count > 0) : [];
+  return (
+    <>
+      <div class="meter-title">{words}</div>
+      {rows.length > 0 && (
+        <>
+          <svg class="meter-stack" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
+            {rows.map(({ key, count }, index) => (
+              <rect
+                key={key}
+                class={`part-${key}`}
+                x={(100 * rows.slice(0, index).reduce((sum, row) => sum + row.count, 0)) / whole}
+                y="0"
+                width={(100 * count) / whole}
+                height="4"
+              />
+            ))}
+          </svg>
+          <dl class="meter-parts">
+            {rows.map(({ key, label, count }) => (
+              <div key={key}>
+                <dt>
+                  <svg class="meter-key" viewBox="0 0 8 8" aria-hidden="true">
+                    <rect class={`part-${key}`} width="8" height="8" />
+                  </svg>
+                  {label}
+                </dt>
+                <dd>{tokens(count)}</dd>
+              </div>
+            ))}
+            {size !== null && (
+              <div>
+                <dt>
+                  <svg class="meter-key" viewBox="0 0 8 8" aria-hidden="true">
+                    <rect class="part-free" width="8" height="8" />
+                  </svg>
+                  {t('Free')}
+                </dt>
+                <dd>{tokens(Math.max(0, size - used.tokens))}</dd>
+              </div>
+            )}
+          </dl>
+        </>
+      )}
+      {settings.value.showCost && cost > 0 && <div class="faint">{t('This conversation: {0}', dollars(cost))}</div>}
+      <p class="faint">{t('What no longer fits is summarised by itself. You keep all of it.')}</p>
+      <button
+        type="button"
+        class="button button-secondary"
+        disabled={busy}
+        title={busy ? t('Wait until DevLM has answered.') : undefined}
+        onClick={() => {
+          onDone();
+          compactNow();
+        }}
+      >
+        {t('Summarise Now')}
+      </button>
+    </>
+  );
+}
+
+/** The parts by where they stand in the prompt. The keys are names of classes. */
+function rowsOf(parts: ContextParts) {
+  const labels: Record<keyof ContextParts, string> = {
+    tools: t('Descriptions of tools'),
+    system: t('System prompt'),
+    rules: t('Rules of the project'),
+    files: t('Attached files and project map'),
+    results: t('Tool calls and results'),
+    conversation: t('Conversation'),
+  };
+  const keys = ['tools', 'system', 'rules', 'files', 'results', 'conversation'] as const;
+  return keys.map((key) => ({ key, label: labels[key], count: parts[key] }));
 }

@@ -4,7 +4,9 @@ import { t } from '../l10n.ts';
 import { Markdown } from '../markdown/markdown.tsx';
 import type { MountCode } from '../markdown/view.ts';
 import { AskView } from './ask.tsx';
+import { CompactionCard } from './compaction-card.tsx';
 import { Icon } from './icon.tsx';
+import { Links } from './links.tsx';
 import { memo } from './memo.ts';
 import { mountRun } from './run-panel.tsx';
 import { Thinking } from './thinking.tsx';
@@ -20,6 +22,14 @@ interface StepProps {
 
 /** One call of the model: what it thought, wrote and used. */
 export const Step = memo(({ step, live, turnId, nth }: StepProps) => {
+  if (step.compaction || (step.purpose && step.status !== 'abandoned')) {
+    return (
+      <>
+        <CompactionCard step={step} live={live} />
+        {step.retry && <Retry retry={step.retry} />}
+      </>
+    );
+  }
   if (step.status === 'abandoned') {
     return (
       <div class="note">
@@ -110,23 +120,8 @@ function isError(opaque: unknown): boolean {
 
 /** The pages that an answer names as its sources. */
 function Sources({ block }: { block: BlockState }) {
-  const links = new Map<string, string>();
-  for (const { url, title } of block.citations ?? []) {
-    if (url !== undefined && /^https?:\/\//i.test(url)) links.set(url, title ?? url);
-  }
-  if (links.size === 0) return null;
-  return (
-    <ul class="sources" aria-label={t('Sources')}>
-      {[...links].map(([url, title]) => (
-        <li key={url}>
-          <a href={url} title={url}>
-            <Icon name="link-external" />
-            {title}
-          </a>
-        </li>
-      ))}
-    </ul>
-  );
+  const links = (block.citations ?? []).flatMap(({ url, title = '' }) => (url === undefined ? [] : [{ url, title }]));
+  return <Links label={t('Sources')} links={links} />;
 }
 
 function Retry({ retry }: { retry: RetryState }) {

@@ -1,21 +1,14 @@
-import { limits } from '@devlm/protocol/limits.ts';
-import { FilesAnswer, PathsAnswer } from '@devlm/protocol/page.ts';
+import { TaskAnswer } from '@devlm/protocol/page.ts';
+import type { Task } from '@devlm/protocol/tasks.ts';
 import { t } from '../l10n.ts';
-import { exportConversation, newConversation } from '../state/actions.ts';
+import { compactNow, exportConversation, newConversation, sendTask } from '../state/actions.ts';
 import { attempt, models, pickedModel, runCommand, screen, showToast, thinking } from '../state/app.ts';
-import { attach, saveSoon, setDraft } from '../state/drafts.ts';
+import { saveSoon, setDraft } from '../state/drafts.ts';
 import { transport } from '../transport.ts';
+import { attachSelection } from './attaching.ts';
+import { suggestMentions } from './mentions.ts';
 import { modelPickerRequests } from './problem-card.tsx';
-
-/** One line of the list above the composer. */
-export interface Suggestion {
-  readonly id: string;
-  readonly icon: string;
-  readonly label: string;
-  readonly detail: string;
-  /** Takes it; `replace` puts text in the place of what was typed to find it. */
-  take(replace: (text: string) => void): void;
-}
+import type { Suggestion } from './suggestion.ts';
 
 /** What is being typed at the caret that a list can complete. */
 export type Trigger = { readonly kind: 'file' | 'command'; readonly query: string; readonly start: number };
@@ -29,8 +22,32 @@ export function triggerAt(text: string, caret: number): Trigger | null {
   return file ? { kind: 'file', query: file[1] ?? '', start: caret - (file[1] ?? '').length - 1 } : null;
 }
 
+interface SlashCommand {
+  readonly name: string;
+  readonly icon: string;
+  readonly about: () => string;
+  /** It takes words behind its name; with them, any other is a message that happens to begin so. */
+  readonly words?: true;
+  run(rest: string): void;
+}
+
+const task = (name: string, icon: string, what: Task, about: () => string): SlashCommand => ({
+  name,
+  icon,
+  about,
+  words: true,
+  run: (rest) => runTask(what, rest),
+});
+
 /** The slash commands. `run` gets what was typed behind the name. */
-export const commands: readonly { name: string; icon: string; about: () => string; run(rest: string): void }[] = [
+export const commands: readonly SlashCommand[] = [
+  task('explain', 'comment', 'explain', () => t('Explain the selected code')),
+  task('fix', 'wrench', 'fix', () => t('Fix the problems at the cursor')),
+  task('tests', 'beaker', 'test', () => t('Write tests for the selected code and run them')),
+  task('doc', 'book', 'document', () => t('Document the selected code')),
+  task('review', 'eye', 'review', () => t('Review the selected code')),
+  task('generate', 'sparkle', 'generate', () => t('Write code at the cursor')),
+  task('commit', 'git-commit', 'commit', () => t('Write a commit message')),
   { name: 'new', icon: 'add', about: () => t('Start a new chat'), run: newConversation },
   {
     name: 'history',
@@ -41,7 +58,19 @@ export const commands: readonly { name: string; icon: string; about: () => strin
     },
   },
   { name: 'export', icon: 'export', about: () => t('Save this conversation as Markdown'), run: exportConversation },
-  { name: 'model', icon: 'sparkle', about: () => t('Pick the model for the next messages'), run: pickModel },
+  {
+    name: 'compact',
+    icon: 'fold',
+    about: () => t('Summarise the conversation so far to make room'),
+    run: compactNow,
+  },
+  {
+    name: 'model',
+    icon: 'sparkle',
+    about: () => t('Pick the model for the next messages'),
+    words: true,
+    run: pickModel,
+  },
   { name: 'thinking', icon: 'lightbulb', about: () => t('Turn thinking on or off'), run: toggleThinking },
   { name: 'selection', icon: 'list-selection', about: () => t('Attach the selected code'), run: attachSelection },
   { name: 'settings', icon: 'gear', about: () => t('Open the settings'), run: () => runCommand('openSettings') },
@@ -52,11 +81,17 @@ export const commands: readonly { name: string; icon: string; about: () => strin
 export function runSlashCommand(text: string): boolean {
   const [, name = '', rest = ''] = /^\/([\w-]+)(?:\s+(.*))?$/s.exec(text.trim()) ?? [];
   const command = commands.find((entry) => entry.name === name.toLowerCase());
-  // Only one of them takes words: with any other this is a message that happens to begin so.
-  if (!command || (rest !== '' && command.name !== 'model')) return false;
+  if (!command || (rest !== '' && !command.words)) return false;
   setDraft({ text: '' });
   command.run(rest);
   return true;
+}
+
+/** Runs a command about what is in the editor. */
+function runTask(what: Task, words: string): void {
+  void attempt(async () => {
+    await sendTask(TaskAnswer.parse(await transport.editor({ action: 'task', task: what, words })));
+  });
 }
 
 function pickModel(name: string): void {
@@ -78,21 +113,6 @@ function toggleThinking(): void {
   showToast(thinking.value ? t('Thinking is on.') : t('Thinking is off.'));
 }
 
-/** Attaches what is selected in the active editor. */
-export function attachSelection(): void {
-  void attempt(async () => {
-    const files = FilesAnswer.parse(await transport.editor({ action: 'readSelection' }));
-    if (files.attachments.length === 0 && files.problems.length === 0)
-      showToast(t('Nothing is selected in the editor.'));
-    else attach(files);
-  });
-}
-
-/** Attaches files by path or URI. */
-export async function attachPaths(paths: readonly string[]): Promise<void> {
-  attach(FilesAnswer.parse(await transport.editor({ action: 'readFiles', paths: paths.slice(0, limits.attachments) })));
-}
-
 /** What fits what is being typed, best first. */
 export async function suggest(trigger: Trigger): Promise<Suggestion[]> {
   if (trigger.kind === 'command') {
@@ -109,15 +129,5 @@ export async function suggest(trigger: Trigger): Promise<Suggestion[]> {
         },
       }));
   }
-  const { paths } = PathsAnswer.parse(await transport.editor({ action: 'findFiles', query: trigger.query }));
-  return paths.map((path) => ({
-    id: path,
-    icon: 'file',
-    label: path.split('/').at(-1) ?? path,
-    detail: path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '',
-    take: (replace) => {
-      replace(`@${path} `);
-      void attempt(() => attachPaths([path]));
-    },
-  }));
+  return await suggestMentions(trigger.query);
 }

@@ -1,6 +1,7 @@
 import type { BlockState, ToolCallState, ToolResult } from '@devlm/protocol/state.ts';
 import { useEffect, useId, useMemo, useRef, useState } from 'preact/hooks';
 import { t } from '../l10n.ts';
+import { commandNote } from '../state/command-words.ts';
 import { isUnfolded, setUnfolded } from '../state/folds.ts';
 import { oneLine, shownStrictly } from '../state/shown-text.ts';
 import { readableInput, readableResult } from '../state/tool-text.ts';
@@ -10,6 +11,7 @@ import { AskView } from './ask.tsx';
 import { Chips } from './attachments.tsx';
 import { ChangeButtons, Changes, Counts, counted } from './changes.tsx';
 import { Icon } from './icon.tsx';
+import { Links } from './links.tsx';
 import { memo } from './memo.ts';
 import { Plain } from './plain.tsx';
 import { ToolRun } from './tool-run.tsx';
@@ -52,6 +54,11 @@ export const ToolCard = memo(({ turnId, block, call, result, live, waits = false
   const words = toolWords(block);
   const changes = changesOf(call, result);
   const executionId = result?.details?.executionId;
+  const pages = (result?.details?.pages ?? []).map(({ url, title, age }) => ({
+    url,
+    title: oneLine(title, 300),
+    note: age && oneLine(age, 100),
+  }));
   // What a single file's line would say is said above already.
   const only = changes.length === 1 && state !== 'asking' ? changes[0] : undefined;
   const toggle = () => {
@@ -68,6 +75,7 @@ export const ToolCard = memo(({ turnId, block, call, result, live, waits = false
             spin={state === 'input' || state === 'running'}
           />
           <Words words={words} />
+          {result?.details?.command && <span class="tool-end">{commandNote(result.details.command)}</span>}
           {changes.length > 0 && <Counts {...counted(changes)} />}
           {state === 'running' && <Elapsed startedAt={call?.startedAt} />}
           <span class="unseen">{stateName(state)}</span>
@@ -80,6 +88,7 @@ export const ToolCard = memo(({ turnId, block, call, result, live, waits = false
       )}
       {state === 'failed' && !open && <div class="tool-failure">{oneLine(result?.text ?? '', 300)}</div>}
       {executionId && <ToolRun turnId={turnId} callId={callId} executionId={executionId} whole={open} />}
+      {pages.length > 0 && <Links label={t('Pages')} links={pages} />}
       {changes.length > 1 && state !== 'asking' && <Changes changes={changes} />}
       <div class="fold-body" id={body} hidden={!open}>
         {open && <Details block={block} call={call} result={result} />}

@@ -25,6 +25,7 @@ import { Icon } from './icon.tsx';
 import { Mounting } from './mounting.ts';
 import { OutgoingMessage } from './outgoing.tsx';
 import { ProblemCard } from './problem-card.tsx';
+import { SetAside } from './restore.tsx';
 import { Turn } from './turn.tsx';
 
 /** Nearer than this to the end, in pixels, counts as being there. */
@@ -137,6 +138,7 @@ export function Transcript() {
           {windowEnd.value !== null && (
             <Sentinel key={`newer ${windowEnd.value}`} root={scroller} atEnd={atEnd} reached={loadNewer} />
           )}
+          {windowEnd.value === null && <SetAside />}
           {windowEnd.value === null &&
             outgoing.value.map((message) => <OutgoingMessage key={message.turnId} message={message} />)}
         </div>

@@ -3,9 +3,11 @@ import { signal } from '@preact/signals';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { t } from '../l10n.ts';
 import { focusComposer, resend, showSibling, unqueue } from '../state/actions.ts';
+import type { RestoreWhat } from '../state/reviews.ts';
 import { Chips } from './attachments.tsx';
 import { Icon, IconButton } from './icon.tsx';
 import { sends } from './keys.ts';
+import { RestoreConfirm, RestoreMenu } from './restore.tsx';
 
 /** The turn whose message is being edited. */
 export const editing = signal<string | null>(null);
@@ -22,12 +24,14 @@ interface UserMessageProps {
 export function UserMessage({ turn }: UserMessageProps) {
   const { id, siblings, status } = turn;
   const waiting = status === 'queued';
+  const running = status === 'running';
   const unanswered = status === 'stopped' && turn.steps.length === 0;
-  return useMemo(() => <Message turn={turn} />, [id, siblings, waiting, unanswered]);
+  return useMemo(() => <Message turn={turn} />, [id, siblings, waiting, running, unanswered]);
 }
 
 function Message({ turn }: UserMessageProps) {
   const [unfolded, setUnfolded] = useState(false);
+  const [restoring, setRestoring] = useState<RestoreWhat | null>(null);
   const isLong = turn.text.length > foldedChars || turn.text.split('\n', foldedLines + 1).length > foldedLines;
   if (editing.value === turn.id) return <Editor turn={turn} />;
   const place = turn.siblings.indexOf(turn.id);
@@ -80,7 +84,7 @@ function Message({ turn }: UserMessageProps) {
             />
           </span>
         )}
-        {turn.status !== 'queued' && (
+        {turn.status !== 'queued' && !turn.compact && (
           <IconButton
             icon="edit"
             label={t('Edit and Resend')}
@@ -89,7 +93,9 @@ function Message({ turn }: UserMessageProps) {
             }}
           />
         )}
+        {turn.status !== 'queued' && turn.status !== 'running' && <RestoreMenu onPick={setRestoring} />}
       </div>
+      {restoring && <RestoreConfirm key={restoring} turn={turn} what={restoring} onClose={() => setRestoring(null)} />}
     </div>
   );
 }

@@ -1,7 +1,8 @@
 import type { NewAttachment } from '@devlm/protocol/events.ts';
 import { limits } from '@devlm/protocol/limits.ts';
-import type { OutgoingMessage } from '@devlm/protocol/page.ts';
+import type { OutgoingMessage, TaskAnswer } from '@devlm/protocol/page.ts';
 import type { TurnState } from '@devlm/protocol/state.ts';
+import type { Task } from '@devlm/protocol/tasks.ts';
 import { computed, signal } from '@preact/signals';
 import { newId } from '../ids.ts';
 import { t } from '../l10n.ts';
@@ -88,11 +89,42 @@ export function sendText(text: string): void {
   else postNext(conversationId, text, []);
 }
 
+/** Has the conversation summed up, so that the next messages have room. */
+export function compactNow(): void {
+  const state = conversation.value;
+  if (!state || state.head === null) showToast(t('There is nothing to summarise yet.'));
+  else if (openCount.value > 0) showToast(t('Wait until DevLM has answered.'));
+  else {
+    const { id: conversationId, head: parent } = state;
+    post({ conversationId, turnId: newId(), parent, text: '/compact', attachments: [], compact: true });
+  }
+}
+
+/** Sends the message of a command, in the shown conversation or a new one. The draft stays. */
+export async function sendTask({ message, problems }: TaskAnswer): Promise<void> {
+  if (problems.length > 0) showToast(problems.join('\n'));
+  if (!message) return;
+  screen.value = 'chat';
+  await whenOpened();
+  if (openCount.value > limits.queuedTurns) {
+    showToast(t('Too many messages wait. Try again when one is answered.'));
+    return;
+  }
+  const conversationId = conversation.value?.id ?? newId();
+  if (!conversation.value) {
+    const kept = draft.value;
+    beginConversation(conversationId);
+    clearDraft(conversationId);
+    setDraft(kept);
+  }
+  postNext(conversationId, message.text, message.attachments, message.task);
+}
+
 /** Sends a message at the end of the open conversation. */
-function postNext(conversationId: string, text: string, attachments: readonly NewAttachment[]): void {
+function postNext(conversationId: string, text: string, attachments: readonly NewAttachment[], task?: Task): void {
   const parent = outgoing.value.at(-1)?.turnId ?? conversation.value?.head ?? null;
   const begins = summary.value === null;
-  post({ conversationId, turnId: newId(), parent, begins, text, attachments: [...attachments] });
+  post({ conversationId, turnId: newId(), parent, begins, text, attachments: [...attachments], task });
 }
 
 /** The last message of each conversation on its way: one goes after the other. */
@@ -112,7 +144,7 @@ function post(message: Outgoing): void {
 }
 
 async function deliver(message: Outgoing): Promise<void> {
-  const { conversationId, turnId, text, attachments, attachmentsOf } = message;
+  const { conversationId, turnId, text, attachments, attachmentsOf, task } = message;
   try {
     if (message.begins) {
       const body = { id: conversationId, projectId: projectId.value };
@@ -126,8 +158,10 @@ async function deliver(message: Outgoing): Promise<void> {
         text,
         attachments,
         attachmentsOf,
+        task,
         model: pickedModel.value,
         thinking: thinking.value,
+        compact: message.compact,
       },
     });
   } catch (error) {
@@ -223,6 +257,8 @@ export function resend(turn: TurnState, text: string): void {
     text,
     attachments: [],
     attachmentsOf: turn.attachments.length > 0 ? turn.id : undefined,
+    compact: turn.compact,
+    task: turn.task,
   });
 }
 

@@ -5,7 +5,7 @@ import { computed, effect, type Signal, signal } from '@preact/signals';
 import { t } from '../l10n.ts';
 import { problemOf, transport } from '../transport.ts';
 import { showSibling } from './actions.ts';
-import { announcement, screen } from './app.ts';
+import { announcement, runCommand, screen, showToast } from './app.ts';
 import { conversation, jumpToLatest, openTurns, shownTurns, windowEnd } from './conversation.ts';
 import { oneLine } from './shown-text.ts';
 
@@ -100,6 +100,29 @@ export async function answer(turnId: string, callId: string, body: AskAnswer): P
   setTimeout(() => {
     sending.value = false;
   }, confirmMs);
+}
+
+/** Adds the rule that an ask offers to the person's settings, and then says yes. */
+export async function allowAlways(turnId: string, callId: string): Promise<void> {
+  const conversationId = conversation.peek()?.id;
+  const { sending, problem } = answeringOf(turnId, callId);
+  if (conversationId === undefined || sending.peek()) return;
+  sending.value = true;
+  problem.value = null;
+  try {
+    await transport.editor({ action: 'alwaysAllow', conversationId, turnId, callId });
+  } catch (error) {
+    problem.value = problemOf(error);
+    announcement.value = t('The rule was not added: {0}', problem.value.detail);
+    return;
+  } finally {
+    sending.value = false;
+  }
+  showToast(t('A rule was added to your settings.'), {
+    label: t('Open Settings'),
+    run: () => runCommand('openSettings'),
+  });
+  await answer(turnId, callId, { kind: 'approval', allow: true });
 }
 
 /** The ask that had the focus last. */

@@ -103,7 +103,8 @@ async function open(id: string): Promise<void> {
     if (mine !== generation) return;
     const { head, lastSeq, page } = snapshot;
     const { title, projectId } = snapshot.conversation;
-    const loaded = addTurns({ ...emptyConversation(id), head, lastSeq, title, projectId }, page.turns);
+    const aside = snapshot.aside ?? undefined;
+    const loaded = addTurns({ ...emptyConversation(id), head, lastSeq, title, projectId, aside }, page.turns);
     batch(() => {
       reset(loaded, snapshot.conversation);
       remember(page.turns);

@@ -109,7 +109,10 @@ function size(attachment: NewAttachment): number {
 
 /** Adds files to the draft; says what could not be added. */
 export function attach(files: FilesAnswer): void {
-  const present = draft.value.attachments;
+  // What was true a moment ago gives way to what is true now.
+  const present = draft.value.attachments.filter(
+    (old) => !files.attachments.some((file) => momentary.has(file.kind) && sameFile(file, old)),
+  );
   const fresh = files.attachments.filter((file) => !present.some((other) => sameFile(file, other)));
   const room = Math.max(0, limits.attachments - present.length);
   const problems = [...files.problems];
@@ -117,6 +120,8 @@ export function attach(files: FilesAnswer): void {
   if (fresh.length > 0) setDraft({ attachments: [...present, ...fresh.slice(0, room)] });
   if (problems.length > 0) showToast(problems.join(' '), undefined, 'error');
 }
+
+const momentary: ReadonlySet<NewAttachment['kind']> = new Set(['folder', 'problems', 'terminal', 'git', 'url']);
 
 function sameFile(a: NewAttachment, b: NewAttachment): boolean {
   if (a.kind === 'image' || b.kind === 'image') return false;

@@ -1,7 +1,15 @@
 import type { HostToPage, PageSettings, SavedView } from '@devlm/protocol/page.ts';
 import { useStrings } from '../l10n.ts';
 import { transport } from '../transport.ts';
-import { exportConversation, focusComposer, newConversation, resume, showConversation, stop } from './actions.ts';
+import {
+  exportConversation,
+  focusComposer,
+  newConversation,
+  resume,
+  sendTask,
+  showConversation,
+  stop,
+} from './actions.ts';
 import { loadModels, models, pickedModel, projectId, screen, server, settings, thinking } from './app.ts';
 import { watchAsks } from './asks.ts';
 import {
@@ -114,6 +122,9 @@ function obey(message: Extract<Pushed, { kind: 'do' }>): void {
     case 'openConversation':
       // Also one that is shown already: the log may be another since it was read.
       showConversation(message.conversationId);
+      break;
+    case 'task':
+      void sendTask(message.answer);
       break;
     case 'attach':
       screen.value = 'chat';

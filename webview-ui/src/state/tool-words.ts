@@ -53,12 +53,38 @@ const known: Readonly<Record<string, (fields: Fields) => ToolWords>> = {
     about: text(fields, 'language'),
     note: program(fields.get('command')) || text(fields, 'entry'),
   }),
-  run_command: (fields) => ({ verb: t('Run'), about: text(fields, 'command'), code: true }),
+  run_command: (fields) => ({
+    verb: fields.get('rehearse') === true ? t('Rehearse') : t('Run'),
+    about: text(fields, 'command'),
+    code: true,
+    note: text(fields, 'cwd') && t('in {0}', text(fields, 'cwd')),
+  }),
+  check_tests: (fields) => ({
+    verb: t('Run tests'),
+    about: text(fields, 'tests'),
+    code: true,
+    note: text(fields, 'framework'),
+  }),
+  propose: () => ({ verb: t('Propose'), about: '' }),
+  command_control: (fields) => ({ verb: control(fields.get('action')), about: text(fields, 'text', 'id'), code: true }),
   web_search: (fields) => ({ verb: t('Search the web for'), about: text(fields, 'query') }),
   web_fetch: (fields) => ({ verb: t('Fetch'), about: text(fields, 'url') }),
   ask_user: (fields) => ({ verb: t('Ask you'), about: text(fields, 'question') }),
   update_plan: () => ({ verb: t('Update the plan'), about: '' }),
 };
+
+function control(action: unknown): string {
+  switch (action) {
+    case 'write':
+      return t('Write to a command');
+    case 'stop':
+      return t('Stop a command');
+    case 'restart':
+      return t('Restart a command');
+    default:
+      return t('Look at a command');
+  }
+}
 
 /** The first of these fields that is text, or a list of texts. */
 function text(fields: Fields, ...names: readonly string[]): string {

@@ -1,4 +1,5 @@
 import type { StepState, ToolCallState, ToolResult, TurnState } from '@devlm/protocol/state.ts';
+import type { TestReport } from '@devlm/protocol/tasks.ts';
 import type { FileChange, PlanItem } from '@devlm/protocol/tools.ts';
 
 /*
@@ -9,41 +10,6 @@ import type { FileChange, PlanItem } from '@devlm/protocol/tools.ts';
 /** What a call changes, or, while it has no result, was about to change. */
 export function changesOf(call: ToolCallState | undefined, result: ToolResult | undefined): readonly FileChange[] {
   return (result ? result.details?.changes : call?.changes) ?? [];
-}
-
-const changesByStep = new WeakMap<StepState, readonly FileChange[]>();
-
-function changesOfStep(step: StepState): readonly FileChange[] {
-  const known = changesByStep.get(step);
-  if (known) return known;
-  const ids = new Set(step.blocks.flatMap(({ tool }) => (tool ? [tool.callId] : [])));
-  for (const id of [...Object.keys(step.calls), ...Object.keys(step.results)]) ids.add(id);
-  const found = [...ids].flatMap((id) => changesOf(step.calls[id], step.results[id]));
-  changesByStep.set(step, found);
-  return found;
-}
-
-/**
- * The files that a turn changed, each once: from what it was before the first change to what the
- * last one made of it. What came out as it was is left out.
- */
-export function turnChanges(turn: TurnState): readonly FileChange[] {
-  const files = new Map<string, FileChange>();
-  for (const change of turn.steps.flatMap(changesOfStep)) {
-    const before = files.get(change.path);
-    files.set(
-      change.path,
-      before
-        ? {
-            ...before,
-            after: change.after,
-            added: before.added + change.added,
-            removed: before.removed + change.removed,
-          }
-        : change,
-    );
-  }
-  return [...files.values()].filter(({ before, after }) => before !== after);
 }
 
 const planByStep = new WeakMap<StepState, readonly PlanItem[] | null>();
@@ -68,6 +34,20 @@ export function planOf(turns: readonly TurnState[]): readonly PlanItem[] | null 
       if (!items) continue;
       const over = items.every(({ status }) => status === 'done');
       return over && turn !== last ? null : items;
+    }
+  }
+  return null;
+}
+
+/** The last run of tests in a turn, and whether files were changed after it; null where there was none. */
+export function testsOf(turn: TurnState): { report: TestReport; callId: string; changedSince: boolean } | null {
+  let changedSince = false;
+  for (const step of turn.steps.toReversed()) {
+    for (const { tool } of step.blocks.toReversed()) {
+      const callId = tool?.callId ?? '';
+      const details = step.results[callId]?.details;
+      if (details?.tests) return { report: details.tests, callId, changedSince };
+      changedSince ||= (details?.changes ?? []).some(({ before, after }) => before !== after);
     }
   }
   return null;

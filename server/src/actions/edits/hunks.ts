@@ -34,6 +34,16 @@ export function withHunks(before: string, hunks: readonly Hunk[], accepted: Read
   return parts.join('');
 }
 
+/** Lines that came and went. */
+export function countsOf(before: string | null, after: string | null): { added: number; removed: number } {
+  const counts = { added: 0, removed: 0 };
+  for (const hunk of hunksOf(before ?? '', after ?? '')) {
+    counts.added += rawLines(hunk.after).length;
+    counts.removed += rawLines(hunk.before).length;
+  }
+  return counts;
+}
+
 /** What changed, for a model to read: at most `limit` lines. */
 export function shownDiff(before: string, after: string, limit = 60): string {
   const out: string[] = [];
@@ -47,7 +57,8 @@ export function shownDiff(before: string, after: string, limit = 60): string {
     : out.join('\n');
 }
 
-function rawLines(text: string): string[] {
+/** The lines of a text, each with its line end. */
+export function rawLines(text: string): string[] {
   const lines = splitLines(text);
   return lines.rawStarts.slice(0, lineCount(lines)).map((start, line) => text.slice(start, lines.rawStarts[line + 1]));
 }

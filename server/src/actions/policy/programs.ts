@@ -109,6 +109,29 @@ const readers: ReadonlySet<string> = new Set([
   'whoami',
 ]);
 
+/** Print what they find on the web. */
+const webReaders: ReadonlySet<string> = new Set([
+  'aria2c',
+  'curl',
+  'curlie',
+  'elinks',
+  'gh',
+  'glab',
+  'http',
+  'https',
+  'invoke-restmethod',
+  'invoke-webrequest',
+  'irm',
+  'iwr',
+  'links',
+  'lynx',
+  'w3m',
+  'wget',
+  'wget2',
+  'xh',
+  'xhs',
+]);
+
 /** Subcommands of git that only read the repository at hand. */
 const gitReaders: ReadonlySet<string> = new Set([
   'blame',
@@ -168,6 +191,11 @@ export function escapeOption(argv: readonly (string | null)[]): string | null {
   return (pattern && args.find((arg): arg is string => arg !== null && pattern.test(arg))) ?? null;
 }
 
+/** Whether a command prints text of the web. */
+export function readsWeb([name]: readonly (string | null)[]): boolean {
+  return typeof name === 'string' && webReaders.has(programName(name));
+}
+
 /** Whether a command only reads the project: nothing of it can leave this machine or be lost by it. */
 export function onlyReads(argv: readonly (string | null)[]): boolean {
   const [name, sub] = argv;
@@ -178,4 +206,16 @@ export function onlyReads(argv: readonly (string | null)[]): boolean {
   if (name === 'uniq') return argv.slice(1).filter((arg) => !arg?.startsWith('-')).length < 2;
   if (name === 'find' || name === 'date') return true;
   return readers.has(name);
+}
+
+/** Programs whose output is what another machine said. */
+const fetchers = new Set(
+  'curl wget http https xh aria2c lynx w3m links elinks gh glab nc ncat netcat socat telnet ssh scp sftp ftp whois'.split(
+    ' ',
+  ),
+);
+
+/** Whether what a command prints comes from the network, as far as its name tells. */
+export function fetchesText([name]: readonly (string | null)[]): boolean {
+  return typeof name === 'string' && fetchers.has(programName(name));
 }

@@ -1,29 +1,7 @@
-import * as z from 'zod';
+import { type Rule, type Rules, Verdict } from '@devlm/protocol/permissions.ts';
 import { escapeOption, onlyReads, programName } from './programs.ts';
 import { protectedBecause } from './protected.ts';
 import type { ShellAnalysis, ShellCommand } from './shell.ts';
-
-/** What may happen: without a question, after one, or not at all. In rising strictness. */
-export const Verdict = z.enum(['allow', 'ask', 'deny']);
-export type Verdict = z.infer<typeof Verdict>;
-
-/** One rule of the settings. It applies to a part of an action that meets every condition it states. */
-export const Rule = z.strictObject({
-  verdict: Verdict,
-  /** Name of a tool; `*` stands for any characters. */
-  tool: z.string().min(1).max(100),
-  /** Glob of a path in the workspace: `*` and `?` within a folder, `**` across folders. */
-  path: z.string().min(1).max(300).optional(),
-  /** First words of a command, as `git status`: any command that begins with these words. */
-  command: z.string().trim().min(1).max(300).optional(),
-  /** A host name, or `*.example.org` for those below it. */
-  host: z.string().min(1).max(253).optional(),
-});
-export type Rule = z.infer<typeof Rule>;
-
-/** The rules of one settings file. */
-export const Rules = z.array(Rule).max(500);
-export type Rules = z.infer<typeof Rules>;
 
 /** What a tool is about to do, told by the tool itself from its parsed input; nothing in it is the model's opinion. */
 export interface Action {
@@ -42,14 +20,20 @@ export interface Action {
   readonly isolated?: boolean;
 }
 
-/** What the conversation and the window bring to a decision. */
-export interface PolicyState {
-  /** The person has not trusted the workspace. */
-  readonly restricted: boolean;
+/** What a conversation brings to a decision: the text that is in it, and what the person has agreed to. */
+export interface Trust {
   /** Where untrusted text in the conversation came from, as `example.org` or `the MCP server "x"`. Empty: none. */
   readonly taints: readonly string[];
-  /** Hosts that the person has already agreed to in this conversation. */
+  /** Hosts that the person has named or agreed to in this conversation. */
   readonly knownHosts: ReadonlySet<string>;
+  /** Files whose change the person has agreed to in this conversation. */
+  readonly knownPaths: ReadonlySet<string>;
+}
+
+/** What the conversation and the window bring to a decision. */
+export interface PolicyState extends Trust {
+  /** The person has not trusted the workspace. */
+  readonly restricted: boolean;
 }
 
 /** One part of an action and what was decided of it. */
@@ -78,7 +62,7 @@ interface Part {
   readonly standard: DecidedPart;
 }
 
-const order: readonly Verdict[] = ['allow', 'ask', 'deny'];
+const order: readonly Verdict[] = Verdict.options;
 const strictest = (parts: readonly DecidedPart[]) =>
   parts.reduce((worst, part) => (order.indexOf(part.verdict) > order.indexOf(worst.verdict) ? part : worst));
 
@@ -105,9 +89,12 @@ function partsOf(action: Action, state: PolicyState): Part[] {
   const parts: Part[] = [];
   for (const path of action.paths ?? []) parts.push(pathPart(path, effect === 'read' ? 'read' : 'change'));
   if (action.command) parts.push(...commandParts(action.command));
-  for (const host of action.hosts ?? []) {
-    const standard = ask(host, `It would connect to ${host}.`, 'default');
-    parts.push({ what: host, host: host.toLowerCase(), standard });
+  for (const name of action.hosts ?? []) {
+    const host = name.toLowerCase();
+    const standard: DecidedPart = state.knownHosts.has(host)
+      ? { what: host, verdict: 'allow', reason: `You named or agreed to ${host} before.`, by: 'default' }
+      : ask(host, `It would connect to ${host}.`, 'default');
+    parts.push({ what: host, host, standard });
   }
   if (parts.length > 0) return parts;
   if (effect === 'none') {
@@ -177,7 +164,8 @@ function hardOfCommand({ argv, text }: ShellCommand): string | null {
   if (argv.includes(null)) return `Some words of "${text}" cannot be known before it runs.`;
   const option = escapeOption(argv);
   if (option !== null) return `"${option}" can make "${programName(argv[0] ?? '')}" do more than it looks like.`;
-  const reads = onlyReads(argv);
+  // Entering a folder reads nothing, but what follows is done there.
+  const reads = onlyReads(argv) && argv[0] !== 'cd';
   for (const word of argv.slice(1)) {
     for (const path of pathsIn(word ?? '')) {
       const inside = insideWorkspace(path);
@@ -195,6 +183,14 @@ function pathsIn(word: string): string[] {
   const found = [word, ...word.split(/[=:,@]/).slice(1)];
   const short = /^-[A-Za-z](.+)$/.exec(word)?.[1];
   return (short ? [...found, short] : found).filter((part) => part !== '' && part !== '-');
+}
+
+/** Paths outside of the workspace that the words of a command name, and that may be files. */
+export function pathsOutside(argv: ShellCommand['argv']): string[] {
+  const named = argv.slice(1).flatMap((word) => (word === null ? [] : pathsIn(word)));
+  return named.filter(
+    (path) => path !== '/dev/null' && /^([/~]|[A-Za-z]:[\\/]|\.\.|file:)/.test(path) && insideWorkspace(path) === null,
+  );
 }
 
 /** A path without `.` and `..`, or null when it leads out or cannot be judged. */
@@ -228,7 +224,9 @@ function applies(rule: Rule, part: Part, action: Action): boolean {
     return false;
   if (rule.host !== undefined && (part.host === undefined || !hostMatches(rule.host, part.host))) return false;
   if (rule.command === undefined) return true;
-  return part.command !== undefined && begins(part.command, rule.command.split(/\s+/), loosens);
+  const words = rule.command.split(/\s+/);
+  if (part.command === undefined || (rule.exact && part.command.argv.length !== words.length)) return false;
+  return begins(part.command, words, loosens);
 }
 
 /** Word by word. A rule that tightens also knows a program by its path; one that loosens does not. */
@@ -245,7 +243,8 @@ function hostMatches(pattern: string, host: string): boolean {
   return wanted.startsWith('*.') ? host.endsWith(wanted.slice(1)) : host === wanted;
 }
 
-function wildcard(glob: string, anyCase: boolean): RegExp {
+/** A glob of a path as rules have them: `*` and `?` within a folder, `**` across folders. */
+export function wildcard(glob: string, anyCase: boolean): RegExp {
   const source = glob.replace(/\*\*\/|\*+|\?|[.+^${}()|[\]\\]/g, (mark) => {
     if (mark === '**/') return '(?:[^/]+/)*';
     if (mark === '*') return '[^/]*';
@@ -280,6 +279,10 @@ function riskOf(part: Part, action: Action, state: PolicyState): string | null {
   if (part.host !== undefined)
     return state.knownHosts.has(part.host) ? null : `${part.host} was not asked about before`;
   switch (action.effect) {
+    case 'write':
+      return part.path === undefined || state.knownPaths.has(part.path)
+        ? null
+        : `you did not agree to a change of ${part.path} yet`;
     case 'remove':
       return 'this removes a file';
     case 'run':

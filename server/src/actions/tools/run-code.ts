@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type ExecutionRecord, ExecutionRequest, languages } from '@devlm/protocol/execution.ts';
 import * as z from 'zod';
+import { takeAlong } from '../sandbox-files.ts';
 import { cut, defineTool, done, failed } from '../tool.ts';
 import { Path } from './inputs.ts';
 
@@ -25,7 +26,7 @@ export const runCode = defineTool({
       .array(Path)
       .max(200)
       .default([])
-      .describe('Files of the workspace to copy in, under their paths.'),
+      .describe('Files of the workspace to copy in, under their paths; globs such as src/** too.'),
     entry: Path.optional().describe('Which file to run, where there are several.'),
     command: z.array(z.string().max(4096)).min(1).max(64).optional().describe('A command to run instead.'),
     stdin: z.string().max(400_000).default(''),
@@ -35,23 +36,15 @@ export const runCode = defineTool({
   readOnly: false,
   async run({ workspaceFiles, timeoutMs, files, ...input }, context) {
     const given = new Set(files.map(({ path }) => path));
-    const copied: { path: string; content: string }[] = [];
-    if (workspaceFiles.length > 0) {
-      const workspace = await context.workspace();
-      for (const path of new Set(workspaceFiles)) {
-        if (given.has(path)) continue;
-        const file = await workspace.read(path, context.signal);
-        if (file.kind !== 'text')
-          return failed(`${path} cannot be copied into the sandbox: it is no text file that can be read.`);
-        copied.push({ path, content: file.text });
-      }
-    }
+    const wanted = workspaceFiles.filter((path) => !given.has(path));
+    const copied = wanted.length === 0 ? [] : await takeAlong(await context.workspace(), wanted, context.signal);
+    if (typeof copied === 'string') return failed(copied);
     // The id comes from the call: after a crash its record is found again instead of a second run.
     const id = createHash('sha256').update(`${context.turnId} ${context.callId}`).digest('hex').slice(0, 32);
     const request = ExecutionRequest.safeParse({
       ...input,
       id,
-      files: [...files, ...copied],
+      files: [...files, ...copied.filter(({ path }) => !given.has(path))],
       ...(timeoutMs === undefined ? {} : { limits: { wallMs: timeoutMs } }),
       origin: { conversationId: context.conversationId, turnId: context.turnId, part: context.callId.slice(0, 64) },
     });

@@ -27,8 +27,8 @@ export interface Network {
 /** What to fetch and how far to go. */
 export interface GuardedFetch extends Network {
   readonly signal: AbortSignal;
-  /** Asked for every host that a redirect leads to, before anything is sent there. */
-  readonly permitHost: (host: string) => boolean | Promise<boolean>;
+  /** Asked for every address that a redirect leads to, before anything is sent there. */
+  readonly permitRedirect: (to: URL, from: URL) => boolean | Promise<boolean>;
   readonly userAgent?: string;
   readonly maxBytes?: number;
   readonly timeoutMs?: number;
@@ -54,11 +54,11 @@ export interface Target {
 }
 
 /**
- * Checks a URL and every address of its host.
+ * Checks the address of a page as far as that goes without asking anybody what its host's address is.
  *
- * @throws ProblemError `fetch_refused`, `fetch_failed` where the name has no address
+ * @throws ProblemError `fetch_refused`
  */
-export async function checkedTarget(text: string, network: Network = {}): Promise<Target> {
+export function checkedAddress(text: string): URL {
   if (text.length > 8192) throw refused('the address', 'it is too long');
   // `URL` drops tabs and line ends and turns backslashes: what is checked must be what was written.
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
@@ -66,15 +66,32 @@ export async function checkedTarget(text: string, network: Network = {}): Promis
     throw refused('the address', 'it has spaces, control characters or backslashes');
   if (!URL.canParse(text)) throw refused('the address', 'it is not a URL');
   const url = new URL(text);
+  // What is not ASCII grows when it is written out.
+  if (url.href.length > 8192) throw refused('the address', 'it is too long');
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw refused(url.protocol, 'only http and https are fetched');
   if (url.username !== '' || url.password !== '') throw refused(url.hostname, 'it carries a user name or password');
-  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
+  const port = portOf(url);
   if (!ports.has(port)) throw refused(url.host, `port ${port} is not one that pages are served on`);
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  if (isIP(host)) return { url, address: publicOnly(host, host), port };
-  const why = privateName(host);
-  if (why !== null) throw refused(host, `it is ${why}`);
+  const host = bareHost(url);
+  if (isIP(host)) publicOnly(host, host);
+  else {
+    const why = privateName(host);
+    if (why !== null) throw refused(host, `it is ${why}`);
+  }
+  return url;
+}
+
+/**
+ * Checks a URL and every address of its host.
+ *
+ * @throws ProblemError `fetch_refused`, `fetch_failed` where the name has no address
+ */
+export async function checkedTarget(text: string, network: Network = {}): Promise<Target> {
+  const url = checkedAddress(text);
+  const port = portOf(url);
+  const host = bareHost(url);
+  if (isIP(host)) return { url, address: host, port };
   const addresses = await (network.resolve ?? resolveAll)(host.replace(/\.+$/, ''));
   const [first] = addresses.map((address) => publicOnly(address, host));
   if (first === undefined) throw failed(host, 'it has no address');
@@ -102,7 +119,7 @@ export async function guardedFetch(text: string, options: GuardedFetch): Promise
       if (from?.protocol === 'https:' && url.protocol === 'http:') {
         throw refused(url.host, 'a redirect leads from https to http');
       }
-      if (from && from.hostname !== url.hostname && !(await untilAborted(options.permitHost(url.hostname), signal))) {
+      if (from && !(await untilAborted(options.permitRedirect(url, from), signal))) {
         throw refused(url.host, `a redirect leads there from ${from.host}, and it was not agreed to`);
       }
       const response = await send(target, options, signal);
@@ -130,6 +147,9 @@ export async function guardedFetch(text: string, options: GuardedFetch): Promise
   }
 }
 
+const portOf = ({ port, protocol }: URL) => (port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port));
+const bareHost = ({ hostname }: URL) => hostname.replace(/^\[|\]$/g, '');
+
 async function resolveAll(host: string): Promise<string[]> {
   return (await lookup(host, { all: true })).map(({ address }) => address);
 }
@@ -144,7 +164,7 @@ function send(target: Target, options: GuardedFetch, signal: AbortSignal): Promi
   const { url, address, port } = target;
   const secure = url.protocol === 'https:';
   const place = options.dial?.(address, port) ?? { host: address, port };
-  const name = url.hostname.replace(/^\[|\]$/g, '').replace(/\.+$/, '');
+  const name = bareHost(url).replace(/\.+$/, '');
   return new Promise((resolve, reject) => {
     const request = (secure ? httpsRequest : httpRequest)({
       ...place,
@@ -178,7 +198,7 @@ async function pageOf(
   const [type = '', ...parameters] = (response.headers['content-type'] ?? '').split(';').map((part) => part.trim());
   const contentType = type.toLowerCase();
   if (contentType !== '' && !readable.test(contentType)) {
-    const detail = `${url.host} answered with ${contentType}, which is not text.`;
+    const detail = `${url.host} answered with ${contentType.slice(0, 100)}, which is not text.`;
     throw problem('fetch_unreadable', 415, 'Not text', detail);
   }
   if (Number(response.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(url, maxBytes);

@@ -1,0 +1,39 @@
+import { resolve } from 'node:path';
+import { ProjectSymbols } from '../server/src/actions/symbols/project-symbols.ts';
+import { sourceFolder } from '../test/support/source-folder.ts';
+
+/*
+ * The repository map of this repository: from nothing, with nothing changed, and the memory that it takes.
+ * Files come straight from the disk; an editor window adds its own time, in the background.
+ */
+
+const tokens = 1_500;
+const project = 'this';
+const folder = sourceFolder(resolve(import.meta.dirname, '..'));
+const never = new AbortController().signal;
+const before = process.memoryUsage().rss;
+
+const print = (figure: string, value: number, more = {}) =>
+  console.log(JSON.stringify({ bench: 'repo-map', figure, value, ...more }));
+const round = (value: number) => Math.round(value * 10) / 10;
+
+async function timed<T>(work: () => Promise<T> | T): Promise<[T, number]> {
+  const started = performance.now();
+  const result = await work();
+  return [result, round(performance.now() - started)];
+}
+
+await using symbols = new ProjectSymbols();
+const [index, lookMs] = await timed(() => symbols.fresh(project, folder, never));
+const [map, rankMs] = await timed(() => index.map(tokens));
+print('map_ms', round(lookMs + rankMs), { files: index.files });
+const [, warmMs] = await timed(async () => (await symbols.fresh(project, folder, never)).map(tokens));
+print('map_warm_ms', warmMs);
+// All of it that a first message may wait for.
+const ranks: number[] = [];
+for (let round = 0; round < 21; round++)
+  ranks.push((await timed(() => index.map(tokens, new Set(['server/src/agent/loop.ts']))))[1]);
+print('map_rank_ms', ranks.sort((a, b) => a - b)[10] ?? Number.NaN);
+print('symbols', [...index.symbols()].length);
+print('map_chars', map.length);
+print('memory_mb', round((process.memoryUsage().rss - before) / 2 ** 20));

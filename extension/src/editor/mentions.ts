@@ -1,0 +1,133 @@
+import type { TextAttachment } from '@devlm/protocol/events.ts';
+import { limits } from '@devlm/protocol/limits.ts';
+import type { FilesAnswer, Mention, SymbolsAnswer } from '@devlm/protocol/page.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import * as vscode from 'vscode';
+import { diagnosticsNow } from '../workspace/diagnostics.ts';
+import { workspaceFolders } from '../workspace/places.ts';
+import { symbolsNamed } from '../workspace/symbols.ts';
+import { gitDiff } from './git-diff.ts';
+import { folderText } from './mention-folder.ts';
+import type { TerminalOutput } from './terminal-output.ts';
+import { fileUri, isInWorkspace } from './workspace-paths.ts';
+
+const t = vscode.l10n.t;
+
+/** Most symbols that one list shows. */
+const mostSymbols = 30;
+
+/** Turns what the person named into an attachment, or says why there is none. */
+export async function readMention(mention: Mention, terminals: Pick<TerminalOutput, 'last'>): Promise<FilesAnswer> {
+  try {
+    const read = await attachmentOf(mention, terminals);
+    if (typeof read === 'string') return { attachments: [], problems: [read] };
+    return { attachments: [{ ...read, path: read.path.slice(0, 4096), text: fitting(read.text) }], problems: [] };
+  } catch (error) {
+    const why = error instanceof ProblemError ? error.problem.detail : error instanceof Error ? error.message : '';
+    return { attachments: [], problems: [t('It could not be attached: {0}', why.slice(0, 500))] };
+  }
+}
+
+/** The definitions that the language servers know by a name. */
+export async function findSymbols(query: string): Promise<SymbolsAnswer> {
+  const { items } = await symbolsNamed({ query, limit: mostSymbols }, workspaceFolders());
+  return { items: items.map(({ name, kind, path, line }) => ({ name, kind, path, line })) };
+}
+
+async function attachmentOf(
+  mention: Mention,
+  terminals: Pick<TerminalOutput, 'last'>,
+): Promise<TextAttachment | string> {
+  switch (mention.kind) {
+    case 'folder':
+      return { kind: 'folder', path: mention.path, text: await folderText(mention.path) };
+    case 'symbol':
+      return await symbolText(mention);
+    case 'problems':
+      return problemsText();
+    case 'terminal':
+      return terminalText(terminals);
+    case 'git':
+      return await gitText(mention.of);
+  }
+}
+
+async function symbolText(mention: Extract<Mention, { kind: 'symbol' }>): Promise<TextAttachment | string> {
+  const { path, line, name } = mention;
+  const uri = fileUri(path);
+  if (!uri || !(await isInWorkspace(uri))) return t('{0} is not a file of the workspace.', path);
+  const document = await vscode.workspace.openTextDocument(uri);
+  const start = Math.min(line, document.lineCount) - 1;
+  const end = mention.endLine ? mention.endLine - 1 : await endOf(document, start, name);
+  const last = document.lineAt(Math.max(start, Math.min(end, document.lineCount - 1)));
+  const text = document.getText(new vscode.Range(start, 0, last.lineNumber, last.range.end.character));
+  return {
+    kind: 'symbol',
+    path,
+    language: document.languageId.slice(0, 64),
+    startLine: start + 1,
+    endLine: last.lineNumber + 1,
+    text,
+  };
+}
+
+/** The last line of the definition that begins at a line; the line itself where nobody knows. */
+async function endOf(document: vscode.TextDocument, line: number, name: string): Promise<number> {
+  const found = await vscode.commands.executeCommand<vscode.DocumentSymbol[] | undefined>(
+    'vscode.executeDocumentSymbolProvider',
+    document.uri,
+  );
+  const all = (found ?? []).flatMap(function within(symbol): vscode.DocumentSymbol[] {
+    return [symbol, ...(symbol.children ?? []).flatMap(within)];
+  });
+  const here = all.filter(({ range }) => range && range.start.line <= line && range.end.line >= line);
+  const named = here.filter((symbol) => symbol.name === name || symbol.name.startsWith(`${name}(`));
+  return (named.at(-1) ?? here.at(-1))?.range.end.line ?? line;
+}
+
+function problemsText(): TextAttachment | string {
+  const items = diagnosticsNow(null, workspaceFolders()).filter(({ severity }) => severity !== 'hint');
+  if (items.length === 0) return t('The editor shows no problems.');
+  const lines = items.map(({ path, line, severity, message, source }) => {
+    const from = source ? ` (${source})` : '';
+    return `${path}:${line} ${severity}: ${message}${from}`;
+  });
+  return { kind: 'problems', path: 'workspace', text: lines.join('\n') };
+}
+
+function terminalText(terminals: Pick<TerminalOutput, 'last'>): TextAttachment | string {
+  const command = terminals.last();
+  if (!command) {
+    return t(
+      'There is no command in the active terminal that its shell told the editor of. Run one, or copy its output.',
+    );
+  }
+  const end = command.exitCode === undefined ? '' : `\n(exit code ${command.exitCode})`;
+  const path = command.line.trim().split('\n')[0]?.slice(0, 200) || 'terminal';
+  return { kind: 'terminal', path, text: `$ ${command.line}\n${command.output}${end}` };
+}
+
+async function gitText(of: 'staged' | 'branch'): Promise<TextAttachment | string> {
+  // Git reads the repository's own configuration.
+  if (!vscode.workspace.isTrusted) return t('Git is not asked in a restricted workspace. Trust it first.');
+  const active = vscode.window.activeTextEditor?.document.uri;
+  const folder = (active && vscode.workspace.getWorkspaceFolder(active)) ?? vscode.workspace.workspaceFolders?.[0];
+  if (folder?.uri.scheme !== 'file') return t('There is no folder of this machine open.');
+  const diff = await gitDiff(of, folder.uri.fsPath);
+  if (!diff) {
+    return of === 'staged'
+      ? t('{0} is in no Git repository.', folder.name)
+      : t('There is no repository with a main branch that this one could have come from.');
+  }
+  if (diff.text.trim() === '') {
+    return of === 'staged' ? t('Nothing is staged.') : t('The branch has nothing that {0} does not have.', diff.base);
+  }
+  const path = of === 'staged' ? 'staged changes' : `changes since ${diff.base}`;
+  return { kind: 'git', path, language: 'diff', text: diff.text };
+}
+
+/** The beginning, with a word about the rest. */
+function fitting(text: string): string {
+  if (text.length <= limits.attachmentChars) return text;
+  return `${text.slice(0, limits.attachmentChars - 100).toWellFormed()}\n[... the rest is left out ...]`;
+}

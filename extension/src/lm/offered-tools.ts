@@ -1,0 +1,86 @@
+import type { EditorAnswerOf, EditorTool } from '@devlm/protocol/editor.ts';
+import { ImageMediaType } from '@devlm/protocol/ids.ts';
+import { limits } from '@devlm/protocol/limits.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import * as vscode from 'vscode';
+import * as z from 'zod';
+
+/** The setting that says which tools of other extensions the agent may use, below `devlm`. The user's alone. */
+export const offerSetting = 'tools.offer';
+
+/** Ours are there for VS Code's own chat: the agent has them anyway. */
+const own = /^devlm_/;
+const maxPatterns = 200;
+const Patterns = z.array(z.string().min(1).max(200)).max(maxPatterns);
+
+/** Parts of a result, told by their shape: editors of other ages know other classes. */
+const TextPart = z.object({ value: z.string() });
+const DataPart = z.object({ mimeType: z.string(), data: z.instanceof(Uint8Array) });
+
+/** The tools of other extensions that the person has chosen to offer. */
+export function offeredTools(): EditorTool[] {
+  const patterns = Patterns.safeParse(
+    vscode.workspace.getConfiguration('devlm').inspect<unknown>(offerSetting)?.globalValue ?? [],
+  );
+  const chosen = (patterns.data ?? []).map(wildcard);
+  return vscode.lm.tools
+    .filter(({ name }) => !own.test(name) && name.length <= 200 && chosen.some((pattern) => pattern.test(name)))
+    .slice(0, limits.lentTools)
+    .map(({ name, description, inputSchema }) => ({
+      name,
+      description: description.slice(0, 4000),
+      inputSchema: inputSchema === undefined ? null : JSON.parse(JSON.stringify(inputSchema)),
+    }));
+}
+
+/** Calls one of them. VS Code asks the person where the tool wants that. */
+export async function callOffered(
+  { name, input }: { readonly name: string; readonly input: object },
+  signal: AbortSignal,
+): Promise<EditorAnswerOf<'tool.call'>> {
+  // The setting may have changed since it was offered.
+  if (!offeredTools().some((tool) => tool.name === name)) throw refused(`There is no tool ${name} any more.`);
+  const cancel = new vscode.CancellationTokenSource();
+  const stop = () => cancel.cancel();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    const { content } = await vscode.lm.invokeTool(name, { input, toolInvocationToken: undefined }, cancel.token);
+    return resultOf(content);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw refused(`The tool ${name} failed: ${error instanceof Error ? error.message : String(error)}`);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    cancel.dispose();
+  }
+}
+
+function resultOf(content: readonly unknown[]): EditorAnswerOf<'tool.call'> {
+  const texts: string[] = [];
+  const images: EditorAnswerOf<'tool.call'>['images'] = [];
+  for (const part of content.slice(0, 200)) {
+    const text = TextPart.safeParse(part).data;
+    const data = DataPart.safeParse(part).data;
+    const mediaType = ImageMediaType.safeParse(data?.mimeType).data;
+    if (text) texts.push(text.value);
+    else if (data && mediaType && data.data.length <= limits.imageBytes && images.length < limits.resultImages)
+      images.push({ mediaType, data: Buffer.from(data.data).toString('base64') });
+    else if (data && /^text\/|json$/.test(data.mimeType)) texts.push(new TextDecoder().decode(data.data));
+    else texts.push('(A part that cannot be shown.)');
+  }
+  return { text: texts.join('\n').slice(0, 2 * limits.toolResultChars), images };
+}
+
+function refused(detail: string): ProblemError {
+  return new ProblemError({
+    code: 'tool_failed',
+    status: 502,
+    title: 'The tool of another extension failed',
+    detail: detail.slice(0, 4000),
+  });
+}
+
+function wildcard(pattern: string): RegExp {
+  const parts = pattern.split('*').map((text) => text.replaceAll(/[\\^$.+?()[\]{}|]/g, '\\$&'));
+  return new RegExp(`^${parts.join('.*')}$`, 'i');
+}

@@ -1,0 +1,207 @@
+import type { NewAttachment } from '@devlm/protocol/events.ts';
+import { limits } from '@devlm/protocol/limits.ts';
+import type { TaskAnswer } from '@devlm/protocol/page.ts';
+import type { Task } from '@devlm/protocol/tasks.ts';
+import * as vscode from 'vscode';
+import { readChosen } from '../editor/files.ts';
+import { label } from '../editor/workspace-paths.ts';
+import { functionAt } from './code-places.ts';
+import { planTests, type TestPlan } from './test-plan.ts';
+
+const t = vscode.l10n.t;
+
+/** Most problems that one message names. */
+const mostProblems = 20;
+/** Longest file that goes along whole; of a longer one the lines around the place. */
+const wholeChars = 60_000;
+const linesAround = 80;
+/** Longest wait for the symbols of a language. */
+const symbolsMs = 1_500;
+
+/** What a command is about: files, or a part of the one that is open. */
+export type About =
+  | { readonly kind: 'files'; readonly uris: readonly vscode.Uri[] }
+  | { readonly kind: 'part'; readonly document: vscode.TextDocument; readonly range: vscode.Range };
+
+interface Part {
+  readonly range: vscode.Range;
+  /** Of the function, where it is one; null for a selection or a whole file. */
+  readonly name: string | null;
+  readonly whole: boolean;
+}
+
+/** The message of a command about some code: the words, and what goes along. */
+export async function gather(
+  task: Exclude<Task, 'generate' | 'commit'>,
+  about: About,
+  words: string,
+): Promise<TaskAnswer> {
+  if (about.kind === 'files') return gatherFiles(task, about.uris, words);
+  const { document, range } = about;
+  if (task === 'fix') return gatherProblems(document, range, words);
+  const part = await partOf(document, range);
+  const path = label(document.uri);
+  const attachments = [attachmentOf(document, part)];
+  const place = placeWords(path, part);
+  const lines = [sentences[task](place), words];
+  if (task === 'test') lines.push(...(await testWords(document.uri, attachments)));
+  return answer(task, lines, attachments, []);
+}
+
+async function gatherFiles(task: Exclude<Task, 'generate' | 'commit'>, uris: readonly vscode.Uri[], words: string) {
+  const { attachments, problems } = await readChosen(uris);
+  const first = uris[0];
+  if (attachments.length === 0 || !first) return { message: null, problems };
+  const lines = [sentences[task](uris.map(label).join(', ')), words];
+  if (task === 'test') lines.push(...(await testWords(first, attachments)));
+  return answer(task, lines, attachments, problems);
+}
+
+function gatherProblems(document: vscode.TextDocument, range: vscode.Range, words: string): TaskAnswer {
+  const path = label(document.uri);
+  const all = vscode.languages
+    .getDiagnostics(document.uri)
+    .filter(({ severity }) => severity <= vscode.DiagnosticSeverity.Warning);
+  const rows = new vscode.Range(range.start.line, 0, range.end.line, Number.MAX_SAFE_INTEGER);
+  const here = all.filter((problem) => problem.range.intersection(rows));
+  const meant = (here.length > 0 ? here : all).slice(0, mostProblems);
+  if (meant.length === 0 && words === '')
+    return { message: null, problems: [t('The editor shows no problems in {0}.', path)] };
+  const listed = meant.map(({ message, source, range: { start } }) =>
+    t('Line {0}: {1}', start.line + 1, source ? `${message.slice(0, 1000)} (${source})` : message.slice(0, 1000)),
+  );
+  const first = meant[0]?.range ?? range;
+  return answer('fix', [t('Fix these problems in {0}:', path), ...listed, words], [surroundings(document, first)], []);
+}
+
+const sentences: Readonly<Record<Exclude<Task, 'generate' | 'commit'>, (place: string) => string>> = {
+  explain: (place) => t('Explain {0}.', place),
+  fix: (place) => t('Fix the problems in {0}.', place),
+  test: (place) => t('Write tests for {0}.', place),
+  document: (place) => t('Document {0}.', place),
+  review: (place) => t('Review {0}.', place),
+};
+
+function answer(
+  task: Task,
+  lines: readonly string[],
+  attachments: readonly NewAttachment[],
+  problems: readonly string[],
+): TaskAnswer {
+  const text = lines
+    .filter((line) => line.trim() !== '')
+    .join('\n')
+    .slice(0, limits.messageChars);
+  return { message: { task, text, attachments: attachments.slice(0, limits.attachments) }, problems: [...problems] };
+}
+
+function placeWords(path: string, { range, name, whole }: Part): string {
+  if (whole) return path;
+  const [from, to] = [range.start.line + 1, range.end.line + 1];
+  if (name !== null) return t('{0} in {1}, lines {2} to {3}', `\`${name}\``, path, from, to);
+  return t('the selection in {0}, lines {1} to {2}', path, from, to);
+}
+
+/** What is selected, else the function around the cursor, else the whole file. */
+async function partOf(document: vscode.TextDocument, range: vscode.Range): Promise<Part> {
+  if (!range.isEmpty) {
+    const end = range.end.character === 0 && range.end.line > range.start.line ? range.end.line - 1 : range.end.line;
+    return { range: document.validateRange(new vscode.Range(range.start.line, 0, end, 1e9)), name: null, whole: false };
+  }
+  const found = (await symbolAt(document, range.start)) ?? functionIn(document, range.start.line);
+  if (found) return { ...found, whole: false };
+  return { range: document.validateRange(new vscode.Range(0, 0, document.lineCount, 0)), name: null, whole: true };
+}
+
+/** The function around a line by its lines alone. */
+function functionIn(document: vscode.TextDocument, line: number) {
+  const found = functionAt(document.getText().split(/\r?\n/), line);
+  return found && { name: found.name, range: document.validateRange(new vscode.Range(found.from, 0, found.to, 1e9)) };
+}
+
+/** The innermost function around a position as the language itself has it. */
+async function symbolAt(document: vscode.TextDocument, position: vscode.Position) {
+  const asked = vscode.commands.executeCommand<unknown>('vscode.executeDocumentSymbolProvider', document.uri);
+  const late = new Promise<undefined>((resolve) => setTimeout(resolve, symbolsMs, undefined));
+  const symbols = await Promise.race([asked, late]).then(
+    (found) => (Array.isArray(found) ? found : []),
+    () => [],
+  );
+  const functions = [
+    vscode.SymbolKind.Function,
+    vscode.SymbolKind.Method,
+    vscode.SymbolKind.Constructor,
+    vscode.SymbolKind.Class,
+  ];
+  let best: { name: string; range: vscode.Range } | null = null;
+  for (let level: unknown[] = symbols; level.length > 0; ) {
+    const around = level.find((symbol) => symbol instanceof vscode.DocumentSymbol && symbol.range.contains(position));
+    if (!(around instanceof vscode.DocumentSymbol)) break;
+    if (functions.includes(around.kind)) best = { name: around.name.slice(0, 200), range: around.range };
+    level = around.children;
+  }
+  return best;
+}
+
+function attachmentOf(document: vscode.TextDocument, { range, whole }: Part): NewAttachment {
+  const base = { path: label(document.uri), language: document.languageId.slice(0, 64) };
+  const text = document.getText(range).slice(0, limits.attachmentChars);
+  if (whole) return { ...base, kind: 'file', text };
+  return { ...base, kind: 'selection', startLine: range.start.line + 1, endLine: range.end.line + 1, text };
+}
+
+/** The file, or what is around a place in it. */
+function surroundings(document: vscode.TextDocument, { start, end }: vscode.Range): NewAttachment {
+  const whole = document.validateRange(new vscode.Range(0, 0, document.lineCount, 0));
+  if (document.getText().length <= wholeChars) return attachmentOf(document, { range: whole, name: null, whole: true });
+  const from = Math.max(0, start.line - linesAround);
+  const range = document.validateRange(new vscode.Range(from, 0, end.line + linesAround, 1e9));
+  return attachmentOf(document, { range, name: null, whole: false });
+}
+
+/** What the workspace says about its tests; the nearest of them goes along, to show the style. */
+async function testWords(uri: vscode.Uri, attachments: NewAttachment[]): Promise<string[]> {
+  const folder = vscode.workspace.getWorkspaceFolder(uri);
+  if (!folder) return [];
+  const plan = await planTests(relativeTo(folder, uri), projectFiles(folder)).catch(() => null);
+  if (!plan) return [];
+  const named = (path: string) => label(vscode.Uri.joinPath(folder.uri, path));
+  const shown = plan.exists ? plan.file : plan.neighbours[0];
+  if (shown !== undefined) {
+    const read = await readChosen([vscode.Uri.joinPath(folder.uri, shown)]);
+    attachments.push(...read.attachments.filter((one) => one.kind === 'file' && one.text.length <= wholeChars));
+  }
+  return planWords(plan, named);
+}
+
+function planWords(
+  { framework, because, file, exists, neighbours }: TestPlan,
+  named: (path: string) => string,
+): string[] {
+  return [
+    because === null
+      ? t('Framework: {0}, which comes with the language.', framework)
+      : t('Framework: {0}, as in {1}.', framework, named(because)),
+    exists ? t('Add them to {0}.', named(file)) : t('Put them into a new file, {0}.', named(file)),
+    ...(neighbours.length > 0 ? [t('Neighbouring tests: {0}', neighbours.map(named).join(', '))] : []),
+  ];
+}
+
+function relativeTo(folder: vscode.WorkspaceFolder, uri: vscode.Uri): string {
+  return vscode.workspace.asRelativePath(uri, false).replaceAll('\\', '/').replace(`${folder.uri.path}/`, '');
+}
+
+function projectFiles(folder: vscode.WorkspaceFolder) {
+  return {
+    async find(glob: string, most: number) {
+      const ignored = '**/{node_modules,vendor,.git,dist,build,.venv,venv,target}/**';
+      const found = await vscode.workspace.findFiles(new vscode.RelativePattern(folder, glob), ignored, most);
+      return found.map((uri) => relativeTo(folder, uri)).sort();
+    },
+    async read(path: string) {
+      const { attachments } = await readChosen([vscode.Uri.joinPath(folder.uri, path)]);
+      const [file] = attachments;
+      return file?.kind === 'file' ? file.text : null;
+    },
+  };
+}

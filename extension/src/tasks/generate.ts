@@ -1,0 +1,160 @@
+import type { NewAttachment } from '@devlm/protocol/events.ts';
+import { limits } from '@devlm/protocol/limits.ts';
+import * as vscode from 'vscode';
+import { label } from '../editor/workspace-paths.ts';
+import type { Span } from './anchor.ts';
+import { functionAt, indented, indentOf, isEmptyFunction, todoAt } from './code-places.ts';
+import type { InlineProposals } from './inline-proposals.ts';
+import { askForProposal, type ProposalsOptions } from './proposals.ts';
+
+const t = vscode.l10n.t;
+
+/** The place in what the model is shown of the file. */
+const [openMark, closeMark] = ['<<<< generate', 'generate >>>>'];
+/** What it is shown around the place, in UTF-16 code units each way. */
+const aroundChars = 30_000;
+
+/** Where generated code goes, and what for. */
+interface Target {
+  readonly span: Span;
+  /** What says what is wanted; null: only the person can. */
+  readonly wanted: string | null;
+  /** From the handed over code to the text that takes the place. */
+  readonly fit: (code: string) => string;
+}
+
+/** `Generate`: asks for code, and shows it in the document for the person to accept or reject. */
+export async function generate(
+  options: ProposalsOptions,
+  inline: InlineProposals,
+  { document, range, words: given }: { document: vscode.TextDocument; range: vscode.Range; words: string },
+): Promise<void> {
+  const target = targetOf(document, range);
+  const held = inline.hold(document, target.span);
+  let words = given;
+  try {
+    if (words === '' && target.wanted === null) {
+      const prompt = t('What should the code do?');
+      words = (await vscode.window.showInputBox({ title: t('Generate Code'), prompt, ignoreFocusOut: true })) ?? '';
+      if (words.trim() === '') return;
+    }
+    if (!held.span) return refuse(null);
+    const line = document.positionAt(held.span.start).line + 1;
+    const path = label(document.uri);
+    const text = [t('Generate code in {0}, line {1}.', path, line), target.wanted ?? '', words]
+      .filter((part) => part !== '')
+      .join('\n\n');
+    const attachments = [shownFile(document, held.span)];
+    const title = t('Writing code for {0}', path);
+    const end = await vscode.window.withProgress(
+      { location: vscode.ProgressLocation.Notification, title, cancellable: true },
+      (_progress, token) =>
+        cancellable(token, (signal) => askForProposal(options, { task: 'generate', text, attachments }, signal)),
+    );
+    if (!end) return;
+    if (end.text === null) {
+      void vscode.window.showWarningMessage(
+        end.problem ?? t('The model proposed no code. The history has its answer.'),
+      );
+      return;
+    }
+    const again = ({ start, end: stop }: Span) => {
+      const place = new vscode.Range(document.positionAt(start), document.positionAt(stop));
+      void generate(options, inline, { document, range: place, words });
+    };
+    if (!(await inline.show(held, target.fit(end.text), again))) refuse(end.text);
+  } finally {
+    inline.release(held);
+  }
+}
+
+/** Runs something that a button of the editor's can end; undefined when it did. */
+export async function cancellable<T>(
+  token: vscode.CancellationToken,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T | undefined> {
+  const stop = new AbortController();
+  const listening = token.onCancellationRequested(() => stop.abort());
+  try {
+    return await work(stop.signal);
+  } catch (error) {
+    if (stop.signal.aborted) return undefined;
+    throw error;
+  } finally {
+    listening.dispose();
+  }
+}
+
+/** The text of the place changed: putting code there would be a guess. */
+function refuse(code: string | null): void {
+  const copy = t('Copy Code');
+  const words = t('The text was changed where the code belongs: nothing was put there.');
+  void vscode.window.showWarningMessage(words, ...(code === null ? [] : [copy])).then((answer) => {
+    if (answer === copy && code !== null) return vscode.env.clipboard.writeText(code);
+    return undefined;
+  });
+}
+
+/** What is to be replaced, from where the cursor is or what is selected. */
+function targetOf(document: vscode.TextDocument, range: vscode.Range): Target {
+  const lines = document.getText().split(/\r?\n/);
+  const line = range.start.line;
+  const whole = (from: number, to: number, wanted: string | null, margin = indentOf(lines[from] ?? '')): Target => ({
+    span: {
+      start: document.offsetAt(new vscode.Position(from, 0)),
+      end: document.offsetAt(document.lineAt(to).range.end),
+    },
+    wanted,
+    fit: (code) => indented(code, margin),
+  });
+  if (!range.isEmpty) {
+    const wanted = t('Do what the marked text says, or write it anew as asked. The code takes its place.');
+    const selected = document.getText(range);
+    if (range.isSingleLine && selected.trim() !== (lines[line] ?? '').trim()) {
+      const margin = indentOf(lines[line] ?? '');
+      const span = { start: document.offsetAt(range.start), end: document.offsetAt(range.end) };
+      return { span, wanted, fit: (code) => indented(code, margin).trimStart() };
+    }
+    const last = range.end.character === 0 && range.end.line > line ? range.end.line - 1 : range.end.line;
+    return whole(line, last, wanted);
+  }
+  const todo = todoAt(lines, line);
+  if (todo) return whole(todo.from, todo.to, t('Do what the marked comment says. The code takes its place.'));
+  const around = functionAt(lines, line);
+  if (around && isEmptyFunction(lines, around))
+    return whole(
+      around.from,
+      around.to,
+      t('Write the function {0}, all of it. It takes the place of the marked one.', around.name),
+    );
+  const margin = marginOf(lines, line);
+  if ((lines[line] ?? '').trim() === '') return whole(line, line, null, margin);
+  const end = document.offsetAt(document.lineAt(line).range.end);
+  return { span: { start: end, end }, wanted: null, fit: (code) => `\n${indented(code, margin)}` };
+}
+
+/** How deep code at a line is: as its own text, else as what is around it. */
+function marginOf(lines: readonly string[], line: number): string {
+  const own = lines[line] ?? '';
+  const next = indentOf(lines.slice(line + 1).find((text) => text.trim() !== '') ?? '');
+  if (own.trim() === '' && own !== '') return own;
+  const before = own.trim() === '' ? (lines.slice(0, line).findLast((text) => text.trim() !== '') ?? '') : own;
+  const margin = indentOf(before);
+  return /[:{([]\s*$/.test(before) && next.length > margin.length ? next : margin;
+}
+
+/** The file with the place marked, as far as it fits. */
+function shownFile(document: vscode.TextDocument, { start, end }: Span): NewAttachment {
+  const text = document.getText();
+  const from = text.lastIndexOf('\n', Math.max(0, start - aroundChars)) + 1;
+  const to = Math.min(text.length, end + aroundChars);
+  const shown = `${text.slice(from, start)}${openMark}\n${text.slice(start, end)}\n${closeMark}${text.slice(end, to)}`;
+  return {
+    kind: 'selection',
+    path: label(document.uri),
+    language: document.languageId.slice(0, 64),
+    startLine: document.positionAt(from).line + 1,
+    endLine: document.positionAt(to).line + 1,
+    text: shown.slice(0, limits.attachmentChars),
+  };
+}

@@ -1,0 +1,95 @@
+import type { HostToPage, TaskAnswer } from '@devlm/protocol/page.ts';
+import type { Task } from '@devlm/protocol/tasks.ts';
+import * as vscode from 'vscode';
+import type { Log, Translate } from '../server/ports.ts';
+import { asProblem } from '../server/problems.ts';
+import { commitMessage } from './commit-message.ts';
+import { type About, gather } from './gather.ts';
+import { generate } from './generate.ts';
+import { InlineProposals } from './inline-proposals.ts';
+import type { ProposalsOptions } from './proposals.ts';
+
+export interface TaskCommandsOptions extends ProposalsOptions {
+  /** Shows the chat and gives the page a message to send. */
+  readonly askPage: (message: Extract<HostToPage, { kind: 'do' }>) => Promise<void>;
+  readonly log: Log;
+  readonly t: Translate;
+}
+
+/** What the commands about code do, wherever they were called: menus, the lightbulb, the palette, the chat. */
+export class TaskCommands implements vscode.Disposable {
+  readonly inline = new InlineProposals();
+  readonly #options: TaskCommandsOptions;
+
+  constructor(options: TaskCommandsOptions) {
+    this.#options = options;
+  }
+
+  dispose(): void {
+    this.inline.dispose();
+  }
+
+  /** Runs a command of the editor. `args` is what VS Code passes: what was clicked, or a code action's place. */
+  async run(task: Task, args: readonly unknown[]): Promise<void> {
+    const { t } = this.#options;
+    try {
+      const { message, problems } = await this.#begin(task, '', args);
+      if (message) await this.#options.askPage({ kind: 'do', what: 'task', answer: { message, problems } });
+      else if (problems.length > 0) void vscode.window.showInformationMessage(problems.join(' '));
+    } catch (error) {
+      this.#options.log.error(error instanceof Error ? (error.stack ?? '') : String(error));
+      void vscode.window.showErrorMessage(asProblem(error, t).detail);
+    }
+  }
+
+  /** What becomes of generated code that an editor shows. */
+  async answer(answer: 'accept' | 'reject' | 'retry', uri: unknown): Promise<void> {
+    const named = vscode.workspace.textDocuments.find((document) => document.uri.toString() === String(uri));
+    await this.inline[answer](named);
+  }
+
+  /** A slash command of the chat: the page sends what it is answered. */
+  async forPage(task: Task, words: string): Promise<TaskAnswer> {
+    if (task !== 'generate' && task !== 'commit') return this.#begin(task, words, []);
+    // These end in the editor. The page need not wait for them.
+    void this.#begin(task, words, []).then(
+      async ({ problems }) => {
+        if (problems.length > 0) await vscode.window.showInformationMessage(problems.join(' '));
+      },
+      async (error: unknown) => {
+        await vscode.window.showErrorMessage(asProblem(error, this.#options.t).detail);
+      },
+    );
+    return { message: null, problems: [] };
+  }
+
+  async #begin(task: Task, words: string, args: readonly unknown[]): Promise<TaskAnswer> {
+    const done: TaskAnswer = { message: null, problems: [] };
+    if (task === 'commit') {
+      await commitMessage(this.#options, words, args[0]);
+      return done;
+    }
+    const about = await aboutOf(args);
+    if (!about) return { message: null, problems: [this.#options.t('Open a file first.')] };
+    if (task !== 'generate') return gather(task, about, words);
+    if (about.kind === 'files') return { message: null, problems: [this.#options.t('Open a file first.')] };
+    await generate(this.#options, this.inline, { ...about, words });
+    return done;
+  }
+}
+
+/** What a command is about: files of the explorer, the place of a code action, or the active editor. */
+async function aboutOf([first, second]: readonly unknown[]): Promise<About | null> {
+  if (Array.isArray(second) && second.length > 0) {
+    const uris = second.filter((uri) => uri instanceof vscode.Uri);
+    if (uris.length > 0) return { kind: 'files', uris };
+  }
+  if (typeof first === 'object' && first !== null && 'range' in first && 'uri' in first) {
+    const { uri, range } = first;
+    if (uri instanceof vscode.Uri && range instanceof vscode.Range)
+      return { kind: 'part', document: await vscode.workspace.openTextDocument(uri), range };
+  }
+  const editor = vscode.window.activeTextEditor;
+  if (!editor) return null;
+  return { kind: 'part', document: editor.document, range: editor.selection };
+}

@@ -1,0 +1,41 @@
+import { stat } from 'node:fs/promises';
+import { type Folder, placeOf } from '../places.ts';
+import { refusals } from '../problems.ts';
+import type { Handlers } from '../requests.ts';
+import type { Commands } from './commands.ts';
+
+export interface CommandHandlersOptions {
+  readonly commands: Commands;
+  readonly folders: () => readonly Folder[];
+  readonly trusted: () => boolean;
+}
+
+/** What answers requests about commands. Nothing runs in a restricted workspace, or outside of the workspace's folders. */
+export function commandHandlers({
+  commands,
+  folders,
+  trusted,
+}: CommandHandlersOptions): Pick<Handlers, Extract<keyof Handlers, `command.${string}`>> {
+  return {
+    'command.start': async (asked) => {
+      if (!trusted()) throw refusals.restricted();
+      return commands.start(asked, await workingFolder(asked.cwd, folders()));
+    },
+    'command.poll': async ({ commandId, after, waitMs }, signal) =>
+      await commands.poll(commandId, after, waitMs, signal),
+    'command.write': async ({ commandId, text, end }) => commands.write(commandId, text, end),
+    'command.stop': async ({ commandId }) => await commands.stop(commandId),
+    'command.stopAll': async ({ conversationId }) => await commands.stopAll(conversationId),
+  };
+}
+
+async function workingFolder(cwd: string | null, folders: readonly Folder[]): Promise<string> {
+  const uri = (cwd === null ? undefined : await placeOf(cwd, folders))?.uri ?? folders[0]?.uri;
+  if (uri?.scheme !== 'file') throw refusals.noLocalFolder();
+  const isFolder = await stat(uri.fsPath).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isFolder) throw refusals.notFolder(cwd ?? '.');
+  return uri.fsPath;
+}

@@ -1,0 +1,174 @@
+import { createHash } from 'node:crypto';
+import type { EditorHello } from '@devlm/protocol/editor.ts';
+import * as z from 'zod';
+
+/*
+ * Which MCP servers a window names: in the user's settings and in files of the workspace, in the
+ * format of VS Code's mcp.json.
+ */
+
+const Text = z.string().max(8192);
+const Stdio = z.object({
+  type: z.literal('stdio').optional(),
+  command: z.string().min(1).max(4096),
+  args: z.array(Text).max(200).default([]),
+  /** Null is as good as absent. */
+  env: z.record(z.string().regex(/^\w+$/).max(200), z.union([Text, z.number(), z.null()])).default({}),
+  cwd: z.string().min(1).max(4096).optional(),
+});
+const Http = z.object({
+  type: z.enum(['http', 'sse']).default('http'),
+  url: z.string().min(1).max(4096),
+  headers: z.record(z.string().min(1).max(200), Text).default({}),
+});
+const ServerConfig = z.union([Stdio, Http], { error: 'it needs a command, or a url' });
+type ServerConfig = z.infer<typeof ServerConfig>;
+
+const ServerMap = z.record(z.string().min(1).max(100), z.unknown());
+const WorkspaceFiles = z
+  .array(z.object({ path: z.string().max(4096), content: z.object({ servers: ServerMap.default({}) }).nullable() }))
+  .max(100);
+
+/** Most servers of one project. */
+const maxServers = 20;
+
+/** How a server is reached, every variable filled in. */
+export type Target =
+  | {
+      readonly kind: 'stdio';
+      readonly command: string;
+      readonly args: readonly string[];
+      readonly env: Readonly<Record<string, string>>;
+      readonly cwd: string | undefined;
+    }
+  | {
+      readonly kind: 'http';
+      readonly url: URL;
+      readonly headers: Readonly<Record<string, string>>;
+      /** Only the older transport of server-sent events is tried. */
+      readonly sse: boolean;
+    };
+
+/** A server that a window names. */
+export interface NamedServer {
+  readonly name: string;
+  /** Part of its tools' names. */
+  readonly slug: string;
+  readonly from: 'user' | 'workspace';
+  /** The command line or the address, as it is written: without what variables stand for. */
+  readonly shown: string;
+  /** Of what is written: an agreement to start it counts for just this. */
+  readonly hash: string;
+  readonly target: Target;
+}
+
+/** A server that cannot be used, and why. */
+export interface Unusable {
+  readonly name: string;
+  readonly why: string;
+}
+
+/** What a window names, read; what cannot be used is told apart. Of two with one name the user's counts. */
+export function readServers(
+  mcp: EditorHello['mcp'],
+  options: { readonly stdio: boolean; readonly folder: string | null },
+): { servers: NamedServer[]; unusable: Unusable[] } {
+  const servers: NamedServer[] = [];
+  const unusable: Unusable[] = [];
+  for (const { name, from, config } of written(mcp, unusable)) {
+    const slug = slugOf(name);
+    const refused = servers.some((other) => other.slug === slug)
+      ? 'another server has this name'
+      : servers.length === maxServers
+        ? `there are more than ${maxServers} servers`
+        : 'command' in config && !options.stdio
+          ? 'this DevLM server starts no programs for an editor'
+          : null;
+    if (refused !== null) {
+      unusable.push({ name, why: refused });
+      continue;
+    }
+    try {
+      const target = targetOf(config, mcp?.variables ?? {}, options.folder);
+      const hash = createHash('sha256')
+        .update(JSON.stringify([name, config]))
+        .digest('hex');
+      servers.push({ name, slug, from, shown: shownOf(config), hash, target });
+    } catch (error) {
+      unusable.push({ name, why: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  return { servers, unusable };
+}
+
+function written(mcp: EditorHello['mcp'], unusable: Unusable[]) {
+  const found: { name: string; from: NamedServer['from']; config: ServerConfig }[] = [];
+  const add = (from: NamedServer['from'], servers: Readonly<Record<string, unknown>>) => {
+    for (const [name, value] of Object.entries(servers)) {
+      const config = ServerConfig.safeParse(value);
+      if (config.success) found.push({ name, from, config: config.data });
+      else unusable.push({ name, why: config.error.issues[0]?.message ?? 'it is not right' });
+    }
+  };
+  const user = ServerMap.safeParse(mcp?.user ?? {});
+  if (user.success) add('user', user.data);
+  else unusable.push({ name: 'devlm.mcp.servers', why: 'the setting cannot be read' });
+  const files = WorkspaceFiles.safeParse(mcp?.workspace ?? []);
+  for (const { path, content } of files.data ?? []) {
+    if (content) add('workspace', content.servers);
+    else unusable.push({ name: path.slice(0, 100), why: 'the file cannot be read' });
+  }
+  if (!files.success) unusable.push({ name: 'mcp.json', why: 'it is not {"servers": {...}}' });
+  return found;
+}
+
+function targetOf(config: ServerConfig, variables: Readonly<Record<string, string>>, folder: string | null): Target {
+  const fill = (text: string) => filled(text, variables);
+  const fillAll = (values: Readonly<Record<string, string | number | null>>) =>
+    Object.fromEntries(
+      Object.entries(values).flatMap(([name, value]) => (value === null ? [] : [[name, fill(String(value))]])),
+    );
+  if ('command' in config) {
+    const { command, args, env, cwd } = config;
+    return {
+      kind: 'stdio',
+      command: fill(command),
+      args: args.map(fill),
+      env: fillAll(env),
+      cwd: cwd === undefined ? (folder ?? undefined) : fill(cwd),
+    };
+  }
+  const address = fill(config.url);
+  const url = URL.canParse(address) ? new URL(address) : null;
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw new Error('its url is no http address');
+  return { kind: 'http', url, headers: fillAll(config.headers), sse: config.type === 'sse' };
+}
+
+function filled(text: string, variables: Readonly<Record<string, string>>): string {
+  return text.replaceAll(/\$\{([^}]{1,300})\}/g, (_, name: string) => {
+    const value = Object.hasOwn(variables, name) ? variables[name] : undefined;
+    if (value === undefined) throw new Error(`nothing is known for \${${name}}`);
+    return value;
+  });
+}
+
+/** For the person who is asked. Values of variables, headers and the environment may be secrets: names are enough. */
+function shownOf(config: ServerConfig): string {
+  const [first, values] =
+    'command' in config
+      ? [[config.command, ...config.args].map(quoted).join(' '), config.env]
+      : [config.url, config.headers];
+  const names = Object.entries(values).map(([name, value]) => [name, ...referredIn(String(value))].join(' '));
+  const where = 'command' in config && config.cwd !== undefined ? `\nin ${config.cwd}` : '';
+  return `${first}${where}${names.length > 0 ? `\nwith ${names.join(', ')}` : ''}`;
+}
+
+/** The variables that a value is made of. */
+const referredIn = (value: string): string[] => value.match(/\$\{[^}]{1,300}\}/g) ?? [];
+
+const quoted = (word: string): string => (/^[\w@%+=:,./$-]+$/.test(word) ? word : JSON.stringify(word));
+
+/** Part of a tool's name: never with two underscores, which divide its parts. */
+function slugOf(name: string): string {
+  return name.replaceAll(/[^A-Za-z0-9-]+/g, '_').slice(0, 24);
+}

@@ -1,0 +1,250 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import type { McpStatus } from '@devlm/protocol/views.ts';
+import * as z from 'zod';
+import { type ForeignTool, foreignName, printable } from '../foreign-tool.ts';
+import type { NamedServer } from './config.ts';
+import type { CallResult, Session, SessionOptions } from './session.ts';
+
+/** Wait before a server that failed is started again, milliseconds; doubles with each failure in a row. */
+const firstBackoffMs = 500;
+const maxBackoffMs = 60_000;
+/** A server that held for so long was a good one, milliseconds. */
+const stableMs = 30_000;
+/** Most tools of one server that the model is offered. */
+const maxTools = 64;
+
+const Listed = z.object({
+  name: z.string().min(1).max(200),
+  title: z.string().max(1000).optional(),
+  description: z.string().max(100_000).default(''),
+  inputSchema: z.unknown().optional(),
+});
+
+/** A tool that a server lists and the model can be offered. */
+export type ListedTool = Pick<ForeignTool, 'name' | 'title' | 'description' | 'inputSchema'>;
+
+/** Something that a session is asked. */
+type Ask<T> = (session: Session, signal: AbortSignal) => Promise<T>;
+
+export interface ConnectionOptions extends SessionOptions {
+  readonly server: NamedServer;
+  readonly tell: (status: McpStatus) => void;
+}
+
+/** One MCP server of a project: started when it is first needed, and again when it has died. */
+export class Connection {
+  readonly server: NamedServer;
+  /** When it was last needed, by `performance.now()`. */
+  usedAt = performance.now();
+  tools: readonly ListedTool[] = [];
+  readonly #options: ConnectionOptions;
+  readonly #life = new AbortController();
+  #session: Session | undefined;
+  #opening: Promise<Session> | undefined;
+  #openedAt = 0;
+  /** Failures in a row, and when it may be tried again. */
+  #failures = 0;
+  #notBefore = 0;
+  #stale = false;
+  #calls = 0;
+  #told = '';
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.server = options.server;
+  }
+
+  get busy(): boolean {
+    return this.#calls > 0 || this.#opening !== undefined;
+  }
+
+  get running(): boolean {
+    return this.#session !== undefined;
+  }
+
+  get hasResources(): boolean {
+    return this.#session?.hasResources ?? false;
+  }
+
+  /**
+   * Starts the server where it does not run, and reads its tools. What was begun goes on when the signal
+   * aborts: the next one finds it done.
+   *
+   * @throws ProblemError, or the signal's reason
+   */
+  async ready(signal: AbortSignal): Promise<void> {
+    await this.#open(signal);
+  }
+
+  /** Asks the server something, once it runs. A server that dies over it is not asked again. */
+  async ask<T>(what: Ask<T>, signal: AbortSignal): Promise<T> {
+    const session = await this.#open(signal);
+    this.#calls++;
+    try {
+      return await what(session, AbortSignal.any([signal, this.#life.signal]));
+    } catch (error) {
+      signal.throwIfAborted();
+      throw this.#problem(error);
+    } finally {
+      this.#calls--;
+      this.usedAt = performance.now();
+    }
+  }
+
+  async call(
+    name: string,
+    input: Readonly<Record<string, unknown>>,
+    onProgress: (text: string) => void,
+    signal: AbortSignal,
+  ): Promise<CallResult> {
+    return await this.ask((session, during) => session.call(name, input, onProgress, during), signal);
+  }
+
+  /** Ends the server; it is started again when it is needed. */
+  async rest(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    await session?.close();
+    if (session) this.#tell('ended', '');
+  }
+
+  /** Ends the server for good. */
+  async close(): Promise<void> {
+    this.#life.abort();
+    await this.#opening?.catch(() => undefined);
+    await this.rest();
+  }
+
+  async #open(signal: AbortSignal): Promise<Session> {
+    signal.throwIfAborted();
+    this.usedAt = performance.now();
+    if (this.#session && !this.#stale) return this.#session;
+    this.#opening ??= this.#start().finally(() => {
+      this.#opening = undefined;
+    });
+    const { promise, reject } = Promise.withResolvers<never>();
+    const stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      return await Promise.race([this.#opening, promise]);
+    } finally {
+      signal.removeEventListener('abort', stop);
+    }
+  }
+
+  async #start(): Promise<Session> {
+    const { signal } = this.#life;
+    try {
+      if (!this.#session) {
+        this.#tell('starting', '');
+        await sleep(Math.max(0, this.#notBefore - performance.now()), undefined, { signal });
+      }
+      const session = this.#session ?? (await this.#connect(signal));
+      this.#stale = false;
+      const { offered, leftOut } = await this.#list(session, signal);
+      this.tools = offered;
+      this.#session = session;
+      this.#tell('ready', leftOut.join(' '));
+      return session;
+    } catch (error) {
+      this.#ended();
+      const problem = this.#problem(error);
+      if (!signal.aborted) this.#tell('failed', problem.problem.detail);
+      throw problem;
+    }
+  }
+
+  async #connect(signal: AbortSignal): Promise<Session> {
+    // Loaded where there is a server to speak to.
+    const { Session } = await import('./session.ts');
+    let ended = false;
+    const session = await Session.open(
+      this.server.target,
+      this.#options,
+      {
+        onEnd: () => {
+          ended = true;
+          if (this.#session !== session) return;
+          this.#ended();
+          this.#tell('ended', `${this.#owner} ended. It is started again when it is needed.`);
+        },
+        onToolsChanged: () => {
+          this.#stale = true;
+        },
+      },
+      signal,
+    );
+    if (signal.aborted) await session.close();
+    signal.throwIfAborted();
+    if (ended) throw new Error('ended at once');
+    this.#openedAt = performance.now();
+    return session;
+  }
+
+  async #list(session: Session, signal: AbortSignal): Promise<{ offered: ListedTool[]; leftOut: string[] }> {
+    const { inputSchemaOf } = await import('./schema.ts');
+    const offered = new Map<string, ListedTool>();
+    const leftOut: string[] = [];
+    const listed = session.hasTools ? await this.#closing(session, session.tools(signal)) : [];
+    for (const value of listed) {
+      const { data } = Listed.safeParse(value);
+      if (!data) {
+        leftOut.push('A tool without a name was left out.');
+        continue;
+      }
+      const { name: title, description } = data;
+      const name = foreignName(`mcp__${this.server.slug}__`, title);
+      const inputSchema = inputSchemaOf(data.inputSchema);
+      const shown = printable(title).slice(0, 60);
+      if (typeof inputSchema === 'string') leftOut.push(`${shown} was left out: ${inputSchema}.`);
+      else if (offered.has(name)) leftOut.push(`${shown} is listed twice.`);
+      else if (offered.size === maxTools) leftOut.push(`${shown} was left out: there are more than ${maxTools} tools.`);
+      else offered.set(name, { name, title, description, inputSchema });
+    }
+    return { offered: [...offered.values()], leftOut };
+  }
+
+  /** What a new session fails at ends it. */
+  async #closing<T>(session: Session, work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+  }
+
+  #ended(): void {
+    const held = this.#session !== undefined && performance.now() - this.#openedAt >= stableMs;
+    this.#failures = held ? 1 : this.#failures + 1;
+    this.#notBefore = performance.now() + Math.min(maxBackoffMs, firstBackoffMs * 2 ** (this.#failures - 1));
+    this.#session = undefined;
+  }
+
+  get #owner(): string {
+    return `The MCP server "${this.server.name}"`;
+  }
+
+  #problem(error: unknown): ProblemError {
+    if (error instanceof ProblemError) return error;
+    const why = this.#life.signal.aborted ? 'was ended' : error instanceof Error ? error.message : String(error);
+    const detail = `${this.#owner} ${this.#withoutSecrets(printable(why))}.`;
+    return new ProblemError({ code: 'mcp_failed', status: 502, title: 'MCP server', detail }, { cause: error });
+  }
+
+  /** What its configuration keeps secret may be in what it prints. */
+  #withoutSecrets(text: string): string {
+    const { target } = this.server;
+    const values = Object.values(target.kind === 'stdio' ? target.env : target.headers);
+    return values.filter((value) => value.length >= 6).reduce((left, value) => left.replaceAll(value, '***'), text);
+  }
+
+  #tell(state: McpStatus['state'], detail: string): void {
+    const status = { name: this.server.name, state, detail: detail.slice(0, 1000), tools: this.tools.length };
+    const text = JSON.stringify(status);
+    if (text === this.#told) return;
+    this.#told = text;
+    this.#options.tell(status);
+  }
+}

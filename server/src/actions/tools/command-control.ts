@@ -1,0 +1,116 @@
+import type { CommandNews, CommandOutput } from '@devlm/protocol/commands.ts';
+import { limits } from '@devlm/protocol/limits.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import * as z from 'zod';
+import { actionOf, firstWordsMs, permitCommand, runDirectly, windowGone } from '../command-runs.ts';
+import { type Commands, newsOf, outputWords, stateWords } from '../commands.ts';
+import { permit } from '../permission.ts';
+import { defineTool, done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
+
+/** How long an answer to what was written is waited for, milliseconds. */
+const replyMs = 1_000;
+
+export const commandControl = defineTool({
+  name: 'command_control',
+  description:
+    'Reads what a background command printed since you last heard of it (waiting up to waitMs for something new), writes to its input, stops it with all that it started, or restarts it under a new id.',
+  input: z.strictObject({
+    id: z.string().max(64).describe('As run_command named it.'),
+    action: z.enum(['read', 'write', 'stop', 'restart']),
+    text: z.string().max(limits.commandInputChars).default('').describe('To write; give the line end as well.'),
+    end: z.boolean().default(false).describe('Nothing follows what is written.'),
+    waitMs: z.int().min(0).max(60_000).default(0),
+  }),
+  readOnly: false,
+  async run({ id, action, text, end, waitMs }, context) {
+    const { commands, restricted } = await context.workspace();
+    if (!commands || restricted) return failed('Commands cannot be run in this workspace.');
+    const known = context.commands.get(id);
+    if (!known) {
+      const names = [...context.commands.values()].map((command) => `${command.id} (${command.line.slice(0, 100)})`);
+      return failed(
+        `There is no command ${id}. ${names.length > 0 ? `There are: ${names.join(', ')}.` : 'None was started.'}`,
+      );
+    }
+    try {
+      switch (action) {
+        case 'read':
+          return told(known, await news(context, commands, known, waitMs));
+        case 'write':
+          return await write(context, commands, known, text, end);
+        case 'stop':
+          await commands.stop(known.windowId, { commandId: id }, context.signal);
+          return told(known, await news(context, commands, known, 0));
+        case 'restart':
+          return await restart(context, commands, known);
+      }
+    } catch (error) {
+      context.signal.throwIfAborted();
+      if (!(error instanceof ProblemError) || error.problem.code !== 'editor_gone') throw error;
+      return failed(windowGone, { command: { ...known, state: 'ended' } });
+    }
+  },
+});
+
+/** What it printed since the model last heard of it, once there is something or the time is over. */
+async function news(
+  { signal }: ToolContext,
+  commands: Commands,
+  { id, windowId, seen }: CommandNews,
+  waitMs: number,
+): Promise<CommandOutput> {
+  const deadline = performance.now() + waitMs;
+  for (;;) {
+    const left = Math.max(0, deadline - performance.now());
+    const asked = { commandId: id, after: seen, waitMs: Math.min(limits.commandPollMs, Math.ceil(left)) };
+    const output = await commands.poll(windowId, asked, signal);
+    if (output.chunks.length > 0 || output.state === 'ended' || performance.now() >= deadline) return output;
+  }
+}
+
+function told(known: CommandNews, output: CommandOutput): ToolOutcome {
+  const text = `The command ${stateWords(output)}. Since you last heard of it:\n${outputWords(output, known.seen)}`;
+  return done(text, { command: newsOf(known, output, output.next) });
+}
+
+/** A program that reads may do anything with what it is told: the person is asked as for a command. */
+async function write(
+  context: ToolContext,
+  commands: Commands,
+  known: CommandNews,
+  text: string,
+  end: boolean,
+): Promise<ToolOutcome> {
+  if (text === '' && !end) return failed('There is nothing to write. Give the text.');
+  const { id, windowId, line } = known;
+  if (context.begun)
+    return failed(
+      'The server was restarted over this: whether it was written is not known. Read what the command says.',
+    );
+  const refused = await permit(context, await context.workspace(), { tool: 'command_control', effect: 'run' }, () => ({
+    title: `Write to ${line}`.slice(0, 200),
+    detail: text.slice(0, 100_000),
+    format: 'command',
+  }));
+  if (refused) return refused;
+  await context.begin({ command: { id, windowId } });
+  await commands.write(windowId, { commandId: id, text, end }, context.signal);
+  return told(known, await news(context, commands, known, replyMs));
+}
+
+async function restart(context: ToolContext, commands: Commands, known: CommandNews): Promise<ToolOutcome> {
+  const asked = { command: known.line, cwd: known.cwd ?? undefined, stdin: '' };
+  if (!context.begun) {
+    const action = actionOf('run_command', asked, commands);
+    const refused = await permitCommand(context, await context.workspace(), action, asked);
+    if (refused) return refused;
+  }
+  if (commands.isOpen(known.windowId))
+    await commands.stop(known.windowId, { commandId: known.id }, context.signal).catch(notThere);
+  return runDirectly(context, asked, { background: true, waitMs: firstWordsMs });
+}
+
+/** What is not there any more need not be stopped. */
+function notThere(error: unknown): void {
+  if (!(error instanceof ProblemError) || error.problem.code !== 'not_found') throw error;
+}

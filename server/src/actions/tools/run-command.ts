@@ -1,0 +1,46 @@
+import { CommandLine } from '@devlm/protocol/commands.ts';
+import { limits } from '@devlm/protocol/limits.ts';
+import * as z from 'zod';
+import { actionOf, firstWordsMs, permitCommand, runDirectly } from '../command-runs.ts';
+import { judge } from '../permission.ts';
+import { rehearse } from '../rehearsal.ts';
+import { defineTool, failed } from '../tool.ts';
+import { Path } from './inputs.ts';
+
+/** How long a command is waited for before it becomes a background one, milliseconds. */
+const usualWaitMs = 120_000;
+
+export const runCommand = defineTool({
+  name: 'run_command',
+  description:
+    "Runs a shell command on the person's machine, in the workspace, without a terminal. The person may be asked first. " +
+    'Answers with exit code, time and both outputs; of a long output the middle is left out. ' +
+    'Use background for servers and watchers: it answers at once, what they print is told to you later, and command_control reads, writes to, stops or restarts them. ' +
+    'A command that takes longer than timeoutMs goes on in the background. ' +
+    'With rehearse it runs in the sandbox, in a copy of the workspace without network and without ignored files, and the changes it made are then offered to the person: use that for commands that rewrite files. ' +
+    'To read, search or change files use the file tools.',
+  input: z.strictObject({
+    command: CommandLine.describe('A command line for bash (PowerShell on Windows).'),
+    cwd: Path.optional().describe('Folder of the workspace to run it in. Default: the workspace.'),
+    timeoutMs: z.int().min(100).max(600_000).optional(),
+    background: z.boolean().default(false),
+    stdin: z.string().max(limits.commandInputChars).default('').describe('Its input.'),
+    rehearse: z.boolean().default(false),
+  }),
+  readOnly: false,
+  async run({ timeoutMs, background, rehearse: wanted, ...asked }, context) {
+    const workspace = await context.workspace();
+    const { commands, restricted } = workspace;
+    if (!commands || restricted) return failed('Commands cannot be run in this workspace.');
+    const { begun } = context;
+    if (!begun?.command) {
+      const action = actionOf('run_command', asked, commands);
+      const { verdict } = judge(context, workspace, action);
+      if (begun || verdict === 'rehearse' || (wanted && verdict !== 'deny'))
+        return rehearse(context, { ...asked, timeoutMs });
+      const refused = await permitCommand(context, workspace, action, asked);
+      if (refused) return refused;
+    }
+    return runDirectly(context, asked, { background, waitMs: background ? firstWordsMs : (timeoutMs ?? usualWaitMs) });
+  },
+});

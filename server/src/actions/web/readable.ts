@@ -1,0 +1,68 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import * as z from 'zod';
+
+/** A page as it can be read. */
+export interface ReadablePage {
+  readonly title: string;
+  readonly markdown: string;
+}
+
+/** Bounds of one conversion: a page that needs more is hostile, or no page to read. */
+const conversion = { ms: 10_000, heapMb: 512 } as const;
+
+const Converted = z.object({ title: z.string(), markdown: z.string() });
+
+/** Ends of the conversions that were asked for: one runs at a time. */
+let last: Promise<unknown> = Promise.resolve();
+
+/**
+ * The readable text of an HTML page, as Markdown.
+ *
+ * @throws ProblemError `page_unreadable`; the signal's reason
+ */
+export function readableText(html: string, url: string, signal: AbortSignal): Promise<ReadablePage> {
+  const mine = last.then(() => convert(html, url, signal));
+  last = mine.catch(() => undefined);
+  return mine;
+}
+
+async function convert(html: string, url: string, signal: AbortSignal): Promise<ReadablePage> {
+  signal.throwIfAborted();
+  const worker = new Worker(program(), {
+    workerData: { html, url },
+    resourceLimits: { maxOldGenerationSizeMb: conversion.heapMb },
+    // What a library prints is nobody's business; a page may make it print a lot.
+    stdout: true,
+    stderr: true,
+    env: {},
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+  const unreadable = (why: string) => reject(pageUnreadable(url, why));
+  worker.once('message', resolve);
+  worker.once('error', () => unreadable('its HTML is too large or too deeply nested'));
+  worker.once('exit', () => unreadable('its HTML could not be read'));
+  const timer = setTimeout(() => unreadable(`its HTML took longer than ${conversion.ms / 1000} s`), conversion.ms);
+  const stop = () => reject(signal.reason);
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return Converted.parse(await promise);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
+    await worker.terminate();
+  }
+}
+
+/** The bundle beside the bundled server, or the source. */
+function program(): string {
+  const bundled = join(import.meta.dirname, 'page-reader.mjs');
+  return existsSync(bundled) ? bundled : join(import.meta.dirname, 'reader/main.ts');
+}
+
+function pageUnreadable(url: string, why: string): ProblemError {
+  const detail = `The page of ${new URL(url).host} cannot be shown as text: ${why}.`;
+  return new ProblemError({ code: 'page_unreadable', status: 422, title: 'Not readable', detail });
+}

@@ -1,0 +1,51 @@
+import * as z from 'zod';
+import { askEngine, type Findings, type Meaning, type SearchEngine } from './search.ts';
+
+/** What is read of the answer of `POST /search`. */
+const Answer = z.object({
+  results: z.array(
+    z.object({
+      title: z.string(),
+      url: z.string(),
+      content: z.string().nullish(),
+      published_date: z.string().nullish(),
+    }),
+  ),
+});
+
+const mostResults = 20;
+
+/** The plan's limit, and that of paying as one goes. */
+const meaning: Meaning = (status) => (status === 432 || status === 433 ? 'search_limited' : undefined);
+
+/** Tavily: https://docs.tavily.com/documentation/api-reference/endpoint/search */
+export class TavilySearch implements SearchEngine {
+  readonly name = 'Tavily';
+  readonly host: string;
+  readonly #key: string;
+  readonly #base: string;
+
+  constructor(key: string, base = 'https://api.tavily.com') {
+    this.#key = key;
+    this.#base = base;
+    this.host = new URL(base).hostname;
+  }
+
+  async search(query: string, count: number, signal: AbortSignal): Promise<Findings> {
+    const init = {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.#key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ query, max_results: Math.min(count, mostResults), search_depth: 'basic' }),
+    };
+    const url = new URL('/search', this.#base);
+    const { results } = await askEngine(this, { url, init, schema: Answer, meaning }, signal);
+    return {
+      results: results.map(({ title, url, content, published_date }) => ({
+        title,
+        url,
+        snippet: content ?? '',
+        age: published_date ?? null,
+      })),
+    };
+  }
+}

@@ -1,0 +1,66 @@
+import type { CommandNews } from '@devlm/protocol/commands.ts';
+import { limits } from '@devlm/protocol/limits.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import type { TurnState } from '@devlm/protocol/state.ts';
+import { newsOf, outputWords, stateWords } from '../actions/commands.ts';
+import { cut } from '../actions/tool.ts';
+import type { Workspace } from '../actions/workspace.ts';
+import type { TurnLog } from './turn-log.ts';
+
+/** Of one command's new output that a note tells, in UTF-16 code units. */
+const noteChars = 4_000;
+/** How long a window may take to say what its commands did, milliseconds. */
+const newsMs = 3_000;
+
+/** The commands that a branch has started, by id, as the model knows them. */
+export function commandsOf(branch: readonly TurnState[]): Map<string, CommandNews> {
+  const known = new Map<string, CommandNews>();
+  for (const { steps, notes = [] } of branch) {
+    for (const [index, { results }] of steps.entries()) {
+      for (const { commands } of notes.filter(({ step }) => step === index))
+        for (const command of commands) known.set(command.id, command);
+      for (const { details } of Object.values(results))
+        if (details?.command) known.set(details.command.id, details.command);
+    }
+    for (const { commands } of notes.filter(({ step }) => step === steps.length))
+      for (const command of commands) known.set(command.id, command);
+  }
+  return known;
+}
+
+/** Tells the model what its background commands did since it last heard of them. Never fails: there is a next step. */
+export async function noteCommands(
+  log: TurnLog,
+  workspaceOf: (signal: AbortSignal) => Promise<Workspace>,
+  signal: AbortSignal,
+): Promise<void> {
+  const running = [...commandsOf(log.branch).values()].filter(({ state }) => state === 'running');
+  // The provider's own tool waits for its call to go on: nothing may stand between.
+  const paused = log.turn?.steps.findLast(({ status }) => status !== 'abandoned')?.stopReason === 'pause_turn';
+  if (running.length === 0 || paused) return;
+  const during = AbortSignal.any([signal, AbortSignal.timeout(newsMs)]);
+  const { commands } = await workspaceOf(during).catch(() => ({ commands: undefined }));
+  if (!commands) return;
+  const notes = await Promise.all(
+    running.slice(-limits.commands).map(async (known) => {
+      if (!commands.isOpen(known.windowId)) return null;
+      const asked = { commandId: known.id, after: known.seen, waitMs: 0 };
+      try {
+        const output = await commands.poll(known.windowId, asked, during);
+        if (output.state === 'running' && output.chunks.length === 0) return null;
+        const what = `The background command ${known.id} (${known.line.slice(0, 200)})`;
+        const text = `${what} ${stateWords(output)}. Since you last heard of it:\n${cut(outputWords(output, known.seen), noteChars)}`;
+        return { text, news: newsOf(known, output, output.next) };
+      } catch (error) {
+        if (error instanceof ProblemError || during.aborted) return null;
+        throw error;
+      }
+    }),
+  );
+  signal.throwIfAborted();
+  const told = notes.filter((note) => note !== null);
+  if (told.length === 0) return;
+  const text = `<commands>\n${told.map((note) => note.text.replaceAll('</commands', '<\\/commands')).join('\n\n')}\n</commands>`;
+  log.write({ type: 'commands.noted', turnId: log.turnId, text, commands: told.map(({ news }) => news) });
+  await log.flush();
+}

@@ -1,0 +1,48 @@
+import type { ReviewState, TurnState } from '@devlm/protocol/state.ts';
+import { shownDiff } from '../actions/edits/hunks.ts';
+import type { TurnLog } from './turn-log.ts';
+
+/** Of one file's rejected changes that a note tells, in lines; and of a whole note, in UTF-16 code units. */
+const fileLines = 30;
+const noteChars = 6_000;
+
+/** Tells the model what the person took back of its changes since it last heard of them. */
+export async function noteReviews(log: TurnLog, getText: (hash: string) => Promise<string | null>): Promise<void> {
+  const reviews = untold(log.branch);
+  if (reviews.length === 0) return;
+  const parts = await Promise.all(reviews.map((review) => wordsOf(review, getText)));
+  const words = [
+    'Since your last answer the person decided about files that you had changed:',
+    ...parts,
+    'Do not make again what was rejected unless you are asked to, and read these files before you change them.',
+  ].join('\n');
+  const text = `<review>\n${words.replaceAll('</review', '<\\/review').slice(0, noteChars).toWellFormed()}\n</review>`;
+  const paths = [...new Set(reviews.flatMap(({ changes }) => changes.map(({ path }) => path)))];
+  log.write({ type: 'reviews.noted', turnId: log.turnId, text, reviewIds: reviews.map(({ id }) => id), paths });
+  await log.flush();
+}
+
+/** Decisions that changed files, which the model has not been told of. */
+function untold(branch: readonly TurnState[]): ReviewState[] {
+  const told = new Set(branch.flatMap((turn) => turn.told?.reviews ?? []));
+  const all = branch.flatMap(({ reviews = [] }) => reviews);
+  return all
+    .filter(({ id, status, changes }) => status === 'done' && changes.length > 0 && !told.has(id))
+    .sort((a, b) => a.at.localeCompare(b.at));
+}
+
+async function wordsOf(
+  { verdict, changes }: ReviewState,
+  getText: (hash: string) => Promise<string | null>,
+): Promise<string> {
+  const names = changes.map(({ path }) => path).join(', ');
+  if (verdict === 'restore') return `- They restored files to what these were before one of your answers: ${names}`;
+  if (verdict === 'undo') return `- They took a decision of theirs back, which changed: ${names}`;
+  const diffs = await Promise.all(
+    changes.map(async ({ path, before, after }) => {
+      const [was, is] = await Promise.all([before, after].map((hash) => (hash === null ? '' : getText(hash))));
+      return `${path}\n${shownDiff(was ?? '', is ?? '', fileLines)}`;
+    }),
+  );
+  return `- They rejected changes of yours. What that did to the files:\n${diffs.join('\n')}`;
+}

@@ -1,0 +1,190 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ContextParts } from '@devlm/protocol/compaction.ts';
+import type { EventBody, Usage } from '@devlm/protocol/events.ts';
+import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
+import type { Model, ModelRequest } from '../llm/model.ts';
+import { isPassing, modelProblem } from '../llm/problems.ts';
+import type { TurnLog } from './turn-log.ts';
+
+export interface StepDeps {
+  readonly model: Model;
+  readonly modelId: string;
+  /** Of this turn. */
+  readonly log: TurnLog;
+  readonly costOf: (model: string, usage: Usage) => number | null;
+  /** First wait before a failed call is made again; doubles each time. */
+  readonly retryBaseMs: number;
+}
+
+/** The reason of a signal by which a person stops a turn. */
+export class Stopped extends Error {}
+
+/** Calls of one step, the first included. */
+export const maxAttempts = 4;
+const longestDelayMs = 30_000;
+/** A `retry-after` beyond this is not waited for: the person decides. */
+const longestRetryAfterMs = 60_000;
+
+/**
+ * One model call. A call that fails before it answers is made again under the same step; one that
+ * fails later leaves an abandoned step and a new one, so that nobody takes half an answer
+ * and its repetition for one text.
+ */
+export async function runStep(
+  deps: StepDeps,
+  request: ModelRequest,
+  about: { purpose?: 'compaction'; context?: ContextParts },
+  signal: AbortSignal,
+): Promise<{ stepId: string; stopReason: string }> {
+  const writer = deps.log;
+  const { turnId } = writer;
+  let stepId = randomUUID();
+  writer.write({ type: 'step.started', turnId, stepId, model: deps.modelId, ...about });
+  for (let attempt = 1; ; attempt++) {
+    const meter = new Meter(deps);
+    try {
+      const stopReason = await streamStep(deps, meter, request, { turnId, stepId }, signal);
+      await writer.flush();
+      return { stepId, stopReason };
+    } catch (error) {
+      if (signal.aborted) {
+        if (meter.calls) writer.write(cutShort(signal, { turnId, stepId }, meter));
+        throw error;
+      }
+      if (!(error instanceof ProblemError) || meter.storeFailed) throw error;
+      const delayMs = delayBefore(attempt, error, deps.retryBaseMs);
+      if (meter.calls) {
+        const { model: _model, ...cost } = meter.total();
+        writer.write({ type: 'step.abandoned', turnId, stepId, problem: error.problem, ...cost });
+      }
+      if (delayMs === null) throw error;
+      if (meter.calls) {
+        stepId = randomUUID();
+        writer.write({ type: 'step.started', turnId, stepId, model: deps.modelId, ...about });
+      }
+      const retrying = { problem: error.problem, attempt: attempt + 1, maxAttempts, delayMs };
+      writer.write({ type: 'step.retrying', turnId, stepId, ...retrying });
+      await writer.flush();
+      await sleep(delayMs, undefined, { signal });
+    }
+  }
+}
+
+/** A step that ends with its signal: what the person stopped stays, what a closing server left does not count. */
+function cutShort(signal: AbortSignal, ids: { turnId: string; stepId: string }, meter: Meter): EventBody {
+  const { model, usage, costUsd } = meter.total();
+  return signal.reason instanceof Stopped
+    ? { type: 'step.ended', ...ids, stopReason: 'stopped', usage, costUsd, model, estimated: true }
+    : { type: 'step.abandoned', ...ids, problem: serverRestarted, usage, costUsd };
+}
+
+/** Milliseconds before the next attempt; null when there is none. */
+function delayBefore(attempt: number, error: ProblemError, baseMs: number): number | null {
+  if (!isPassing(error.problem) || attempt >= maxAttempts) return null;
+  if (error.retryAfterMs !== undefined)
+    return error.retryAfterMs > longestRetryAfterMs ? null : Math.ceil(error.retryAfterMs);
+  const full = Math.min(longestDelayMs, baseMs * 2 ** (attempt - 1));
+  // Half of it by chance, so that many clients do not come back together.
+  return Math.round(full / 2 + (Math.random() * full) / 2);
+}
+
+async function streamStep(
+  deps: StepDeps,
+  meter: Meter,
+  request: ModelRequest,
+  ids: { turnId: string; stepId: string },
+  signal: AbortSignal,
+): Promise<string> {
+  const write = (event: EventBody): void => meter.guard(() => deps.log.write(event));
+  let stopReason: string | undefined;
+  for await (const event of deps.model.stream(request, signal)) {
+    switch (event.type) {
+      case 'started':
+        meter.start(event.model, event.usage, event.requestId);
+        break;
+      case 'block.started':
+        write({ ...event, ...ids });
+        break;
+      case 'block.delta':
+        meter.chars += event.text.length;
+        write({ ...event, ...ids });
+        break;
+      case 'block.ended': {
+        const { opaque, citations, ...rest } = event;
+        write({
+          ...rest,
+          ...ids,
+          ...(opaque === undefined ? {} : { opaque: JSON.parse(JSON.stringify(opaque)) }),
+          ...(citations ? { citations: [...citations] } : {}),
+        });
+        break;
+      }
+      case 'ended':
+        stopReason = event.stopReason;
+        meter.end(event.usage);
+        break;
+    }
+  }
+  if (stopReason === undefined)
+    throw modelProblem('stream_cut', 'The connection ended before the answer was complete.');
+  const { requestId } = meter;
+  write({ type: 'step.ended', ...ids, stopReason, ...meter.total(), ...(requestId ? { requestId } : {}) });
+  return stopReason;
+}
+
+/** Counts one call, so that what it cost is known also when it is cut short. */
+class Meter {
+  readonly #deps: StepDeps;
+  calls = false;
+  chars = 0;
+  requestId: string | undefined;
+  storeFailed = false;
+  #model: string;
+  #usage: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
+  #counted = false;
+
+  constructor(deps: StepDeps) {
+    this.#deps = deps;
+    this.#model = deps.modelId;
+  }
+
+  start(model: string, usage: Usage, requestId: string | undefined): void {
+    this.calls = true;
+    this.#model = model || this.#model;
+    this.#usage = usage;
+    this.requestId = requestId;
+  }
+
+  end(usage: Usage): void {
+    this.#usage = usage;
+    this.#counted = true;
+  }
+
+  /** The last count of the provider; without one, about four characters a token. */
+  total(): { usage: Usage; costUsd: number | null; model: string } {
+    const outputTokens = this.#counted
+      ? this.#usage.outputTokens
+      : Math.max(this.#usage.outputTokens, Math.ceil(this.chars / 4));
+    const usage = { ...this.#usage, outputTokens };
+    return { usage, costUsd: this.#deps.costOf(this.#model, usage), model: this.#model };
+  }
+
+  /** A failing store is not a failing model: the call must not be made again for it. */
+  guard(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      this.storeFailed = true;
+      throw error;
+    }
+  }
+}
+
+/** Why a step that a dead server left running does not count. */
+export const serverRestarted: Problem = {
+  code: 'server_restarted',
+  status: 503,
+  title: 'The server was restarted',
+  detail: 'The companion server ended while it was answering. The question was asked again.',
+};

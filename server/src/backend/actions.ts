@@ -1,0 +1,52 @@
+import { randomUUID } from 'node:crypto';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import type { RouteChecked } from '@devlm/protocol/routes.ts';
+import type { ToolContext, ToolOutcome } from '../actions/tool.ts';
+import { symbolSearch } from '../actions/tools/symbol-search.ts';
+import { webSearch } from '../actions/tools/web-search.ts';
+import { type ToolboxDeps, toolServices } from './toolbox.ts';
+
+/** Tools that may be called without a conversation: they change nothing. */
+const tools = [webSearch, symbolSearch];
+
+/**
+ * Runs one of a few tools for the editor's own chat. What the rules of the window ask about happens only
+ * where the person has said yes there.
+ *
+ * @throws ProblemError `not_found`
+ */
+export async function runAction(
+  deps: ToolboxDeps,
+  { params, body }: RouteChecked<'actions.run'>,
+  signal: AbortSignal,
+): Promise<Pick<ToolOutcome, 'ok' | 'text'>> {
+  const tool = tools.find(({ name }) => name === params.tool);
+  if (!tool) {
+    const detail = `${params.tool} cannot be called this way; ${tools.map(({ name }) => name).join(' and ')} can.`;
+    throw new ProblemError({ code: 'not_found', status: 404, title: 'No such tool', detail });
+  }
+  const id = randomUUID();
+  const services = toolServices(deps, id, body.projectId);
+  const context: ToolContext = {
+    ...services,
+    turnId: id,
+    callId: id,
+    signal,
+    stopped: () => false,
+    workspace: () => services.workspace(signal),
+    symbols: () => services.symbols(signal),
+    execute: (request, hear) => services.execute(request, hear, signal),
+    known: new Map(),
+    commands: new Map(),
+    // What the other chat's conversation holds is not known here.
+    trust: { taints: [], knownHosts: new Set(), knownPaths: new Set() },
+    earlier: [],
+    begun: null,
+    ask: async ({ kind }) =>
+      kind === 'approval' ? { kind, allow: body.confirmed } : { kind, text: 'Nobody can answer here.' },
+    begin: async () => undefined,
+    output: () => undefined,
+  };
+  const { ok, text } = await tool.run(body.input, context);
+  return { ok, text };
+}

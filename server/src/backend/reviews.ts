@@ -1,0 +1,274 @@
+import { randomUUID } from 'node:crypto';
+import type { EventBody } from '@devlm/protocol/events.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import { addTurns, emptyConversation, shownPath } from '@devlm/protocol/reducer.ts';
+import type { Review } from '@devlm/protocol/review.ts';
+import type { RouteChecked } from '@devlm/protocol/routes.ts';
+import type { ReviewState, TurnState } from '@devlm/protocol/state.ts';
+import { turnFiles } from '@devlm/protocol/turn-files.ts';
+import type { Editors } from '../actions/editors.ts';
+import { placesOf } from '../actions/edits/take-back.ts';
+import type { Workspace } from '../actions/workspace.ts';
+import type { EventLog } from '../storage/event-log.ts';
+import type { Store } from '../storage/store.ts';
+import {
+  type Contents,
+  filesChanged,
+  hashOf,
+  type Plan,
+  planRestore,
+  planReview,
+  planUndo,
+  refused,
+} from './review-plan.ts';
+
+export interface ReviewsDeps {
+  readonly store: Store;
+  readonly log: EventLog;
+  readonly editors: Editors;
+}
+
+/** How long a window that is not there is waited for, milliseconds. */
+const windowMs = 5_000;
+
+interface Target {
+  readonly conversationId: string;
+  readonly projectId: string | null;
+  readonly head: string | null;
+  /** What the conversation shows, oldest first. */
+  readonly branch: readonly TurnState[];
+}
+
+/**
+ * What a person decides about files that DevLM changed. A decision is in the log before files change and ends
+ * there after: where a server died in between, the files tell which of the two it was.
+ */
+export class Reviews {
+  readonly #deps: ReviewsDeps;
+  /** Conversations in which one is under way. */
+  readonly #busy = new Set<string>();
+
+  constructor(deps: ReviewsDeps) {
+    this.#deps = deps;
+  }
+
+  async hunks({ params, body }: RouteChecked<'changes.hunks'>) {
+    const turn = await this.#turn(params.conversationId, params.turnId);
+    const file = turnFiles(turn).find(({ path }) => path === body.path);
+    if (!file) throw refused('not_found', 404, `This answer did not change ${body.path}.`);
+    const { base, now } = file;
+    return { base, now, hunks: placesOf((await this.#text(base)) ?? '', (await this.#text(now)) ?? '') };
+  }
+
+  async preview({ params }: RouteChecked<'files.preview'>, signal: AbortSignal) {
+    const { branch, projectId } = await this.#target(params.conversationId);
+    const { changes } = await planRestore(this.#contents(projectId, signal), from(branch, params.turnId));
+    return { changes };
+  }
+
+  review({ params, body }: RouteChecked<'changes.review'>, signal: AbortSignal) {
+    return this.#alone(params.conversationId, signal, async (target) => {
+      const turn =
+        target.branch.find(({ id }) => id === params.turnId) ??
+        (await this.#turn(params.conversationId, params.turnId));
+      const contents = this.#contents(target.projectId, signal);
+      const asked = new Set(body.files.map(({ path }) => path));
+      if (asked.size < body.files.length) throw refused('invalid_input', 400, 'A file is named twice.');
+      const plan = await planReview(contents, { turn, branch: target.branch }, body.verdict, body.files);
+      return { turnId: turn.id, plan };
+    });
+  }
+
+  restore({ params, body }: RouteChecked<'files.restore'>, signal: AbortSignal) {
+    return this.#alone(params.conversationId, signal, async ({ branch, head, projectId }) => {
+      const turns = from(branch, params.turnId);
+      const plan: Plan =
+        body.what === 'conversation'
+          ? { verdict: 'restore', changes: [], marks: [], previous: [] }
+          : await planRestore(this.#contents(projectId, signal), turns);
+      const to = turns[0]?.parent ?? null;
+      return {
+        turnId: params.turnId,
+        plan: body.what === 'files' ? plan : { ...plan, head: { from: head, to } },
+      };
+    });
+  }
+
+  undo({ params }: RouteChecked<'changes.undo'>, signal: AbortSignal) {
+    return this.#alone(params.conversationId, signal, async (target) => {
+      const turn = await this.#turn(params.conversationId, params.turnId);
+      const review = turn.reviews?.find(({ id }) => id === params.reviewId);
+      if (!review) throw refused('not_found', 404, 'There is no such decision.');
+      if (review.head && review.head.to !== target.head)
+        throw refused(
+          'review_stale',
+          409,
+          'The conversation has gone on since. Use the versions of the message to go back.',
+        );
+      const ids = [...new Set([turn.id, ...review.marks.map(({ turnId }) => turnId)])];
+      const turns = await Promise.all(ids.map((id) => (id === turn.id ? turn : this.#turn(params.conversationId, id))));
+      return { turnId: turn.id, plan: await planUndo(this.#contents(target.projectId, signal), review, turns) };
+    });
+  }
+
+  /** Finds out what became of decisions that a dead server left open. Never fails: it is tried again. */
+  async settle(conversationId: string): Promise<void> {
+    if (this.#busy.has(conversationId)) return;
+    this.#busy.add(conversationId);
+    try {
+      await this.#settle(await this.#target(conversationId));
+    } catch (error) {
+      const late = error instanceof DOMException && error.name === 'TimeoutError';
+      if (!late && !(error instanceof ProblemError)) throw error;
+    } finally {
+      this.#busy.delete(conversationId);
+    }
+  }
+
+  /** One decision in a conversation at a time, and none while an answer is written. */
+  async #alone(
+    conversationId: string,
+    signal: AbortSignal,
+    planned: (target: Target) => Promise<{ turnId: string; plan: Plan }>,
+  ): Promise<{ reviewId: string | null; paths: string[] }> {
+    if (this.#busy.has(conversationId)) throw refused('conflict', 409, 'Another decision is being carried out.');
+    this.#busy.add(conversationId);
+    try {
+      let target = await this.#target(conversationId);
+      if (await this.#settle(target)) target = await this.#target(conversationId);
+      const { turnId, plan } = await planned(target);
+      signal.throwIfAborted();
+      const review: Review = { id: randomUUID(), ...plan };
+      if (plan.marks.length === 0 && !plan.head) return { reviewId: null, paths: [] };
+      await this.#carryOut(target, turnId, review);
+      return { reviewId: review.id, paths: plan.changes.map(({ path }) => path) };
+    } finally {
+      this.#busy.delete(conversationId);
+    }
+  }
+
+  async #carryOut(target: Target, turnId: string, review: Review): Promise<void> {
+    const { log } = this.#deps;
+    const { conversationId } = target;
+    const started: EventBody = { type: 'review.started', turnId, review };
+    if (review.changes.length === 0) {
+      await log.append(conversationId, [started, ...endOf(turnId, review, true)]);
+      return;
+    }
+    const workspace = await this.#workspace(target.projectId);
+    const changes = await Promise.all(
+      review.changes.map(async ({ path, before, after, encoding }) => ({
+        ...{ path, base: before, encoding },
+        text: await this.#text(after),
+      })),
+    );
+    await log.append(conversationId, [started]);
+    // From here on it does not matter whether anybody waits for the answer.
+    const whole = new AbortController().signal;
+    try {
+      const { conflicts } = await workspace.apply(changes, whole);
+      if (conflicts.length > 0) {
+        const expected = await Promise.all(
+          conflicts.map(async ({ path, file }) => {
+            const before = review.changes.find((change) => change.path === path)?.before ?? null;
+            return { path, file, expected: await this.#text(before) };
+          }),
+        );
+        throw filesChanged(expected);
+      }
+    } catch (error) {
+      const done = await this.#wasMade(workspace, review).catch(() => null);
+      if (done !== null) await log.append(conversationId, endOf(turnId, review, done));
+      if (!done) throw error;
+      return;
+    }
+    await log.append(conversationId, endOf(turnId, review, true));
+  }
+
+  /** Whether there was something left open. */
+  async #settle({ conversationId, projectId, branch }: Target): Promise<boolean> {
+    const open = branch.flatMap(({ id, reviews = [] }) =>
+      reviews.filter(({ status }) => status === 'open').map((review) => ({ turnId: id, review })),
+    );
+    if (open.length === 0) return false;
+    const workspace = await this.#workspace(projectId);
+    for (const { turnId, review } of open) {
+      const done = await this.#wasMade(workspace, review);
+      await this.#deps.log.append(conversationId, endOf(turnId, review, done));
+    }
+    return true;
+  }
+
+  /** All files are what they were to become. */
+  async #wasMade(workspace: Workspace, { changes }: Review): Promise<boolean> {
+    const signal = AbortSignal.timeout(windowMs);
+    for (const { path, after } of changes) {
+      if (hashOf(await workspace.read(path, signal)) !== after) return false;
+    }
+    return true;
+  }
+
+  async #workspace(projectId: string | null): Promise<Workspace> {
+    if (projectId === null) throw refused('no_workspace', 409, 'This conversation belongs to no project.');
+    try {
+      return await this.#deps.editors.workspace(projectId, AbortSignal.timeout(windowMs));
+    } catch (error) {
+      if (error instanceof ProblemError) throw error;
+      throw refused('editor_gone', 503, 'No editor window with this project is open.');
+    }
+  }
+
+  async #target(conversationId: string): Promise<Target> {
+    const row = await this.#deps.store.conversation(conversationId);
+    if (!row || row.deletedAt) throw refused('not_found', 404, 'There is no such conversation, or it was deleted.');
+    if (row.busy) throw refused('conflict', 409, 'DevLM is still working in this conversation. Stop it first.');
+    const { head, projectId } = row;
+    return { conversationId, projectId, head, branch: head === null ? [] : await this.#branch(conversationId, head) };
+  }
+
+  async #branch(conversationId: string, at: string, turns = Number.MAX_SAFE_INTEGER): Promise<readonly TurnState[]> {
+    const { turns: records } = await this.#deps.store.branchOf(conversationId, at, turns);
+    return shownPath(addTurns(emptyConversation(conversationId), records), at).turns;
+  }
+
+  /** @throws ProblemError `not_found` */
+  async #turn(conversationId: string, turnId: string): Promise<TurnState> {
+    const turn = (await this.#branch(conversationId, turnId, 1)).at(-1);
+    if (!turn) throw refused('not_found', 404, 'There is no such message.');
+    return turn;
+  }
+
+  #contents(projectId: string | null, signal: AbortSignal): Contents {
+    return {
+      text: (hash) => this.#text(hash),
+      put: (text) => this.#deps.store.putBlob({ mediaType: 'text/plain', data: Buffer.from(text) }),
+      read: async (path) => (await this.#workspace(projectId)).read(path, signal),
+    };
+  }
+
+  async #text(hash: string | null): Promise<string | null> {
+    if (hash === null) return null;
+    const blob = await this.#deps.store.blob(hash);
+    if (!blob) throw refused('not_found', 404, 'An old version of a file is no longer stored. Nothing was changed.');
+    return Buffer.from(blob.data).toString();
+  }
+}
+
+/** The events that say what came of a decision. */
+function endOf(turnId: string, review: Review | ReviewState, done: boolean): EventBody[] {
+  const reviewId = review.id;
+  const ended: EventBody = { type: 'review.ended', turnId, reviewId, done };
+  if (!done) return [ended];
+  const marked = review.marks.map((marks): EventBody => ({ type: 'review.marked', reviewId, ...marks }));
+  const { head } = review;
+  if (!head) return [...marked, ended];
+  const aside = review.verdict === 'restore' ? { aside: { turnId, reviewId } } : {};
+  return [...marked, { type: 'head.moved', turnId: head.to, ...aside }, ended];
+}
+
+/** The turn and all after it. @throws ProblemError `not_found` where the branch does not have it */
+function from(branch: readonly TurnState[], turnId: string): readonly TurnState[] {
+  const at = branch.findIndex(({ id }) => id === turnId);
+  if (at < 0) throw refused('not_found', 404, 'There is no such message in what the conversation shows.');
+  return branch.slice(at);
+}

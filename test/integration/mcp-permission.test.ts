@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest';
+import { EditorWindow } from '../support/editor-window.ts';
+import { resultsOf, stdio, useAgent } from '../support/mcp/agent.ts';
+import { newConversation, Reader, send, TestServer } from '../support/server.ts';
+
+/*
+ * Who says which MCP servers are started and which tools of somebody else are called.
+ */
+
+describe('tools of others', { timeout: 60_000 }, () => {
+  const agent = useAgent();
+  const { attach, script, begin, turn, offered, answer } = agent;
+
+  describe('of a workspace', () => {
+    const workspace = { everything: { ...stdio, env: { SECRET: 'not-to-be-shown' } } };
+    const start: [string, object] = ['mcp_start', { server: 'everything' }];
+
+    it('are started once the person agrees, and from then on without a question until they change', async () => {
+      await attach({}, { workspace });
+      const asked = await begin(start, ['mcp__everything__echo', { message: 'started' }]);
+      using _reader = asked.reader;
+      const ask = await answer(asked, true);
+      expect(ask).toMatchObject({ kind: 'approval', title: 'Start the MCP server "everything"', format: 'command' });
+      expect(JSON.stringify(ask)).toContain('server-everything');
+      expect(JSON.stringify(asked.reader.events)).not.toContain('not-to-be-shown');
+      const [started, echoed] = resultsOf(await asked.reader.ended(asked.turnId, 40_000));
+      expect(started).toMatchObject({ ok: true, text: expect.stringContaining('mcp__everything__echo') });
+      expect(echoed?.text).toBe('Echo: started');
+      expect((await offered(1)).map(({ name }) => name)).not.toContain('mcp__everything__echo');
+      expect((await offered(2)).map(({ name }) => name)).toContain('mcp__everything__echo');
+
+      await turn();
+      const later = (await offered()).map(({ name }) => name);
+      expect(later).toContain('mcp__everything__echo');
+      expect(later).not.toContain('mcp_start');
+      await attach({}, { workspace: { everything: { ...stdio, args: [...stdio.args, 'more'] } } });
+      await turn();
+      const changed = (await offered()).map(({ name }) => name);
+      expect(changed).toContain('mcp_start');
+      expect(changed).not.toContain('mcp__everything__echo');
+    });
+
+    it('stay off when the person says no, whatever the rules allow', async () => {
+      agent.window.rules = { user: [{ verdict: 'allow', tool: '*' }], workspace: null };
+      await attach({}, { workspace });
+      const asked = await begin(start);
+      using _reader = asked.reader;
+      await answer(asked, false);
+      const [result] = resultsOf(await asked.reader.ended(asked.turnId));
+      expect(result).toMatchObject({ ok: false, text: 'The person did not allow this.' });
+      expect(agent.statuses.filter(({ state }) => state === 'starting')).toEqual([]);
+    });
+
+    it('are not even asked about where a rule forbids it', async () => {
+      agent.window.rules = { user: null, workspace: [{ verdict: 'deny', tool: 'mcp_start' }] };
+      await attach({}, { workspace });
+      const { reader, turnId } = await begin(start);
+      using _reader = reader;
+      const [result] = resultsOf(await reader.ended(turnId));
+      expect(result).toMatchObject({ ok: false, text: expect.stringMatching(/^This is not allowed/) });
+    });
+
+    it('are not there where the workspace is not trusted, nor are the others', async () => {
+      agent.window.trusted = false;
+      await attach({ mine: stdio }, { workspace });
+      await turn();
+      expect((await offered()).filter(({ name }) => name.startsWith('mcp'))).toEqual([]);
+    });
+
+    it('cannot take the name of one of the person', async () => {
+      await attach({ every_thing: stdio }, { workspace: { 'every thing': { url: 'http://127.0.0.1:1/mcp' } } });
+      await turn();
+      const names = (await offered()).map(({ name }) => name);
+      expect(names).toContain('mcp__every_thing__echo');
+      expect(names).not.toContain('mcp_start');
+      expect(agent.statuses).toContainEqual(
+        expect.objectContaining({
+          name: 'every thing',
+          state: 'failed',
+          detail: expect.stringContaining('has this name'),
+        }),
+      );
+    });
+  });
+
+  it('asks before a call where no rule allows it, and does as the person says', async () => {
+    agent.window.rules = { user: null, workspace: null };
+    await attach({ everything: stdio });
+    const asked = await begin(['mcp__everything__echo', { message: 'may I' }]);
+    using _reader = asked.reader;
+    const ask = await answer(asked, false);
+    expect(ask).toMatchObject({ title: 'Use echo of the MCP server "everything"', reason: expect.any(String) });
+    expect(ask).toMatchObject({ detail: expect.stringContaining('may I') });
+    const [result] = resultsOf(await asked.reader.ended(asked.turnId));
+    expect(result).toMatchObject({ ok: false, text: 'The person did not allow this.' });
+  });
+
+  it('is not started as a command by a server that is not the person’s own', async () => {
+    await using team = await TestServer.start({
+      claudeUrl: agent.claude.url,
+      args: ['--sandbox', 'off', '--mcp-stdio', 'false'],
+    });
+    using other = new EditorWindow(() => team, agent.folder, 'team');
+    other.mcp = { user: { everything: stdio }, workspace: null, variables: {} };
+    await other.attach();
+    script();
+    const conversationId = await newConversation(team, 'team');
+    using reader = new Reader(() => team, conversationId);
+    await reader.ended(await send(team, conversationId, 'Go.'));
+    expect((await offered()).filter(({ name }) => name.startsWith('mcp'))).toEqual([]);
+  });
+
+  it('that only read can be called without a conversation, as far as rules and person allow', async () => {
+    agent.window.write('a.py', 'def greet():\n    pass\n');
+    await agent.window.attach();
+    const run = (tool: string, input: Record<string, string>, confirmed = false) =>
+      agent.server.client.call('actions.run', {
+        params: { tool },
+        body: { projectId: agent.window.projectId, input, confirmed },
+      });
+    await expect(run('file_write', { path: 'a.py', content: '' })).rejects.toMatchObject({
+      problem: { code: 'not_found' },
+    });
+    expect(await run('symbol_search', {})).toMatchObject({ ok: false, text: expect.stringContaining('not right') });
+    expect(await run('symbol_search', { query: 'greet' })).toMatchObject({ text: expect.any(String) });
+    expect(await run('web_search', { query: 'x' })).toEqual({ ok: false, text: 'The person did not allow this.' });
+    agent.window.rules = { user: [{ verdict: 'deny', tool: 'web_search' }], workspace: null };
+    await agent.window.attach();
+    expect(await run('web_search', { query: 'x' }, true)).toMatchObject({
+      ok: false,
+      text: expect.stringMatching(/^This is not allowed/),
+    });
+  });
+
+  describe('and tools of other extensions', () => {
+    const weather = {
+      name: 'weather_lookup',
+      description: 'Says what the weather is.',
+      inputSchema: { type: 'object', properties: { city: { type: 'string' } } },
+    };
+
+    it('are offered, asked about, called in the agent.window, and marked', async () => {
+      agent.window.rules = { user: null, workspace: null };
+      agent.window.tools = [weather, { name: 'odd', description: '', inputSchema: 7 }];
+      agent.window.callTool = (name, input) => ({ text: `${name}: rain in ${String(input['city'])}`, images: [] });
+      await agent.window.attach();
+      const asked = await begin(['vscode__weather_lookup', { city: 'Oslo' }]);
+      using _reader = asked.reader;
+      expect(await answer(asked, true)).toMatchObject({ detail: expect.stringContaining('Oslo') });
+      const [result] = resultsOf(await asked.reader.ended(asked.turnId));
+      expect(result).toMatchObject({
+        ok: true,
+        text: 'weather_lookup: rain in Oslo',
+        details: { untrusted: [{ kind: 'mcp', name: 'weather_lookup (VS Code)' }] },
+      });
+      expect((await offered()).filter(({ name }) => name.startsWith('vscode__'))).toHaveLength(1);
+    });
+
+    it('give a result when the extension fails, and are none in a workspace that is not trusted', async () => {
+      agent.window.tools = [weather];
+      await agent.window.attach();
+      const asked = await begin(['vscode__weather_lookup', {}]);
+      using _reader = asked.reader;
+      await answer(asked, true);
+      const [result] = resultsOf(await asked.reader.ended(asked.turnId));
+      expect(result).toMatchObject({ ok: false, text: 'nobody lent weather_lookup' });
+      agent.window.trusted = false;
+      await agent.window.attach();
+      await turn();
+      expect((await offered()).filter(({ name }) => name.startsWith('vscode__'))).toEqual([]);
+    });
+  });
+});

@@ -1,0 +1,211 @@
+/// <reference lib="dom" />
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { ask, calls, composer, isFocused, PageBench, said } from '../support/page-bench.ts';
+import * as scenes from '../support/page-harness/context-scenes.ts';
+
+// Each opens a page of its own.
+vi.setConfig({ testTimeout: 30_000 });
+
+let bench: PageBench;
+
+beforeAll(async () => {
+  bench = await PageBench.start();
+}, 60_000);
+afterAll(() => bench[Symbol.asyncDispose]());
+
+test('what was summarised can be opened, and what it stands for is still there', async () => {
+  await bench.page({ prepare: scenes.longConversation }, async (page) => {
+    const card = page.getByRole('button', { name: '2 turns were summarised' });
+    await card.waitFor();
+    expect(await card.textContent()).toContain('162K → 51K tokens');
+    await page.getByText('Which birds live at the lake?').waitFor();
+    expect(await page.getByRole('heading', { name: 'What the person wants' }).count()).toBe(0);
+    await card.press('Enter');
+    await page.getByRole('heading', { name: 'What the person wants' }).waitFor();
+    expect(await card.getAttribute('aria-expanded')).toBe('true');
+    // The summary is shown as what it is: text of a model.
+    expect(await page.locator('img').count()).toBe(0);
+    await page.getByText('Long results and attachments above were shortened for the model.').waitFor();
+    await page.getByText('No summary could be made: Nothing came for too long.').waitFor();
+    expect(await bench.violations(page)).toEqual([]);
+    await card.press(' ');
+    expect(await page.getByRole('heading', { name: 'What the person wants' }).count()).toBe(0);
+    // It is no part of the answer.
+    await page.getByRole('button', { name: 'Copy Answer' }).last().click();
+    const copied = await page.evaluate(() =>
+      window.host.received.flatMap((message) =>
+        message.kind === 'editor' && message.action.action === 'copy' ? [message.action.text] : [],
+      ),
+    );
+    expect(copied).toEqual(['The bittern stands in the reeds and is not seen.']);
+  });
+});
+
+test('a summary that is being written is shown at work', async () => {
+  await bench.page({ prepare: scenes.longConversation }, async (page) => {
+    await page.evaluate(() =>
+      window.host.append('long', [
+        { type: 'turn.created', turnId: 't4', parent: 't3', text: 'On', attachments: [], model: null, thinking: false },
+        { type: 'turn.started', turnId: 't4', attempt: 1 },
+        { type: 'step.started', turnId: 't4', stepId: 't4c', model: 'x', purpose: 'compaction' },
+      ]),
+    );
+    const working = page.getByText('Summarising the conversation so far, to make room...');
+    await working.waitFor();
+    expect(await page.getByText('Working...').count()).toBe(0);
+    await page.evaluate(() => window.host.append('long', [{ type: 'turn.ended', turnId: 't4', outcome: 'stopped' }]));
+    await page.getByText('A summary was begun here, and is not used.').waitFor();
+    expect(await working.count()).toBe(0);
+  });
+});
+
+test('the meter tells what fills the context, by keyboard too', async () => {
+  await bench.page({ prepare: scenes.longConversation }, async (page) => {
+    const meter = page.getByRole('button', { name: '26% 52K of 200K tokens of context used' });
+    await meter.waitFor();
+    expect(await meter.getAttribute('title')).toBe('52K of 200K tokens of context used');
+    await meter.press('Enter');
+    const panel = page.getByRole('dialog', { name: 'Context' });
+    await expect.poll(() => isFocused(panel)).toBe(true);
+    const rows = await panel.locator('dl > div').allInnerTexts();
+    // The server's estimates come to just what the provider counted here.
+    expect(rows.map((row) => row.split('\n').filter(Boolean))).toEqual([
+      ['Descriptions of tools', '9K'],
+      ['System prompt', '900'],
+      ['Rules of the project', '2.1K'],
+      ['Tool calls and results', '31K'],
+      ['Conversation', '9K'],
+      ['Free', '148K'],
+    ]);
+    expect(await bench.violations(page)).toEqual([]);
+    await page.keyboard.press('Escape');
+    expect(await panel.count()).toBe(0);
+    await expect.poll(() => isFocused(meter)).toBe(true);
+    // A click beside it closes it as well.
+    await meter.click();
+    await panel.waitFor();
+    await composer(page).click();
+    expect(await panel.count()).toBe(0);
+    await expect.poll(() => isFocused(composer(page))).toBe(true);
+  });
+});
+
+test.each([200, 300, 1_000])('at a width of %i what it tells can be seen whole', async (width) => {
+  await bench.page({ prepare: scenes.longConversation, width }, async (page) => {
+    await page.locator('.meter').click();
+    const panel = page.getByRole('dialog', { name: 'Context' });
+    await expect
+      .poll(async () => {
+        const box = await panel.boundingBox();
+        return box !== null && box.x >= 0 && box.y >= 0 && box.x + box.width <= width && box.width > 150;
+      })
+      .toBe(true);
+    // It hides nothing of what is being written.
+    await composer(page).click();
+    expect(await panel.count()).toBe(0);
+  });
+});
+
+test('a summary can be asked for, by the meter and by its command', async () => {
+  await bench.page({ prepare: scenes.longConversation }, async (page) => {
+    await page.evaluate(() => {
+      window.host.answer = null;
+    });
+    await page.getByRole('button', { name: /tokens of context used/ }).click();
+    await page.getByRole('button', { name: 'Summarise Now' }).click();
+    await expect.poll(() => calls(page, 'turns.create')).toHaveLength(1);
+    expect(await calls(page, 'turns.create')).toEqual([
+      expect.objectContaining({ body: expect.objectContaining({ parent: 't3', text: '/compact', compact: true }) }),
+    ]);
+    // While that is under way there is nothing more to sum up.
+    const meter = page.getByRole('button', { name: /tokens of context used/ });
+    await meter.click();
+    await expect.poll(() => page.getByRole('button', { name: 'Summarise Now' }).isDisabled()).toBe(true);
+    await page.keyboard.press('Escape');
+    await composer(page).fill('/compact');
+    await composer(page).press('Escape');
+    await composer(page).press('Enter');
+    await page.getByText('Wait until DevLM has answered.').waitFor();
+    expect(await calls(page, 'turns.create')).toHaveLength(1);
+  });
+});
+
+test('a message that asks for a summary cannot be made another one', async () => {
+  await bench.page({ prepare: scenes.longConversation }, async (page) => {
+    await page.evaluate(() =>
+      window.host.append('long', [
+        {
+          type: 'turn.created',
+          turnId: 't4',
+          parent: 't3',
+          text: '/compact',
+          attachments: [],
+          model: null,
+          thinking: false,
+          compact: true,
+        },
+        { type: 'turn.started', turnId: 't4', attempt: 1 },
+        { type: 'turn.ended', turnId: 't4', outcome: 'stopped' },
+      ]),
+    );
+    await page.getByText('/compact').waitFor();
+    expect(await page.getByRole('button', { name: 'Edit and Resend' }).count()).toBe(3);
+  });
+});
+
+test('"always allow" asks the editor for the rule that was offered, and then says yes', async () => {
+  await bench.page({ prepare: scenes.offeringConversation }, async (page) => {
+    const card = ask(page, 'Run a command');
+    const always = card.getByRole('button', { name: 'Always Allow: commands that begin with npm test' });
+    await always.waitFor();
+    expect(await bench.violations(page)).toEqual([]);
+    const problem = { code: 'bad_rules', status: 400, title: 'No', detail: 'The rules cannot be read.' };
+    await page.evaluate((failure) => window.host.failures.set('alwaysAllow', failure), problem);
+    // A card that has only just come takes no answer.
+    await expect.poll(() => always.getAttribute('aria-disabled')).toBe('false');
+    await always.click();
+    await card.getByText('Your answer was not taken: The rules cannot be read.').waitFor();
+    await expect.poll(() => said(page)).toBe('The rule was not added: The rules cannot be read.');
+    expect(await calls(page, 'asks.answer')).toEqual([]);
+    await page.evaluate(() => window.host.failures.clear());
+    await always.click();
+    await expect
+      .poll(() => calls(page, 'asks.answer'))
+      .toEqual([
+        {
+          params: { conversationId: 'offering', turnId: 'o1', callId: 'toolu_1' },
+          body: { kind: 'approval', allow: true },
+        },
+      ]);
+    const actions = await page.evaluate(() =>
+      window.host.received.flatMap((message) =>
+        message.kind === 'editor' && message.action.action === 'alwaysAllow' ? [message.action] : [],
+      ),
+    );
+    // It names the question; what the rule is the page does not say.
+    expect(actions.at(-1)).toEqual({
+      action: 'alwaysAllow',
+      conversationId: 'offering',
+      turnId: 'o1',
+      callId: 'toolu_1',
+    });
+    await page.getByText('A rule was added to your settings.').waitFor();
+  });
+});
+
+test.each(['dark', 'light', 'contrast'] as const)('the %s theme shows them readably', async (theme) => {
+  await bench.page({ theme, prepare: scenes.longConversation, height: 900 }, async (page) => {
+    await page.getByRole('button', { name: '2 turns were summarised' }).click();
+    await page.getByRole('button', { name: /tokens of context used/ }).click();
+    await page.getByRole('dialog', { name: 'Context' }).waitFor();
+    expect(await bench.violations(page)).toEqual([]);
+    const folder = process.env['DEVLM_PICTURES'];
+    if (folder) await page.screenshot({ path: `${folder}/context-${theme}.png` });
+  });
+  await bench.page({ theme, prepare: scenes.offeringConversation, height: 400 }, async (page) => {
+    await page.getByRole('button', { name: /^Always Allow/ }).waitFor();
+    expect(await bench.violations(page)).toEqual([]);
+    const folder = process.env['DEVLM_PICTURES'];
+    if (folder) await page.screenshot({ path: `${folder}/always-${theme}.png` });
+  });
+});

@@ -1,0 +1,101 @@
+/// <reference lib="dom" />
+import { NewAttachment } from '@devlm/protocol/events.ts';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import * as z from 'zod';
+import { calls, composer, PageBench } from '../support/page-bench.ts';
+
+// Each opens a page of its own.
+vi.setConfig({ testTimeout: 30_000 });
+
+let bench: PageBench;
+
+beforeAll(async () => {
+  bench = await PageBench.start();
+}, 60_000);
+afterAll(() => bench[Symbol.asyncDispose]());
+
+const chip = (page: Page, text: string) => page.locator('.composer .chip', { hasText: text });
+/** What goes along with the message that was sent. */
+async function attached(page: Page): Promise<NewAttachment[]> {
+  const inputs = await calls(page, 'turns.create');
+  return inputs.flatMap(({ body }) => z.object({ attachments: z.array(NewAttachment) }).parse(body).attachments);
+}
+
+/** Writes it, and takes the first line of the list that has the name. */
+async function pick(page: Page, text: string, name: string | RegExp): Promise<void> {
+  await composer(page).pressSequentially(text);
+  await page.getByRole('option', { name }).first().click();
+}
+
+test('what is no file is named with @, attached, and sent', async () => {
+  await bench.page({}, async (page) => {
+    await pick(page, '@fold', '@folder');
+    await pick(page, 'router', 'router');
+    await chip(page, 'router').waitFor();
+    await pick(page, '@sym', '@symbol');
+    await pick(page, 'match', 'matchRoute');
+    await chip(page, 'match.ts:3-9').waitFor();
+    await pick(page, '@staged', '@staged');
+    await chip(page, 'staged changes').waitFor();
+    await pick(page, '@term', '@terminal');
+    await chip(page, 'npm test').waitFor();
+    await pick(page, '@https://example.com/a', 'example.com');
+    await chip(page, 'example.com').waitFor();
+    await pick(page, '@sel', '@selection');
+    await chip(page, 'app.ts:12-20').waitFor();
+    expect(await composer(page).inputValue()).toBe(
+      '@src/router @matchRoute @staged @terminal https://example.com/a @selection ',
+    );
+    await composer(page).press('Enter');
+    await expect.poll(() => attached(page)).toHaveLength(6);
+    const sent = await attached(page);
+    expect(sent.map((each) => ('path' in each ? [each.kind, each.path] : []))).toEqual([
+      ['folder', 'src/router'],
+      ['symbol', 'src/router/match.ts'],
+      ['git', 'staged changes'],
+      ['terminal', 'npm test'],
+      ['url', 'https://example.com/a'],
+      ['selection', 'src/app.ts'],
+    ]);
+    expect(sent[4]).toMatchObject({ untrusted: { kind: 'web', name: 'example.com' } });
+  });
+});
+
+test('what cannot be attached says why; what is named again is as it is now', async () => {
+  await bench.page({}, async (page) => {
+    await pick(page, '@problems', '@problems');
+    await page.getByText('The editor shows no problems.').waitFor();
+    expect(await page.locator('.composer .chip').count()).toBe(0);
+    await pick(page, '@staged', '@staged');
+    await chip(page, 'staged changes').waitFor();
+    await pick(page, 'and @staged', '@staged');
+    await expect.poll(() => page.locator('.composer .chip').count()).toBe(1);
+  });
+});
+
+test('one symbol that two sides know is one', async () => {
+  await bench.page({}, async (page) => {
+    await composer(page).pressSequentially('@symbol:rout');
+    await page.getByRole('option', { name: 'matchRoute' }).waitFor();
+    expect(await page.getByRole('option', { name: /^Router / }).count()).toBe(1);
+  });
+});
+
+test.each(['dark', 'light'] as const)('the list shows what there is, %s', async (theme) => {
+  await bench.page({ theme }, async (page) => {
+    await composer(page).pressSequentially('@');
+    for (const name of ['folder', 'symbol', 'problems', 'selection', 'terminal', 'staged', 'branch', 'url'])
+      await page.getByRole('option', { name: `@${name}` }).waitFor();
+    expect(await bench.violations(page)).toEqual([]);
+    const folder = process.env['DEVLM_PICTURES'];
+    if (folder) await page.screenshot({ path: `${folder}/mentions-${theme}.png` });
+    await composer(page).fill('');
+    await pick(page, '@sym', '@symbol');
+    await pick(page, 'match', 'matchRoute');
+    await pick(page, '@staged', '@staged');
+    await pick(page, '@term', '@terminal');
+    await chip(page, 'npm test').waitFor();
+    if (folder) await page.screenshot({ path: `${folder}/mention-chips-${theme}.png` });
+  });
+});

@@ -1,0 +1,18 @@
+import type { TurnState } from '@devlm/protocol/state.ts';
+import { t } from '../l10n.ts';
+import { Icon } from './icon.tsx';
+import { Plain } from './plain.tsx';
+
+/** What the model was told of background commands before a step. */
+export function CommandNotes({ notes, step }: { notes: TurnState['notes']; step: number }) {
+  return (notes ?? [])
+    .filter((note) => note.step === step && note.commands.length > 0)
+    .map(({ text }, index) => (
+      <details key={index} class="command-note">
+        <summary>
+          <Icon name="terminal" /> {t('Told the model what its background commands did')}
+        </summary>
+        <Plain label={t('Output')} text={text} />
+      </details>
+    ));
+}

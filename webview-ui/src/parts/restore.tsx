@@ -1,0 +1,179 @@
+import type { Problem } from '@devlm/protocol/problem.ts';
+import type { TurnState } from '@devlm/protocol/state.ts';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { t } from '../l10n.ts';
+import { announcement, attempt, showToast } from '../state/app.ts';
+import { conversation } from '../state/conversation.ts';
+import { lastReview, type RestoreWhat, restorePreview, restoreTo, undoReview } from '../state/reviews.ts';
+import { shown, shownStrictly } from '../state/shown-text.ts';
+import { problemOf } from '../transport.ts';
+import { Icon } from './icon.tsx';
+import { MenuButton } from './menu.tsx';
+import { Plain } from './plain.tsx';
+
+/** Files that a confirmation names; the others are counted. */
+const namedFiles = 12;
+
+/** What of the past comes back: chosen from a menu, then confirmed. */
+export function RestoreMenu({ onPick }: { onPick: (what: RestoreWhat) => void }) {
+  return (
+    <MenuButton
+      label={t('Restore to Before This Message')}
+      side="below"
+      items={[
+        { label: t('Restore Files...'), icon: 'files', run: () => onPick('files') },
+        { label: t('Restore Conversation...'), icon: 'comment-discussion', run: () => onPick('conversation') },
+        { label: t('Restore Files and Conversation...'), icon: 'history', run: () => onPick('both') },
+      ]}
+    >
+      <Icon name="discard" />
+    </MenuButton>
+  );
+}
+
+interface RestoreProps {
+  turn: TurnState;
+  what: RestoreWhat;
+  onClose(): void;
+}
+
+/** Names what a restore changes, and carries it out when the person says yes. */
+export function RestoreConfirm({ turn, what, onClose }: RestoreProps) {
+  const [paths, setPaths] = useState<readonly string[] | null>(what === 'conversation' ? [] : null);
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [busy, setBusy] = useState(false);
+  const cancel = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    cancel.current?.focus({ preventScroll: true });
+    if (what !== 'conversation') restorePreview(turn.id).then(setPaths, (error) => setProblem(problemOf(error)));
+  }, []);
+  const nothing = what === 'files' && paths?.length === 0;
+  const blocked = busy || paths === null || nothing;
+  const restore = async () => {
+    if (blocked) return;
+    setBusy(true);
+    setProblem(null);
+    try {
+      const restored = await restoreTo(turn.id, what);
+      const said =
+        what === 'conversation' ? t('The conversation was restored.') : t('{0} files were restored.', restored.length);
+      announcement.value = said;
+      showToast(said);
+      onClose();
+    } catch (error) {
+      setProblem(problemOf(error));
+      announcement.value = t('Nothing was restored: {0}', problemOf(error).detail);
+      setBusy(false);
+    }
+  };
+  return (
+    <fieldset
+      class="restore restore-confirm"
+      aria-label={t('Restore to before this message')}
+      onKeyDown={(event) => {
+        if (event.key !== 'Escape') return;
+        event.preventDefault();
+        event.stopPropagation();
+        if (!busy) onClose();
+      }}
+    >
+      {what !== 'conversation' && <Files paths={paths} problem={problem} />}
+      {what !== 'files' && <span>{t('This message and all after it are set aside. You can bring them back.')}</span>}
+      {problem && <Refusal problem={problem} />}
+      <span class="ask-actions">
+        <button type="button" class="button" aria-disabled={blocked} onClick={() => void restore()}>
+          {t('Restore')}
+        </button>
+        <button
+          ref={cancel}
+          type="button"
+          class="button button-secondary"
+          aria-disabled={busy}
+          onClick={() => !busy && onClose()}
+        >
+          {t('Cancel')}
+        </button>
+        {(busy || (paths === null && !problem)) && <Icon name="loading" spin />}
+      </span>
+    </fieldset>
+  );
+}
+
+function Files({ paths, problem }: { paths: readonly string[] | null; problem: Problem | null }) {
+  if (paths === null) return problem ? null : <span>{t('Looking for the files...')}</span>;
+  if (paths.length === 0) return <span>{t('DevLM changed no file from here on.')}</span>;
+  return (
+    <>
+      <span>
+        {paths.length === 1
+          ? t('1 file goes back to what it was before this message:')
+          : t('{0} files go back to what they were before this message:', paths.length)}
+      </span>
+      <ul class="restore-files">
+        {paths.slice(0, namedFiles).map((path) => (
+          <li key={path}>
+            <bdi dir="ltr">{shownStrictly(path)}</bdi>
+          </li>
+        ))}
+        {paths.length > namedFiles && <li>{t('and {0} more', paths.length - namedFiles)}</li>}
+      </ul>
+    </>
+  );
+}
+
+/** Why nothing was changed, with what is in the way. */
+export function Refusal({ problem }: { problem: Problem }) {
+  return (
+    <div class="ask-problem" role="alert">
+      <Icon name="error" />
+      <div>
+        {shown(problem.detail)}
+        {problem.diff && <Plain label={t('Your changes')} class="refusal-diff" text={problem.diff} />}
+      </div>
+    </div>
+  );
+}
+
+/** The last decision about a turn, and the way back from it. */
+export function UndoReview({ turn }: { turn: TurnState }) {
+  const review = lastReview(turn);
+  if (!review) return null;
+  const restored = review.verdict === 'restore';
+  return (
+    <div class="review-note">
+      <Icon name="history" />
+      <span>{restored ? t('Restored to before this message.') : t('Changes were rejected.')}</span>
+      <button
+        type="button"
+        class="link-button"
+        onClick={() =>
+          void attempt(async () => {
+            await undoReview(turn.id, review.id);
+            announcement.value = t('The decision was taken back.');
+          })
+        }
+      >
+        {restored ? t('Undo Restore') : t('Undo Reject')}
+      </button>
+    </div>
+  );
+}
+
+/** Below the last turn: what a restore has set aside, until a new message is sent. */
+export function SetAside() {
+  const aside = conversation.value?.aside;
+  if (!aside) return null;
+  return (
+    <div class="review-note">
+      <Icon name="history" />
+      <span>{t('What came after this was set aside.')}</span>
+      <button
+        type="button"
+        class="link-button"
+        onClick={() => void attempt(() => undoReview(aside.turnId, aside.reviewId))}
+      >
+        {t('Undo Restore')}
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,66 @@
+import type { TurnState } from '@devlm/protocol/state.ts';
+import type { Mutant, TestReport } from '@devlm/protocol/tasks.ts';
+import { t } from '../l10n.ts';
+import { testsOf } from '../state/turn-work.ts';
+import { Icon } from './icon.tsx';
+import { ToolRun } from './tool-run.tsx';
+
+/** How the tests of a turn ended: the server's record of the last run, whatever the answer says. */
+export function TestsBadge({ turn }: { turn: TurnState }) {
+  const last = testsOf(turn);
+  if (!last) return turn.task === 'test' ? <NotRun /> : null;
+  const { report, callId, changedSince } = last;
+  const blind = report.mutants.length > 0 && report.mutants.every(({ caught }) => !caught);
+  const passed = report.verdict === 'passed' && !changedSince && !blind;
+  return (
+    <section class={`tests tests-${passed ? 'passed' : 'failed'}`} aria-label={t('Tests')}>
+      <div class="tests-head">
+        <Icon name={passed ? 'pass' : report.verdict === 'failed' ? 'error' : 'warning'} />
+        <span class="tests-verdict">
+          {blind ? t('Tests passed, and would pass with wrong code too') : verdictWords(report)}
+        </span>
+        <span class="tests-source">{t('as the sandbox recorded it')}</span>
+        <ToolRun turnId={turn.id} callId={callId} executionId={report.executionId} whole={false} />
+      </div>
+      {changedSince && <p class="tests-note">{t('Files were changed after this run: it says nothing about them.')}</p>}
+      {report.mutants.length > 0 && <Caught mutants={report.mutants} />}
+    </section>
+  );
+}
+
+function verdictWords({ verdict, exitCode }: TestReport): string {
+  if (verdict === 'passed') return t('Tests passed');
+  if (verdict === 'unknown') return t('Tests did not run');
+  return exitCode === null ? t('Tests failed') : t('Tests failed (exit {0})', exitCode);
+}
+
+function NotRun() {
+  return (
+    <section class="tests tests-failed" aria-label={t('Tests')}>
+      <div class="tests-head">
+        <Icon name="warning" />
+        <span class="tests-verdict">{t('Tests were not run')}</span>
+        <span class="tests-source">{t('there is no record of a run')}</span>
+      </div>
+    </section>
+  );
+}
+
+/** Whether the tests notice when the code is wrong. */
+function Caught({ mutants }: { mutants: readonly Mutant[] }) {
+  const missed = mutants.filter(({ caught }) => !caught);
+  const words = t('They caught {0} of {1} wrong versions of the code.', mutants.length - missed.length, mutants.length);
+  if (missed.length === 0) return <p class="tests-note">{words}</p>;
+  return (
+    <details class="tests-note">
+      <summary>{words}</summary>
+      <ul>
+        {missed.map(({ path, line, before, after, executionId }) => (
+          <li key={executionId}>
+            {t('Not noticed: line {0} of {1},', line, path)} <code>{before}</code> {t('became')} <code>{after}</code>
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
