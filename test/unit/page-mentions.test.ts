@@ -99,3 +99,19 @@ test.each(['dark', 'light'] as const)('the list shows what there is, %s', async 
     if (folder) await page.screenshot({ path: `${folder}/mention-chips-${theme}.png` });
   });
 });
+
+test('what is typed right after a pick stands behind it', async () => {
+  await bench.page({}, async (page) => {
+    await composer(page).pressSequentially('@sym rest');
+    await composer(page).evaluate((field) => field instanceof HTMLTextAreaElement && field.setSelectionRange(4, 4));
+    await composer(page).dispatchEvent('click');
+    const option = page.getByRole('option', { name: '@symbol' });
+    // With no frame drawn between the two.
+    await option.evaluate((element) => {
+      if (element instanceof HTMLElement) element.click();
+      document.execCommand('insertText', false, 'match');
+    });
+    await page.getByRole('option', { name: 'matchRoute' }).waitFor();
+    expect(await composer(page).inputValue()).toBe('@symbol:match rest');
+  });
+});

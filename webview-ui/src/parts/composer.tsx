@@ -53,12 +53,12 @@ export function Composer() {
     const start = items.trigger?.start ?? 0;
     close();
     item.take((replacement, more = false) => {
-      const caret = field.current?.selectionStart ?? text.length;
-      setDraft({ text: text.slice(0, start) + replacement + text.slice(caret) });
-      requestAnimationFrame(() => {
-        field.current?.setSelectionRange(start + replacement.length, start + replacement.length);
-        if (more) refresh();
-      });
+      const element = field.current;
+      if (!element) return;
+      // In the field itself and at once: what is typed next stands behind it, however late it is drawn.
+      element.setRangeText(replacement, start, element.selectionStart, 'end');
+      setDraft({ text: element.value });
+      if (more) refresh();
     });
     if (screen.value === 'chat') field.current?.focus();
   };
