@@ -218,18 +218,28 @@ describe('frames of a relay that a program has taken over', () => {
     const stream = new PassThrough();
     let opened = 0;
     const receive = openChannel(stream, () => opened++);
-    for (const number of [5, 0, 6, 7, 7, 6, 3]) receive(frame(number, 1));
+    for (const number of [5, 0, 3]) receive(frame(number, 0));
+    for (const number of [1, 2, 3]) receive(frame(number, 1));
+    expect(opened).toBe(0);
+    for (const number of [1, 2]) receive(Buffer.concat([frame(number, 0), frame(number, 1), frame(number, 1)]));
     expect(opened).toBe(2);
-    for (let number = 8; number < 500; number++) receive(frame(number, 1));
+    for (let number = 3; number < 500; number++) receive(frame(number, 0));
     expect(opened).toBe(64);
   });
 
   test('are the same in whatever pieces they come', async () => {
     const stream = new PassThrough();
-    let heard = '';
-    const receive = openChannel(stream, (connection) => connection.on('data', (bytes) => (heard += bytes)));
-    const bytes = Buffer.concat([frame(1, 5, Buffer.from('hello')), frame(1, 0), frame(2, 3, Buffer.from('you'))]);
-    for (const byte of bytes) receive(Buffer.from([byte]));
-    await expect.poll(() => heard).toBe('helloyou');
+    const heard: string[] = [];
+    const receive = openChannel(stream, (connection) => {
+      const index = heard.push('') - 1;
+      connection.on('data', (bytes) => {
+        heard[index] += bytes;
+      });
+    });
+    // The second one speaks first.
+    const hello = [frame(1, 0), frame(2, 0), frame(2, 5, Buffer.from('hello'))];
+    const you = [frame(1, 3, Buffer.from('you')), frame(1, 0), frame(3, 0)];
+    for (const byte of Buffer.concat([...hello, ...you])) receive(Buffer.from([byte]));
+    await expect.poll(() => heard).toEqual(['you', 'hello', '']);
   });
 });

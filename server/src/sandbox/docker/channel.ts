@@ -20,23 +20,20 @@ export function openChannel(stream: Duplex, opened: (connection: Duplex) => void
   stream.once('close', () => {
     for (const connection of connections.values()) connection.destroy();
   });
-  const take = (number: number, bytes: Buffer) => {
-    let connection = connections.get(number);
-    if (!connection && number === last + 1 && bytes.length > 0) {
-      last = number;
-      if (connections.size >= maxConnections) {
-        stream.write(header(number, 0));
-        return;
-      }
-      connection = new Connection(stream, number, () => connections.delete(number));
-      connections.set(number, connection);
-      opened(connection);
-    } else if (number > last) {
-      // It may end before it has said anything.
-      last = number;
+  const open = () => {
+    const number = ++last;
+    if (connections.size >= maxConnections) {
+      stream.write(header(number, 0));
+      return;
     }
-    if (bytes.length > 0) connection?.receive(bytes);
-    else connection?.left();
+    const connection = new Connection(stream, number, () => connections.delete(number));
+    connections.set(number, connection);
+    opened(connection);
+  };
+  const take = (number: number, bytes: Buffer) => {
+    if (number === last + 1 && bytes.length === 0) open();
+    else if (bytes.length > 0) connections.get(number)?.receive(bytes);
+    else connections.get(number)?.left();
   };
   return (bytes) => {
     rest = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);

@@ -1,7 +1,7 @@
 /**
  * The way out of a container that has no network: listens on loopback at the port `$ARGV[0]` and carries
  * what comes over its own input and output, in frames of a connection's number, a length (both 32 bits,
- * big endian) and the bytes; a length of 0 ends the connection. In Perl, because that is in every image
+ * big endian) and the bytes; the first length of 0 opens a connection, the next one ends it. In Perl, because that is in every image
  * of Debian's, and takes 5 MB.
  */
 export const relay = String.raw`
@@ -22,7 +22,7 @@ while (1) {
     next unless defined $fd;
     if ($handle == $listener) {
       my $new = $listener->accept or next;
-      $socket{++$last} = $new; $number{fileno $new} = $last; $select->add($new);
+      $socket{++$last} = $new; $number{fileno $new} = $last; $select->add($new); frame($last, '');
     } elsif ($fd == 0) {
       sysread(STDIN, $input, 65536, length $input) or exit;
       while (length $input >= 8) {
