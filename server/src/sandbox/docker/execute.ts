@@ -164,10 +164,11 @@ export async function execute(
   }
 }
 
-/** The engine notices that a container has ended a moment after its streams did. */
+/** The engine notices that a container has ended a moment after its streams did, and why a moment after that. */
 async function settled(container: Container): ReturnType<Container['inspect']> {
   let state = await container.inspect();
-  for (let round = 0; state.running && round < 20; round++) {
+  const open = () => state.running || (state.exitCode === 137 && !state.oomKilled);
+  for (let round = 0; open() && round < 20; round++) {
     await after(50);
     state = await container.inspect();
   }
