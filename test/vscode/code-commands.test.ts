@@ -225,7 +225,8 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
     await open(sample.path);
     await choose(sample.rightClick, 'Test This', `menu-${sample.language}`);
     const frame = vscode.chatFrame();
-    await frame.getByText(`Write tests for ${sample.named}.`).waitFor({ timeout: 60_000 });
+    // The message, and soon the title too.
+    await frame.getByText(`Write tests for ${sample.named}.`).first().waitFor({ timeout: 60_000 });
     await frame.getByText(`Framework: ${sample.framework}.`).first().waitFor();
     await allow();
     await expect
@@ -358,14 +359,14 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
     await vscode.screenshot('lightbulb');
     await action.click();
     const frame = vscode.chatFrame();
-    await frame.getByText('Fix these problems in broken.js:').waitFor({ timeout: 60_000 });
+    await frame.getByText('Fix these problems in broken.js:').first().waitFor({ timeout: 60_000 });
     await frame.getByText('Line 2: Expression expected.').waitFor();
     await frame.getByText('The value is missing.').waitFor({ timeout: 60_000 });
     const message = frame.getByRole('textbox', { name: 'Message', exact: true });
     await message.fill('/explain as to a child');
     await message.press('Enter');
 
-    await frame.getByText('Explain broken.js.').waitFor({ timeout: 60_000 });
+    await frame.getByText('Explain broken.js.').first().waitFor({ timeout: 60_000 });
     await frame.getByText('as to a child').first().waitFor();
     await claude.received(2);
     expect(sent()).toContain('Explain the attached code to somebody');
@@ -387,7 +388,7 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
     await newChat();
     await vscode.runCommand('View: Show Explorer');
     await chooseAt(vscode.page.getByRole('treeitem', { name: 'cart.mjs' }), 'Explain This');
-    await vscode.chatFrame().getByText('Explain cart.mjs.').waitFor({ timeout: 60_000 });
+    await vscode.chatFrame().getByText('Explain cart.mjs.').first().waitFor({ timeout: 60_000 });
     await vscode.chatFrame().getByText('It counts.').waitFor({ timeout: 60_000 });
     expect(sent()).toContain('items.reduce');
   });
