@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
@@ -15,11 +15,14 @@ import type { Logger } from 'pino';
 import type * as z from 'zod';
 import { readJson } from './body.ts';
 import type { Guard } from './guard.ts';
+import type { Identity } from './identity/tokens.ts';
 import { messagesPrefix } from './messages.ts';
 import { httpProblem, sendProblem, toProblem } from './problems.ts';
 import { type StreamMessage, sendStream } from './sse.ts';
 
 export interface CallContext {
+  /** Who sends the request. */
+  readonly identity: Identity;
   /** Aborts when the client goes away or the server closes. */
   readonly signal: AbortSignal;
   /** The `Last-Event-ID` header as a number, where there is one. */
@@ -63,8 +66,10 @@ export function createApp({ handlers, guard, logger, onRequest, closing }: AppOp
     response.setHeader('Cache-Control', 'no-store');
     next();
   });
+  const identities = new WeakMap<IncomingMessage, Identity>();
   app.use((request, _response, next) => {
-    guard(request);
+    const identity = guard(request);
+    if (identity) identities.set(request, identity);
     next();
   });
   app.get(['/healthz', '/readyz'], (_request, response) => void response.json({ status: 'ok' }));
@@ -74,13 +79,18 @@ export function createApp({ handlers, guard, logger, onRequest, closing }: AppOp
     next();
   });
 
+  const identityOf = (request: IncomingMessage): Identity => {
+    const identity = identities.get(request);
+    if (!identity) throw httpProblem('unauthorized', 'Nobody has said who sends this.');
+    return identity;
+  };
   const byPath = Map.groupBy(Object.keys(routes) as RouteName[], (name) => routes[name].path);
   for (const [path, names] of byPath) {
     for (const name of names) {
       const method = routes[name].method.toLowerCase() as Lowercase<(typeof routes)[RouteName]['method']>;
       const route: RouteShape = routes[name];
       const reader = route.body ? readJson(route.bodyBytes ?? limits.requestBodyBytes) : [];
-      app[method](path, ...reader, handle(name, handlers, closing));
+      app[method](path, ...reader, handle(name, handlers, identityOf, closing));
     }
     const allowed = names.map((name) => routes[name].method);
     app.all(path, (request, response) => {
@@ -145,7 +155,12 @@ export function createHttpServer(app: Express, messages: RequestListener): Serve
   return server;
 }
 
-function handle<N extends RouteName>(name: N, handlers: Handlers, closing: AbortSignal): RequestHandler {
+function handle<N extends RouteName>(
+  name: N,
+  handlers: Handlers,
+  identityOf: (request: IncomingMessage) => Identity,
+  closing: AbortSignal,
+): RequestHandler {
   const route: RouteShape = routes[name];
   return async (request, response) => {
     const input = {
@@ -156,6 +171,7 @@ function handle<N extends RouteName>(name: N, handlers: Handlers, closing: Abort
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     const context: CallContext = {
+      identity: identityOf(request),
       signal: AbortSignal.any([gone.signal, closing]),
       lastEventId: lastEventId(request),
       wantsStream: /\btext\/event-stream\b/i.test(request.get('accept') ?? ''),

@@ -1,17 +1,17 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Scope } from '@devlm/protocol/tokens.ts';
-import type { Tokens } from './identity/tokens.ts';
+import { everything, type Identity, type Tokens } from './identity/tokens.ts';
 import { httpProblem } from './problems.ts';
 
 /** Three parts of base64url, as a JWT has. */
 const looksLikeToken = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /**
- * Lets a request through, or throws.
+ * Lets a request through and says who sends it, or throws. Null: nobody, which `/healthz` and `/readyz` allow.
  * @throws ProblemError `forbidden_host`, `forbidden_origin`, `unauthorized`, `forbidden_scope`
  */
-export type Guard = (request: IncomingMessage) => void;
+export type Guard = (request: IncomingMessage) => Identity | null;
 
 /**
  * A web page in the person's browser can send requests to loopback. It cannot know the secret, it
@@ -30,17 +30,18 @@ export function loopbackGuard(secret: string, port: () => number, tokens: Pick<T
     if (request.headers.origin !== undefined)
       throw httpProblem('forbidden_origin', 'Web pages may not call this server.');
     const path = (request.url ?? '').split('?', 1)[0] ?? '';
-    if (path === '/healthz' || path === '/readyz') return;
+    if (path === '/healthz' || path === '/readyz') return null;
     const credential = credentialOf(request);
     // Digests have one length, which timingSafeEqual needs and which hides the secret's own.
-    if (timingSafeEqual(digest(credential), expected)) return;
+    if (timingSafeEqual(digest(credential), expected)) return everything;
     if (!looksLikeToken.test(credential))
       throw httpProblem('unauthorized', 'The secret is missing or wrong. It is in server.json of the data folder.');
-    const { scopes } = tokens.verify(credential);
+    const identity = tokens.verify(credential);
     const needed = Scope.safeParse(path.split('/', 2)[1]).data;
     if (needed === undefined) throw httpProblem('not_found', `There is no ${path.slice(0, 200)} on this server.`);
-    if (!scopes.has(needed))
+    if (!identity.scopes.has(needed))
       throw httpProblem('forbidden_scope', `This token is not for /${needed}. Make another one.`);
+    return identity;
   };
 }
 

@@ -15,6 +15,7 @@ import type { Logger } from 'pino';
 import type { Upstream } from '../llm/provider.ts';
 import { type Tapped, UsageTap } from '../llm/usage-tap.ts';
 import type { Guard } from './guard.ts';
+import type { Identity } from './identity/tokens.ts';
 
 /*
  * The Messages API at `/llm`: any client of Claude that lets its base URL be set can use the credential that
@@ -41,6 +42,7 @@ export interface MessagesOptions {
 
 /** What became of a call that was passed on. */
 export interface MessagesCall extends Tapped {
+  readonly identity: Identity;
   /** Milliseconds. */
   readonly latencyMs: number;
   readonly firstTokenMs: number;
@@ -110,7 +112,8 @@ function forward(
   options: MessagesOptions,
   requestId: string,
 ): void {
-  options.guard(request);
+  const identity = options.guard(request);
+  if (!identity) throw new Refused(401, 'Nobody has said who sends this.');
   options.onRequest();
   if (options.closing.aborted) throw new Refused(529, 'The server is closing. Try again in a moment.');
   const url = new URL(request.url ?? '/', 'http://gateway.invalid');
@@ -165,7 +168,7 @@ function forward(
       // What was cut off must not look whole to the client.
       if (error) response.destroy();
       const latencyMs = Math.round(performance.now() - start);
-      if (tap) options.onCall({ ...tap.end(), firstTokenMs, latencyMs, outcome: error ? 'cut' : 'answered' });
+      if (tap) options.onCall({ ...tap.end(), identity, firstTokenMs, latencyMs, outcome: error ? 'cut' : 'answered' });
     });
   });
   pipeline(request, bounded(limits.messagesBodyBytes), outgoing, (error) => {
