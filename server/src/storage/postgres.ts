@@ -107,6 +107,10 @@ class Postgres implements SqlDialect {
     return sql<number>`(select id from search_texts where words @@ ${query}::tsquery)`;
   }
 
+  relaxed<T>(db: Db, work: (db: Db) => Promise<T>): Promise<T> {
+    return work(db);
+  }
+
   async toProblem(error: unknown): Promise<unknown> {
     if (!(error instanceof Error)) return error;
     const code = 'code' in error && typeof error.code === 'string' ? error.code : '';

@@ -9,6 +9,11 @@ export interface SqlDialect {
   indexWords(tx: Tx, textId: number, words: readonly string[]): Promise<void>;
   /** A subquery of the ids of all `search_texts` that hold, for each of these, a word that begins with it. */
   textsWith(beginnings: readonly string[]): RawBuilder<number>;
+  /**
+   * Does the work on a connection whose commits a crash of the process does not lose, but a loss of power may. The
+   * next commit made otherwise secures them with itself.
+   */
+  relaxed<T>(db: Db, work: (db: Db) => Promise<T>): Promise<T>;
   /** What the driver threw, as the `ProblemError` that it is; anything else as it was. */
   toProblem(error: unknown): Promise<unknown>;
   /** Daily upkeep beyond what SQL can say for both. */

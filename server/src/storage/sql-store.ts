@@ -19,6 +19,14 @@ import type { Blob, ListOptions, NewEvent, Store, TurnRow } from './store.ts';
 import { listTokens, revokeToken, writeToken } from './tokens.ts';
 import { newestBelow, pathOf, readBranch } from './turn-tree.ts';
 
+/** Of a step that is under way: when they are lost with the machine's power, the next server asks the model again. */
+const madeAgain: ReadonlySet<NewEvent['type']> = new Set([
+  'turn.started',
+  'step.started',
+  'block.started',
+  'block.delta',
+]);
+
 /** The store on SQL, for both dialects. */
 export class SqlStore implements Store {
   readonly #db: Db;
@@ -129,6 +137,7 @@ export class SqlStore implements Store {
   }
 
   append(conversationId: string, events: readonly NewEvent[]): Promise<Event[]> {
+    const relaxed = events.every(({ type }) => madeAgain.has(type));
     return this.#write(async (tx) => {
       if (!isId(conversationId)) throw notFound('conversation');
       if (events.length === 0) return [];
@@ -139,7 +148,7 @@ export class SqlStore implements Store {
         conversationId,
         events.map((body) => ({ at, body })),
       );
-    });
+    }, relaxed);
   }
 
   events(conversationId: string, after: number, limit: number): Promise<Event[]> {
@@ -320,8 +329,9 @@ export class SqlStore implements Store {
   }
 
   /** Runs in one transaction. */
-  async #write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#run((db) => db.transaction().execute(work));
+  async #write<T>(work: (tx: Tx) => Promise<T>, relaxed = false): Promise<T> {
+    const write = (db: Db) => db.transaction().execute(work);
+    return this.#run((db) => (relaxed ? this.#dialect.relaxed(db, write) : write(db)));
   }
 
   async #run<T>(work: (db: Db) => Promise<T>): Promise<T> {

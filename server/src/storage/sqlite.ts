@@ -58,6 +58,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
       ...(options.migrations ? { migrations: options.migrations } : {}),
       beforeUpgrade: (from) => backUp(file, `before-v${from + 1}`),
     });
+    dialect.opened = database;
     return new SqlStore(db, dialect, now);
   } catch (error) {
     database?.close();
@@ -97,6 +98,8 @@ class Sqlite implements SqlDialect {
   readonly #file: string;
   readonly #now: () => Date;
   #maintaining: Promise<void> | undefined;
+  /** Set once it is open. */
+  opened: NodeSqlite | undefined;
 
   constructor(file: string, now: () => Date) {
     this.#file = file;
@@ -110,6 +113,18 @@ class Sqlite implements SqlDialect {
   textsWith(beginnings: readonly string[]) {
     const query = beginnings.map((word) => `"${word}"*`).join(' AND ');
     return sql<number>`(select rowid from search_words where search_words match ${query})`;
+  }
+
+  relaxed<T>(db: Db, work: (db: Db) => Promise<T>): Promise<T> {
+    // There is one connection, and while it is held nobody else's commit comes between.
+    return db.connection().execute(async (held) => {
+      this.opened?.synchronous('normal');
+      try {
+        return await work(held);
+      } finally {
+        this.opened?.synchronous('full');
+      }
+    });
   }
 
   async toProblem(error: unknown): Promise<unknown> {
@@ -177,10 +192,15 @@ class NodeSqlite implements SqliteDatabase {
   configure(): void {
     this.#database.exec(`
       pragma journal_mode = wal;
-      pragma synchronous = full;
       pragma journal_size_limit = ${walBytes};
       pragma cache_size = -${cacheKib};
     `);
+    this.synchronous('full');
+  }
+
+  /** When a commit waits for the disk; `normal` only before a checkpoint: https://sqlite.org/pragma.html#pragma_synchronous */
+  synchronous(when: 'full' | 'normal'): void {
+    if (this.#database.isOpen) this.#database.exec(`pragma synchronous = ${when}`);
   }
 
   close(): void {
