@@ -1,0 +1,86 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { run } from '../../scripts/run.ts';
+
+/** Where calls of the Messages API go, and what they carry. */
+export interface Target {
+  readonly name: 'direct' | 'bare' | 'devlm' | 'portkey';
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface Peer extends AsyncDisposable {
+  readonly url: string;
+}
+
+/** Starts a script that prints its address. */
+export async function startScript(file: string, ...args: string[]): Promise<Peer> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, file), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: child.stdout });
+  const [url] = await once(lines, 'line', { signal: AbortSignal.timeout(20_000) });
+  return { url: String(url), [Symbol.asyncDispose]: () => end(child) };
+}
+
+/** Of the npm package, which does not start with newer ones: https://github.com/Portkey-AI/gateway */
+const portkey = {
+  dependencies: { '@portkey-ai/gateway': '1.15.2' },
+  overrides: { hono: '4.6.14', '@hono/node-server': '1.13.7' },
+};
+
+/** Installs Portkey's gateway once, beside the other things that are not of the repository, and starts it. */
+export async function startPortkey(): Promise<Peer> {
+  const folder = join(import.meta.dirname, '../../node_modules/.cache/devlm/portkey-1.15.2');
+  const script = join(folder, 'node_modules/@portkey-ai/gateway/build/start-server.js');
+  const { existsSync } = await import('node:fs');
+  if (!existsSync(script)) {
+    const temporary = `${folder}.${process.pid}`;
+    await mkdir(temporary, { recursive: true });
+    await writeFile(join(temporary, 'package.json'), JSON.stringify({ private: true, ...portkey }));
+    const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+    const { code } = await run('npm', args, { cwd: temporary, inherit: true });
+    if (code !== 0) throw new Error('Portkey could not be installed.');
+    await rm(folder, { recursive: true, force: true });
+    await rename(temporary, folder);
+  }
+  const port = await freePort();
+  const child = spawn(process.execPath, [script, `--port=${port}`, '--headless'], {
+    stdio: 'ignore',
+    env: { ...process.env, NODE_ENV: 'production' },
+  });
+  const url = `http://127.0.0.1:${port}`;
+  for (
+    let tries = 0;
+    !(await fetch(url).then(
+      () => true,
+      () => false,
+    ));
+    tries++
+  ) {
+    if (tries > 200 || child.exitCode !== null) throw new Error('Portkey did not start.');
+    await sleep(50);
+  }
+  return { url, [Symbol.asyncDispose]: () => end(child) };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address ? address.port : 0;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGKILL');
+  await exited;
+}

@@ -1,0 +1,61 @@
+import { createServer } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/*
+ * What the provider is to a gateway: a process that answers every call of the Messages API at once, from memory.
+ * A stream has `x-events` text events, by default 200: all in one burst, or one each `x-pace-ms` milliseconds.
+ */
+
+const usualEvents = 200;
+const usage = {
+  input_tokens: 12,
+  output_tokens: usualEvents,
+  cache_read_input_tokens: 0,
+  cache_creation_input_tokens: 0,
+};
+const message = { id: 'msg_1', type: 'message', role: 'assistant', model: 'claude-sonnet-5-5', stop_sequence: null };
+const sse = (type: string, data: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`;
+
+const whole = JSON.stringify({
+  ...message,
+  content: [{ type: 'text', text: 'word '.repeat(usualEvents) }],
+  stop_reason: 'end_turn',
+  usage,
+});
+const begin =
+  sse('message_start', { message: { ...message, content: [], stop_reason: null, usage } }) +
+  sse('content_block_start', { index: 0, content_block: { type: 'text', text: '' } });
+const delta = sse('content_block_delta', { index: 0, delta: { type: 'text_delta', text: 'word ' } });
+const end =
+  sse('content_block_stop', { index: 0 }) +
+  sse('message_delta', { delta: { stop_reason: 'end_turn', stop_sequence: null }, usage }) +
+  sse('message_stop', {});
+
+const server = createServer({ keepAliveTimeout: 60_000 }, async (request, response) => {
+  let body = '';
+  for await (const chunk of request) body += chunk;
+  if (!body.includes('"stream":true')) {
+    response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(whole) });
+    response.end(whole);
+    return;
+  }
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  const events = Number(request.headers['x-events'] ?? usualEvents);
+  const paceMs = Number(request.headers['x-pace-ms'] ?? 0);
+  await pipeline(answer(events, paceMs), response).catch(() => undefined);
+});
+
+async function* answer(events: number, paceMs: number) {
+  yield begin;
+  for (let sent = 0; sent < events; sent++) {
+    if (paceMs > 0) await sleep(paceMs);
+    yield delta;
+  }
+  yield end;
+}
+
+server.listen(0, '127.0.0.1', 4096, () => {
+  const address = server.address();
+  console.log(`http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`);
+});
