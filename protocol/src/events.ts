@@ -4,6 +4,7 @@ import { Compaction, ContextParts } from './compaction.ts';
 import { BlobHash, Id, ImageMediaType } from './ids.ts';
 import { limits } from './limits.ts';
 import { Problem } from './problem.ts';
+import { CacheBreak } from './prompt-cache.ts';
 import { Aside, FileMark, Review } from './review.ts';
 import { Task } from './tasks.ts';
 import { Ask, AskAnswer, FileChange, ToolDetails, UntrustedSource } from './tools.ts';
@@ -193,6 +194,7 @@ export const EventBody = z.discriminatedUnion('type', [
     /** The model that answered, as the provider names it. */
     model: z.string(),
     requestId: z.string().optional(),
+    cacheBreak: CacheBreak.optional(),
   }),
   /** The turn waits for a person. Asked once a call; it holds across restarts. */
   z.object({ type: z.literal('ask.opened'), turnId, stepId, callId, ask: Ask }),

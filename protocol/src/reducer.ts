@@ -289,6 +289,7 @@ function foldStep(step: StepState, event: StepEvent): StepState {
         costUsd: event.costUsd,
         model: event.model,
         retry: undefined,
+        ...(event.cacheBreak ? { cacheBreak: event.cacheBreak } : {}),
       };
     case 'block.started':
       return {

@@ -2,6 +2,7 @@ import type { CommandNews, CommandRef } from './commands.ts';
 import type { Compaction, ContextParts } from './compaction.ts';
 import type { Attachment, BlockKind, Citation, ReceivedEvent, TurnOutcome, Usage } from './events.ts';
 import type { Problem } from './problem.ts';
+import type { CacheBreak } from './prompt-cache.ts';
 import type { Aside, FileMark, Review } from './review.ts';
 import type { Task } from './tasks.ts';
 import type { Ask, AskAnswer, FileChange, ToolDetails } from './tools.ts';
@@ -68,6 +69,7 @@ export interface StepState {
   readonly usage?: Usage;
   readonly estimated?: boolean;
   readonly costUsd?: number | null;
+  readonly cacheBreak?: CacheBreak;
   /** It is no part of the answer: it sums up what came before. */
   readonly purpose?: 'compaction';
   /** What its prompt held, by estimate. */

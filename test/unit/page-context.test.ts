@@ -77,6 +77,11 @@ test('the meter tells what fills the context, by keyboard too', async () => {
       ['Conversation', '9K'],
       ['Free', '148K'],
     ]);
+    await panel
+      .getByText(
+        '39K tokens were paid for again instead of being read from the cache: its tools changed (mcp_birds_count).',
+      )
+      .waitFor();
     expect(await bench.violations(page)).toEqual([]);
     await page.keyboard.press('Escape');
     expect(await panel.count()).toBe(0);

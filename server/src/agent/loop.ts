@@ -52,9 +52,9 @@ export async function runLoop(deps: LoopDeps, signal: AbortSignal): Promise<void
 /** A prompt that the provider finds too long is compacted, and sent once more. */
 async function nextStep(deps: LoopDeps, signal: AbortSignal): Promise<string> {
   const { log } = deps;
-  const { request, context } = await nextRequest(deps);
+  const { request, context, path } = await nextRequest(deps);
   try {
-    return (await runStep(deps, request, { context }, signal)).stopReason;
+    return (await runStep(deps, request, { context }, signal, path)).stopReason;
   } catch (error) {
     if (signal.aborted || !(error instanceof ProblemError) || !tooLong.has(error.problem.code)) throw error;
     await log.flush();
@@ -63,7 +63,7 @@ async function nextStep(deps: LoopDeps, signal: AbortSignal): Promise<string> {
     if (step?.status === 'running') log.write({ type: 'step.abandoned', turnId: log.turnId, stepId: step.id, problem });
     await compactTooLong(deps, signal);
     const shorter = await nextRequest(deps);
-    return (await runStep(deps, shorter.request, { context: shorter.context }, signal)).stopReason;
+    return (await runStep(deps, shorter.request, { context: shorter.context }, signal, shorter.path)).stopReason;
   }
 }
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ContextParts } from '@devlm/protocol/compaction.ts';
 import type { EventBody, Usage } from '@devlm/protocol/events.ts';
 import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
+import type { CacheBreak } from '@devlm/protocol/prompt-cache.ts';
 import type { Model, ModelRequest } from '../llm/model.ts';
 import { isPassing, modelProblem } from '../llm/problems.ts';
 import type { TurnLog } from './turn-log.ts';
@@ -13,6 +14,8 @@ export interface StepDeps {
   /** Of this turn. */
   readonly log: TurnLog;
   readonly costOf: (model: string, usage: Usage) => number | null;
+  /** Whether the provider's cache has held; null: it is not watched. */
+  readonly watchCache: ((path: readonly string[], request: ModelRequest) => (usage: Usage) => CacheBreak | null) | null;
   /** First wait before a failed call is made again; doubles each time. */
   readonly retryBaseMs: number;
 }
@@ -30,21 +33,25 @@ const longestRetryAfterMs = 60_000;
  * One model call. A call that fails before it answers is made again under the same step; one that
  * fails later leaves an abandoned step and a new one, so that nobody takes half an answer
  * and its repetition for one text.
+ *
+ * @param path what the prompt continues; without one its cache is not watched
  */
 export async function runStep(
   deps: StepDeps,
   request: ModelRequest,
   about: { purpose?: 'compaction'; context?: ContextParts },
   signal: AbortSignal,
+  path?: readonly string[],
 ): Promise<{ stepId: string; stopReason: string }> {
   const writer = deps.log;
   const { turnId } = writer;
+  const brokeCache = path && deps.watchCache ? deps.watchCache(path, request) : () => null;
   let stepId = randomUUID();
   writer.write({ type: 'step.started', turnId, stepId, model: deps.modelId, ...about });
   for (let attempt = 1; ; attempt++) {
     const meter = new Meter(deps);
     try {
-      const stopReason = await streamStep(deps, meter, request, { turnId, stepId }, signal);
+      const stopReason = await streamStep(deps, meter, request, { turnId, stepId }, brokeCache, signal);
       await writer.flush();
       return { stepId, stopReason };
     } catch (error) {
@@ -94,6 +101,7 @@ async function streamStep(
   meter: Meter,
   request: ModelRequest,
   ids: { turnId: string; stepId: string },
+  brokeCache: (usage: Usage) => CacheBreak | null,
   signal: AbortSignal,
 ): Promise<string> {
   const write = (event: EventBody): void => meter.guard(() => deps.log.write(event));
@@ -129,7 +137,16 @@ async function streamStep(
   if (stopReason === undefined)
     throw modelProblem('stream_cut', 'The connection ended before the answer was complete.');
   const { requestId } = meter;
-  write({ type: 'step.ended', ...ids, stopReason, ...meter.total(), ...(requestId ? { requestId } : {}) });
+  const total = meter.total();
+  const cacheBreak = brokeCache(total.usage);
+  write({
+    type: 'step.ended',
+    ...ids,
+    stopReason,
+    ...total,
+    ...(requestId ? { requestId } : {}),
+    ...(cacheBreak ? { cacheBreak } : {}),
+  });
   return stopReason;
 }
 

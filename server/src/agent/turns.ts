@@ -5,6 +5,7 @@ import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
 import type { TurnState } from '@devlm/protocol/state.ts';
 import type { Task } from '@devlm/protocol/tasks.ts';
 import type { Logger } from 'pino';
+import { PromptCacheWatch } from '../llm/prompt-cache.ts';
 import type { Provider } from '../llm/provider.ts';
 import type { EventLog } from '../storage/event-log.ts';
 import type { Store } from '../storage/store.ts';
@@ -65,6 +66,7 @@ class Closing extends Error {}
 export class Turns implements AsyncDisposable {
   readonly #deps: TurnsDeps;
   readonly #lanes = new Map<string, Lane>();
+  readonly #promptCache = new PromptCacheWatch();
   #closing = false;
 
   constructor(deps: TurnsDeps) {
@@ -199,6 +201,7 @@ export class Turns implements AsyncDisposable {
         costOf: (model, usage) => provider.costOf(model, usage),
         contextTokens: (during) => provider.contextTokens(modelId, during),
         compactAt: this.#deps.compactAt,
+        watchCache: (path, request) => this.#promptCache.begin(conversationId, path, request),
         retryBaseMs: this.#deps.retryBaseMs,
       };
       await showProject(turnLog, deps.projectMap);

@@ -72,9 +72,19 @@ export function longConversation(): void {
   made('t3d', 2_000);
   host.append(id, [{ type: 'step.started', turnId: 't3', stepId: 't3s', model, context: after }]);
   say('t3', 't3s', 'The bittern stands in the reeds and is not seen.');
+  const cacheBreak = { cause: 'tools' as const, tools: ['mcp_birds_count'], tokens: 39_000 };
   const small = { inputTokens: 1_000, outputTokens: 1_000, cacheReadTokens: 9_000, cacheWriteTokens: 41_000 };
   host.append(id, [
-    { type: 'step.ended', turnId: 't3', stepId: 't3s', stopReason: 'end_turn', usage: small, costUsd: 0.2, model },
+    {
+      type: 'step.ended',
+      turnId: 't3',
+      stepId: 't3s',
+      stopReason: 'end_turn',
+      usage: small,
+      costUsd: 0.2,
+      model,
+      cacheBreak,
+    },
     { type: 'turn.ended', turnId: 't3', outcome: 'completed' },
   ]);
 }

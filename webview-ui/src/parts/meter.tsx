@@ -4,7 +4,8 @@ import { dollars, tokens } from '../format.ts';
 import { t } from '../l10n.ts';
 import { compactNow } from '../state/actions.ts';
 import { settings } from '../state/app.ts';
-import { type ContextUse, contextUse } from '../state/context-use.ts';
+import { cacheBreakWords } from '../state/cache-words.ts';
+import { type ContextUse, contextUse, lastCacheBreak } from '../state/context-use.ts';
 import { openCount, summary } from '../state/conversation.ts';
 
 /** From this share on the meter warns. */
@@ -95,6 +96,7 @@ function MeterPanel({ used, words, onDone }: { used: ContextUse; words: string; 
   const cost = summary.value?.costUsd ?? 0;
   const busy = openCount.value > 0;
   const whole = Math.max(size ?? 0, used.tokens);
+  const broke = lastCacheBreak.value;
   const rows = parts ? rowsOf(parts).filter(({ count }) => count > 0) : [];
   return (
     <>
@@ -140,6 +142,7 @@ function MeterPanel({ used, words, onDone }: { used: ContextUse; words: string; 
         </>
       )}
       {settings.value.showCost && cost > 0 && <div class="faint">{t('This conversation: {0}', dollars(cost))}</div>}
+      {broke && <p class="faint">{cacheBreakWords(broke)}</p>}
       <p class="faint">{t('What no longer fits is summarised by itself. You keep all of it.')}</p>
       <button
         type="button"

@@ -1,5 +1,6 @@
 import { type ContextParts, contextTokens } from '@devlm/protocol/compaction.ts';
 import type { Usage } from '@devlm/protocol/events.ts';
+import type { CacheBreak } from '@devlm/protocol/prompt-cache.ts';
 import type { StepState, TurnState } from '@devlm/protocol/state.ts';
 import { computed } from '@preact/signals';
 import { model, models } from './app.ts';
@@ -20,6 +21,12 @@ export const contextUse = computed<ContextUse | null>(() => {
   if (!found) return null;
   const info = model.value ?? models.value?.list.find(({ id }) => id === found.model);
   return { tokens: found.tokens, parts: found.parts, size: info?.contextTokens ?? null };
+});
+
+/** The newest time that the provider had to read the open conversation anew. */
+export const lastCacheBreak = computed<CacheBreak | null>(() => {
+  const steps = shownTurns.value.flatMap((turn) => turn.steps);
+  return steps.findLast(({ cacheBreak }) => cacheBreak)?.cacheBreak ?? null;
 });
 
 interface Found extends Pick<ContextUse, 'tokens' | 'parts'> {

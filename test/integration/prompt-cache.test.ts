@@ -1,0 +1,74 @@
+import type { CacheBreak } from '@devlm/protocol/prompt-cache.ts';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { any } from '../support/claude/scenario.ts';
+import { startClaude } from '../support/claude/server.ts';
+import { newConversation, Reader, send, TestServer } from '../support/server.ts';
+
+/* Whether the provider's prompt cache holds from message to message, and what is said when it does not. */
+
+let claude: Awaited<ReturnType<typeof startClaude>>;
+let server: TestServer;
+/** Some 8,000 tokens. */
+const long = 'The bittern stands in the reeds and is not seen. '.repeat(700);
+
+beforeAll(async () => {
+  claude = await startClaude();
+  server = await TestServer.start({ claudeUrl: claude.url, args: ['--sandbox', 'off'] });
+});
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  await claude[Symbol.asyncDispose]();
+});
+beforeEach(() => {
+  claude.reset();
+  claude.on(any, { blocks: 'It booms.' });
+});
+
+/** Sends the messages one after the other, and answers what was said of the cache after each. */
+async function say(messages: readonly Partial<Parameters<typeof send>[3] & { before: () => void }>[]) {
+  const conversationId = await newConversation(server);
+  using reader = new Reader(() => server, conversationId);
+  const breaks: (CacheBreak | undefined)[] = [];
+  let parent: string | null = null;
+  for (const { before, ...more } of messages) {
+    before?.();
+    parent = await send(server, conversationId, breaks.length === 0 ? long : 'And then?', { parent, ...more });
+    const turn = await reader.ended(parent);
+    expect(turn.status).toBe('completed');
+    breaks.push(turn.steps.at(-1)?.cacheBreak);
+  }
+  return breaks;
+}
+
+test('a conversation that goes on is read from the cache', async () => {
+  expect(await say([{}, {}, {}])).toEqual([undefined, undefined, undefined]);
+});
+
+test('another model has to read all of it again, and the next message goes on from there', async () => {
+  const [, , changed, after] = await say([{}, {}, { model: 'claude-haiku-4-5' }, { model: 'claude-haiku-4-5' }]);
+  expect(changed).toMatchObject({ cause: 'model' });
+  expect(changed?.tokens).toBeGreaterThan(4_000);
+  expect(after).toBeUndefined();
+});
+
+test('tools that a command brings are named', async () => {
+  const [, changed] = await say([{}, { task: 'commit' }]);
+  expect(changed).toMatchObject({ cause: 'tools', tools: expect.arrayContaining(['propose']) });
+});
+
+test('a cache that the provider has lost is said to be lost there', async () => {
+  const forget = () => {
+    claude.reset();
+    claude.on(any, { blocks: 'It booms.' });
+  };
+  const [, changed] = await say([{}, { before: forget }]);
+  expect(changed).toMatchObject({ cause: 'provider' });
+});
+
+test('a branch that begins earlier is no break', async () => {
+  const conversationId = await newConversation(server);
+  using reader = new Reader(() => server, conversationId);
+  await reader.ended(await send(server, conversationId, long));
+  const other = await reader.ended(await send(server, conversationId, `Other words. ${long}`));
+  expect(other.steps.at(-1)?.cacheBreak).toBeUndefined();
+});
