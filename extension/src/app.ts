@@ -8,6 +8,7 @@ import { ChatView, viewId } from './chat/chat-view.ts';
 import type { CommandTarget } from './commands.ts';
 import { commands, keyStoredContext, pageReadyContext } from './commands.ts';
 import type { Core } from './core.ts';
+import { offerModels } from './lm/model-provider.ts';
 import { registerChatParts } from './lm/register.ts';
 import type { Credential } from './server/connection.ts';
 import * as settings from './settings.ts';
@@ -23,6 +24,8 @@ export class App implements CommandTarget, vscode.Disposable {
   readonly #context: vscode.ExtensionContext;
   readonly #view: ChatView;
   readonly #status: StatusBar;
+  /** Fires when the server, or its key, is another. */
+  readonly #modelsChanged = new vscode.EventEmitter<void>();
   #core: Promise<Core> | undefined;
   /** The same, once it is there. */
   loaded: Core | undefined;
@@ -46,6 +49,12 @@ export class App implements CommandTarget, vscode.Disposable {
       ...commands.map(({ id, run }) => vscode.commands.registerCommand(id, (...args) => run(this, ...args))),
       vscode.languages.registerCodeActionsProvider('*', taskActions, offeredKinds),
       registerChatParts(() => this.core()),
+      this.#modelsChanged,
+      offerModels({
+        models: async () => (await this.core()).chatModels,
+        known: async () => this.loaded?.connection.state.state === 'ready' || (await this.key.read()) !== null,
+        changed: this.#modelsChanged.event,
+      }),
       vscode.workspace.onDidChangeConfiguration((event) => this.#configured(event)),
       this.key.onChange(() => this.#credentialChanged('apiKey')),
     );
@@ -212,7 +221,13 @@ export class App implements CommandTarget, vscode.Disposable {
     });
     this.loaded = core;
     if (this.#disposed) core.dispose();
-    core.connection.onState((state) => this.#status.update(state));
+    let listed = '';
+    core.connection.onState((state) => {
+      this.#status.update(state);
+      const now = `${state.state === 'ready'} ${state.key}`;
+      if (now !== listed) this.#modelsChanged.fire();
+      listed = now;
+    });
     await this.#keyStored();
     return core;
   }

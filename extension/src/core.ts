@@ -7,6 +7,7 @@ import { runEditorAction } from './editor/actions.ts';
 import { provideStoredFiles } from './editor/diff.ts';
 import { pickFiles, readChosen, readSelection } from './editor/files.ts';
 import { TerminalOutput } from './editor/terminal-output.ts';
+import { ChatModels } from './lm/chat-models.ts';
 import { ChatTools } from './lm/chat-tools.ts';
 import { mcpNotices } from './lm/mcp-notices.ts';
 import { Participant } from './lm/participant.ts';
@@ -58,6 +59,8 @@ export interface Core {
   /** What answers VS Code's own chat. */
   readonly chatTools: ChatTools;
   readonly participant: Participant;
+  /** The server's models, for others. */
+  readonly chatModels: ChatModels;
   /** The commands about code. */
   readonly tasks: TaskCommands;
   /** The settings for new chats were changed: they count from now on, over what was picked before. */
@@ -125,6 +128,7 @@ export function createCore(options: CoreOptions): Core {
     tasks,
     chatTools: new ChatTools({ connection, projectId, problems, t }),
     participant: new Participant({ connection, projectId }),
+    chatModels: new ChatModels({ connection, problems }),
     dataDir,
     defaultsChanged: (defaults) => {
       views

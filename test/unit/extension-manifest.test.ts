@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { commands, keyStoredContext, pageReadyContext, proposalContext } from '../../extension/src/commands.ts';
-import { chatToolNames, participantId } from '../../extension/src/lm/names.ts';
+import { chatToolNames, modelVendor, participantId } from '../../extension/src/lm/names.ts';
 import { bundlePath, collect, textsOf } from '../../scripts/l10n.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -34,6 +34,7 @@ const Manifest = z.object({
     configuration: z.object({ properties: z.record(z.string(), z.object({ scope: z.string() }).loose()) }),
     viewsContainers: z.object({ activitybar: z.array(z.object({ id: z.string(), icon: z.string() })) }),
     languageModelTools: z.array(z.object({ name: z.string(), inputSchema: z.object({ type: z.literal('object') }) })),
+    languageModelChatProviders: z.array(z.object({ vendor: z.string() })),
     chatParticipants: z.array(z.object({ id: z.string(), name: z.string() })),
     views: z.object({ devlm: z.array(z.object({ id: z.string(), type: z.string() })) }),
     walkthroughs: z.array(
@@ -117,6 +118,7 @@ describe('manifest', () => {
   it('has the tools and the participant that the extension registers', () => {
     expect(contributes.languageModelTools.map(({ name }) => name)).toEqual(chatToolNames);
     expect(contributes.chatParticipants).toMatchObject([{ id: participantId, name: 'devlm' }]);
+    expect(contributes.languageModelChatProviders).toMatchObject([{ vendor: modelVendor }]);
   });
 
   it('does not let a folder say which programs are started and which tools offered', () => {

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import type { ChatTools } from './chat-tools.ts';
 import { type ChatToolName, chatToolNames, participantId } from './names.ts';
 import type { Participant } from './participant.ts';
+import { withSignal } from './with-signal.ts';
 
 const t = vscode.l10n.t;
 
@@ -49,16 +50,5 @@ function prepared(name: ChatToolName, input: object): vscode.PreparedToolInvocat
           message: Query.safeParse(input).data?.query ?? '',
         },
       };
-  }
-}
-
-async function withSignal<T>(token: vscode.CancellationToken, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const stop = new AbortController();
-  if (token.isCancellationRequested) stop.abort(new vscode.CancellationError());
-  const listener = token.onCancellationRequested(() => stop.abort(new vscode.CancellationError()));
-  try {
-    return await work(stop.signal);
-  } finally {
-    listener.dispose();
   }
 }

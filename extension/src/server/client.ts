@@ -1,7 +1,7 @@
 import { Problem, ProblemError } from '@devlm/protocol/problem.ts';
 import type { RouteInput, RouteName, RouteOutput } from '@devlm/protocol/routes.ts';
 import { routes } from '@devlm/protocol/routes.ts';
-import type * as z from 'zod';
+import * as z from 'zod';
 import type { Problems } from './problems.ts';
 
 /** Where a server listens and what it wants to hear. */
@@ -18,6 +18,16 @@ export interface CallOptions {
 }
 
 export const defaultTimeoutMs = 30_000;
+
+/** Where the server has the Messages API; what follows is the provider's own path. */
+export const messagesPath = '/llm';
+export const messagesHeaders = { 'anthropic-version': '2023-06-01' } as const;
+
+/** How the Messages API words an error. */
+const MessagesError = z.object({
+  type: z.literal('error'),
+  error: z.object({ type: z.string(), message: z.string() }),
+});
 
 /** A route as the table has it, without the literal types. */
 interface AnyRoute {
@@ -54,16 +64,36 @@ export class Client {
   async callUnchecked(name: RouteName, input: RawInput, options: CallOptions = {}): Promise<unknown> {
     const route: AnyRoute = routes[name];
     const { url, body } = requestOf(route, input, this.endpoint.origin, this.#problems);
+    const text = await this.#send(url, route.method, body, options);
+    const answer = route.response.safeParse(text === '' ? undefined : parseJson(text));
+    if (!answer.success) throw this.#problems.badResponse(answer.error);
+    return answer.data;
+  }
+
+  /** A call of the Messages API behind the server. Answers its JSON; undefined where it is none. */
+  async messages(path: string, body: unknown, options: CallOptions = {}): Promise<unknown> {
+    const url = new URL(this.endpoint.origin + messagesPath + path);
+    return parseJson(await this.#send(url, 'POST', body, options, messagesHeaders));
+  }
+
+  async #send(
+    url: URL,
+    method: string,
+    body: unknown,
+    options: CallOptions,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<string> {
     const timeout = AbortSignal.timeout(options.timeoutMs ?? defaultTimeoutMs);
     const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
     let response: Response;
     let text: string;
     try {
       response = await fetch(url, {
-        method: route.method,
+        method,
         headers: {
           authorization: `Bearer ${this.endpoint.secret}`,
           accept: 'application/json',
+          ...more,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
         body: body === undefined ? null : JSON.stringify(body),
@@ -76,9 +106,7 @@ export class Client {
       throw timeout.aborted ? this.#problems.timeout(error) : this.#problems.unreachable(error);
     }
     if (!response.ok) throw problemOf(response, text, this.#problems);
-    const answer = route.response.safeParse(text === '' ? undefined : parseJson(text));
-    if (!answer.success) throw this.#problems.badResponse(answer.error);
-    return answer.data;
+    return text;
   }
 }
 
@@ -103,10 +131,17 @@ function requestOf(route: AnyRoute, input: RawInput, origin: string, problems: P
 
 /** The problem in a response that is not a success; one that says nothing readable gets one from its status. */
 export function problemOf(response: Response, text: string, problems: Problems): ProblemError {
-  const parsed = Problem.safeParse(parseJson(text));
-  if (!parsed.success) return problems.badResponse(new Error(`HTTP ${response.status}`));
+  const said = parseJson(text);
+  const problem = Problem.safeParse(said).data ?? messagesProblem(response.status, said, problems);
+  if (!problem) return problems.badResponse(new Error(`HTTP ${response.status}`));
   const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
-  return new ProblemError(parsed.data, { retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : undefined });
+  return new ProblemError(problem, { retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : undefined });
+}
+
+/** An error of the Messages API, in an answer or in its stream, as the problem that it is; null when it is none. */
+export function messagesProblem(status: number, said: unknown, problems: Problems): Problem | null {
+  const parsed = MessagesError.safeParse(said);
+  return parsed.success ? problems.provider(status, parsed.data.error.message).problem : null;
 }
 
 function parseJson(text: string): unknown {

@@ -5,11 +5,12 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { RouteInput, RouteName, RouteOutput } from '@devlm/protocol/routes.ts';
 import { routes } from '@devlm/protocol/routes.ts';
 import type { ServerInfo, ServerNotice } from '@devlm/protocol/views.ts';
+import type { EventSourceMessage } from 'eventsource-parser';
 import { Backoff } from './backoff.ts';
 import type { CallOptions, RawInput } from './client.ts';
-import { Client, defaultTimeoutMs } from './client.ts';
+import { Client, defaultTimeoutMs, messagesHeaders, messagesPath } from './client.ts';
 import { endpointOf } from './discovery.ts';
-import { followConversation, openNotices } from './events.ts';
+import { followConversation, openNotices, openStream } from './events.ts';
 import { followExecution } from './executions.ts';
 import type { Launcher } from './launcher.ts';
 import type { Log, Translate } from './ports.ts';
@@ -51,6 +52,8 @@ interface Timing {
  * be sent later.
  */
 const callMs = 55_000;
+/** Longest silence of an answer of the Messages API: the server ends one after five minutes. */
+const answerMs = 330_000;
 const defaultTiming: Timing = { firstMs: 250, maxMs: 30_000, stableMs: 5000, graceMs: 2000, waitMs: 45_000 };
 
 /** So many starts in a row may fail before it is left to the person. */
@@ -174,6 +177,20 @@ export class ServerConnection {
       return client.endpoint;
     };
     await followExecution({ endpoint, id, request, hear, signal, problems, log });
+  }
+
+  /** An answer of the Messages API behind the server, as its events come. Not sent again when it breaks off. */
+  async *messages(body: unknown, signal: AbortSignal): AsyncGenerator<EventSourceMessage[]> {
+    const { endpoint } = await this.ready(signal);
+    const patience = { openMs: answerMs, silenceMs: answerMs };
+    const { problems } = this.#options;
+    yield* openStream(endpoint, `${messagesPath}/v1/messages`, {
+      body,
+      headers: messagesHeaders,
+      signal,
+      problems,
+      ...patience,
+    });
   }
 
   /** Tells a running server that this half changed or was taken away; one that is started later is told then. */

@@ -25,6 +25,9 @@ export interface StreamOptions {
   readonly onOpen?: () => void;
   /** Sent by POST, as JSON; without it the request is a GET. */
   readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /** Longest wait for the head of the response. Default 10 s. */
+  readonly openMs?: number | undefined;
   /** Longest event that is buffered, in UTF-16 code units. Default: a message with all its attachments, escaped. */
   readonly eventChars?: number | undefined;
 }
@@ -41,7 +44,7 @@ export async function* openStream(
 ): AsyncGenerator<EventSourceMessage[]> {
   const { problems, signal } = options;
   const own = new AbortController();
-  let timer = setTimeout(() => own.abort(problems.timeout()), openMs);
+  let timer = setTimeout(() => own.abort(problems.timeout()), options.openMs ?? openMs);
   let messages: EventSourceMessage[] = [];
   const maxBufferSize = options.eventChars ?? eventChars;
   const parser = createParser({ onEvent: (message) => messages.push(message), maxBufferSize });
@@ -52,6 +55,7 @@ export async function* openStream(
       headers: {
         authorization: `Bearer ${endpoint.secret}`,
         accept: 'text/event-stream',
+        ...options.headers,
         ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
         ...(options.lastEventId === undefined ? {} : { 'last-event-id': options.lastEventId }),
       },

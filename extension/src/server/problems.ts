@@ -111,6 +111,15 @@ export function problemsOf(t: Translate) {
       title: t('Too many programs'),
       detail: t('Too many programs run in this window. Wait until one has ended, or stop one.'),
     }),
+    /** What the Messages API says, in its words. */
+    provider: (status: number, detail: string) =>
+      new ProblemError({
+        code: 'provider_error',
+        status,
+        title: t('Claude did not answer'),
+        detail: detail.slice(0, 2_000),
+        ...(status === 429 || status >= 500 ? { action: 'retry' as const } : {}),
+      }),
     invalidRequest: (where: string) =>
       new ProblemError({
         code: 'invalid_request',

@@ -6,13 +6,15 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import * as vscode from 'vscode';
 import * as z from 'zod';
 import { McpFiles } from '../../../extension/src/lm/mcp-files.ts';
-import { chatToolNames, participantId } from '../../../extension/src/lm/names.ts';
+import { chatToolNames, modelVendor, participantId } from '../../../extension/src/lm/names.ts';
 import { callOffered, offeredTools } from '../../../extension/src/lm/offered-tools.ts';
 import { Participant } from '../../../extension/src/lm/participant.ts';
+import type { TestApi } from '../../../extension/src/main.ts';
 import { ServerConnection } from '../../../extension/src/server/connection.ts';
 import { Launcher } from '../../../extension/src/server/launcher.ts';
 import { problemsOf } from '../../../extension/src/server/problems.ts';
 import { toolUse } from '../../support/claude/answer.ts';
+import { httpError } from '../../support/claude/faults.ts';
 import { startClaude } from '../../support/claude/server.ts';
 import { test } from '../../support/vscode/harness.ts';
 
@@ -32,6 +34,12 @@ function same(actual: unknown, expected: unknown): void {
 
 async function eventually(what: string, holds: () => boolean, timeoutMs = 20_000): Promise<void> {
   for (const until = performance.now() + timeoutMs; performance.now() < until; await sleep(20)) if (holds()) return;
+  throw new Error(`not within ${timeoutMs} ms: ${what}`);
+}
+
+async function eventuallyAsync(what: string, holds: () => Promise<boolean>, timeoutMs = 20_000): Promise<void> {
+  for (const until = performance.now() + timeoutMs; performance.now() < until; await sleep(50))
+    if (await holds()) return;
   throw new Error(`not within ${timeoutMs} ms: ${what}`);
 }
 
@@ -186,3 +194,74 @@ test('@devlm shows a turn of DevLM’s as it goes, and goes on in the same conve
     await rm(dataDir, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
 });
+
+test('the server’s models answer through vscode.lm, call tools, see pictures and count tokens', async () => {
+  await using claude = await startClaude();
+  const api = await vscode.extensions.getExtension<TestApi | undefined>('devlm.devlm')?.activate();
+  check(api !== undefined, 'the extension runs in production mode');
+  await settings().update('baseUrl', claude.url, vscode.ConfigurationTarget.Global);
+  await api.setKey('sk-ant-test-0123456789');
+  try {
+    await api.ready();
+    let model: vscode.LanguageModelChat | undefined;
+    await eventuallyAsync('the models are offered', async () => {
+      const found = await vscode.lm.selectChatModels({ vendor: modelVendor, id: 'claude-sonnet-5-5' });
+      model = found[0];
+      return model !== undefined;
+    });
+    check(model !== undefined, 'no model');
+    same([model.name, model.family], ['Claude Sonnet 5.5', 'claude-sonnet-5-5']);
+
+    const { User } = vscode.LanguageModelChatMessage;
+    const token = new vscode.CancellationTokenSource().token;
+    const tools = [{ name: 'weather', description: 'Tells it.', inputSchema: { type: 'object', properties: {} } }];
+    claude.on('rain?', toolUse('weather', { city: 'Bonn' }));
+    const asked = await model.sendRequest([User('rain?')], { tools }, token);
+    const parts = await collect(asked.stream);
+    const call = parts.find((part) => part instanceof vscode.LanguageModelToolCallPart);
+    check(call !== undefined, `no call: ${JSON.stringify(parts)}`);
+    same([call.name, call.input], ['weather', { city: 'Bonn' }]);
+
+    claude.on({ when: ({ body }) => JSON.stringify(body).includes('wet') }, 'Take an umbrella.');
+    const result = new vscode.LanguageModelToolResultPart(call.callId, [new vscode.LanguageModelTextPart('wet')]);
+    const history = [User('rain?'), vscode.LanguageModelChatMessage.Assistant([call]), User([result])];
+    const answered = await model.sendRequest(history, { tools }, token);
+    same((await collect(answered.text)).join(''), 'Take an umbrella.');
+    check((await model.countTokens('How many are these?', token)) > 3, 'no tokens were counted');
+
+    // The class of pictures is newer than the oldest editor.
+    const DataPart: unknown = Reflect.get(vscode, 'LanguageModelDataPart');
+    if (typeof DataPart === 'function' && 'image' in DataPart && typeof DataPart.image === 'function') {
+      const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+      const picture: vscode.LanguageModelTextPart = DataPart.image(Buffer.from(png, 'base64'), 'image/png');
+      claude.on({ when: ({ body }) => JSON.stringify(body).includes(png) }, 'A dot.');
+      const seen = await model.sendRequest(
+        [User([picture, new vscode.LanguageModelTextPart('What is it?')])],
+        {},
+        token,
+      );
+      same((await collect(seen.text)).join(''), 'A dot.');
+    }
+
+    claude.on('nobody', httpError(429, { message: 'Too many requests.' }));
+    const refused = await collect((await model.sendRequest([User('nobody')], {}, token)).text).catch(
+      (error: unknown) => error,
+    );
+    check(String(refused).includes('Too many requests.'), String(refused));
+
+    await settings().update('languageModels.offer', false, vscode.ConfigurationTarget.Global);
+    await eventuallyAsync('they are no longer offered', async () => {
+      return (await vscode.lm.selectChatModels({ vendor: modelVendor })).length === 0;
+    });
+  } finally {
+    await settings().update('languageModels.offer', undefined, vscode.ConfigurationTarget.Global);
+    await settings().update('baseUrl', undefined, vscode.ConfigurationTarget.Global);
+    await api.setKey(null);
+  }
+});
+
+async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const one of source) all.push(one);
+  return all;
+}
