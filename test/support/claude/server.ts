@@ -21,6 +21,7 @@ import {
 import { messageProblem, promptProblem } from './rules.ts';
 import { type Match, messagesPath, type Scenario, ScenarioBook } from './scenario.ts';
 import { Signer } from './signer.ts';
+import { Threads } from './threads.ts';
 import { promptTokens } from './tokens.ts';
 import { Line, sendBody, sendFrames } from './transmit.ts';
 
@@ -114,6 +115,7 @@ class StandIn {
   readonly #models: readonly StandInModel[];
   readonly #cache: PromptCache;
   readonly #signer = new Signer();
+  readonly #threads = new Threads();
   #serial = 0;
   #waiting: (() => void)[] = [];
 
@@ -128,6 +130,7 @@ class StandIn {
     this.requests = [];
     this.book.reset();
     this.#cache.clear();
+    this.#threads.clear();
   }
 
   async received(nth: number, timeoutMs: number): Promise<RecordedRequest> {
@@ -246,7 +249,9 @@ class StandIn {
   }
 
   async #message(exchange: Exchange): Promise<void> {
-    const { body } = exchange.record;
+    const expanded = this.#threads.expand(exchange.record.body, exchange.caller);
+    if ('error' in expanded) return this.#http(exchange, expanded.error);
+    const { body } = expanded;
     const misshapen = bodyProblem(body) ?? shapeProblem(MessagesRequest, body, exchange.beta);
     if (misshapen) return this.#invalid(exchange, misshapen);
     const request = body as MessagesRequest;
@@ -287,6 +292,8 @@ class StandIn {
     const scope = `${exchange.caller}\n${model.info.id}`;
     const prompt = this.#cache.use(scope, request, model.cacheMinTokens);
     const composed = compose(reply, { request, model, prompt, signer: this.#signer, serial: this.#serial });
+    const { id, content } = composed.message;
+    this.#threads.keep(record.body, exchange.caller, request, id, content);
     const pace = { ...this.#options.pace, ...reply.pace };
     const rates = rateLimits(prompt.input, composed.message.usage.output_tokens);
 
