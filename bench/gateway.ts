@@ -1,16 +1,17 @@
 import { TestServer } from '../test/support/server.ts';
-import { type Figures, sideBySide } from './gateway/load.ts';
+import { type Figures, load, sideBySide } from './gateway/load.ts';
 import { startPortkey, startScript, type Target } from './gateway/targets.ts';
 import { printer } from './support/figures.ts';
 
 /*
  * What the Messages endpoint costs: requests a second and added milliseconds over a direct call, beside the least that
  * a gateway can do (`bare`) and Portkey's. Client, gateway and upstream share the machine. DevLM runs with a token,
- * limits and the ledger. Usage: node bench/gateway.ts [SECONDS] [ROUNDS]
+ * limits and the ledger. Usage: node bench/gateway.ts [SECONDS] [ROUNDS] [CONNECTIONS ...]
  */
 
 const milliseconds = Number(process.argv[2] ?? 2) * 1000;
 const rounds = Number(process.argv[3] ?? 5);
+const levels = process.argv.length > 4 ? process.argv.slice(4).map(Number) : [1, 16, 64, 256];
 
 await using upstream = await startScript('upstream.ts');
 await using bare = await startScript('bare.ts', upstream.url);
@@ -18,6 +19,8 @@ await using portkey = await startPortkey();
 await using server = await TestServer.start({
   claudeUrl: upstream.url,
   bundle: new URL('../dist/server.mjs', import.meta.url).pathname,
+  // They count all the same, and never refuse.
+  env: { DEVLM_LIMIT_USER: '1000000,1000000', DEVLM_LIMIT_GLOBAL: '1000000,1000000' },
 });
 const { token } = await server.client.call('tokens.create', { body: { name: 'bench', scopes: ['llm'], days: 1 } });
 const path = '/v1/messages';
@@ -37,7 +40,9 @@ const targets: Target[] = [
 ];
 
 const print = printer('gateway');
-for (const connections of [1, 16, 64, 256]) {
+// All are measured as they are when they have been up for a while: with their code compiled.
+for (const target of targets) for (const stream of [false, true]) await load(target, 16, 2 * milliseconds, stream);
+for (const connections of levels) {
   const whole = await sideBySide(targets, connections, { rounds, milliseconds, stream: false });
   const streams = await sideBySide(targets, connections, { rounds, milliseconds, stream: true });
   const of = (figures: ReadonlyMap<string, Figures>, name: Target['name']): Figures => {

@@ -23,6 +23,8 @@ await using upstream = await startScript('upstream.ts');
 await using server = await TestServer.start({
   claudeUrl: upstream.url,
   bundle: new URL('../dist/server.mjs', import.meta.url).pathname,
+  // They count all the same, and never refuse.
+  env: { DEVLM_LIMIT_USER: '1000000,1000000', DEVLM_LIMIT_GLOBAL: '1000000,1000000' },
 });
 const { token } = await server.client.call('tokens.create', { body: { name: 'bench', scopes: ['llm'], days: 1 } });
 const agent = new Agent({ keepAlive: true, maxSockets: streams + slowReaders });

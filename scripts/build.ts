@@ -21,10 +21,23 @@ export interface BuildSettings {
   readonly minify?: boolean;
   /** Where the bundles go; `dist/` of the repository by default. */
   readonly outdir?: string;
+  /** For the VSIX: without what calls Bedrock and Vertex, for which it has no room. */
+  readonly vsix?: boolean;
 }
 
-/** The bundles of the VSIX, as esbuild options. */
-function bundles({ minify = false, outdir = join(root, 'dist') }: BuildSettings): BuildOptions[] {
+/** Express reads bodies in every encoding, with 0.2 MB of tables; the gateway lets none but UTF-8 through (body.ts). */
+const utf8Only: Plugin = {
+  name: 'utf8-only',
+  setup({ onLoad }) {
+    onLoad({ filter: /iconv-lite[\\/]encodings[\\/]tables[\\/][\w-]+\.json$/ }, () => ({
+      contents: '[]',
+      loader: 'json',
+    }));
+  },
+};
+
+/** All bundles, as esbuild options. */
+function bundles({ minify = false, outdir = join(root, 'dist'), vsix = false }: BuildSettings): BuildOptions[] {
   const common = {
     absWorkingDir: root,
     bundle: true,
@@ -64,9 +77,13 @@ function bundles({ minify = false, outdir = join(root, 'dist') }: BuildSettings)
         protobufjs: 'node:module',
         // Only called for certificates of the environment, which client.ts replaces by the configured ones.
         'split-ca': 'node:assert',
+        // The same as Node's own, for older ones.
+        'readable-stream': 'node:stream',
       },
-      banner: { js: requireBanner },
+      plugins: [utf8Only],
+      banner: { js: `#!/usr/bin/env node\n${requireBanner}` },
     },
+    ...(vsix ? [] : [platforms(node, outdir)]),
     {
       ...node,
       entryPoints: ['server/src/sandbox/embedded/child/main.ts'],
@@ -111,6 +128,20 @@ function bundles({ minify = false, outdir = join(root, 'dist') }: BuildSettings)
       loader: { '.ttf': 'file', '.woff2': 'file', '.svg': 'file' },
     },
   ];
+}
+
+/** What calls Bedrock and Vertex: the server loads these with the first call of such an instance. */
+function platforms(node: BuildOptions, outdir: string): BuildOptions {
+  return {
+    ...node,
+    entryPoints: ['server/src/llm/platforms/bedrock.ts', 'server/src/llm/platforms/vertex.ts'],
+    outdir: join(outdir, 'platforms'),
+    outExtension: { '.js': '.mjs' },
+    format: 'esm',
+    // Anthropic's own SDK is in both.
+    splitting: true,
+    banner: { js: requireBanner },
+  };
 }
 
 /** Builds into memory, for what only needs to know what is inside. */

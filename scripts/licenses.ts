@@ -136,7 +136,7 @@ function onlyOne(licenses: unknown): string {
   return more.length === 0 && typeof first?.type === 'string' ? first.type : '';
 }
 
-/** License and notice files; else the section of the README; else, for MIT, the license with the author's name. */
+/** License and notice files; else the section of the README; else the license itself, of MIT with the author's name. */
 function licenseTexts(folder: string, license: string, author: string | undefined): string[] {
   const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile());
   const read = (file: { name: string }) => readFileSync(join(folder, file.name), 'utf8').replace(/^\uFEFF/, '');
@@ -146,6 +146,8 @@ function licenseTexts(folder: string, license: string, author: string | undefine
   const section =
     readme && /^#+\s*licen[cs]e\s*$([\s\S]*?permission[\s\S]*?)(?=^#|$(?![\s\S]))/im.exec(read(readme))?.[1];
   if (section) return [section];
+  // AWS leaves it out of some of its packages. It names nobody, so that it is the same for all.
+  if (license === 'Apache-2.0') return [readFileSync(join(import.meta.dirname, 'apache-2.0.txt'), 'utf8')];
   return license === 'MIT' && author ? [`Copyright (c) ${author}\n\n${mit}`] : [];
 }
 

@@ -21,6 +21,7 @@ export const needs = {
   gvisor: { name: 'gVisor', apt: 'runsc', isThere: () => onPath('runsc') !== null, optional: true },
   postgres: { name: 'PostgreSQL', apt: 'postgresql', isThere: () => findPostgres() !== null },
   python: { name: 'Python', apt: 'python3', isThere: () => onPath('python3') !== null },
+  redis: { name: 'Redis', apt: 'redis', isThere: () => onPath('redis-server') !== null },
 } satisfies Record<string, Need>;
 export type NeedName = keyof typeof needs;
 

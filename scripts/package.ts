@@ -49,7 +49,7 @@ const repositoryOnly = ['private', 'workspaces', 'scripts', 'devDependencies', '
 export async function packageExtension(out?: string): Promise<{ path: string; bytes: number }> {
   const stage = await mkdtemp(join(tmpdir(), 'devlm-vsix-'));
   try {
-    await build({ minify: true, outdir: join(stage, 'dist') });
+    await build({ minify: true, vsix: true, outdir: join(stage, 'dist') });
     const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
     for (const field of repositoryOnly) delete manifest[field];
     manifest.engines = { vscode: manifest.engines.vscode };

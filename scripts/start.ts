@@ -11,10 +11,13 @@ import { onPath } from './machine.ts';
 import { installEditor, testFolder } from './vscode-install.ts';
 import { endCompanion, startVscodeServer } from './vscode-server.ts';
 
+const sample = join(root, 'samples/todo');
+
 const usage = `npm start [-- [OPTIONS] [FOLDER]]
 
 Builds DevLM and opens VS Code with it on FOLDER (default: samples/todo): the desktop "code" when
-it is on the PATH, otherwise a VS Code for the browser.
+it is on the PATH, otherwise a VS Code for the browser. A window on the sample trusts whatever is
+opened in it there: start again for another folder.
 
   --demo       answers are scripted, not AI; needs no API key
   --browser    use the VS Code for the browser even when there is a desktop one
@@ -48,7 +51,7 @@ async function main(): Promise<void> {
     return;
   }
   const port = values.port === undefined ? undefined : portOf(values.port);
-  const workspace = resolve(process.env['INIT_CWD'] ?? '.', positionals[0] ?? join(root, 'samples/todo'));
+  const workspace = resolve(process.env['INIT_CWD'] ?? '.', positionals[0] ?? sample);
   if (!(await isFolder(workspace))) throw new Error(`There is no folder ${workspace}.`);
 
   console.log('Building ...');
@@ -138,9 +141,15 @@ async function openBrowser(workspace: string, env: Environment, port: number | u
   await using server = await startVscodeServer({
     editor,
     folder: join(testFolder, 'vscode'),
-    askTrust: true,
-    env: { ...process.env, ...env },
-    settings: { 'workbench.startupEditor': 'none', 'extensions.autoCheckUpdates': false },
+    // The sample is this repository's own. Nobody's else is trusted unasked.
+    askTrust: workspace !== sample,
+    env: { ...process.env, ...env, DEVLM_SHOW_CHAT: '1' },
+    settings: {
+      'workbench.startupEditor': 'none',
+      'extensions.autoCheckUpdates': false,
+      // VS Code's own chat would stand there.
+      'workbench.secondarySideBar.defaultVisibility': 'hidden',
+    },
     ...(port ? { port } : {}),
   });
   console.log(`\nVS Code with DevLM is at\n\n  ${server.url({ workspace })}\n\nCtrl-C ends it.`);

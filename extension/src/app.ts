@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Id } from '@devlm/protocol/ids.ts';
-import type { HostToPage } from '@devlm/protocol/page.ts';
+import type { HostToPage, PageCommand } from '@devlm/protocol/page.ts';
 import type { Task } from '@devlm/protocol/tasks.ts';
 import * as vscode from 'vscode';
 import { ApiKey, askBaseUrl } from './api-key.ts';
@@ -10,7 +10,10 @@ import { commands, keyStoredContext, pageReadyContext } from './commands.ts';
 import type { Core } from './core.ts';
 import { offerModels } from './lm/model-provider.ts';
 import { registerChatParts } from './lm/register.ts';
+import { sendBudgets } from './server/budgets.ts';
 import type { Credential } from './server/connection.ts';
+import { accountOf, type Profile } from './server/profiles.ts';
+import { Servers } from './servers.ts';
 import * as settings from './settings.ts';
 import { describeState, formatCost, StatusBar } from './status-bar.ts';
 import { offeredKinds, taskActions } from './tasks/quick-fix.ts';
@@ -20,6 +23,7 @@ const t = vscode.l10n.t;
 /** The light half: it registers, and loads the rest (`core.ts`) on first use. */
 export class App implements CommandTarget, vscode.Disposable {
   readonly key: ApiKey;
+  readonly servers: Servers;
   readonly log: vscode.LogOutputChannel;
   readonly #context: vscode.ExtensionContext;
   readonly #view: ChatView;
@@ -27,6 +31,10 @@ export class App implements CommandTarget, vscode.Disposable {
   /** Fires when the server, or its key, is another. */
   readonly #modelsChanged = new vscode.EventEmitter<void>();
   #core: Promise<Core> | undefined;
+  /** What `core` stands on; null: this machine's own server. */
+  #profile: Profile | null = null;
+  /** Changes of server, one after the other. */
+  #switching = Promise.resolve();
   /** The same, once it is there. */
   loaded: Core | undefined;
   #disposed = false;
@@ -35,6 +43,7 @@ export class App implements CommandTarget, vscode.Disposable {
     this.#context = context;
     this.log = vscode.window.createOutputChannel('DevLM', { log: true });
     this.key = new ApiKey(context.secrets);
+    this.servers = new Servers(context);
     this.#status = new StatusBar();
     const host = async () => (await this.core()).host;
     this.#view = new ChatView({ extensionUri: context.extensionUri, host, log: this.log });
@@ -52,11 +61,17 @@ export class App implements CommandTarget, vscode.Disposable {
       this.#modelsChanged,
       offerModels({
         models: async () => (await this.core()).chatModels,
-        known: async () => this.loaded?.connection.state.state === 'ready' || (await this.key.read()) !== null,
+        known: async () =>
+          this.loaded?.connection.state.state === 'ready' ||
+          (await this.key.read()) !== null ||
+          (await this.servers.active()) !== null,
         changed: this.#modelsChanged.event,
       }),
       vscode.workspace.onDidChangeConfiguration((event) => this.#configured(event)),
+      vscode.workspace.onDidGrantWorkspaceTrust(() => this.loaded?.host.settingsChanged()),
       this.key.onChange(() => this.#credentialChanged('apiKey')),
+      this.servers.onChange(() => this.#serverChanged()),
+      vscode.window.registerUriHandler({ handleUri: (uri) => this.#connectWith(() => this.servers.open(uri)) }),
     );
   }
 
@@ -80,7 +95,7 @@ export class App implements CommandTarget, vscode.Disposable {
     await this.#ask({ kind: 'do', what: 'focusInput' });
   }
 
-  async askPage(what: 'newConversation' | 'showHistory' | 'stop' | 'exportConversation'): Promise<void> {
+  async askPage(what: 'newConversation' | 'showHistory' | 'showUsage' | 'stop' | 'exportConversation'): Promise<void> {
     await this.#ask({ kind: 'do', what });
   }
 
@@ -106,6 +121,10 @@ export class App implements CommandTarget, vscode.Disposable {
 
   async openSettings(): Promise<void> {
     await vscode.commands.executeCommand('workbench.action.openSettings', `@ext:${this.#context.extension.id}`);
+  }
+
+  async manageTrust(): Promise<void> {
+    await vscode.commands.executeCommand('workbench.trust.manage');
   }
 
   async attachSelection(): Promise<void> {
@@ -160,12 +179,25 @@ export class App implements CommandTarget, vscode.Disposable {
 
   async restartServer(): Promise<void> {
     const { connection } = await this.core();
-    const title = t('Restarting the DevLM server');
+    const remote = connection.state.remote;
+    const title = remote === undefined ? t('Restarting the DevLM server') : t('Connecting to {0}', remote);
     await vscode.window.withProgress({ location: vscode.ProgressLocation.Window, title }, async () => {
       await connection.restart();
       // A failure is shown by the status bar and the page.
       await connection.ready().catch(() => undefined);
     });
+  }
+
+  async connectServer(): Promise<void> {
+    await this.#connectWith(() => this.servers.connect());
+  }
+
+  async switchServer(): Promise<void> {
+    await this.#connectWith(() => this.servers.choose());
+  }
+
+  async setServerToken(): Promise<void> {
+    await this.#connectWith(() => this.servers.enterToken());
   }
 
   async openWalkthrough(): Promise<void> {
@@ -176,7 +208,7 @@ export class App implements CommandTarget, vscode.Disposable {
   async showStatus(): Promise<void> {
     const server = this.loaded?.connection.state ?? { state: 'idle' as const };
     const cost = server.today ? ` ${t('Today: {0}', formatCost(server.today.costUsd))}` : '';
-    const offered = ['openChat', 'newChat', 'setApiKey', 'openSettings', 'showLog', 'restartServer'];
+    const offered = ['openChat', 'newChat', 'setApiKey', 'openSettings', 'showLog', 'switchServer', 'restartServer'];
     const items = commands
       .filter(({ id }) => offered.includes(id.slice('devlm.'.length)))
       .map((command) => ({
@@ -195,7 +227,7 @@ export class App implements CommandTarget, vscode.Disposable {
   }
 
   /** Runs what the page may ask for. */
-  async runCommand(command: 'setApiKey' | 'openSettings' | 'showLog' | 'restartServer' | 'startServer'): Promise<void> {
+  async runCommand(command: PageCommand): Promise<void> {
     if (command === 'startServer') (await this.core()).connection.start();
     else await this[command]();
   }
@@ -204,11 +236,16 @@ export class App implements CommandTarget, vscode.Disposable {
     const { createCore } = await import('./core.ts');
     const { extension, extensionUri, workspaceState, globalState } = this.#context;
     const bundle = process.env['DEVLM_SERVER_BUNDLE'] || vscode.Uri.joinPath(extensionUri, 'dist', 'server.mjs').fsPath;
+    const profile = await this.servers.active();
+    this.#profile = profile;
     const core = createCore({
+      remote: profile,
+      token: async () => (await this.servers.active())?.token ?? null,
       version: String(extension.packageJSON.version),
       serverBundle: bundle,
       dataDir: settings.dataDir(),
       credential: async () => ({ apiKey: await this.key.read(), baseUrl: settings.baseUrl() }),
+      budgets: settings.budgets,
       memento: workspaceState,
       machineMemento: globalState,
       defaults: settings.chatDefaults(),
@@ -232,6 +269,37 @@ export class App implements CommandTarget, vscode.Disposable {
     return core;
   }
 
+  /** Uses the server that the person chose, and shows the chat with it. */
+  async #connectWith(choose: () => Promise<boolean>): Promise<void> {
+    if (!(await choose())) return;
+    await this.#serverChanged();
+    await this.focusChat();
+  }
+
+  /** Windows hear of it by the change of a secret, this one twice: the second time nothing is left to do. */
+  async #serverChanged(): Promise<void> {
+    this.#switching = this.#switching
+      .then(() => this.#switch())
+      .catch((error: unknown) => this.log.error(`the server could not be switched: ${String(error)}`));
+    await this.#switching;
+  }
+
+  async #switch(): Promise<void> {
+    const core = await this.#core;
+    const profile = await this.servers.active();
+    const before = this.#profile;
+    const same = accountOf(profile) === accountOf(before);
+    if (!core || (same && profile?.token === before?.token)) return;
+    this.#profile = profile;
+    if (same) return await core.connection.restart();
+    this.#core = undefined;
+    this.loaded = undefined;
+    core.dispose();
+    this.#status.update({ state: 'idle' });
+    await this.#view.rehost();
+    this.#modelsChanged.fire();
+  }
+
   #pageReady(ready: boolean): void {
     if (ready) this.#view.ready();
     void vscode.commands.executeCommand('setContext', pageReadyContext, ready);
@@ -248,6 +316,7 @@ export class App implements CommandTarget, vscode.Disposable {
     this.loaded.host.settingsChanged();
     this.#status.update(this.loaded.connection.state);
     if (event.affectsConfiguration(`${settings.section}.baseUrl`)) this.#credentialChanged('baseUrl');
+    if (event.affectsConfiguration(`${settings.section}.budget`)) this.#budgetsChanged();
     if (event.affectsConfiguration(`${settings.section}.dataDir`)) void this.#offerReload();
   }
 
@@ -267,6 +336,13 @@ export class App implements CommandTarget, vscode.Disposable {
       .catch((error: unknown) => this.log.debug(`credential: ${String(error)}`));
   }
 
+  /** A server that is started later is told then. */
+  #budgetsChanged(): void {
+    const connection = this.loaded?.connection;
+    if (connection?.state.state !== 'ready') return;
+    sendBudgets(connection, settings.budgets()).catch((error: unknown) => this.log.warn(`budgets: ${String(error)}`));
+  }
+
   async #keyStored(): Promise<void> {
     await vscode.commands.executeCommand('setContext', keyStoredContext, (await this.key.read()) !== null);
   }
@@ -274,10 +350,11 @@ export class App implements CommandTarget, vscode.Disposable {
   /** The window's project: a name made once and kept by the editor, so that nothing is written into the folder. */
   #projectId(): string | null {
     if (!vscode.workspace.workspaceFolders?.length) return null;
-    const stored = this.#context.workspaceState.get<unknown>('projectId');
+    const key = `projectId${accountOf(this.#profile)}`;
+    const stored = this.#context.workspaceState.get<unknown>(key);
     if (typeof stored === 'string') return stored;
     const made = randomUUID();
-    void this.#context.workspaceState.update('projectId', made);
+    void this.#context.workspaceState.update(key, made);
     return made;
   }
 }

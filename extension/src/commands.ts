@@ -10,7 +10,7 @@ export interface CommandTarget {
   /** @param conversationId to show there; by default the one that was shown */
   focusChat(conversationId?: unknown): Promise<void>;
   /** For the page: it knows which conversation is shown. */
-  askPage(what: 'newConversation' | 'showHistory' | 'stop' | 'exportConversation'): Promise<void>;
+  askPage(what: 'newConversation' | 'showHistory' | 'showUsage' | 'stop' | 'exportConversation'): Promise<void>;
   setApiKey(): Promise<void>;
   clearApiKey(): Promise<void>;
   setBaseUrl(): Promise<void>;
@@ -30,6 +30,10 @@ export interface CommandTarget {
   /** Ends what runs on this machine because the agent started it in this window. */
   stopCommands(): Promise<void>;
   restartServer(): Promise<void>;
+  /** A server that others run; asks for its address and a token. */
+  connectServer(): Promise<void>;
+  switchServer(): Promise<void>;
+  setServerToken(): Promise<void>;
   openWalkthrough(): Promise<void>;
   showStatus(): Promise<void>;
   reloadChat(): Promise<void>;
@@ -64,6 +68,12 @@ export const commands: readonly Command[] = [
     title: 'Show Chat History',
     icon: 'history',
     run: (target) => target.askPage('showHistory'),
+  },
+  {
+    id: 'devlm.showUsage',
+    title: 'Show Usage',
+    icon: 'graph',
+    run: (target) => target.askPage('showUsage'),
   },
   {
     id: 'devlm.stop',
@@ -189,6 +199,23 @@ export const commands: readonly Command[] = [
     title: 'Restart Server',
     icon: 'refresh',
     run: (target) => target.restartServer(),
+  },
+  {
+    id: 'devlm.connectServer',
+    title: 'Connect to Server...',
+    icon: 'plug',
+    run: (target) => target.connectServer(),
+  },
+  {
+    id: 'devlm.switchServer',
+    title: 'Switch Server...',
+    icon: 'server',
+    run: (target) => target.switchServer(),
+  },
+  {
+    id: 'devlm.setServerToken',
+    title: 'Enter Server Token...',
+    run: (target) => target.setServerToken(),
   },
   { id: 'devlm.openWalkthrough', title: 'Get Started', run: (target) => target.openWalkthrough() },
   { id: 'devlm.showStatus', title: 'Show Status', run: (target) => target.showStatus() },

@@ -1,4 +1,4 @@
-import type { EditorAction, FilesAnswer, HostToPage, PageSettings, SavedView } from '@devlm/protocol/page.ts';
+import type { FilesAnswer, HostToPage, PageCommand, PageSettings, SavedView } from '@devlm/protocol/page.ts';
 import * as vscode from 'vscode';
 import { ChatHost } from './chat/chat-host.ts';
 import type { Memento } from './chat/saved-view.ts';
@@ -15,11 +15,15 @@ import { Reviewer } from './review/reviewer.ts';
 import { askOpenNetwork } from './sandbox/ask-open-network.ts';
 import { Consent } from './sandbox/consent.ts';
 import { SelectionRuns } from './sandbox/selection-runs.ts';
+import { hostOf } from './server/address.ts';
+import { type BudgetLimits, sendBudgets } from './server/budgets.ts';
 import { type Credential, ServerConnection } from './server/connection.ts';
 import { dataFolder } from './server/data-folder.ts';
 import { Launcher } from './server/launcher.ts';
 import type { Log, Translate } from './server/ports.ts';
 import { problemsOf } from './server/problems.ts';
+import { accountOf, type Profile } from './server/profiles.ts';
+import { RemoteServer } from './server/remote.ts';
 import { TaskCommands } from './tasks/task-commands.ts';
 import { lendWorkspace } from './workspace/lend.ts';
 
@@ -32,14 +36,21 @@ export interface CoreOptions {
   readonly serverBundle: string;
   /** The setting; empty for the default place. */
   readonly dataDir: string;
+  /** A server that others run; null: this machine's own. */
+  readonly remote: Profile | null;
+  /** Null: there is none any more. */
+  readonly token: () => Promise<string | null>;
+  /** For the server on this machine: one that others run has its own. */
   readonly credential: () => Promise<Credential>;
+  /** US dollars; 0: no limit. */
+  readonly budgets: () => BudgetLimits;
   readonly memento: Memento;
   /** Of this machine, for all windows. */
   readonly machineMemento: Memento;
   readonly defaults: Pick<SavedView, 'model' | 'thinking'>;
   readonly settings: () => PageSettings;
   readonly projectId: () => string | null;
-  readonly runCommand: (command: Extract<EditorAction, { action: 'command' }>['command']) => Promise<void>;
+  readonly runCommand: (command: PageCommand) => Promise<void>;
   /** Shows the chat and asks something of its page. */
   readonly askPage: (message: Extract<HostToPage, { kind: 'do' }>) => Promise<void>;
   readonly onPageReady: (ready: boolean) => void;
@@ -74,13 +85,28 @@ export interface Core {
 }
 
 export function createCore(options: CoreOptions): Core {
-  const { log, version } = options;
+  const { log, version, remote, token } = options;
   const t: Translate = (text, ...args) => vscode.l10n.t(text, ...args);
-  const problems = problemsOf(t);
+  const problems = problemsOf(t, remote && hostOf(remote.origin));
   const dataDir = dataFolder(options.dataDir);
-  const launcher = new Launcher({ dataDir, bundle: options.serverBundle, version, log, problems });
-  const connection = new ServerConnection({ launcher, credential: options.credential, version, problems, log, t });
-  const views = new ViewStore(options.memento, options.defaults);
+  const connection = new ServerConnection({
+    ...(remote
+      ? {
+          source: new RemoteServer({ origin: remote.origin, token, problems }),
+          credential: async () => ({ apiKey: null, baseUrl: null }),
+        }
+      : {
+          source: new Launcher({ dataDir, bundle: options.serverBundle, version, log, problems }),
+          credential: options.credential,
+          introduce: (client) =>
+            sendBudgets(client, options.budgets()).catch((error: unknown) => log.warn(`budgets: ${String(error)}`)),
+        }),
+    version,
+    problems,
+    log,
+    t,
+  });
+  const views = new ViewStore(options.memento, options.defaults, accountOf(remote));
   const consent = new Consent({
     memento: options.machineMemento,
     isTrusted: () => vscode.workspace.isTrusted,

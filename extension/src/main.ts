@@ -2,6 +2,7 @@ import type { ServerState } from '@devlm/protocol/page.ts';
 import type { ServerInfo } from '@devlm/protocol/views.ts';
 import * as vscode from 'vscode';
 import { App } from './app.ts';
+import { viewId } from './chat/chat-view.ts';
 
 /** For DevLM's own tests inside the editor. Internal: it may change at any time, and is absent in production. */
 export interface TestApi {
@@ -25,7 +26,16 @@ export function activate(context: vscode.ExtensionContext): TestApi | undefined 
   const app = new App(context);
   const activateMs = performance.now() - start;
   app.log.debug(`activated in ${activateMs.toFixed(1)} ms`);
+  if (context.extensionMode === vscode.ExtensionMode.Development) void showChatOnce(context);
   return context.extensionMode === vscode.ExtensionMode.Production ? undefined : testApi(app, activateMs);
+}
+
+/** `npm start` shows at once what it is about; after that the window is as the person left it. */
+async function showChatOnce({ globalState }: vscode.ExtensionContext): Promise<void> {
+  const key = 'devlm.chatShown';
+  if (!process.env['DEVLM_SHOW_CHAT'] || globalState.get(key)) return;
+  await globalState.update(key, true);
+  await vscode.commands.executeCommand(`${viewId}.focus`);
 }
 
 function testApi(app: App, activateMs: number): TestApi {

@@ -11,6 +11,7 @@ export function pageSettings(): PageSettings {
     enterSends: get('enterSends', true),
     showCost: get('showCost', true),
     expandThinking: get('expandThinking', false),
+    restricted: !vscode.workspace.isTrusted && (vscode.workspace.workspaceFolders ?? []).length > 0,
     defaults: chatDefaults(),
   };
 }
@@ -23,6 +24,11 @@ export function chatDefaults(): { model: string | null; thinking: boolean } {
 /** Null where the setting is empty. */
 export function baseUrl(): string | null {
   return get('baseUrl', '').trim() || null;
+}
+
+/** US dollars; 0: no limit. */
+export function budgets(): { perDay: number; perAnswer: number } {
+  return { perDay: get('budget.perDay', 0), perAnswer: get('budget.perAnswer', 0) };
 }
 
 /** Empty: the default place. */

@@ -5,7 +5,9 @@ import { pageSettings } from './settings.ts';
 const t = vscode.l10n.t;
 
 /** One sentence on where the server is; for the tooltip, the quick pick and screen readers. */
-export function describeState({ state, problem, key, demo }: ServerState): string {
+export function describeState(server: ServerState): string {
+  const { state, problem, key, demo, remote } = server;
+  if (remote !== undefined) return describeRemote(server, remote);
   if (state === 'failed') return problem?.detail ?? t('The server could not be started.');
   if (state === 'starting') return t('The server is starting.');
   if (state === 'reconnecting') return t('Connecting to the server again.');
@@ -13,6 +15,15 @@ export function describeState({ state, problem, key, demo }: ServerState): strin
   if (demo) return t('The server is running a scripted demo. This is not AI.');
   if (problem) return problem.detail;
   return key === 'missing' ? t('The server is running. No API key is set.') : t('The server is running.');
+}
+
+function describeRemote({ state, problem, key }: ServerState, host: string): string {
+  if (problem) return problem.detail;
+  if (state === 'starting' || state === 'reconnecting') return t('Connecting to {0}.', host);
+  if (state === 'idle') return t('DevLM uses {0}.', host);
+  return key === 'missing'
+    ? t('Connected to {0}, which has no way to Claude yet.', host)
+    : t('Connected to {0}.', host);
 }
 
 /** US dollars, with as many digits as say something. */
@@ -35,7 +46,7 @@ export class StatusBar implements vscode.Disposable {
   update(server: ServerState): void {
     const cost = pageSettings().showCost ? server.today?.costUsd : undefined;
     const icon = icons[server.state];
-    const label = server.demo ? t('DevLM demo') : 'DevLM';
+    const label = server.demo ? t('DevLM demo') : ['DevLM', server.remote].filter(Boolean).join(' · ');
     this.#item.text = `$(${icon}) ${label}${cost === undefined || cost === 0 ? '' : ` ${formatCost(cost)}`}`;
     const lines = [describeState(server)];
     if (server.today) lines.push(t('Today: {0}', formatCost(server.today.costUsd)));

@@ -18,7 +18,8 @@ export const logsFolder = 'logs';
  * a `/backend/info` that does not answer with the same `pid` and `version`.
  */
 export const Discovery = z.object({
-  /** On 127.0.0.1. */
+  /** IP address that it listens on; a server of one person is on loopback. */
+  host: z.string().max(100).default('127.0.0.1'),
   port: z.int().min(1).max(65_535),
   /** Bearer secret of this launch. Never logged, never sent anywhere but to `port`. */
   secret: z.string().regex(/^[A-Za-z0-9_-]{32,256}$/),

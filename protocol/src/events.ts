@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { BudgetWarning } from './budget-warning.ts';
 import { CommandNews, CommandRef } from './commands.ts';
 import { Compaction, ContextParts } from './compaction.ts';
 import { BlobHash, Id, ImageMediaType } from './ids.ts';
@@ -21,6 +22,8 @@ export const TextAttachment = z.object({
   startLine: z.int().min(1).optional(),
   endLine: z.int().min(1).optional(),
   text: z.string().max(limits.attachmentChars),
+  /** SHA-256 of a whole file's text as it was, where credentials in it were replaced. Set by the server. */
+  hash: BlobHash.optional(),
   /** Set where the text is somebody else's, such as a page of the web. */
   untrusted: UntrustedSource.optional(),
 });
@@ -63,8 +66,25 @@ export const Usage = z.object({
   outputTokens: z.int().min(0),
   cacheReadTokens: z.int().min(0),
   cacheWriteTokens: z.int().min(0),
+  /** Of the cache writes, those that are kept for an hour, which cost more. */
+  cacheWrite1hTokens: z.int().min(0).optional(),
+  /** Of the output, what the model thought, where the provider says so. */
+  thinkingTokens: z.int().min(0).optional(),
 });
 export type Usage = z.infer<typeof Usage>;
+
+/** How a call of a model went, for the ledger. */
+const callFacts = {
+  /** Default: an answer. */
+  purpose: z.literal('compaction').optional(),
+  /** Which Claude credential and endpoint answered. */
+  instance: z.string().optional(),
+  /** Milliseconds until its end, and until the first of it. */
+  latencyMs: z.int().min(0).optional(),
+  firstTokenMs: z.int().min(0).optional(),
+  /** What budgets count where the price is not known, US dollars. */
+  countedUsd: z.number().min(0).optional(),
+};
 
 export const Citation = z.object({
   url: z.string().optional(),
@@ -76,6 +96,10 @@ export type Citation = z.infer<typeof Citation>;
 /** What a block of an answer is. `server_tool` ran at the provider and brings its own result. */
 export const BlockKind = z.enum(['text', 'thinking', 'tool_call', 'server_tool', 'server_tool_result']);
 export type BlockKind = z.infer<typeof BlockKind>;
+
+/** `compaction`: it sums up the conversation. `pause`: it asks the person whether to go on, and calls no model. */
+export const StepPurpose = z.enum(['compaction', 'pause']);
+export type StepPurpose = z.infer<typeof StepPurpose>;
 
 export const TurnOutcome = z.enum(['completed', 'stopped', 'failed']);
 export type TurnOutcome = z.infer<typeof TurnOutcome>;
@@ -131,8 +155,8 @@ export const EventBody = z.discriminatedUnion('type', [
     turnId,
     stepId,
     model: z.string(),
-    /** Set where the call is not for an answer: it sums up the conversation. */
-    purpose: z.literal('compaction').optional(),
+    /** Set where it is no part of the answer. */
+    purpose: StepPurpose.optional(),
     /** What the prompt is estimated to hold. */
     context: ContextParts.optional(),
   }),
@@ -179,6 +203,9 @@ export const EventBody = z.discriminatedUnion('type', [
     /** What the call cost all the same, as far as it is known. */
     usage: Usage.optional(),
     costUsd: z.number().min(0).nullable().optional(),
+    /** The model that answered, as the provider names it. */
+    model: z.string().optional(),
+    ...callFacts,
   }),
   z.object({
     type: z.literal('step.ended'),
@@ -195,7 +222,10 @@ export const EventBody = z.discriminatedUnion('type', [
     model: z.string(),
     requestId: z.string().optional(),
     cacheBreak: CacheBreak.optional(),
+    ...callFacts,
   }),
+  /** What was spent has come to a limit that only warns: said once in its period. */
+  z.object({ type: z.literal('budget.warned'), turnId, warning: BudgetWarning }),
   /** The turn waits for a person. Asked once a call; it holds across restarts. */
   z.object({ type: z.literal('ask.opened'), turnId, stepId, callId, ask: Ask }),
   /** The first answer counts; a second one is never written. */
@@ -236,6 +266,8 @@ export const EventBody = z.discriminatedUnion('type', [
     text: z.string(),
     commands: z.array(CommandNews).max(limits.commands),
   }),
+  /** The server that runs the turn is asked to stop it. */
+  z.object({ type: z.literal('turn.stopping'), turnId }),
   z.object({ type: z.literal('turn.ended'), turnId, outcome: TurnOutcome, problem: Problem.optional() }),
   /**
    * The person decided about files of turns that have ended, and the files are about to be changed so. After a

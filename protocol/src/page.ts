@@ -69,6 +69,19 @@ export const Mention = z.discriminatedUnion('kind', [
 ]);
 export type Mention = z.infer<typeof Mention>;
 
+/** Those of DevLM's own commands that the page may run. */
+export const PageCommand = z.enum([
+  'setApiKey',
+  'setServerToken',
+  'switchServer',
+  'openSettings',
+  'manageTrust',
+  'showLog',
+  'restartServer',
+  'startServer',
+]);
+export type PageCommand = z.infer<typeof PageCommand>;
+
 /** What only the editor can do for the page. Each answers with the value noted. */
 export const EditorAction = z.discriminatedUnion('action', [
   /** null */
@@ -114,7 +127,7 @@ export const EditorAction = z.discriminatedUnion('action', [
   /** null; runs one of a few commands of DevLM's own */
   z.object({
     action: z.literal('command'),
-    command: z.enum(['setApiKey', 'openSettings', 'showLog', 'restartServer', 'startServer']),
+    command: PageCommand,
   }),
   /** { message, problems }: what a command of the chat sends for what is in the editor; null: it is done there */
   z.object({ action: z.literal('task'), task: Task, words: z.string().max(limits.messageChars) }),
@@ -176,6 +189,8 @@ export const ServerState = z.object({
   problem: Problem.optional(),
   key: z.enum(['set', 'missing']).optional(),
   demo: z.boolean().optional(),
+  /** Host of a server that others run; without it, it is this machine's own. */
+  remote: z.string().optional(),
   today: UsageTotal.optional(),
 });
 export type ServerState = z.infer<typeof ServerState>;
@@ -185,6 +200,8 @@ export const PageSettings = z.object({
   enterSends: z.boolean(),
   showCost: z.boolean(),
   expandThinking: z.boolean(),
+  /** The window has folders, and the person does not trust them (yet): DevLM only reads there. */
+  restricted: z.boolean(),
   /** For new chats; null for the server's default model. */
   defaults: z.object({ model: z.string().nullable(), thinking: z.boolean() }).optional(),
 });
@@ -224,7 +241,7 @@ export const HostToPage = z.discriminatedUnion('kind', [
   z.discriminatedUnion('what', [
     z.object({
       kind: z.literal('do'),
-      what: z.enum(['newConversation', 'showHistory', 'focusInput', 'stop', 'exportConversation']),
+      what: z.enum(['newConversation', 'showHistory', 'showUsage', 'focusInput', 'stop', 'exportConversation']),
     }),
     z.object({ kind: z.literal('do'), what: z.literal('openConversation'), conversationId: Id }),
     z.object({ kind: z.literal('do'), what: z.literal('attach'), files: FilesAnswer }),

@@ -3,6 +3,7 @@ import * as z from 'zod';
 /** What the page can offer beside a problem's sentence. */
 export const ProblemAction = z.enum([
   'set-key',
+  'set-token',
   'retry',
   'pick-model',
   'open-settings',

@@ -194,6 +194,8 @@ function foldTurn(turn: TurnState, event: TurnEvent): TurnState {
   switch (event.type) {
     case 'turn.started':
       return { ...turn, status: 'running' };
+    case 'budget.warned':
+      return { ...turn, warnings: [...(turn.warnings ?? []), { ...event.warning, step: turn.steps.length }] };
     case 'rules.noted':
       return {
         ...turn,
@@ -229,6 +231,8 @@ function foldTurn(turn: TurnState, event: TurnEvent): TurnState {
         reviews: turn.reviews?.map((review) => (review.id === reviewId ? { ...review, status } : review)),
       };
     }
+    case 'turn.stopping':
+      return { ...turn, stopping: true };
     case 'turn.ended':
       return {
         ...turn,

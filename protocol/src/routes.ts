@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { budgetRoutes } from './budgets.ts';
 import { EditorAnswer, EditorHello, EditorRequest } from './editor.ts';
 import { NewAttachment, ReceivedEvent, TextAttachment } from './events.ts';
 import {
@@ -11,11 +12,13 @@ import {
   Snippet,
 } from './execution.ts';
 import { BlobHash, Id } from './ids.ts';
+import { instanceRoutes } from './instance-routes.ts';
 import { limits } from './limits.ts';
 import { reviewRoutes } from './review-routes.ts';
 import { Task } from './tasks.ts';
-import { NewToken, TokenInfo } from './tokens.ts';
+import { tokenRoutes } from './tokens.ts';
 import { AskAnswer } from './tools.ts';
+import { userRoutes } from './users.ts';
 import {
   ConversationSnapshot,
   ConversationSummary,
@@ -26,6 +29,7 @@ import {
   TurnPage,
   UsageTotal,
 } from './views.ts';
+import { workspaceRoutes } from './workspace-routes.ts';
 
 /*
  * The routes of the companion server, once: the gateway registers and checks them from this
@@ -54,6 +58,8 @@ export interface RouteShape {
   readonly stream?: boolean;
   /** A client that accepts `text/event-stream` gets a stream of this instead of the response. */
   readonly event?: z.ZodType;
+  /** A client that accepts `text/csv` gets that instead of the response. */
+  readonly csv?: boolean;
   /** Largest body, bytes; default `limits.requestBodyBytes`. */
   readonly bodyBytes?: number;
   /** The chat page may call it. */
@@ -317,7 +323,12 @@ export const routes = {
     bodyBytes: 3 * limits.fileBytes,
     response: NoContent,
   },
+  ...budgetRoutes,
+  ...instanceRoutes,
   ...reviewRoutes,
+  ...workspaceRoutes,
+  ...tokenRoutes,
+  ...userRoutes,
   /**
    * Calls a tool that only reads, for the editor's own chat: `web_search` or `symbol_search`. Rules are
    * heeded; `confirmed` says that the person has been asked where they ask.
@@ -332,25 +343,6 @@ export const routes = {
       confirmed: z.boolean().default(false),
     }),
     response: z.object({ ok: z.boolean(), text: z.string() }),
-  },
-  /** The token is in this answer and never again. */
-  'tokens.create': {
-    method: 'POST',
-    path: '/admin/tokens',
-    body: NewToken,
-    response: z.object({ token: z.string(), info: TokenInfo }),
-  },
-  'tokens.list': {
-    method: 'GET',
-    path: '/admin/tokens',
-    response: z.object({ items: z.array(TokenInfo) }),
-  },
-  /** Revoking again changes nothing. */
-  'tokens.revoke': {
-    method: 'DELETE',
-    path: '/admin/tokens/:tokenId',
-    params: z.object({ tokenId: Id }),
-    response: TokenInfo,
   },
   'blobs.get': {
     method: 'GET',

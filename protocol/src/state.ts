@@ -1,6 +1,7 @@
+import type { BudgetWarning } from './budget-warning.ts';
 import type { CommandNews, CommandRef } from './commands.ts';
 import type { Compaction, ContextParts } from './compaction.ts';
-import type { Attachment, BlockKind, Citation, ReceivedEvent, TurnOutcome, Usage } from './events.ts';
+import type { Attachment, BlockKind, Citation, ReceivedEvent, StepPurpose, TurnOutcome, Usage } from './events.ts';
 import type { Problem } from './problem.ts';
 import type { CacheBreak } from './prompt-cache.ts';
 import type { Aside, FileMark, Review } from './review.ts';
@@ -70,8 +71,8 @@ export interface StepState {
   readonly estimated?: boolean;
   readonly costUsd?: number | null;
   readonly cacheBreak?: CacheBreak;
-  /** It is no part of the answer: it sums up what came before. */
-  readonly purpose?: 'compaction';
+  /** It is no part of the answer: it sums up what came before, or asks whether to go on. */
+  readonly purpose?: StepPurpose;
   /** What its prompt held, by estimate. */
   readonly context?: ContextParts;
   /** Of a compaction step that took effect. */
@@ -101,6 +102,8 @@ export interface TurnState {
   /** The command of the editor or the chat that asks. */
   readonly task?: Task;
   readonly status: 'queued' | 'running' | TurnOutcome;
+  /** It was asked to stop by way of another server than the one that runs it. */
+  readonly stopping?: true;
   readonly steps: readonly StepState[];
   /** Rules for certain files that the model was told of in this turn, by their paths. */
   readonly rules?: readonly string[];
@@ -112,6 +115,8 @@ export interface TurnState {
     readonly text: string;
     readonly commands: readonly CommandNews[];
   }[];
+  /** Limits that only warn and that it has come to, before the step with this index. */
+  readonly warnings?: readonly (BudgetWarning & { readonly step: number })[];
   readonly problem?: Problem;
   /** ISO 8601 of the end. */
   readonly endedAt?: string;

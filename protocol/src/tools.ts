@@ -81,6 +81,24 @@ export const WebPage = z.object({
 });
 export type WebPage = z.infer<typeof WebPage>;
 
+const tokens = z.int().min(0);
+
+/** A call of a model that a tool made. */
+export const ModelCall = z.object({
+  model: z.string(),
+  usage: z.object({
+    inputTokens: tokens,
+    outputTokens: tokens,
+    cacheReadTokens: tokens,
+    cacheWriteTokens: tokens,
+    thinkingTokens: tokens.optional(),
+  }),
+  instance: z.string().optional(),
+  latencyMs: z.int().min(0),
+  countedUsd: z.number().min(0).optional(),
+});
+export type ModelCall = z.infer<typeof ModelCall>;
+
 /** What a view shows of a tool's work. */
 export const ToolDetails = z.object({
   /** The run whose receipt belongs to it. */
@@ -105,6 +123,8 @@ export const ToolDetails = z.object({
   pages: z.array(WebPage).max(50).optional(),
   /** What a model that the tool asked cost, US dollars; null when the price is not known. */
   costUsd: z.number().min(0).nullable().optional(),
+  /** The call of that model, for the ledger. */
+  call: ModelCall.optional(),
   /** A command that was started, read or ended. */
   command: CommandNews.optional(),
   /** What was handed over to the command that asked. */

@@ -27,6 +27,10 @@ export interface Stop {
   readonly next: readonly string[];
   /** Tools that are called before the answer, step by step; the calls of one step together. */
   readonly work?: readonly (readonly ToolCall[])[];
+  /** The result of the last of these calls, where the answer is true of it. */
+  readonly after?: RegExp;
+  /** What else may come of them, and what is said then. */
+  readonly otherwise?: readonly Required<Pick<Stop, 'after' | 'answer' | 'next'>>[];
 }
 
 export interface ToolCall {
@@ -95,14 +99,28 @@ const repair: readonly (readonly ToolCall[])[] = [
   [tests],
 ];
 
+const allPass = /exit code 0 [\s\S]*Ran 8 tests[\s\S]*\nOK/;
+
 export const tour: readonly Stop[] = [
   {
-    prompts: ['Explain this project', 'Explain the project', 'What is this project?', 'What does this project do?'],
+    prompts: [
+      'Explain this project',
+      'Explain the project',
+      'Explain how this project is put together',
+      'What is this project?',
+      'What does this project do?',
+    ],
     answer: 'explain',
     next: ['Run the tests', 'Find the bug', 'How does the web page show the list?'],
   },
   {
-    prompts: ['Find the bug', 'Which test fails?', 'Why does the test fail?', 'What is wrong?'],
+    prompts: [
+      'Find the bug',
+      'Find the bug in the selected code',
+      'Which test fails?',
+      'Why does the test fail?',
+      'What is wrong?',
+    ],
     answer: 'bug',
     next: ['Repair it for me', 'Fix the bug'],
   },
@@ -111,12 +129,18 @@ export const tour: readonly Stop[] = [
     answer: 'run',
     next: ['Find the bug', 'Repair it for me'],
     work: [[tests]],
+    after:
+      /exit code 1 [\s\S]*ERROR: test_rent_due_at_the_end_of_january_comes_back_in_february [\s\S]*Ran 8 tests[\s\S]*FAILED \(errors=1\)/,
+    otherwise: [
+      { after: allPass, answer: 'run-passed', next: ['What should I do next?', 'Walk me through every file'] },
+    ],
   },
   {
     prompts: ['Repair it for me', 'Repair it', 'Repair the bug', 'Change the files'],
     answer: 'repair',
     next: ['Run the tests', 'What should I do next?'],
     work: repair,
+    after: allPass,
   },
   {
     prompts: ['Fix the bug', 'Fix it', 'Fix the test', 'Fix the failing test'],
@@ -124,7 +148,13 @@ export const tour: readonly Stop[] = [
     next: ['Write tests for the fix', 'What should I do next?'],
   },
   {
-    prompts: ['Write tests for the fix', 'Write tests', 'Add tests', 'Add tests for the fix'],
+    prompts: [
+      'Write tests for the fix',
+      'Write tests for the open file',
+      'Write tests',
+      'Add tests',
+      'Add tests for the fix',
+    ],
     answer: 'tests',
     next: ['What should I do next?', 'Walk me through every file'],
   },
@@ -171,7 +201,7 @@ export interface DemoOptions {
 /** Starts the demo on 127.0.0.1, on a free port unless one is given. It takes any key and any model name. */
 export async function startDemo(options: DemoOptions = {}): Promise<AsyncDisposable & { readonly url: string }> {
   const answers = await loadAnswers();
-  const answer = (request: ClaudeRequest) => workFor(request) ?? answerTo(promptOf(request), answers);
+  const answer = (request: ClaudeRequest) => workFor(request) ?? answerTo(request, answers);
   return startClaude({
     port: options.port,
     pace: options.pace ?? pace,
@@ -184,7 +214,8 @@ export async function startDemo(options: DemoOptions = {}): Promise<AsyncDisposa
 
 /** Thinking and answer of each stop, by the name of its file. */
 export async function loadAnswers(): Promise<ReadonlyMap<string, { thinking: string; text: string }>> {
-  const entries = tour.map(async ({ answer }) => {
+  const names = tour.flatMap(({ answer, otherwise = [] }) => [answer, ...otherwise.map((other) => other.answer)]);
+  const entries = names.map(async (answer) => {
     const source = await readFile(new URL(`answers/${answer}.md`, import.meta.url), 'utf8');
     const [thought = '', said = ''] = source.split('\n===\n', 2);
     return [answer, { thinking: thought.trim(), text: said.trim() }] as const;
@@ -192,28 +223,50 @@ export async function loadAnswers(): Promise<ReadonlyMap<string, { thinking: str
   return new Map(await Promise.all(entries));
 }
 
-/** What the demo says to a prompt. */
-export function answerTo(prompt: string, answers: Awaited<ReturnType<typeof loadAnswers>>): readonly Block[] {
+/** What the demo says at last. It claims nothing of its tools that their results do not show. */
+function answerTo(request: ClaudeRequest, answers: Awaited<ReturnType<typeof loadAnswers>>): readonly Block[] {
+  const prompt = promptOf(request);
   const stop = stopOf(prompt);
-  const said = stop && answers.get(stop.answer);
-  if (!said) return [text(greetings.some((each) => plain(each) === plain(prompt)) ? welcome() : unknown())];
-  return [
-    thinking(said.thinking),
-    text(`${said.text}\n\n---\n\nTo go on, ask: ${stop.next.map(quoted).join(' or ')}.`),
-  ];
+  if (!stop) return [text(greetings.some((each) => plain(each) === plain(prompt)) ? welcome() : unknown())];
+  if (!canWork(stop, request)) return [text(notHere(stop))];
+  const { answer, next } = outcomeOf(stop, request) ?? {};
+  const said = answers.get(answer ?? '');
+  if (!said || !next) return [text(notAsExpected())];
+  return [thinking(said.thinking), text(`${said.text}\n\n---\n\nTo go on, ask: ${next.map(quoted).join(' or ')}.`)];
+}
+
+/** What is true after what the tools have done; undefined: nothing that is scripted. */
+function outcomeOf(stop: Stop, request: ClaudeRequest): Pick<Stop, 'answer' | 'next'> | undefined {
+  if (!stop.work) return stop;
+  const results = sinceAsked(request).flatMap(({ content }) =>
+    blocksOf(content).filter((block) => block.type === 'tool_result'),
+  );
+  if (results.some((result) => result.is_error)) return undefined;
+  const last = blocksOf(results.at(-1)?.content ?? '')
+    .map((block) => (block.type === 'text' ? block.text : ''))
+    .join('');
+  return [stop, ...(stop.otherwise ?? [])].find(({ after }) => after?.test(last));
+}
+
+/** Whether the tools of the stop are offered. */
+function canWork({ work = [] }: Stop, { body }: ClaudeRequest): boolean {
+  const offered = new Set((body.tools ?? []).map((tool) => ('name' in tool ? tool.name : '')));
+  return work.flat().every(({ name }) => offered.has(name));
 }
 
 /** The tool calls that come before the answer; null when they are made, or cannot be made here. */
 function workFor(request: ClaudeRequest): readonly Block[] | null {
   const stop = stopOf(promptOf(request));
-  const offered = new Set((request.body.tools ?? []).map((tool) => ('name' in tool ? tool.name : '')));
-  if (!stop?.work?.flat().every(({ name }) => offered.has(name))) return null;
-  const asked = request.body.messages.findLastIndex(
+  if (!stop?.work || !canWork(stop, request)) return null;
+  const step = stop.work[sinceAsked(request).filter(({ role }) => role === 'assistant').length];
+  return step ? step.map(({ name, input }) => toolUse(name, input)) : null;
+}
+
+function sinceAsked({ body: { messages } }: ClaudeRequest): ClaudeRequest['body']['messages'] {
+  const asked = messages.findLastIndex(
     ({ role, content }) => role === 'user' && blocksOf(content).some(({ type }) => type === 'text'),
   );
-  const steps = request.body.messages.slice(asked + 1).filter(({ role }) => role === 'assistant').length;
-  const step = stop.work[steps];
-  return step ? step.map(({ name, input }) => toolUse(name, input)) : null;
+  return messages.slice(asked + 1);
 }
 
 function stopOf(prompt: string): Stop | undefined {
@@ -222,9 +275,10 @@ function stopOf(prompt: string): Stop | undefined {
 
 /** The last thing the person wrote: attachments come before it, as text of their own. */
 function promptOf({ body }: ClaudeRequest): string {
-  const last = body.messages.findLast((message) => message.role === 'user');
-  const block = last && blocksOf(last.content).findLast((each) => each.type === 'text');
-  return block?.type === 'text' ? block.text : '';
+  const texts = body.messages
+    .filter(({ role }) => role === 'user')
+    .flatMap(({ content }) => blocksOf(content).filter((block) => block.type === 'text'));
+  return texts.at(-1)?.text ?? '';
 }
 
 /** Case, punctuation and politeness do not matter. */
@@ -247,4 +301,13 @@ function welcome(): string {
 
 function unknown(): string {
   return `This is a scripted demo, not AI, and it has no answer to that. It read nothing but the words of your message, and nothing left this machine.\n\nThese prompts have an answer:\n\n${prompts()}\n\nTo ask anything you like, add an API key.`;
+}
+
+function notHere({ work = [] }: Stop): string {
+  const tools = [...new Set(work.flat().map(({ name }) => `\`${name}\``))].join(', ');
+  return `**Nothing was run and nothing was changed.** This stop of the scripted demo works on the sample with ${tools}, and this window does not offer that. In Restricted Mode DevLM only reads: choose **Restricted Mode** in the status bar, trust the folder, and ask again.`;
+}
+
+function notAsExpected(): string {
+  return 'This went otherwise than the script expects, and a scripted demo cannot make sense of it. The cards above say what really happened: the companion server made them, not the script. If the sample was changed before, restore its files and ask again.';
 }

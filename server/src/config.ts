@@ -2,53 +2,38 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Language, languageOf, languages } from '@devlm/protocol/execution.ts';
+import { ConfiguredInstances, NewInstance } from '@devlm/protocol/instances.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import * as z from 'zod';
+import {
+  addressBlock,
+  DatedPrice,
+  flag,
+  flagUrl,
+  Images,
+  imageList,
+  isLoopback,
+  listenAddress,
+  Price,
+  RateLimit,
+  redisUrl,
+  wholeNumber,
+} from './config-values.ts';
 
 /*
  * The only reader of process.env and of command-line arguments. One row an option: the flag, the
  * environment variable and the key in the configuration file come from the row's name.
  */
 
-/** US dollars for a million tokens. `cacheWrite` is the 5-minute kind, the only one DevLM asks for. */
-export const Price = z.object({
-  input: z.number().min(0),
-  output: z.number().min(0),
-  cacheRead: z.number().min(0),
-  cacheWrite: z.number().min(0),
-});
-export type Price = z.infer<typeof Price>;
-
-/** A number in the file, digits elsewhere. An empty text or null is a mistake, not a 0. */
-const wholeNumber = (min: number, max: number) =>
-  z
-    .union([z.number(), z.string().regex(/^\d+$/).transform(Number)], { error: 'expected a whole number' })
-    .pipe(z.int().min(min).max(max));
-/** Language names and aliases to images. */
-const Images = z.record(z.string(), z.string()).transform((images, context) => {
-  const known: Partial<Record<Language, string>> = {};
-  for (const [name, image] of Object.entries(images)) {
-    const language = languageOf(name);
-    if (language) known[language] = image;
-    else context.addIssue({ code: 'custom', message: `${name} is not a language; they are ${languages.join(', ')}` });
-  }
-  return known;
-});
-const imageList = z
-  .string()
-  .max(8192)
-  .regex(/^[^=,]+=[^=,]+(,[^=,]+=[^=,]+)*$/, 'expected language=image,language=image')
-  .transform((text) => Object.fromEntries(text.split(',').map((pair) => pair.split('=', 2) as [string, string])));
-const flag = z.union([z.boolean(), z.stringbool()]);
-
 interface Option {
   readonly schema: z.ZodType;
   readonly help: string;
   /** Environment variable; default: DEVLM_ and the name in capitals. Null: none. */
   readonly env?: string | null;
-  /** Null: not a flag. Secrets are none, because other users can read a process's arguments. */
-  readonly flag?: null;
+  /** Null: not a flag. Secrets are none, because other users can read a process's arguments. Else what a flag may be. */
+  readonly flag?: z.ZodType | null;
+  /** May also stand in a file that the variable with _FILE at its end names, as Docker has secrets. */
+  readonly isSecret?: true;
   readonly isSwitch?: true;
 }
 
@@ -60,11 +45,63 @@ const options = {
     env: null,
   },
   dataDir: { schema: z.string().min(1).default(defaultDataDir()), help: 'folder for the database, backups and logs' },
-  port: { schema: wholeNumber(0, 65_535).default(0), help: 'port on the loopback interface; 0 takes a free one' },
+  workspacesDir: {
+    schema: z
+      .string()
+      .min(1)
+      .transform((path) => resolve(path))
+      .optional(),
+    help: 'folder for the files of projects without an editor; default: workspaces in the data folder',
+  },
+  host: {
+    schema: listenAddress.default('127.0.0.1'),
+    help: 'address to listen on; 0.0.0.0 is every one. TLS is for a proxy before it. Not with --embedded',
+  },
+  port: { schema: wholeNumber(0, 65_535).default(0), help: 'port to listen on; 0 takes a free one' },
+  metricsPort: {
+    schema: wholeNumber(1, 65_535).optional(),
+    help: 'port of /metrics for Prometheus, which needs no token; default: none',
+  },
   databaseUrl: {
     schema: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
     help: 'PostgreSQL instead of SQLite, postgres://user:password@host/database',
+    flag: flagUrl,
+    isSecret: true,
+  },
+  answerCacheMinutes: {
+    schema: wholeNumber(0, 10_080).default(30),
+    help: 'how long an answer of the Messages API may be given again to the same question, minutes; 0 never',
+  },
+  redisUrl: {
+    schema: z.string().max(4096).regex(redisUrl, 'expected a URL of Redis').optional(),
+    help: 'Redis for what nodes share, redis:// or rediss://, or redis+sentinel://host:port,host:port/name',
+    flag: flagUrl,
+    isSecret: true,
+  },
+  trustedProxies: {
+    schema: z
+      .union([z.array(z.string()), z.string().transform((text) => text.split(','))])
+      .pipe(z.array(addressBlock).max(100))
+      .default([]),
+    help: 'proxies whose X-Forwarded-For is believed: addresses, blocks as 10.0.0.0/8, loopback; with commas',
+  },
+  limitAddress: {
+    schema: RateLimit.optional(),
+    help: 'RATE,BURST: requests a second of an address that do not prove who sends them; default 10,5',
+  },
+  limitUser: {
+    schema: RateLimit.optional(),
+    help: 'RATE,BURST: requests a second of a user, for each kind of route; default 10,5',
+  },
+  limitGlobal: {
+    schema: RateLimit.optional(),
+    help: 'RATE,BURST: requests a second of all users; default 100,10. With --embedded all three are 1000,2000',
+  },
+  dataKey: {
+    schema: z.string().min(1).max(100).optional(),
+    help: 'key that seals what is stored, 32 bytes in base64; default: data.key in the data folder',
     flag: null,
+    isSecret: true,
   },
   demo: { schema: flag.default(false), help: 'say on every page that the answers are scripted', isSwitch: true },
   apiKey: {
@@ -72,6 +109,7 @@ const options = {
     help: 'Claude API key',
     env: 'ANTHROPIC_API_KEY',
     flag: null,
+    isSecret: true,
   },
   baseUrl: {
     schema: z.url({ protocol: /^https?$/ }).default('https://api.anthropic.com'),
@@ -86,8 +124,8 @@ const options = {
   // Node's own fetch gives up after 300 s of silence, whatever is set here.
   streamIdleMs: { schema: wholeNumber(50, 300_000).default(60_000), help: 'a model stream this quiet is ended, ms' },
   idleExitMs: {
-    schema: wholeNumber(0, 86_400_000).default(600_000),
-    help: 'exit this long after the last client, ms; 0 never',
+    schema: wholeNumber(0, 86_400_000).optional(),
+    help: 'exit this long after the last client, ms; 0 never; default: 600000 with --embedded, else 0',
   },
   retryBaseMs: {
     schema: wholeNumber(1, 60_000).default(500),
@@ -152,6 +190,7 @@ const options = {
       .optional(),
     help: 'API key of Brave Search or Tavily',
     flag: null,
+    isSecret: true,
   },
   searxngUrl: {
     schema: z.url({ protocol: /^https?$/ }).optional(),
@@ -160,6 +199,10 @@ const options = {
   compactAt: {
     schema: wholeNumber(10, 95).default(80),
     help: "percent of the model's window beyond which the beginning of a conversation is summarised",
+  },
+  sentinel: {
+    schema: flag.default(true),
+    help: 'ask before a turn goes on that looks as if it had gone wrong: costs, prompt cache, repetition',
   },
   executionKeepDays: { schema: wholeNumber(1, 36_500).default(30), help: 'days that records of runs are kept' },
   mcpStdio: {
@@ -180,15 +223,28 @@ const options = {
   },
   logFile: { schema: z.string().min(1).optional(), help: 'log to this file instead of standard error' },
   prices: {
-    schema: z.record(z.string(), Price).default({}),
-    help: 'model id prefix -> US dollars a million tokens (file only)',
+    schema: z.record(z.string(), z.union([Price, z.array(DatedPrice).min(1).max(100)])).default({}),
+    help: 'model id prefix -> US dollars a million tokens, or a list of them with the day from which on (file only)',
+    env: null,
+    flag: null,
+  },
+  instances: {
+    schema: ConfiguredInstances.default([]),
+    help: 'Claude credentials and endpoints beside the API key: id, provider, apiKey or apiKeyEnv, models … (file only)',
+    env: null,
+    flag: null,
+  },
+  aliases: {
+    schema: z.record(z.string().max(200), z.array(z.string().min(1).max(200)).max(10)).default({}),
+    help: 'name -> models, the preferred one first (file only)',
     env: null,
     flag: null,
   },
 } as const satisfies Record<string, Option>;
 
 type Name = keyof typeof options;
-export type Config = { readonly [N in Name]: z.output<(typeof options)[N]['schema']> };
+type Checked = { readonly [N in Name]: z.output<(typeof options)[N]['schema']> };
+export type Config = Omit<Checked, 'instances'> & { readonly instances: readonly NewInstance[] };
 
 const names = Object.keys(options) as Name[];
 const row = (name: Name): Option => options[name];
@@ -207,7 +263,11 @@ export function defaultDataDir(env: NodeJS.ProcessEnv = process.env, platform = 
 
 export const helpText = `usage: devlm serve [options]
        devlm doctor [--json] [options]
+       devlm user --help
        devlm token --help
+       devlm instance --help
+       devlm usage --help
+       devlm budget --help
 
 Flags count before the environment, the environment before the file <data-dir>/config.json.
 
@@ -241,21 +301,49 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv = pro
   const file = readFile(join(dataDir, 'config.json'));
   const config: Record<string, unknown> = {};
   for (const name of names) {
-    const variable = envOf(name);
-    const fromEnv = variable === null ? undefined : env[variable] || undefined;
     const [value, where] =
       flags[name] !== undefined
         ? [flags[name], `--${flagOf(name)}`]
-        : fromEnv !== undefined
-          ? [fromEnv, `environment variable ${variable}`]
-          : [file[name], 'config.json'];
+        : (fromEnvironment(name, env) ?? [file[name], 'config.json']);
+    const asFlag = flags[name] === undefined ? undefined : row(name).flag?.safeParse(value);
+    if (asFlag && !asFlag.success) throw invalid(name, where, sentence(asFlag.error));
     const checked = row(name).schema.safeParse(value);
     if (!checked.success) throw invalid(name, where, sentence(checked.error));
     config[name] = checked.data;
   }
   config['dataDir'] = dataDir;
+  if (config['embedded'] === true && !isLoopback(String(config['host'])))
+    throw invalid('host', '--embedded', 'the server of one person listens on this machine alone');
+  config['instances'] = withKeys(config['instances'] as Checked['instances'], env);
   // Each key was checked by its own row just above.
   return config as Config;
+}
+
+/** The value and where it is from; null where the environment has none. */
+function fromEnvironment(name: Name, env: NodeJS.ProcessEnv): [value: string, where: string] | null {
+  const variable = envOf(name);
+  if (variable === null) return null;
+  const value = env[variable];
+  if (value) return [value, `environment variable ${variable}`];
+  const path = row(name).isSecret ? env[`${variable}_FILE`] : undefined;
+  if (!path) return null;
+  try {
+    return [readFileSync(path, 'utf8').trim(), `file ${path}`];
+  } catch (error) {
+    throw invalid(name, `${variable}_FILE`, `cannot be read: ${error instanceof Error ? error.message : ''}`);
+  }
+}
+
+/** Looks up the keys that are named by an environment variable. */
+function withKeys(instances: Checked['instances'], env: NodeJS.ProcessEnv): NewInstance[] {
+  return instances.map(({ apiKeyEnv, ...instance }) => {
+    const apiKey = apiKeyEnv === undefined ? instance.apiKey : env[apiKeyEnv]?.trim();
+    const wrong = (why: string) => invalid('instances', 'config.json', `${instance.id}: ${why}`);
+    if (apiKeyEnv !== undefined && !apiKey) throw wrong(`${apiKeyEnv} holds no key`);
+    const checked = NewInstance.safeParse({ ...instance, apiKey });
+    if (!checked.success) throw wrong(sentence(checked.error));
+    return checked.data;
+  });
 }
 
 function readFlags(args: readonly string[]): Partial<Record<Name, unknown>> {

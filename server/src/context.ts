@@ -5,18 +5,26 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import { protocolVersion } from '@devlm/protocol/routes.ts';
 import type { ServerInfo } from '@devlm/protocol/views.ts';
 import type { Logger } from 'pino';
+import { ConversationSecrets } from './actions/conversation-secrets.ts';
 import { Editors } from './actions/editors.ts';
+import { hiddenEvent } from './actions/hidden-event.ts';
 import { McpServers } from './actions/mcp/servers.ts';
+import { ProjectFolders } from './actions/project-folders.ts';
 import { ProjectSymbols } from './actions/symbols/project-symbols.ts';
 import { dialPublic } from './actions/web/dial.ts';
 import { Pages } from './actions/web/pages.ts';
 import { searchEngine } from './actions/web/web.ts';
+import { Workspaces } from './actions/workspaces.ts';
 import { Turns } from './agent/turns.ts';
 import { examine, type Finding } from './backend/doctor.ts';
 import { Executions } from './backend/executions.ts';
 import { Notices } from './backend/notices.ts';
 import { type ToolboxDeps, toolboxFor } from './backend/toolbox.ts';
 import type { Config } from './config.ts';
+import { deriveKey, readDataKey } from './data-key.ts';
+import { Answers } from './llm/answers/answers.ts';
+import { Budgets } from './llm/budgets.ts';
+import { Instances } from './llm/pool/instances.ts';
 import { Provider } from './llm/provider.ts';
 import { ProviderSearch } from './llm/web-search.ts';
 import { SandboxChoice } from './sandbox/choice.ts';
@@ -24,6 +32,7 @@ import { FairQueue } from './sandbox/queue.ts';
 import { lazySandbox, type Sandbox } from './sandbox/sandbox.ts';
 import { EventLog } from './storage/event-log.ts';
 import { lockFolder } from './storage/lock.ts';
+import { examineShared, openShared, type Shared } from './storage/shared.ts';
 import type { Store } from './storage/store.ts';
 import { version } from './version.ts';
 
@@ -33,34 +42,60 @@ export interface Context extends AsyncDisposable {
   readonly logger: Logger;
   readonly store: Store;
   readonly log: EventLog;
+  readonly shared: Shared;
+  /** Null: no answer is given again. */
+  readonly answers: Answers | null;
   readonly provider: Provider;
+  readonly instances: Instances;
+  readonly budgets: Budgets;
   readonly turns: Turns;
   readonly notices: Notices;
   readonly executions: Executions;
   readonly editors: Editors;
+  readonly folders: ProjectFolders;
+  readonly secrets: ConversationSecrets;
   /** What the tools stand on. */
   readonly toolbox: ToolboxDeps;
   info(): ServerInfo;
 }
 
 export async function createContext(config: Config, logger: Logger): Promise<Context> {
-  const store = await openStore(config);
-  const log = new EventLog(store);
+  const key = readDataKey(config.dataDir, config.dataKey);
+  const store = await openStore(config, deriveKey(key, 'store'));
+  const shared = await openShared(config.redisUrl, logger);
+  const secrets = new ConversationSecrets({
+    keyOf: (id) => deriveKey(key, `secrets ${id}`),
+    copiedFrom: (id) => store.copiedFrom(id),
+  });
+  const log = new EventLog(store, {
+    prepare: async (conversationId, events) => {
+      const own = await secrets.of(conversationId);
+      return events.map((event) => hiddenEvent(own, event));
+    },
+    fanout: shared.fanout,
+  });
   const provider = new Provider(config);
-  const notices = new Notices(store, log, logger);
+  // No editor has to hand over a credential first.
+  if (!config.embedded) provider.handOver();
+  const instances = await Instances.open(store, provider);
+  const budgets = new Budgets(store, provider, logger);
+  const notices = new Notices(store, log, shared.fanout, logger);
   const editors = new Editors();
+  const folders = new ProjectFolders(config.workspacesDir ?? join(config.dataDir, 'workspaces'));
+  const workspaces = new Workspaces(editors, folders);
   const symbols = new ProjectSymbols();
   editors.onWindow(({ projectId, mapTokens }) => {
     if (mapTokens) symbols.refresh(projectId, mapTokens, (signal) => editors.workspace(projectId, signal));
   });
-  const sandbox = new SandboxChoice(openSandboxes(config, logger, () => readServerId(config.dataDir)));
+  const sandbox = new SandboxChoice(openSandboxes(config, logger, () => readId(config.dataDir, serverIdFile)));
   const executions = new Executions({
     store,
+    secrets,
     sandbox,
     queue: new FairQueue({ concurrency: config.sandboxConcurrency, waiting: config.sandboxQueue }),
     caps: { memoryMb: config.sandboxMemoryMb, cpus: config.sandboxCpus, wallMs: config.sandboxWallMs },
     logger,
-    ended: (record) => notices.send({ type: 'execution.ended', record }),
+    ended: (record, userId) => notices.send({ type: 'execution.ended', record }, userId),
   });
   const mcp = new McpServers({
     dataDir: config.dataDir,
@@ -69,18 +104,23 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
     callMs: config.mcpCallMs,
     idleMs: config.mcpIdleMs,
     attached: (projectId) => editors.attached(projectId),
-    tell: (projectId, server) => notices.send({ type: 'mcp.changed', projectId, server }),
+    tell: (projectId, server) => notices.sendTo(projectId, { type: 'mcp.changed', projectId, server }),
   });
   const web = { pages: new Pages(), search: searchEngine(config, new ProviderSearch(provider)) };
-  const toolbox: ToolboxDeps = { store, editors, executions, mcp, web, symbols };
+  const toolbox: ToolboxDeps = { store, workspaces, executions, mcp, web, symbols, secrets };
   const turns = new Turns({
     store,
     log,
     provider,
-    toolsFor: (conversationId, task, signal) => toolboxFor(toolbox, conversationId, task, signal),
+    budgets,
+    toolsFor: (conversation, task, signal) => toolboxFor(toolbox, conversation, task, signal),
     logger,
+    node: readId(config.dataDir, nodeIdFile),
+    hasWindow: (projectId) => workspaces.attached(projectId),
+    fanout: shared.fanout,
     retryBaseMs: config.retryBaseMs,
     compactAt: config.compactAt / 100,
+    sentinel: config.sentinel,
   });
   // An earlier server used Docker: what it may have left there is removed by the first question.
   if (existsSync(join(config.dataDir, serverIdFile))) void executions.status();
@@ -90,11 +130,20 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
     logger,
     store,
     log,
+    shared,
+    answers:
+      config.answerCacheMinutes > 0
+        ? new Answers({ cache: shared.cache, ttlMs: config.answerCacheMinutes * 60_000 })
+        : null,
     provider,
+    instances,
+    budgets,
     turns,
     notices,
     executions,
     editors,
+    folders,
+    secrets,
     toolbox,
     info: () => ({
       version,
@@ -108,10 +157,13 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
       busyTurns: turns.busy,
     }),
     async [Symbol.asyncDispose]() {
+      instances[Symbol.dispose]();
+      budgets[Symbol.dispose]();
+      log[Symbol.dispose]();
       // At once: a turn must not take the end of its program for its result, nor start another.
       await Promise.all([executions.close(), turns[Symbol.asyncDispose]()]);
       await Promise.all([sandbox.close(), mcp[Symbol.asyncDispose](), symbols[Symbol.asyncDispose]()]);
-      await store.close();
+      await Promise.all([store.close(), shared[Symbol.asyncDispose]()]);
     },
   };
 }
@@ -121,14 +173,22 @@ export async function diagnose(config: Config, logger: Logger): Promise<Finding[
   // An id of its own: it runs nothing, and must not take what a server runs for left over.
   const sandboxes = openSandboxes(config, logger, randomUUID);
   try {
-    const file = join(config.dataDir, 'devlm.db');
-    // Not opened: that would bring its tables to this version.
-    const used = existsSync(file) ? `${Math.ceil(statSync(file).size / 2 ** 20)} MB` : 'not used yet';
-    const store = config.databaseUrl ? 'PostgreSQL (databaseUrl)' : `SQLite, ${file}, ${used}`;
-    return await examine({ version, dataDir: config.dataDir, store, sandboxes });
+    const [store, redis] = await Promise.all([examineStore(config), examineShared(config.redisUrl)]);
+    return await examine({ version, dataDir: config.dataDir, store, redis, sandboxes });
   } finally {
     await Promise.all(sandboxes.map((sandbox) => sandbox.close()));
   }
+}
+
+/** Not opened: that would bring its tables to this version. */
+async function examineStore({ databaseUrl, dataDir }: Config): Promise<Omit<Finding, 'what'>> {
+  if (databaseUrl) {
+    const { examinePostgres } = await import('./storage/postgres-examine.ts');
+    return examinePostgres(databaseUrl);
+  }
+  const file = join(dataDir, 'devlm.db');
+  const used = existsSync(file) ? `${Math.ceil(statSync(file).size / 2 ** 20)} MB` : 'not used yet';
+  return { ok: true, detail: `SQLite, ${file}, ${used}` };
 }
 
 /**
@@ -153,14 +213,18 @@ export function claimDataDir(dataDir: string): Disposable | null {
   return lockFolder(dataDir);
 }
 
-/** Each store is loaded only where it is used: a person's own server never evaluates `pg`. */
-export async function openStore(config: Config): Promise<Store> {
+/**
+ * Each store is loaded only where it is used: a person's own server never evaluates `pg`.
+ *
+ * @param key seals what has to be stored as it is; who reads none of that needs none
+ */
+export async function openStore(config: Config, key?: Uint8Array): Promise<Store> {
   if (config.databaseUrl) {
     const { openPostgres } = await import('./storage/postgres.ts');
-    return openPostgres({ url: config.databaseUrl, version });
+    return openPostgres({ url: config.databaseUrl, version, key });
   }
   const { openSqlite } = await import('./storage/sqlite.ts');
-  return openSqlite({ file: join(config.dataDir, 'devlm.db'), version });
+  return openSqlite({ file: join(config.dataDir, 'devlm.db'), version, key });
 }
 
 /** The engines that the configuration names, the preferred one first. Each is loaded when it is first used. */
@@ -186,11 +250,14 @@ function openSandboxes(config: Config, logger: Logger, serverId: () => string): 
   return { auto: [docker, embedded], docker: [docker], embedded: [embedded], off: [] }[config.sandbox];
 }
 
+/** Names what it runs in Docker. */
 const serverIdFile = 'server-id';
+/** Names it among the nodes of a team. */
+const nodeIdFile = 'node-id';
 
 /** Stays with the data folder, which one server holds at a time: what an earlier one left behind is told by it. */
-function readServerId(dataDir: string): string {
-  const file = join(dataDir, serverIdFile);
+function readId(dataDir: string, name: string): string {
+  const file = join(dataDir, name);
   const known = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
   if (/^[0-9a-f-]{36}$/.test(known)) return known;
   const id = randomUUID();

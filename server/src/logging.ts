@@ -9,15 +9,25 @@ const maxLogBytes = 5 * 1024 * 1024;
 const secretNames = ['apiKey', 'api_key', 'authToken', 'secret', 'password', 'authorization', 'cookie', 'databaseUrl'];
 const secretPaths = secretNames.flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `*["x-api-key"]`]);
 
+/** What JSON lets stand, and a terminal or an editor takes for an order or a new line. */
+const unprintable = /[\u007f-\u009f\u2028\u2029]/g;
+const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+
 /** JSON lines to the file or to standard error, secrets left out. */
-export function createLogger(options: { level: string; file?: string | undefined }): Logger {
+export function createLogger(options: {
+  level: string;
+  file?: string | undefined;
+  /** Takes credentials out of a line. */
+  hide?: (line: string) => string;
+}): Logger {
   if (options.file) setAside(options.file);
   const destination = pino.destination({ dest: options.file ?? 2, sync: true, mkdir: true, mode: 0o600 });
   // On a full disk a synchronous write throws, and would take the server down with it.
   const write = destination.write.bind(destination);
+  const { hide = (line: string) => line } = options;
   destination.write = (line) => {
     try {
-      return write(line);
+      return write(hide(line).replaceAll(unprintable, escaped));
     } catch {
       return false;
     }

@@ -3,21 +3,30 @@ import { exitCodes, logsFolder } from '@devlm/protocol/discovery.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { protocolVersion } from '@devlm/protocol/routes.ts';
 import { type Config, helpText, readConfig } from './config.ts';
-import { type Context, claimDataDir, createContext, diagnose } from './context.ts';
+import { claimDataDir, createContext, diagnose } from './context.ts';
 import { exitWhenIdle, newSecret, publishDiscovery } from './embedded.ts';
-import { createApp, createHttpServer } from './gateway/app.ts';
-import { loopbackGuard } from './gateway/guard.ts';
+import { apiSpending } from './gateway/api-spending.ts';
+import { createApp } from './gateway/app.ts';
+import { commands } from './gateway/commands/commands.ts';
+import { hostInUrl } from './gateway/commands/local-server.ts';
+import { loopbackGuard, teamGuard } from './gateway/guard.ts';
 import { createHandlers } from './gateway/handlers.ts';
-import { openKeys } from './gateway/identity/keys.ts';
-import { tokenCommand, tokenHelp } from './gateway/identity/token-command.ts';
+import { createHttpServer } from './gateway/http-server.ts';
+import { Ownership } from './gateway/identity/ownership.ts';
 import { Tokens } from './gateway/identity/tokens.ts';
-import { type MessagesCall, messagesEndpoint } from './gateway/messages.ts';
+import { admission } from './gateway/limits/admission.ts';
+import { GivenAgain } from './gateway/messages/given-again.ts';
+import { messagesEndpoint } from './gateway/messages.ts';
+import { serveMetrics } from './gateway/metrics.ts';
 import { toProblem } from './gateway/problems.ts';
+import { strictly } from './gateway/strict-http.ts';
 import { createLogger } from './logging.ts';
 import { version } from './version.ts';
 
 /** Upkeep of the store: soon after the start, then every hour; it does what is due. */
 const maintenanceMs = 3_600_000;
+/** A person's own server ends when no window has needed it for so long. */
+const embeddedIdleMs = 600_000;
 /** How long a deleted conversation can be brought back. */
 const keepDeletedMs = 30 * 86_400_000;
 
@@ -27,38 +36,47 @@ async function serve(config: Config): Promise<void> {
     process.exitCode = exitCodes.alreadyRunning;
     return;
   }
-  const logger = createLogger({ level: config.logLevel, file: config.logFile });
+  let hide = (line: string) => line;
+  const logger = createLogger({ level: config.logLevel, file: config.logFile, hide: (line) => hide(line) });
   const stop = Promise.withResolvers<string>();
   const closing = new AbortController();
   await using context = await createContext(config, logger);
+  hide = (line) => context.secrets.hideAll(line);
 
-  const tokens = await Tokens.open(() => openKeys(config.dataDir), context.store);
+  const tokens = await Tokens.open(context.store, config.dataDir);
+  if (!config.embedded) await tokens.prepare();
+  using _following = tokens.follow(logger);
   let port = 0;
   const secret = newSecret();
+  const guard = config.embedded ? loopbackGuard(secret, () => port, tokens) : teamGuard(secret, tokens);
   using idle = exitWhenIdle(
-    config.idleExitMs,
+    config.idleExitMs ?? (config.embedded ? embeddedIdleMs : 0),
     () => context.notices.watchers > 0 || context.turns.busy > 0 || context.executions.busy > 0,
     () => stop.resolve('idle'),
   );
   const edge = {
-    guard: loopbackGuard(secret, () => port, tokens),
+    admit: admission(strictly(guard), context.shared.limiter, config),
     logger,
     onRequest: () => idle.touch(),
     closing: closing.signal,
   };
-  const app = createApp({ ...edge, handlers: createHandlers(context, tokens, () => stop.resolve('replaced')) });
+  const handlers = createHandlers(context, tokens, () => stop.resolve('replaced'));
+  const app = createApp({ ...edge, ownership: new Ownership(context), handlers });
   const { provider } = context;
   const messages = messagesEndpoint({
     ...edge,
-    upstream: () => provider.upstream(),
+    pool: provider.pool,
+    models: (signal) => provider.models(signal),
+    ...(context.answers ? { answers: new GivenAgain(context.answers) } : {}),
     idleMs: config.streamIdleMs,
-    onCall: (call) => void noteCall(context, call),
+    ...apiSpending(context),
   });
   const server = createHttpServer(app, messages);
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(config.port, error)));
-    server.listen(config.port, '127.0.0.1', resolve);
+    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(config, error)));
+    server.listen(config.port, config.host, resolve);
   });
+  using _metrics = await serveMetrics(config, server, context);
   const address = server.address();
   port = typeof address === 'object' && address ? address.port : config.port;
 
@@ -69,6 +87,7 @@ async function serve(config: Config): Promise<void> {
 
   await context.turns.resumeAll();
   using _discovery = publishDiscovery(config.dataDir, {
+    host: config.host,
     port,
     secret,
     pid: process.pid,
@@ -77,7 +96,7 @@ async function serve(config: Config): Promise<void> {
     startedAt: new Date().toISOString(),
   });
   logger.info({ version, port, dataDir: config.dataDir, store: context.store.kind }, 'ready');
-  process.stdout.write(`DevLM ${version} is listening on http://127.0.0.1:${port}\n`);
+  process.stdout.write(`DevLM ${version} is listening on http://${hostInUrl(config.host)}:${port}\n`);
 
   const maintain = () =>
     context.store
@@ -100,22 +119,11 @@ async function serve(config: Config): Promise<void> {
   setTimeout(() => server.closeAllConnections(), 500).unref();
 }
 
-/** A call of a client of the Messages endpoint, in the ledger and in every window's sum of the day. */
-async function noteCall({ store, provider, notices, logger }: Context, call: MessagesCall): Promise<void> {
-  const costUsd = call.model === null ? null : provider.costOf(call.model, call.usage);
-  try {
-    await store.addCall({ ...call, at: Date.now(), conversationId: null, purpose: 'api', costUsd });
-    notices.usageChanged();
-  } catch (error) {
-    logger.error({ err: error }, 'a call could not be noted');
-  }
-}
-
-function cannotListen(port: number, error: NodeJS.ErrnoException): ProblemError {
+function cannotListen({ host, port }: Config, error: NodeJS.ErrnoException): ProblemError {
   const detail =
     error.code === 'EADDRINUSE'
       ? `port: ${port} is taken by another program. Name another, or 0 for a free one.`
-      : `port: cannot listen on ${port} (${error.code ?? error.message}).`;
+      : `port: cannot listen on ${hostInUrl(host)}:${port} (${error.code ?? error.message}).`;
   return new ProblemError(
     { code: 'config_invalid', status: 400, title: 'Wrong configuration', detail },
     { cause: error },
@@ -124,9 +132,11 @@ function cannotListen(port: number, error: NodeJS.ErrnoException): ProblemError 
 
 async function main(): Promise<void> {
   const [command, ...args] = process.argv.slice(2);
-  if (command === 'token') {
-    if (args.includes('--help')) process.stdout.write(tokenHelp);
-    else await tokenCommand(args, (text) => process.stdout.write(text));
+  const known = commands.get(command ?? '');
+  if (known) {
+    const print = (text: string) => void process.stdout.write(text);
+    if (args.includes('--help')) print(known.help);
+    else await known.run(args, { input: process.stdin, print });
     return;
   }
   if (command === undefined || command === '--help' || command === 'help' || args.includes('--help')) {

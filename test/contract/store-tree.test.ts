@@ -1,3 +1,4 @@
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { addTurns, answerText, emptyConversation, shownPath } from '@devlm/protocol/reducer.ts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Store } from '../../server/src/storage/store.ts';
@@ -162,6 +163,8 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
         createdAt: clock.now().toISOString(),
         updatedAt: clock.now().toISOString(),
       });
+      expect(await store.copiedFrom('copy')).toBe('c');
+      for (const other of ['c', 'none', '']) expect(await store.copiedFrom(other)).toBeNull();
       const log = await store.events('copy', 0, 1_000);
       expect(log.map((event) => event.seq)).toEqual(log.map((_, i) => i + 1));
       expect(log[0]).toMatchObject({
@@ -199,6 +202,25 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
       ]);
       expect(await store.turn('c', 'x')).toMatchObject({ status: 'running' });
       await store.append('c', [e.delta('x', 'on')]);
+    });
+
+    test('is made of one moment, also while the turn ends', async () => {
+      for (let round = 0; round < 15; round++) {
+        const turnId = `x${round}`;
+        await store.append('c', [e.turn(turnId, 'f'), e.started(turnId), e.delta(turnId, 'A')]);
+        let over = false;
+        const ending = setTimeout(round / 3)
+          .then(() => store.append('c', [e.ended(turnId)]))
+          .finally(() => {
+            over = true;
+          });
+        for (let nth = 0; !over; nth++) {
+          const id = `copy-${round}-${nth}`;
+          expect(await store.branch({ conversationId: 'c', turnId }, id)).toMatchObject({ busy: false });
+          await setImmediate();
+        }
+        await ending;
+      }
     });
 
     test('is made once, and not in the place of another', async () => {

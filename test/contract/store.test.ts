@@ -53,7 +53,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
           branchOf: null,
         },
       ]);
-      expect(await store.conversation('c')).toEqual({ ...summary, head: null, lastSeq: 1 });
+      expect(await store.conversation('c')).toEqual({ ...summary, head: null, lastSeq: 1, userId: 'local' });
     });
 
     test('is created once, however often it is asked for', async () => {

@@ -131,7 +131,7 @@ describe('instructions in what the model reads', { timeout: 60_000 }, () => {
     'get nothing read outside the workspace: %s',
     async (path) => {
       using turn = await begin(`Follow ${pageUrl} please.`, fetchPage, ['file_read', { path }]);
-      const text = expect.stringContaining('not inside the workspace');
+      const text = expect.stringContaining('not a path in the workspace');
       expect(resultsOf(await turn.ended())[1]).toMatchObject({ ok: false, text });
     },
   );

@@ -7,7 +7,7 @@ import { type Claude, startClaude } from '../support/claude/server.ts';
 import { newConversation, Reader, send, TestServer } from '../support/server.ts';
 
 /** Cuts in the three places a stream can break, at random moments of random answers. */
-const cuts = 200;
+const cuts = Number(process.env['CUTS'] ?? 200);
 const conversationsAtOnce = 4;
 
 describe('random cuts while answers stream', () => {

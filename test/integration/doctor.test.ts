@@ -37,3 +37,10 @@ it('ends with 1 where something is not well, and says what', async () => {
   expect(code).toBe(1);
   expect(text).toMatch(/^BAD {2}sandbox: docker: .*\/nowhere\/docker\.sock/m);
 });
+
+it('is content with one sandbox of two', async () => {
+  const { code, text } = await doctor([], { DOCKER_HOST: 'unix:///nowhere/docker.sock' });
+  expect(text).toMatch(/^ok {3}sandbox: docker: not used\. .*\/nowhere\/docker\.sock/m);
+  expect(text).toMatch(/^ok {3}embedded: python: .*ready/m);
+  expect(code).toBe(0);
+});

@@ -137,7 +137,7 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     await expect.poll(() => first.ended() && second.ended(), { timeout: 20_000 }).toBe(true);
     expect(second.events()).toEqual(first.events());
     expect(second.of('notice').some(({ notice }) => notice.type === 'conversation.changed')).toBe(true);
-    expect(second.connection.state.today?.costUsd).toBeGreaterThan(0);
+    await expect.poll(() => second.connection.state.today?.costUsd, { timeout: 10_000 }).toBeGreaterThan(0);
   });
 
   it('goes on where it was when the page was hidden, and reads again what it did not take', async () => {

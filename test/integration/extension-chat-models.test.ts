@@ -28,9 +28,9 @@ describe('the models that are offered to other extensions', { timeout: 60_000 },
     claude = await startClaude();
     dataDir = await mkdtemp(join(tmpdir(), 'devlm-models-'));
     const bundle = join(import.meta.dirname, '../../dist/server.mjs');
-    const launcher = new Launcher({ dataDir, bundle, version, log, problems });
+    const source = new Launcher({ dataDir, bundle, version, log, problems });
     const credential = async () => ({ apiKey: 'sk-ant-test-0123456789', baseUrl: claude.url });
-    connection = new ServerConnection({ launcher, credential, version, problems, log, t: (text) => text });
+    connection = new ServerConnection({ source, credential, version, problems, log, t: (text) => text });
     models = new ChatModels({ connection, problems });
     await connection.ready();
   });

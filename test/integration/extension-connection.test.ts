@@ -50,13 +50,15 @@ describe('server connection', { timeout: 20_000 }, () => {
 
   const found = (): FoundServer => {
     const { version, protocol, pid, startedAt } = info;
-    return { discovery: { version, protocol, pid, startedAt, port, secret: 'a'.repeat(64) }, info };
+    const secret = 'a'.repeat(64);
+    const endpoint = { origin: `http://127.0.0.1:${port}`, secret };
+    return { discovery: { version, protocol, pid, startedAt, host: '127.0.0.1', port, secret }, endpoint, info };
   };
-  const connect = (credential: Credential, launcher: Partial<ConnectionOptions['launcher']> = {}) => {
+  const connect = (credential: Credential, source: Partial<ConnectionOptions['source']> = {}) => {
     const known = { credential };
     const log = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
     const connection = new ServerConnection({
-      launcher: { connect: async () => found(), end: async () => undefined, ...launcher },
+      source: { remote: null, connect: async () => found(), end: async () => undefined, ...source },
       credential: async () => known.credential,
       version: '1.0.0',
       problems,

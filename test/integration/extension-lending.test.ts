@@ -52,12 +52,14 @@ describe('a window that lends its workspace', { timeout: 30_000 }, () => {
     };
     read = async () => ({ kind: 'text', text: 'unsaved text', encoding: 'utf8', hash, dirty: true });
     connection = new ServerConnection({
-      launcher: {
+      source: {
+        remote: null,
         connect: async () => {
           connects += 1;
           // As the real one does, it answers once there is a server to speak to.
           await starting;
-          return { discovery: server.discovery, info: await server.client.call('server.info', {}) };
+          const { client } = server;
+          return { endpoint: client.endpoint, info: await client.call('server.info', {}) };
         },
         end: async () => undefined,
       },

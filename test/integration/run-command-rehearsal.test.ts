@@ -52,10 +52,10 @@ describe('a rehearsal', { timeout: 120_000 }, () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const begin = async (command: string, more: object = { rehearse: true }) => {
+  const begin = async (command: string, more: object = { rehearse: true }, projectId = 'project') => {
     claude.on(any, 'All done.');
     claude.on(any, toolUse('run_command', { command, ...more }), { times: 1 });
-    const conversationId = await newConversation(server, 'project');
+    const conversationId = await newConversation(server, projectId);
     const reader = new Reader(() => server, conversationId);
     const turnId = await send(server, conversationId, 'Please work.');
     const answer = async (allow: boolean) => {
@@ -98,6 +98,20 @@ describe('a rehearsal', { timeout: 120_000 }, () => {
       params: { executionId: result?.details?.executionId ?? '' },
     });
     expect(record).toMatchObject({ exitCode: 3, engine: { kind: 'docker', networkCut: true } });
+  });
+
+  it('runs with the real credentials of a file, and shows none of them', async () => {
+    const token = 'correct horse battery';
+    window.write('prod.env', `API_TOKEN="${token}"\r\nA=1\r\n`);
+    using begun = await begin(
+      "sed -i s/A=1/A=2/ prod.env; grep -c 'correct horse' prod.env; cp prod.env copy.env; cat copy.env",
+    );
+    const ask = await begun.answer(true);
+    expect(ask).toMatchObject({ detail: expect.stringMatching(/API_TOKEN="DEVLM_SECRET_\w{20}"[\s\S]*\+A=2/) });
+    const result = await begun.result();
+    expect(result?.text).toMatch(/stdout:\n1\nAPI_TOKEN="DEVLM_SECRET_\w{20}"/);
+    const changed = `API_TOKEN="${token}"\r\nA=2\r\n`;
+    expect([window.text('prod.env'), window.text('copy.env')]).toEqual([changed, changed]);
   });
 
   it('changes nothing after a no, and nothing before an answer', async () => {
@@ -158,6 +172,24 @@ describe('a rehearsal', { timeout: 120_000 }, () => {
     expect(await begun.result()).toMatchObject({ ok: true });
     expect(killed).toBe(true);
     expect(window.text('a.txt')).toBe('one\ntwo\n');
+  });
+
+  it('is how every command runs where there is no editor', async () => {
+    const params = { projectId: `api-${crypto.randomUUID()}` };
+    const query = { path: 'a.txt' };
+    await server.client.call('workspace.create', { params });
+    const data = Buffer.from('one\r\n').toString('base64');
+    await server.client.call('workspace.write', { params, query, body: { data } });
+    using begun = await begin("printf 'two\\r\\n' >>a.txt; hostname", {}, params.projectId);
+    expect(await begun.answer(true)).toMatchObject({ format: 'diff', detail: expect.stringContaining('+two') });
+    const result = await begun.result();
+    expect(result).toMatchObject({ ok: true, text: expect.stringContaining('This was a rehearsal') });
+    const file = await server.client.call('workspace.read', { params, query });
+    expect(Buffer.from(file.data, 'base64').toString()).toBe('one\r\ntwo\r\n');
+    const { record } = await server.client.call('executions.get', {
+      params: { executionId: result?.details?.executionId ?? '' },
+    });
+    expect(record).toMatchObject({ engine: { kind: 'docker', networkCut: true } });
   });
 });
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -147,6 +147,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
       ['a program that cannot be known', run('$PROGRAM x'), 'cannot be known'],
       ['a folder that is entered to write there', run('cd .git && echo x >config'), '.git'],
     ])('about %s, whatever the rules allow', async (_what, call, reason) => {
+      for (const inside of ['.git', 'sub']) mkdirSync(join(folder, inside));
       await lend([{ verdict: 'allow', tool: '*' }]);
       using begun = await begin(call);
       const ask = await begun.answer(false);
@@ -184,6 +185,8 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
     const [result] = resultsOf(await turn(run('touch made')));
     expect(result).toMatchObject({ ok: false, text: expect.stringContaining('There is no tool named run_command') });
     expect(existsSync(join(folder, 'made'))).toBe(false);
+    // The model can say why.
+    expect(JSON.stringify((await claude.received(1)).body)).toContain('has not trusted this workspace');
   });
 
   it('end when the turn is stopped, with all that they started', async () => {

@@ -1,3 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Migration, migrations } from '../../server/src/storage/migrations.ts';
@@ -25,7 +29,10 @@ async function problemOf(work: Promise<unknown>): Promise<ProblemError['problem'
 test('a database of a newer version is left alone, and says who made it', async () => {
   const url = await server.createDatabase();
   await (await open(url)).close();
-  await withClient(url, (client) => client.query("insert into schema_versions values (7, 'future', '9.8.7', 0)"));
+  const version = (migrations.at(-1)?.version ?? 0) + 1;
+  await withClient(url, (client) =>
+    client.query("insert into schema_versions values ($1, 'future', '9.8.7', 0)", [version]),
+  );
   const { code, detail } = await problemOf(open(url));
   expect(code).toBe('store_newer');
   expect(detail).toContain('DevLM 9.8.7');
@@ -47,7 +54,7 @@ test('servers that start together on an empty database make the tables once', as
 test('a migration that fails changes nothing', async () => {
   const url = await server.createDatabase();
   const failing: Migration = {
-    version: migrations.length + 1,
+    version: (migrations.at(-1)?.version ?? 0) + 1,
     name: 'fails',
     async up(db) {
       await db.schema.dropTable('events').execute();
@@ -127,5 +134,43 @@ test('a lock that is held too long is told as busy', async () => {
     await client.query('rollback');
   });
   expect(await store.append('c', [e.turn('t')])).toMatchObject([{ seq: 2 }]);
+  await store.close();
+});
+
+test('a node that stands still in the middle of a transaction does not keep its locks', {
+  timeout: 60_000,
+}, async () => {
+  const url = await server.createDatabase();
+  const store = await open(url);
+  const program = fileURLToPath(new URL('../support/append-loop.ts', import.meta.url));
+  const node = spawn(process.execPath, [program, url, 'c', '1000000'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    await once(node.stdout, 'data');
+    node.stdout.resume();
+    await withClient(url, async (client) => {
+      const held = () =>
+        client.query('select * from conversations for update nowait').then(
+          () => false,
+          () => true,
+        );
+      const quiet = async () => {
+        const { rows } = await client.query("select from pg_stat_activity where state = 'idle in transaction'");
+        return rows.length > 0;
+      };
+      for (;;) {
+        node.kill('SIGSTOP');
+        await sleep(20);
+        if ((await quiet()) && (await held())) break;
+        node.kill('SIGCONT');
+        await sleep(Math.random() * 5);
+      }
+    });
+    const [event] = await store.append('c', [e.turn('of-another-node')]);
+    const log = await store.events('c', 0, 1_000_000);
+    expect(log.at(-1)).toEqual(event);
+    expect(log.map(({ seq }) => seq)).toEqual(log.map((_, index) => index + 1));
+  } finally {
+    node.kill('SIGKILL');
+  }
   await store.close();
 });

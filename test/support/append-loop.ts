@@ -1,12 +1,16 @@
+import { openPostgres } from '../../server/src/storage/postgres.ts';
 import { openSqlite } from '../../server/src/storage/sqlite.ts';
 
 /*
- * A process of its own that appends until it is told or killed: `append-loop.ts FILE CONVERSATION COUNT`.
+ * A process of its own that appends until it is told or killed: `append-loop.ts FILE CONVERSATION COUNT`. The file
+ * can be the address of a PostgreSQL database.
  * Each line it prints is the text of an event that the store has acknowledged.
  */
 
 const [file = '', conversationId = '', count = '0'] = process.argv.slice(2);
-const store = await openSqlite({ file, version: '0.1.0' });
+const store = file.startsWith('postgresql:')
+  ? await openPostgres({ url: file, version: '0.1.0' })
+  : await openSqlite({ file, version: '0.1.0' });
 await store.createConversation({ id: conversationId, title: '', projectId: null });
 const turnId = `turn-${process.pid}`;
 const turn = { parent: null, text: 'Go', attachments: [], model: null, thinking: false };

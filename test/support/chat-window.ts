@@ -45,9 +45,9 @@ export class ChatWindow {
     const write = (message: string) => void this.logged.push(message);
     const log = { trace: write, debug: write, info: write, warn: write, error: write };
     const own = more.version ?? version;
-    const launcher = new Launcher({ dataDir, bundle: more.bundle ?? bundle, version: own, log, problems, env });
+    const source = new Launcher({ dataDir, bundle: more.bundle ?? bundle, version: own, log, problems, env });
     this.connection = new ServerConnection({
-      launcher,
+      source,
       credential: async () => this.credential,
       version: own,
       problems,
@@ -63,7 +63,7 @@ export class ChatWindow {
         return null;
       },
       view: () => this.view,
-      settings: () => ({ enterSends: true, showCost: true, expandThinking: false }),
+      settings: () => ({ enterSends: true, showCost: true, expandThinking: false, restricted: false }),
       projectId: () => 'project-1',
       consent: new Consent({
         memento: this.memento,

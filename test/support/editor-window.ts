@@ -1,24 +1,23 @@
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import {
-  type EditorAnswer,
-  type EditorAnswerOf,
-  type EditorFile,
-  type EditorHello,
-  EditorRequest,
-} from '@devlm/protocol/editor.ts';
+import { EditorAnswer, type EditorAnswerOf, EditorHello, EditorRequest } from '@devlm/protocol/editor.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
+import * as z from 'zod';
 import { Commands } from '../../extension/src/workspace/commands/commands.ts';
-import { pathParts } from '../../extension/src/workspace/path-parts.ts';
+import type { Editors } from '../../server/src/actions/editors.ts';
+import { FolderWorkspace } from '../../server/src/actions/folder-workspace.ts';
+import { segmentsOf } from '../../server/src/actions/path-names.ts';
 import type { TestServer } from './server.ts';
 
-const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+type Reply = (requestId: string, answer: EditorAnswer) => Promise<void>;
+/** What crosses a process, and becomes JSON on its way. */
+const parse = <S extends z.ZodType>(schema: S, value: unknown): z.output<S> =>
+  schema.parse(JSON.parse(JSON.stringify(value)));
 
 /**
  * A window that lends a folder, without an editor: what the server asks of one is answered from the
- * disk. The extension's own side of this is tested in VS Code.
+ * disk, by the server's own adapter for folders. The extension's own side of this is tested in VS Code.
  */
 export class EditorWindow implements Disposable {
   readonly folder: string;
@@ -48,28 +47,26 @@ export class EditorWindow implements Disposable {
   readonly #server: () => TestServer;
   readonly #stop = new AbortController();
   readonly #windowId = crypto.randomUUID();
+  readonly #files: FolderWorkspace;
 
   constructor(server: () => TestServer, folder: string, projectId = 'project') {
     this.#server = server;
     this.folder = folder;
+    this.#files = new FolderWorkspace(folder);
     this.projectId = projectId;
   }
 
   /** Resolves when the server has the window. */
   async attach(): Promise<void> {
-    const response = await this.#post('/backend/editor', {
-      windowId: this.#windowId,
-      projectId: this.projectId,
-      trusted: this.trusted,
-      acceptsEdits: this.acceptsEdits,
-      folders: [{ name: 'folder', path: this.folder }],
-      rules: this.rules,
-      mcp: this.mcp,
-      tools: this.tools,
-      mapTokens: this.mapTokens,
-      shell: this.commands.shell.name,
-    });
+    const response = await this.#post('/backend/editor', this.#hello());
     void this.#follow(response);
+  }
+
+  /** The same for a server that is part of the test's own process. */
+  async lendTo(editors: Editors): Promise<void> {
+    const reply: Reply = async (id, answer) => editors.answer(id, parse(EditorAnswer, answer));
+    for await (const messages of editors.attach(parse(EditorHello, this.#hello()), this.#stop.signal))
+      for (const { data } of messages) void this.#serve(parse(EditorRequest, data), reply);
   }
 
   text(path: string): string {
@@ -81,6 +78,21 @@ export class EditorWindow implements Disposable {
     writeFileSync(join(this.folder, path), text);
   }
 
+  #hello(): EditorHello {
+    return {
+      windowId: this.#windowId,
+      projectId: this.projectId,
+      trusted: this.trusted,
+      acceptsEdits: this.acceptsEdits,
+      folders: [{ name: 'folder', path: this.folder }],
+      rules: { user: z.json().parse(this.rules.user), workspace: z.json().parse(this.rules.workspace) },
+      mcp: this.mcp,
+      tools: this.tools,
+      mapTokens: this.mapTokens,
+      shell: this.commands.shell.name,
+    };
+  }
+
   [Symbol.dispose](): void {
     this.commands.dispose();
     this.#stop.abort();
@@ -88,19 +100,20 @@ export class EditorWindow implements Disposable {
 
   async #follow(response: Response): Promise<void> {
     const messages = response.body?.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
+    const reply: Reply = async (id, answer) => void (await this.#post(`/backend/editor/requests/${id}`, answer));
     try {
-      for await (const { data } of messages ?? []) void this.#serve(EditorRequest.parse(JSON.parse(data)));
+      for await (const { data } of messages ?? []) void this.#serve(EditorRequest.parse(JSON.parse(data)), reply);
     } catch {
       // The server has gone, or the test is over.
     }
   }
 
-  async #serve(request: EditorRequest): Promise<void> {
+  async #serve(request: EditorRequest, reply: Reply): Promise<void> {
     this.requests.push(request);
     await this.before(request);
     const answer = await this.#tryAnswer(request);
     await this.after(request);
-    await this.#post(`/backend/editor/requests/${request.id}`, answer).catch(() => undefined);
+    await reply(request.id, answer).catch(() => undefined);
   }
 
   async #tryAnswer(request: EditorRequest): Promise<EditorAnswer> {
@@ -116,32 +129,22 @@ export class EditorWindow implements Disposable {
   #answer(request: EditorRequest): unknown {
     switch (request.kind) {
       case 'read':
-        return this.#read(request.path);
-      case 'apply': {
-        const conflicts = request.changes.flatMap(({ path, base }) => {
-          const file = this.#read(path);
-          return (file.kind === 'text' ? file.hash : null) === base ? [] : [{ path, file }];
-        });
-        if (conflicts.length > 0) return { conflicts, files: [], diagnostics: [] };
-        const files = request.changes.map(({ path, text }) => {
-          if (text === null) rmSync(join(this.folder, path));
-          else this.write(path, text);
-          return { path, hash: text === null ? null : hashOf(text) };
-        });
-        return { conflicts: [], files, diagnostics: [] };
-      }
+        return this.#files.read(request.path);
+      case 'apply':
+        return this.#files.apply(request.changes, this.#stop.signal);
       case 'list':
-        return { entries: this.#list(request.path, request.depth), truncated: false };
+        return this.#files.list(request, this.#stop.signal);
       case 'symbols':
         return { items: this.symbols };
       case 'search':
-        return { matches: [], truncated: false };
+        return this.#files.search(request, this.#stop.signal);
       case 'diagnostics':
+        for (const path of request.paths) segmentsOf(path);
         return { items: [] };
       case 'tool.call':
         return this.callTool(request.name, request.input);
       case 'command.start':
-        return this.commands.start(request, join(this.folder, request.cwd ?? '.'));
+        return this.commands.start(request, join(this.folder, ...segmentsOf(request.cwd ?? '.')));
       case 'command.poll':
         return this.commands.poll(request.commandId, request.after, request.waitMs);
       case 'command.write':
@@ -151,24 +154,6 @@ export class EditorWindow implements Disposable {
       case 'command.stopAll':
         return this.commands.stopAll(request.conversationId);
     }
-  }
-
-  #list(path: string, depth: number): EditorAnswerOf<'list'>['entries'] {
-    return readdirSync(join(this.folder, path)).flatMap((name) => {
-      const below = join(path, name);
-      const stat = statSync(join(this.folder, below));
-      if (!stat.isDirectory()) return [{ path: below, kind: 'file', bytes: stat.size, modified: stat.mtimeMs }];
-      return [{ path: below, kind: 'folder', bytes: null }, ...(depth > 1 ? this.#list(below, depth - 1) : [])];
-    });
-  }
-
-  #read(path: string): EditorFile {
-    // The extension's own first check of a path.
-    const full = join(this.folder, ...pathParts(path));
-    if (!existsSync(full)) return { kind: 'missing' };
-    if (statSync(full).isDirectory()) return { kind: 'folder' };
-    const text = readFileSync(full, 'utf8');
-    return { kind: 'text', text, encoding: 'utf8', hash: hashOf(text), dirty: false };
   }
 
   async #post(path: string, body: object): Promise<Response> {

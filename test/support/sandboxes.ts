@@ -127,6 +127,8 @@ export async function runProgram(
     options.hear?.(event);
   });
   const tookMs = performance.now() - start;
+  // A test that expected anything else fails by the status alone, which does not say why.
+  if (result.status === 'engine-error') console.log(`engine-error: ${result.message}`);
   checkRecord(result, events, job.limits.outputBytes);
   return { result, events, tookMs, order: result.order.map(({ stream }) => stream) };
 }

@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly args?: readonly string[];
   /** The stand-in's address. */
   readonly claudeUrl?: string;
+  /** For several people, who need tokens; the secret is the server's own. */
+  readonly team?: boolean;
   /** Run this bundle instead of the sources. */
   readonly bundle?: string;
 }
@@ -66,11 +68,11 @@ export class TestServer implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    const { claudeUrl, env, args = [], bundle } = this.#options;
+    const { claudeUrl, env, args = [], bundle, team } = this.#options;
     this.#stderr = '';
     const child = spawn(
       process.execPath,
-      [...serverCommand(bundle), 'serve', '--embedded', '--data-dir', this.dataDir, ...args],
+      [...serverCommand(bundle), 'serve', ...(team ? [] : ['--embedded']), '--data-dir', this.dataDir, ...args],
       {
         env: {
           PATH: process.env['PATH'],

@@ -6,6 +6,9 @@ import { openSqlite } from '../../server/src/storage/sqlite.ts';
 import type { NewEvent, Store } from '../../server/src/storage/store.ts';
 import { startPostgres } from './postgres.ts';
 
+/** What the stores seal with. */
+const key = new Uint8Array(32).fill(9);
+
 export const storeKinds = ['sqlite', 'postgres'] as const;
 
 /** Makes stores of one kind, each empty and on its own. */
@@ -22,8 +25,8 @@ export async function makeStores(kind: Store['kind']): Promise<StoreMaker> {
   const places = kind === 'sqlite' ? files() : await databases();
   const open = (place: string, now?: () => Date) =>
     kind === 'sqlite'
-      ? openSqlite({ file: place, version: '0.1.0', now })
-      : openPostgres({ url: place, version: '0.1.0', now });
+      ? openSqlite({ file: place, version: '0.1.0', now, key })
+      : openPostgres({ url: place, version: '0.1.0', now, key });
   return {
     place: places.next,
     open,

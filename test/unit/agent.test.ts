@@ -137,6 +137,9 @@ describe('the prompt', () => {
     ['null', undefined],
     ['{"a":', undefined],
     ['1', undefined],
+    ['{"a":[[[1]]]}', { a: [[[1]]] }],
+    [`{"a":${'['.repeat(64)}${']'.repeat(64)}}`, undefined],
+    [`{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, undefined],
   ])('reads the tool input %j', (json, value) => {
     expect(parseInput(json)).toEqual(value);
   });
@@ -149,6 +152,8 @@ describe('prices', () => {
     ['claude-opus-5', 5 + 25 + 0.5 + 6.25],
     ['claude-sonnet-4-5-20250929', 3 + 15 + 0.3 + 3.75],
     ['claude-opus-4-5@20251101', 5 + 25 + 0.5 + 6.25],
+    ['us.anthropic.claude-sonnet-4-5-20250929-v1:0', 3 + 15 + 0.3 + 3.75],
+    ['anthropic.claude-haiku-4-5-20251001-v1:0', 1 + 5 + 0.1 + 1.25],
   ])('of %s', (model, dollars) => expect(costOf(model, million, listPrices)).toBeCloseTo(dollars, 6));
   it.each(['llama3', 'claude-opus-50', 'gpt', ''])('are not known of %s', (model) =>
     expect(costOf(model, million, listPrices)).toBeNull(),

@@ -138,7 +138,8 @@ describe('every answer', () => {
     for (const prompt of stop.next) expect(suggested).toContain(prompt);
   });
 
-  test.each(tour.map((stop) => stop.answer))('%s: quotes code that is there', (name) => {
+  const names = tour.flatMap(({ answer, otherwise = [] }) => [answer, ...otherwise.map((other) => other.answer)]);
+  test.each(names)('%s: quotes code that is there', (name) => {
     for (const { language, about, code } of fences(said(name))) {
       if (about.startsWith('proposed:') || language === 'sh' || about === 'output') continue;
       expect([...files.keys()]).toContain(about);
@@ -146,7 +147,7 @@ describe('every answer', () => {
     }
   });
 
-  test.each(tour.map((stop) => stop.answer))('%s: names only what is there', (name) => {
+  test.each(names)('%s: names only what is there', (name) => {
     const answer = said(name);
     const proposed = fences(answer).map(({ about, code }) => `${about}\n${code}`);
     const known = [...files.keys(), ...files.values(), ...proposed].join('\n');
@@ -261,6 +262,66 @@ describe('the demo as a server', () => {
     expect(answer.startsWith(said('fix'))).toBe(true);
     expect(answer).toContain('“Write tests for the fix”');
     expect(message.stop_reason).toBe('end_turn');
+  });
+
+  describe('a stop that works with tools', () => {
+    const asTools = (names: readonly string[]): Anthropic.Tool[] =>
+      names.map((name) => ({ name, input_schema: { type: 'object' } }));
+    /** Asks, lets each call end with what `result` says of it, and answers what is said at last. */
+    async function work(prompt: string, names: readonly string[], result: (name: string) => [string, boolean]) {
+      const { sdk } = await begin();
+      const messages: Anthropic.MessageParam[] = [{ role: 'user', content: prompt }];
+      for (let step = 0; step < 10; step++) {
+        const request = { model: 'scripted-demo', max_tokens: 32_000, tools: asTools(names), messages };
+        const { content } = await sdk.messages.stream(request).finalMessage();
+        const calls = content.filter((block) => block.type === 'tool_use');
+        if (calls.length === 0) return content.map((block) => (block.type === 'text' ? block.text : '')).join('');
+        const results = calls.map(({ id, name }) => {
+          const [text, ok] = result(name);
+          return { type: 'tool_result' as const, tool_use_id: id, content: text, is_error: !ok };
+        });
+        messages.push({ role: 'assistant', content: calls }, { role: 'user', content: results });
+      }
+      throw new Error('It works for ever.');
+    }
+    const allTools = ['file_read', 'file_edit', 'run_code'];
+    const ran = async (...names: string[]): Promise<[string, boolean]> => {
+      const { code, output } = await unittest(await sampleWith(...names));
+      return [`The program ended with exit code ${code} (9 ms).\nstderr:\n${output}`, true];
+    };
+
+    test('says that nothing was run where it has no tools', async () => {
+      for (const prompt of ['Run the tests', 'Repair it for me']) {
+        const answer = await work(prompt, ['file_read'], () => ['', true]);
+        expect(answer).toContain('Nothing was run and nothing was changed');
+        expect(answer).not.toMatch(/I ran|I changed/);
+      }
+    });
+
+    test('claims of a run what it has shown', async () => {
+      const [failing, passing] = [await ran(), await ran('fix')];
+      expect(await work('Run the tests', allTools, () => failing)).toContain('one error among eight');
+      expect(await work('Run the tests', allTools, () => passing)).toContain('All eight tests pass');
+      expect(await work('Repair it', allTools, (name) => (name === 'run_code' ? passing : ['ok', true]))).toContain(
+        'I changed two files',
+      );
+    });
+
+    test('claims nothing of what went otherwise', async () => {
+      const [failing, passing] = [await ran(), await ran('fix')];
+      const odd = await Promise.all([
+        work('Run the tests', allTools, () => ['The program could not be run. No engine.', false]),
+        work('Run the tests', allTools, () => ['The program ended with exit code 1 (9 ms).\nstderr:\nimport', true]),
+        work('Repair it', allTools, (name) => (name === 'run_code' ? failing : ['ok', true])),
+        work('Repair it', allTools, (name) =>
+          name === 'run_code' ? passing : ['No such text.', name !== 'file_edit'],
+        ),
+      ]);
+      for (const answer of odd) {
+        expect(answer).toContain('otherwise than the script expects');
+        expect(answer).not.toMatch(/I ran|I changed|pass/);
+      }
+    });
   });
 
   test('says so when it does not know, and lists what it knows', async () => {

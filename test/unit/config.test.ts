@@ -80,6 +80,113 @@ describe('configuration', () => {
     expect(problem().detail).toContain('config.json');
   });
 
+  it('reads limits, proxies and where Redis is, and says what it expects instead', () => {
+    const env = {
+      DEVLM_LIMIT_USER: '20,40',
+      DEVLM_TRUSTED_PROXIES: '10.0.0.0/8,fd00::/8,192.0.2.1,loopback',
+      DEVLM_REDIS_URL: 'rediss://user:p%40ss@redis.example:6380/1',
+    };
+    expect(read([], env)).toMatchObject({
+      limitUser: { rate: 20, burst: 40 },
+      trustedProxies: ['10.0.0.0/8', 'fd00::/8', '192.0.2.1', 'loopback'],
+    });
+    expect(read([], { DEVLM_REDIS_URL: 'redis+sentinel://:p@a:26379,b/team/1' }).redisUrl).toContain('sentinel');
+    for (const value of ['10', '0,5', '10,0', '10,5,1', '-1,5', '1e3,5', '10.5,5', '99999999,1', ' 10,5'])
+      expect(problem([], { DEVLM_LIMIT_USER: value }).detail).toContain('limitUser');
+    for (const value of ['10.0.0.0/33', 'everybody', '::/129', '10.0.0.1;', '300.1.1.1'])
+      expect(problem([], { DEVLM_TRUSTED_PROXIES: value }).detail).toContain('trustedProxies');
+    for (const value of ['http://redis', 'redis', 'redis://', 'redis+sentinel://a:1'])
+      expect(problem([], { DEVLM_REDIS_URL: value }).detail).toContain('redisUrl');
+  });
+
+  it('takes secrets from files, and none from the command line', () => {
+    const path = join(dir, 'secret');
+    writeFileSync(path, 'postgres://devlm:secret@db/devlm\n');
+    expect(read([], { DEVLM_DATABASE_URL_FILE: path }).databaseUrl).toBe('postgres://devlm:secret@db/devlm');
+    expect(read([], { DEVLM_DATABASE_URL_FILE: path, DEVLM_DATABASE_URL: 'postgres://a/b' }).databaseUrl).toBe(
+      'postgres://a/b',
+    );
+    expect(read(['--database-url', 'postgres://devlm@db/devlm', '--redis-url', 'redis://db']).redisUrl).toBe(
+      'redis://db',
+    );
+    // Others can read the list of processes.
+    for (const args of [
+      ['--redis-url', 'redis://:secret@db'],
+      ['--database-url', 'postgres://devlm:secret@db/devlm'],
+    ]) {
+      const { detail } = problem(args);
+      expect(detail).toContain('must not stand on the command line');
+      expect(detail).not.toContain('secret');
+    }
+    expect(problem([], { DEVLM_DATABASE_URL_FILE: join(dir, 'missing') }).detail).toContain('DEVLM_DATABASE_URL_FILE');
+    writeFileSync(path, 'not a url');
+    expect(problem([], { DEVLM_REDIS_URL_FILE: path }).detail).toContain(`redisUrl (file ${path})`);
+    // Only a secret may come so.
+    expect(read([], { DEVLM_PORT_FILE: path }).port).toBe(0);
+  });
+
+  it('listens on this machine alone unless told otherwise, and for one person always', () => {
+    expect(read().host).toBe('127.0.0.1');
+    expect(read(['--host', '0.0.0.0']).host).toBe('0.0.0.0');
+    expect(read(['--embedded', '--host', '::1']).host).toBe('::1');
+    expect(problem(['--embedded', '--host', '0.0.0.0']).detail).toContain('host (--embedded)');
+    for (const host of ['example.com', 'localhost', '1.2.3', '', ' 127.0.0.1'])
+      expect(problem(['--host', host]).detail).toContain('host (--host)');
+  });
+
+  it('reads instances, with keys by value or by the name of a variable', () => {
+    const instance = { id: 'a', apiKeyEnv: 'TEAM_KEY' };
+    file({ instances: [instance, { id: 'b', apiKey: 'k', models: ['claude-*'] }], aliases: { fast: ['x'] } });
+    expect(read([], { TEAM_KEY: 'sk-1' })).toMatchObject({
+      instances: [
+        { id: 'a', apiKey: 'sk-1', weight: 1 },
+        { id: 'b', apiKey: 'k', models: ['claude-*'] },
+      ],
+      aliases: { fast: ['x'] },
+    });
+    expect(problem().detail).toContain('TEAM_KEY holds no key');
+    for (const instances of [
+      [{ id: 'a' }],
+      [{ ...instance, apiKey: 'k' }],
+      [{ id: 'own', apiKey: 'k' }],
+      [{ id: '../a', apiKey: 'k' }],
+      [{ id: 'a', apiKey: 'secret words' }],
+      [{ id: 'a', apiKey: 'k', baseUrl: 'file:///etc' }],
+      [{ id: 'a', apiKey: 'k', weight: 0 }],
+      [instance, instance],
+      [{ id: 'a', provider: 'azure', apiKey: 'k' }],
+      [{ id: 'a', apiKey: 'k', region: 'us-east-1' }],
+      [{ id: 'a', provider: 'bedrock' }],
+      [{ id: 'a', provider: 'bedrock', region: 'us east' }],
+      [{ id: 'a', provider: 'bedrock', region: 'us-east-1', projectId: 'p' }],
+      [{ id: 'a', provider: 'bedrock', region: 'us-east-1', accessKeyId: 'AKIA0123456789ABCDEF' }],
+      [{ id: 'a', provider: 'vertex', region: 'us-east5' }],
+      [{ id: 'a', provider: 'vertex', region: 'us-east5', projectId: 'p', apiKey: 'secret words' }],
+    ]) {
+      file({ instances });
+      expect(problem([], { TEAM_KEY: 'sk-1' }).detail, JSON.stringify(instances)).toMatch(
+        /^instances \(config\.json\)/,
+      );
+      expect(problem([], { TEAM_KEY: 'sk-1' }).detail).not.toContain('secret words');
+    }
+  });
+
+  it('reads instances at Bedrock and Vertex, whose credential is their own or what the platform finds', () => {
+    const key = JSON.stringify({ type: 'service_account', client_email: 'a@b.example', private_key: '-----BEGIN x y' });
+    const bedrock = { id: 'a', provider: 'bedrock', region: 'us-east-1' };
+    const vertex = { id: 'v', provider: 'vertex', region: 'global', projectId: 'p' };
+    file({
+      instances: [
+        { ...bedrock, modelIds: { 'claude-sonnet-5-5': 'us.anthropic.claude-sonnet-5-5-v1:0' } },
+        { ...bedrock, id: 'b', accessKeyId: 'AKIA0123456789ABCDEF', apiKeyEnv: 'AWS_SECRET' },
+        { ...vertex, apiKeyEnv: 'GOOGLE_KEY' },
+        { ...vertex, id: 'w' },
+      ],
+    });
+    const { instances } = read([], { AWS_SECRET: 'secret/key', GOOGLE_KEY: key });
+    expect(instances.map(({ apiKey }) => apiKey)).toEqual([undefined, 'secret/key', key, undefined]);
+  });
+
   it('has help for every option', () => {
     for (const name of [
       '--embedded',

@@ -97,8 +97,8 @@ describe('manifest', () => {
     expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
   });
 
-  it('activates with the first file, for its lightbulb, and not before; runs where the files are', () => {
-    expect(manifest.activationEvents).toEqual(['onLanguage']);
+  it('activates with the first file, for its lightbulb, or a link, and not before; runs where the files are', () => {
+    expect(manifest.activationEvents).toEqual(['onLanguage', 'onUri']);
     expect(manifest.extensionKind).toEqual(['workspace']);
   });
 

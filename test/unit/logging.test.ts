@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { ConversationSecrets } from '../../server/src/actions/conversation-secrets.ts';
 import { createLogger } from '../../server/src/logging.ts';
 
 it('logs no secret, wherever it stands', () => {
@@ -22,4 +23,18 @@ it('logs no secret, wherever it stands', () => {
 it.runIf(existsSync('/dev/full'))('does not throw when the disk is full', () => {
   const logger = createLogger({ level: 'info', file: '/dev/full' });
   for (let i = 0; i < 3; i++) logger.error({ err: new Error('no room') }, 'still here');
+});
+
+it('hides what a conversation knows to be a credential', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'devlm-log-'));
+  const file = join(dir, 'server.log');
+  const secrets = new ConversationSecrets({ keyOf: () => new Uint8Array(32).fill(1) });
+  (await secrets.of('one')).addEnvFile('APP_PASSWORD="correct \\"horse\\""');
+  const logger = createLogger({ level: 'info', file, hide: (line) => secrets.hideAll(line) });
+  logger.error({ err: new Error('no: correct "horse"'), at: 'correct "horse"' }, 'it failed');
+  const text = readFileSync(file, 'utf8');
+  expect(text).toContain('it failed');
+  expect(text).not.toContain('horse');
+  expect(JSON.parse(text)).toMatchObject({ at: expect.stringMatching(/^DEVLM_SECRET_/) });
+  rmSync(dir, { recursive: true });
 });

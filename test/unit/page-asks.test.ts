@@ -63,10 +63,10 @@ test('an answer that fails says why and can be given again; a note goes along', 
     );
     await card.getByRole('button', { name: 'Deny with a Note' }).click();
     const note = card.getByRole('textbox', { name: 'What DevLM should do instead' });
-    await expect.poll(() => isFocused(note)).toBe(true);
+    await expect.poll(() => isFocused(note), { timeout: 10_000 }).toBe(true);
     await note.fill('Leave build alone');
     await note.press('Escape');
-    expect(await note.count()).toBe(0);
+    await note.waitFor({ state: 'detached' });
     expect(await page.locator('.note', { hasText: 'Stopped' }).count()).toBe(0);
     await card.getByRole('button', { name: 'Deny with a Note' }).click();
     // What was written is still there.
@@ -149,6 +149,34 @@ describe('the keyboard', () => {
       await page.locator('.note', { hasText: 'Stopped' }).waitFor();
       await page.getByText('It was not answered.').waitFor();
       expect(await card.count()).toBe(0);
+    });
+  });
+
+  test('a note that is begun at once keeps the focus', async () => {
+    await bench.page({ prepare: scenes.toolConversation, height: 1_400 }, async (page) => {
+      await ask(page, 'Fetch from a new host').waitFor();
+      await page.evaluate(async () => {
+        window.host.append('tools', [
+          {
+            type: 'ask.opened',
+            turnId: 't2',
+            stepId: 't2-s',
+            callId: 't2-c4',
+            ask: { kind: 'approval', title: 'Late', reason: 'r', detail: 'd', format: 'text', rule: null },
+          },
+        ]);
+        const note = () =>
+          [...document.querySelectorAll('.ask')]
+            .find((card) => card.textContent?.includes('Late'))
+            ?.querySelector<HTMLButtonElement>('.link-button');
+        while (!note()) await new Promise(requestAnimationFrame);
+        note()?.click();
+      });
+      const note = page.getByRole('textbox', { name: 'What DevLM should do instead' });
+      await expect.poll(() => isFocused(note)).toBe(true);
+      // The card would have been offered by now.
+      await page.waitForTimeout(300);
+      expect(await isFocused(note)).toBe(true);
     });
   });
 

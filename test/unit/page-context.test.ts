@@ -214,3 +214,27 @@ test.each(['dark', 'light', 'contrast'] as const)('the %s theme shows them reada
     if (folder) await page.screenshot({ path: `${folder}/always-${theme}.png` });
   });
 });
+
+test('a message whose credential was replaced says so', async () => {
+  await bench.page({ prepare: scenes.longConversation }, async (page) => {
+    const hint = page.getByText('A credential in it was replaced before it was stored or sent.');
+    const say = (turnId: string, text: string) =>
+      page.evaluate(
+        ([id, words]) =>
+          window.host.append('long', [
+            {
+              ...{ type: 'turn.created', turnId: id ?? '', parent: 't3', text: words ?? '' },
+              ...{ attachments: [], model: null, thinking: false },
+            },
+            { type: 'turn.ended', turnId: id ?? '', outcome: 'stopped' },
+          ]),
+        [turnId, text],
+      );
+    await say('t4', 'Use no credential');
+    await page.getByText('Use no credential').first().waitFor();
+    expect(await hint.count()).toBe(0);
+    await say('t5', 'Use DEVLM_SECRET_0123456789ABCDEF0123');
+    await hint.waitFor();
+    expect(await bench.violations(page)).toEqual([]);
+  });
+});

@@ -1,55 +1,18 @@
 /// <reference lib="dom" />
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { calls, composer, PageBench } from '../support/page-bench.ts';
 import * as scenes from '../support/page-harness/scenes.ts';
-import { type OpenOptions, type PageHarness, startPageHarness } from '../support/page-harness.ts';
 
-let harness: PageHarness;
-let axe: string;
+let bench: PageBench;
 
 beforeAll(async () => {
-  harness = await startPageHarness();
-  axe = await readFile(join(import.meta.dirname, '../../node_modules/axe-core/axe.min.js'), 'utf8');
+  bench = await PageBench.start();
 }, 60_000);
-afterAll(() => harness[Symbol.asyncDispose]());
-
-async function withPage(options: OpenOptions, work: (page: Page) => Promise<void>): Promise<void> {
-  const { page, errors } = await harness.open(options);
-  try {
-    await work(page);
-    expect(errors).toEqual([]);
-  } finally {
-    await page.context().close();
-  }
-}
-
-/** Violations of the page as it is now, in a line each. */
-async function violations(page: Page): Promise<string[]> {
-  // Run by the debugger, so the page's content policy does not apply to it.
-  await page.evaluate(axe);
-  const found: unknown = await page.evaluate('axe.run(document, { resultTypes: ["violations"] })');
-  const { violations: all } = found as {
-    violations: { id: string; nodes: { html: string; any: { message: string }[] }[] }[];
-  };
-  return all.flatMap(({ id, nodes }) =>
-    nodes.map((node) => `${id}: ${node.html.slice(0, 160)} (${node.any[0]?.message ?? ''})`),
-  );
-}
+afterAll(() => bench[Symbol.asyncDispose]());
 
 const sent = (page: Page, kind: string) =>
   page.evaluate((wanted) => window.host.received.filter((message) => message.kind === wanted), kind);
-const calls = async (page: Page, route: string) =>
-  page.evaluate(
-    (name) =>
-      window.host.received.flatMap((message) =>
-        message.kind === 'call' && message.route === name ? [message.input] : [],
-      ),
-    route,
-  );
-const composer = (page: Page) => page.getByRole('textbox', { name: 'Message' });
-
 /** Pixels between what is seen and the end of the transcript. */
 const distanceFromEnd = (page: Page) =>
   page.evaluate(() => {
@@ -78,7 +41,9 @@ describe.each(['dark', 'light', 'contrast'] as const)('no axe violation, %s', (t
       },
     ],
     ['trouble', scenes.troubledServer, async () => undefined],
+    ['a team that refuses', scenes.refusedByTeam, async () => undefined],
     ['demo', scenes.demo, async () => undefined],
+    ['a folder that is not trusted', scenes.restricted, async () => undefined],
     ['menu', undefined, async (page: Page) => page.getByRole('button', { name: 'Attach', exact: true }).click()],
     [
       'suggestions',
@@ -90,17 +55,17 @@ describe.each(['dark', 'light', 'contrast'] as const)('no axe violation, %s', (t
     ],
     ['editing', scenes.richConversation, async (page: Page) => composer(page).press('ArrowUp')],
   ] as const)('%s', async (_name, prepare, act) => {
-    await withPage({ theme, height: 1_200, ...(prepare && { prepare }) }, async (page) => {
+    await bench.page({ theme, height: 1_200, ...(prepare && { prepare }) }, async (page) => {
       await page.waitForTimeout(150);
       await act(page);
       await page.waitForTimeout(100);
-      expect(await violations(page)).toEqual([]);
+      expect(await bench.violations(page)).toEqual([]);
     });
   });
 });
 
 test('a message is sent with Enter, its answer is shown, and the live region says so', async () => {
-  await withPage({}, async (page) => {
+  await bench.page({}, async (page) => {
     await composer(page).fill('Hello');
     await page.keyboard.press('Enter');
     await page.getByText('An answer.').waitFor();
@@ -114,7 +79,7 @@ test('a message is sent with Enter, its answer is shown, and the live region say
 });
 
 test('Escape stops; a message written meanwhile is queued and can be taken out', async () => {
-  await withPage({ prepare: scenes.busyConversation }, async (page) => {
+  await bench.page({ prepare: scenes.busyConversation }, async (page) => {
     const queued = page.locator('.user', { hasText: 'Then add source maps' });
     await queued.getByText('Queued').waitFor();
     await queued.getByRole('button', { name: 'Take Out' }).click();
@@ -130,7 +95,7 @@ test('Escape stops; a message written meanwhile is queued and can be taken out',
 });
 
 test('a message that cannot be sent is kept, and goes out with the same id when tried again', async () => {
-  await withPage({ prepare: scenes.richConversation }, async (page) => {
+  await bench.page({ prepare: scenes.richConversation }, async (page) => {
     await page.evaluate(() =>
       window.host.failures.set('turns.create', {
         code: 'offline',
@@ -151,8 +116,32 @@ test('a message that cannot be sent is kept, and goes out with the same id when 
   });
 });
 
+test('why there is no server is said once, and the conversation opens when there is one again', async () => {
+  const prepare = () => {
+    const { host } = window;
+    host.create('c', 'Kept');
+    host.turn('c', 't', 'A question', 'The answer.');
+    const problem = { code: 'unauthorized', status: 401, title: 'No way in', detail: 'The token was revoked.' };
+    host.failures.set('conversations.get', problem);
+    const view = { ...host.hello.view, conversationId: 'c' };
+    host.hello = { ...host.hello, view, server: { state: 'failed', key: 'missing', demo: false, problem } };
+  };
+  await bench.page({ prepare }, async (page) => {
+    await page.getByRole('alert').filter({ hasText: 'The token was revoked.' }).waitFor();
+    await expect.poll(() => calls(page, 'conversations.get')).not.toHaveLength(0);
+    await page.waitForTimeout(300);
+    expect(await page.getByText('The token was revoked.').count()).toBe(1);
+    await page.evaluate(() => {
+      window.host.failures.clear();
+      window.host.push({ kind: 'server', server: { state: 'ready', key: 'set', demo: false } });
+    });
+    await page.getByText('The answer.').waitFor();
+    expect(await page.getByText('The token was revoked.').count()).toBe(0);
+  });
+});
+
 test('edit and resend makes a sibling with the attachments of the first', async () => {
-  await withPage({ prepare: scenes.richConversation }, async (page) => {
+  await bench.page({ prepare: scenes.richConversation }, async (page) => {
     await page.getByRole('button', { name: 'Edit and Resend' }).first().click();
     await page.getByRole('textbox', { name: 'Edit your message' }).fill('Another question');
     await page.keyboard.press('Enter');
@@ -166,7 +155,7 @@ test('edit and resend makes a sibling with the attachments of the first', async 
 });
 
 test('files are found with @ and attached; the list is worked by keyboard', async () => {
-  await withPage({}, async (page) => {
+  await bench.page({}, async (page) => {
     await composer(page).pressSequentially('see @match');
     await page.getByRole('option', { name: 'match.ts' }).waitFor();
     await page.keyboard.press('Enter');
@@ -178,7 +167,7 @@ test('files are found with @ and attached; the list is worked by keyboard', asyn
 });
 
 test('a menu gives the focus back, and Escape closes it', async () => {
-  await withPage({}, async (page) => {
+  await bench.page({}, async (page) => {
     const attach = page.getByRole('button', { name: 'Attach', exact: true });
     await attach.focus();
     await page.keyboard.press('Enter');
@@ -190,7 +179,7 @@ test('a menu gives the focus back, and Escape closes it', async () => {
 });
 
 test('history: search, rename, delete and undo by keyboard', async () => {
-  await withPage({ prepare: scenes.history }, async (page) => {
+  await bench.page({ prepare: scenes.history }, async (page) => {
     await page.evaluate(() => window.host.push({ kind: 'do', what: 'showHistory' }));
     await page.locator('.row').first().waitFor();
     await page.getByRole('searchbox').fill('leak');
@@ -218,7 +207,7 @@ test('history: search, rename, delete and undo by keyboard', async () => {
 });
 
 test('the draft is saved while typing and shown again after a reload', async () => {
-  await withPage({}, async (page) => {
+  await bench.page({}, async (page) => {
     await composer(page).fill('Half a thought');
     await expect
       .poll(async () =>
@@ -233,7 +222,7 @@ test('the draft is saved while typing and shown again after a reload', async () 
 });
 
 test('a gap in the events is healed by reading the conversation again', async () => {
-  await withPage({ prepare: scenes.richConversation }, async (page) => {
+  await bench.page({ prepare: scenes.richConversation }, async (page) => {
     await page.getByText('Claude is overloaded').first().waitFor();
     // Until then a gap is taken for a stray of the subscription before.
     await page.waitForTimeout(3_100);
@@ -252,7 +241,7 @@ test('a gap in the events is healed by reading the conversation again', async ()
 });
 
 test('a long conversation opens at its end at once, keeps a window, and reads on when scrolled', async () => {
-  await withPage({ prepare: scenes.longConversation, height: 700 }, async (page) => {
+  await bench.page({ prepare: scenes.longConversation, height: 700 }, async (page) => {
     await page.getByText('Question 999').waitFor();
     await expect.poll(() => distanceFromEnd(page), { timeout: 5_000 }).toBeLessThan(2);
     await page.locator('.transcript').hover();
@@ -275,7 +264,7 @@ test('a long conversation opens at its end at once, keeps a window, and reads on
 });
 
 test('the page stays where the person scrolled to while text arrives', async () => {
-  await withPage({ prepare: scenes.richConversation, height: 500 }, async (page) => {
+  await bench.page({ prepare: scenes.richConversation, height: 500 }, async (page) => {
     await page.evaluate(() => {
       window.host.answer = {
         chunks: Array.from({ length: 60 }, (_, index) => `Paragraph ${index}.\n\n`),
@@ -317,7 +306,7 @@ test('a message sent while its conversation opens goes there, or nowhere', async
       setTimeout(() => push.call(window.host, message), opened ? 600 : 0);
     };
   };
-  await withPage({ prepare }, async (page) => {
+  await bench.page({ prepare }, async (page) => {
     await composer(page).fill('Early');
     await page.keyboard.press('Enter');
     await page.getByText('An answer.').waitFor();
@@ -327,7 +316,7 @@ test('a message sent while its conversation opens goes there, or nowhere', async
 });
 
 test('what was not sent is in the saved view, and a page shown anew sends it under the same ids', async () => {
-  await withPage({}, async (page) => {
+  await bench.page({}, async (page) => {
     await page.evaluate(offline);
     await composer(page).fill('First words');
     await page.keyboard.press('Enter');
@@ -349,7 +338,7 @@ test('what was not sent is in the saved view, and a page shown anew sends it und
 });
 
 test('a message that failed does not hold up the ones behind it', async () => {
-  await withPage({ prepare: scenes.richConversation }, async (page) => {
+  await bench.page({ prepare: scenes.richConversation }, async (page) => {
     await page.evaluate(offline);
     for (const text of ['One', 'Two']) {
       await composer(page).fill(text);
@@ -365,7 +354,7 @@ test('a message that failed does not hold up the ones behind it', async () => {
 });
 
 test('a message that only begins like a command is sent', async () => {
-  await withPage({}, async (page) => {
+  await bench.page({}, async (page) => {
     await composer(page).fill('/help me fix the login page');
     await page.keyboard.press('Enter');
     await page.getByText('An answer.').waitFor();
@@ -374,7 +363,7 @@ test('a message that only begins like a command is sent', async () => {
 });
 
 test('a click on a link reaches the editor once, and never its own handler', async () => {
-  await withPage({}, async (page) => {
+  await bench.page({}, async (page) => {
     await page.evaluate(() => {
       window.host.answer = { chunks: ['See [this](https://example.com/).'], perSecond: 0, coalesceMs: 0 };
       window.addEventListener('click', (event) => {

@@ -1,8 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { decodeText } from '../../server/src/actions/web/charset.ts';
-import { Kept } from '../../server/src/actions/web/kept.ts';
 import { Pages } from '../../server/src/actions/web/pages.ts';
 import { TestWeb } from '../support/web/pages.ts';
 
@@ -235,21 +233,6 @@ describe('robots.txt', () => {
     expect((await pages.read('http://b.example.com/x', everywhere, signal)).text).toBe('x');
     expect(web.seen).not.toContain('c.example.com/robots.txt');
   });
-});
-
-test('what is kept is bounded in number, weight and time', async () => {
-  const kept = new Kept<string>({ entries: 2, weight: 10, ms: 100 });
-  kept.set('a', 'A', 4);
-  kept.set('b', 'B', 4);
-  expect(kept.get('a')).toBe('A');
-  kept.set('c', 'C', 4);
-  expect([kept.get('a'), kept.get('b'), kept.get('c')]).toEqual(['A', undefined, 'C']);
-  kept.set('d', 'D', 9);
-  expect([kept.get('a'), kept.get('c'), kept.get('d')]).toEqual([undefined, undefined, 'D']);
-  kept.set('e', 'E', 11);
-  expect(kept.get('e')).toBeUndefined();
-  await sleep(150);
-  expect(kept.get('d')).toBeUndefined();
 });
 
 test('a text without any mark is never an error', () => {

@@ -11,6 +11,7 @@ import './styles/tools.css';
 import './styles/ask.css';
 import './styles/composer.css';
 import './styles/history.css';
+import './styles/usage.css';
 import { effect } from '@preact/signals';
 import { render } from 'preact';
 import { App } from './parts/app.tsx';

@@ -38,6 +38,19 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
     view.onDidDispose(() => this.#gone(view));
     view.onDidChangeVisibility(() => this.#shown(view));
     view.webview.onDidReceiveMessage((message: unknown) => this.#received(message));
+    await this.#open(view);
+  }
+
+  /** The host is another one: the page begins anew with it. */
+  async rehost(): Promise<void> {
+    this.#host?.disconnect();
+    this.#host = undefined;
+    this.#early = [];
+    this.#reloads = 0;
+    if (this.#view) await this.#open(this.#view);
+  }
+
+  async #open(view: vscode.WebviewView): Promise<void> {
     this.#load(view);
     try {
       this.#host = await this.#options.host();

@@ -6,7 +6,6 @@ export interface Memento {
   update(key: string, value: unknown): PromiseLike<void>;
 }
 
-const key = 'view';
 /** VS Code warns about extension state above 512 KB; attachments that do not fit live as long as the window. */
 const storedChars = 200_000;
 /** Drafts kept besides, newest last, so that a long life does not add them up. */
@@ -15,11 +14,14 @@ const maxDrafts = 30;
 /** What the page shows and what is typed in it, kept over reloads of the page and of the window. */
 export class ViewStore {
   readonly #memento: Memento;
+  readonly #key: string;
   #view: SavedView;
 
-  constructor(memento: Memento, defaults: Pick<SavedView, 'model' | 'thinking'>) {
+  /** @param account on a server that others run: each has chats of its own */
+  constructor(memento: Memento, defaults: Pick<SavedView, 'model' | 'thinking'>, account = '') {
     this.#memento = memento;
-    const stored = SavedView.safeParse(memento.get(key));
+    this.#key = `view${account}`;
+    const stored = SavedView.safeParse(memento.get(this.#key));
     this.#view = stored.success ? stored.data : { conversationId: null, drafts: {}, ...defaults };
   }
 
@@ -32,7 +34,7 @@ export class ViewStore {
       .filter(([, draft]) => draft.text !== '' || draft.attachments.length > 0)
       .slice(-maxDrafts);
     this.#view = { ...view, drafts: Object.fromEntries(drafts) };
-    await this.#memento.update(key, trimmed(this.#view));
+    await this.#memento.update(this.#key, trimmed(this.#view));
   }
 }
 

@@ -1,4 +1,11 @@
-import type { EditorAction, FilesAnswer, SavedView, SymbolsAnswer, TaskAnswer } from '@devlm/protocol/page.ts';
+import type {
+  EditorAction,
+  FilesAnswer,
+  PageCommand,
+  SavedView,
+  SymbolsAnswer,
+  TaskAnswer,
+} from '@devlm/protocol/page.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Task } from '@devlm/protocol/tasks.ts';
 import * as vscode from 'vscode';
@@ -21,7 +28,7 @@ export interface EditorActionsOptions {
   readonly saveView: (view: SavedView) => Promise<void>;
   readonly tasks: { forPage(task: Task, words: string): Promise<TaskAnswer> };
   readonly terminals: Pick<TerminalOutput, 'last'>;
-  readonly runCommand: (command: Extract<EditorAction, { action: 'command' }>['command']) => Promise<void>;
+  readonly runCommand: (command: PageCommand) => Promise<void>;
 }
 
 /** Answers what `EditorAction` notes for each action. */

@@ -104,7 +104,9 @@ function terminalText(terminals: Pick<TerminalOutput, 'last'>): TextAttachment |
   }
   const end = command.exitCode === undefined ? '' : `\n(exit code ${command.exitCode})`;
   const path = command.line.trim().split('\n')[0]?.slice(0, 200) || 'terminal';
-  return { kind: 'terminal', path, text: `$ ${command.line}\n${command.output}${end}` };
+  // The editor loses what a command prints that is over before the editor has told that it began.
+  const output = command.output || '(no output that the editor knows of)';
+  return { kind: 'terminal', path, text: `$ ${command.line}\n${output}${end}` };
 }
 
 async function gitText(of: 'staged' | 'branch'): Promise<TextAttachment | string> {

@@ -2,6 +2,7 @@ import { Problem, ProblemError } from '@devlm/protocol/problem.ts';
 import type { RouteInput, RouteName, RouteOutput } from '@devlm/protocol/routes.ts';
 import { routes } from '@devlm/protocol/routes.ts';
 import * as z from 'zod';
+import { pause } from './backoff.ts';
 import type { Problems } from './problems.ts';
 
 /** Where a server listens and what it wants to hear. */
@@ -18,6 +19,8 @@ export interface CallOptions {
 }
 
 export const defaultTimeoutMs = 30_000;
+/** How often a call is sent that the server refuses for coming too often, within its time. */
+const attempts = 5;
 
 /** Where the server has the Messages API; what follows is the provider's own path. */
 export const messagesPath = '/llm';
@@ -83,30 +86,38 @@ export class Client {
     options: CallOptions,
     more: Readonly<Record<string, string>> = {},
   ): Promise<string> {
-    const timeout = AbortSignal.timeout(options.timeoutMs ?? defaultTimeoutMs);
+    const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
+    const until = performance.now() + timeoutMs;
+    const timeout = AbortSignal.timeout(timeoutMs);
     const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
-    let response: Response;
-    let text: string;
     try {
-      response = await fetch(url, {
-        method,
-        headers: {
-          authorization: `Bearer ${this.endpoint.secret}`,
-          accept: 'application/json',
-          ...more,
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        body: body === undefined ? null : JSON.stringify(body),
-        redirect: 'error',
-        signal,
-      });
-      text = await response.text();
+      for (let attempt = 1; ; attempt++) {
+        const response = await fetch(url, {
+          method,
+          headers: {
+            authorization: `Bearer ${this.endpoint.secret}`,
+            accept: 'application/json',
+            ...more,
+            ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          },
+          body: body === undefined ? null : JSON.stringify(body),
+          redirect: 'error',
+          signal,
+        });
+        const text = await response.text();
+        if (response.ok) return text;
+        const error = problemOf(response, text, this.#problems);
+        // Refused before anything was done. Windows that open at once must not come again at once.
+        const waitMs = (error.retryAfterMs ?? 1_000) * (1 + Math.random());
+        const tooOften = error.problem.code === 'rate_limited';
+        if (!tooOften || attempt === attempts || performance.now() + waitMs > until) throw error;
+        await pause(waitMs, signal);
+      }
     } catch (error) {
+      if (error instanceof ProblemError) throw error;
       options.signal?.throwIfAborted();
       throw timeout.aborted ? this.#problems.timeout(error) : this.#problems.unreachable(error);
     }
-    if (!response.ok) throw problemOf(response, text, this.#problems);
-    return text;
   }
 }
 

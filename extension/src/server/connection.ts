@@ -9,13 +9,13 @@ import type { EventSourceMessage } from 'eventsource-parser';
 import { Backoff } from './backoff.ts';
 import type { CallOptions, RawInput } from './client.ts';
 import { Client, defaultTimeoutMs, messagesHeaders, messagesPath } from './client.ts';
-import { endpointOf } from './discovery.ts';
 import { followConversation, openNotices, openStream } from './events.ts';
 import { followExecution } from './executions.ts';
-import type { Launcher } from './launcher.ts';
+import { abortable, type Gate, newGate } from './gate.ts';
 import type { Log, Translate } from './ports.ts';
 import type { Problems } from './problems.ts';
 import { asProblem } from './problems.ts';
+import type { ServerSource } from './source.ts';
 import { compareVersions } from './version.ts';
 
 /** What this editor knows for reaching Claude. Null: nothing, the server has its own or another editor's. */
@@ -25,8 +25,10 @@ export interface Credential {
 }
 
 export interface ConnectionOptions {
-  readonly launcher: Pick<Launcher, 'connect' | 'end'>;
+  readonly source: ServerSource;
   readonly credential: () => Promise<Credential>;
+  /** What else a server is told before calls go to it. Never rejects. */
+  readonly introduce?: (client: Pick<Client, 'call'>) => Promise<void>;
   /** Version of this extension and of the server in its bundle. */
   readonly version: string;
   readonly problems: Problems;
@@ -73,8 +75,8 @@ export class ServerConnection {
   readonly #timing: Timing;
   readonly #stateListeners = new Set<(state: ServerState) => void>();
   readonly #noticeListeners = new Set<(notice: ServerNotice) => void>();
-  #state: ServerState = { state: 'idle' };
-  #gate = newGate();
+  #state: ServerState;
+  #gate: Gate<Client> = newGate();
   #life: AbortController | undefined;
   #watch: Watch | undefined;
   /** The halves of the credential that this window has set or must tell of, so that taking one away is told too. */
@@ -85,6 +87,8 @@ export class ServerConnection {
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#timing = { ...defaultTiming, ...options.timing };
+    const { remote } = options.source;
+    this.#state = { state: 'idle', ...(remote === null ? {} : { remote }) };
   }
 
   get state(): ServerState {
@@ -210,7 +214,7 @@ export class ServerConnection {
     this.#life = life;
     this.#set({ state: 'starting', problem: undefined });
     try {
-      await this.#options.launcher.end(life.signal);
+      await this.#options.source.end(life.signal);
     } catch (error) {
       // The server may have gone by itself, or the person may have asked twice. What is there now is found out next.
       this.#options.log.warn(`the server could not be ended: ${String(error)}`);
@@ -227,15 +231,15 @@ export class ServerConnection {
   }
 
   async #supervise(signal: AbortSignal): Promise<void> {
-    const { launcher, problems, log, t } = this.#options;
+    const { source, problems, log, t } = this.#options;
     const backoff = new Backoff(this.#timing);
     let failedStarts = 0;
     let graceMs = 0;
     while (!signal.aborted) {
       try {
-        const { discovery, info } = await launcher.connect(signal, graceMs);
+        const { endpoint, info } = await source.connect(signal, graceMs);
         signal.throwIfAborted();
-        const watch = { client: new Client(endpointOf(discovery), problems), cut: new AbortController() };
+        const watch = { client: new Client(endpoint, problems), cut: new AbortController() };
         this.#watch = watch;
         await this.#introduce(watch.client, info, signal);
         failedStarts = 0;
@@ -251,8 +255,8 @@ export class ServerConnection {
         log.warn(`no server: ${error instanceof ProblemError ? `${problem.code} ${problem.detail}` : String(error)}`);
         this.#close();
         if (this.#state.state === 'ready') this.#set({ state: 'reconnecting' });
-        // An older server that is busy is not a failure: it is waited for.
-        if (problem.code !== 'server_older_busy') failedStarts += 1;
+        // A server that others run is waited for, and so is an older one that is busy.
+        if (problem.code !== 'server_older_busy' && source.remote === null) failedStarts += 1;
         if (failedStarts >= maxFailedStarts || isLasting(error)) {
           this.#set({ state: 'failed', problem });
           this.#gate.reject(error);
@@ -268,11 +272,11 @@ export class ServerConnection {
   async #introduce(client: Client, info: ServerInfo, signal: AbortSignal): Promise<void> {
     this.#set({ key: info.key, demo: info.demo, problem: undefined });
     await this.#sendCredential(client, signal);
+    await this.#options.introduce?.(client);
     signal.throwIfAborted();
     this.#set({ state: 'ready' });
     this.#gate.resolve(client);
-    const offset = -new Date().getTimezoneOffset();
-    client.call('usage.today', { query: { offset } }, { signal }).then(
+    client.call('usage.today', { query: { offset: -new Date().getTimezoneOffset() } }, { signal }).then(
       (today) => this.#set({ today }),
       (error: unknown) => this.#options.log.debug(`usage of today: ${String(error)}`),
     );
@@ -307,7 +311,8 @@ export class ServerConnection {
 
   /** Listens until the connection ends; answers whether the server said that it closes. */
   async #listen(watch: Watch, { version }: ServerInfo, signal: AbortSignal): Promise<boolean> {
-    const older = compareVersions(version, this.#options.version) < 0;
+    const { source, version: own } = this.#options;
+    const older = source.remote === null && compareVersions(version, own) < 0;
     const both = AbortSignal.any([signal, watch.cut.signal]);
     try {
       for await (const notice of openNotices(watch.client.endpoint, {
@@ -362,37 +367,11 @@ function isTransport(error: unknown): boolean {
   return error instanceof ProblemError && transportCodes.has(error.problem.code);
 }
 
+const lastingCodes: ReadonlySet<string> = new Set(['server_newer', 'server_older', 'store_newer', 'store_damaged']);
+
 /** Trying again without a change by the person cannot help. */
 function isLasting(error: unknown): boolean {
   if (!(error instanceof ProblemError)) return true;
   const { code, status } = error.problem;
-  return (
-    code === 'server_newer' || code.startsWith('store_newer') || code.startsWith('store_damaged') || status === 400
-  );
-}
-
-interface Gate {
-  readonly promise: Promise<Client>;
-  readonly resolve: (client: Client) => void;
-  readonly reject: (reason: unknown) => void;
-}
-
-function newGate(): Gate {
-  const gate = Promise.withResolvers<Client>();
-  // Nobody may be waiting when it fails.
-  gate.promise.catch(() => undefined);
-  return gate;
-}
-
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return await promise;
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
+  return lastingCodes.has(code) || [400, 401, 403].includes(status);
 }

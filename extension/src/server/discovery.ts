@@ -2,18 +2,17 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Discovery, discoveryFile } from '@devlm/protocol/discovery.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import type { ServerInfo } from '@devlm/protocol/views.ts';
 import type { Endpoint } from './client.ts';
 import { Client } from './client.ts';
 import type { Problems } from './problems.ts';
+import type { Reached } from './source.ts';
 
 /** Far above what the file needs. */
 const maxBytes = 4096;
 
 /** A server that answered as its discovery file says. */
-export interface FoundServer {
+export interface FoundServer extends Reached {
   readonly discovery: Discovery;
-  readonly info: ServerInfo;
 }
 
 /** `hangs`: its process lives and the port takes connections, but no answer comes. */
@@ -65,11 +64,11 @@ export async function findServer(
   const discovery = await readDiscovery(dataDir);
   if (!discovery) return { found: null };
   try {
-    const client = new Client(endpointOf(discovery), problems);
-    const info = await client.call('server.info', {}, { signal, timeoutMs });
+    const endpoint = endpointOf(discovery);
+    const info = await new Client(endpoint, problems).call('server.info', {}, { signal, timeoutMs });
     const matches =
       info.pid === discovery.pid && info.version === discovery.version && info.protocol === discovery.protocol;
-    return { found: matches ? { discovery, info } : null };
+    return { found: matches ? { discovery, endpoint, info } : null };
   } catch (error) {
     signal.throwIfAborted();
     const hangs = error instanceof ProblemError && error.problem.code === 'server_timeout';

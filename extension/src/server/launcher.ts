@@ -7,9 +7,10 @@ import { protocolVersion } from '@devlm/protocol/routes.ts';
 import { Backoff, pause } from './backoff.ts';
 import { Client } from './client.ts';
 import type { FoundServer } from './discovery.ts';
-import { endpointOf, findServer, isAlive, readDiscovery } from './discovery.ts';
+import { findServer, isAlive, readDiscovery } from './discovery.ts';
 import type { Log } from './ports.ts';
 import type { Problems } from './problems.ts';
+import type { ServerSource } from './source.ts';
 import { compareVersions } from './version.ts';
 
 export interface LauncherOptions {
@@ -33,7 +34,8 @@ const pollMs = 20;
 const stderrLogBytes = 1024 * 1024;
 
 /** Finds the user's server, or starts it. Any number of windows may do so at once. */
-export class Launcher {
+export class Launcher implements ServerSource {
+  readonly remote = null;
   readonly #options: LauncherOptions;
   readonly #timeoutMs: number;
 
@@ -42,11 +44,7 @@ export class Launcher {
     this.#timeoutMs = options.timeoutMs ?? 15_000;
   }
 
-  /**
-   * A server that can be spoken to; its version may be older than ours when it is busy.
-   * @param graceMs for so long another window's server is waited for before one is started
-   * @throws ProblemError when none can be had
-   */
+  /** The server's version may be older than ours when it is busy. */
   async connect(signal: AbortSignal, graceMs = 0): Promise<FoundServer> {
     const { dataDir, problems, log } = this.#options;
     const start = performance.now();
@@ -88,11 +86,11 @@ export class Launcher {
   }
 
   /** Whether the server was ended because ours is newer and it was idle. */
-  async #makeWay({ discovery, info }: FoundServer, signal: AbortSignal): Promise<boolean> {
+  async #makeWay({ discovery, endpoint, info }: FoundServer, signal: AbortSignal): Promise<boolean> {
     const { version, problems, log } = this.#options;
     if (compareVersions(info.version, version) >= 0 || info.busyTurns > 0) return false;
     try {
-      const client = new Client(endpointOf(discovery), problems);
+      const client = new Client(endpoint, problems);
       await client.call('server.shutdown', { body: { version } }, { signal, timeoutMs: 5000 });
     } catch (error) {
       signal.throwIfAborted();

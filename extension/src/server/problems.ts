@@ -2,22 +2,32 @@ import type { Problem } from '@devlm/protocol/problem.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Translate } from './ports.ts';
 
-/** The problems that arise on this side of the connection, each once. `t` makes the sentences. */
-export function problemsOf(t: Translate) {
+/**
+ * The problems that arise on this side of the connection, each once.
+ * @param t makes the sentences
+ * @param remote host of a server that others run; null: it is this machine's own
+ */
+export function problemsOf(t: Translate, remote: string | null = null) {
   const make = (problem: Problem) => (cause?: unknown) => new ProblemError(problem, { cause });
   return {
     unreachable: make({
       code: 'server_unreachable',
       status: 503,
       title: t('Server not reachable'),
-      detail: t('The DevLM server cannot be reached. It is being started again.'),
+      detail:
+        remote === null
+          ? t('The DevLM server cannot be reached. It is being started again.')
+          : t('{0} cannot be reached. Look at your network, or ask who runs it.', remote),
       action: 'retry',
     }),
     timeout: make({
       code: 'server_timeout',
       status: 504,
       title: t('Server too slow'),
-      detail: t('The DevLM server did not answer in time. Try again, or restart the server.'),
+      detail:
+        remote === null
+          ? t('The DevLM server did not answer in time. Try again, or restart the server.')
+          : t('{0} did not answer in time. Look at your network, or ask who runs it.', remote),
       action: 'restart-server',
     }),
     badResponse: make({
@@ -80,6 +90,41 @@ export function problemsOf(t: Translate) {
       detail: t('A server of an older DevLM is still answering in another window. It is replaced when it is done.'),
       action: 'restart-server',
     }),
+    remoteNewer: make({
+      code: 'server_newer',
+      status: 409,
+      title: t('Server newer than the editor'),
+      detail: t('{0} runs a newer DevLM. Update the extension to use it.', remote ?? ''),
+    }),
+    remoteOlder: make({
+      code: 'server_older',
+      status: 409,
+      title: t('Server older than the editor'),
+      detail: t('{0} runs an older DevLM, which this version cannot use. Ask who runs it to update it.', remote ?? ''),
+    }),
+    notDevlm: make({
+      code: 'not_devlm',
+      status: 502,
+      title: t('No DevLM server'),
+      detail: t('{0} answers, but not as a DevLM server. Look at the address, or ask who runs it.', remote ?? ''),
+      action: 'restart-server',
+    }),
+    tokenMissing: make({
+      code: 'token_missing',
+      status: 401,
+      title: t('Token needed'),
+      detail: t('{0} wants a token. Who runs it makes one for you.', remote ?? ''),
+      action: 'set-token',
+    }),
+    /** `said`: by the server. */
+    tokenRefused: (status: number, said: string) =>
+      new ProblemError({
+        code: 'token_refused',
+        status,
+        title: t('Token refused'),
+        detail: t('{0} refuses your token: {1}', remote ?? '', said.slice(0, 500)),
+        action: 'set-token',
+      }),
     badAddress: make({
       code: 'bad_base_url',
       status: 400,

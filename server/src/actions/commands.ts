@@ -90,5 +90,8 @@ function textOf(chunks: readonly CommandChunk[], stream: CommandChunk['stream'])
       .map((chunk) => chunk.text)
       .join('');
   if (gap < 0) return text(chunks);
-  return [text(chunks.slice(0, gap)), text(chunks.slice(gap))].filter((part) => part !== '').join('\n[...]\n');
+  // A word that the gap has cut may be half a credential, which nobody would recognise.
+  const before = text(chunks.slice(0, gap)).replace(/\S{8,400}$/, '');
+  const after = text(chunks.slice(gap)).replace(/^\S{8,400}/, '');
+  return [before, after].filter((part) => part !== '').join('\n[...]\n');
 }

@@ -10,6 +10,7 @@ import {
   editorAnswers,
 } from '@devlm/protocol/editor.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import { localUser } from '@devlm/protocol/tokens.ts';
 import type { Commands } from './commands.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -26,6 +27,7 @@ const firstWaitMs = 1_500;
 const absentProjects = 10_000;
 
 interface Pending {
+  readonly projectId: string;
   readonly request: EditorRequest;
   readonly settle: (answer: EditorAnswer) => void;
 }
@@ -33,10 +35,12 @@ interface Pending {
 /** A window as long as it keeps its stream open. */
 class Window {
   readonly hello: EditorHello;
+  readonly userId: string;
   readonly events = new EventEmitter<{ request: [EditorRequest]; gone: [] }>();
 
-  constructor(hello: EditorHello) {
+  constructor(hello: EditorHello, userId: string) {
     this.hello = hello;
+    this.userId = userId;
     this.events.setMaxListeners(0);
   }
 }
@@ -55,10 +59,15 @@ export class Editors {
   }
 
   /** Lends a window's workspace until the signal aborts. Yields what it is asked. */
-  async *attach(hello: EditorHello, signal: AbortSignal): AsyncGenerator<{ data: EditorRequest }[]> {
-    const window = new Window(hello);
+  async *attach(
+    hello: EditorHello,
+    signal: AbortSignal,
+    userId = localUser,
+  ): AsyncGenerator<{ data: EditorRequest }[]> {
+    const window = new Window(hello, userId);
     // One stream a window: the newer one knows better.
-    for (const other of this.#windows) if (other.hello.windowId === hello.windowId) this.#remove(other);
+    for (const other of this.#windows)
+      if (other.hello.windowId === hello.windowId && other.userId === userId) this.#remove(other);
     const stop = new AbortController();
     const requests = on(window.events, 'request', { signal: AbortSignal.any([signal, stop.signal]) });
     window.events.once('gone', () => stop.abort());
@@ -82,6 +91,11 @@ export class Editors {
   /** The first answer counts; one to a request that nobody waits for changes nothing. */
   answer(requestId: string, answer: EditorAnswer): void {
     this.#pending.get(requestId)?.settle(answer);
+  }
+
+  /** The project whose windows were asked; null: nobody waits for such an answer. */
+  projectOf(requestId: string): string | null {
+    return this.#pending.get(requestId)?.projectId ?? null;
   }
 
   /** The workspace of a project. Windows may come and go while it is used. */
@@ -167,9 +181,9 @@ export class Editors {
     windowId?: string,
   ): Promise<EditorAnswerOf<K>> {
     if (this.#pending.size >= openRequests) throw gone('Too many requests wait for the editor. Try again later.');
-    const request = EditorRequest.parse({ ...asked, id: randomUUID(), kind });
+    const request = parseRequest({ ...asked, id: randomUUID(), kind });
     const { promise, resolve } = Promise.withResolvers<EditorAnswer>();
-    this.#pending.set(request.id, { request, settle: resolve });
+    this.#pending.set(request.id, { projectId, request, settle: resolve });
     const deadline = AbortSignal.timeout(answerMs);
     const stop = AbortSignal.any([signal, deadline]);
     const aborted = once(stop, 'abort').then(() => null);
@@ -217,6 +231,15 @@ export class Editors {
   #remove(window: Window): void {
     if (this.#windows.delete(window)) window.events.emit('gone');
   }
+}
+
+/** What the model asks for may be more than crosses to a window, such as a path without end. */
+function parseRequest(asked: object): EditorRequest {
+  const { success, data, error } = EditorRequest.safeParse(asked);
+  if (success) return data;
+  const [issue] = error.issues;
+  const detail = `This cannot be asked of an editor. ${issue?.path.join('.')}: ${issue?.message}.`;
+  throw new ProblemError({ code: 'invalid_request', status: 400, title: 'Invalid request', detail });
 }
 
 function parseAnswer<K extends EditorRequestKind>(kind: K, value: unknown): EditorAnswerOf<K> {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { ToolDetails } from '@devlm/protocol/tools.ts';
 import { permit } from './permission.ts';
+import { revealedIn } from './secret-uses.ts';
 import { cut, failed, type Tool, type ToolContext } from './tool.ts';
 import { untrustedText } from './untrusted.ts';
 
@@ -55,15 +56,16 @@ export function foreignTool({ name, owner, title, description, inputSchema, sour
       if (refused) return refused;
       await context.begin({});
       try {
-        const { ok, text, images } = await call(input, context);
+        const { ok, text, images } = await call({ ...Object(revealedIn(context.secrets, input)) }, context);
         return {
           ok,
-          text: untrustedText('tool_result', { from: owner }, cut(text.toWellFormed())),
+          text: untrustedText('tool_result', { from: owner }, cut(context.secrets.hide(text.toWellFormed()))),
           details: { ...details, ...(images.length > 0 ? { images } : {}) },
         };
       } catch (error) {
         context.signal.throwIfAborted();
-        if (error instanceof ProblemError) return failed(cut(error.problem.detail, 4_000), details);
+        if (error instanceof ProblemError)
+          return failed(cut(context.secrets.hide(error.problem.detail), 4_000), details);
         throw error;
       }
     },

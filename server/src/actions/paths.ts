@@ -20,6 +20,9 @@ export interface ConfinedFile {
 export interface ConfinedEntry {
   readonly name: string;
   readonly kind: 'file' | 'folder' | 'link' | 'other';
+  /** Of a file, where it was asked for: its size, and when it was last written in milliseconds of Unix time. */
+  readonly bytes?: number;
+  readonly modified?: number;
 }
 
 /** For tests of systems that lack what this one has. */
@@ -56,6 +59,7 @@ export async function readConfined(
  * existing file keeps its permission bits. Missing folders are made. A symbolic link is refused, not followed.
  *
  * @param expectedHash SHA-256 that the file must still have, null where there must be no file
+ * @param mode permission bits of a file that is made; default: what the process's mask leaves
  * @returns the SHA-256 of what was written
  * @throws ProblemError `outside_workspace`, `not_a_file`, `file_changed`
  */
@@ -63,7 +67,7 @@ export async function writeConfined(
   root: string,
   path: string,
   bytes: Uint8Array,
-  options: Means & { readonly expectedHash?: string | null } = {},
+  options: Means & { readonly expectedHash?: string | null; readonly mode?: number } = {},
 ): Promise<string> {
   return worded(path, async () => {
     const segments = await resolved(root, path, true);
@@ -75,13 +79,14 @@ export async function writeConfined(
       if (options.expectedHash !== undefined && (now?.hash ?? null) !== options.expectedHash) throw changed(path);
     };
     check(current);
-    const temporary = `.${randomBytes(12).toString('hex')}.tmp`;
+    const temporary = temporaryName();
     const handle = await open(folder.at(temporary), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, current?.mode ?? 0o666);
     try {
       try {
         await handle.writeFile(bytes);
         // What the process's mask took away when the file was made.
-        if (current) await handle.chmod(current.mode);
+        const mode = current?.mode ?? options.mode;
+        if (mode !== undefined) await handle.chmod(mode);
         await handle.sync();
       } finally {
         await handle.close();
@@ -105,13 +110,17 @@ export async function writeConfined(
 }
 
 /** The names in a folder below `root`, sorted; at most 50,000. `''` is `root` itself. Links are named, not followed. */
-export async function listConfined(root: string, path: string, options: Means = {}): Promise<ConfinedEntry[]> {
+export async function listConfined(
+  root: string,
+  path: string,
+  options: Means & { readonly stats?: boolean } = {},
+): Promise<ConfinedEntry[]> {
   return worded(path, async () => {
     const segments = await resolved(root, path);
     await using folder = await Folder.open(root, path, segments, options);
-    const entries = await readdir(folder.at('.'), { withFileTypes: true });
+    const found = await readdir(folder.at('.'), { withFileTypes: true });
     await folder.verify();
-    return entries
+    const entries = found
       .slice(0, listEntries)
       .map((entry): ConfinedEntry => {
         const kind = entry.isFile()
@@ -124,6 +133,13 @@ export async function listConfined(root: string, path: string, options: Means = 
         return { name: entry.name, kind };
       })
       .sort((a, b) => (a.name < b.name ? -1 : 1));
+    if (!options.stats) return entries;
+    const sized: ConfinedEntry[] = [];
+    for (const entry of entries) {
+      const stats = entry.kind === 'file' ? await lstat(folder.at(entry.name)).catch(() => null) : null;
+      sized.push(stats ? { ...entry, bytes: stats.size, modified: stats.mtimeMs } : entry);
+    }
+    return sized;
   });
 }
 
@@ -289,6 +305,13 @@ async function currentOf(folder: Folder, path: string, name: string): Promise<Co
     if (codeOf(error) === 'ENOENT') return null;
     throw error;
   }
+}
+
+const temporaryName = () => `.${randomBytes(12).toString('hex')}.tmp`;
+
+/** Whether a name is one under which a file is written before it takes its place. */
+export function isTemporary(name: string): boolean {
+  return /^\.[0-9a-f]{24}\.tmp$/.test(name);
 }
 
 const hashOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');

@@ -10,10 +10,10 @@ import type { Workspace } from './workspace.ts';
 export type Shown = Pick<Extract<Ask, { kind: 'approval' }>, 'title' | 'detail' | 'format'>;
 
 /** Who says what may happen: the window that lends the project. */
-export type RuleGiver = Pick<Workspace, 'restricted' | 'rules'>;
+export type RuleGiver = Pick<Workspace, 'restricted' | 'rules' | 'noSettings'>;
 
 /** For a conversation without a project: nothing is allowed but by the person. */
-const nobody: RuleGiver = { restricted: false, rules: { user: null, workspace: null } };
+const nobody: RuleGiver = { restricted: false, rules: { user: null, workspace: null }, noSettings: true };
 
 /** The workspace of the conversation; where it has none, there are no rules. */
 export async function ruleGiver(context: ToolContext): Promise<RuleGiver> {
@@ -55,20 +55,24 @@ export async function permit(
 
 /** What the settings, and the text in the conversation, say of an action. */
 export function judge(
-  { trust }: ToolContext,
+  { trust, usesSecrets }: ToolContext,
   { restricted, rules }: RuleGiver,
   action: Action,
 ): Pick<Decision, 'verdict' | 'reason'> {
   const { broken, ...known } = readable(rules);
   const { verdict, reason } = decide(action, known, { restricted, ...trust });
+  // Files get none where there was none before.
+  if (usesSecrets && verdict === 'allow' && ['run', 'fetch', 'external'].includes(action.effect))
+    return { verdict: 'ask', reason: 'It is given a credential, in the place of DEVLM_SECRET_…' };
   return { verdict, reason: broken ? `${reason} The permission rules in the settings cannot be read.` : reason };
 }
 
 /** The rule that the person may add to their settings, as JSON; null: there is none. */
-function offered({ trust }: ToolContext, giver: RuleGiver, action: Action): string | null {
+function offered({ trust, usesSecrets }: ToolContext, giver: RuleGiver, action: Action): string | null {
+  if (usesSecrets) return null;
   const { broken, ...known } = readable(giver.rules);
   // Without a window nobody brings the rules of the settings.
-  if (broken || giver === nobody) return null;
+  if (broken || giver.noSettings) return null;
   const rule = alwaysRule(action, known, { restricted: giver.restricted, ...trust });
   return rule && JSON.stringify(rule);
 }

@@ -199,10 +199,10 @@ async function wantedOf(
     if (litter.test(path) || unusable.test(path)) continue;
     const text = bytes && decoded(bytes);
     if (text === undefined) skipped.push(`${path}: it is no text.`);
-    else if (copy.files.has(path)) wanted.push({ path, text, exact: true });
+    else if (copy.files.has(path)) wanted.push({ path, text, exact: true, real: true });
     // Ignored, or left out: the command has not seen what is there.
     else if ((await workspace.read(path, signal)).kind !== 'missing') skipped.push(`${path}: it was not in the copy.`);
-    else if (text !== null) wanted.push({ path, text, create: true });
+    else if (text !== null) wanted.push({ path, text, create: true, real: true });
   }
   return { wanted, skipped };
 }

@@ -7,12 +7,20 @@ export interface SecretFormat {
   readonly pattern: RegExp;
   /** Bits of Shannon entropy per character that a real one has at least; default 2.5, which `xxxx` lacks. */
   readonly entropy?: number;
+  /** Global. What of the match is replaced, each for itself: a key of several lines keeps its lines. */
+  readonly parts?: RegExp;
 }
+
+/** The beginning of a word; what an escape sequence ends with is no part of one: `\n`, `%0A`, the colours of a terminal. */
+export const wordStart = String.raw`(?:(?<!\w)|(?<=\\[nrtbfv]|\\u[\dA-Fa-f]{4}|%[\dA-Fa-f]{2}|\x1b\[[\d;]{0,12}m))`;
 
 const of = (kind: string, hints: string, pattern: RegExp, entropy?: number): SecretFormat => ({
   kind,
   hints: hints.toLowerCase().split(' '),
-  pattern,
+  pattern: new RegExp(
+    pattern.source.replace(/^\\b/, () => wordStart),
+    pattern.flags,
+  ),
   ...(entropy === undefined ? {} : { entropy }),
 });
 
@@ -21,11 +29,17 @@ const of = (kind: string, hints: string, pattern: RegExp, entropy?: number): Sec
  * Those with a fixed prefix come first; those that need a name beside them come last, and ask for more entropy.
  */
 export const secretFormats: readonly SecretFormat[] = [
-  of(
-    'private-key',
-    'private',
-    /-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----[\s\S]{20,16000}?-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----/g,
-  ),
+  {
+    ...of(
+      'private-key',
+      'private',
+      // Also one whose end is missing.
+      /-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[\s\S]{1,16000}?-----END |[\s\S]{1,16000})/g,
+    ),
+    // Long runs of base64, and the short one before the end. Line ends may be written as \n.
+    parts:
+      /(?<=^|[^A-Za-z0-9+/=\\]|\\[nr])(?<!DEVLM_SECRET_)(?:[A-Za-z0-9+/]{20,}={0,2}|=?[A-Za-z0-9+/]{2,19}={0,2}(?=(?:\s|\\[nr]){1,4}-----END ))/g,
+  },
   of('age', 'age-secret-key', /AGE-SECRET-KEY-1[A-Z0-9]{58}/g),
   of('anthropic', 'sk-ant-', /\bsk-ant-[A-Za-z0-9_-]{20,200}/g),
   of('openrouter', 'sk-or-', /\bsk-or-(?:v1-)?[A-Za-z0-9]{32,128}/g),
@@ -120,6 +134,15 @@ export const secretFormats: readonly SecretFormat[] = [
     /\b[a-z][a-z0-9+.-]{1,30}:\/\/[^\s/:@"'<>{}$]{0,100}:(?<secret>[^\s/@"'<>{}$]{4,200})@[\w.[\]-]/gi,
     1.5,
   ),
+  // The lines of one come one after the other.
+  of('netrc', 'password', /^[ \t]{1,8}password[ \t]{1,4}(?<secret>(?=\S*[\d\W_])\S{6,200})[ \t]*$/gm, 2),
+  of(
+    'netrc',
+    'machine',
+    /\bmachine\s{1,4}\S{1,200}\s{1,4}login\s{1,4}\S{1,200}\s{1,4}password\s{1,4}(?<secret>\S{4,200})/g,
+    2,
+  ),
+  of('curl', 'curl', /\bcurl\b[^\n]{0,300}?\s(?:-u|--user)[ =]?["']?[^\s:"'$]{1,80}:(?<secret>[^\s"'${}]{4,200})/g, 2),
   of(
     'header',
     'authorization',

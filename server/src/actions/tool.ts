@@ -5,6 +5,7 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Ask, AskAnswer, FileChange, ToolDetails } from '@devlm/protocol/tools.ts';
 import * as z from 'zod';
 import type { Trust } from './policy/rules.ts';
+import type { Secrets } from './secrets.ts';
 import type { SymbolIndex } from './symbols/project-symbols.ts';
 import type { Web } from './web/web.ts';
 import type { Workspace } from './workspace.ts';
@@ -42,6 +43,10 @@ export interface ToolContext {
   /** What the calls of this turn that are over have left. */
   readonly earlier: readonly ToolDetails[];
   readonly web: Web;
+  /** The credentials of the conversation. What is read and run here is hidden and resolved by itself. */
+  readonly secrets: Secrets;
+  /** The call names a credential by its placeholder: only the person can let it act. */
+  readonly usesSecrets: boolean;
   /** What is defined in the workspace, as it is now. @throws ProblemError as `workspace` */
   symbols(): Promise<SymbolIndex>;
   /** Set when an earlier server had begun this very call. */
@@ -87,14 +92,15 @@ export function defineTool<S extends z.ZodType>(tool: {
     inputSchema,
     readOnly,
     async run(value, context) {
-      const parsed = input.safeParse(value);
+      const parsed = input.safeParse(value, { error: missing });
       if (!parsed.success) return failed(`The input of ${name} is not right. ${sentence(parsed.error)}`);
       try {
         const outcome = await tool.run(parsed.data, context);
-        return { ...outcome, text: cut(outcome.text) };
+        // Before anything is cut: half a credential would not be found.
+        return { ...outcome, text: cut(context.secrets.hide(outcome.text)) };
       } catch (error) {
         context.signal.throwIfAborted();
-        if (error instanceof ProblemError) return failed(cut(error.problem.detail));
+        if (error instanceof ProblemError) return failed(cut(context.secrets.hide(error.problem.detail)));
         throw error;
       }
     },
@@ -118,6 +124,11 @@ export function cut(text: string, chars: number = limits.toolResultChars): strin
   const half = Math.floor((chars - 100) / 2);
   const left = text.length - 2 * half;
   return `${text.slice(0, half).toWellFormed()}\n[... ${left} characters left out ...]\n${text.slice(-half).toWellFormed()}`;
+}
+
+/** Words for what is not there; the checker's own for everything else. */
+function missing({ code, input }: z.core.$ZodRawIssue): string | undefined {
+  return code === 'invalid_type' && input === undefined ? 'It is missing' : undefined;
 }
 
 function sentence(error: z.ZodError): string {

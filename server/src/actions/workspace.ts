@@ -4,7 +4,7 @@ import type { Commands } from './commands.ts';
 type Asked<K extends EditorRequest['kind']> = Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>;
 
 /**
- * The files that the agent works on: a project in an editor window. Paths are relative, with `/`.
+ * The files that the agent works on: a project in an editor window, or a folder of the server. Paths are relative, with `/`.
  * Failures are `ProblemError`s: `outside_workspace`, `workspace_restricted`, `editor_gone`, or what
  * the file system said, worded for the model.
  */
@@ -17,6 +17,8 @@ export interface Workspace {
   readonly acceptsEdits?: boolean;
   /** Permission rules, unchecked, from the user's settings and the workspace's. */
   readonly rules: { readonly user: unknown; readonly workspace: unknown };
+  /** It has no settings that a rule could be added to. */
+  readonly noSettings?: boolean;
   /** MCP servers that the window names, unchecked, and tools of other extensions that it lends. */
   readonly mcp?: EditorHello['mcp'];
   readonly tools?: EditorHello['tools'];
@@ -25,7 +27,8 @@ export interface Workspace {
   apply(changes: readonly EditorChange[], signal: AbortSignal): Promise<EditorAnswerOf<'apply'>>;
   list(asked: Asked<'list'>, signal: AbortSignal): Promise<EditorAnswerOf<'list'>>;
   search(asked: Asked<'search'>, signal: AbortSignal): Promise<EditorAnswerOf<'search'>>;
-  diagnostics(asked: Asked<'diagnostics'>, signal: AbortSignal): Promise<EditorAnswerOf<'diagnostics'>>;
+  /** Errors and warnings. Where there is none, nobody looks at the files. */
+  diagnostics?(asked: Asked<'diagnostics'>, signal: AbortSignal): Promise<EditorAnswerOf<'diagnostics'>>;
   /** Runs commands. Where there is none, none can be run. */
   readonly commands?: Commands;
   /** How long a repository map the person wants, in tokens; 0 or nothing: none. */

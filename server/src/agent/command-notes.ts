@@ -3,6 +3,7 @@ import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { TurnState } from '@devlm/protocol/state.ts';
 import { newsOf, outputWords, stateWords } from '../actions/commands.ts';
+import type { Secrets } from '../actions/secrets.ts';
 import { cut } from '../actions/tool.ts';
 import type { Workspace } from '../actions/workspace.ts';
 import type { TurnLog } from './turn-log.ts';
@@ -31,7 +32,7 @@ export function commandsOf(branch: readonly TurnState[]): Map<string, CommandNew
 /** Tells the model what its background commands did since it last heard of them. Never fails: there is a next step. */
 export async function noteCommands(
   log: TurnLog,
-  workspaceOf: (signal: AbortSignal) => Promise<Workspace>,
+  { workspace: workspaceOf, secrets }: { workspace: (signal: AbortSignal) => Promise<Workspace>; secrets: Secrets },
   signal: AbortSignal,
 ): Promise<void> {
   const running = [...commandsOf(log.branch).values()].filter(({ state }) => state === 'running');
@@ -49,7 +50,7 @@ export async function noteCommands(
         const output = await commands.poll(known.windowId, asked, during);
         if (output.state === 'running' && output.chunks.length === 0) return null;
         const what = `The background command ${known.id} (${known.line.slice(0, 200)})`;
-        const text = `${what} ${stateWords(output)}. Since you last heard of it:\n${cut(outputWords(output, known.seen), noteChars)}`;
+        const text = `${what} ${stateWords(output)}. Since you last heard of it:\n${cut(secrets.hide(outputWords(output, known.seen)), noteChars)}`;
         return { text, news: newsOf(known, output, output.next) };
       } catch (error) {
         if (error instanceof ProblemError || during.aborted) return null;

@@ -44,7 +44,9 @@ const summaryShare = 0.85;
 const textSteps = [20_000, 8_000, 2_000, 500, 0];
 
 /** The same call could only fail in the same way, and the turn's own would too: nothing is given up for it. */
-const hopeless: ReadonlySet<string> = new Set<ModelProblemCode>([
+const hopeless: ReadonlySet<string> = new Set<ModelProblemCode | 'budget_exceeded' | 'paused'>([
+  'budget_exceeded',
+  'paused',
   'missing_key',
   'bad_key',
   'forbidden',

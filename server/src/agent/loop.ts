@@ -30,8 +30,8 @@ const tooLong: ReadonlySet<string> = new Set<ModelProblemCode>(['too_long', 'too
 export async function runLoop(deps: LoopDeps, signal: AbortSignal): Promise<void> {
   for (let step = 0; step < maxSteps; step++) {
     await runOpenCalls(deps, signal);
-    if (step === 0) await noteReviews(deps.log, deps.services.getText);
-    await noteCommands(deps.log, deps.services.workspace, signal);
+    if (step === 0) await noteReviews(deps.log, deps.services);
+    await noteCommands(deps.log, deps.services, signal);
     await noteRules(deps.log, deps.fileRules ?? []);
     await compactIfNeeded(deps, signal);
     const stopReason = await nextStep(deps, signal);

@@ -1,5 +1,6 @@
 import type { ReviewState, TurnState } from '@devlm/protocol/state.ts';
 import { shownDiff } from '../actions/edits/hunks.ts';
+import type { ToolContext } from '../actions/tool.ts';
 import type { TurnLog } from './turn-log.ts';
 
 /** Of one file's rejected changes that a note tells, in lines; and of a whole note, in UTF-16 code units. */
@@ -7,10 +8,14 @@ const fileLines = 30;
 const noteChars = 6_000;
 
 /** Tells the model what the person took back of its changes since it last heard of them. */
-export async function noteReviews(log: TurnLog, getText: (hash: string) => Promise<string | null>): Promise<void> {
+export async function noteReviews(
+  log: TurnLog,
+  { getText, secrets }: Pick<ToolContext, 'getText' | 'secrets'>,
+): Promise<void> {
   const reviews = untold(log.branch);
   if (reviews.length === 0) return;
-  const parts = await Promise.all(reviews.map((review) => wordsOf(review, getText)));
+  const shown = async (hash: string) => secrets.hide((await getText(hash)) ?? '');
+  const parts = await Promise.all(reviews.map((review) => wordsOf(review, shown)));
   const words = [
     'Since your last answer the person decided about files that you had changed:',
     ...parts,
@@ -31,17 +36,16 @@ function untold(branch: readonly TurnState[]): ReviewState[] {
     .sort((a, b) => a.at.localeCompare(b.at));
 }
 
-async function wordsOf(
-  { verdict, changes }: ReviewState,
-  getText: (hash: string) => Promise<string | null>,
-): Promise<string> {
+async function wordsOf({ verdict, changes }: ReviewState, getText: (hash: string) => Promise<string>): Promise<string> {
   const names = changes.map(({ path }) => path).join(', ');
   if (verdict === 'restore') return `- They restored files to what these were before one of your answers: ${names}`;
   if (verdict === 'undo') return `- They took a decision of theirs back, which changed: ${names}`;
   const diffs = await Promise.all(
     changes.map(async ({ path, before, after }) => {
-      const [was, is] = await Promise.all([before, after].map((hash) => (hash === null ? '' : getText(hash))));
-      return `${path}\n${shownDiff(was ?? '', is ?? '', fileLines)}`;
+      const [was = '', is = ''] = await Promise.all(
+        [before, after].map((hash) => (hash === null ? '' : getText(hash))),
+      );
+      return `${path}\n${shownDiff(was, is, fileLines)}`;
     }),
   );
   return `- They rejected changes of yours. What that did to the files:\n${diffs.join('\n')}`;

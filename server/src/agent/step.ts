@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ContextParts } from '@devlm/protocol/compaction.ts';
+import { type ContextParts, contextTokens } from '@devlm/protocol/compaction.ts';
 import type { EventBody, Usage } from '@devlm/protocol/events.ts';
 import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
 import type { CacheBreak } from '@devlm/protocol/prompt-cache.ts';
-import type { Model, ModelRequest } from '../llm/model.ts';
+import type { Reservation } from '../llm/budgets.ts';
+import type { Model, ModelEvent, ModelRequest } from '../llm/model.ts';
+import { bytesOf } from '../llm/pool/pool-model.ts';
 import { isPassing, modelProblem } from '../llm/problems.ts';
 import type { TurnLog } from './turn-log.ts';
 
@@ -14,11 +16,24 @@ export interface StepDeps {
   /** Of this turn. */
   readonly log: TurnLog;
   readonly costOf: (model: string, usage: Usage) => number | null;
+  /** What budgets count, where the price is not known. */
+  readonly countedCost: (model: string, usage: Usage) => number;
+  /** Called before each call. Rejects where it may not be made, with a `ProblemError`. */
+  readonly admit: (promptTokens: number, signal: AbortSignal) => Promise<Reservation>;
   /** Whether the provider's cache has held; null: it is not watched. */
   readonly watchCache: ((path: readonly string[], request: ModelRequest) => (usage: Usage) => CacheBreak | null) | null;
   /** First wait before a failed call is made again; doubles each time. */
   readonly retryBaseMs: number;
 }
+
+/** What a call is for; default: an answer. */
+interface About {
+  readonly purpose?: 'compaction';
+  readonly context?: ContextParts;
+}
+
+/** Of prompts, as the provider counts them. */
+const charsPerToken = 4;
 
 /** The reason of a signal by which a person stops a turn. */
 export class Stopped extends Error {}
@@ -39,51 +54,61 @@ const longestRetryAfterMs = 60_000;
 export async function runStep(
   deps: StepDeps,
   request: ModelRequest,
-  about: { purpose?: 'compaction'; context?: ContextParts },
+  about: About,
   signal: AbortSignal,
   path?: readonly string[],
 ): Promise<{ stepId: string; stopReason: string }> {
   const writer = deps.log;
   const { turnId } = writer;
   const brokeCache = path && deps.watchCache ? deps.watchCache(path, request) : () => null;
+  const promptTokens = about.context ? contextTokens(about.context) : Math.ceil(bytesOf(request) / charsPerToken);
+  let reservation = await deps.admit(promptTokens, signal);
   let stepId = randomUUID();
   writer.write({ type: 'step.started', turnId, stepId, model: deps.modelId, ...about });
-  for (let attempt = 1; ; attempt++) {
-    const meter = new Meter(deps);
-    try {
-      const stopReason = await streamStep(deps, meter, request, { turnId, stepId }, brokeCache, signal);
-      await writer.flush();
-      return { stepId, stopReason };
-    } catch (error) {
-      if (signal.aborted) {
-        if (meter.calls) writer.write(cutShort(signal, { turnId, stepId }, meter));
-        throw error;
+  try {
+    for (let attempt = 1; ; attempt++) {
+      const meter = new Meter(deps, about.purpose);
+      try {
+        const stopReason = await streamStep(deps, meter, request, { turnId, stepId }, brokeCache, signal);
+        await writer.flush();
+        return { stepId, stopReason };
+      } catch (error) {
+        if (signal.aborted) {
+          if (meter.calls) writer.write(cutShort(signal, { turnId, stepId }, meter));
+          throw error;
+        }
+        if (!(error instanceof ProblemError) || meter.storeFailed) throw error;
+        const delayMs = delayBefore(attempt, error, deps.retryBaseMs);
+        if (meter.calls) {
+          writer.write({ type: 'step.abandoned', turnId, stepId, problem: error.problem, ...meter.total() });
+        }
+        if (delayMs === null) throw error;
+        if (meter.calls) {
+          await writer.flush();
+          await reservation.release();
+          reservation = await deps.admit(promptTokens, signal);
+          stepId = randomUUID();
+          writer.write({ type: 'step.started', turnId, stepId, model: deps.modelId, ...about });
+        }
+        const retrying = { problem: error.problem, attempt: attempt + 1, maxAttempts, delayMs };
+        writer.write({ type: 'step.retrying', turnId, stepId, ...retrying });
+        await writer.flush();
+        await sleep(delayMs, undefined, { signal });
       }
-      if (!(error instanceof ProblemError) || meter.storeFailed) throw error;
-      const delayMs = delayBefore(attempt, error, deps.retryBaseMs);
-      if (meter.calls) {
-        const { model: _model, ...cost } = meter.total();
-        writer.write({ type: 'step.abandoned', turnId, stepId, problem: error.problem, ...cost });
-      }
-      if (delayMs === null) throw error;
-      if (meter.calls) {
-        stepId = randomUUID();
-        writer.write({ type: 'step.started', turnId, stepId, model: deps.modelId, ...about });
-      }
-      const retrying = { problem: error.problem, attempt: attempt + 1, maxAttempts, delayMs };
-      writer.write({ type: 'step.retrying', turnId, stepId, ...retrying });
-      await writer.flush();
-      await sleep(delayMs, undefined, { signal });
     }
+  } finally {
+    // Once what it cost is in the ledger.
+    await writer.flush().catch(() => undefined);
+    await reservation.release();
   }
 }
 
 /** A step that ends with its signal: what the person stopped stays, what a closing server left does not count. */
 function cutShort(signal: AbortSignal, ids: { turnId: string; stepId: string }, meter: Meter): EventBody {
-  const { model, usage, costUsd } = meter.total();
+  const total = meter.total();
   return signal.reason instanceof Stopped
-    ? { type: 'step.ended', ...ids, stopReason: 'stopped', usage, costUsd, model, estimated: true }
-    : { type: 'step.abandoned', ...ids, problem: serverRestarted, usage, costUsd };
+    ? { type: 'step.ended', ...ids, stopReason: 'stopped', ...total, estimated: true }
+    : { type: 'step.abandoned', ...ids, problem: serverRestarted, ...total };
 }
 
 /** Milliseconds before the next attempt; null when there is none. */
@@ -109,9 +134,10 @@ async function streamStep(
   for await (const event of deps.model.stream(request, signal)) {
     switch (event.type) {
       case 'started':
-        meter.start(event.model, event.usage, event.requestId);
+        meter.start(event);
         break;
       case 'block.started':
+        meter.firstToken();
         write({ ...event, ...ids });
         break;
       case 'block.delta':
@@ -153,6 +179,10 @@ async function streamStep(
 /** Counts one call, so that what it cost is known also when it is cut short. */
 class Meter {
   readonly #deps: StepDeps;
+  readonly #purpose: About['purpose'];
+  readonly #start = performance.now();
+  #first: number | undefined;
+  #instance: string | undefined;
   calls = false;
   chars = 0;
   requestId: string | undefined;
@@ -161,16 +191,22 @@ class Meter {
   #usage: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
   #counted = false;
 
-  constructor(deps: StepDeps) {
+  constructor(deps: StepDeps, purpose: About['purpose']) {
     this.#deps = deps;
+    this.#purpose = purpose;
     this.#model = deps.modelId;
   }
 
-  start(model: string, usage: Usage, requestId: string | undefined): void {
+  start({ model, usage, requestId, instance }: Extract<ModelEvent, { type: 'started' }>): void {
     this.calls = true;
     this.#model = model || this.#model;
     this.#usage = usage;
     this.requestId = requestId;
+    this.#instance = instance;
+  }
+
+  firstToken(): void {
+    this.#first ??= performance.now();
   }
 
   end(usage: Usage): void {
@@ -179,12 +215,23 @@ class Meter {
   }
 
   /** The last count of the provider; without one, about four characters a token. */
-  total(): { usage: Usage; costUsd: number | null; model: string } {
+  total() {
     const outputTokens = this.#counted
       ? this.#usage.outputTokens
       : Math.max(this.#usage.outputTokens, Math.ceil(this.chars / 4));
     const usage = { ...this.#usage, outputTokens };
-    return { usage, costUsd: this.#deps.costOf(this.#model, usage), model: this.#model };
+    const costUsd = this.#deps.costOf(this.#model, usage);
+    const since = (time: number) => Math.round(time - this.#start);
+    return {
+      usage,
+      costUsd,
+      model: this.#model,
+      latencyMs: since(performance.now()),
+      ...(this.#first === undefined ? {} : { firstTokenMs: since(this.#first) }),
+      ...(this.#instance === undefined ? {} : { instance: this.#instance }),
+      ...(this.#purpose === undefined ? {} : { purpose: this.#purpose }),
+      ...(costUsd === null ? { countedUsd: this.#deps.countedCost(this.#model, usage) } : {}),
+    };
   }
 
   /** A failing store is not a failing model: the call must not be made again for it. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { BlockState, StepState, TurnState } from '@devlm/protocol/state.ts';
 import type { Ask, ToolDetails } from '@devlm/protocol/tools.ts';
+import { hasPlaceholder } from '../actions/secrets.ts';
 import { failed, type Tool, type ToolContext, type ToolOutcome } from '../actions/tool.ts';
 import { commandsOf } from './command-notes.ts';
 import { parseInput } from './prompt.ts';
@@ -18,7 +19,8 @@ export interface OpenCall {
 }
 
 /** What calls need besides the log: made by the context, one for each conversation. */
-export interface ToolServices extends Pick<ToolContext, 'conversationId' | 'web' | 'putText' | 'getText' | 'putImage'> {
+export interface ToolServices
+  extends Pick<ToolContext, 'conversationId' | 'web' | 'secrets' | 'putText' | 'getText' | 'putImage'> {
   workspace(signal: AbortSignal): ReturnType<ToolContext['workspace']>;
   symbols(signal: AbortSignal): ReturnType<ToolContext['symbols']>;
   execute(
@@ -74,7 +76,8 @@ async function runCall(deps: CallDeps, call: OpenCall, signal: AbortSignal): Pro
   signal.throwIfAborted();
   const { log } = deps;
   const { stepId, callId } = call;
-  const outcome = await outcomeOf(deps, call, signal);
+  const hidden = await outcomeOf(deps, call, signal);
+  const outcome = { ...hidden, text: deps.services.secrets.hide(hidden.text) };
   const repeated = timesBefore(log.branch, call, outcome) + 1 >= repetitions;
   const text = repeated
     ? `${outcome.text}\n\n(This is the same call with the same result as before, ${repetitions} times or more. Do something else, or ask the person.)`
@@ -83,12 +86,33 @@ async function runCall(deps: CallDeps, call: OpenCall, signal: AbortSignal): Pro
 }
 
 async function outcomeOf(deps: CallDeps, call: OpenCall, signal: AbortSignal): Promise<ToolOutcome> {
+  const { log, services } = deps;
+  const ids = { turnId: log.turnId, stepId: call.stepId, callId: call.callId };
+  const output = services.secrets.stream((text) => {
+    if (!log.failed) log.write({ type: 'tool.output', ...ids, text });
+  });
+  try {
+    return await runTool(deps, call, (text) => output.push(text), signal);
+  } finally {
+    output.end();
+  }
+}
+
+async function runTool(
+  deps: CallDeps,
+  call: OpenCall,
+  output: ToolContext['output'],
+  signal: AbortSignal,
+): Promise<ToolOutcome> {
   const tool = deps.tools.find(({ name }) => name === call.name);
   if (!tool) return failed(`There is no tool named ${call.name}. Answer without it.`);
   const input = parseInput(call.json);
-  if (!input) return failed('The input was not a JSON object. Call the tool again with valid JSON.');
+  if (!input)
+    return failed('The input was not a JSON object, or nested too deeply. Call the tool again with valid JSON.');
   try {
-    return await tool.run(input, contextOf(deps, call, signal));
+    // As the tool reads it: JSON can write a letter in several ways.
+    const usesSecrets = hasPlaceholder(JSON.stringify(input));
+    return await tool.run(input, { ...contextOf(deps, call, signal), output, usesSecrets });
   } catch (error) {
     signal.throwIfAborted();
     if (deps.log.failed) throw error;
@@ -96,7 +120,11 @@ async function outcomeOf(deps: CallDeps, call: OpenCall, signal: AbortSignal): P
   }
 }
 
-function contextOf({ log, services }: CallDeps, { stepId, callId }: OpenCall, signal: AbortSignal): ToolContext {
+function contextOf(
+  { log, services }: CallDeps,
+  { stepId, callId }: OpenCall,
+  signal: AbortSignal,
+): Omit<ToolContext, 'output' | 'usesSecrets'> {
   const ids = { turnId: log.turnId, stepId, callId };
   const callIn = (turn: TurnState | undefined) => turn?.steps.find(({ id }) => id === stepId)?.calls[callId];
   const before = callIn(log.turn);
@@ -131,7 +159,6 @@ function contextOf({ log, services }: CallDeps, { stepId, callId }: OpenCall, si
       });
       await log.flush();
     },
-    output: (text) => log.write({ type: 'tool.output', ...ids, text }),
   };
 }
 
@@ -141,7 +168,7 @@ export function knownFiles(branch: readonly TurnState[]): Map<string, string> {
   for (const attachment of branch.flatMap((turn) => turn.attachments)) {
     // Attached whole: the model has read it.
     if (attachment.kind === 'file') {
-      known.set(attachment.path, createHash('sha256').update(attachment.text).digest('hex'));
+      known.set(attachment.path, attachment.hash ?? createHash('sha256').update(attachment.text).digest('hex'));
     }
   }
   for (const { told, steps } of branch) {

@@ -2,6 +2,7 @@ import type { Event, EventBody } from '@devlm/protocol/events.ts';
 import { addTurns, applyEvent, emptyConversation, shownPath } from '@devlm/protocol/reducer.ts';
 import type { ConversationState, TurnState } from '@devlm/protocol/state.ts';
 import type { EventLog } from '../storage/event-log.ts';
+import type { Lease } from '../storage/leases.ts';
 import type { Store } from '../storage/store.ts';
 import { EventWriter } from './event-writer.ts';
 
@@ -17,26 +18,33 @@ interface Waiter {
 export class TurnLog implements Disposable {
   readonly turnId: string;
   readonly #writer: EventWriter;
-  readonly #subscription: Disposable;
+  #following: Disposable | undefined;
   readonly #waiters = new Set<Waiter>();
   #earlier: readonly TurnState[] = [];
   #state: ConversationState;
   /** Those that came while the branch was read. */
   #early: Event[] | null = [];
 
-  private constructor(log: EventLog, conversationId: string, turnId: string) {
+  private constructor(log: EventLog, conversationId: string, turnId: string, lease?: Lease) {
     this.turnId = turnId;
     this.#state = emptyConversation(conversationId);
-    this.#writer = new EventWriter((events) => log.append(conversationId, events));
-    this.#subscription = log.onAppend((id, events) => {
-      if (id === conversationId) this.#take(events);
-    });
+    this.#writer = new EventWriter((events) => log.append(conversationId, events, lease));
   }
 
-  /** Reads the branch that ends in the turn. */
-  static async open(store: Store, log: EventLog, conversationId: string, turnId: string): Promise<TurnLog> {
-    const turnLog = new TurnLog(log, conversationId, turnId);
+  /**
+   * Reads the branch that ends in the turn.
+   * @param lease of the conversation; what is written after its loss fails
+   */
+  static async open(
+    store: Store,
+    log: EventLog,
+    conversationId: string,
+    turnId: string,
+    lease?: Lease,
+  ): Promise<TurnLog> {
+    const turnLog = new TurnLog(log, conversationId, turnId, lease);
     try {
+      turnLog.#following = await log.follow(conversationId, (_, events) => turnLog.#take(events));
       const { turns } = await store.branchOf(conversationId, turnId, Number.MAX_SAFE_INTEGER);
       const last = turns.at(-1);
       turnLog.#earlier = shownPath(
@@ -97,7 +105,7 @@ export class TurnLog implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#subscription[Symbol.dispose]();
+    this.#following?.[Symbol.dispose]();
   }
 
   #take(events: readonly Event[]): void {

@@ -18,6 +18,7 @@ const tools = [webSearch, symbolSearch];
 export async function runAction(
   deps: ToolboxDeps,
   { params, body }: RouteChecked<'actions.run'>,
+  userId: string,
   signal: AbortSignal,
 ): Promise<Pick<ToolOutcome, 'ok' | 'text'>> {
   const tool = tools.find(({ name }) => name === params.tool);
@@ -26,7 +27,9 @@ export async function runAction(
     throw new ProblemError({ code: 'not_found', status: 404, title: 'No such tool', detail });
   }
   const id = randomUUID();
-  const services = toolServices(deps, id, body.projectId);
+  // The placeholders of the editor's own chat are one set for a project.
+  const { projectId } = body;
+  const services = toolServices(deps, await deps.secrets.of(projectId ?? id), { id, projectId, userId });
   const context: ToolContext = {
     ...services,
     turnId: id,
@@ -35,6 +38,7 @@ export async function runAction(
     stopped: () => false,
     workspace: () => services.workspace(signal),
     symbols: () => services.symbols(signal),
+    usesSecrets: false,
     execute: (request, hear) => services.execute(request, hear, signal),
     known: new Map(),
     commands: new Map(),

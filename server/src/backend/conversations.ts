@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Attachment, NewAttachment } from '@devlm/protocol/events.ts';
 import type { ImageMediaType } from '@devlm/protocol/ids.ts';
 import { limits } from '@devlm/protocol/limits.ts';
@@ -5,12 +6,16 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import { addTurns, emptyConversation, joinDeltas, shownPath } from '@devlm/protocol/reducer.ts';
 import type { Aside } from '@devlm/protocol/review.ts';
 import type { RouteChecked } from '@devlm/protocol/routes.ts';
-import type { ConversationSummary, TurnPage } from '@devlm/protocol/views.ts';
+import type { TurnPage } from '@devlm/protocol/views.ts';
 import type * as z from 'zod';
-import type { Editors } from '../actions/editors.ts';
+import type { ConversationSecrets } from '../actions/conversation-secrets.ts';
+import { learnEnvFiles } from '../actions/secret-uses.ts';
+import { isEnvFile } from '../actions/secret-values.ts';
+import { hasPlaceholder, type Secrets } from '../actions/secrets.ts';
+import type { Workspaces } from '../actions/workspaces.ts';
 import type { Turns } from '../agent/turns.ts';
 import type { EventLog } from '../storage/event-log.ts';
-import type { Store } from '../storage/store.ts';
+import { type Store, type StoredConversation, summaryOf } from '../storage/store.ts';
 import { toMarkdown } from './export.ts';
 import { Reviews } from './reviews.ts';
 
@@ -18,20 +23,26 @@ export interface ConversationsDeps {
   readonly store: Store;
   readonly log: EventLog;
   readonly turns: Turns;
-  readonly editors: Editors;
+  readonly workspaces: Workspaces;
+  readonly secrets: ConversationSecrets;
   /** Tells every window about a change that is not an event of the conversation's own log. */
   readonly changed: (conversationId: string) => void;
 }
 
+/** A window that does not answer must not hold back a message for long, milliseconds. */
+const envWaitMs = 1_000;
 /** How far back in the log a restore is looked for. */
 const asideEvents = 50;
 
-type Row = NonNullable<Awaited<ReturnType<Store['conversation']>>>;
+/** Who calls. */
+interface Caller {
+  readonly identity: { readonly user: string };
+}
 
 /** The handlers of the routes about conversations and turns. */
-export function conversationHandlers({ store, log, turns, editors, changed }: ConversationsDeps) {
+export function conversationHandlers({ store, log, turns, workspaces, secrets, changed }: ConversationsDeps) {
   /** @throws ProblemError `not_found`, also for a deleted one unless asked for */
-  const existing = async (id: string, deletedToo = false): Promise<Row> => {
+  const existing = async (id: string, deletedToo = false): Promise<StoredConversation> => {
     const row = await store.conversation(id);
     if (!row || (row.deletedAt && !deletedToo)) throw notFound('conversation');
     return row;
@@ -59,28 +70,38 @@ export function conversationHandlers({ store, log, turns, editors, changed }: Co
       older,
     };
   };
-  const reviews = new Reviews({ store, log, editors });
-  const summary = async (id: string): Promise<ConversationSummary> => {
-    const { head: _head, lastSeq: _lastSeq, ...rest } = await existing(id);
-    return rest;
-  };
+  const reviews = new Reviews({ store, log, workspaces });
   const fullBranch = async (conversationId: string, head: string | null, turns = Number.MAX_SAFE_INTEGER) => {
     if (head === null) return [];
     const { turns: records } = await store.branchOf(conversationId, head, turns);
     return shownPath(addTurns(emptyConversation(conversationId), records), head).turns;
+  };
+  /** What makes credentials of a message known that do not look like one. */
+  const learnFrom = async (own: Secrets, projectId: string | null, body: RouteChecked<'turns.create'>['body']) => {
+    for (const attachment of body.attachments)
+      if (attachment.kind !== 'image' && isEnvFile(attachment.path)) own.addEnvFile(attachment.text);
+    if (projectId === null || !workspaces.attached(projectId)) return;
+    const soon = AbortSignal.timeout(envWaitMs);
+    await workspaces
+      .workspace(projectId, soon)
+      .then((workspace) => learnEnvFiles(workspace, own, soon))
+      .catch(() => undefined);
   };
   const createTurn = async ({ params, body }: RouteChecked<'turns.create'>) => {
     const { conversationId } = params;
     const conversation = await existing(conversationId);
     if (body.parent !== null) await existingTurn(conversationId, body.parent);
     // The model is told what became of the files.
-    if (conversation.projectId !== null && editors.attached(conversation.projectId))
+    if (conversation.projectId !== null && workspaces.attached(conversation.projectId))
       await reviews.settle(conversationId);
-    turns.assertRoom(conversationId);
-    const attachments = await toAttachments(store, conversationId, body);
+    await turns.assertRoom(conversation);
+    const own = await secrets.of(conversationId);
+    await learnFrom(own, conversation.projectId, body);
+    const attachments = (await toAttachments(store, conversationId, body)).map((each) => hiddenAttachment(own, each));
     if (body.text.trim() === '' && attachments.length === 0)
       throw invalidMessage('empty_message', 'Nothing to send', 'Write a message or attach something.');
-    const { turnId, parent, text, model, thinking, task, compact } = body;
+    const { turnId, parent, model, thinking, task, compact } = body;
+    const text = own.hide(body.text);
     const marks = { ...(task ? { task } : {}), ...(compact ? { compact } : {}) };
     const [created] = await log.append(conversationId, [
       { type: 'turn.created', turnId, parent, text, attachments, model, thinking, ...marks },
@@ -88,30 +109,40 @@ export function conversationHandlers({ store, log, turns, editors, changed }: Co
         ? [{ type: 'conversation.renamed' as const, title: titleFrom(text, attachments), by: 'server' as const }]
         : []),
     ]);
-    turns.enqueue(conversationId, turnId);
+    turns.enqueue(conversationId, turnId, conversation.projectId);
     return { turnId, seq: created?.seq ?? 0 };
   };
 
   return {
-    'conversations.list': ({ query }: RouteChecked<'conversations.list'>) => store.conversations(query),
+    'conversations.list': ({ query }: RouteChecked<'conversations.list'>, { identity }: Caller) =>
+      store.conversations({ ...query, userId: identity.user }),
 
-    'conversations.create': async ({ body }: RouteChecked<'conversations.create'>) => {
-      const created = await store.createConversation(body);
+    'conversations.create': async ({ body }: RouteChecked<'conversations.create'>, { identity }: Caller) => {
+      workspaces.assertOwn(body.projectId, identity.user);
+      const title = (await secrets.of(body.id)).hide(body.title).slice(0, limits.titleChars);
+      const created = await store.createConversation({ ...body, title, userId: identity.user });
       changed(created.id);
       return created;
     },
 
     'conversations.get': async ({ params, query }: RouteChecked<'conversations.get'>) => {
-      const { head, lastSeq, ...conversation } = await existing(params.conversationId);
       const { conversationId } = params;
+      const row = await existing(conversationId);
+      const { head, lastSeq } = row;
       const shown = await page(conversationId, head, query.limit, lastSeq);
-      return { conversation, head, lastSeq, page: shown, aside: await asideOf(store, conversationId, lastSeq) };
+      return {
+        conversation: summaryOf(row),
+        head,
+        lastSeq,
+        page: shown,
+        aside: await asideOf(store, conversationId, lastSeq),
+      };
     },
 
     'conversations.rename': async ({ params, body }: RouteChecked<'conversations.rename'>) => {
       await existing(params.conversationId);
       await log.append(params.conversationId, [{ type: 'conversation.renamed', title: body.title, by: 'person' }]);
-      return summary(params.conversationId);
+      return summaryOf(await existing(params.conversationId));
     },
 
     'conversations.delete': async ({ params }: RouteChecked<'conversations.delete'>) => {
@@ -119,7 +150,7 @@ export function conversationHandlers({ store, log, turns, editors, changed }: Co
       // What nobody can see any more should not go on costing money.
       await store.setDeleted(params.conversationId, true);
       await turns.stopAll(params.conversationId);
-      if (projectId !== null) editors.stopCommands(projectId, params.conversationId);
+      if (projectId !== null) workspaces.stopCommands(projectId, params.conversationId);
       changed(params.conversationId);
     },
 
@@ -127,7 +158,7 @@ export function conversationHandlers({ store, log, turns, editors, changed }: Co
       await existing(params.conversationId, true);
       await store.setDeleted(params.conversationId, false);
       changed(params.conversationId);
-      return summary(params.conversationId);
+      return summaryOf(await existing(params.conversationId));
     },
 
     'conversations.branch': async ({ params, body }: RouteChecked<'conversations.branch'>) => {
@@ -195,8 +226,8 @@ export function conversationHandlers({ store, log, turns, editors, changed }: Co
     'changes.undo': (input: RouteChecked<'changes.undo'>, { signal }: { signal: AbortSignal }) =>
       reviews.undo(input, signal),
 
-    'blobs.get': async ({ params }: RouteChecked<'blobs.get'>) => {
-      const blob = await store.blob(params.hash);
+    'blobs.get': async ({ params }: RouteChecked<'blobs.get'>, { identity }: Caller) => {
+      const blob = await store.blob(params.hash, identity.user);
       if (!blob) throw notFound('image');
       return { mediaType: blob.mediaType, data: Buffer.from(blob.data).toString('base64') };
     },
@@ -230,6 +261,16 @@ async function toAttachments(
       `At most ${limits.attachments} can be sent with a message.`,
     );
   return attachments;
+}
+
+/** An attachment without credentials, which says what the file held. */
+function hiddenAttachment(secrets: Secrets, attachment: Attachment): Attachment {
+  if (attachment.kind === 'image') return attachment;
+  const { hash: known, ...rest } = attachment;
+  const text = secrets.hide(rest.text);
+  if (text !== rest.text) return { ...rest, text, hash: createHash('sha256').update(rest.text).digest('hex') };
+  // Of an attachment of an earlier message.
+  return known !== undefined && hasPlaceholder(text) ? attachment : rest;
 }
 
 function invalidMessage(code: string, title: string, detail: string): ProblemError {

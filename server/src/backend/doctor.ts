@@ -13,7 +13,9 @@ export interface Finding {
 export async function examine(facts: {
   readonly version: string;
   readonly dataDir: string;
-  readonly store: string;
+  readonly store: Omit<Finding, 'what'>;
+  /** Null: none is configured. */
+  readonly redis: Omit<Finding, 'what'> | null;
   readonly sandboxes: readonly Sandbox[];
 }): Promise<Finding[]> {
   const findings: Finding[] = [
@@ -23,13 +25,19 @@ export async function examine(facts: {
       detail: `DevLM ${facts.version} on Node ${process.version}, ${process.platform} ${process.arch}`,
     },
     { what: 'data folder', ok: true, detail: facts.dataDir },
-    { what: 'storage', ok: true, detail: facts.store },
+    { what: 'storage', ...facts.store },
   ];
+  if (facts.redis) findings.push({ what: 'redis', ...facts.redis });
   if (facts.sandboxes.length === 0) findings.push({ what: 'sandbox', ok: true, detail: 'switched off (sandbox)' });
-  for (const sandbox of facts.sandboxes) {
-    const { available, message, languages } = await sandbox.status();
-    findings.push({ what: `sandbox: ${sandbox.kind}`, ok: available, detail: message });
-    if (available) findings.push(...languages.map((language) => toFinding(sandbox.kind, language)));
+  const sandboxes = await Promise.all(
+    facts.sandboxes.map(async (sandbox) => ({ kind: sandbox.kind, ...(await sandbox.status()) })),
+  );
+  // One is enough: the first that there is runs the programs.
+  const served = sandboxes.some(({ available }) => available);
+  for (const { kind, available, message, languages } of sandboxes) {
+    const detail = served && !available ? `not used. ${message}` : message;
+    findings.push({ what: `sandbox: ${kind}`, ok: served, detail });
+    if (available) findings.push(...languages.map((language) => toFinding(kind, language)));
   }
   return findings;
 }

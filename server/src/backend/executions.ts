@@ -11,20 +11,24 @@ import {
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Logger } from 'pino';
+import type { ConversationSecrets } from '../actions/conversation-secrets.ts';
+import type { Secrets } from '../actions/secrets.ts';
 import type { SandboxChoice } from '../sandbox/choice.ts';
 import { type LimitCaps, type PreparedJob, prepareJob, unrun } from '../sandbox/job.ts';
 import type { FairQueue } from '../sandbox/queue.ts';
 import type { RunResult } from '../sandbox/sandbox.ts';
 import type { Store } from '../storage/store.ts';
+import { hiddenRecord, hiddenSnippet, hidingEar, revealedRequest } from './hidden-runs.ts';
 
 export interface ExecutionsOptions {
   readonly store: Store;
+  readonly secrets: ConversationSecrets;
   readonly sandbox: SandboxChoice;
   readonly queue: FairQueue;
   readonly caps: LimitCaps;
   readonly logger: Logger;
   /** Told of every run that ended and is kept. */
-  readonly ended: (record: ExecutionRecord) => void;
+  readonly ended: (record: ExecutionRecord, userId: string) => void;
 }
 
 /** Runs programs and keeps the record of each. The only way from a request to the sandbox. */
@@ -55,32 +59,48 @@ export class Executions {
    * Starts a run, or finds the one with this id.
    *
    * @param who asks: runs take turns by this
+   * @param userId whose it is
    * @throws ProblemError `invalid_input`, `conflict` (the id is another program's), `network_not_cut`,
    *   `sandbox_busy`, or one of the store's
    */
-  async start(request: ExecutionRequest, who: string): Promise<LiveExecution | ExecutionRecord> {
-    const prepared = prepareJob(request, this.#options.caps);
+  async start(request: ExecutionRequest, who: string, userId = who): Promise<LiveExecution | ExecutionRecord> {
     const { store, sandbox } = this.#options;
+    if (((await this.ownerOf(request.id)) ?? userId) !== userId) throw conflict();
+    const secrets = await this.#options.secrets.of(request.origin?.conversationId ?? who);
     const known = this.#live.get(request.id) ?? (await store.execution(request.id));
+    let prepared: PreparedJob;
+    try {
+      prepared = prepareJob(revealedRequest(secrets, request), this.#options.caps);
+    } catch (error) {
+      // Its credentials are forgotten, what came of it is not.
+      if (known && error instanceof ProblemError && error.problem.code === 'secret_unknown') return known;
+      throw error;
+    }
     if (known) {
       if (known.inputHash !== prepared.inputHash) throw conflict();
       return known;
     }
     if (request.origin && !(await store.conversation(request.origin.conversationId))) throw noConversation();
     if (request.reuse) {
-      const like = await store.executionLike(prepared.inputHash);
+      const like = await store.executionLike(prepared.inputHash, userId);
       if (like) return { ...like, reusedFrom: like.id };
     }
     if (!request.acceptOpenNetwork && !(await sandbox.status()).networkCut) throw networkNotCut();
     if (this.#closing) throw closing();
     // The same request may have come twice while this one asked.
     const twin = this.#live.get(request.id);
+    if (twin && twin.userId !== userId) throw conflict();
     if (twin) return twin;
     this.#options.queue.checkRoom();
-    const live = new LiveExecution(request, prepared);
+    const live = new LiveExecution(request, prepared, userId);
     this.#live.set(live.id, live);
-    this.#run(live, who).then(live.settle, live.fail);
+    this.#run(live, who, secrets).then(live.settle, live.fail);
     return live;
+  }
+
+  /** Null: there is none. */
+  async ownerOf(id: string): Promise<string | null> {
+    return this.#live.get(id)?.userId ?? (await this.#options.store.ownerOf('execution', id));
   }
 
   async find(id: string): Promise<LiveExecution | ExecutionRecord> {
@@ -113,8 +133,8 @@ export class Executions {
     return [...byPart.values()];
   }
 
-  async snippet(hash: string) {
-    const snippet = await this.#options.store.snippet(hash);
+  async snippet(hash: string, userId: string) {
+    const snippet = await this.#options.store.snippet(hash, userId);
     if (!snippet) throw notFound('There is no such program.');
     return snippet;
   }
@@ -127,36 +147,39 @@ export class Executions {
     await Promise.allSettled(live.map((execution) => execution.ended));
   }
 
-  async #run(live: LiveExecution, who: string): Promise<ExecutionRecord> {
+  async #run(live: LiveExecution, who: string, secrets: Secrets): Promise<ExecutionRecord> {
     const { store, sandbox, queue, logger } = this.#options;
     const { job, snippet } = live.prepared;
+    const ear = hidingEar(secrets, (event) => live.hear(event));
     try {
       let result: RunResult | null = null;
       try {
         using _place = await queue.enter(who, live.signal, (before) => live.hear({ type: 'queued', before }));
         live.leaveQueue();
-        result = await sandbox.run(job, live.signal, (event) => live.hear(event));
+        result = await sandbox.run(job, live.signal, ear.hear);
         if (result === null) live.message = (await sandbox.status()).message;
       } catch (error) {
         if (error instanceof ProblemError) throw error;
         if (!live.signal.aborted) throw error;
       }
-      const record = live.toRecord(result);
+      ear.end();
+      const record = hiddenRecord(secrets, live.toRecord(result));
       // The next server may run it again under its id.
       if (this.#closing && record.status === 'cancelled') return record;
       try {
-        await store.saveExecution(record, snippet);
+        await store.saveExecution(record, hiddenSnippet(secrets, snippet), live.userId);
       } catch (error) {
         logger.error({ err: error, id: live.id }, 'the record of a run could not be kept');
         const why = error instanceof ProblemError ? error.problem.detail : 'The log says why.';
         return { ...record, status: 'engine-error', message: `The record of this run could not be kept. ${why}` };
       }
-      if (record.origin) this.#options.ended(cutOutput(record, limits.executionListChars));
+      if (record.origin) this.#options.ended(cutOutput(record, limits.executionListChars), live.userId);
       return record;
     } catch (error) {
       if (!(error instanceof ProblemError)) logger.error({ err: error, id: live.id }, 'a run failed');
       throw error;
     } finally {
+      ear.end();
       this.#live.delete(live.id);
     }
   }
@@ -165,6 +188,7 @@ export class Executions {
 /** One run from its request to its record. */
 export class LiveExecution {
   readonly prepared: PreparedJob;
+  readonly userId: string;
   readonly origin: ExecutionOrigin | null;
   /** Rejects only where the run was never begun. */
   readonly ended: Promise<ExecutionRecord>;
@@ -180,8 +204,9 @@ export class LiveExecution {
   #state: 'queued' | 'running' | 'ended' = 'queued';
   #queuedMs = 0;
 
-  constructor(request: ExecutionRequest, prepared: PreparedJob) {
+  constructor(request: ExecutionRequest, prepared: PreparedJob, userId: string) {
     this.prepared = prepared;
+    this.userId = userId;
     this.origin = request.origin ?? null;
     this.#emitter.setMaxListeners(0);
     const { promise, resolve, reject } = Promise.withResolvers<ExecutionRecord>();

@@ -14,16 +14,16 @@ const mostSymbols = 30;
 /** A person who types does not wait longer for what has just changed, milliseconds. */
 const freshMs = 1_500;
 
-/** The definitions of a project that fit a name; none where no window lends it. */
+/** The definitions of a project that fit a name; none where it has no workspace. */
 export async function findNamed(
-  { editors, symbols }: Pick<ToolboxDeps, 'editors' | 'symbols'>,
+  { workspaces, symbols }: Pick<ToolboxDeps, 'workspaces' | 'symbols'>,
   projectId: string,
   query: string,
   signal: AbortSignal,
 ): Promise<{ items: NamedSymbol[] }> {
-  if (!editors.attached(projectId)) return { items: [] };
+  if (!workspaces.attached(projectId)) return { items: [] };
   const soon = AbortSignal.any([signal, AbortSignal.timeout(freshMs)]);
-  const look = async () => symbols.fresh(projectId, await editors.workspace(projectId, soon), soon);
+  const look = async () => symbols.fresh(projectId, await workspaces.workspace(projectId, soon), soon);
   const index = await look().catch(() => symbols.current(projectId));
   signal.throwIfAborted();
   const found = index ? findSymbols(index.symbols(), { query }, mostSymbols) : [];

@@ -1,9 +1,11 @@
 import { EventEmitter, on } from 'node:events';
 import type { Event } from '@devlm/protocol/events.ts';
+import { localUser } from '@devlm/protocol/tokens.ts';
 import type { ServerInfo, ServerNotice } from '@devlm/protocol/views.ts';
 import type { Logger } from 'pino';
 import type { EventLog } from '../storage/event-log.ts';
-import type { Store } from '../storage/store.ts';
+import type { Fanout } from '../storage/fanout.ts';
+import { type Store, summaryOf } from '../storage/store.ts';
 
 /** Events after which a list of conversations looks different. */
 const listed: ReadonlySet<Event['type']> = new Set<Event['type']>([
@@ -12,26 +14,39 @@ const listed: ReadonlySet<Event['type']> = new Set<Event['type']>([
   'turn.created',
   'turn.ended',
 ]);
+/** Calls of the Messages endpoint end by the thousand: their sum is made for all that end in this time. Milliseconds. */
+const gatherMs = 200;
 const priced: ReadonlySet<Event['type']> = new Set<Event['type']>(['step.ended', 'step.abandoned']);
 
 /**
  * What every window should know, whichever conversation it shows: a window's stream of notices is
- * also its sign of life.
+ * also its sign of life. What concerns a user reaches the windows at all nodes, unless it is lost on the way: a window
+ * that connects again reads everything anew.
  */
 export class Notices {
-  readonly #emitter = new EventEmitter<{ notice: [ServerNotice] }>();
+  /** With whose it is; null: everybody's. */
+  readonly #emitter = new EventEmitter<{ notice: [ServerNotice, string | null] }>();
   readonly #store: Store;
+  readonly #fanout: Fanout;
   readonly #logger: Logger;
   #watchers = 0;
+  #spending: NodeJS.Timeout | undefined;
+  /** How many windows each user has. */
+  readonly #watching = new Map<string, number>();
 
-  constructor(store: Store, log: EventLog, logger: Logger) {
+  constructor(store: Store, log: EventLog, fanout: Fanout, logger: Logger) {
     this.#store = store;
+    this.#fanout = fanout;
     this.#logger = logger;
     this.#emitter.setMaxListeners(0);
     log.onAppend((conversationId, events) => {
-      if (this.#watchers === 0) return;
       if (events.some((event) => listed.has(event.type))) this.conversationChanged(conversationId);
       if (events.some((event) => priced.has(event.type))) this.usageChanged();
+    });
+    fanout.onMessage((message) => {
+      if (message.kind === 'listed') this.#listed(message.conversationId);
+      else if (message.kind === 'spent') this.#spent();
+      else if (message.kind === 'notice') this.#emitter.emit('notice', message.notice, message.userId);
     });
   }
 
@@ -40,47 +55,80 @@ export class Notices {
     return this.#watchers;
   }
 
-  send(notice: ServerNotice): void {
-    this.#emitter.emit('notice', notice);
+  /** @param userId who alone is told, at whichever node; null: everybody at this one */
+  send(notice: ServerNotice, userId: string | null = null): void {
+    this.#emitter.emit('notice', notice, userId);
+    if (userId !== null) this.#fanout.publish({ kind: 'notice', notice, userId });
   }
 
-  conversationChanged(id: string): void {
-    this.#tell(
-      this.#store.conversation(id).then((row) => {
-        if (!row) return null;
-        const { head: _head, lastSeq: _lastSeq, ...conversation } = row;
-        return { type: 'conversation.changed', conversation };
-      }),
+  /** To whoever has the project. */
+  sendTo(projectId: string, notice: ServerNotice): void {
+    this.#store.ownerOf('project', projectId).then(
+      (owner) => this.send(notice, owner ?? localUser),
+      (error: unknown) => this.#logger.warn({ err: error }, 'a notice could not be made'),
     );
   }
 
-  /** What was spent today is another sum now. */
-  usageChanged(): void {
-    if (this.#watchers > 0) this.#tell(this.#usage());
+  conversationChanged(id: string): void {
+    this.#listed(id);
+    this.#fanout.publish({ kind: 'listed', conversationId: id });
   }
 
-  async *subscribe(info: () => ServerInfo, signal: AbortSignal): AsyncGenerator<{ data: ServerNotice }[]> {
+  /** What was spent today is another sum now, for whoever looks at it. */
+  usageChanged(): void {
+    this.#spending ??= setTimeout(() => {
+      this.#spending = undefined;
+      this.#spent();
+      this.#fanout.publish({ kind: 'spent' });
+    }, gatherMs).unref();
+  }
+
+  #listed(id: string): void {
+    if (this.#watchers === 0) return;
+    this.#tell(
+      this.#store
+        .conversation(id)
+        .then(
+          (row) =>
+            row && { notice: { type: 'conversation.changed', conversation: summaryOf(row) }, userId: row.userId },
+        ),
+    );
+  }
+
+  #spent(): void {
+    for (const userId of this.#watching.keys()) this.#tell(this.#usage(userId).then((notice) => ({ notice, userId })));
+  }
+
+  async *subscribe(
+    info: () => ServerInfo,
+    userId: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<{ data: ServerNotice }[]> {
     this.#watchers++;
+    this.#watching.set(userId, (this.#watching.get(userId) ?? 0) + 1);
     try {
       // Listening starts before the first message, so that nothing falls between the two.
       const notices = on(this.#emitter, 'notice', { signal });
       yield [{ data: { type: 'hello', info: info() } }];
-      yield [{ data: { type: 'usage.changed', today: await this.#store.usageSince(startOfDay()) } }];
-      for await (const [notice] of notices) yield [{ data: notice }];
+      yield [{ data: await this.#usage(userId) }];
+      for await (const [notice, whose] of notices) if (whose === null || whose === userId) yield [{ data: notice }];
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
       this.#watchers--;
+      const left = (this.#watching.get(userId) ?? 0) - 1;
+      if (left > 0) this.#watching.set(userId, left);
+      else this.#watching.delete(userId);
     }
   }
 
-  async #usage(): Promise<ServerNotice> {
-    return { type: 'usage.changed', today: await this.#store.usageSince(startOfDay()) };
+  async #usage(userId: string): Promise<ServerNotice> {
+    return { type: 'usage.changed', today: await this.#store.usageSince(startOfDay(), userId) };
   }
 
-  #tell(notice: Promise<ServerNotice | null>): void {
-    notice.then(
-      (ready) => ready && this.send(ready),
+  #tell(addressed: Promise<{ notice: ServerNotice; userId: string } | null>): void {
+    addressed.then(
+      (ready) => ready && this.#emitter.emit('notice', ready.notice, ready.userId),
       (error: unknown) => this.#logger.warn({ err: error }, 'a notice could not be made'),
     );
   }

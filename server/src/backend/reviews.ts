@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
+import type { EditorChange } from '@devlm/protocol/editor.ts';
 import type { EventBody } from '@devlm/protocol/events.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { addTurns, emptyConversation, shownPath } from '@devlm/protocol/reducer.ts';
 import type { Review } from '@devlm/protocol/review.ts';
 import type { RouteChecked } from '@devlm/protocol/routes.ts';
 import type { ReviewState, TurnState } from '@devlm/protocol/state.ts';
+import type { FileChange } from '@devlm/protocol/tools.ts';
 import { turnFiles } from '@devlm/protocol/turn-files.ts';
-import type { Editors } from '../actions/editors.ts';
 import { placesOf } from '../actions/edits/take-back.ts';
 import type { Workspace } from '../actions/workspace.ts';
+import type { Workspaces } from '../actions/workspaces.ts';
 import type { EventLog } from '../storage/event-log.ts';
 import type { Store } from '../storage/store.ts';
 import {
@@ -25,7 +27,7 @@ import {
 export interface ReviewsDeps {
   readonly store: Store;
   readonly log: EventLog;
-  readonly editors: Editors;
+  readonly workspaces: Workspaces;
 }
 
 /** How long a window that is not there is waited for, milliseconds. */
@@ -156,12 +158,7 @@ export class Reviews {
       return;
     }
     const workspace = await this.#workspace(target.projectId);
-    const changes = await Promise.all(
-      review.changes.map(async ({ path, before, after, encoding }) => ({
-        ...{ path, base: before, encoding },
-        text: await this.#text(after),
-      })),
-    );
+    const changes = await this.#asAsked(review.changes);
     await log.append(conversationId, [started]);
     // From here on it does not matter whether anybody waits for the answer.
     const whole = new AbortController().signal;
@@ -193,10 +190,36 @@ export class Reviews {
     if (open.length === 0) return false;
     const workspace = await this.#workspace(projectId);
     for (const { turnId, review } of open) {
+      await this.#finish(workspace, review);
       const done = await this.#wasMade(workspace, review);
       await this.#deps.log.append(conversationId, endOf(turnId, review, done));
     }
     return true;
+  }
+
+  /** A server died between two files: each is as it was or as it shall be, and the rest follows. */
+  async #finish(workspace: Workspace, { changes }: Review): Promise<void> {
+    const signal = AbortSignal.timeout(windowMs);
+    const rest: FileChange[] = [];
+    for (const change of changes) {
+      const now = hashOf(await workspace.read(change.path, signal));
+      if (now === change.after) continue;
+      // Somebody else's, then: it stays as it is.
+      if (now !== change.before) return;
+      rest.push(change);
+    }
+    if (rest.length === 0 || rest.length === changes.length) return;
+    await workspace.apply(await this.#asAsked(rest), new AbortController().signal);
+  }
+
+  /** Changes as a workspace takes them. */
+  #asAsked(changes: readonly FileChange[]): Promise<EditorChange[]> {
+    return Promise.all(
+      changes.map(async ({ path, before, after, encoding }) => ({
+        ...{ path, base: before, encoding },
+        text: await this.#text(after),
+      })),
+    );
   }
 
   /** All files are what they were to become. */
@@ -211,7 +234,7 @@ export class Reviews {
   async #workspace(projectId: string | null): Promise<Workspace> {
     if (projectId === null) throw refused('no_workspace', 409, 'This conversation belongs to no project.');
     try {
-      return await this.#deps.editors.workspace(projectId, AbortSignal.timeout(windowMs));
+      return await this.#deps.workspaces.workspace(projectId, AbortSignal.timeout(windowMs));
     } catch (error) {
       if (error instanceof ProblemError) throw error;
       throw refused('editor_gone', 503, 'No editor window with this project is open.');

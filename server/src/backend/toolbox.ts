@@ -1,12 +1,16 @@
 import type { ExecutionRecord } from '@devlm/protocol/execution.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Task } from '@devlm/protocol/tasks.ts';
-import type { Editors } from '../actions/editors.ts';
+import type { ConversationSecrets } from '../actions/conversation-secrets.ts';
 import { lentTools } from '../actions/lent-tools.ts';
 import type { McpServers } from '../actions/mcp/servers.ts';
 import { readRules } from '../actions/rules.ts';
+import { hidingWeb, hidingWorkspace, learnEnvFiles } from '../actions/secret-uses.ts';
+import type { Secrets } from '../actions/secrets.ts';
 import type { ProjectSymbols } from '../actions/symbols/project-symbols.ts';
 import type { Tool } from '../actions/tool.ts';
+import { diagnostics } from '../actions/tools/diagnostics.ts';
+import { runCommand } from '../actions/tools/run-command.ts';
 import { symbolSearch } from '../actions/tools/symbol-search.ts';
 import {
   changingTools,
@@ -19,35 +23,42 @@ import {
 } from '../actions/tools.ts';
 import type { Web } from '../actions/web/web.ts';
 import type { Workspace } from '../actions/workspace.ts';
+import type { Workspaces } from '../actions/workspaces.ts';
 import type { LoopDeps } from '../agent/loop.ts';
 import { systemPrompt } from '../agent/prompt.ts';
 import { taskUses } from '../agent/tasks.ts';
 import type { ToolServices } from '../agent/tool-calls.ts';
-import type { Store } from '../storage/store.ts';
+import type { Store, StoredConversation } from '../storage/store.ts';
 import { type Executions, LiveExecution } from './executions.ts';
 
 export interface ToolboxDeps {
   readonly store: Store;
-  readonly editors: Editors;
+  readonly workspaces: Workspaces;
   readonly executions: Executions;
   readonly mcp: McpServers;
   readonly web: Web;
   readonly symbols: ProjectSymbols;
+  readonly secrets: ConversationSecrets;
 }
 
 /** What the model may use in a conversation, and what it is told about it. */
 export async function toolboxFor(
-  { store, editors, executions, mcp, web, symbols }: ToolboxDeps,
-  conversationId: string,
+  { store, workspaces, executions, mcp, web, symbols, secrets }: ToolboxDeps,
+  conversation: Pick<StoredConversation, 'id' | 'projectId' | 'userId'>,
   task: Task | undefined,
   signal: AbortSignal,
 ): Promise<Pick<LoopDeps, 'tools' | 'services' | 'system' | 'rulesChars' | 'fileRules' | 'projectMap'>> {
-  const projectId = (await store.conversation(conversationId))?.projectId ?? null;
-  const workspace = projectId === null ? null : await editors.present(projectId, signal);
+  const { id: conversationId, projectId } = conversation;
+  const lent = projectId === null ? null : await workspaces.present(projectId, signal);
+  const own = await secrets.of(conversationId);
+  if (lent) await learnEnvFiles(lent, own, signal);
+  const workspace = lent && hidingWorkspace(lent, own);
   const tools: Tool[] = [
-    ...(workspace ? workspaceTools : []),
+    ...(workspace ? workspaceTools.filter((tool) => tool !== diagnostics || workspace.diagnostics) : []),
     ...(workspace && !workspace.restricted ? changingTools : []),
     ...(workspace?.commands && !workspace.restricted ? commandTools : []),
+    // Without an editor commands run in the sandbox alone.
+    ...(workspace && !workspace.commands && executions.enabled && !workspace.restricted ? [runCommand] : []),
     ...(executions.enabled && !workspace?.restricted ? codeTools : []),
     ...(executions.enabled && workspace && !workspace.restricted ? testTools : []),
     ...proposingTools,
@@ -72,39 +83,35 @@ export async function toolboxFor(
     system: systemPrompt({
       tools: tools.map(({ name }) => name),
       folders: workspace?.folders ?? [],
+      restricted: workspace?.restricted ?? false,
       rules,
     }),
     fileRules: allRules.filter(({ globs }) => globs),
     rulesChars: rules.reduce((chars, { text }) => chars + text.length, 0),
-    ...(projectId !== null && workspace && tools.includes(symbolSearch)
-      ? { projectMap: (focus) => mapOf(symbols, projectId, workspace, focus) }
+    ...(projectId !== null && lent && tools.includes(symbolSearch)
+      ? { projectMap: (focus) => mapOf(symbols, projectId, lent, focus) }
       : {}),
-    services: toolServices({ store, editors, executions, web, symbols }, conversationId, projectId),
+    services: toolServices({ store, workspaces, executions, web, symbols }, own, conversation),
   };
 }
 
 /** What the tools of a conversation stand on; without a project there is no workspace. */
 export function toolServices(
-  {
-    store,
-    editors,
-    executions,
-    web,
-    symbols,
-  }: Pick<ToolboxDeps, 'store' | 'editors' | 'executions' | 'web' | 'symbols'>,
-  conversationId: string,
-  projectId: string | null,
+  { store, workspaces, executions, web, symbols }: Omit<ToolboxDeps, 'mcp' | 'secrets'>,
+  own: Secrets,
+  { id: conversationId, projectId, userId }: Pick<StoredConversation, 'id' | 'projectId' | 'userId'>,
 ): ToolServices {
   return {
     conversationId,
-    web,
+    web: hidingWeb(web, own),
+    secrets: own,
     symbols: async (during) => {
       if (projectId === null) throw noWorkspace();
-      return symbols.fresh(projectId, await editors.workspace(projectId, during), during);
+      return symbols.fresh(projectId, await workspaces.workspace(projectId, during), during);
     },
     workspace: async (during) => {
       if (projectId === null) throw noWorkspace();
-      return editors.workspace(projectId, during);
+      return hidingWorkspace(await workspaces.workspace(projectId, during), own);
     },
     putText: (text) => store.putBlob({ mediaType: 'text/plain', data: Buffer.from(text) }),
     getText: async (hash) => {
@@ -113,7 +120,7 @@ export function toolServices(
     },
     putImage: (mediaType, data) => store.putBlob({ mediaType, data }),
     execute: async (request, hear, during): Promise<ExecutionRecord> => {
-      const run = await executions.start(request, conversationId);
+      const run = await executions.start(request, conversationId, userId);
       if (!(run instanceof LiveExecution)) return run;
       const cancel = () => run.cancel();
       during.addEventListener('abort', cancel, { once: true });

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import express, { type ErrorRequestHandler, type RequestHandler } from 'express';
 import * as z from 'zod';
+import { checkShape } from './json-shape.ts';
 import { httpProblem } from './problems.ts';
 
 const parser = (limit: number) =>
@@ -14,6 +15,7 @@ const parser = (limit: number) =>
     verify: (_request: IncomingMessage, _response, body: Buffer) => {
       // The parser would put replacement characters where the bytes are wrong: a message changed in silence.
       if (!isUtf8(body)) throw httpProblem('bad_encoding', 'The body is not valid UTF-8.');
+      checkShape(body);
     },
   });
 

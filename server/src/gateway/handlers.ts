@@ -4,11 +4,15 @@ import { conversationHandlers } from '../backend/conversations.ts';
 import { type Executions, LiveExecution, replay } from '../backend/executions.ts';
 import { findNamed, readPage } from '../backend/mentions.ts';
 import { startOfDay } from '../backend/notices.ts';
+import { workspaceHandlers } from '../backend/workspace-files.ts';
 import type { Context } from '../context.ts';
 import type { Handlers } from './app.ts';
 import type { Tokens } from './identity/tokens.ts';
+import { instanceHandlers } from './instance-handlers.ts';
 import { httpProblem } from './problems.ts';
 import type { StreamMessage } from './sse.ts';
+import { usageHandlers } from './usage-handlers.ts';
+import { userHandlers } from './user-handlers.ts';
 
 /** What each route does. `shutdown` ends this server after its answer has gone out. */
 export function createHandlers(context: Context, tokens: Tokens, shutdown: () => void): Handlers {
@@ -16,9 +20,9 @@ export function createHandlers(context: Context, tokens: Tokens, shutdown: () =>
   return {
     'server.info': async () => context.info(),
     // A window opens its streams after it has sent the credential, if it has one.
-    'server.events': async (_input, { signal }) => {
+    'server.events': async (_input, { identity, signal }) => {
       provider.handOver();
-      return notices.subscribe(() => context.info(), signal);
+      return notices.subscribe(() => context.info(), identity.user, signal);
     },
     'server.shutdown': async ({ body }) => {
       if (turns.busy > 0 || executions.busy > 0)
@@ -36,10 +40,10 @@ export function createHandlers(context: Context, tokens: Tokens, shutdown: () =>
       if (provider.setCredential(body)) notices.send({ type: 'info.changed', info: context.info() });
       return context.info();
     },
-    'usage.today': ({ query }) => store.usageSince(startOfDay(new Date(), query.offset)),
-    'tokens.create': ({ body }) => tokens.create(body),
-    'tokens.list': async () => ({ items: tokens.list() }),
-    'tokens.revoke': ({ params }) => tokens.revoke(params.tokenId),
+    'usage.today': ({ query }, { identity }) => store.usageSince(startOfDay(new Date(), query.offset), identity.user),
+    ...userHandlers(tokens),
+    ...instanceHandlers(context.instances),
+    ...usageHandlers(context),
     'models.list': async (_input, { signal }) => ({
       models: await provider.models(signal),
       default: await provider.defaultModel(signal),
@@ -55,8 +59,8 @@ export function createHandlers(context: Context, tokens: Tokens, shutdown: () =>
       provider.handOver();
       return withIds(log.subscribe(conversationId, after, signal));
     },
-    'executions.run': async ({ body }, { signal, wantsStream }) => {
-      const started = await executions.start(body, localPerson);
+    'executions.run': async ({ body }, { identity, signal, wantsStream }) => {
+      const started = await executions.start(body, identity.user);
       if (wantsStream) return toMessages(started, signal);
       if (!(started instanceof LiveExecution)) return started;
       // Nobody would hear of it: a client that wants the answer alone has gone.
@@ -69,26 +73,30 @@ export function createHandlers(context: Context, tokens: Tokens, shutdown: () =>
       wantsStream ? toMessages(await executions.find(params.executionId), signal) : executions.get(params.executionId),
     'executions.cancel': ({ params }) => executions.cancel(params.executionId),
     'executions.list': async ({ query }) => ({ items: await executions.list(query.conversationId) }),
-    'snippets.get': ({ params }) => executions.snippet(params.hash),
+    'snippets.get': ({ params }, { identity }) => executions.snippet(params.hash, identity.user),
     'sandbox.status': () => executions.status(),
-    'actions.run': (input, { signal }) => runAction(context.toolbox, input, signal),
-    'symbols.find': ({ params, query }, { signal }) =>
-      findNamed(context.toolbox, params.projectId, query.query, signal),
+    'actions.run': async (input, { identity, signal }) => {
+      context.toolbox.workspaces.assertOwn(input.body.projectId, identity.user);
+      return runAction(context.toolbox, input, identity.user, signal);
+    },
+    'symbols.find': async ({ params, query }, { identity, signal }) => {
+      context.toolbox.workspaces.assertOwn(params.projectId, identity.user);
+      return findNamed(context.toolbox, params.projectId, query.query, signal);
+    },
     'pages.read': ({ body }, { signal }) => readPage(context.toolbox, body.url, signal),
-    'editor.attach': async ({ body }, { signal }) => context.editors.attach(body, signal),
+    ...workspaceHandlers(context),
+    'editor.attach': async ({ body }, { identity, signal }) => context.editors.attach(body, signal, identity.user),
     'editor.answer': async ({ params, body }) => context.editors.answer(params.requestId, body),
     ...conversationHandlers({
       store,
       log,
       turns,
-      editors: context.editors,
+      workspaces: context.toolbox.workspaces,
+      secrets: context.secrets,
       changed: (id) => notices.conversationChanged(id),
     }),
   };
 }
-
-/** Everybody on this machine's own server is one person. */
-const localPerson = 'local';
 
 async function* toMessages(
   run: Awaited<ReturnType<Executions['find']>>,

@@ -1,230 +1,210 @@
-import { randomUUID } from 'node:crypto';
-import {
-  Agent as HttpAgent,
-  request as httpRequest,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-  type ServerResponse,
-} from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { pipeline, Transform } from 'node:stream';
-import { limits } from '@devlm/protocol/limits.ts';
+import { hash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import type { ModelInfo } from '@devlm/protocol/views.ts';
 import type { Logger } from 'pino';
-import type { Upstream } from '../llm/provider.ts';
-import { type Tapped, UsageTap } from '../llm/usage-tap.ts';
-import type { Guard } from './guard.ts';
+import type { AnswerSink } from '../llm/answers/shared-answer.ts';
+import type { Priority } from '../llm/pool/instance.ts';
+import type { Pool } from '../llm/pool/pool.ts';
 import type { Identity } from './identity/tokens.ts';
+import type { Admission } from './limits/admission.ts';
+import { forward, type Outgoing, type Try } from './messages/forward.ts';
+import type { GivenAgain } from './messages/given-again.ts';
+import { keptHeaders } from './messages/headers.ts';
+import { answerModels } from './messages/model-list.ts';
+import { type Peeked, peek, withModel } from './messages/peek.ts';
+import { newRequestId, Refused, refuse } from './messages/refusal.ts';
+import { type HeldBody, readBody } from './messages/request-body.ts';
 
 /*
- * The Messages API at `/llm`: any client of Claude that lets its base URL be set can use the credential that
- * this server has. What passes is not parsed and not changed, besides who is let in and whose key goes out.
+ * The Messages API at `/llm`: any client of Claude that lets its base URL be set can use the instances that this
+ * server has. What passes is not changed, besides who is let in, whose key goes out, and an alias for a model.
  * On plain `node:http`, not on Express: this is the path that everything streams through.
  */
 
 /** Where it stands; what follows is the provider's own path. */
 export const messagesPrefix = '/llm/';
 
+/** What a call may cost is set aside before it is made. */
+export interface Reservation {
+  /** Called when `onCall` has noted what it cost. */
+  release(): Promise<void>;
+}
+
 export interface MessagesOptions {
-  readonly guard: Guard;
-  /** @throws ProblemError `missing_key` */
-  readonly upstream: () => Upstream;
+  readonly admit: Admission;
+  readonly pool: Pool;
+  /** What any instance lists. @throws ProblemError */
+  readonly models: (signal: AbortSignal) => Promise<readonly ModelInfo[]>;
+  /** Absent: every call is made. */
+  readonly answers?: GivenAgain;
   /** After five times as many milliseconds without a byte from the provider an answer is dead. */
   readonly idleMs: number;
   /** Called with each authenticated request. */
   readonly onRequest: () => void;
-  /** Called at the end of each call that the provider answered with a message. */
-  readonly onCall: (call: MessagesCall) => void;
+  /** Called before each call that costs. @throws ProblemError `budget_exceeded` */
+  readonly reserve?: (planned: PlannedCall) => Promise<Reservation>;
+  /** Called at the end of each call that the provider answered with a message, also where it had to be made again. Never rejects. */
+  readonly onCall: (call: MessagesCall) => Promise<void>;
   readonly closing: AbortSignal;
   readonly logger: Logger;
 }
 
-/** What became of a call that was passed on. */
-export interface MessagesCall extends Tapped {
+export interface PlannedCall {
   readonly identity: Identity;
-  /** Milliseconds. */
-  readonly latencyMs: number;
-  readonly firstTokenMs: number;
-  readonly outcome: 'answered' | 'cut';
+  /** Of those that the client's word for it stands for, the preferred one. */
+  readonly model: string;
+  /** Of the body as it came. */
+  readonly bytes: number;
+  readonly body: Buffer;
 }
 
-const routes: readonly { method: string; path: RegExp; counted: boolean }[] = [
-  { method: 'POST', path: /^\/v1\/messages$/, counted: true },
-  { method: 'POST', path: /^\/v1\/messages\/count_tokens$/, counted: false },
-  { method: 'GET', path: /^\/v1\/models(\/[\w.:@-]{1,200})?$/, counted: false },
+/** What became of a call that was passed on. */
+export interface MessagesCall extends Try {
+  readonly identity: Identity;
+}
+
+interface Route {
+  readonly method: string;
+  readonly path: RegExp;
+  readonly body: boolean;
+  /** Whether its answer is a message, which costs. */
+  readonly counted: boolean;
+}
+
+const routes: readonly Route[] = [
+  { method: 'POST', path: /^\/v1\/messages$/, body: true, counted: true },
+  { method: 'POST', path: /^\/v1\/messages\/count_tokens$/, body: true, counted: false },
+  { method: 'GET', path: /^\/v1\/models(\/[\w.:@-]{1,200})?$/, body: false, counted: false },
 ];
-
-/** Of one connection alone, or about who sends: they do not belong to the next hop. */
-const notForwarded = new Set(
-  'connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade expect host authorization x-api-key cookie set-cookie accept-encoding content-length x-forwarded-for x-forwarded-host x-forwarded-proto forwarded x-real-ip'.split(
-    ' ',
-  ),
-);
-
-/** The provider's names of errors, by status. */
-const errorTypes: Readonly<Record<number, string>> = {
-  400: 'invalid_request_error',
-  401: 'authentication_error',
-  402: 'billing_error',
-  403: 'permission_error',
-  404: 'not_found_error',
-  405: 'invalid_request_error',
-  413: 'request_too_large',
-  429: 'rate_limit_error',
-  504: 'timeout_error',
-  529: 'overloaded_error',
-};
-
-const agents = {
-  'http:': new HttpAgent({ keepAlive: true, maxSockets: 512 }),
-  'https:': new HttpsAgent({ keepAlive: true, maxSockets: 512 }),
-};
-
-class Refused extends Error {
-  readonly status: number;
-
-  constructor(status: number, message: string) {
-    super(message);
-    this.status = status;
-  }
-}
 
 /** Answers what comes below `messagesPrefix`. Never throws. */
 export function messagesEndpoint(
   options: MessagesOptions,
 ): (request: IncomingMessage, response: ServerResponse) => void {
+  // Not a listener for each on the one signal: with many of them it takes long to add another.
+  const underWay = new Set<AbortController>();
+  options.closing.addEventListener('abort', () => underWay.forEach(close), { once: true });
   return (request, response) => {
-    const requestId = `req_devlm_${randomUUID().replaceAll('-', '')}`;
-    try {
-      forward(request, response, options, requestId);
-    } catch (error) {
+    const requestId = newRequestId();
+    answer(request, response, options, requestId, underWay).catch((error: unknown) => {
       const known = error instanceof Refused || error instanceof ProblemError;
       if (!known) options.logger.error({ err: error, requestId }, 'a call of the Messages API failed');
-      refuse(request, response, requestId, error);
-    }
+      refuse(response, requestId, error);
+    });
   };
 }
 
-function forward(
+async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   options: MessagesOptions,
   requestId: string,
-): void {
-  const identity = options.guard(request);
+  underWay: Set<AbortController>,
+): Promise<void> {
+  const identity = await options.admit(request, response);
   if (!identity) throw new Refused(401, 'Nobody has said who sends this.');
   options.onRequest();
-  if (options.closing.aborted) throw new Refused(529, 'The server is closing. Try again in a moment.');
-  const url = new URL(request.url ?? '/', 'http://gateway.invalid');
-  const path = url.pathname.slice(messagesPrefix.length - 1);
-  const here = routes.filter((route) => route.path.test(path));
+  const { route, path } = routeOf(request);
+  const gone = new AbortController();
+  const leave = () => response.writableFinished || gone.abort(new Refused(499, 'The client has left.'));
+  if (options.closing.aborted) close(gone);
+  let held: HeldBody | undefined;
+  response.once('close', leave);
+  underWay.add(gone);
+  try {
+    const body = await readBody(request);
+    held = body;
+    gone.signal.throwIfAborted();
+    if (!route.body && options.pool.usable.length > 1)
+      return answerModels(response, path, await options.models(gone.signal), options.pool.aliases, requestId);
+    const peeked = route.body ? peek(body.bytes) : null;
+    if (route.body && !peeked)
+      throw new Refused(400, 'The request body is not valid JSON: expected an object with a `model`.');
+    const call: Outgoing = {
+      method: route.method,
+      path,
+      headers: keptHeaders(request.headers),
+      body: (model) => (peeked ? bodyFor(body.bytes, peeked, model) : null),
+      stream: peeked?.stream ?? false,
+      counted: route.counted,
+      begun: () => body[Symbol.dispose](),
+      wanted: {
+        model: peeked?.model ?? null,
+        conversation: route.counted && peeked ? conversationOf(request, identity, peeked) : undefined,
+        caller: identity.user,
+        priority: priorityOf(request),
+        promptBytes: body.bytes.length,
+        counting: route.body && !route.counted,
+      },
+      requestId,
+    };
+    const ask = async (sink: AnswerSink, signal: AbortSignal): Promise<void> => {
+      // Where the answer is shared the call may outlive this client.
+      held = undefined;
+      using _body = body;
+      const reservation =
+        route.counted && peeked
+          ? await options.reserve?.({
+              identity,
+              model: options.pool.modelsOf(peeked.model)[0] ?? peeked.model,
+              bytes: body.bytes.length,
+              body: body.bytes,
+            })
+          : undefined;
+      const noted: Promise<void>[] = [];
+      try {
+        await forward(call, sink, {
+          pool: options.pool,
+          idleMs: options.idleMs,
+          onTry: (done) => void noted.push(options.onCall({ ...done, identity })),
+          signal,
+        });
+      } finally {
+        // Only then: between the two the call must not go uncounted.
+        if (reservation) await Promise.all(noted).then(() => reservation.release());
+      }
+    };
+    const key =
+      (route.counted && peeked && options.answers?.keyOf(request, path, body.bytes, peeked, identity)) || null;
+    if (!options.answers || !peeked || key === null) return await ask(response, gone.signal);
+    const about = { model: peeked.model, requestId, signal: gone.signal };
+    const given = await options.answers.give(key, ask, response, about);
+    if (given) await options.onCall({ ...given, identity });
+  } finally {
+    held?.[Symbol.dispose]();
+    response.off('close', leave);
+    underWay.delete(gone);
+  }
+}
+
+function close(gone: AbortController): void {
+  gone.abort(new Refused(529, 'The server is closing. Try again in a moment.', 1_000));
+}
+
+function routeOf(request: IncomingMessage): { route: Route; path: string } {
+  // As it came: what would first have to be put right is no path of ours.
+  const url = (request.url ?? '').slice(messagesPrefix.length - 1);
+  const [path = ''] = url.split('?', 1);
+  const here = routes.filter((one) => one.path.test(path));
   const route = here.find(({ method }) => method === request.method);
   if (here.length === 0) throw new Refused(404, `There is no ${path.slice(0, 200)} here.`);
   if (!route) throw new Refused(405, `${request.method} is not possible here.`);
-  const length = Number(request.headers['content-length'] ?? 0);
-  if (length > limits.messagesBodyBytes) throw tooLarge();
-
-  const { baseUrl, apiKey } = options.upstream();
-  const target = new URL(`${baseUrl.replace(/\/+$/, '')}${path}${url.search}`);
-  const headers: OutgoingHttpHeaders = {
-    ...kept(request.headers),
-    'x-api-key': apiKey,
-    'accept-encoding': 'identity',
-    ...(request.headers['content-length'] === undefined ? {} : { 'content-length': request.headers['content-length'] }),
-  };
-  const secure = target.protocol === 'https:';
-  const outgoing = (secure ? httpsRequest : httpRequest)(target, {
-    method: route.method,
-    headers,
-    agent: agents[secure ? 'https:' : 'http:'],
-  });
-  const fail = (error: Refused) => {
-    outgoing.destroy();
-    refuse(request, response, requestId, error);
-  };
-  const start = performance.now();
-  const silence = setTimeout(() => fail(new Refused(504, 'The provider did not answer in time.')), options.idleMs * 5);
-  const close = () => fail(new Refused(529, 'The server is closing. Try again in a moment.'));
-  options.closing.addEventListener('abort', close, { once: true });
-  response.once('close', () => {
-    clearTimeout(silence);
-    options.closing.removeEventListener('abort', close);
-    // Who leaves is not answered to the end: the provider is told at once.
-    outgoing.destroy();
-  });
-  outgoing.on('error', () => fail(new Refused(502, 'The provider cannot be reached.')));
-  outgoing.once('response', (answer) => {
-    const firstTokenMs = Math.round(performance.now() - start);
-    const tap = route.counted && answer.statusCode === 200 ? new UsageTap(answer.headers['content-type'] ?? '') : null;
-    response.writeHead(answer.statusCode ?? 502, { ...keptAnswer(answer.headers), 'x-devlm-request-id': requestId });
-    // Headers reach the client before the first event does.
-    response.flushHeaders();
-    answer.on('data', (bytes: Buffer) => {
-      silence.refresh();
-      tap?.write(bytes);
-    });
-    pipeline(answer, response, (error) => {
-      // What was cut off must not look whole to the client.
-      if (error) response.destroy();
-      const latencyMs = Math.round(performance.now() - start);
-      if (tap) options.onCall({ ...tap.end(), identity, firstTokenMs, latencyMs, outcome: error ? 'cut' : 'answered' });
-    });
-  });
-  pipeline(request, bounded(limits.messagesBodyBytes), outgoing, (error) => {
-    if (error instanceof Refused) fail(error);
-  });
+  return { route, path: url };
 }
 
-/** Passes on what comes, and fails when it is more than so many bytes. */
-function bounded(bytes: number): Transform {
-  let left = bytes;
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      left -= chunk.length;
-      if (left < 0) done(tooLarge());
-      else done(null, chunk);
-    },
-  });
+function bodyFor(body: Buffer, peeked: Peeked, model: string | null): Buffer {
+  return model === null || model === peeked.model ? body : withModel(body, peeked, model);
 }
 
-const tooLarge = () => new Refused(413, `The request is larger than ${limits.messagesBodyBytes / 1024 / 1024} MB.`);
-
-function kept(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
-  const dropped = connectionNames(headers);
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !notForwarded.has(name) && !dropped.has(name)));
+/** `x-devlm-priority: background` of what nobody waits for. */
+function priorityOf({ headers }: IncomingMessage): Priority {
+  return headers['x-devlm-priority'] === 'background' ? 'background' : 'person';
 }
 
-function keptAnswer(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
-  const length = headers['content-length'];
-  return { ...kept(headers), ...(length === undefined ? {} : { 'content-length': length }) };
-}
-
-/** What the sender of a message has named as of its connection alone. */
-function connectionNames({ connection }: IncomingHttpHeaders): ReadonlySet<string> {
-  return new Set((connection ?? '').split(',').map((name) => name.trim().toLowerCase()));
-}
-
-/** An error as the Messages API words it. After the headers it can only be the end of the connection. */
-function refuse(request: IncomingMessage, response: ServerResponse, requestId: string, error: unknown): void {
-  if (response.headersSent || response.destroyed) return void response.destroy();
-  const status = error instanceof ProblemError ? error.problem.status : error instanceof Refused ? error.status : 500;
-  const message =
-    error instanceof ProblemError
-      ? error.problem.detail
-      : error instanceof Refused
-        ? error.message
-        : 'Something went wrong in DevLM.';
-  const type = errorTypes[status] ?? 'api_error';
-  const body = JSON.stringify({ type: 'error', error: { type, message }, request_id: requestId });
-  response.writeHead(status, {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
-    'request-id': requestId,
-    // The rest of the body may still be under way.
-    ...(request.complete ? {} : { connection: 'close' }),
-  });
-  response.end(body);
-  // Taken and thrown away for a moment, so that the client reads the answer instead of a reset.
-  request.resume();
+/** What the client says it is, else what it begins with: an instance that has read it before has it in its cache. */
+function conversationOf({ headers }: IncomingMessage, { user }: Identity, { model, beginning }: Peeked): string {
+  const said = headers['x-devlm-conversation'] ?? headers['x-claude-code-session-id'];
+  const told = typeof said === 'string' ? said : beginning;
+  return hash('sha256', `${user}\n${model}\n${told}`, 'base64url');
 }

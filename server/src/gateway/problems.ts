@@ -1,5 +1,6 @@
 import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
 import type { Response } from 'express';
+import { endAfterRequest } from './linger.ts';
 
 const drafts = {
   not_found: { status: 404, title: 'Not found' },
@@ -17,6 +18,7 @@ const drafts = {
   conflict: { status: 409, title: 'Conflict' },
   busy: { status: 409, title: 'Busy' },
   events_ahead: { status: 410, title: 'Events ahead of the log' },
+  rate_limited: { status: 429, title: 'Too many requests' },
   closing: { status: 503, title: 'Closing' },
 } as const satisfies Record<string, Pick<Problem, 'status' | 'title'>>;
 
@@ -45,7 +47,9 @@ export function sendProblem(response: Response, error: unknown, requestId: strin
   const problem = { ...toProblem(error), requestId };
   if (error instanceof ProblemError && error.retryAfterMs !== undefined)
     response.setHeader('Retry-After', String(Math.ceil(error.retryAfterMs / 1000)));
-  // After a refused body the rest of it may still be under way: the connection cannot be used again.
-  if (problem.status === 413) response.setHeader('Connection', 'close');
-  response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+  // What is no clear request has no clear end.
+  if (problem.code === 'bad_request') response.setHeader('Connection', 'close');
+  const body = JSON.stringify(problem);
+  response.status(problem.status).type('application/problem+json').setHeader('Content-Length', Buffer.byteLength(body));
+  endAfterRequest(response, body);
 }

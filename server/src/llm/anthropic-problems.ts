@@ -1,5 +1,6 @@
 import { APIConnectionError, APIConnectionTimeoutError, APIError } from '@anthropic-ai/sdk';
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import { retryAfterMs as retryAfterMsOf } from './pool/failure.ts';
 import { modelProblem } from './problems.ts';
 
 /** The host of a URL, for sentences. */
@@ -28,7 +29,7 @@ export function toProblem(error: unknown, baseUrl: string): ProblemError {
 
 function fromApiError(error: APIError, host: string): ProblemError {
   const said = error.apiMessage?.slice(0, 500) ?? '';
-  const retryAfterMs = retryAfter(error.headers);
+  const retryAfterMs = retryAfterMsOf(error.headers?.get('retry-after'));
   const options = { cause: error, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
   const type = error.type;
   // An error event inside a stream has no status, only a type.
@@ -38,7 +39,7 @@ function fromApiError(error: APIError, host: string): ProblemError {
   if (status === 401 || type === 'authentication_error')
     return modelProblem('bad_key', `${host} refused the API key. Set another one.`, options);
   if (status === 403 || type === 'permission_error')
-    return modelProblem('forbidden', `${host} does not allow this with the API key. ${said}`.trim(), options);
+    return modelProblem('forbidden', `${host} does not allow this with this credential. ${said}`.trim(), options);
   if (status === 404 || type === 'not_found_error')
     return modelProblem('model_not_found', `${host} does not know this. ${said}`.trim(), options);
   if (status === 413)
@@ -60,13 +61,4 @@ function fromApiError(error: APIError, host: string): ProblemError {
     `${host} answered with an error${status ? ` (${status})` : ''}. ${said}`.trim(),
     options,
   );
-}
-
-/** `retry-after` in milliseconds, as seconds or as an HTTP date. */
-function retryAfter(headers: Headers | undefined): number | undefined {
-  const value = headers?.get('retry-after');
-  if (!value) return undefined;
-  const seconds = Number(value);
-  const milliseconds = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - Date.now();
-  return Number.isFinite(milliseconds) ? Math.max(0, milliseconds) : undefined;
 }

@@ -116,10 +116,12 @@ function takeDelta(open: OpenBlock, delta: Anthropic.RawContentBlockDelta): stri
 
 /** Counts in a stream are cumulative, and a later event may leave out what an earlier one said. */
 function addUsage(before: Usage, usage: Anthropic.Usage | Anthropic.MessageDeltaUsage | undefined): Usage {
+  const thinkingTokens = usage?.output_tokens_details?.thinking_tokens ?? before.thinkingTokens;
   return {
     inputTokens: usage?.input_tokens ?? before.inputTokens,
     outputTokens: usage?.output_tokens ?? before.outputTokens,
     cacheReadTokens: usage?.cache_read_input_tokens ?? before.cacheReadTokens,
     cacheWriteTokens: usage?.cache_creation_input_tokens ?? before.cacheWriteTokens,
+    ...(thinkingTokens === undefined ? {} : { thinkingTokens }),
   };
 }

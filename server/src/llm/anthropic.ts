@@ -9,10 +9,19 @@ import { bytesArrived, Watchdog, watchedFetch } from './watchdog.ts';
 export interface AnthropicOptions {
   readonly apiKey: string;
   readonly baseUrl: string;
+  /** What makes the calls of an instance at another platform. It tells `bytesArrived`. Default: plain HTTP. */
+  readonly send?: typeof fetch | undefined;
   /** A stream that sends no byte for this long is dead. Before the first byte it may take five times as long. */
   readonly streamIdleMs: number;
   /** Upper bound of an answer in tokens; a model's own lower bound counts first. */
   readonly maxOutputTokens: number;
+}
+
+export interface StreamOptions {
+  /** Is given the headers of the answer, be it an error's. */
+  readonly heard?: (headers: Headers) => void;
+  /** The first byte may take no longer than any other: the call can be made elsewhere. */
+  readonly impatient?: boolean;
 }
 
 /** Thinking of models from before adaptive thinking: half of the answer's bound, at least what the API takes. */
@@ -34,7 +43,7 @@ export class AnthropicModel implements Model {
       // Retries are the loop's, where the person can see them.
       maxRetries: 0,
       logLevel: 'off',
-      fetch: watchedFetch,
+      fetch: options.send ?? watchedFetch,
     });
   }
 
@@ -64,11 +73,15 @@ export class AnthropicModel implements Model {
     return found;
   }
 
-  async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
+  async *stream(
+    request: ModelRequest,
+    signal: AbortSignal,
+    { heard, impatient = false }: StreamOptions = {},
+  ): AsyncGenerator<ModelEvent> {
     const { streamIdleMs, baseUrl } = this.#options;
     const stalled = () =>
       modelProblem('stream_stalled', `Nothing came from ${hostOf(baseUrl)} for too long, so the call was ended.`);
-    using silence = new Watchdog(streamIdleMs * 5, stalled);
+    using silence = new Watchdog(streamIdleMs * (impatient ? 1 : 5), stalled);
     // Pings alone must not keep a turn alive for ever.
     using standstill = new Watchdog(streamIdleMs * 5, stalled);
     const ended = AbortSignal.any([signal, silence.signal, standstill.signal]);
@@ -85,6 +98,7 @@ export class AnthropicModel implements Model {
             .create(this.#params(request), { signal: ended, timeout: streamIdleMs * 20 })
             .withResponse(),
       );
+      heard?.(response.headers);
       if (!response.headers.get('content-type')?.includes('event-stream'))
         throw modelProblem(
           'bad_answer',
@@ -97,6 +111,7 @@ export class AnthropicModel implements Model {
       }
     } catch (error) {
       ended.throwIfAborted();
+      if (error instanceof Anthropic.APIError && error.headers) heard?.(error.headers);
       throw toProblem(error, baseUrl);
     }
     // The SDK ends its stream without an error when it is aborted.
@@ -132,14 +147,15 @@ function toolsParam({ tools, webSearches = 0 }: ModelRequest): Pick<Anthropic.Me
   return all.length > 0 ? { tools: all } : {};
 }
 
-/** Models since Claude 4.6 think adaptively and refuse budgets; older ones need a budget. */
+/** Models since Claude 4.6 think adaptively and refuse budgets; older ones need a budget. Bedrock adds `-v1:0` to an id. */
 function thinkingParam(
   model: string,
   known: Anthropic.ModelInfo | undefined,
   maxTokens: number,
 ): Anthropic.ThinkingConfigParam | undefined {
   const adaptive =
-    known?.capabilities?.thinking?.types.adaptive.supported ?? !/claude-(3|[a-z]+-4(-[0-5])?(-\d{8})?$)/.test(model);
+    known?.capabilities?.thinking?.types.adaptive.supported ??
+    !/claude-(3|[a-z]+-4(-[0-5])?([-@]\d{8})?(-v\d[\d:]*)?$)/.test(model);
   if (adaptive) return { type: 'adaptive', display: 'summarized' };
   // A budget has to leave room for the answer.
   if (maxTokens <= minThinkingBudget) return undefined;

@@ -45,7 +45,14 @@ export interface ModelRequest {
 
 /** What a stream yields, in this order: started, blocks (never interleaved), counted, ended. */
 export type ModelEvent =
-  | { readonly type: 'started'; readonly model: string; readonly requestId: string | undefined; readonly usage: Usage }
+  | {
+      readonly type: 'started';
+      readonly model: string;
+      readonly requestId: string | undefined;
+      readonly usage: Usage;
+      /** Which Claude credential and endpoint answers, where there are several. */
+      readonly instance?: string;
+    }
   | {
       readonly type: 'block.started';
       readonly index: number;

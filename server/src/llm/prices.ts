@@ -1,15 +1,19 @@
 import type { Usage } from '@devlm/protocol/events.ts';
-import type { Price } from '../config.ts';
+import type { DatedPrice, Price } from '../config-values.ts';
 
-/** List prices by model id prefix, longest first. A model that matches none has no known price. */
-export type PriceTable = Readonly<Record<string, Price>>;
+/**
+ * Prices by model id prefix, the longest counts. A list holds what a model cost from which day on; before the first
+ * of them it has no known price. A model that matches none has none either.
+ */
+export type PriceTable = Readonly<Record<string, Price | readonly DatedPrice[]>>;
 
 const price = (input: number, output: number, cacheRead = input / 10): Price => ({
   input,
   output,
   cacheRead,
-  // A 5-minute cache write costs 1.25 times the input.
+  // A 5-minute cache write costs 1.25 times the input, one for an hour 2 times.
   cacheWrite: input * 1.25,
+  cacheWrite1h: input * 2,
 });
 
 /**
@@ -40,17 +44,44 @@ export const listPrices: PriceTable = {
 /** One search of the web at the provider, US dollars; the tokens it brings are counted as any others. Same page. */
 export const webSearchPrice = 0.01;
 
-/** What the tokens cost in US dollars, or null when the model's price is not known. */
-export function costOf(model: string, usage: Usage, table: PriceTable): number | null {
-  const prefix = Object.keys(table)
-    .filter((key) => model === key || model.startsWith(`${key}-`) || model.startsWith(`${key}@`))
-    .sort((a, b) => b.length - a.length)[0];
-  const found = prefix === undefined ? undefined : table[prefix];
-  if (!found) return null;
-  const dollars =
-    usage.inputTokens * found.input +
-    usage.outputTokens * found.output +
-    usage.cacheReadTokens * found.cacheRead +
-    usage.cacheWriteTokens * found.cacheWrite;
-  return dollars / 1_000_000;
+/** What the tokens cost in US dollars at the time of the call, or null when the model's price is not known. */
+export function costOf(model: string, usage: Usage, table: PriceTable, at = new Date()): number | null {
+  const found = priceOf(model, table, at);
+  return found && dollars(usage, found);
+}
+
+/** What the tokens would cost with the dearest model of the table: what counts where the price is not known. */
+export function dearestCost(usage: Usage, table: PriceTable, at = new Date()): number {
+  const known = Object.keys(table).flatMap((prefix) => priceOf(prefix, table, at) ?? []);
+  return Math.max(0, ...known.map((one) => dollars(usage, one)));
+}
+
+function priceOf(id: string, table: PriceTable, at: Date): Price | null {
+  // Bedrock says where and whose before the name: `us.anthropic.claude-…`.
+  const model = id.replace(/^(?:[a-z-]+\.)?anthropic\./, '');
+  let prefix = '';
+  for (const key of Object.keys(table)) {
+    const ends = model.length === key.length || model[key.length] === '-' || model[key.length] === '@';
+    if (ends && key.length > prefix.length && model.startsWith(key)) prefix = key;
+  }
+  const found = table[prefix];
+  if (found === undefined || !isDated(found)) return found ?? null;
+  const day = at.toISOString().slice(0, 10);
+  const begun = found.filter(({ from }) => from <= day).sort((a, b) => b.from.localeCompare(a.from));
+  return begun[0] ?? null;
+}
+
+function isDated(price: Price | readonly DatedPrice[]): price is readonly DatedPrice[] {
+  return Array.isArray(price);
+}
+
+function dollars(usage: Usage, price: Price): number {
+  const hour = Math.min(usage.cacheWrite1hTokens ?? 0, usage.cacheWriteTokens);
+  const total =
+    usage.inputTokens * price.input +
+    usage.outputTokens * price.output +
+    usage.cacheReadTokens * price.cacheRead +
+    (usage.cacheWriteTokens - hour) * price.cacheWrite +
+    hour * (price.cacheWrite1h ?? price.input * 2);
+  return total / 1_000_000;
 }

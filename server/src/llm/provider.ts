@@ -1,10 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Usage } from '@devlm/protocol/events.ts';
+import type { NewInstance } from '@devlm/protocol/instances.ts';
 import type { ModelInfo } from '@devlm/protocol/views.ts';
 import type { Config } from '../config.ts';
 import { AnthropicModel } from './anthropic.ts';
 import type { Model } from './model.ts';
-import { costOf, listPrices, type PriceTable } from './prices.ts';
+import { assertInstalled, atPlatform, type MessagesFetch, platformFetch } from './platforms/platform.ts';
+import { defaultConcurrency, Instance } from './pool/instance.ts';
+import { Pool } from './pool/pool.ts';
+import { type Caller, PoolModel } from './pool/pool-model.ts';
+import { costOf, dearestCost, listPrices, type PriceTable } from './prices.ts';
 import { modelProblem } from './problems.ts';
 
 export interface Credential {
@@ -15,6 +20,8 @@ export interface Credential {
 export interface Upstream {
   readonly apiKey: string;
   readonly baseUrl: string;
+  /** Makes the calls where they are no plain HTTP with the key: the platform has a key of its own. */
+  readonly send?: MessagesFetch;
 }
 
 /** Taken when the model list cannot be read: the middle of the range, as of October 2026. */
@@ -24,23 +31,43 @@ const listKeptMs = 10 * 60_000;
 /** How long a turn waits for the model list when it names no model. */
 const listTimeoutMs = 5_000;
 
+/** The instance of the one credential that the editor or the environment names. */
+export const ownInstance = 'own';
+
 /**
- * The one place that knows the credential. It is kept in memory only: what the editor sets
- * counts before what the server was started with.
+ * The model for all that runs on this server: the pool of instances, and the one credential that every server
+ * has. That is kept in memory only: what the editor sets counts before what the server was started with. As an
+ * instance of the pool it counts where there is a key for it, or nothing else.
  */
 export class Provider {
+  readonly pool: Pool;
+  readonly #own: Instance;
   readonly #config: Config;
   readonly #prices: PriceTable;
   #override: Credential = { apiKey: null, baseUrl: null };
-  #model: Model | undefined;
-  #listed: { readonly models: ModelInfo[]; readonly until: number } | undefined;
-  /** Until when a provider that did not list its models is not asked again by a turn. */
-  #unlisted = { model: undefined as Model | undefined, until: 0 };
+  readonly #clients = new WeakMap<Instance, Upstream & { readonly client: AnthropicModel }>();
+  #listed: { readonly models: ModelInfo[]; readonly generation: number; readonly until: number } | undefined;
+  /** Until when providers that did not list their models are not asked again by a turn. */
+  #unlisted = { generation: -1, until: 0 };
   readonly #handedOver = Promise.withResolvers<void>();
 
+  /** @throws ProblemError `conflict` where a configured instance needs what is not installed */
   constructor(config: Config) {
     this.#config = config;
     this.#prices = { ...listPrices, ...config.prices };
+    this.pool = new Pool({ aliases: config.aliases });
+    this.#own = new Instance({
+      id: ownInstance,
+      upstream: () => this.upstream(),
+      usable: () => this.#apiKey() !== undefined,
+      // The editor of one person is no reason to wait.
+      concurrency: 16 * defaultConcurrency,
+    });
+    this.pool.put(this.#own);
+    for (const instance of config.instances) {
+      assertInstalled(instance);
+      this.put(instance);
+    }
   }
 
   get baseUrl(): string {
@@ -49,8 +76,13 @@ export class Provider {
 
   /** Only Anthropic's own API needs a key for certain; a local server may take any. */
   get key(): 'set' | 'missing' {
-    const needed = new URL(this.baseUrl).hostname.endsWith('anthropic.com');
-    return this.#apiKey() || !needed ? 'set' : 'missing';
+    if (this.pool.instances.some(({ id, draining }) => id !== ownInstance && !draining)) return 'set';
+    return this.#ownKey;
+  }
+
+  get #ownKey(): 'set' | 'missing' {
+    if (this.#apiKey()) return 'set';
+    return new URL(this.baseUrl).hostname.endsWith('anthropic.com') ? 'missing' : 'set';
   }
 
   /** What is absent stays as it is: two editors may know one half each. Answers whether anything changed. */
@@ -63,8 +95,8 @@ export class Provider {
     const { apiKey, baseUrl } = this.#override;
     if (apiKey === credential.apiKey && baseUrl === credential.baseUrl) return false;
     this.#override = credential;
-    this.#model = undefined;
-    this.#listed = undefined;
+    this.#own.configure(this.#own.options);
+    this.pool.changed();
     return true;
   }
 
@@ -85,11 +117,11 @@ export class Provider {
   }
 
   /**
-   * Where calls go, and with which key.
+   * Where calls of the one credential go, and with which key.
    * @throws ProblemError `missing_key`, `bad_key`
    */
   upstream(): Upstream {
-    if (this.key === 'missing') throw modelProblem('missing_key', 'Add a Claude API key to send messages.');
+    if (this.#ownKey === 'missing') throw modelProblem('missing_key', 'Add a Claude API key to send messages.');
     const apiKey = this.#apiKey() || 'none';
     // Anything else cannot stand in a header, and would fail as if the network had.
     if (!/^[\x21-\x7e]+$/.test(apiKey))
@@ -97,22 +129,63 @@ export class Provider {
     return { apiKey, baseUrl: this.baseUrl };
   }
 
-  /** @throws ProblemError `missing_key`, `bad_key` */
-  model(): Model {
-    this.#model ??= new AnthropicModel({
-      ...this.upstream(),
-      streamIdleMs: this.#config.streamIdleMs,
-      maxOutputTokens: this.#config.maxOutputTokens,
-    });
-    return this.#model;
+  /**
+   * The pool as one model.
+   * @throws ProblemError `missing_key`, `bad_key`
+   */
+  model(caller?: Caller): Model {
+    if (this.pool.usable.every(({ id }) => id === ownInstance)) this.upstream();
+    return new PoolModel(this.pool, (instance) => this.connect(instance), caller);
+  }
+
+  /** Adds an instance to the pool, or changes the one of the same id. */
+  put(settings: NewInstance): Instance {
+    const { id, models, modelIds, weight, concurrency, provider, region, projectId } = settings;
+    const upstream = this.#upstreamOf(settings);
+    const options = {
+      id,
+      models: [...new Set([...models, ...Object.keys(modelIds)])],
+      modelIds,
+      weight,
+      concurrency,
+      place: { provider, region, projectId },
+      countsTokens: provider !== 'bedrock',
+      upstream: () => upstream,
+    };
+    const known = this.pool.instances.find((instance) => instance.id === id);
+    const instance = known ?? new Instance(options);
+    known?.configure(options);
+    this.pool.put(instance);
+    return instance;
+  }
+
+  #upstreamOf(settings: NewInstance): Upstream {
+    const platform = atPlatform(settings);
+    if (platform) return { apiKey: 'none', baseUrl: platform.baseUrl, send: platformFetch(platform) };
+    return { apiKey: settings.apiKey ?? 'none', baseUrl: settings.baseUrl ?? this.#config.baseUrl };
+  }
+
+  /**
+   * The client of an instance, which remembers what models it has listed; another one after its key has changed.
+   * @throws ProblemError `missing_key`, `bad_key`
+   */
+  connect(instance: Instance): AnthropicModel {
+    const { apiKey, baseUrl, send } = instance.options.upstream();
+    const known = this.#clients.get(instance);
+    if (known?.apiKey === apiKey && known.baseUrl === baseUrl && known.send === send) return known.client;
+    const { streamIdleMs, maxOutputTokens } = this.#config;
+    const client = new AnthropicModel({ apiKey, baseUrl, send, streamIdleMs, maxOutputTokens });
+    this.#clients.set(instance, { apiKey, baseUrl, send, client });
+    return client;
   }
 
   async models(signal: AbortSignal): Promise<ModelInfo[]> {
-    const model = this.model();
-    if (this.#listed && performance.now() < this.#listed.until) return this.#listed.models;
-    const models = await model.models(signal);
+    const { generation } = this.pool;
+    if (this.#listed?.generation === generation && performance.now() < this.#listed.until) return this.#listed.models;
+    const models = await this.model().models(signal);
     // The credential may have changed meanwhile.
-    if (this.#model === model) this.#listed = { models, until: performance.now() + listKeptMs };
+    if (this.pool.generation === generation)
+      this.#listed = { models, generation, until: performance.now() + listKeptMs };
     return models;
   }
 
@@ -130,15 +203,16 @@ export class Provider {
 
   /** Tokens that fit the window of a model, as the provider lists it; null when it does not say so in time. */
   async contextTokens(id: string, signal: AbortSignal): Promise<number | null> {
-    const model = this.model();
-    if (this.#unlisted.model === model && performance.now() < this.#unlisted.until) return null;
+    const { generation } = this.pool;
+    if (this.#unlisted.generation === generation && performance.now() < this.#unlisted.until) return null;
+    const [model = id] = this.pool.modelsOf(id);
     try {
       const listed = await this.models(AbortSignal.any([signal, AbortSignal.timeout(listTimeoutMs)]));
-      const found = listed.find((entry) => entry.id === id) ?? listed.find((entry) => entry.id.startsWith(`${id}-`));
+      const found = listed.find((one) => one.id === model) ?? listed.find((one) => one.id.startsWith(`${model}-`));
       return found?.contextTokens ?? null;
     } catch {
       signal.throwIfAborted();
-      this.#unlisted = { model, until: performance.now() + listKeptMs };
+      this.#unlisted = { generation, until: performance.now() + listKeptMs };
       return null;
     }
   }
@@ -146,6 +220,11 @@ export class Provider {
   /** US dollars, or null when the price is not known. */
   costOf(model: string, usage: Usage): number | null {
     return costOf(model, usage, this.#prices);
+  }
+
+  /** What budgets count: the cost, or where the price is not known that of the dearest model. */
+  countedCost(model: string, usage: Usage): number {
+    return this.costOf(model, usage) ?? dearestCost(usage, this.#prices);
   }
 
   #apiKey(): string | undefined {

@@ -10,11 +10,16 @@ export interface Tapped {
 /** Bytes of an answer in one piece, or of one event, that are looked at; usage stands in small ones. */
 const lookedAtBytes = 4 * 1024 * 1024;
 
+/** In the data of each event that has usage. */
+const mark = '"message_';
+
 const Counts = z.object({
   input_tokens: z.int().min(0).nullish(),
   output_tokens: z.int().min(0).nullish(),
   cache_read_input_tokens: z.int().min(0).nullish(),
   cache_creation_input_tokens: z.int().min(0).nullish(),
+  cache_creation: z.object({ ephemeral_1h_input_tokens: z.int().min(0).nullish() }).nullish(),
+  output_tokens_details: z.object({ thinking_tokens: z.int().min(0).nullish() }).nullish(),
 });
 const Message = z.object({ model: z.string().max(200), usage: Counts });
 const Event = z.union([
@@ -48,7 +53,7 @@ export class UsageTap {
         const lines = this.#rest.slice(0, end);
         this.#rest = this.#rest.slice(end + 1);
         if (this.#tooLarge) this.#tooLarge = false;
-        else for (const line of lines.split('\n')) this.#line(line);
+        else this.#lines(lines);
       }
     }
     if (this.#rest.length <= lookedAtBytes) return;
@@ -61,9 +66,17 @@ export class UsageTap {
     return this.#tapped;
   }
 
+  /** Deltas of text are nearly all of a stream: they are not looked at. */
+  #lines(lines: string): void {
+    for (let at = lines.indexOf(mark), end = 0; at >= 0; at = lines.indexOf(mark, end)) {
+      const next = lines.indexOf('\n', at);
+      end = next < 0 ? lines.length : next;
+      this.#line(lines.slice(lines.lastIndexOf('\n', at) + 1, end));
+    }
+  }
+
   #line(line: string): void {
-    // Deltas of text are nearly all of a stream: they are not parsed.
-    if (!line.startsWith('data:') || !line.includes('"message_')) return;
+    if (!line.startsWith('data:')) return;
     const event = Event.safeParse(json(line.slice(5)));
     if (!event.success) return;
     if (event.data.type === 'message_start') this.#take(event.data.message);
@@ -75,6 +88,8 @@ export class UsageTap {
     if (!answer) return;
     const { usage: before } = this.#tapped;
     const { usage, model } = answer;
+    const hour = usage.cache_creation?.ephemeral_1h_input_tokens ?? before.cacheWrite1hTokens;
+    const thought = usage.output_tokens_details?.thinking_tokens ?? before.thinkingTokens;
     this.#tapped = {
       model,
       usage: {
@@ -82,6 +97,8 @@ export class UsageTap {
         outputTokens: usage.output_tokens ?? before.outputTokens,
         cacheReadTokens: usage.cache_read_input_tokens ?? before.cacheReadTokens,
         cacheWriteTokens: usage.cache_creation_input_tokens ?? before.cacheWriteTokens,
+        ...(hour ? { cacheWrite1hTokens: hour } : {}),
+        ...(thought ? { thinkingTokens: thought } : {}),
       },
     };
   }

@@ -1,5 +1,6 @@
 import type { Citation } from '@devlm/protocol/events.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import type { ModelCall } from '@devlm/protocol/tools.ts';
 import * as z from 'zod';
 import type { ModelEvent } from './model.ts';
 import { webSearchPrice } from './prices.ts';
@@ -47,12 +48,15 @@ export class ProviderSearch {
     query: string,
     count: number,
     signal: AbortSignal,
-  ): Promise<{ results: Found[]; costUsd: number | null }> {
+  ): Promise<{ results: Found[]; costUsd: number | null; call?: ModelCall }> {
     const model = await this.#provider.defaultModel(signal);
     const found = new Map<string, Omit<Found, 'snippet'>>();
     const said = new Map<string, Set<string>>();
     let failure: string | undefined;
     let costUsd: number | null = null;
+    let call: ModelCall | undefined;
+    let instance: string | undefined;
+    const start = performance.now();
     const request = {
       model,
       system: instructions,
@@ -63,9 +67,19 @@ export class ProviderSearch {
       maxTokens: answerTokens,
     };
     for await (const event of searching(this.#provider.model().stream(request, signal))) {
+      if (event.type === 'started') instance = event.instance;
       if (event.type === 'ended') {
-        const tokens = this.#provider.costOf(model, event.usage);
-        costUsd = tokens === null ? null : tokens + event.webSearches * webSearchPrice;
+        const { usage } = event;
+        const tokens = this.#provider.costOf(model, usage);
+        const searches = event.webSearches * webSearchPrice;
+        costUsd = tokens === null ? null : tokens + searches;
+        call = {
+          model,
+          usage,
+          ...(instance === undefined ? {} : { instance }),
+          latencyMs: Math.round(performance.now() - start),
+          countedUsd: this.#provider.countedCost(model, usage) + searches,
+        };
       }
       if (event.type !== 'block.ended') continue;
       for (const citation of event.citations ?? []) note(said, citation);
@@ -79,6 +93,7 @@ export class ProviderSearch {
     return {
       results: results.map((one) => ({ ...one, snippet: [...(said.get(one.url) ?? [])].join(' … ') })),
       costUsd,
+      ...(call ? { call } : {}),
     };
   }
 }

@@ -22,7 +22,8 @@ export async function listConversations(
   if (search !== '' && groups.length === 0) return { items: [], next: null };
 
   let query = db.selectFrom('conversations').selectAll().where('deleted_at', 'is', null);
-  const { projectId, cursor, limit } = options;
+  const { userId, projectId, cursor, limit } = options;
+  if (userId !== undefined) query = query.where('user_id', '=', userId);
   if (projectId !== undefined) query = query.where('project_id', '=', projectId);
   if (cursor !== undefined) {
     const [updatedAt, id] = parseCursor(cursor);

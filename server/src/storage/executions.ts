@@ -2,10 +2,13 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { ExecutionRecord, Snippet } from '@devlm/protocol/execution.ts';
 import { limits } from '@devlm/protocol/limits.ts';
+import { sql } from 'kysely';
 import type * as z from 'zod';
 import { storeDamaged } from './problems.ts';
 import { isId } from './rows.ts';
 import type { Db, ExecutionResultTable, Tx } from './schema.ts';
+import type { Seal } from './seal.ts';
+import type { Store } from './store.ts';
 
 /** An execution on its way into the store. Packed outside of any transaction: it takes a while. */
 export interface PackedExecution {
@@ -15,15 +18,24 @@ export interface PackedExecution {
   readonly snippetData: Uint8Array;
 }
 
+/** What the two are sealed for. */
+const recordPlace = 'execution_results';
+const snippetPlace = 'code_snippets';
+
 /** What a packed record can hold at most: JSON may write six characters for one. */
 const unpackedBytes = 6 * (limits.executionOutputBytes + limits.executionArtifactBytes + limits.executionInputBytes);
 
-export async function packExecution(record: ExecutionRecord, snippet: Snippet): Promise<PackedExecution> {
+export async function packExecution(record: ExecutionRecord, snippet: Snippet, seal: Seal): Promise<PackedExecution> {
   const [recordData, snippetData] = await Promise.all([pack(record), pack(snippet)]);
-  return { record, recordData, snippet, snippetData };
+  return {
+    record,
+    recordData: seal.close(recordData, recordPlace),
+    snippet,
+    snippetData: seal.close(snippetData, snippetPlace),
+  };
 }
 
-export async function writeExecution(tx: Tx, packed: PackedExecution): Promise<void> {
+export async function writeExecution(tx: Tx, packed: PackedExecution, userId: string): Promise<void> {
   const { record, snippet } = packed;
   await tx
     .insertInto('code_snippets')
@@ -38,6 +50,7 @@ export async function writeExecution(tx: Tx, packed: PackedExecution): Promise<v
     .insertInto('execution_results')
     .values({
       id: record.id,
+      user_id: userId,
       snippet_hash: record.programHash,
       input_hash: record.inputHash,
       status: record.status,
@@ -59,12 +72,13 @@ export async function findExecution(db: Db, id: string): Promise<Packed> {
   return db.selectFrom('execution_results').select('data').where('id', '=', id).executeTakeFirst();
 }
 
-/** The newest one of the same input that ended by itself. */
-export async function findLike(db: Db, inputHash: string): Promise<Packed> {
+/** The user's newest one of the same input that ended by itself. */
+export async function findLike(db: Db, inputHash: string, userId: string): Promise<Packed> {
   return db
     .selectFrom('execution_results')
     .select('data')
     .where('input_hash', '=', inputHash)
+    .where('user_id', '=', userId)
     .where('status', 'in', ['ok', 'failed'])
     .orderBy('ended_at', 'desc')
     .limit(1)
@@ -97,11 +111,23 @@ export async function findOfConversation(
     .execute();
 }
 
-export async function findSnippet(db: Db, hash: string): Promise<Packed> {
-  return db.selectFrom('code_snippets').select('data').where('hash', '=', hash).executeTakeFirst();
+export async function findSnippet(db: Db, hash: string, userId?: string): Promise<Packed> {
+  let query = db.selectFrom('code_snippets').select('data').where('hash', '=', hash);
+  if (userId !== undefined)
+    query = query.where('hash', 'in', (eb) =>
+      eb
+        .selectFrom('execution_results')
+        .select('snippet_hash')
+        .where('snippet_hash', '=', hash)
+        .where('user_id', '=', userId),
+    );
+  return query.executeTakeFirst();
 }
 
-export async function purgeExecutions(tx: Tx, before: Date): Promise<number> {
+export async function purgeExecutions(tx: Tx, kind: Store['kind'], before: Date): Promise<number> {
+  // Until the end, no program is found there that is gone a moment later. On SQLite the transaction itself holds the
+  // write lock.
+  if (kind === 'postgres') await sql`lock table code_snippets in share row exclusive mode`.execute(tx);
   const gone = await tx
     .deleteFrom('execution_results')
     .where('ended_at', '<', before.getTime())
@@ -123,22 +149,22 @@ export async function purgeExecutions(tx: Tx, before: Date): Promise<number> {
   return gone.length;
 }
 
-export function unpackRecord(row: Packed): Promise<ExecutionRecord | null> {
-  return unpack(ExecutionRecord, row);
+export function unpackRecord(row: Packed, seal: Seal): Promise<ExecutionRecord | null> {
+  return unpack(ExecutionRecord, row && seal.open(row.data, recordPlace));
 }
 
-export function unpackSnippet(row: Packed): Promise<Snippet | null> {
-  return unpack(Snippet, row);
+export function unpackSnippet(row: Packed, seal: Seal): Promise<Snippet | null> {
+  return unpack(Snippet, row && seal.open(row.data, snippetPlace));
 }
 
 async function pack(value: unknown): Promise<Uint8Array> {
   return promisify(gzip)(JSON.stringify(value));
 }
 
-async function unpack<T>(schema: z.ZodType<T>, row: Packed): Promise<T | null> {
-  if (!row) return null;
+async function unpack<T>(schema: z.ZodType<T>, data: Uint8Array | undefined): Promise<T | null> {
+  if (!data) return null;
   try {
-    const json = await promisify(gunzip)(row.data, { maxOutputLength: unpackedBytes });
+    const json = await promisify(gunzip)(data, { maxOutputLength: unpackedBytes });
     return schema.parse(JSON.parse(json.toString()));
   } catch (error) {
     throw storeDamaged('A record of a run cannot be read.', error);

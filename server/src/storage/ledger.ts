@@ -1,21 +1,24 @@
 import type { Usage } from '@devlm/protocol/events.ts';
 import type { UsageTotal } from '@devlm/protocol/views.ts';
-import { sql } from 'kysely';
-import type { Db, Tx } from './schema.ts';
+import { CompiledQuery, sql } from 'kysely';
+import type { Spender } from './budgets.ts';
+import type { Db, LedgerTable, Tx } from './schema.ts';
 
 /** One call of a model, as the ledger has it. */
-export interface LedgerCall {
+export interface LedgerCall extends Spender {
   /** Milliseconds since 1970. */
   readonly at: number;
-  /** Null: it belongs to no conversation. */
-  readonly conversationId: string | null;
-  /** `chat`: a step of a turn. `api`: a client of the Messages endpoint. */
-  readonly purpose: 'chat' | 'api';
+  /** `chat`: a step of an answer. `search`: what a tool asked. `api`: a client of the Messages endpoint. */
+  readonly purpose: 'chat' | 'compaction' | 'search' | 'api';
   /** As the provider names it; null where it has not said. */
   readonly model: string | null;
+  /** Null where it is not known. */
+  readonly instance: string | null;
   readonly usage: Usage;
   /** US dollars; null when the model's price is not known. */
   readonly costUsd: number | null;
+  /** What budgets count. */
+  readonly countedUsd: number;
   /** Milliseconds until the end of the answer; null where nobody measured. */
   readonly latencyMs: number | null;
   /** Milliseconds until the first byte of the answer. */
@@ -25,28 +28,55 @@ export interface LedgerCall {
 }
 
 export async function writeCall(tx: Tx, call: LedgerCall): Promise<void> {
-  const { usage } = call;
-  await tx
-    .insertInto('ledger')
-    .values({
-      at: call.at,
-      conversation_id: call.conversationId,
-      purpose: call.purpose,
-      model: call.model,
-      input_tokens: usage.inputTokens,
-      output_tokens: usage.outputTokens,
-      cache_read_tokens: usage.cacheReadTokens,
-      cache_write_tokens: usage.cacheWriteTokens,
-      cost_usd: call.costUsd,
-      latency_ms: call.latencyMs,
-      first_token_ms: call.firstTokenMs,
-      outcome: call.outcome,
-    })
-    .execute();
+  await tx.insertInto('ledger').values(rowOf(call)).execute();
 }
 
-/** Sum of all calls since the time. */
-export function usageSince(db: Db, since: Date): Promise<UsageTotal> {
+/** Rows of one statement: each number of them has a text of its own. */
+const rowsAtOnce = 64;
+
+/**
+ * Writes many calls. It keeps the texts of its statements: to build and prepare one for each batch takes 10 of the 115
+ * microseconds that a whole call of the Messages endpoint takes.
+ */
+export function callWriter(): (tx: Tx, calls: readonly LedgerCall[]) => Promise<void> {
+  const texts = new Map<number, string>();
+  return async (tx, calls) => {
+    for (let at = 0; at < calls.length; at += rowsAtOnce) {
+      const rows = calls.slice(at, at + rowsAtOnce).map(rowOf);
+      const text = texts.get(rows.length) ?? tx.insertInto('ledger').values(rows).compile().sql;
+      texts.set(rows.length, text);
+      // The columns stand in the order in which `rowOf` names them.
+      await tx.executeQuery(CompiledQuery.raw(text, rows.flatMap(Object.values)));
+    }
+  };
+}
+
+function rowOf(call: LedgerCall): Omit<LedgerTable, 'id'> {
+  const { usage } = call;
+  return {
+    at: call.at,
+    user_id: call.userId,
+    project_id: call.projectId,
+    conversation_id: call.conversationId,
+    turn_id: call.turnId,
+    purpose: call.purpose,
+    model: call.model,
+    instance: call.instance,
+    input_tokens: usage.inputTokens,
+    output_tokens: usage.outputTokens,
+    cache_read_tokens: usage.cacheReadTokens,
+    cache_write_tokens: usage.cacheWriteTokens,
+    thinking_tokens: usage.thinkingTokens ?? 0,
+    cost_usd: call.costUsd,
+    counted_usd: call.countedUsd,
+    latency_ms: call.latencyMs,
+    first_token_ms: call.firstTokenMs,
+    outcome: call.outcome,
+  };
+}
+
+/** Sum of all calls since the time, of one user or of everybody. */
+export function usageSince(db: Db, since: Date, userId?: string): Promise<UsageTotal> {
   return db
     .selectFrom('ledger')
     .select((eb) => {
@@ -62,5 +92,6 @@ export function usageSince(db: Db, since: Date): Promise<UsageTotal> {
       ];
     })
     .where('at', '>=', since.getTime())
+    .$if(userId !== undefined, (query) => query.where('user_id', '=', userId ?? ''))
     .executeTakeFirstOrThrow();
 }

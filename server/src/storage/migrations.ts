@@ -3,6 +3,11 @@ import { initial } from './migrations/0001-initial.ts';
 import { executions } from './migrations/0002-executions.ts';
 import { ledger } from './migrations/0003-ledger.ts';
 import { tokens } from './migrations/0004-tokens.ts';
+import { users } from './migrations/0005-users.ts';
+import { budgets } from './migrations/0006-budgets.ts';
+import { instances } from './migrations/0007-instances.ts';
+import { leases } from './migrations/0008-leases.ts';
+import { tokenKeys } from './migrations/0009-token-keys.ts';
 import { storeNewer } from './problems.ts';
 import type { Db, SchemaVersionTable, Tx } from './schema.ts';
 import type { Store } from './store.ts';
@@ -22,7 +27,17 @@ export interface Migration {
 }
 
 /** Forward only, in order. */
-export const migrations: readonly Migration[] = [initial, executions, ledger, tokens];
+export const migrations: readonly Migration[] = [
+  initial,
+  executions,
+  ledger,
+  tokens,
+  users,
+  budgets,
+  instances,
+  leases,
+  tokenKeys,
+];
 
 export interface MigrateOptions {
   readonly kind: Store['kind'];

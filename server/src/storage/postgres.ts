@@ -2,6 +2,7 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import { type Migration, migrate } from './migrations.ts';
 import { storeBusy, storeDamaged, storeFull, storeUnavailable } from './problems.ts';
 import type { Database, Db, Tx } from './schema.ts';
+import { Seal } from './seal.ts';
 import type { SqlDialect } from './sql-dialect.ts';
 import { SqlStore } from './sql-store.ts';
 import type { Store } from './store.ts';
@@ -13,6 +14,8 @@ export interface PostgresOptions {
   readonly version: string;
   /** Default: the real time. */
   readonly now?: (() => Date) | undefined;
+  /** Seals contents of files and records of runs, 32 bytes. Without it they are kept open. */
+  readonly key?: Uint8Array | undefined;
   /** Default: all there are. */
   readonly migrations?: readonly Migration[];
 }
@@ -23,6 +26,11 @@ const maxConnections = 10;
 const connectTimeoutMs = 5_000;
 /** No statement of ours takes this long unless something is wrong; also how long one waits for a lock. */
 const statementTimeoutMs = 30_000;
+/**
+ * How long a transaction of a node that stands still keeps its locks: PostgreSQL then takes them back. Shorter than a
+ * lease, so that another node can go on with the conversation.
+ */
+const idleTransactionMs = 10_000;
 /** What PostgreSQL calls the types bigint and numeric. Ours all fit into a double. */
 const numericTypes = new Set([20, 1700]);
 
@@ -38,6 +46,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
     max: maxConnections,
     connectionTimeoutMillis: connectTimeoutMs,
     statement_timeout: statementTimeoutMs,
+    idle_in_transaction_session_timeout: idleTransactionMs,
     application_name: 'devlm',
     keepAlive: true,
     types: {
@@ -60,7 +69,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
       name: `The database ${dialect.address}`,
       ...(options.migrations ? { migrations: options.migrations } : {}),
     });
-    return new SqlStore(db, dialect, now);
+    return new SqlStore(db, dialect, now, new Seal(options.key));
   } catch (error) {
     await db.destroy();
     throw await dialect.toProblem(error);
@@ -136,7 +145,7 @@ class Postgres implements SqlDialect {
 
 /** Deadlock, serialization failure, lock not available, statement timeout, too many connections. */
 const busyCodes: ReadonlySet<string> = new Set(['40P01', '40001', '55P03', '57014', '53300']);
-/** Connection exceptions, bad authorization, no such database, shutting down, and what the system's sockets say. */
-const unreachable = /^(08|28|3D|57P|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOST|ENET|EAI_|ENOENT)/;
+/** Connection exceptions, a transaction that stood still, bad authorization, no such database, shutting down, and what the system's sockets say. */
+const unreachable = /^(08|25P03|28|3D|57P|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOST|ENET|EAI_|ENOENT)/;
 /** What `pg` says without a code. */
 const lostConnection = /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered)/i;

@@ -17,6 +17,18 @@ export function conflict(detail: string): ProblemError {
   return new ProblemError({ code: 'conflict', status: 409, title: 'Conflict', detail });
 }
 
+/** Another server runs the turns of the conversation now. */
+export function leaseLost(): ProblemError {
+  return new ProblemError({
+    code: leaseLostCode,
+    status: 409,
+    title: 'Conflict',
+    detail: 'Another server has taken over this conversation.',
+  });
+}
+
+export const leaseLostCode = 'lease_lost';
+
 /** For a cursor that no page of a list ever gave out. */
 export function badCursor(): ProblemError {
   return new ProblemError({
@@ -64,6 +76,23 @@ export function storeUnavailable(detail: string, cause?: unknown): ProblemError 
 export function storeDamaged(detail: string, cause?: unknown): ProblemError {
   return new ProblemError(
     { code: 'store_damaged', status: 500, title: 'The storage is damaged', detail, action: 'show-log' },
+    { cause },
+  );
+}
+
+/** Tokens alone stop. The detail says how they go on. */
+export function tokenKeysDamaged(cause?: unknown): ProblemError {
+  return new ProblemError(
+    {
+      code: 'token_keys_damaged',
+      status: 500,
+      title: 'The keys of tokens cannot be read',
+      detail:
+        'The storage has keys of tokens that were sealed with another data key than this server has, or were changed. ' +
+        'Start it with the one they were sealed with: DEVLM_DATA_KEY, which all servers of a database share, or data.key ' +
+        'of the data folder. If that is lost, `devlm token rotate-key --forget` makes a new key, and all tokens have to be ' +
+        'made again. Nothing was changed.',
+    },
     { cause },
   );
 }

@@ -2,8 +2,9 @@ import type { Event, Usage } from '@devlm/protocol/events.ts';
 import { addTurns, answerText, emptyConversation, joinDeltas } from '@devlm/protocol/reducer.ts';
 import type { FileChange } from '@devlm/protocol/tools.ts';
 import type { UpdateObject } from 'kysely';
-import { writeCall } from './ledger.ts';
-import { conflict, notFound } from './problems.ts';
+import type { Lease } from './leases.ts';
+import { type LedgerCall, writeCall } from './ledger.ts';
+import { conflict, leaseLost, notFound } from './problems.ts';
 import { chunks, eventsOfTurns } from './rows.ts';
 import type { Database, EventTable, SearchTextTable, TurnTable, Tx } from './schema.ts';
 import { searchable, wordsOf } from './search-text.ts';
@@ -21,14 +22,15 @@ export interface Draft {
  * Writes events at the end of a conversation and everything that is derived from them. The update
  * of the conversation comes first: it hands out the sequence numbers and makes every other writer
  * of this conversation wait for the end of the transaction.
- * @param copied The events come from another conversation, where what they cost is already counted.
+ * @param options.copied The events come from another conversation, where what they cost is already counted.
+ * @param options.lease As of `Store.append`.
  */
 export async function writeEvents(
   tx: Tx,
   dialect: SqlDialect,
   conversationId: string,
   drafts: readonly Draft[],
-  copied = false,
+  { copied = false, lease }: { copied?: boolean; lease?: Lease | undefined } = {},
 ): Promise<Event[]> {
   const conversation = await tx
     .updateTable('conversations')
@@ -38,9 +40,13 @@ export async function writeEvents(
       ...increments(eb, drafts),
     }))
     .where('id', '=', conversationId)
-    .returning('last_seq')
+    .$if(lease !== undefined, (query) => query.where('fence', '=', lease?.fence ?? 0))
+    .returning(['last_seq', 'project_id', 'user_id'])
     .executeTakeFirst();
-  if (!conversation) throw notFound('conversation');
+  if (!conversation) {
+    const known = await tx.selectFrom('conversations').select('id').where('id', '=', conversationId).executeTakeFirst();
+    throw known ? leaseLost() : notFound('conversation');
+  }
 
   const turns = await Turns.read(tx, conversationId, drafts);
   const rows: EventTable[] = [];
@@ -56,7 +62,8 @@ export async function writeEvents(
   await turns.write(tx);
   for (const draft of drafts) {
     await writeBlobUses(tx, conversationId, draft.body);
-    if (!copied) await writeUsage(tx, conversationId, draft);
+    const { user_id: userId, project_id: projectId } = conversation;
+    if (!copied) await writeUsage(tx, { userId, conversationId, projectId }, draft);
     await writeSearchTexts(tx, dialect, conversationId, draft.body, turns);
   }
   return events;
@@ -214,29 +221,52 @@ class Turns {
 
 const noTokens: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
 
+type Spent = Omit<LedgerCall, 'at' | 'userId' | 'projectId' | 'conversationId' | 'turnId'>;
+
 /** What a step cost, or a tool that asks a model; an abandoned step costs too. */
-function spentIn(body: NewEvent): { usage: Usage; costUsd: number | null } | null {
+function spentIn(body: NewEvent): Spent | null {
   if (body.type === 'tool.ended') {
-    const { costUsd } = body.details ?? {};
-    return costUsd === undefined ? null : { usage: noTokens, costUsd };
+    const { costUsd, call } = body.details ?? {};
+    if (costUsd === undefined && !call) return null;
+    const cost = costUsd ?? null;
+    return {
+      purpose: 'search',
+      model: call?.model ?? null,
+      instance: call?.instance ?? null,
+      usage: call?.usage ?? noTokens,
+      costUsd: cost,
+      countedUsd: cost ?? call?.countedUsd ?? 0,
+      latencyMs: call?.latencyMs ?? null,
+      firstTokenMs: null,
+      outcome: 'answered',
+    };
   }
   if (body.type !== 'step.ended' && body.type !== 'step.abandoned') return null;
-  return body.usage ? { usage: body.usage, costUsd: body.costUsd ?? null } : null;
+  // What asks no model, such as a question to the person, has an end as well.
+  if (!body.usage || (body.costUsd === 0 && Object.values(body.usage).every((count) => count === 0))) return null;
+  const cost = body.costUsd ?? null;
+  return {
+    purpose: body.purpose ?? 'chat',
+    model: body.model ?? null,
+    instance: body.instance ?? null,
+    usage: body.usage,
+    costUsd: cost,
+    countedUsd: cost ?? body.countedUsd ?? 0,
+    latencyMs: body.latencyMs ?? null,
+    firstTokenMs: body.firstTokenMs ?? null,
+    outcome: body.type === 'step.abandoned' || body.stopReason === 'stopped' ? 'cut' : 'answered',
+  };
 }
 
-async function writeUsage(tx: Tx, conversationId: string, { at, body }: Draft): Promise<void> {
+async function writeUsage(
+  tx: Tx,
+  conversation: Pick<LedgerCall, 'userId' | 'projectId' | 'conversationId'>,
+  { at, body }: Draft,
+): Promise<void> {
   const spent = spentIn(body);
   if (!spent) return;
-  await writeCall(tx, {
-    at,
-    conversationId,
-    purpose: 'chat',
-    model: 'model' in body && typeof body.model === 'string' ? body.model : null,
-    ...spent,
-    latencyMs: null,
-    firstTokenMs: null,
-    outcome: body.type === 'step.abandoned' ? 'cut' : 'answered',
-  });
+  const turnId = 'turnId' in body ? body.turnId : null;
+  await writeCall(tx, { at, ...conversation, turnId, ...spent });
 }
 
 /** What an event refers to that has to be kept as long as its conversation. */

@@ -1,23 +1,32 @@
-import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { Event } from '@devlm/protocol/events.ts';
 import type { ExecutionRecord, Snippet } from '@devlm/protocol/execution.ts';
-import { BlobHash, Id } from '@devlm/protocol/ids.ts';
-import { joinDeltas } from '@devlm/protocol/reducer.ts';
-import type { TokenInfo } from '@devlm/protocol/tokens.ts';
+import { localUser, type TokenInfo } from '@devlm/protocol/tokens.ts';
+import type { UserInfo } from '@devlm/protocol/users.ts';
 import type { ConversationSummary, UsageTotal } from '@devlm/protocol/views.ts';
 import { sql } from 'kysely';
+import { findBlob, writeBlob } from './blobs.ts';
+import { type BudgetStore, type SqlAccess, SqlBudgets } from './budgets.ts';
+import { CallBatch } from './call-batch.ts';
 import { listConversations } from './conversation-list.ts';
+import { type BranchPoint, copyBranch, writeConversation } from './conversations.ts';
 import * as executions from './executions.ts';
-import { type LedgerCall, usageSince, writeCall } from './ledger.ts';
-import { conflict, notFound } from './problems.ts';
-import { addSearchText, type Draft, writeEvents } from './projection.ts';
-import { eventsOfTurns, isId, toEvent, toSummary, toTurnRow } from './rows.ts';
+import { deleteInstance, listInstances, type StoredInstance, writeInstance } from './instances.ts';
+import { type Lease, type LeaseStore, SqlLeases } from './leases.ts';
+import { callWriter, type LedgerCall, usageSince } from './ledger.ts';
+import { claimProject, type Owned, ownerOf } from './owners.ts';
+import { notFound } from './problems.ts';
+import { writeEvents } from './projection.ts';
+import { isId, toEvent, toSummary, toTurnRow } from './rows.ts';
 import type { Db, Tx } from './schema.ts';
+import type { Seal } from './seal.ts';
 import type { SqlDialect } from './sql-dialect.ts';
-import type { Blob, ListOptions, NewEvent, Store, TurnRow } from './store.ts';
+import type { Blob, ListOptions, NewEvent, Store, StoredConversation, TurnRow } from './store.ts';
+import { SqlTokenKeys, type TokenKeyStore } from './token-keys.ts';
 import { listTokens, revokeToken, writeToken } from './tokens.ts';
-import { newestBelow, pathOf, readBranch } from './turn-tree.ts';
+import { lastSeqs, newestBelow, openTurns, pathOf, readBranch } from './turn-tree.ts';
+import { turnCosts, type UsageSpan, usageReport } from './usage.ts';
+import { disableUser, listUsers, writeUser } from './users.ts';
 
 /** Of a step that is under way: when they are lost with the machine's power, the next server asks the model again. */
 const madeAgain: ReadonlySet<NewEvent['type']> = new Set([
@@ -32,26 +41,41 @@ export class SqlStore implements Store {
   readonly #db: Db;
   readonly #dialect: SqlDialect;
   readonly #now: () => Date;
+  readonly #seal: Seal;
+  readonly #writeCalls = callWriter();
+  /** Relaxed: on SQLite a loss of power may take the newest with it, and no call waits for the disk. */
+  readonly #calls = new CallBatch((calls) => this.#write((tx) => this.#writeCalls(tx, calls), true));
+  readonly budgets: BudgetStore;
+  readonly leases: LeaseStore;
+  readonly tokenKeys: TokenKeyStore;
 
-  constructor(db: Db, dialect: SqlDialect, now: () => Date) {
+  constructor(db: Db, dialect: SqlDialect, now: () => Date, seal: Seal) {
     this.#db = db;
     this.#dialect = dialect;
     this.#now = now;
+    this.#seal = seal;
+    const read = <T>(work: (db: Db) => Promise<T>) => this.#run(work);
+    const access: SqlAccess = { kind: dialect.kind, now, read, write: (work) => this.#write(work) };
+    this.budgets = new SqlBudgets(access);
+    this.tokenKeys = new SqlTokenKeys(access, seal);
+    // Relaxed: a server that starts again has its leases anyway.
+    this.leases = new SqlLeases({ ...access, write: (work) => this.#write(work, true) });
   }
 
   get kind(): Store['kind'] {
     return this.#dialect.kind;
   }
 
-  createConversation(conversation: { id: string; title: string; projectId: string | null }) {
-    return this.#write((tx) => this.#create(tx, { ...conversation, branchOf: null }));
+  createConversation(conversation: Parameters<Store['createConversation']>[0]) {
+    const wanted = { userId: localUser, ...conversation, branchOf: null };
+    return this.#write((tx) => writeConversation(tx, this.#dialect, wanted, this.#now()));
   }
 
-  conversation(id: string) {
+  conversation(id: string): Promise<StoredConversation | null> {
     return this.#run(async (db) => {
       if (!isId(id)) return null;
       const row = await db.selectFrom('conversations').selectAll().where('id', '=', id).executeTakeFirst();
-      return row ? { ...toSummary(row), head: row.head, lastSeq: row.last_seq } : null;
+      return row ? { ...toSummary(row), head: row.head, lastSeq: row.last_seq, userId: row.user_id } : null;
     });
   }
 
@@ -109,34 +133,16 @@ export class SqlStore implements Store {
     return purged;
   }
 
-  branch(from: { conversationId: string; turnId: string }, id: string): Promise<ConversationSummary> {
-    return this.#write(async (tx) => {
-      const source = isId(from.conversationId)
-        ? await tx.selectFrom('conversations').selectAll().where('id', '=', from.conversationId).executeTakeFirst()
-        : undefined;
-      if (!source) throw notFound('conversation');
-      const path = await pathOf(tx, from.conversationId, from.turnId, Number.MAX_SAFE_INTEGER);
-      if (path.length === 0) throw notFound('turn');
-      const title: string = JSON.parse(source.title);
-      const made = await this.#create(tx, { id, title, projectId: source.project_id, branchOf: from });
-      if (made.turns > 0) return made;
-
-      const events = await eventsOfTurns(tx, from.conversationId, path);
-      const drafts: Draft[] = [];
-      for (const turn of path) {
-        for (const { seq: _seq, at, ...body } of joinDeltas(events.get(turn.turn_id) ?? [])) {
-          drafts.push({ at: Date.parse(at), body });
-        }
-        if (turn.status === 'ended') continue;
-        const body: NewEvent = { type: 'turn.ended', turnId: turn.turn_id, outcome: 'stopped' };
-        drafts.push({ at: this.#now().getTime(), body });
-      }
-      await writeEvents(tx, this.#dialect, id, drafts, true);
-      return toSummary(await tx.selectFrom('conversations').selectAll().where('id', '=', id).executeTakeFirstOrThrow());
-    });
+  branch(from: BranchPoint, id: string): Promise<ConversationSummary> {
+    return this.#write((tx) => copyBranch(tx, this.#dialect, from, id, this.#now()));
   }
 
-  append(conversationId: string, events: readonly NewEvent[]): Promise<Event[]> {
+  async copiedFrom(id: string): Promise<string | null> {
+    const [first] = await this.events(id, 0, 1);
+    return first?.type === 'conversation.created' ? (first.branchOf?.conversationId ?? null) : null;
+  }
+
+  append(conversationId: string, events: readonly NewEvent[], lease?: Lease): Promise<Event[]> {
     const relaxed = events.every(({ type }) => madeAgain.has(type));
     return this.#write(async (tx) => {
       if (!isId(conversationId)) throw notFound('conversation');
@@ -147,6 +153,7 @@ export class SqlStore implements Store {
         this.#dialect,
         conversationId,
         events.map((body) => ({ at, body })),
+        { lease },
       );
     }, relaxed);
   }
@@ -181,74 +188,71 @@ export class SqlStore implements Store {
     return this.#run((db) => newestBelow(db, conversationId, turnId));
   }
 
-  openTurns(): Promise<TurnRow[]> {
-    return this.#run(async (db) => {
-      const rows = await db
-        .selectFrom('turns')
-        .selectAll()
-        // As a literal, so that the partial index is seen to fit.
-        .where('status', '<>', sql.lit('ended'))
-        .orderBy('created_at')
-        .orderBy('conversation_id')
-        .orderBy('created_seq')
-        .execute();
-      return rows.map(toTurnRow);
-    });
+  lastSeqs(conversationIds: readonly string[]): Promise<Map<string, number>> {
+    return this.#run((db) => lastSeqs(db, conversationIds));
+  }
+
+  openTurns(conversationId?: string): Promise<TurnRow[]> {
+    return this.#run((db) => openTurns(db, conversationId));
   }
 
   putBlob(blob: Blob): Promise<string> {
-    return this.#write(async (tx) => {
-      const hash = createHash('sha256').update(blob.data).digest('hex');
-      const touched_at = this.#now().getTime();
-      await tx
-        .insertInto('blobs')
-        .values({ hash, media_type: blob.mediaType, touched_at, data: blob.data })
-        .onConflict((known) => known.column('hash').doUpdateSet({ touched_at }))
-        .execute();
-      return hash;
-    });
+    return this.#write((tx) => writeBlob(tx, blob, this.#seal, this.#now()));
   }
 
-  blob(hash: string): Promise<Blob | null> {
-    return this.#run(async (db) => {
-      if (!BlobHash.safeParse(hash).success) return null;
-      const row = await db
-        .selectFrom('blobs')
-        .select(['media_type', 'data'])
-        .where('hash', '=', hash)
-        .executeTakeFirst();
-      return row ? { mediaType: row.media_type, data: row.data } : null;
-    });
+  blob(hash: string, userId?: string): Promise<Blob | null> {
+    return this.#run((db) => findBlob(db, hash, this.#seal, userId));
   }
 
-  async saveExecution(record: ExecutionRecord, snippet: Snippet): Promise<void> {
-    const packed = await executions.packExecution(record, snippet);
-    await this.#write((tx) => executions.writeExecution(tx, packed));
+  async saveExecution(record: ExecutionRecord, snippet: Snippet, userId = localUser): Promise<void> {
+    const packed = await executions.packExecution(record, snippet, this.#seal);
+    await this.#write((tx) => executions.writeExecution(tx, packed, userId));
   }
 
   async execution(id: string): Promise<ExecutionRecord | null> {
-    return executions.unpackRecord(await this.#run((db) => executions.findExecution(db, id)));
+    return executions.unpackRecord(await this.#run((db) => executions.findExecution(db, id)), this.#seal);
   }
 
-  async executionLike(inputHash: string): Promise<ExecutionRecord | null> {
-    return executions.unpackRecord(await this.#run((db) => executions.findLike(db, inputHash)));
+  async executionLike(inputHash: string, userId = localUser): Promise<ExecutionRecord | null> {
+    return executions.unpackRecord(await this.#run((db) => executions.findLike(db, inputHash, userId)), this.#seal);
   }
 
   async executionsOf(conversationId: string): Promise<ExecutionRecord[]> {
     const rows = await this.#run((db) => executions.findOfConversation(db, conversationId));
-    return (await Promise.all(rows.map(executions.unpackRecord))).filter((record) => record !== null);
+    const records = await Promise.all(rows.map((row) => executions.unpackRecord(row, this.#seal)));
+    return records.filter((record) => record !== null);
   }
 
-  async snippet(hash: string): Promise<Snippet | null> {
-    return executions.unpackSnippet(await this.#run((db) => executions.findSnippet(db, hash)));
+  async snippet(hash: string, userId?: string): Promise<Snippet | null> {
+    return executions.unpackSnippet(await this.#run((db) => executions.findSnippet(db, hash, userId)), this.#seal);
   }
 
   purgeExecutions(before: Date): Promise<number> {
-    return this.#write((tx) => executions.purgeExecutions(tx, before));
+    return this.#write((tx) => executions.purgeExecutions(tx, this.kind, before));
   }
 
   addCall(call: LedgerCall): Promise<void> {
-    return this.#write((tx) => writeCall(tx, call));
+    return this.#calls.add(call);
+  }
+
+  ownerOf(what: Owned, id: string): Promise<string | null> {
+    return this.#run((db) => ownerOf(db, what, id));
+  }
+
+  claimProject(id: string, userId: string): Promise<string> {
+    return this.#write((tx) => claimProject(tx, id, userId));
+  }
+
+  addUser(user: UserInfo): Promise<void> {
+    return this.#write((tx) => writeUser(tx, user));
+  }
+
+  users(): Promise<UserInfo[]> {
+    return this.#run((db) => listUsers(db));
+  }
+
+  disableUser(id: string): Promise<UserInfo | null> {
+    return this.#write((tx) => disableUser(tx, id, this.#now()));
   }
 
   addToken(token: TokenInfo): Promise<void> {
@@ -263,8 +267,28 @@ export class SqlStore implements Store {
     return this.#write((tx) => revokeToken(tx, id, this.#now()));
   }
 
-  usageSince(since: Date): Promise<UsageTotal> {
-    return this.#run((db) => usageSince(db, since));
+  saveInstance(instance: StoredInstance): Promise<void> {
+    return this.#write((tx) => writeInstance(tx, instance, this.#seal));
+  }
+
+  instances(): Promise<StoredInstance[]> {
+    return this.#run((db) => listInstances(db, this.#seal));
+  }
+
+  removeInstance(id: string): Promise<boolean> {
+    return this.#write((tx) => deleteInstance(tx, id));
+  }
+
+  usageReport(span: UsageSpan) {
+    return this.#run((db) => usageReport(db, span));
+  }
+
+  turnCosts(userId: string, since: Date, limit: number, except: string): Promise<number[]> {
+    return this.#run((db) => turnCosts(db, userId, since, limit, except));
+  }
+
+  usageSince(since: Date, userId?: string): Promise<UsageTotal> {
+    return this.#run((db) => usageSince(db, since, userId));
   }
 
   maintain(): Promise<void> {
@@ -272,60 +296,8 @@ export class SqlStore implements Store {
   }
 
   async close(): Promise<void> {
+    await this.#calls.flush();
     await this.#db.destroy();
-  }
-
-  /** Inserts a conversation and its first event, or answers the one that this same request made before. */
-  async #create(
-    tx: Tx,
-    conversation: {
-      id: string;
-      title: string;
-      projectId: string | null;
-      branchOf: { conversationId: string; turnId: string } | null;
-    },
-  ): Promise<ConversationSummary> {
-    const { id, title, projectId, branchOf } = conversation;
-    Id.parse(id);
-    const at = this.#now().getTime();
-    const row = await tx
-      .insertInto('conversations')
-      .values({
-        id,
-        title: JSON.stringify(title),
-        project_id: projectId,
-        head: null,
-        last_seq: 1,
-        turns: 0,
-        open_turns: 0,
-        cost_usd: 0,
-        created_at: at,
-        updated_at: at,
-        deleted_at: null,
-      })
-      .onConflict((known) => known.column('id').doNothing())
-      .returningAll()
-      .executeTakeFirst();
-    if (!row) {
-      const known = await tx.selectFrom('conversations').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
-      const first = await tx
-        .selectFrom('events')
-        .select(['seq', 'at', 'data'])
-        .where('conversation_id', '=', id)
-        .where('seq', '=', 1)
-        .executeTakeFirstOrThrow();
-      const event = toEvent(first);
-      const same = event.type === 'conversation.created' && event.branchOf?.turnId === branchOf?.turnId;
-      if (branchOf && !same) throw conflict('A conversation with this id exists already.');
-      return toSummary(known);
-    }
-    const body: NewEvent = { type: 'conversation.created', title, projectId, branchOf };
-    await tx
-      .insertInto('events')
-      .values({ conversation_id: id, seq: 1, at, turn_id: null, data: JSON.stringify(body) })
-      .execute();
-    await addSearchText(tx, this.#dialect, { conversation_id: id, turn_id: null, part: 'title', text: title });
-    return toSummary(row);
   }
 
   /** Runs in one transaction. */

@@ -5,6 +5,7 @@ import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement, sql }
 import { type Migration, migrate } from './migrations.ts';
 import { storeBusy, storeDamaged, storeFull, storeUnavailable } from './problems.ts';
 import type { Database, Db, Tx } from './schema.ts';
+import { Seal } from './seal.ts';
 import type { SqlDialect } from './sql-dialect.ts';
 import { SqlStore } from './sql-store.ts';
 import { backUp, backUpDaily, newestGoodBackup } from './sqlite-backup.ts';
@@ -17,6 +18,8 @@ export interface SqliteOptions {
   readonly version: string;
   /** Default: the real time. */
   readonly now?: (() => Date) | undefined;
+  /** Seals contents of files and records of runs, 32 bytes. Without it they are kept open. */
+  readonly key?: Uint8Array | undefined;
   /** Default: all there are. */
   readonly migrations?: readonly Migration[];
 }
@@ -59,7 +62,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
       beforeUpgrade: (from) => backUp(file, `before-v${from + 1}`),
     });
     dialect.opened = database;
-    return new SqlStore(db, dialect, now);
+    return new SqlStore(db, dialect, now, new Seal(options.key));
   } catch (error) {
     database?.close();
     throw await dialect.toProblem(error);

@@ -1,9 +1,17 @@
+import type { UsageReport } from '@devlm/protocol/budgets.ts';
 import type { Event, EventBody } from '@devlm/protocol/events.ts';
 import type { ExecutionRecord, Snippet } from '@devlm/protocol/execution.ts';
 import type { TurnRecord } from '@devlm/protocol/state.ts';
 import type { TokenInfo } from '@devlm/protocol/tokens.ts';
+import type { UserInfo } from '@devlm/protocol/users.ts';
 import type { ConversationSummary, UsageTotal } from '@devlm/protocol/views.ts';
+import type { BudgetStore } from './budgets.ts';
+import type { StoredInstance } from './instances.ts';
+import type { Lease, LeaseStore } from './leases.ts';
 import type { LedgerCall } from './ledger.ts';
+import type { Owned } from './owners.ts';
+import type { TokenKeyStore } from './token-keys.ts';
+import type { UsageSpan } from './usage.ts';
 
 /** A turn as the store projects it from the events, in the same transaction as the append. */
 export interface TurnRow {
@@ -17,10 +25,31 @@ export interface TurnRow {
   readonly createdSeq: number;
 }
 
+/** A conversation, with what only the server needs of it. */
+export interface StoredConversation extends ConversationSummary {
+  /** The newest turn of the branch that is shown. */
+  readonly head: string | null;
+  readonly lastSeq: number;
+  /** Whose it is. */
+  readonly userId: string;
+}
+
+/** Without what only the server needs. */
+export function summaryOf({
+  head: _head,
+  lastSeq: _lastSeq,
+  userId: _userId,
+  ...summary
+}: StoredConversation): ConversationSummary {
+  return summary;
+}
+
 /** Who an event log row belongs to is decided by the store: an id and a time come from there. */
 export type NewEvent = EventBody;
 
 export interface ListOptions {
+  /** Only this user's. Default: everybody's. */
+  readonly userId?: string | undefined;
   /** Matches titles, messages and answers, by word prefixes, in any order. */
   readonly search?: string | undefined;
   readonly projectId?: string | undefined;
@@ -35,20 +64,27 @@ export interface Blob {
 
 /**
  * The port of everything that must survive. Every method is atomic; every failure is a
- * `ProblemError` with code `not_found`, `conflict`, `bad_request` (an unknown cursor), `store_busy`,
- * `store_full`, `store_newer`, `store_damaged` or `store_unavailable`.
+ * `ProblemError` with code `not_found`, `conflict`, `lease_lost`, `bad_request` (an unknown cursor), `store_busy`,
+ * `store_full`, `store_newer`, `store_damaged`, `token_keys_damaged` or `store_unavailable`.
  */
 export interface Store {
   readonly kind: 'sqlite' | 'postgres';
+  readonly budgets: BudgetStore;
+  readonly leases: LeaseStore;
+  readonly tokenKeys: TokenKeyStore;
 
-  /** Writes `conversation.created` as event 1. The same id again answers the existing one. */
+  /**
+   * Writes `conversation.created` as event 1. The same id again answers the existing one, or is refused with
+   * `conflict` where that is another user's. Default of `userId`: `local`.
+   */
   createConversation(conversation: {
     id: string;
     title: string;
     projectId: string | null;
+    userId?: string;
   }): Promise<ConversationSummary>;
   /** Null when there is none; a deleted one has `deletedAt`. */
-  conversation(id: string): Promise<(ConversationSummary & { head: string | null; lastSeq: number }) | null>;
+  conversation(id: string): Promise<StoredConversation | null>;
   /**
    * Newest change first, deleted ones left out. A change is a new title, a new message or the end
    * of a turn; the events in between move nothing.
@@ -63,6 +99,8 @@ export interface Store {
    * A turn that has not ended is copied as stopped.
    */
   branch(from: { conversationId: string; turnId: string }, id: string): Promise<ConversationSummary>;
+  /** The conversation that one is a copy of, which may be gone; null: it is none, or there is no such one. */
+  copiedFrom(id: string): Promise<string | null>;
 
   /**
    * Appends in one transaction, gives each event the next sequence number, and updates the
@@ -70,8 +108,10 @@ export interface Store {
    * `not_found` without the conversation or the event's turn; `conflict` when a `turn.created`
    * repeats a turn id. Events of a turn that has ended are refused with `conflict`, but those of its review,
    * which come after the end.
+   *
+   * @param lease appends by it alone: `lease_lost` where another has been given since
    */
-  append(conversationId: string, events: readonly NewEvent[]): Promise<Event[]>;
+  append(conversationId: string, events: readonly NewEvent[], lease?: Lease): Promise<Event[]>;
   /** Events with `seq > after`, in order, at most `limit`. */
   events(conversationId: string, after: number, limit: number): Promise<Event[]>;
   turn(conversationId: string, turnId: string): Promise<TurnRow | null>;
@@ -83,34 +123,62 @@ export interface Store {
   ): Promise<{ turns: TurnRecord[]; older: string | null }>;
   /** The newest turn at or below the given one, following the newest child each time. */
   newestBelow(conversationId: string, turnId: string): Promise<string>;
-  /** All turns that have not ended, oldest first. What a starting server takes up again. */
-  openTurns(): Promise<TurnRow[]>;
+  /** Of those that there are, the number of the last event. */
+  lastSeqs(conversationIds: readonly string[]): Promise<Map<string, number>>;
+  /** Turns that have not ended, oldest first. Default: of all conversations. */
+  openTurns(conversationId?: string): Promise<TurnRow[]>;
 
   /** Content-addressed: the same bytes give the same SHA-256 hex. */
   putBlob(blob: Blob): Promise<string>;
-  blob(hash: string): Promise<Blob | null>;
+  /** @param userId then only what a conversation of this user refers to */
+  blob(hash: string, userId?: string): Promise<Blob | null>;
 
-  /** Keeps what came of a run, and its program once. The same id again changes nothing. */
-  saveExecution(record: ExecutionRecord, snippet: Snippet): Promise<void>;
+  /** Keeps what came of a run, and its program once. The same id again changes nothing. Default of `userId`: `local`. */
+  saveExecution(record: ExecutionRecord, snippet: Snippet, userId?: string): Promise<void>;
   execution(id: string): Promise<ExecutionRecord | null>;
-  /** The newest record of the same input whose program ended by itself. */
-  executionLike(inputHash: string): Promise<ExecutionRecord | null>;
+  /** The newest record of the same input whose program ended by itself. Default of `userId`: `local`. */
+  executionLike(inputHash: string, userId?: string): Promise<ExecutionRecord | null>;
   /** The newest record of each part of a conversation, at most `limits.pageRows` of them, in no order. */
   executionsOf(conversationId: string): Promise<ExecutionRecord[]>;
-  snippet(hash: string): Promise<Snippet | null>;
+  /** @param userId then only what this user has run */
+  snippet(hash: string, userId?: string): Promise<Snippet | null>;
   /** Removes records that ended before the time, and programs that no record speaks of. Answers how many records. */
   purgeExecutions(before: Date): Promise<number>;
 
   /** Notes a call of a model that is no step of a turn; those are noted with their events. */
   addCall(call: LedgerCall): Promise<void>;
-  /** Sum of all calls since the time, those of abandoned steps too. Copies made by `branch` are left out. */
-  usageSince(since: Date): Promise<UsageTotal>;
+  /** One row for each day, conversation, model, user or project, at most `usageRows` of them, and the sum of all. */
+  usageReport(query: UsageSpan): Promise<Pick<UsageReport, 'rows' | 'total'>>;
+  /** What the person's newest answers since the time cost, newest first, at most `limit` of them; without the turn `except`. */
+  turnCosts(userId: string, since: Date, limit: number, except: string): Promise<number[]>;
+
+  /** Sum of all calls of a user, else of everybody, since the time, those of abandoned steps too. Copies made by `branch` are left out. */
+  usageSince(since: Date, userId?: string): Promise<UsageTotal>;
+
+  /** Whose it is; null: there is no such thing. */
+  ownerOf(what: Owned, id: string): Promise<string | null>;
+  /** A project belongs to whoever comes first. Answers whose it is. */
+  claimProject(id: string, userId: string): Promise<string>;
+
+  /** `conflict` where the name is taken. */
+  addUser(user: UserInfo): Promise<void>;
+  /** By name, disabled ones too. */
+  users(): Promise<UserInfo[]>;
+  /** Null where there is no such user. Disabling again changes nothing. */
+  disableUser(id: string): Promise<UserInfo | null>;
 
   addToken(token: TokenInfo): Promise<void>;
   /** Tokens that have not ended by themselves, revoked ones too, newest first. */
   tokens(): Promise<TokenInfo[]>;
   /** Null where there is no such token. Revoking again changes nothing. */
   revokeToken(id: string): Promise<TokenInfo | null>;
+
+  /** Adds an instance, or puts it in the place of the one of the same id. */
+  saveInstance(instance: StoredInstance): Promise<void>;
+  /** By id. */
+  instances(): Promise<StoredInstance[]>;
+  /** Answers whether there was one. */
+  removeInstance(id: string): Promise<boolean>;
 
   /** Daily upkeep; safe to call at any time. */
   maintain(): Promise<void>;

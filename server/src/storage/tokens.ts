@@ -6,6 +6,7 @@ export async function writeToken(tx: Tx, token: TokenInfo): Promise<void> {
     .insertInto('tokens')
     .values({
       id: token.id,
+      user_id: token.userId,
       name: token.name,
       scopes: token.scopes.join(' '),
       created_at: Date.parse(token.createdAt),
@@ -43,6 +44,7 @@ function toInfo(row: TokenTable): TokenInfo {
   const iso = (time: number) => new Date(time).toISOString();
   return {
     id: row.id,
+    userId: row.user_id,
     name: row.name,
     // A newer server may know more of them.
     scopes: row.scopes.split(' ').flatMap((name) => Scope.safeParse(name).data ?? []),

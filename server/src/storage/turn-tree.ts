@@ -1,8 +1,9 @@
 import type { TurnRecord } from '@devlm/protocol/state.ts';
 import { type Expression, type SqlBool, sql } from 'kysely';
 import { notFound } from './problems.ts';
-import { chunks, eventsOfTurns, isId } from './rows.ts';
+import { chunks, eventsOfTurns, isId, toTurnRow } from './rows.ts';
 import type { Db, TurnTable } from './schema.ts';
+import type { TurnRow } from './store.ts';
 
 /** The turn and its ancestors, oldest first, at most `limit`; empty when there is no such turn. */
 export async function pathOf(db: Db, conversationId: string, turnId: string, limit: number): Promise<TurnTable[]> {
@@ -98,4 +99,29 @@ async function childrenOf(
     }
   }
   return children;
+}
+
+/** Turns that have not ended, oldest first. */
+export async function openTurns(db: Db, conversationId?: string): Promise<TurnRow[]> {
+  const rows = await db
+    .selectFrom('turns')
+    .selectAll()
+    // As a literal, so that the partial index is seen to fit.
+    .where('status', '<>', sql.lit('ended'))
+    .$if(conversationId !== undefined, (query) => query.where('conversation_id', '=', conversationId ?? ''))
+    .orderBy('created_at')
+    .orderBy('conversation_id')
+    .orderBy('created_seq')
+    .execute();
+  return rows.map(toTurnRow);
+}
+
+/** Of those that there are, the number of the last event. */
+export async function lastSeqs(db: Db, conversationIds: readonly string[]): Promise<Map<string, number>> {
+  const found = new Map<string, number>();
+  for (const ids of chunks(conversationIds)) {
+    const rows = await db.selectFrom('conversations').select(['id', 'last_seq']).where('id', 'in', ids).execute();
+    for (const { id, last_seq } of rows) found.set(id, last_seq);
+  }
+  return found;
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Usage } from '@anthropic-ai/sdk/resources/messages';
 import type { MessagesRequest } from './request.ts';
 
 /** A request as it came in, and what became of it. */
@@ -14,6 +15,8 @@ export interface RecordedRequest {
   readonly body: unknown;
   /** The body, when it is a well-formed message. */
   readonly message: MessagesRequest | undefined;
+  /** What the answer says it used, where it is a message that was not scripted byte by byte. */
+  readonly usage: Usage | undefined;
   /** Status of the answer; undefined while there is none. */
   readonly status: number | undefined;
   /** The client closed the connection before the answer was complete. */
@@ -24,7 +27,7 @@ export interface RecordedRequest {
 
 export type WritableRecord = { -readonly [K in keyof RecordedRequest]: RecordedRequest[K] };
 
-const secret = new Set(['x-api-key', 'authorization', 'proxy-authorization', 'cookie']);
+const secret = new Set(['x-api-key', 'authorization', 'x-amz-security-token', 'proxy-authorization', 'cookie']);
 
 /** The headers as a plain object, lower case, with credentials replaced. */
 export function redactedHeaders(request: IncomingMessage): Record<string, string> {

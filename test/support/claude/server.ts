@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { Answer, ClaudeRequest, HttpReply, Pace, RawReply, Reply } from './answer.ts';
+import type { Answer, ClaudeRequest, HttpReply, Pace, RawReply, Reply, Wire } from './answer.ts';
 import { normalise } from './answer.ts';
 import { PromptCache } from './cache.ts';
 import { compose } from './compose.ts';
@@ -9,6 +9,7 @@ import { type Frame, frames } from './events.ts';
 import { errorStatus, httpError } from './faults.ts';
 import { bodyProblem, isRetryable, keyOf, parseBody, rateLimits, unknownModel } from './http.ts';
 import { defaultModels, findModel, modelPage, type StandInModel } from './models.ts';
+import { isMessagePath, type PlatformCall, type PlatformKeys, platformCall } from './platforms/platforms.ts';
 import { BodyTooLarge, type RecordedRequest, readBody, redactedHeaders, type WritableRecord } from './record.ts';
 import {
   type ApiVersion,
@@ -36,6 +37,8 @@ export interface ClaudeOptions {
   readonly anyModelAs?: StandInModel;
   /** Keys that are let in. Default: every key. */
   readonly apiKeys?: readonly string[];
+  /** Who may call it as Amazon Bedrock and Google Vertex AI. Default: nobody. */
+  readonly platforms?: PlatformKeys;
   /** Default 0: one that is free. Always on 127.0.0.1. */
   readonly port?: number;
   /** Milliseconds since 1970; for the cache's lifetimes. */
@@ -93,7 +96,7 @@ export async function startClaude(options: ClaudeOptions = {}): Promise<Claude> 
 }
 
 function isMessage(request: RecordedRequest): boolean {
-  return request.method === 'POST' && request.path.split('?', 1)[0] === messagesPath;
+  return request.method === 'POST' && isMessagePath(request.path.split('?', 1)[0] ?? '');
 }
 
 /** What a request needs while it is answered. */
@@ -106,6 +109,8 @@ interface Exchange {
   readonly caller: string;
   readonly beta: boolean;
   readonly version: ApiVersion;
+  /** Undefined: it is Anthropic's own wire. */
+  readonly platform?: PlatformCall;
 }
 
 class StandIn {
@@ -161,6 +166,7 @@ class StandIn {
       at: new Date(),
       body: undefined,
       message: undefined,
+      usage: undefined,
       status: undefined,
       hungUp: undefined,
       done,
@@ -186,8 +192,18 @@ class StandIn {
     };
     try {
       const raw = await readBody(request, maxBodyBytes);
-      record.body = parseBody(raw.toString());
+      const platform = platformCall(request, raw, this.#options.platforms ?? {});
+      record.body = platform ? platform.body : parseBody(raw.toString());
       this.#keep(record);
+      if (platform)
+        return await this.#platform({
+          ...exchange,
+          // Tokens and signatures differ from call to call; the account does not.
+          caller: 'the account at the platform',
+          platform,
+          path: platform.path,
+          version: platform.version ?? exchange.version,
+        });
       const wrong = asked === '' ? 'header is required' : `"${asked}" is not a valid version`;
       await this.#route(exchange, key, version ? undefined : `anthropic-version: ${wrong}`);
     } catch (error) {
@@ -195,6 +211,13 @@ class StandIn {
       if (error instanceof BodyTooLarge) await this.#http(exchange, httpError(413));
       else if (!line.closed) await this.#http(exchange, httpError(500, { message: `The stand-in failed: ${error}` }));
     }
+  }
+
+  #platform(exchange: Exchange & { readonly platform: PlatformCall }): Promise<void> {
+    const { refused, version, path } = exchange.platform;
+    if (refused) return this.#http(exchange, refused);
+    if (!version) return this.#invalid(exchange, 'anthropic_version: expected a version of this platform');
+    return path === messagesPath ? this.#message(exchange) : this.#count(exchange);
   }
 
   #keep(record: RecordedRequest): void {
@@ -293,6 +316,7 @@ class StandIn {
     const prompt = this.#cache.use(scope, request, model.cacheMinTokens);
     const composed = compose(reply, { request, model, prompt, signer: this.#signer, serial: this.#serial });
     const { id, content } = composed.message;
+    record.usage = composed.message.usage;
     this.#threads.keep(record.body, exchange.caller, request, id, content);
     const pace = { ...this.#options.pace, ...reply.pace };
     const rates = rateLimits(prompt.input, composed.message.usage.output_tokens);
@@ -303,28 +327,29 @@ class StandIn {
       return this.#http(exchange, { status: 200, headers: rates, body: composed.message, wire });
     }
     await line.wait(wire?.headersDelayMs ?? 0);
-    this.#open(exchange, 200, { 'content-type': wire?.contentType ?? eventStream, ...rates });
+    this.#open(exchange, 200, streamHeaders(exchange, wire, rates));
     // What is silent, or faulty, at first has sent its headers all the same.
     if (pace.startDelayMs || wire) line.response.flushHeaders();
     const events = frames(composed, pace.chunkChars ?? defaultChunkChars);
-    return sendFrames(line, events, pace, wire, record.requestId);
+    return sendFrames(line, events, pace, wire, record.requestId, exchange.platform?.encode);
   }
 
   async #raw(exchange: Exchange, { raw, wire }: RawReply): Promise<void> {
     this.#signer.learn(typeof raw === 'string' ? raw : Buffer.from(raw).toString());
     await exchange.line.wait(wire?.headersDelayMs ?? 0);
-    this.#open(exchange, 200, { 'content-type': wire?.contentType ?? eventStream, ...rateLimits(0, 0) });
-    if (!wire || typeof raw !== 'string') return sendBody(exchange.line, raw, wire);
+    this.#open(exchange, 200, streamHeaders(exchange, wire, rateLimits(0, 0)));
+    if ((!wire && !exchange.platform) || typeof raw !== 'string') return sendBody(exchange.line, raw, wire);
     const events = raw.split(/(?<=\n\n)/).map((text): Frame => ({ text, delta: false }));
-    return sendFrames(exchange.line, events, {}, wire, exchange.record.requestId);
+    return sendFrames(exchange.line, events, {}, wire, exchange.record.requestId, exchange.platform?.encode);
   }
 
   #invalid(exchange: Exchange, message: string): Promise<void> {
     return this.#http(exchange, httpError(400, { message }));
   }
 
-  async #http(exchange: Exchange, reply: HttpReply): Promise<void> {
-    const { line, record } = exchange;
+  async #http(exchange: Exchange, given: HttpReply): Promise<void> {
+    const { line, record, platform } = exchange;
+    const reply = platform?.shape(given, record.requestId) ?? given;
     const isError = typeof reply.body === 'object' && 'error' in reply.body;
     const body =
       typeof reply.body === 'string'
@@ -354,6 +379,11 @@ class StandIn {
 }
 
 const eventStream = 'text/event-stream; charset=utf-8';
+
+function streamHeaders({ platform, record }: Exchange, wire: Wire | undefined, rates: Record<string, string>) {
+  const type = { 'content-type': wire?.contentType ?? platform?.contentType ?? eventStream };
+  return platform ? { ...type, 'x-amzn-requestid': record.requestId } : { ...type, ...rates };
+}
 
 /** Stands for the body of a request that is no message. */
 const nobody: MessagesRequest = { model: '', max_tokens: 0, messages: [] };

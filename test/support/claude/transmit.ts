@@ -64,6 +64,9 @@ export class Line {
   }
 }
 
+/** An event as it goes over the wire. */
+export type Encode = (text: string) => string | Uint8Array;
+
 /** Sends events at a pace, with whatever goes wrong on the way. */
 export async function sendFrames(
   line: Line,
@@ -71,10 +74,11 @@ export async function sendFrames(
   pace: Pace,
   wire: Wire | undefined,
   requestId: string,
+  encode: Encode = (text) => text,
 ): Promise<void> {
   await line.wait(pace.startDelayMs ?? 0);
   const interval = pace.chunksPerSecond ? 1000 / pace.chunksPerSecond : 0;
-  const out = wire ? new FaultyWriter(line, wire) : undefined;
+  const out = wire ? new FaultyWriter(line, wire, encode) : undefined;
   let due = performance.now();
   let sent = 0;
   for (const frame of wire ? withExtras(source, wire, requestId) : source) {
@@ -86,9 +90,9 @@ export async function sendFrames(
     if (out) {
       await out.beforeEvent(sent);
       if (line.cut) return;
-      await out.write(frame.text);
+      await out.write(encode(frame.text));
     } else {
-      await line.write(frame.text);
+      await line.write(encode(frame.text));
     }
     sent++;
   }
@@ -131,11 +135,13 @@ class FaultyWriter {
   readonly #line: Line;
   readonly #wire: Wire;
   /** Only for a body that goes out in one piece. */
-  readonly #held: string[] = [];
+  readonly #held: Uint8Array[] = [];
+  readonly #encode: Encode;
   #stalled = false;
   #at = 0;
 
-  constructor(line: Line, wire: Wire) {
+  constructor(line: Line, wire: Wire, encode: Encode = (text) => text) {
+    this.#encode = encode;
     this.#line = line;
     this.#wire = wire;
   }
@@ -148,16 +154,14 @@ class FaultyWriter {
 
   async write(body: string | Uint8Array): Promise<void> {
     const text = typeof body === 'string' && this.#wire.crlf ? body.replaceAll('\n', '\r\n') : body;
-    if (typeof text === 'string' && this.#wire.chunkBytes === Number.POSITIVE_INFINITY) {
-      this.#held.push(text);
-      return;
-    }
-    await this.#writeBytes(typeof text === 'string' ? Buffer.from(text) : text);
+    const bytes = typeof text === 'string' ? Buffer.from(text) : text;
+    if (this.#wire.chunkBytes === Number.POSITIVE_INFINITY) this.#held.push(bytes);
+    else await this.#writeBytes(bytes);
   }
 
   /** After the last event. */
   async finish(sent: number): Promise<void> {
-    if (this.#held.length > 0) await this.#writeBytes(Buffer.from(this.#held.splice(0).join('')));
+    if (this.#held.length > 0) await this.#writeBytes(Buffer.concat(this.#held.splice(0)));
     if (!this.#line.cut) await this.beforeEvent(sent);
   }
 
@@ -190,7 +194,7 @@ class FaultyWriter {
     });
     while (!over && !this.#line.closed) {
       await this.#line.wait(stall.pingEveryMs, end);
-      if (!over) await this.#line.write(ping.text);
+      if (!over) await this.#line.write(this.#encode(ping.text));
     }
   }
 }

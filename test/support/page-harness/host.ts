@@ -5,8 +5,10 @@ import type { Problem } from '../../../protocol/src/problem.ts';
 import { joinDeltas } from '../../../protocol/src/reducer.ts';
 import { AskAnswer } from '../../../protocol/src/tools.ts';
 import type { ConversationSummary } from '../../../protocol/src/views.ts';
+import { models } from './models.ts';
 import { reviewHandlers } from './reviews.ts';
 import { PageSandbox } from './sandbox.ts';
+import { usageReport } from './usage.ts';
 
 /*
  * Runs in the page: plays the extension and the server for the chat page alone, with
@@ -36,18 +38,6 @@ type Handler = (input: {
   body: Record<string, never>;
 }) => unknown;
 
-const models = [
-  {
-    id: 'claude-sonnet-4-5',
-    name: 'Claude Sonnet 4.5',
-    contextTokens: 200_000,
-    maxOutputTokens: 64_000,
-    thinking: true,
-  },
-  { id: 'claude-opus-4-5', name: 'Claude Opus 4.5', contextTokens: 200_000, maxOutputTokens: 64_000, thinking: true },
-  { id: 'claude-3-haiku', name: 'Claude Haiku 3', contextTokens: 200_000, maxOutputTokens: 4_096, thinking: false },
-];
-
 class PageHost {
   readonly conversations = new Map<string, Stored>();
   readonly received: PageToHost[] = [];
@@ -62,7 +52,7 @@ class PageHost {
   hello: Extract<HostToPage, { kind: 'hello' }> = {
     kind: 'hello',
     view: { conversationId: null, drafts: {}, model: null, thinking: false },
-    settings: { enterSends: true, showCost: true, expandThinking: false },
+    settings: { enterSends: true, showCost: true, expandThinking: false, restricted: false },
     server: { state: 'ready', key: 'set', demo: false },
     strings: {},
     projectId: 'project-1',
@@ -255,6 +245,7 @@ class PageHost {
       baseUrl: 'x',
       busyTurns: 0,
     }),
+    'usage.report': ({ query }) => usageReport(query['group']),
     'models.list': () => ({ models, default: 'claude-sonnet-4-5' }),
     'conversations.list': ({ query }) => {
       const words = String(query['search'] ?? '').toLowerCase();

@@ -229,9 +229,22 @@ export function troubledServer(): void {
   };
 }
 
+/** A server that others run, which does not let this person in any more. */
+export function refusedByTeam(): void {
+  const detail = 'devlm.example.com refuses your token: The token has expired.';
+  const problem = { code: 'token_refused', status: 401, title: 'Token refused', detail, action: 'set-token' } as const;
+  window.host.hello = { ...window.host.hello, server: { state: 'failed', remote: 'devlm.example.com', problem } };
+}
+
 /** The scripted demo. */
 export function demo(): void {
   window.host.hello = { ...window.host.hello, server: { state: 'ready', key: 'missing', demo: true } };
+}
+
+/** A window whose folder is not trusted. */
+export function restricted(): void {
+  const { settings } = window.host.hello;
+  window.host.hello = { ...window.host.hello, settings: { ...settings, restricted: true } };
 }
 
 /** A conversation of 1,000 turns: 2,000 messages. */

@@ -178,8 +178,9 @@ async function openWindow(page: Page, url: string): Promise<VscodeWindow> {
       // The commands of a remote extension are known a little later than the workbench is there.
       for (let tries = 15; ; tries--) {
         await page.keyboard.press('F1');
-        await input.fill(`>${title}`);
-        const found = await row.waitFor({ timeout: 2000 }).then(
+        // What the editor did before may take the keyboard away again.
+        const search = input.fill(`>${title}`, { timeout: 2000 }).then(() => row.waitFor({ timeout: 2000 }));
+        const found = await search.then(
           () => true,
           () => false,
         );
@@ -188,7 +189,10 @@ async function openWindow(page: Page, url: string): Promise<VscodeWindow> {
         await page.keyboard.press('Escape');
       }
       await input.press('Enter');
-      await input.waitFor({ state: 'hidden' });
+      // The command may ask something in the same place.
+      await page
+        .locator('.quick-input-widget input[aria-label^="Type the name of a command"]')
+        .waitFor({ state: 'hidden' });
     },
     async reload() {
       await page.reload();

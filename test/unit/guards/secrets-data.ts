@@ -10,8 +10,10 @@ export function letters(length: number, alphabet: string, seed = 7): string {
   return text;
 }
 const lower = 'abcdefghijklmnopqrstuvwxyz';
-const an = (n: number) => letters(n, `${lower}${lower.toUpperCase()}0123456789`);
-const hex = (n: number) => letters(n, '0123456789abcdef');
+/** Each is another one. */
+let seed = 7;
+const an = (n: number) => letters(n, `${lower}${lower.toUpperCase()}0123456789`, seed++);
+const hex = (n: number) => letters(n, '0123456789abcdef', seed++);
 const upper = (n: number) => letters(n, `${lower.toUpperCase()}234567`);
 const digits = (n: number) => letters(n, '0123456789', 3);
 const join = (...parts: string[]) => parts.join('');
@@ -74,6 +76,8 @@ export const secretTexts: readonly (readonly [name: string, text: string, secret
     ['url without user', 'redis://:', 's3cr3tpassw0rd', '@cache:6379'],
     ['bearer', 'Authorization: Bearer ', an(40), ''],
     ['basic', "'authorization': 'Basic ", `${an(24)}=='`.slice(0, -1), "'"],
+    ['netrc', 'machine example.com\n  login me\n  password ', 'correct-horse-battery', '\n'],
+    ['curl', 'curl -s -u me:', 'correct-horse-stapler', ' https://example.com'],
     ['assigned', 'const apiKey = "', an(32), '";'],
     ['yaml', 'password: ', join('Tr0ub4dor', '&3x!'), '\n'],
     ['json', '{"client_secret": "', an(40), '"}'],
@@ -106,6 +110,8 @@ export const plainTexts: readonly string[] = [
   `etag: "${hex(32)}"`,
   `https://example.com/${hex(40)}/x.tar.gz`,
   `data:image/png;base64,iVBORw0KGgo${an(200)}`,
+  'curl -u "$USER:$PASSWORD" https://example.com',
+  'The machine asks for a login and a password before it starts.',
   'const password = process.env.DB_PASSWORD;',
   'password: ${DB_PASSWORD}',
   'password = os.environ["PASSWORD1234"]',

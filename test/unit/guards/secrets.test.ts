@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: shell and settings syntax
 import { describe, expect, test } from 'vitest';
-import { envValues, hasPlaceholder, Secrets } from '../../../server/src/actions/secrets.ts';
+import { envValues } from '../../../server/src/actions/secret-values.ts';
+import { addedPlaceholders, hasPlaceholder, Secrets } from '../../../server/src/actions/secrets.ts';
 import { letters, plainTexts, secretTexts } from './secrets-data.ts';
 
 const key = (fill: number) => new Uint8Array(32).fill(fill);
@@ -8,8 +9,11 @@ const key = (fill: number) => new Uint8Array(32).fill(fill);
 test.each(secretTexts)('hides: %s', (_, text, secret) => {
   const secrets = new Secrets(key(1));
   const hidden = secrets.hide(text);
-  expect(hidden).not.toContain(secret);
+  // Of a key of several lines its first and last stay.
+  const lines = secret.split('\n').filter((line) => !line.startsWith('-----'));
+  for (const line of lines) expect(hidden).not.toContain(line);
   expect(hasPlaceholder(hidden)).toBe(true);
+  expect(hidden.split('\n')).toHaveLength(text.split('\n').length);
   const at = text.lastIndexOf(secret);
   expect(hidden.startsWith(text.slice(0, at))).toBe(true);
   expect(hidden.endsWith(text.slice(at + secret.length))).toBe(true);
@@ -65,6 +69,10 @@ describe('.env files', () => {
     'SALT=pepper # not this',
     'SHORT_KEY=abc',
     'WEIRD_KEY=a.b*c(d)[e]',
+    'AUTH_PROVIDER=google',
+    'CACHE_KEY_PREFIX=users:',
+    'TOKEN_FILE=/run/secrets/token',
+    'ROOT_PASSWORD=postgres',
   ].join('\r\n');
 
   test('their values are hidden wherever they turn up, and nothing else is', () => {
@@ -73,17 +81,18 @@ describe('.env files', () => {
     const hidden = ['correct-horse', 'with "quotes" and space', 'pepper', 'a.b*c(d)[e]'];
     for (const value of hidden)
       expect(secrets.hide(`log: ${value}!`), value).toMatch(/^log: DEVLM_SECRET_[0-9A-F]{20}!$/);
-    const plain = 'development true 8080 https://example.com/path ${OTHER} pk-something-long abc not this aXb*c(d)[e]';
+    const plain =
+      'development true 8080 https://example.com/path ${OTHER} pk-something-long abc not this aXb*c(d)[e] google users: /run/secrets/token postgres';
     expect(secrets.hide(plain)).toBe(plain);
     expect(secrets.restore(secrets.hide(env))).toBe(env);
   });
 
   test('are read as the common readers do', () => {
     expect(envValues('A=1\n B = two words \nC="x\\ny"\n#D=4\nE=')).toEqual([
-      ['A', '1'],
-      ['B', 'two words'],
-      ['C', 'x\ny'],
-      ['E', ''],
+      { name: 'A', value: '1', raw: '1' },
+      { name: 'B', value: 'two words', raw: 'two words' },
+      { name: 'C', value: 'x\ny', raw: 'x\\ny' },
+      { name: 'E', value: '', raw: '' },
     ]);
   });
 
@@ -95,33 +104,141 @@ describe('.env files', () => {
   });
 });
 
+describe('other forms of a value', () => {
+  const value = 'correct horse+battery/stäple"1';
+  const secrets = new Secrets(key(1));
+  secrets.add(value);
+
+  test.each([
+    ['base64', Buffer.from(value).toString('base64')],
+    ['base64 of a user and a password', Buffer.from(`me:${value}`).toString('base64')],
+    ['base64 in other text', Buffer.from(`a longer user:${value}, and more`).toString('base64')],
+    ['base64url', Buffer.from(`x${value}`).toString('base64url')],
+    ['hexadecimal', Buffer.from(value).toString('hex')],
+    ['an address', `https://example.com/?q=${encodeURIComponent(value)}`],
+    ['a form', new URLSearchParams({ q: value }).toString()],
+    ['JSON', JSON.stringify({ password: value })],
+  ])('%s', (_, text) => {
+    const hidden = secrets.hide(text);
+    expect(hasPlaceholder(hidden)).toBe(true);
+    // At most the characters that are a neighbour's as well are left.
+    const left = hidden.replace(/DEVLM_SECRET_[0-9A-F]{20}/, '');
+    expect(left.length).toBeLessThan(text.length - value.length + 4);
+    expect(secrets.restore(hidden)).toBe(text);
+  });
+
+  test('a value of several lines is hidden line by line, whatever the line ends', () => {
+    const lines = new Secrets(key(1));
+    lines.addEnvFile('PRIVATE_KEY="first-line-of-it\r\nsecond-line-of-it"\r\n');
+    const text = 'a first-line-of-it\r\nb second-line-of-it\n';
+    expect(lines.hide(text)).toMatch(/^a DEVLM_SECRET_\w{20}\r\nb DEVLM_SECRET_\w{20}\n$/);
+    const escaped = new Secrets(key(1));
+    escaped.addEnvFile('PRIVATE_KEY="first-line\\nsecond-line"');
+    expect(escaped.hide('first-line\\nsecond-line')).toMatch(/^DEVLM_SECRET_\w{20}$/);
+    expect(escaped.hide('first-line\nsecond-line')).not.toContain('-line');
+  });
+
+  test.each(['\\n', '\\t', '%0A', '\u001b[31m'])('a credential right behind %j', (before) => {
+    for (const [name, text, secret] of secretTexts.filter(([, text, one]) => text === one && !one.includes('\n')))
+      expect(new Secrets(key(1)).hide(before + text), name).not.toContain(secret);
+  });
+
+  test('a placeholder of before a restart is resolved once its value is known again', () => {
+    const before = new Secrets(key(1));
+    before.addEnvFile('APP_TOKEN=correct-horse');
+    const hidden = before.hide('correct-horse');
+    const after = new Secrets(key(1));
+    expect(after.restore(hidden)).toBeNull();
+    after.addEnvFile('APP_TOKEN=correct-horse');
+    expect(after.restore(hidden)).toBe('correct-horse');
+  });
+
+  test('what was found by the name beside it is found alone', () => {
+    const alone = new Secrets(key(1));
+    const secret = letters(32, 'abcdefghijkmnopqrstuvwxyz0123456789');
+    const hidden = alone.hide(`it printed ${secret}\nconst apiKey = "${secret}";`);
+    expect(hidden).not.toContain(secret);
+    expect(alone.hide(`and ${secret} again`)).not.toContain(secret);
+  });
+});
+
+test('what is remembered is bounded, and what is left out is forgotten first', () => {
+  const secrets = new Secrets(key(1));
+  for (let i = 0; i < 1_100; i++) secrets.add(`a-value-number-${i}-`);
+  expect(secrets.hide('a-value-number-0-')).toBe('a-value-number-0-');
+  expect(secrets.hide('a-value-number-1099-')).toMatch(/^DEVLM_SECRET_/);
+  const first = secrets.hide('a-value-number-1099-');
+  const many = Array.from({ length: 11_000 }, (_, i) => `https://u:pass${i}word@example.com`);
+  expect(secrets.hide(many.join('\n'))).not.toContain('word@');
+  expect(secrets.restore(first)).toBeNull();
+});
+
+test('a placeholder may stay in a text, and come no further', () => {
+  const [one, two] = ['DEVLM_SECRET_0123456789ABCDEF0123', 'DEVLM_SECRET_1123456789ABCDEF0123'];
+  expect(addedPlaceholders(`A=${one}\nB=1`, `A=${one}\nB=2`)).toEqual([]);
+  expect(addedPlaceholders(`A=${one}\nB=1`, 'B=2')).toEqual([]);
+  expect(addedPlaceholders(`A=${one}`, `A=${one}\nC=${one}`)).toEqual([one]);
+  expect(addedPlaceholders(`A=${one}`, `A=${two}`)).toEqual([two]);
+  expect(addedPlaceholders('', `x = "${one?.toLowerCase()}"`)).toHaveLength(1);
+});
+
 describe('a stream', () => {
   const whole = secretTexts.map(([, text]) => `before ${text} after`).join('\n');
+  const streamOf = (secrets: Secrets) => {
+    const told = { text: '' };
+    return {
+      told,
+      stream: secrets.stream((text) => {
+        told.text += text;
+      }),
+    };
+  };
 
   test.each([1, 7, 64, 1000, 100_000])('hides in pieces of %i characters what it hides at once', (size) => {
     const secrets = new Secrets(key(1));
-    const stream = secrets.stream();
-    let out = '';
-    for (let at = 0; at < whole.length; at += size) {
-      out += stream.push(whole.slice(at, at + size));
-    }
-    out += stream.end();
-    for (const [name, , secret] of secretTexts) expect(out.includes(secret), name).toBe(false);
-    expect(out).toBe(secrets.hide(whole));
+    const { told, stream } = streamOf(secrets);
+    for (let at = 0; at < whole.length; at += size) stream.push(whole.slice(at, at + size));
+    stream.end();
+    for (const [name, , secret] of secretTexts)
+      for (const line of secret.split('\n').filter((one) => !one.startsWith('-----')))
+        expect(told.text.includes(line), name).toBe(false);
+    expect(told.text).toBe(secrets.hide(whole));
   });
 
   test('lets lines through as they end, and a long line in time', () => {
-    const stream = new Secrets(key(1)).stream();
-    expect(stream.push('one\ntw')).toBe('one\n');
-    expect(stream.push('o\n')).toBe('two\n');
+    const { told, stream } = streamOf(new Secrets(key(1)));
+    stream.push('one\ntw');
+    expect(told.text).toBe('one\n');
+    stream.push('o\n');
+    expect(told.text).toBe('one\ntwo\n');
     const [, text = '', secret = ''] = secretTexts[0] ?? [];
-    let out = '';
-    for (let round = 0; round < 300; round++) out += stream.push(`${letters(97, 'abc ')} ${text} `);
-    expect(out.length).toBeGreaterThan(5000);
-    out += stream.end();
-    expect(out).not.toContain(secret);
-    expect(out).not.toContain(secret.slice(0, 30));
-    expect(out.match(/DEVLM_SECRET_[0-9A-F]{20} /g)).toHaveLength(300);
+    for (let round = 0; round < 300; round++) stream.push(`${letters(97, 'abc ')} ${text} `);
+    expect(told.text.length).toBeGreaterThan(5000);
+    stream.end();
+    expect(told.text).not.toContain(secret);
+    expect(told.text).not.toContain(secret.slice(0, 30));
+    expect(told.text.match(/DEVLM_SECRET_[0-9A-F]{20} /g)).toHaveLength(300);
+  });
+
+  test('shows a line that grows and does not end', async () => {
+    const { told, stream } = streamOf(new Secrets(key(1)));
+    const timer = setInterval(() => stream.push('.'), 20);
+    try {
+      await expect.poll(() => told.text.length, { timeout: 10_000 }).toBeGreaterThan(5);
+    } finally {
+      clearInterval(timer);
+      stream.end();
+    }
+    expect(told.text).toMatch(/^\.+$/);
+  });
+
+  test('shows a question that waits for its answer, and still hides what comes behind it', async () => {
+    const secrets = new Secrets(key(1));
+    const { told, stream } = streamOf(secrets);
+    stream.push('password: ');
+    await expect.poll(() => told.text, { timeout: 10_000 }).toBe('password: ');
+    stream.push('Tr0ub4dor&3x!q\nnext\n');
+    expect(told.text).toMatch(/^password: DEVLM_SECRET_\w{20}\nnext\n$/);
   });
 });
 
@@ -130,6 +247,7 @@ test('is quick on a large text', () => {
   const large = line.repeat(Math.ceil(1_000_000 / line.length));
   const spiky = `${'a'.repeat(200_000)} token=${'a1'.repeat(100_000)} ://${':'.repeat(50_000)} eyJ${'a'.repeat(100_000)}`;
   const secrets = new Secrets(key(1));
+  for (let i = 0; i < 400; i++) secrets.add(`${letters(30, 'abcdefghijk0123456789', i + 1)}${i}`);
   for (const text of [large, spiky]) {
     const before = performance.now();
     secrets.hide(text);

@@ -135,9 +135,9 @@ test('@devlm shows a turn of DevLM’s as it goes, and goes on in the same conve
   const version = String(root?.packageJSON.version);
   const bundle = join(root?.extensionPath ?? '', 'dist/server.mjs');
   const dataDir = await mkdtemp(join(tmpdir(), 'devlm-participant-'));
-  const launcher = new Launcher({ dataDir, bundle, version, log, problems });
+  const source = new Launcher({ dataDir, bundle, version, log, problems });
   const credential = async () => ({ apiKey: 'sk-ant-test-0123456789', baseUrl: claude.url });
-  const connection = new ServerConnection({ launcher, credential, version, problems, log, t: (text) => text });
+  const connection = new ServerConnection({ source, credential, version, problems, log, t: (text) => text });
   try {
     const participant = new Participant({ connection, projectId: () => null });
     const ask = async (prompt: string, history: readonly object[]) => {

@@ -147,6 +147,14 @@ test('@git has what is staged and what a branch adds, and runs nothing that a re
   }
 });
 
+test('@terminal says so where the editor knows of no output', async () => {
+  const quiet = { last: () => ({ line: 'make', output: '', exitCode: 2 }) };
+  const { attachments } = await readMention({ kind: 'terminal' }, quiet);
+  const [attached] = attachments;
+  check(attached?.kind === 'terminal', 'nothing was attached');
+  same(attached.text, '$ make\n(no output that the editor knows of)\n(exit code 2)');
+});
+
 test('@terminal is the last command with what it printed; without one it says so', async () => {
   const { problems } = await readMention({ kind: 'terminal' }, noTerminal);
   check(problems[0]?.includes('no command in the active terminal') === true, problems.join(' '));
@@ -159,7 +167,8 @@ test('@terminal is the last command with what it printed; without one it says so
     terminal.show();
     for (const until = performance.now() + 30_000; !terminal.shellIntegration; await sleep(100))
       check(performance.now() < until, 'the shell has no integration');
-    terminal.shellIntegration.executeCommand('echo "hello $((40 + 2))"; (exit 3)');
+    // Not at once: of a command that is over before its beginning was told, this editor loses the output.
+    terminal.shellIntegration.executeCommand('sleep 1; echo "hello $((40 + 2))"; (exit 3)');
     for (const until = performance.now() + 20_000; terminals.last()?.exitCode === undefined; await sleep(100))
       check(performance.now() < until, 'the command did not end');
     const { attachments } = await readMention({ kind: 'terminal' }, terminals);

@@ -5,9 +5,10 @@ import { useEffect, useState } from 'preact/hooks';
 import { dollars, tokens } from '../format.ts';
 import { t } from '../l10n.ts';
 import { branchFrom, resend } from '../state/actions.ts';
-import { attempt, settings } from '../state/app.ts';
+import { attempt, screen, settings } from '../state/app.ts';
 import { openAsks } from '../state/asks.ts';
 import { transport } from '../transport.ts';
+import { BudgetNotes } from './budget-notes.tsx';
 import { TurnChanges } from './changes.tsx';
 import { CommandNotes } from './command-notes.tsx';
 import { Icon, IconButton } from './icon.tsx';
@@ -26,10 +27,12 @@ export function Answer({ turn }: { turn: TurnState }) {
       {turn.steps.map((step, index) => (
         <Fragment key={step.id}>
           <CommandNotes notes={turn.notes} step={index} />
+          <BudgetNotes warnings={turn.warnings} step={index} />
           <Step step={step} live={running && step === last} turnId={turn.id} nth={index + 1} />
         </Fragment>
       ))}
       <CommandNotes notes={turn.notes} step={turn.steps.length} />
+      <BudgetNotes warnings={turn.warnings} step={turn.steps.length} />
       {running && isQuiet(last) && <Working turnId={turn.id} />}
       {turn.problem && <ProblemCard problem={turn.problem} retry={again} />}
       {!running && !turn.problem && <StopNote reason={turn.status === 'stopped' ? 'stopped' : last?.stopReason} />}
@@ -114,8 +117,12 @@ function UsageLine({ turn }: { turn: TurnState }) {
   if (!turn.steps.some((step) => step.usage)) return null;
   const usage = turnUsage(turn);
   const input = usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens;
-  const parts = [turn.steps.at(-1)?.model ?? '', t('{0} in', tokens(input)), t('{0} out', tokens(usage.outputTokens))];
-  if (settings.value.showCost && usage.costUsd !== null) parts.push(dollars(usage.costUsd));
+  const parts = [
+    turn.steps.findLast(({ model }) => model !== '')?.model ?? '',
+    t('{0} in', tokens(input)),
+    t('{0} out', tokens(usage.outputTokens)),
+  ];
+  const cost = settings.value.showCost && usage.costUsd !== null ? dollars(usage.costUsd) : null;
   const details = [
     t('Input: {0} tokens', usage.inputTokens.toLocaleString()),
     t('Read from cache: {0} tokens', usage.cacheReadTokens.toLocaleString()),
@@ -125,6 +132,21 @@ function UsageLine({ turn }: { turn: TurnState }) {
   return (
     <div class="usage" title={details.join('\n')}>
       {parts.filter((part) => part !== '').join(' · ')}
+      {cost !== null && (
+        <>
+          {' · '}
+          <button
+            type="button"
+            class="link-button"
+            aria-label={t('{0}, show usage', cost)}
+            onClick={() => {
+              screen.value = 'usage';
+            }}
+          >
+            {cost}
+          </button>
+        </>
+      )}
     </div>
   );
 }

@@ -7,18 +7,20 @@ import { LiveRegion } from './live-region.tsx';
 import { Plan } from './plan.tsx';
 import { ToastView } from './toast.tsx';
 import { Transcript } from './transcript.tsx';
+import { UsageView } from './usage.tsx';
 
-/** The whole page. The chat stays as it is behind the history. */
+/** The whole page. The chat stays as it is behind the history and the usage. */
 export function App() {
   if (screen.value === 'loading') return null;
-  const inHistory = screen.value === 'history';
+  const shown = screen.value;
   return (
     <div class="app">
       <Header />
       <main class="main">
         <Banners />
-        {inHistory && <History />}
-        <div class="chat" hidden={inHistory}>
+        {shown === 'history' && <History />}
+        {shown === 'usage' && <UsageView />}
+        <div class="chat" hidden={shown !== 'chat'}>
           <Transcript />
           <Plan />
           <Composer />

@@ -1,6 +1,7 @@
+import type { ServerState } from '@devlm/protocol/page.ts';
 import { useEffect, useState } from 'preact/hooks';
 import { t } from '../l10n.ts';
-import { runCommand, server } from '../state/app.ts';
+import { runCommand, server, settings } from '../state/app.ts';
 import { Icon } from './icon.tsx';
 
 /** A start or a reconnection shorter than this is not worth a word. */
@@ -8,7 +9,7 @@ const patienceMs = 700;
 
 /** What the person has to know about the server before asking anything. */
 export function Banners() {
-  const { state, key, demo, problem } = server.value;
+  const { state, key, demo, problem, remote } = server.value;
   const waiting = state === 'starting' || state === 'reconnecting';
   const [late, setLate] = useState(false);
   useEffect(() => {
@@ -28,6 +29,15 @@ export function Banners() {
           </button>
         </div>
       )}
+      {settings.value.restricted && (
+        <div class="banner" role="note">
+          <Icon name="shield" />
+          <span>{t('Folder not trusted: DevLM only reads here.')}</span>
+          <button type="button" class="link-button" onClick={() => runCommand('manageTrust')}>
+            {t('Manage Trust')}
+          </button>
+        </div>
+      )}
       {state === 'ready' && problem && demo !== true && (
         <div class="banner banner-warning" role="alert">
           <Icon name="warning" />
@@ -37,7 +47,13 @@ export function Banners() {
           </button>
         </div>
       )}
-      {key === 'missing' && !problem && demo !== true && state !== 'failed' && (
+      {key === 'missing' && remote !== undefined && !problem && state === 'ready' && (
+        <div class="banner banner-warning" role="note">
+          <Icon name="key" />
+          <span>{t('{0} has no way to Claude yet. Who runs it can add one.', remote)}</span>
+        </div>
+      )}
+      {key === 'missing' && remote === undefined && !problem && demo !== true && state !== 'failed' && (
         <div class="banner banner-warning" role="note">
           <Icon name="key" />
           <span>{t('DevLM needs an API key to talk to Claude. It is kept in the editor’s secret storage.')}</span>
@@ -49,9 +65,17 @@ export function Banners() {
       {waiting && late && (
         <div class="banner" role="status">
           <Icon name="loading" spin />
-          <span>
-            {state === 'starting' ? t('Starting the server...') : t('The connection was lost. Connecting again...')}
-          </span>
+          <span>{wordsOfWaiting(server.value)}</span>
+          {remote !== undefined && problem && (
+            <span class="banner-actions">
+              <button type="button" class="button" onClick={() => runCommand('restartServer')}>
+                {t('Try Now')}
+              </button>
+              <button type="button" class="link-button" onClick={() => runCommand('switchServer')}>
+                {t('Switch Server...')}
+              </button>
+            </span>
+          )}
         </div>
       )}
       {state === 'failed' && (
@@ -59,15 +83,46 @@ export function Banners() {
           <Icon name="error" />
           <span>{problem?.detail ?? t('The server could not be started.')}</span>
           <span class="banner-actions">
-            <button type="button" class="button" onClick={() => runCommand('restartServer')}>
-              {t('Restart Server')}
-            </button>
-            <button type="button" class="link-button" onClick={() => runCommand('showLog')}>
-              {t('Show Log')}
-            </button>
+            <FirstAid />
           </span>
         </div>
       )}
     </div>
   );
+}
+
+/** What helps when there is no way to the server. */
+function FirstAid() {
+  const { problem, remote } = server.value;
+  if (remote === undefined)
+    return (
+      <>
+        <button type="button" class="button" onClick={() => runCommand('restartServer')}>
+          {t('Restart Server')}
+        </button>
+        <button type="button" class="link-button" onClick={() => runCommand('showLog')}>
+          {t('Show Log')}
+        </button>
+      </>
+    );
+  const token = problem?.action === 'set-token';
+  return (
+    <>
+      <button type="button" class="button" onClick={() => runCommand(token ? 'setServerToken' : 'restartServer')}>
+        {token ? t('Enter Token...') : t('Connect Again')}
+      </button>
+      <button type="button" class="link-button" onClick={() => runCommand('switchServer')}>
+        {t('Switch Server...')}
+      </button>
+    </>
+  );
+}
+
+function wordsOfWaiting({ state, remote, problem }: ServerState): string {
+  if (remote === undefined)
+    return state === 'starting' ? t('Starting the server...') : t('The connection was lost. Connecting again...');
+  if (problem) return t('{0} Trying again...', problem.detail);
+  return state === 'starting'
+    ? t('Connecting to {0}...', remote)
+    : t('The connection to {0} was lost. Connecting again...', remote);
 }

@@ -1,14 +1,14 @@
 import { t } from '../l10n.ts';
-import { screen } from '../state/app.ts';
+import { screen, server } from '../state/app.ts';
 import { openAsks, showNextAsk } from '../state/asks.ts';
 import { conversation } from '../state/conversation.ts';
 import { Icon, IconButton } from './icon.tsx';
 
 /** What is shown. The actions are in the title bar that the editor draws above. */
 export function Header() {
-  const inHistory = screen.value === 'history';
-  const title = inHistory ? t('History') : conversation.value?.title;
-  if (!title && openAsks.value.length === 0)
+  const inChat = screen.value === 'chat';
+  const title = inChat ? conversation.value?.title : screen.value === 'usage' ? t('Usage') : t('History');
+  if (!title && openAsks.value.length === 0 && server.value.remote === undefined)
     return (
       <header class="unseen">
         <h1>{t('New chat')}</h1>
@@ -16,7 +16,7 @@ export function Header() {
     );
   return (
     <header class="header">
-      {inHistory && (
+      {!inChat && (
         <IconButton
           icon="arrow-left"
           label={t('Back to Chat')}
@@ -29,7 +29,20 @@ export function Header() {
         {title || t('New chat')}
       </h1>
       <Waiting />
+      <Place />
     </header>
+  );
+}
+
+/** The host of a server that others run. */
+function Place() {
+  const { remote } = server.value;
+  if (remote === undefined) return null;
+  return (
+    <span class="header-place" title={t('Your chats are on {0}', remote)}>
+      <Icon name="server" />
+      {remote}
+    </span>
   );
 }
 

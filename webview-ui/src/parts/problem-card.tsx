@@ -2,7 +2,7 @@ import type { Problem, ProblemAction } from '@devlm/protocol/problem.ts';
 import { signal } from '@preact/signals';
 import { t } from '../l10n.ts';
 import { newConversation } from '../state/actions.ts';
-import { runCommand } from '../state/app.ts';
+import { runCommand, server } from '../state/app.ts';
 import { Icon } from './icon.tsx';
 
 /** The model picker opens whenever this grows. */
@@ -37,6 +37,7 @@ export function ProblemCard({ problem, retry }: { problem: Problem; retry?: (() 
 
 function actions(retry?: () => void): Record<ProblemAction, { label: string; run(): void } | undefined> {
   return {
+    'set-token': { label: t('Enter Token...'), run: () => runCommand('setServerToken') },
     'set-key': { label: t('Set API Key...'), run: () => runCommand('setApiKey') },
     retry: retry && { label: t('Try Again'), run: retry },
     'pick-model': {
@@ -48,6 +49,9 @@ function actions(retry?: () => void): Record<ProblemAction, { label: string; run
     'open-settings': { label: t('Open Settings'), run: () => runCommand('openSettings') },
     'new-conversation': { label: t('New Chat'), run: newConversation },
     'show-log': { label: t('Show Log'), run: () => runCommand('showLog') },
-    'restart-server': { label: t('Restart Server'), run: () => runCommand('restartServer') },
+    'restart-server': {
+      label: server.value.remote ? t('Connect Again') : t('Restart Server'),
+      run: () => runCommand('restartServer'),
+    },
   };
 }

@@ -22,6 +22,11 @@ interface StepProps {
 
 /** One call of the model: what it thought, wrote and used. */
 export const Step = memo(({ step, live, turnId, nth }: StepProps) => {
+  if (step.purpose === 'pause') {
+    return Object.entries(step.calls).map(([callId, call]) => (
+      <AskView key={callId} {...{ turnId, callId, call }} open={live && !call.answer} back={{ current: null }} />
+    ));
+  }
   if (step.compaction || (step.purpose && step.status !== 'abandoned')) {
     return (
       <>

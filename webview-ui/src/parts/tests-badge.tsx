@@ -23,7 +23,7 @@ export function TestsBadge({ turn }: { turn: TurnState }) {
         <ToolRun turnId={turn.id} callId={callId} executionId={report.executionId} whole={false} />
       </div>
       {changedSince && <p class="tests-note">{t('Files were changed after this run: it says nothing about them.')}</p>}
-      {report.mutants.length > 0 && <Caught mutants={report.mutants} />}
+      {report.verdict === 'passed' && <Caught mutants={report.mutants} />}
     </section>
   );
 }
@@ -48,6 +48,7 @@ function NotRun() {
 
 /** Whether the tests notice when the code is wrong. */
 function Caught({ mutants }: { mutants: readonly Mutant[] }) {
+  if (mutants.length === 0) return <p class="tests-note">{t('It is not known whether they notice wrong code.')}</p>;
   const missed = mutants.filter(({ caught }) => !caught);
   const words = t('They caught {0} of {1} wrong versions of the code.', mutants.length - missed.length, mutants.length);
   if (missed.length === 0) return <p class="tests-note">{words}</p>;

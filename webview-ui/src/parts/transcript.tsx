@@ -1,9 +1,10 @@
+import type { Problem } from '@devlm/protocol/problem.ts';
 import { type ReadonlySignal, useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { t } from '../l10n.ts';
 import { codeAction } from '../markdown/code-block.ts';
 import { stop } from '../state/actions.ts';
-import { attempt } from '../state/app.ts';
+import { attempt, server } from '../state/app.ts';
 import {
   conversation,
   jumps,
@@ -33,6 +34,10 @@ const nearEnd = 48;
 /** After a jump to the end, turns that are laid out late must not look like a person who scrolls up. */
 const settleMs = 1_000;
 const personEvents = ['wheel', 'keydown', 'pointerdown', 'touchstart'] as const;
+
+/** The banner says it already; once the server is there again, the conversation is opened without being asked. */
+const isAbove = ({ detail }: Problem): boolean =>
+  server.value.state === 'failed' && server.value.problem?.detail === detail;
 
 /** The conversation: it stays at the end while text arrives, unless the person has scrolled up. */
 export function Transcript() {
@@ -110,7 +115,7 @@ export function Transcript() {
         onKeyDown={onKeyDown}
       >
         <div class="transcript-content" ref={content}>
-          {problem && opening.value && (
+          {problem && opening.value && !isAbove(problem) && (
             <ProblemCard problem={problem} retry={() => void openConversation(opening.value?.id ?? '')} />
           )}
           {isEmpty && !opening.value && <EmptyState />}

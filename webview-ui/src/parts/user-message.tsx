@@ -1,3 +1,4 @@
+import { placeholder } from '@devlm/protocol/placeholder.ts';
 import type { TurnState } from '@devlm/protocol/state.ts';
 import { signal } from '@preact/signals';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
@@ -51,6 +52,12 @@ function Message({ turn }: UserMessageProps) {
         <button type="button" class="link-button" aria-expanded={unfolded} onClick={() => setUnfolded(!unfolded)}>
           {unfolded ? t('Show less') : t('Show more')}
         </button>
+      )}
+      {placeholder.test(turn.text) && (
+        <div class="user-note">
+          <Icon name="lock" />
+          <span>{t('A credential in it was replaced before it was stored or sent. Tools get it once you agree.')}</span>
+        </div>
       )}
       {turn.status === 'queued' && (
         <div class="user-note">

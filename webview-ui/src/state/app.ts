@@ -1,4 +1,4 @@
-import type { PageSettings, ServerState } from '@devlm/protocol/page.ts';
+import type { PageCommand, PageSettings, ServerState } from '@devlm/protocol/page.ts';
 import type { ModelInfo } from '@devlm/protocol/views.ts';
 import { computed, signal } from '@preact/signals';
 import { problemOf, transport } from '../transport.ts';
@@ -6,9 +6,14 @@ import { problemOf, transport } from '../transport.ts';
 /** What is not about one conversation: the server, the settings, what covers the page. */
 
 export const server = signal<ServerState>({ state: 'idle' });
-export const settings = signal<PageSettings>({ enterSends: true, showCost: true, expandThinking: false });
+export const settings = signal<PageSettings>({
+  enterSends: true,
+  showCost: true,
+  expandThinking: false,
+  restricted: false,
+});
 export const projectId = signal<string | null>(null);
-export const screen = signal<'loading' | 'chat' | 'history'>('loading');
+export const screen = signal<'loading' | 'chat' | 'history' | 'usage'>('loading');
 
 export interface Toast {
   readonly text: string;
@@ -66,6 +71,6 @@ export async function attempt(work: () => Promise<unknown>): Promise<void> {
 }
 
 /** Runs one of DevLM's commands in the editor. */
-export function runCommand(command: 'setApiKey' | 'openSettings' | 'showLog' | 'restartServer' | 'startServer'): void {
+export function runCommand(command: PageCommand): void {
   void attempt(() => transport.editor({ action: 'command', command }));
 }

@@ -171,14 +171,14 @@ let lastKey = Number.NEGATIVE_INFINITY;
 /** Whether the person is in the middle of something that a moving focus would break. */
 function isBusyElsewhere(): boolean {
   const active = document.activeElement;
-  const writes =
-    (active instanceof HTMLTextAreaElement || active instanceof HTMLInputElement) && active.value.trim() !== '';
-  const operates = active instanceof HTMLElement && active !== document.body && !isField(active);
-  return !document.hasFocus() || writes || operates || performance.now() - lastKey < typingMs;
+  // In a card, also of this very ask, they are about to answer: a field for a note is empty at first.
+  const free = active === null || active === document.body || (isEmptyField(active) && !active.closest('.ask'));
+  return !free || !document.hasFocus() || performance.now() - lastKey < typingMs;
 }
 
-function isField(element: Element): boolean {
-  return element instanceof HTMLTextAreaElement || element instanceof HTMLInputElement;
+function isEmptyField(element: Element): boolean {
+  const isField = element instanceof HTMLTextAreaElement || element instanceof HTMLInputElement;
+  return isField && element.value.trim() === '';
 }
 
 /** Says each ask once, and forgets what belongs to asks that are over. */

@@ -108,6 +108,9 @@ function obey(message: Extract<Pushed, { kind: 'do' }>): void {
     case 'showHistory':
       screen.value = 'history';
       break;
+    case 'showUsage':
+      screen.value = 'usage';
+      break;
     case 'focusInput':
       screen.value = 'chat';
       focusComposer();

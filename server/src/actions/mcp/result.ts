@@ -1,7 +1,8 @@
-import { ImageMediaType } from '@devlm/protocol/ids.ts';
+import type { ImageMediaType } from '@devlm/protocol/ids.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import type { ToolDetails } from '@devlm/protocol/tools.ts';
 import * as z from 'zod';
+import { imageTypeOf } from '../image-type.ts';
 import type { ToolContext } from '../tool.ts';
 
 /*
@@ -72,15 +73,6 @@ function imageOf(base64: string): { mediaType: z.infer<typeof ImageMediaType>; b
   if (base64.length > limits.imageBytes * 1.4) return 'it is too large';
   const bytes = Buffer.from(base64, 'base64');
   if (bytes.length > limits.imageBytes) return 'it is too large';
-  const head = bytes.subarray(0, 12).toString('hex');
-  const mediaType = ImageMediaType.options.find((type) => signatures[type].test(head));
+  const mediaType = imageTypeOf(bytes);
   return mediaType ? { mediaType, bytes } : 'it is no PNG, JPEG, GIF or WebP';
 }
-
-/** First bytes, in hex. */
-const signatures: Readonly<Record<z.infer<typeof ImageMediaType>, RegExp>> = {
-  'image/png': /^89504e470d0a1a0a/,
-  'image/jpeg': /^ffd8ff/,
-  'image/gif': /^474946383[79]61/,
-  'image/webp': /^52494646.{8}57454250/,
-};

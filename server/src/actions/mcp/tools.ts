@@ -77,7 +77,10 @@ export function resourceTool(connections: readonly Connection[]): Tool {
         const contents = await connection.ask((session, during) => session.read(uri, during), context.signal);
         const parts = contents.map((resource) => ({ type: 'resource', resource }));
         const { text, images } = await readParts(parts, context);
-        return done(mark(cut(text.toWellFormed())), { ...details, ...(images.length > 0 ? { images } : {}) });
+        return done(mark(cut(context.secrets.hide(text.toWellFormed()))), {
+          ...details,
+          ...(images.length > 0 ? { images } : {}),
+        });
       } catch (error) {
         context.signal.throwIfAborted();
         if (error instanceof ProblemError) return failed(cut(error.problem.detail, 4_000), details);

@@ -97,7 +97,8 @@ async function judged(
   }
   const mutants = await tryMutants();
   signal.throwIfAborted();
-  if (mutants.length === 0) return outcome('The tests passed. Nothing in the code could be changed to try them.');
+  if (mutants.length === 0)
+    return outcome('The tests passed. It is not known whether they notice wrong code: none could be made and run.');
   const caught = mutants.filter((mutant) => mutant.caught).length;
   const missed = mutants
     .filter((mutant) => !mutant.caught)
@@ -175,7 +176,7 @@ function requestOf(
   });
   if (request.success) return request.data;
   const issue = request.error.issues[0];
-  return `The tests cannot be run. ${issue?.path.join('.')}: ${issue?.message}`;
+  return `The tests cannot be run. ${issue?.path.join('.')}: ${issue?.message}.`;
 }
 
 /** From the call: after a crash the record is found again instead of a second run. */

@@ -1,6 +1,6 @@
 import type { Diagnostic } from '@devlm/protocol/editor.ts';
 import * as z from 'zod';
-import { defineTool, done } from '../tool.ts';
+import { defineTool, done, failed } from '../tool.ts';
 import { Path } from './inputs.ts';
 
 export const diagnostics = defineTool({
@@ -10,6 +10,7 @@ export const diagnostics = defineTool({
   readOnly: true,
   async run({ paths }, context) {
     const workspace = await context.workspace();
+    if (!workspace.diagnostics) return failed('No editor is attached: nobody looks for problems in these files.');
     const { items } = await workspace.diagnostics({ paths }, context.signal);
     return done(items.length === 0 ? 'The editor shows no problems.' : listDiagnostics(items));
   },

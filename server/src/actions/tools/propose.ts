@@ -1,6 +1,7 @@
 import { Proposal } from '@devlm/protocol/tasks.ts';
 import * as z from 'zod';
-import { defineTool, done } from '../tool.ts';
+import { hasPlaceholder } from '../secrets.ts';
+import { defineTool, done, failed } from '../tool.ts';
 
 export const propose = defineTool({
   name: 'propose',
@@ -9,5 +10,9 @@ export const propose = defineTool({
     'Nothing but that text: no Markdown fence, no explanation. The person sees it and takes it or not. Call it once.',
   input: z.strictObject({ text: Proposal.shape.text }),
   readOnly: true,
-  run: async ({ text }) => done('It is shown to the person. Say in one sentence what it does.', { proposal: { text } }),
+  run: async ({ text }, { secrets }) =>
+    // It would be put into a file as it is.
+    hasPlaceholder(secrets.hide(text))
+      ? failed('It has a credential, or the placeholder of one, in it. Write it without: read it from the environment.')
+      : done('It is shown to the person. Say in one sentence what it does.', { proposal: { text } }),
 });

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { type ExecutionRecord, ExecutionRequest, languages } from '@devlm/protocol/execution.ts';
 import * as z from 'zod';
+import { permit, ruleGiver } from '../permission.ts';
 import { takeAlong } from '../sandbox-files.ts';
-import { cut, defineTool, done, failed } from '../tool.ts';
+import { cut, defineTool, done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
 import { Path } from './inputs.ts';
 
 export const runCode = defineTool({
@@ -50,14 +51,30 @@ export const runCode = defineTool({
     });
     if (!request.success) {
       const issue = request.error.issues[0];
-      return failed(`The input of run_code is not right. ${issue?.path.join('.')}: ${issue?.message}`);
+      return failed(
+        `The input of run_code is not right. ${issue?.path.join('.')}: ${issue?.message}. Call it again with the input mended.`,
+      );
     }
-    if (!context.begun) await context.begin({ executionId: id });
+    if (!context.begun) {
+      const refused = context.usesSecrets && (await permitSecrets(context, input));
+      if (refused) return refused;
+      await context.begin({ executionId: id });
+    }
     const record = await context.execute(request.data, (text) => context.output(text));
     const text = describe(record);
     return record.status === 'engine-error' ? failed(text, { executionId: id }) : done(text, { executionId: id });
   },
 });
+
+/** A program needs no leave to run in the sandbox, but to be given a credential: it could print it in another form. */
+async function permitSecrets(context: ToolContext, program: unknown): Promise<ToolOutcome | null> {
+  const action = { tool: 'run_code', effect: 'run' } as const;
+  return permit(context, await ruleGiver(context), action, () => ({
+    title: 'Run a program in the sandbox with a credential',
+    detail: cut(JSON.stringify(program, null, 2).replaceAll('\\n', '\n'), 100_000),
+    format: 'text',
+  }));
+}
 
 /** A record in words for the model; the person sees the record itself. */
 export function describe(record: ExecutionRecord): string {

@@ -17,7 +17,7 @@ export const runCommand = defineTool({
     'Answers with exit code, time and both outputs; of a long output the middle is left out. ' +
     'Use background for servers and watchers: it answers at once, what they print is told to you later, and command_control reads, writes to, stops or restarts them. ' +
     'A command that takes longer than timeoutMs goes on in the background. ' +
-    'With rehearse it runs in the sandbox, in a copy of the workspace without network and without ignored files, and the changes it made are then offered to the person: use that for commands that rewrite files. ' +
+    'With rehearse, and always where no editor is attached, it runs in the sandbox, in a copy of the workspace without network and without ignored files, and the changes it made are then offered to the person: use that for commands that rewrite files. ' +
     'To read, search or change files use the file tools.',
   input: z.strictObject({
     command: CommandLine.describe('A command line for bash (PowerShell on Windows).'),
@@ -31,15 +31,22 @@ export const runCommand = defineTool({
   async run({ timeoutMs, background, rehearse: wanted, ...asked }, context) {
     const workspace = await context.workspace();
     const { commands, restricted } = workspace;
-    if (!commands || restricted) return failed('Commands cannot be run in this workspace.');
+    if (restricted) return failed('Commands cannot be run in this workspace.');
     const { begun } = context;
-    if (!begun?.command) {
-      const action = actionOf('run_command', asked, commands);
+    if (!begun && asked.cwd !== undefined && asked.cwd !== '.') {
+      const { kind } = await workspace.read(asked.cwd, context.signal);
+      if (kind !== 'folder') return failed(`cwd: ${asked.cwd} is no folder of the workspace.`);
+    }
+    if (!commands || !begun?.command) {
+      // Never on the server itself.
+      const action = actionOf('run_command', asked, commands ?? { shell: 'sh' });
       const { verdict } = judge(context, workspace, action);
-      if (begun || verdict === 'rehearse' || (wanted && verdict !== 'deny'))
-        return rehearse(context, { ...asked, timeoutMs });
-      const refused = await permitCommand(context, workspace, action, asked);
-      if (refused) return refused;
+      const rehearsed = begun || verdict === 'rehearse' || ((wanted || !commands) && verdict !== 'deny');
+      if (!rehearsed || (context.usesSecrets && !begun)) {
+        const refused = await permitCommand(context, workspace, action, asked);
+        if (refused) return refused;
+      }
+      if (rehearsed) return rehearse(context, { ...asked, timeoutMs });
     }
     return runDirectly(context, asked, { background, waitMs: background ? firstWordsMs : (timeoutMs ?? usualWaitMs) });
   },

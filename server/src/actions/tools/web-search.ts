@@ -1,3 +1,4 @@
+import type { ModelCall } from '@devlm/protocol/tools.ts';
 import * as z from 'zod';
 import { permit, ruleGiver } from '../permission.ts';
 import { defineTool, done, failed } from '../tool.ts';
@@ -25,17 +26,20 @@ export const webSearch = defineTool({
       format: 'text',
     }));
     if (refused) return refused;
-    const { results, costUsd } = await search.search(query, count, context.signal);
-    if (results.length === 0) return done('Nothing was found. Try other words.', { ...cost(costUsd) });
+    const { results, costUsd, call } = await search.search(query, count, context.signal);
+    if (results.length === 0) return done('Nothing was found. Try other words.', { ...cost(costUsd, call) });
     return done(untrustedText('search_results', { by: search.name }, results.map(describe).join('\n\n')), {
       pages: results.map(({ title, url, age }) => ({ title, url, ...(age === null ? {} : { age }) })),
       untrusted: [{ kind: 'web', name: `a web search for "${query.slice(0, 200).toWellFormed()}"` }],
-      ...cost(costUsd),
+      ...cost(costUsd, call),
     });
   },
 });
 
-const cost = (costUsd: number | null | undefined) => (costUsd === undefined ? {} : { costUsd });
+const cost = (costUsd: number | null | undefined, call: ModelCall | undefined) => ({
+  ...(costUsd === undefined ? {} : { costUsd }),
+  ...(call ? { call } : {}),
+});
 
 function describe({ title, url, snippet, age }: Found, index: number): string {
   const lines = [`${index + 1}. ${title}`, `   ${url}`, age && `   ${age}`, snippet && `   ${snippet}`];

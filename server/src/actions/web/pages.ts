@@ -1,6 +1,6 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import { LRUCache } from 'lru-cache';
 import { decodeText } from './charset.ts';
-import { Kept } from './kept.ts';
 import { readableText } from './readable.ts';
 import { Robots, robotName } from './robots.ts';
 import { type FetchedPage, fetchBounds, type GuardedFetch, guardedFetch, type Network } from './ssrf.ts';
@@ -22,7 +22,7 @@ export type PermitRedirect = GuardedFetch['permitRedirect'];
 export class Pages {
   readonly #network: Network;
   readonly #robots: Robots;
-  readonly #kept = new Kept<Page>({ entries: 100, weight: 20_000_000, ms: 10 * 60_000 });
+  readonly #kept = new LRUCache<string, Page>({ max: 100, maxSize: 20_000_000, ttl: 10 * 60_000 });
 
   /** @param network how the web is reached, where it is not as the machine reaches it */
   constructor(network: Network = {}) {
@@ -56,7 +56,7 @@ export class Pages {
       });
       const page = await toPage(fetched, during);
       // What went wrong may be right the next time.
-      if (page.status < 400) this.#kept.set(key, page, page.text.length);
+      if (page.status < 400) this.#kept.set(key, page, { size: 1 + page.text.length });
       return page;
     } catch (error) {
       signal.throwIfAborted();

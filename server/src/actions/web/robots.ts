@@ -1,6 +1,6 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import { LRUCache } from 'lru-cache';
 import RobotsFile from 'robots-parser/Robots.js';
-import { Kept } from './kept.ts';
 import { guardedFetch, type Network } from './ssrf.ts';
 
 /** By what name a site's robots.txt knows DevLM. */
@@ -17,7 +17,7 @@ const nothing: Rules = { allows: () => false };
 
 /** What sites say of themselves in robots.txt (RFC 9309), kept for half an hour. */
 export class Robots {
-  readonly #kept = new Kept<Rules>({ entries: 200, weight: 2_000_000, ms: 30 * 60_000 });
+  readonly #kept = new LRUCache<string, Rules>({ max: 200, maxSize: 2_000_000, ttl: 30 * 60_000 });
   readonly #network: Network;
 
   constructor(network: Network) {
@@ -35,7 +35,7 @@ export class Robots {
     if (!rules) {
       const found = await this.#read(origin, signal);
       rules = found.rules;
-      this.#kept.set(origin, rules, found.weight);
+      this.#kept.set(origin, rules, { size: 1 + found.weight });
     }
     return rules.allows(url.href);
   }

@@ -7,7 +7,7 @@ import { TavilySearch } from './search/tavily.ts';
 
 /** What tools reach of the web. */
 export interface Web {
-  readonly pages: Pages;
+  readonly pages: Pick<Pages, 'read'>;
   /** Null where searching is turned off. */
   readonly search: SearchEngine | null;
 }

@@ -80,8 +80,13 @@ export class EngineClient {
     }
   }
 
-  /** Both directions of a container's streams, as one connection that can be closed in one direction. */
-  attach(id: string, timeoutMs: number, signal?: AbortSignal): Promise<Duplex> {
+  /** Some of a container's streams, as one connection that can be closed in one direction. */
+  attach(
+    id: string,
+    streams: readonly ('stdin' | 'stdout' | 'stderr')[],
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<Duplex> {
     const ask = (docker: Docker, abortSignal: AbortSignal) => {
       const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
       // dockerode's own attach sends a body, which some engines would hand to the program as its input.
@@ -94,13 +99,14 @@ export class EngineClient {
           hijack: true,
           openStdin: false,
           statusCodes: { 200: true },
-          options: { stream: true, stdin: true, stdout: true, stderr: true },
+          options: { stream: true, ...Object.fromEntries(streams.map((name) => [name, true])) },
         },
         (error, stream) => {
           if (error) reject(error);
           else if (!(stream instanceof Duplex)) reject(new Error('the connection was not upgraded'));
           else if (abortSignal.aborted) stream.destroy();
-          else resolve(stream);
+          // Whoever uses it hears of it by its end.
+          else resolve(stream.on('error', () => {}));
         },
       );
       return promise;

@@ -63,26 +63,33 @@ export class Container {
   #sent = false;
   readonly #owner: ContainerOwner;
   readonly #socket: Duplex;
+  /** Standard error. On one connection with the other output the engine ends both with one, whatever is on its way. */
+  readonly #errors: Duplex;
   #closed = false;
   #removed = false;
 
-  private constructor(owner: ContainerOwner, spec: ContainerSpec, name: string, id: string, socket: Duplex) {
+  private constructor(owner: ContainerOwner, spec: ContainerSpec, name: string, id: string, attached: Attached) {
     this.#owner = owner;
     this.spec = spec;
     this.name = name;
     this.id = id;
-    this.#socket = socket;
+    this.#socket = attached.socket;
+    this.#errors = attached.errors;
     this.mark = Buffer.from(`\x1edevlm-${randomBytes(16).toString('hex')}`);
-    demultiplex(socket, (stream, bytes) => this.hear(stream, bytes));
-    const close = () => {
-      if (this.#closed) return;
-      this.#closed = true;
-      this.hear(null, Buffer.alloc(0));
-    };
-    // A program that ends early leaves input unread; what matters of it is how the output ends.
-    socket.on('error', close);
-    socket.on('end', close);
-    socket.on('close', close);
+    const open = new Set([this.#socket, this.#errors]);
+    for (const socket of open) {
+      demultiplex(socket, (stream, bytes) => this.hear(stream, bytes));
+      const close = () => {
+        open.delete(socket);
+        if (this.#closed || open.size > 0) return;
+        this.#closed = true;
+        this.hear(null, Buffer.alloc(0));
+      };
+      // A program that ends early leaves input unread; what matters of it is how the output ends.
+      socket.on('error', close);
+      socket.on('end', close);
+      socket.on('close', close);
+    }
   }
 
   /**
@@ -103,11 +110,11 @@ export class Container {
       );
       ({ id } = await create);
       signal?.throwIfAborted();
-      const socket = await client.attach(id, apiTimeoutMs, signal);
-      container = new Container(owner, spec, name, id, socket);
+      const attached = await attach(client, id, signal);
+      container = new Container(owner, spec, name, id, attached);
       const ready = container.#ready(signal);
       ready.catch(() => {});
-      socket.write(`${container.mark}\n`);
+      attached.socket.write(`${container.mark}\n`);
       const started = id;
       await client.call(
         'starting a container',
@@ -146,10 +153,12 @@ export class Container {
   /** No more output is read until `resume`. */
   pause(): void {
     this.#socket.pause();
+    this.#errors.pause();
   }
 
   resume(): void {
     this.#socket.resume();
+    this.#errors.resume();
   }
 
   /** What it has used so far. */
@@ -208,6 +217,7 @@ export class Container {
     if (this.#removed) return;
     this.#removed = true;
     this.#socket.destroy();
+    this.#errors.destroy();
     removeContainer(this.#owner, this.name, this.id);
   }
 
@@ -239,6 +249,21 @@ export class Container {
       this.hear = () => {};
     }
   }
+}
+
+interface Attached {
+  readonly socket: Duplex;
+  readonly errors: Duplex;
+}
+
+async function attach(client: EngineClient, id: string, signal: AbortSignal | undefined): Promise<Attached> {
+  const input = client.attach(id, ['stdin', 'stdout'], apiTimeoutMs, signal);
+  const both = await Promise.allSettled([input, client.attach(id, ['stderr'], apiTimeoutMs, signal)]);
+  const [socket, errors] = both;
+  if (socket.status === 'fulfilled' && errors.status === 'fulfilled')
+    return { socket: socket.value, errors: errors.value };
+  for (const one of both) if (one.status === 'fulfilled') one.value.destroy();
+  throw both.find((one) => one.status === 'rejected')?.reason;
 }
 
 /** Removals that are under way. */

@@ -164,12 +164,16 @@ export async function execute(
   }
 }
 
+/** Three seconds at the most: the engine of a machine under load may be late. */
+const settleRounds = 60;
+const settleRoundMs = 50;
+
 /** The engine notices that a container has ended a moment after its streams did, and why a moment after that. */
 async function settled(container: Container): ReturnType<Container['inspect']> {
   let state = await container.inspect();
   const open = () => state.running || (state.exitCode === 137 && !state.oomKilled);
-  for (let round = 0; open() && round < 20; round++) {
-    await after(50);
+  for (let round = 0; open() && round < settleRounds; round++) {
+    await after(settleRoundMs);
     state = await container.inspect();
   }
   return state;

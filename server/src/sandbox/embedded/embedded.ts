@@ -1,6 +1,7 @@
 import type { SandboxStatus } from '@devlm/protocol/execution.ts';
 import { languages } from '@devlm/protocol/execution.ts';
 import type { Logger } from 'pino';
+import { within } from '../../within.ts';
 import { languageTable } from '../languages.ts';
 import type { EngineStatus, Job, RunEvent, RunResult, Sandbox } from '../sandbox.ts';
 import type { RuntimeName } from './child/frames.ts';
@@ -228,18 +229,6 @@ function nodeProblem(): string | null {
 
 function refuse(job: Job): Plan | string {
   return job.allowedHosts.length > 0 ? needsDocker('programs that reach named hosts') : planOf(job);
-}
-
-async function within<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const give = () => aborted.reject(signal.reason);
-  signal.addEventListener('abort', give, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', give);
-  }
 }
 
 function raise(key: string): never {

@@ -1,6 +1,7 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import type { ModelCall } from '@devlm/protocol/tools.ts';
+import { LRUCache } from 'lru-cache';
 import type * as z from 'zod';
-import { Kept } from '../kept.ts';
 
 /** A page that a search found. */
 export interface Found {
@@ -18,6 +19,7 @@ export interface Findings {
   readonly results: readonly Found[];
   /** US dollars; null when the price is not known. */
   readonly costUsd?: number | null;
+  readonly call?: ModelCall;
 }
 
 /**
@@ -40,7 +42,7 @@ const chars = { title: 300, url: 2_048, snippet: 1_000, age: 100 } as const;
 export class BoundedSearch implements SearchEngine {
   readonly name: string;
   readonly #engine: SearchEngine;
-  readonly #kept = new Kept<Findings>({ entries: 200, weight: 4_000_000, ms: 15 * 60_000 });
+  readonly #kept = new LRUCache<string, Findings>({ max: 200, maxSize: 4_000_000, ttl: 15 * 60_000 });
 
   constructor(engine: SearchEngine) {
     this.#engine = engine;
@@ -58,7 +60,7 @@ export class BoundedSearch implements SearchEngine {
     if (kept) return { results: kept.results };
     const findings = await this.#engine.search(query, count, signal);
     const results = findings.results.flatMap(bounded).slice(0, count);
-    this.#kept.set(key, { results }, JSON.stringify(results).length);
+    this.#kept.set(key, { results }, { size: JSON.stringify(results).length });
     return { ...findings, results };
   }
 }

@@ -1,0 +1,172 @@
+import * as vscode from 'vscode';
+import {
+  type ConnectLink,
+  hostOf,
+  isOpenToOthers,
+  parseAddress,
+  parseConnectLink,
+  parseToken,
+} from './server/address.ts';
+import { asProblem, problemsOf } from './server/problems.ts';
+import { type Profile, Profiles, profilesSecret } from './server/profiles.ts';
+import { RemoteServer } from './server/remote.ts';
+
+const t = vscode.l10n.t;
+
+/** Asks the person which server to use: this machine's own, or one that others run. */
+export class Servers {
+  readonly #profiles: Profiles;
+  readonly #secrets: vscode.SecretStorage;
+
+  constructor({ secrets, globalState }: Pick<vscode.ExtensionContext, 'secrets' | 'globalState'>) {
+    this.#secrets = secrets;
+    this.#profiles = new Profiles(secrets, globalState);
+  }
+
+  /** Null: this machine's own server. */
+  active(): Promise<Profile | null> {
+    return this.#profiles.active();
+  }
+
+  /** Also when another window changed it. */
+  onChange(listener: () => void): vscode.Disposable {
+    return this.#secrets.onDidChange((event) => {
+      if (event.key === profilesSecret) listener();
+    });
+  }
+
+  /** Asks for address and token, tries them, and uses the server. Answers whether it came to that. */
+  async connect(): Promise<boolean> {
+    const typed = await vscode.window.showInputBox({
+      title: t('DevLM: Connect to Server'),
+      prompt: t('The address of the server, as who runs it gave it to you.'),
+      placeHolder: 'https://devlm.example.com',
+      ignoreFocusOut: true,
+      validateInput: (text) =>
+        parseAddress(text) === null ? t('An address such as https://devlm.example.com') : undefined,
+    });
+    const origin = typed === undefined ? null : parseAddress(typed);
+    if (origin === null || (isOpenToOthers(origin) && !(await confirmOpen(origin)))) return false;
+    return await this.#enter(origin);
+  }
+
+  /** A link that somebody made: nothing happens before the person has seen which server it is about. */
+  async open(uri: vscode.Uri): Promise<boolean> {
+    const link = parseConnectLink(uri.path, uri.query);
+    if (!link) {
+      void vscode.window.showErrorMessage(t('This link to a DevLM server is damaged. Ask for another one.'));
+      return false;
+    }
+    if (!(await confirmLink(link))) return false;
+    const { origin, token } = link;
+    return token === null ? await this.#enter(origin) : await this.#tryOut(origin, token);
+  }
+
+  /** Another token for the server that is used; where that is this machine's own, a server is asked for. */
+  async enterToken(): Promise<boolean> {
+    const profile = await this.active();
+    return profile ? await this.#enter(profile.origin) : await this.connect();
+  }
+
+  /** Picks among the servers that are known, or asks for another one. */
+  async choose(): Promise<boolean> {
+    const [active, profiles] = await Promise.all([this.#profiles.active(), this.#profiles.list()]);
+    const forget = { iconPath: new vscode.ThemeIcon('trash'), tooltip: t('Forget this server and its token') };
+    const used = (now: boolean) => (now ? { description: t('in use') } : {});
+    const pick = vscode.window.createQuickPick<vscode.QuickPickItem & { run(): Promise<boolean> }>();
+    pick.title = t('DevLM: Switch Server');
+    // The chat may take the keyboard while it loads.
+    pick.ignoreFocusOut = true;
+    pick.items = [
+      {
+        label: `$(device-desktop) ${t('This machine')}`,
+        ...used(active === null),
+        run: async () => {
+          await this.#profiles.useLocal();
+          return true;
+        },
+      },
+      ...profiles.map((profile) => ({
+        label: `$(server) ${hostOf(profile.origin)}`,
+        ...used(profile.origin === active?.origin),
+        buttons: [forget],
+        run: async () => {
+          await this.#profiles.use(profile.origin, profile.token);
+          return true;
+        },
+      })),
+      { label: `$(add) ${t('Connect to another server...')}`, alwaysShow: true, run: () => this.connect() },
+    ];
+    const { promise, resolve } = Promise.withResolvers<(() => Promise<boolean>) | undefined>();
+    pick.onDidAccept(() => resolve(pick.selectedItems[0]?.run));
+    pick.onDidTriggerItemButton(({ item }) =>
+      resolve(async () => {
+        const profile = profiles.find(({ origin }) => item.label.endsWith(` ${hostOf(origin)}`));
+        if (profile) await this.#profiles.forget(profile.origin);
+        return false;
+      }),
+    );
+    pick.onDidHide(() => resolve(undefined));
+    pick.show();
+    const run = await promise;
+    pick.dispose();
+    return (await run?.()) ?? false;
+  }
+
+  /** @param why a token is asked for again */
+  async #enter(origin: string, why?: string): Promise<boolean> {
+    const token = await vscode.window.showInputBox({
+      title: t('DevLM: Token for {0}', hostOf(origin)),
+      prompt: why ?? t('Who runs the server makes one for you. It is kept in the secret storage of this editor.'),
+      password: true,
+      ignoreFocusOut: true,
+      validateInput: (text) =>
+        parseToken(text) === null ? t('A token has three parts with points between them.') : undefined,
+    });
+    const parsed = token === undefined ? null : parseToken(token);
+    return parsed !== null && (await this.#tryOut(origin, parsed));
+  }
+
+  /** Uses the server once it has let us in; what is in its way is said, and nothing is changed. */
+  async #tryOut(origin: string, token: string): Promise<boolean> {
+    const problems = problemsOf(t, hostOf(origin));
+    const server = new RemoteServer({ origin, token: async () => token, problems });
+    const title = t('Connecting to {0}', server.remote);
+    const options = { location: vscode.ProgressLocation.Notification, title, cancellable: true };
+    const problem = await vscode.window.withProgress(options, async (_progress, cancelled) => {
+      const cut = new AbortController();
+      cancelled.onCancellationRequested(() => cut.abort());
+      try {
+        await server.connect(cut.signal);
+        return null;
+      } catch (error) {
+        return cut.signal.aborted ? undefined : asProblem(error, t);
+      }
+    });
+    if (problem === undefined) return false;
+    if (problem !== null) {
+      if (problem.action === 'set-token') return await this.#enter(origin, problem.detail);
+      void vscode.window.showErrorMessage(problem.detail);
+      return false;
+    }
+    await this.#profiles.use(origin, token);
+    return true;
+  }
+}
+
+async function confirmOpen(origin: string): Promise<boolean> {
+  const go = t('Connect Anyway');
+  const detail = t('Everybody on the way can read your chats and your token there, and change the answers.');
+  const message = t('The way to {0} is not encrypted.', hostOf(origin));
+  return (await vscode.window.showWarningMessage(message, { modal: true, detail }, go)) === go;
+}
+
+async function confirmLink({ origin }: ConnectLink): Promise<boolean> {
+  const go = t('Connect');
+  const detail = t(
+    'Your chats and files go to this server, and it can change files and run commands in your workspace. Only go on if you trust who runs it.',
+  );
+  const message = t('Connect DevLM to {0}?', hostOf(origin));
+  const agreed = (await vscode.window.showWarningMessage(message, { modal: true, detail }, go)) === go;
+  return agreed && (!isOpenToOthers(origin) || (await confirmOpen(origin)));
+}

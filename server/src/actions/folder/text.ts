@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import type { EditorFile } from '@devlm/protocol/editor.ts';
+import { limits } from '@devlm/protocol/limits.ts';
+import { imageTypeOf } from '../image-type.ts';
+
+/** How a file is stored, as VS Code names it. UTF-16 is told by its byte order mark. */
+type Encoding = 'utf8' | 'utf8bom' | 'utf16le' | 'utf16be';
+
+const marks: Readonly<Record<Exclude<Encoding, 'utf8'>, Buffer>> = {
+  utf8bom: Buffer.from([0xef, 0xbb, 0xbf]),
+  utf16le: Buffer.from([0xff, 0xfe]),
+  utf16be: Buffer.from([0xfe, 0xff]),
+};
+
+/** SHA-256 of the text's UTF-8 bytes, hex. */
+export function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** What bytes on the disk are. Text is answered only where it can be written back to the same bytes. */
+export function fileOf(bytes: Buffer): EditorFile {
+  if (bytes.length > limits.fileBytes) return unreadable(bytes, tooLarge(bytes.length, limits.fileBytes));
+  const mediaType = imageTypeOf(bytes);
+  if (mediaType) {
+    if (bytes.length > limits.imageBytes) return unreadable(bytes, tooLarge(bytes.length, limits.imageBytes));
+    return { kind: 'image', mediaType, data: bytes.toString('base64') };
+  }
+  const encoding = encodingOf(bytes);
+  if (!encoding.startsWith('utf16') && bytes.includes(0)) return unreadable(bytes, 'It is a binary file.');
+  const text = decode(bytes, encoding);
+  if (text === null || !encode(text, encoding)?.equals(bytes))
+    return unreadable(
+      bytes,
+      `It is not text in the encoding ${encoding}, or would not survive being written back in it.`,
+    );
+  return { kind: 'text', text, encoding, hash: hashOf(text), dirty: false };
+}
+
+/** Bytes of a text; null where the encoding is not known here, or cannot hold the text. */
+export function encode(text: string, encoding: string): Buffer | null {
+  if (!text.isWellFormed()) return null;
+  switch (encoding) {
+    case 'utf8':
+      return Buffer.from(text);
+    case 'utf8bom':
+      return Buffer.concat([marks.utf8bom, Buffer.from(text)]);
+    case 'utf16le':
+      return Buffer.concat([marks.utf16le, Buffer.from(text, 'utf16le')]);
+    case 'utf16be':
+      return Buffer.concat([marks.utf16be, Buffer.from(text, 'utf16le').swap16()]);
+    default:
+      return null;
+  }
+}
+
+export function tooLarge(bytes: number, most: number): string {
+  return `It is too large: ${bytes} bytes of at most ${most}.`;
+}
+
+function encodingOf(bytes: Buffer): Encoding {
+  const begins = (mark: Buffer) => bytes.subarray(0, mark.length).equals(mark);
+  return (['utf8bom', 'utf16le', 'utf16be'] as const).find((name) => begins(marks[name])) ?? 'utf8';
+}
+
+function decode(bytes: Buffer, encoding: Encoding): string | null {
+  const label = { utf8: 'utf-8', utf8bom: 'utf-8', utf16le: 'utf-16le', utf16be: 'utf-16be' }[encoding];
+  const rest = encoding === 'utf8' ? bytes : bytes.subarray(marks[encoding].length);
+  try {
+    // A second mark is a character of the text.
+    return new TextDecoder(label, { fatal: true, ignoreBOM: true }).decode(rest);
+  } catch {
+    return null;
+  }
+}
+
+function unreadable(bytes: Buffer, reason: string): EditorFile {
+  return { kind: 'unreadable', reason, bytes: bytes.length };
+}

@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import type { StepState, TurnState } from '@devlm/protocol/state.ts';
+import type { Ask } from '@devlm/protocol/tools.ts';
+import { openCalls } from './tool-calls.ts';
+import type { TurnLog } from './turn-log.ts';
+
+/*
+ * A turn that asks the person whether it may go on. The question is a step of its own that calls no model, so that it
+ * is in the log, is answered by the same route as those of tools, and holds the turn over restarts.
+ */
+
+export const goOn = 'Go on with this answer';
+export const stopHere = 'Stop';
+
+/** A pause and what the person said to it; null: nothing yet. */
+export interface Pause {
+  /** What it is about, such as `budget:day`. It has no space in it. */
+  readonly topic: string;
+  readonly answer: string | null;
+  readonly step: StepState;
+}
+
+/** All pauses of a turn, oldest first. */
+export function pausesOf(turn: TurnState | undefined): Pause[] {
+  return (turn?.steps ?? []).flatMap((step) => {
+    if (step.purpose !== 'pause') return [];
+    return Object.entries(step.calls).map(([callId, { answer }]): Pause => {
+      const [topic = ''] = callId.split(' ', 1);
+      return { topic, answer: answer?.kind === 'question' ? answer.text : null, step };
+    });
+  });
+}
+
+/** A pause waits for the person. */
+export function isPaused(turn: TurnState | undefined): boolean {
+  return pausesOf(turn).some(({ step, answer }) => step.status === 'running' && answer === null);
+}
+
+/** Asks the person, and waits for the answer. Rejects with the signal's reason. */
+export async function pause(
+  log: TurnLog,
+  about: { readonly topic: string; readonly question: string; readonly options: readonly string[] },
+  signal: AbortSignal,
+): Promise<string> {
+  const { turnId } = log;
+  const stepId = randomUUID();
+  log.write({ type: 'step.started', turnId, stepId, model: '', purpose: 'pause' });
+  const ask: Ask = { kind: 'question', question: about.question, options: [...about.options] };
+  log.write({ type: 'ask.opened', turnId, stepId, callId: `${about.topic} ${stepId}`, ask });
+  await log.flush();
+  return answerOf(log, stepId, signal);
+}
+
+/** Waits for the answer to a pause that an earlier server has left open. Null: it left none. */
+export async function openPause(log: TurnLog, signal: AbortSignal): Promise<Omit<Pause, 'step'> | null> {
+  const open = pausesOf(log.turn).find(({ step }) => step.status === 'running');
+  return open ? { topic: open.topic, answer: await answerOf(log, open.step.id, signal) } : null;
+}
+
+async function answerOf(log: TurnLog, stepId: string, signal: AbortSignal): Promise<string> {
+  const found = (turn: TurnState) => pausesOf(turn).find(({ step }) => step.id === stepId)?.answer ?? undefined;
+  const answer = await log.until(found, signal);
+  const usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
+  log.write({
+    type: 'step.ended',
+    turnId: log.turnId,
+    stepId,
+    stopReason: 'end_turn',
+    usage,
+    costUsd: 0,
+    model: '',
+  });
+  await log.flush();
+  return answer;
+}
+
+/** The person wants no more of this turn. */
+export function stoppedAtPause(): ProblemError {
+  return new ProblemError({
+    code: 'paused',
+    status: 409,
+    title: 'Stopped here',
+    detail: 'You did not want this answer to go on. Send a message to go on from here.',
+  });
+}
+
+/** A question of one of its tools or its own is open. */
+export function waitsForPerson(turn: TurnState | undefined): boolean {
+  if (isPaused(turn)) return true;
+  return openCalls(turn).some(({ stepId, callId }) => {
+    const call = turn?.steps.find(({ id }) => id === stepId)?.calls[callId];
+    return call?.ask !== undefined && call.answer === undefined;
+  });
+}

@@ -1,0 +1,43 @@
+import { hkdfSync, randomBytes } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+
+/** In the data folder, mode 0600: 256 random bits. */
+const keyFile = 'data.key';
+const keyBytes = 32;
+
+/**
+ * The key that all others of this installation are derived from: the configured one, else that of the data folder,
+ * which is made where there is none.
+ * @param configured 32 bytes in base64; nodes that share a database need the same
+ * @throws ProblemError `config_invalid`, `data_key_damaged`
+ */
+export function readDataKey(dataDir: string, configured: string | undefined): Uint8Array {
+  if (configured !== undefined) {
+    const key = Buffer.from(configured, 'base64');
+    if (key.length === keyBytes) return key;
+    const detail = 'dataKey: expected 32 bytes in base64. `openssl rand -base64 32` makes one.';
+    throw new ProblemError({ code: 'config_invalid', status: 400, title: 'Wrong configuration', detail });
+  }
+  const path = join(dataDir, keyFile);
+  try {
+    // Fails where there is one already.
+    writeFileSync(path, `${randomBytes(keyBytes).toString('base64')}\n`, { mode: 0o600, flag: 'wx', flush: true });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw damaged(path, error);
+  }
+  const key = Buffer.from(readFileSync(path, 'utf8').trim(), 'base64');
+  if (key.length !== keyBytes) throw damaged(path);
+  return key;
+}
+
+/** A key for one purpose, from which neither the others nor the first can be found. */
+export function deriveKey(key: Uint8Array, purpose: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', key, '', `devlm ${purpose}`, keyBytes));
+}
+
+function damaged(path: string, cause?: unknown): ProblemError {
+  const detail = `${path} cannot be read or is no key. What is stored sealed can be read with it alone: bring it back from a backup.`;
+  return new ProblemError({ code: 'data_key_damaged', status: 500, title: 'No data key', detail }, { cause });
+}

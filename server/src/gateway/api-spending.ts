@@ -1,0 +1,36 @@
+import type { Context } from '../context.ts';
+import type { Identity } from './identity/tokens.ts';
+import type { MessagesCall, MessagesOptions } from './messages.ts';
+
+/** Of JSON, as the provider counts it. */
+const bytesPerToken = 4;
+
+/** Budgets and the ledger for calls of clients of the Messages endpoint. */
+export function apiSpending({
+  store,
+  provider,
+  budgets,
+  notices,
+  logger,
+}: Pick<Context, 'store' | 'provider' | 'budgets' | 'notices' | 'logger'>): Required<
+  Pick<MessagesOptions, 'reserve' | 'onCall'>
+> {
+  return {
+    // What of the prompt the provider has in its cache is not known here: all of it counts as new.
+    reserve: ({ identity, model, bytes }) =>
+      budgets.reserve(spenderOf(identity), { model, promptTokens: Math.ceil(bytes / bytesPerToken) }),
+    async onCall({ identity, ...call }: MessagesCall): Promise<void> {
+      const { model, usage } = call;
+      const costUsd = model === null ? null : provider.costOf(model, usage);
+      const countedUsd = costUsd ?? provider.countedCost(model ?? '', usage);
+      try {
+        await store.addCall({ ...call, ...spenderOf(identity), at: Date.now(), purpose: 'api', costUsd, countedUsd });
+        notices.usageChanged();
+      } catch (error) {
+        logger.error({ err: error }, 'a call could not be noted');
+      }
+    },
+  };
+}
+
+const spenderOf = ({ user }: Identity) => ({ userId: user, projectId: null, conversationId: null, turnId: null });

@@ -1,0 +1,94 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import type * as z from 'zod';
+import { type Config, readConfig } from '../../config.ts';
+import { claimDataDir, openStore } from '../../context.ts';
+import { deriveKey, readDataKey } from '../../data-key.ts';
+import type { Store } from '../../storage/store.ts';
+
+/** A command of `devlm` that works through the server where one runs, which then knows at once; else on its store. */
+export interface Command {
+  readonly help: string;
+  /** @throws ProblemError */
+  run(args: readonly string[], terminal: Terminal): Promise<void>;
+}
+
+export interface Terminal {
+  readonly input: AsyncIterable<Buffer>;
+  readonly print: (text: string) => void;
+}
+
+/** An option with a value. */
+export const word = { type: 'string' } as const;
+/** An option without one. */
+export const yes = { type: 'boolean', default: false } as const;
+
+const common = { json: yes, 'data-dir': word } as const;
+
+/**
+ * Reads a command's own options, and those of all commands: --json and --data-dir.
+ * @param command what stands after `devlm`
+ * @throws ProblemError `usage`, `config_invalid`
+ */
+export function readCommandLine<const O extends NonNullable<ParseArgsConfig['options']>>(
+  command: string,
+  args: readonly string[],
+  terminal: Terminal,
+  options: O,
+) {
+  const call = new Call(command, args, terminal);
+  try {
+    const all = { ...options, ...common };
+    const { values, positionals } = parseArgs({ args: [...args], strict: true, allowPositionals: true, options: all });
+    return { call, values, positionals };
+  } catch (error) {
+    throw call.wrong(error instanceof Error ? (error.message.split('. ')[0] ?? '') : '');
+  }
+}
+
+/** One call of a command: the server or store that it is about, and who hears what came of it. */
+export class Call {
+  readonly config: Config;
+  readonly terminal: Terminal;
+  readonly #command: string;
+  readonly #json: boolean;
+
+  constructor(command: string, args: readonly string[], terminal: Terminal) {
+    this.#command = command;
+    this.terminal = terminal;
+    const { json, 'data-dir': dataDir } = parseArgs({ args: [...args], strict: false, options: common }).values;
+    this.#json = json === true;
+    this.config = readConfig(typeof dataDir === 'string' ? ['--data-dir', dataDir] : []);
+  }
+
+  /** A value as JSON where that is asked for, else in words. */
+  say(value: unknown, words: string): void {
+    this.terminal.print(this.#json ? `${JSON.stringify(value, null, 2)}\n` : words);
+  }
+
+  wrong(why = 'there is no such command'): ProblemError {
+    const detail = `devlm ${this.#command}: ${why}. See devlm ${this.#command} --help.`;
+    return new ProblemError({ code: 'usage', status: 400, title: 'Wrong command line', detail });
+  }
+
+  /** What the words of the command line stand for. @throws ProblemError `usage` */
+  check<S extends z.ZodType>(schema: S, words: unknown): z.output<S> {
+    const { data, error } = schema.safeParse(words);
+    if (!error) return data;
+    const issues = error.issues.map(({ path, message }) => `${path.map(String).join('.')}: ${message}`);
+    throw this.wrong(issues.join('; '));
+  }
+
+  /** Does work on the store of a data folder that no server holds. */
+  async withStore<T>(work: (store: Store) => Promise<T>): Promise<T> {
+    const { config } = this;
+    using lock = claimDataDir(config.dataDir);
+    if (!lock) throw this.wrong('a server holds the data folder and does not answer yet: try again in a moment');
+    const store = await openStore(config, deriveKey(readDataKey(config.dataDir, config.dataKey), 'store'));
+    try {
+      return await work(store);
+    } finally {
+      await store.close();
+    }
+  }
+}

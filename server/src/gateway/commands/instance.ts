@@ -1,0 +1,142 @@
+import { text } from 'node:stream/consumers';
+import { type InstanceInfo, type InstanceSettings, NewInstance } from '@devlm/protocol/instances.ts';
+import { Instances } from '../../llm/pool/instances.ts';
+import { Provider } from '../../llm/provider.ts';
+import { type Call, type Command, readCommandLine, type Terminal, word, yes } from './command-line.ts';
+import { callServer, discoveryOf } from './local-server.ts';
+
+const help = `usage: devlm instance add ID [--base-url URL] [--models a,b*,c=ID] [--weight 1] [--concurrency 256]
+       devlm instance add ID --provider bedrock|bedrock-mantle --region REGION [--key | --access-key-id ID] …
+       devlm instance add ID --provider vertex --region REGION --project-id PROJECT [--key] …
+       devlm instance test ID [--model MODEL]
+       devlm instance list
+       devlm instance rotate ID
+       devlm instance drain ID
+       devlm instance resume ID
+       devlm instance remove ID
+
+All take --json and --data-dir. add and rotate read the API key from standard input: others on the machine
+can read a command line. A drained instance ends the calls that it has, and takes no more.
+
+At Amazon Bedrock, models up to Claude 4.6 are those of bedrock, later ones of bedrock-mantle.
+It and Google Vertex AI take the credentials that their own tools would find: environment, profile, role,
+Application Default Credentials. With --key one is read from standard input: an API key of Bedrock, or the JSON of a
+service account's key; with --access-key-id the secret access key. c=ID names a model c, which the provider calls ID.
+`;
+
+const keyBytes = 16_384;
+const testTimeoutMs = 70_000;
+
+type Api = Pick<Instances, 'add' | 'rotate' | 'drain' | 'remove'> & {
+  list(): Promise<InstanceInfo[]>;
+  test(id: string, model: string | undefined): ReturnType<Instances['test']>;
+};
+
+async function run(args: readonly string[], terminal: Terminal): Promise<void> {
+  const { call, values, positionals } = readCommandLine('instance', args, terminal, {
+    provider: word,
+    region: word,
+    'project-id': word,
+    'access-key-id': word,
+    key: yes,
+    'base-url': word,
+    models: word,
+    model: word,
+    weight: word,
+    concurrency: word,
+  });
+  const [command, id, ...rest] = positionals;
+  const showOne = (info: InstanceInfo) => call.say(info, line(info));
+  if (rest.length > 0 || (command === 'list') !== (id === undefined)) throw call.wrong();
+  const name = id ?? '';
+  switch (command) {
+    case 'add': {
+      const asked = call.check(NewInstance, {
+        id: name,
+        provider: values.provider,
+        region: values.region,
+        projectId: values['project-id'],
+        accessKeyId: values['access-key-id'],
+        apiKey: chained(values) ? undefined : await readKey(call),
+        baseUrl: values['base-url'],
+        ...modelsOf(values.models),
+        weight: values.weight === undefined ? undefined : Number(values.weight),
+        concurrency: values.concurrency === undefined ? undefined : Number(values.concurrency),
+      });
+      return showOne(await withApi(call, (api) => api.add(asked)));
+    }
+    case 'test': {
+      const tested = await withApi(call, (api) => api.test(name, values.model));
+      const { ok, model, latencyMs, detail } = tested;
+      if (!ok) process.exitCode = 1;
+      return call.say(tested, ok ? `ok  ${name}  ${model}  ${latencyMs} ms\n` : `BAD ${name}  ${model}  ${detail}\n`);
+    }
+    case 'list': {
+      const items = await withApi(call, (api) => api.list());
+      return call.say(items, items.map(line).join(''));
+    }
+    case 'rotate': {
+      const key = await readKey(call);
+      return showOne(await withApi(call, (api) => api.rotate(name, key)));
+    }
+    case 'drain':
+    case 'resume':
+      return showOne(await withApi(call, (api) => api.drain(name, command === 'drain')));
+    case 'remove':
+      return showOne(await withApi(call, (api) => api.remove(name)));
+  }
+  throw call.wrong();
+}
+
+/** Whether it has no credential of its own. */
+function chained(values: { provider?: string; key: boolean; 'access-key-id'?: string }): boolean {
+  const { provider = 'anthropic', key, 'access-key-id': accessKeyId } = values;
+  return provider !== 'anthropic' && !key && accessKeyId === undefined;
+}
+
+/** `a,b*,c=ID`: what it serves, and what its provider calls that. */
+function modelsOf(words: string | undefined): Pick<InstanceSettings, 'models' | 'modelIds'> {
+  const named = (words?.split(',') ?? []).map((one) => /^([^=]*)(?:=(.*))?$/.exec(one) ?? [one, one]);
+  return {
+    models: named.flatMap(([, model = '', id]) => (id === undefined ? [model] : [])),
+    modelIds: Object.fromEntries(named.flatMap(([, model = '', id]) => (id === undefined ? [] : [[model, id]]))),
+  };
+}
+
+function line({ id, host, source, state, calls, models, health }: InstanceInfo): string {
+  const ill = health.filter(({ failure }) => failure !== null).map(({ model, failure }) => `${model}: ${failure}`);
+  return `${[id, state, source, host, `${calls} calls`, models.join(',') || 'every model', ...ill].join('  ')}\n`;
+}
+
+async function readKey(call: Call): Promise<string> {
+  const key = (await text(call.terminal.input)).trim();
+  if (key === '' || key.length > keyBytes) throw call.wrong('expected the API key on standard input');
+  return key;
+}
+
+async function withApi<T>(call: Call, work: (api: Api) => Promise<T>): Promise<T> {
+  const server = discoveryOf(call.config.dataDir);
+  if (server)
+    return work({
+      add: (body) => callServer(server, 'instances.add', { body }),
+      list: async () => (await callServer(server, 'instances.list')).items,
+      test: (id, model) => callServer(server, 'instances.test', { id, body: { model }, timeoutMs: testTimeoutMs }),
+      rotate: (id, apiKey) => callServer(server, 'instances.rotate', { id, body: { apiKey } }),
+      drain: (id, draining) => callServer(server, 'instances.drain', { id, body: { draining } }),
+      remove: (id) => callServer(server, 'instances.remove', { id }),
+    });
+  return call.withStore(async (store) => {
+    using instances = await Instances.open(store, new Provider(call.config));
+    return await work({
+      add: (instance) => instances.add(instance),
+      list: async () => instances.list(),
+      test: (id, model) => instances.test(id, model === undefined ? {} : { model }, AbortSignal.timeout(testTimeoutMs)),
+      rotate: (id, apiKey) => instances.rotate(id, apiKey),
+      drain: (id, draining) => instances.drain(id, draining),
+      remove: (id) => instances.remove(id),
+    });
+  });
+}
+
+/** `devlm instance` */
+export const instanceCommand: Command = { help, run };

@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { errorBody } from '../llm/error-body.ts';
+import { newRequestId } from './messages/refusal.ts';
+import { messagesPrefix } from './messages.ts';
+
+/** What Node's parser gives up over, beside what is no HTTP at all. */
+const statuses: Readonly<Record<string, readonly [status: number, title: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large'],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'Payload Too Large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'],
+};
+const detail = 'This is not a request that the server understands.';
+
+interface ParserError extends NodeJS.ErrnoException {
+  /** What it choked on, most often from the first line of the request. */
+  readonly rawPacket?: Buffer;
+}
+
+/** An HTTP server around the app and the Messages API, which answers what is no HTTP as well. */
+export function createHttpServer(app: RequestListener, messages: RequestListener): Server {
+  const server = createServer(
+    {
+      headersTimeout: 10_000,
+      requestTimeout: 60_000,
+      // How late those two may be noticed.
+      connectionsCheckingInterval: 5_000,
+      keepAliveTimeout: 65_000,
+      maxHeaderSize: 16_384,
+      noDelay: true,
+    },
+    (request, response) =>
+      request.url?.startsWith(messagesPrefix) ? messages(request, response) : app(request, response),
+  );
+  server.maxConnections = 4_096;
+  const newest = new WeakMap<Socket, ServerResponse>();
+  server.on('request', (request, response) => newest.set(request.socket, response));
+  server.on('clientError', (error: ParserError, socket: Socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+    const [status, title] = statuses[error.code ?? ''] ?? [400, 'Bad Request'];
+    const isMessages = error.rawPacket?.toString('latin1', 0, 32).split(' ')[1]?.startsWith(messagesPrefix) ?? false;
+    const end = () => endSocket(socket, status, title, isMessages);
+    const response = newest.get(socket);
+    if (!response || (response.req.complete && response.writableFinished)) end();
+    // What is wrong came after a whole request, which has its answer first.
+    else if (response.req.complete) response.once('finish', end);
+    else if (!response.headersSent) endBroken(response, status, title);
+    // It has its answer already: there must be no second one.
+    else socket.destroySoon();
+  });
+  return server;
+}
+
+/** Answers a request whose body broke off: nothing more of it can be read. */
+function endBroken(response: ServerResponse, status: number, title: string): void {
+  const isMessages = response.req.url?.startsWith(messagesPrefix) ?? false;
+  const { body, type } = answerOf(status, title, isMessages, response.getHeader('X-Request-Id'));
+  response.writeHead(status, headersOf(body, type)).end(body);
+}
+
+/** Answers what never became a request. */
+function endSocket(socket: Socket, status: number, title: string, isMessages: boolean): void {
+  if (!socket.writable) return;
+  const { body, type } = answerOf(status, title, isMessages);
+  const headers = Object.entries(headersOf(body, type)).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${title}\r\n${headers.join('')}\r\n${body}`);
+}
+
+function answerOf(status: number, title: string, isMessages: boolean, requestId: unknown = randomUUID()) {
+  return isMessages
+    ? { type: 'application/json', body: errorBody(status, detail, newRequestId()) }
+    : {
+        type: 'application/problem+json',
+        body: JSON.stringify({ code: 'bad_request', status, title, detail, requestId }),
+      };
+}
+
+function headersOf(body: string, type: string) {
+  return { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body), Connection: 'close' };
+}

@@ -1,0 +1,80 @@
+import { once } from 'node:events';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { MessagesFetch } from '../../llm/platforms/platform.ts';
+
+/** What a call is steered by, as undici's. */
+export interface CallController {
+  abort(reason: Error): void;
+  pause(): void;
+  resume(): void;
+}
+
+/** Who is told of a call, in the words of undici's handlers. */
+export interface DispatchedTo {
+  onRequestStart(controller: CallController): void;
+  onResponseStart(controller: CallController, status: number, headers: IncomingHttpHeaders): void;
+  onResponseData(controller: CallController, bytes: Buffer): void;
+  onResponseEnd(): void;
+  onResponseError(controller: CallController, error: Error): void;
+}
+
+interface Request {
+  readonly origin: string;
+  readonly path: string;
+  readonly method: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer | null;
+}
+
+/** Makes a call by what an instance at another platform has for it, and tells of it as undici would. Never rejects. */
+export async function dispatchBy(send: MessagesFetch, request: Request, handler: DispatchedTo): Promise<void> {
+  const { origin, path, method, headers, body } = request;
+  const call = new Call();
+  try {
+    handler.onRequestStart(call);
+    const init = { method, headers: pairsOf(headers), ...(body ? { body: body.toString() } : {}) };
+    const response = await send(origin + path, { ...init, signal: call.signal });
+    handler.onResponseStart(call, response.status, Object.fromEntries(response.headers));
+    for await (const bytes of response.body ?? []) {
+      await call.flowing();
+      handler.onResponseData(call, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    }
+    call.signal.throwIfAborted();
+    handler.onResponseEnd();
+  } catch (error) {
+    handler.onResponseError(call, error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+class Call implements CallController {
+  readonly #ended = new AbortController();
+  readonly #events = new EventTarget();
+  #paused = false;
+
+  get signal(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  abort(reason: Error): void {
+    this.#ended.abort(reason);
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#events.dispatchEvent(new Event('resume'));
+  }
+
+  /** Resolves when it is not paused. @throws the reason of an abort */
+  async flowing(): Promise<void> {
+    this.signal.throwIfAborted();
+    if (this.#paused) await once(this.#events, 'resume', { signal: this.signal });
+  }
+}
+
+function pairsOf(headers: IncomingHttpHeaders): [string, string][] {
+  return Object.entries(headers).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : []));
+}

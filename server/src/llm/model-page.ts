@@ -1,0 +1,28 @@
+import type { ModelInfo } from '@devlm/protocol/views.ts';
+
+/** The provider's own word for a release that is not known. */
+const unknownRelease = '1970-01-01T00:00:00Z';
+
+/** A model as the Messages API lists it. */
+export function listedModel({ id, name, contextTokens, maxOutputTokens }: ModelInfo) {
+  return {
+    type: 'model',
+    id,
+    display_name: name,
+    created_at: unknownRelease,
+    ...(contextTokens === null ? {} : { max_input_tokens: contextTokens }),
+    ...(maxOutputTokens === null ? {} : { max_tokens: maxOutputTokens }),
+  };
+}
+
+export type ListedModel = ReturnType<typeof listedModel>;
+
+/**
+ * What `/v1/models` answers, in one page, or `/v1/models/ID`; undefined: there is no such model.
+ * @param path of the provider, with its query
+ */
+export function modelAnswer(path: string, models: readonly ListedModel[]): object | undefined {
+  const [, id] = /^\/v1\/models\/([^?]+)/.exec(path) ?? [];
+  if (id !== undefined) return models.find((model) => model.id === id);
+  return { data: models, has_more: false, first_id: models[0]?.id ?? null, last_id: models.at(-1)?.id ?? null };
+}

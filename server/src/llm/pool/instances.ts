@@ -1,0 +1,214 @@
+import type { InstanceInfo, InstanceTest, InstanceTested, NewInstance } from '@devlm/protocol/instances.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import { localUser } from '@devlm/protocol/tokens.ts';
+import { StoredInstance } from '../../storage/instances.ts';
+import type { Store } from '../../storage/store.ts';
+import { assertInstalled } from '../platforms/platform.ts';
+import { ownInstance, type Provider } from '../provider.ts';
+import type { Instance } from './instance.ts';
+
+/** Instances that are kept at most. */
+const maxInstances = 256;
+/** Other nodes that share the database are heard of after so long, milliseconds. */
+const reloadMs = 15_000;
+/** A test is given up after so long, milliseconds. */
+const testMs = 60_000;
+
+/** Looks after the instances of the pool at run time: those of the store are added, changed and removed here. */
+export class Instances implements Disposable {
+  readonly #store: Store;
+  readonly #provider: Provider;
+  /** As the pool has them. */
+  readonly #stored = new Map<string, StoredInstance>();
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(store: Store, provider: Provider) {
+    this.#store = store;
+    this.#provider = provider;
+  }
+
+  static async open(store: Store, provider: Provider): Promise<Instances> {
+    const instances = new Instances(store, provider);
+    await instances.#load();
+    if (store.kind === 'postgres')
+      // What cannot be read now is read the next time.
+      instances.#timer = setInterval(() => void instances.#load().catch(() => undefined), reloadMs).unref();
+    return instances;
+  }
+
+  list(): InstanceInfo[] {
+    return this.#provider.pool.instances.map((instance) => this.#info(instance));
+  }
+
+  /** @throws ProblemError `conflict` */
+  async add(instance: NewInstance): Promise<InstanceInfo> {
+    const { instances } = this.#provider.pool;
+    if (instances.some(({ id }) => id === instance.id))
+      throw refused('conflict', `There is an instance ${instance.id} already. Remove it first, or give it a new key.`);
+    if (instances.length >= maxInstances) throw refused('conflict', `There are ${maxInstances} instances already.`);
+    assertInstalled(instance);
+    return this.#save({ ...instance, draining: false });
+  }
+
+  /** @throws ProblemError `not_found`, `conflict`, `invalid_request` where it is no key of such an instance */
+  async rotate(id: string, apiKey: string): Promise<InstanceInfo> {
+    const checked = StoredInstance.safeParse({ ...this.#changeable(id), apiKey });
+    if (!checked.success)
+      throw refused('invalid_request', checked.error.issues.map(({ message }) => message).join('; '));
+    return this.#save(checked.data);
+  }
+
+  /** Of one that is not in the store, this is forgotten with the server. @throws ProblemError `not_found` */
+  async drain(id: string, draining: boolean): Promise<InstanceInfo> {
+    const instance = this.#find(id);
+    const stored = this.#stored.get(id);
+    if (stored) return this.#save({ ...stored, draining });
+    instance.draining = draining;
+    this.#provider.pool.changed();
+    return this.#info(instance);
+  }
+
+  /** Calls under way go on. @throws ProblemError `not_found`, `conflict` */
+  async remove(id: string): Promise<InstanceInfo> {
+    const instance = this.#find(id);
+    this.#changeable(id);
+    const info = this.#info(instance);
+    await this.#store.removeInstance(id);
+    this.#drop(id);
+    return info;
+  }
+
+  /** A call of one token, past the line and the breaker. @throws ProblemError `not_found` */
+  async test(id: string, { model }: InstanceTest, signal: AbortSignal): Promise<InstanceTested> {
+    const instance = this.#find(id);
+    const start = performance.now();
+    let asked = model ?? '';
+    const done = (detail: string): InstanceTested => {
+      const latencyMs = Math.round(performance.now() - start);
+      return { ok: detail === '', model: asked, latencyMs, detail };
+    };
+    const ended = AbortSignal.any([signal, AbortSignal.timeout(testMs)]);
+    try {
+      const client = this.#provider.connect(instance);
+      const served = model === undefined ? await client.models(ended) : [];
+      asked ||= served.find((one) => instance.serves(one.id))?.id ?? '';
+      if (!asked) return done('It lists no model that it may be asked for. Name one.');
+      const request = {
+        model: instance.idOf(asked),
+        system: 'Say yes.',
+        messages: hello,
+        tools: [],
+        thinking: false,
+        maxTokens: 1,
+      };
+      for await (const event of client.stream(request, ended)) {
+        if (event.type !== 'ended') continue;
+        await this.#store.addCall({
+          at: Date.now(),
+          ...nobody,
+          purpose: 'api',
+          model: asked,
+          instance: id,
+          usage: event.usage,
+          costUsd: this.#provider.costOf(asked, event.usage),
+          countedUsd: this.#provider.countedCost(asked, event.usage),
+          latencyMs: Math.round(performance.now() - start),
+          firstTokenMs: null,
+          outcome: 'answered',
+        });
+      }
+      return done('');
+    } catch (error) {
+      signal.throwIfAborted();
+      if (ended.aborted) return done('It did not answer in time.');
+      if (error instanceof ProblemError) return done(error.problem.detail);
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  async #load(): Promise<void> {
+    const stored = await this.#store.instances();
+    for (const id of this.#stored.keys()) if (!stored.some((one) => one.id === id)) this.#drop(id);
+    for (const instance of stored)
+      if (JSON.stringify(this.#stored.get(instance.id)) !== JSON.stringify(instance)) this.#put(instance);
+  }
+
+  async #save(instance: StoredInstance): Promise<InstanceInfo> {
+    await this.#store.saveInstance(instance);
+    return this.#info(this.#put(instance));
+  }
+
+  #put(stored: StoredInstance): Instance {
+    const instance = this.#provider.put(stored);
+    instance.draining = stored.draining;
+    this.#stored.set(stored.id, stored);
+    this.#provider.pool.changed();
+    return instance;
+  }
+
+  #drop(id: string): void {
+    this.#stored.delete(id);
+    this.#provider.pool.remove(id);
+  }
+
+  #find(id: string): Instance {
+    const found = this.#provider.pool.instances.find((instance) => instance.id === id);
+    if (!found) throw refused('not_found', 'There is no such instance.');
+    return found;
+  }
+
+  #changeable(id: string): StoredInstance {
+    this.#find(id);
+    const stored = this.#stored.get(id);
+    if (!stored)
+      throw refused('conflict', 'It stands in the configuration, not in the store: change it there, and start again.');
+    return stored;
+  }
+
+  #info(instance: Instance): InstanceInfo {
+    const now = performance.now();
+    const { id, options } = instance;
+    return {
+      id,
+      provider: 'anthropic',
+      ...options.place,
+      host: this.#hostOf(instance),
+      source: id === ownInstance ? 'own' : this.#stored.has(id) ? 'store' : 'file',
+      state: instance.draining ? 'draining' : this.#provider.pool.usable.includes(instance) ? 'ready' : 'not-used',
+      models: [...(options.models ?? [])],
+      modelIds: { ...options.modelIds },
+      weight: options.weight ?? 1,
+      concurrency: instance.concurrency,
+      calls: instance.busy,
+      health: [...instance.lanes].map((lane) => ({
+        model: lane.model,
+        breaker: lane.breaker.state,
+        restMs: Math.ceil(lane.waitMs(1, now)),
+        firstTokenMs: lane.firstMs === null ? null : Math.round(lane.firstMs),
+        failure: lane.breaker.last,
+      })),
+    };
+  }
+
+  #hostOf({ id, options }: Instance): string {
+    return new URL(id === ownInstance ? this.#provider.baseUrl : options.upstream().baseUrl).origin;
+  }
+}
+
+/** A test of an instance is no part of anybody's work. */
+const nobody = { userId: localUser, projectId: null, conversationId: null, turnId: null };
+const hello = [{ role: 'user', content: [{ type: 'text', text: 'Hello' }] }] as const;
+
+const refusals = {
+  not_found: { status: 404, title: 'Not found' },
+  conflict: { status: 409, title: 'Conflict' },
+  invalid_request: { status: 400, title: 'Invalid request' },
+} as const;
+
+function refused(code: keyof typeof refusals, detail: string): ProblemError {
+  return new ProblemError({ code, ...refusals[code], detail });
+}

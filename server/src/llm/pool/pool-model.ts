@@ -1,0 +1,129 @@
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import type { ModelInfo } from '@devlm/protocol/views.ts';
+import type { AnthropicModel } from '../anthropic.ts';
+import type { Model, ModelContent, ModelEvent, ModelRequest } from '../model.ts';
+import { failureOf } from './failure.ts';
+import type { Instance, Lane, Priority } from './instance.ts';
+import type { Lease } from './lease.ts';
+import type { Pool } from './pool.ts';
+
+/** Whose call it is. */
+export interface Caller {
+  readonly conversationId?: string;
+  /** Default: the conversation stands for its own. */
+  readonly user?: string;
+  /** Default: a person waits. */
+  readonly priority?: Priority;
+}
+
+export type Connect = (instance: Instance) => AnthropicModel;
+
+/** What a picture counts as, whatever its bytes: about 1,500 tokens. */
+const imageBytes = 6_000;
+
+/** The model port over all instances. A call that fails before it answers is made at another one, where there is one. */
+export class PoolModel implements Model {
+  readonly #pool: Pool;
+  readonly #connect: Connect;
+  readonly #caller: Caller;
+
+  constructor(pool: Pool, connect: Connect, caller: Caller = {}) {
+    this.#pool = pool;
+    this.#connect = connect;
+    this.#caller = caller;
+  }
+
+  /** What any of the instances lists. Fails when none does. */
+  async models(signal: AbortSignal): Promise<ModelInfo[]> {
+    const asked = this.#pool.usable.filter(({ draining }) => !draining);
+    const answers = await Promise.allSettled(asked.map((instance) => this.#list(instance, signal)));
+    const listed = answers.filter((answer) => answer.status === 'fulfilled').flatMap(({ value }) => value);
+    const [failed] = answers.filter((answer) => answer.status === 'rejected');
+    if (listed.length === 0 && failed) throw failed.reason;
+    // Not every instance says what its models can do: the one that does has the last word.
+    const known = listed.toSorted((a, b) => Number(a.contextTokens !== null) - Number(b.contextTokens !== null));
+    return [...new Map(known.map((model) => [model.id, model])).values()];
+  }
+
+  async #list(instance: Instance, signal: AbortSignal): Promise<ModelInfo[]> {
+    const models = await this.#connect(instance).models(signal);
+    return models.filter(({ id }) => instance.serves(id));
+  }
+
+  async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
+    const wanted = {
+      model: request.model,
+      conversation: this.#caller.conversationId,
+      caller: this.#caller.user ?? this.#caller.conversationId ?? '',
+      priority: this.#caller.priority ?? 'person',
+      promptBytes: bytesOf(request),
+    };
+    const tried = new Set<Lane>();
+    for (;;) {
+      using lease = await this.#pool.lease(wanted, signal, tried);
+      tried.add(lease.lane);
+      let begun = false;
+      try {
+        const impatient = this.#pool.hasOther(wanted, tried);
+        for await (const event of this.#call(lease, request, impatient, signal)) {
+          begun = true;
+          yield event;
+        }
+        lease.succeeded();
+        return;
+      } catch (error) {
+        if (signal.aborted || !(error instanceof ProblemError)) throw error;
+        const failure = failureOf(error.problem);
+        if (failure === null) lease.succeeded();
+        else lease.failed(failure, error.retryAfterMs);
+        // What has begun was paid for: the caller shows that it starts again.
+        if (begun || failure === null || !this.#pool.hasOther(wanted, tried)) throw error;
+      }
+    }
+  }
+
+  async *#call(
+    lease: Lease,
+    request: ModelRequest,
+    impatient: boolean,
+    signal: AbortSignal,
+  ): AsyncGenerator<ModelEvent> {
+    const model = lease.model ?? request.model;
+    const heard = (headers: Headers) => lease.heard((name) => headers.get(name) ?? undefined);
+    let measured = false;
+    for await (const event of this.#connect(lease.lane.instance).stream({ ...request, model }, signal, {
+      heard,
+      impatient,
+    })) {
+      if (!measured && event.type === 'block.started') {
+        measured = true;
+        lease.firstToken();
+      }
+      yield event.type === 'started'
+        ? { ...event, model: lease.nameOf(event.model), instance: lease.instanceId }
+        : event;
+    }
+  }
+}
+
+/** About how many characters a request holds. */
+export function bytesOf({ system, tools, messages }: ModelRequest): number {
+  const content = messages.flatMap((message) => message.content);
+  return content.reduce((sum, part) => sum + charsOf(part), system.length + JSON.stringify(tools).length);
+}
+
+function charsOf(content: ModelContent): number {
+  switch (content.type) {
+    case 'text':
+    case 'thinking':
+      return content.text.length;
+    case 'image':
+      return imageBytes;
+    case 'tool_result':
+      return content.text.length + content.images.length * imageBytes;
+    case 'tool_call':
+      return JSON.stringify(content.input ?? null).length;
+    case 'opaque':
+      return JSON.stringify(content.value ?? null).length;
+  }
+}

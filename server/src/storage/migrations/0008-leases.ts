@@ -1,0 +1,15 @@
+import type { Migration } from '../migrations.ts';
+
+/** Which server runs the turns of a conversation, and until when. */
+export const leases: Migration = {
+  version: 8,
+  name: 'leases',
+  async up({ schema }) {
+    await schema.alterTable('conversations').addColumn('node', 'text').execute();
+    await schema.alterTable('conversations').addColumn('leased_until', 'bigint').execute();
+    await schema
+      .alterTable('conversations')
+      .addColumn('fence', 'bigint', (c) => c.notNull().defaultTo(0))
+      .execute();
+  },
+};

@@ -1,0 +1,29 @@
+import { type Cache, cacheBounds } from '../cache.ts';
+import type { RedisConnection } from './connection.ts';
+
+/** A cache that all nodes share. What goes when it is full is Redis's choice (`maxmemory-policy`). */
+export class RedisCache implements Cache {
+  readonly #redis: RedisConnection;
+
+  constructor(redis: RedisConnection) {
+    this.#redis = redis;
+  }
+
+  async get(key: string): Promise<Uint8Array | undefined> {
+    return (await this.#redis.ask((client) => client.getBuffer(keyOf(key)))) ?? undefined;
+  }
+
+  async set(key: string, value: Uint8Array, ttlMs: number): Promise<void> {
+    if (value.byteLength > cacheBounds.valueBytes) return this.delete(key);
+    const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+    await this.#redis.ask((client) => client.set(keyOf(key), bytes, 'PX', Math.ceil(ttlMs)));
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#redis.ask((client) => client.del(keyOf(key)));
+  }
+}
+
+function keyOf(key: string): string {
+  return `cache:${key}`;
+}

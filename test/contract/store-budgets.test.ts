@@ -1,0 +1,283 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Budget } from '@devlm/protocol/budgets.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Asking } from '../../server/src/storage/budgets.ts';
+import type { LedgerCall } from '../../server/src/storage/ledger.ts';
+import type { Store } from '../../server/src/storage/store.ts';
+import { Clock, events, makeStores, type StoreMaker, storeKinds } from '../support/stores.ts';
+
+const usage = { inputTokens: 100, outputTokens: 20, cacheReadTokens: 7, cacheWriteTokens: 3, thinkingTokens: 5 };
+const hour = 3_600_000;
+
+describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
+  const clock = new Clock();
+  let stores: StoreMaker;
+  let store: Store;
+  beforeAll(async () => {
+    stores = await makeStores(kind);
+  });
+  afterAll(() => stores[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    store = await stores.fresh(clock.now);
+  });
+
+  const call = (more: Partial<LedgerCall> = {}): LedgerCall => ({
+    at: clock.time,
+    userId: 'ann',
+    projectId: null,
+    conversationId: null,
+    turnId: null,
+    purpose: 'api',
+    model: 'claude-sonnet-5-5',
+    instance: 'own',
+    usage,
+    costUsd: 0.25,
+    countedUsd: 0.25,
+    latencyMs: 10,
+    firstTokenMs: 5,
+    outcome: 'answered',
+    ...more,
+  });
+  let nth = 0;
+  const asking = (more: Partial<Asking> = {}): Asking => ({
+    id: `reservation-${++nth}`,
+    node: 'node',
+    userId: 'ann',
+    projectId: null,
+    conversationId: null,
+    turnId: null,
+    amountUsd: 1,
+    until: new Date(clock.time + hour),
+    despite: new Set(),
+    warns: true,
+    since: ({ period }) => (period === 'turn' ? null : new Date(clock.time - hour)),
+    ...more,
+  });
+  const budget = (more: Partial<Budget> = {}): Budget => ({
+    id: 'day',
+    scope: 'user',
+    subject: null,
+    period: 'day',
+    limitUsd: 2,
+    action: 'stop',
+    ...more,
+  });
+
+  test('a report has one row for each, and the sum of all', async () => {
+    await store.createConversation({ id: 'c1', title: 'Ünïcode "Title"', projectId: 'p1' });
+    await store.append('c1', [events.turn('t1'), ...events.answer('t1', 'Yes.', 0.5)]);
+    await store.addCall(call({ userId: 'bob', at: clock.time - 48 * hour, costUsd: null, countedUsd: 9 }));
+    await store.addCall(call({ model: null }));
+    const span = {
+      from: new Date(clock.time - 72 * hour),
+      to: new Date(clock.time + 1),
+      offset: 0,
+      userId: null,
+      askedBy: 'local',
+    };
+    const { rows, total } = await store.usageReport({ ...span, group: 'conversation' });
+    // What is not priced counts with the dearest price, and is shown first.
+    expect(rows.map(({ key, title, calls }) => [key, title, calls])).toEqual([
+      [null, null, 2],
+      ['c1', 'Ünïcode "Title"', 1],
+    ]);
+    // Nobody is told the titles of somebody else's.
+    const foreign = await store.usageReport({ ...span, group: 'conversation', askedBy: 'bob' });
+    expect(foreign.rows.map(({ key, title }) => [key, title])).toEqual([
+      [null, null],
+      ['c1', null],
+    ]);
+    expect(total).toEqual({
+      inputTokens: 210,
+      outputTokens: 45,
+      cacheReadTokens: 14,
+      cacheWriteTokens: 6,
+      thinkingTokens: 10,
+      costUsd: 0.75,
+      unpricedSteps: 1,
+      calls: 3,
+    });
+    const keys = async (group: 'day' | 'model' | 'user' | 'project', userId: string | null = null) =>
+      (await store.usageReport({ ...span, group, userId })).rows.map(({ key }) => key);
+    expect(await keys('day')).toEqual(['2025-12-30', '2026-01-01']);
+    expect(await keys('model')).toEqual(['claude-sonnet-5-5', 'model', null]);
+    expect(await keys('user')).toEqual(['bob', 'local', 'ann']);
+    expect(await keys('project')).toEqual([null, 'p1']);
+    expect(await keys('user', "ann' or 'a' = 'a")).toEqual([]);
+    expect((await store.usageReport({ ...span, group: 'day', offset: -840 })).rows.map(({ key }) => key)).toEqual([
+      '2025-12-29',
+      '2025-12-31',
+    ]);
+  });
+
+  test('steps are noted with all that is known of them', async () => {
+    await store.createConversation({ id: 'c1', title: '', projectId: null });
+    const ids = { turnId: 't1', stepId: 's1' };
+    const problem = { code: 'cut', status: 502, title: 'Cut', detail: 'Cut.' };
+    const none = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
+    await store.append('c1', [
+      events.turn('t1'),
+      events.started('t1'),
+      { type: 'step.abandoned', ...ids, problem, usage, costUsd: 0.5, model: 'a', instance: 'own', latencyMs: 4 },
+      { type: 'step.ended', ...ids, stopReason: 'end_turn', usage, costUsd: null, model: 'b', countedUsd: 3 },
+      // A question to the person is no call.
+      { type: 'step.ended', ...ids, stopReason: 'end_turn', usage: none, costUsd: 0, model: '' },
+      events.ended('t1'),
+    ]);
+    expect(await store.turnCosts('local', new Date(clock.time), 10, 't2')).toEqual([3.5]);
+    expect(await store.turnCosts('local', new Date(clock.time), 10, 't1')).toEqual([]);
+    expect(await store.turnCosts('local', new Date(clock.time + 1), 10, 't2')).toEqual([]);
+    expect(await store.turnCosts('ann', new Date(0), 10, 't2')).toEqual([]);
+    const span = { from: new Date(0), to: new Date(clock.time + 1), offset: 0, userId: null, askedBy: 'local' };
+    const { rows } = await store.usageReport({ ...span, group: 'model' });
+    expect(rows.map(({ key, calls, thinkingTokens }) => [key, calls, thinkingTokens])).toEqual([
+      ['b', 1, 5],
+      ['a', 1, 5],
+    ]);
+  });
+
+  test('budgets are kept as they were set, the last time counts', async () => {
+    await store.budgets.save(budget());
+    await store.budgets.save(budget({ limitUsd: 5, action: 'ask' }));
+    await store.budgets.save(budget({ id: 'a', scope: 'turn', period: 'turn' }));
+    expect(await store.budgets.list()).toEqual([
+      budget({ id: 'a', scope: 'turn', period: 'turn' }),
+      budget({ limitUsd: 5, action: 'ask' }),
+    ]);
+    expect(await store.budgets.remove('day')).toEqual(budget({ limitUsd: 5, action: 'ask' }));
+    expect(await store.budgets.remove('day')).toBeNull();
+  });
+
+  test('what is spent and what is set aside count for those whom a budget is about', async () => {
+    await store.budgets.save(budget());
+    await store.addCall(call({ countedUsd: 0.5 }));
+    await store.addCall(call({ countedUsd: 100, at: clock.time - 2 * hour }));
+    const first = asking();
+    expect(await store.budgets.reserve(first)).toEqual({ admitted: true, inTheWay: [], warnings: [] });
+    const refused = { admitted: false, inTheWay: [{ budget: budget(), spentUsd: 1.5, limitUsd: 2 }], warnings: [] };
+    expect(await store.budgets.reserve(asking())).toEqual(refused);
+    expect(await store.budgets.reserve(asking({ userId: 'bob' }))).toMatchObject({ admitted: true });
+    await store.budgets.release(first.id);
+    expect(await store.budgets.reserve(asking())).toMatchObject({ admitted: true });
+  });
+
+  test('a reservation lapses unless it is renewed', async () => {
+    await store.budgets.save(budget({ limitUsd: 1 }));
+    await store.budgets.reserve(asking({ until: new Date(clock.time + 1_000) }));
+    clock.advance(900);
+    await store.budgets.renew('another', new Date(clock.time + hour));
+    await store.budgets.renew('node', new Date(clock.time + 1_000));
+    clock.advance(900);
+    expect(await store.budgets.reserve(asking())).toMatchObject({ admitted: false });
+    clock.advance(200);
+    expect(await store.budgets.reserve(asking())).toMatchObject({ admitted: true });
+  });
+
+  test('each scope counts its own', async () => {
+    await store.addCall(call({ projectId: 'p', conversationId: 'c', turnId: 't', countedUsd: 1.5 }));
+    const scopes: [Partial<Budget>, Partial<Asking>, Partial<Asking>][] = [
+      [{ scope: 'team' }, { userId: 'bob' }, { amountUsd: 0.25 }],
+      [{ scope: 'project' }, { projectId: 'p' }, { projectId: 'q' }],
+      [{ scope: 'project', subject: 'q' }, { projectId: 'q', amountUsd: 3 }, { projectId: 'p' }],
+      [{ scope: 'user', subject: 'ann' }, {}, { userId: 'bob', amountUsd: 100 }],
+      [
+        { scope: 'turn', period: 'turn' },
+        { conversationId: 'c', turnId: 't' },
+        { conversationId: 'd', turnId: 't' },
+      ],
+    ];
+    for (const [terms, over, under] of scopes) {
+      await store.budgets.save(budget(terms));
+      expect(await store.budgets.reserve(asking(over)), JSON.stringify(terms)).toMatchObject({ admitted: false });
+      const fits = asking(under);
+      expect(await store.budgets.reserve(fits), JSON.stringify(terms)).toMatchObject({ admitted: true });
+      await store.budgets.release(fits.id);
+    }
+  });
+
+  test('a warning is given once in a period, and lets the call pass', async () => {
+    await store.budgets.save(budget({ action: 'warn', limitUsd: 0.5 }));
+    const silent = await store.budgets.reserve(asking({ warns: false }));
+    expect(silent).toEqual({ admitted: true, inTheWay: [], warnings: [] });
+    const since = () => new Date(clock.time);
+    expect((await store.budgets.reserve(asking({ since }))).warnings).toHaveLength(1);
+    expect((await store.budgets.reserve(asking({ since }))).warnings).toHaveLength(0);
+    expect((await store.budgets.reserve(asking({ since, userId: 'bob' }))).warnings).toHaveLength(1);
+    clock.advance(1);
+    expect((await store.budgets.reserve(asking({ since: () => new Date(clock.time) }))).warnings).toHaveLength(1);
+  });
+
+  test('a budget can be passed by consent, or raised for its period', async () => {
+    await store.budgets.save(budget({ action: 'ask', limitUsd: 0.5 }));
+    const since = () => new Date(clock.time - 5);
+    expect(await store.budgets.reserve(asking({ since }))).toMatchObject({ admitted: false });
+    const passing = asking({ since, despite: new Set(['day']) });
+    expect(await store.budgets.reserve(passing)).toMatchObject({ admitted: true });
+    await store.budgets.release(passing.id);
+    for (const userId of ['ann', 'ann', 'bob']) {
+      await store.budgets.raise(budget(), { ...asking(), userId, since, usd: 0.5 });
+    }
+    const raised = asking({ since });
+    expect(await store.budgets.reserve(raised)).toMatchObject({ admitted: true });
+    await store.budgets.release(raised.id);
+    expect(await store.budgets.reserve(asking({ since, amountUsd: 1.6 }))).toMatchObject({
+      admitted: false,
+      inTheWay: [{ limitUsd: 1.5 }],
+    });
+    expect(await store.budgets.reserve(asking({ since: () => new Date(clock.time) }))).toMatchObject({
+      admitted: false,
+    });
+  });
+
+  test('of a hundred calls at once no more are let through than the budget holds', async () => {
+    await store.budgets.save(budget({ limitUsd: 10 }));
+    const decisions = await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        const one = asking({ since: () => new Date(0) });
+        const { admitted } = await store.budgets.reserve(one);
+        if (!admitted) return false;
+        // Each costs a little more than was thought.
+        await store.addCall(call({ countedUsd: 1.1 }));
+        await store.budgets.release(one.id);
+        return true;
+      }),
+    );
+    const count = decisions.filter(Boolean).length;
+    expect(count).toBeGreaterThanOrEqual(8);
+    expect(count).toBeLessThanOrEqual(10);
+    const span = {
+      from: new Date(0),
+      to: new Date(clock.time + 1),
+      group: 'user',
+      offset: 0,
+      userId: null,
+      askedBy: 'local',
+    } as const;
+    expect((await store.usageReport(span)).total.calls).toBe(count);
+  });
+
+  test('a call that ends while another is decided on is counted: as set aside, or as spent', async () => {
+    await store.budgets.save(budget({ limitUsd: 10 }));
+    const since = () => new Date(0);
+    // To sum these up takes some milliseconds, in which the other call ends.
+    await Promise.all(Array.from({ length: 20_000 }, () => store.addCall(call({ countedUsd: 0 }))));
+    for (let spent = 0; spent < 9; spent++) {
+      const first = asking({ since });
+      expect((await store.budgets.reserve(first)).admitted).toBe(true);
+      let ended = false;
+      const ending = store
+        .addCall(call({ countedUsd: 1 }))
+        .then(() => store.budgets.release(first.id))
+        .finally(() => {
+          ended = true;
+        });
+      // With the first one it is too much, whether that has ended or not.
+      while (!ended) {
+        const { admitted } = await store.budgets.reserve(asking({ since, amountUsd: 9.5 - spent }));
+        expect(admitted).toBe(false);
+        await setImmediate();
+      }
+      await ending;
+    }
+  });
+});

@@ -1,0 +1,54 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { LedgerCall } from '../../server/src/storage/ledger.ts';
+import { makeStores, type StoreMaker, storeKinds } from '../support/stores.ts';
+
+const call = (inputTokens: number, more: Partial<LedgerCall> = {}): LedgerCall => ({
+  at: Date.now(),
+  userId: 'u',
+  projectId: null,
+  conversationId: null,
+  turnId: null,
+  purpose: 'api',
+  model: 'm',
+  instance: 'i',
+  usage: { inputTokens, outputTokens: 1, cacheReadTokens: 0, cacheWriteTokens: 0 },
+  costUsd: 0.5,
+  countedUsd: 0.5,
+  latencyMs: 1,
+  firstTokenMs: 1,
+  outcome: 'answered',
+  ...more,
+});
+
+describe.each(storeKinds)('calls in the ledger on %s', (kind) => {
+  let stores: StoreMaker;
+  beforeAll(async () => {
+    stores = await makeStores(kind);
+  });
+  afterAll(() => stores[Symbol.asyncDispose]());
+
+  test('are all written, however many end at once', async () => {
+    const store = await stores.fresh();
+    await Promise.all(Array.from({ length: 1_200 }, () => store.addCall(call(10))));
+    expect(await store.usageSince(new Date(0))).toMatchObject({ inputTokens: 12_000, outputTokens: 1_200 });
+  });
+
+  test('do not fail for one that cannot be written', async () => {
+    const store = await stores.fresh();
+    const broken = call(Number.NaN, { latencyMs: 2 ** 40, at: Number.NaN });
+    const results = await Promise.allSettled([call(10), broken, call(20)].map((one) => store.addCall(one)));
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect((await store.usageSince(new Date(0))).inputTokens).toBe(30);
+  });
+
+  test('are written before the store is closed', async () => {
+    const place = await stores.place();
+    const store = await stores.open(place);
+    const written = store.addCall(call(7));
+    await store.close();
+    await written;
+    const again = await stores.open(place);
+    expect((await again.usageSince(new Date(0))).inputTokens).toBe(7);
+    await again.close();
+  });
+});

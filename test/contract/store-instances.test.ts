@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { StoredInstance } from '../../server/src/storage/instances.ts';
+import type { Store } from '../../server/src/storage/store.ts';
+import { Clock, makeStores, type StoreMaker, storeKinds } from '../support/stores.ts';
+
+const instance = (id: string, more: Partial<StoredInstance> = {}): StoredInstance => ({
+  id,
+  apiKey: 'sk-ant-0123456789',
+  provider: 'anthropic',
+  models: [],
+  modelIds: {},
+  weight: 1,
+  concurrency: 256,
+  draining: false,
+  ...more,
+});
+
+describe.each(storeKinds)('instances in the store on %s', (kind) => {
+  let stores: StoreMaker;
+  let store: Store;
+  beforeAll(async () => {
+    stores = await makeStores(kind);
+  });
+  afterAll(() => stores[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    store = await stores.fresh(new Clock().now);
+  });
+
+  test('are kept as they were saved, the last time counts', async () => {
+    expect(await store.instances()).toEqual([]);
+    const full = instance('b', { baseUrl: 'https://claude.example', models: ['claude-*', '日本'], weight: 0.5 });
+    await store.saveInstance(full);
+    await store.saveInstance(instance('a'));
+    await store.saveInstance(instance('a', { apiKey: 'sk-ant-new', draining: true }));
+    expect(await store.instances()).toEqual([instance('a', { apiKey: 'sk-ant-new', draining: true }), full]);
+  });
+
+  test('are removed once', async () => {
+    await store.saveInstance(instance('a'));
+    expect(await store.removeInstance("a' or 'a' = 'a")).toBe(false);
+    expect(await store.removeInstance('a')).toBe(true);
+    expect(await store.removeInstance('a')).toBe(false);
+    expect(await store.instances()).toEqual([]);
+  });
+});

@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Lease } from '../../server/src/storage/leases.ts';
+import type { Store } from '../../server/src/storage/store.ts';
+import { events as e, makeStores, type StoreMaker, storeKinds } from '../support/stores.ts';
+
+const long = 600_000;
+
+describe.each(storeKinds)('leases in the store on %s', (kind) => {
+  let stores: StoreMaker;
+  let store: Store;
+  beforeAll(async () => {
+    stores = await makeStores(kind);
+  });
+  afterAll(() => stores[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    store = await stores.fresh();
+    await store.createConversation({ id: 'one', title: '', projectId: null });
+    await store.append('one', [e.turn('t1')]);
+  });
+
+  async function take(node: string, forMs = long): Promise<Lease> {
+    const lease = await store.leases.take('one', node, forMs);
+    if (!lease) throw new Error(`${node} did not get it`);
+    return lease;
+  }
+
+  test('are given to one node of many that ask at once', async () => {
+    const nodes = Array.from({ length: 10 }, (_, index) => `node ${index}`);
+    const taken = await Promise.all(nodes.map((node) => store.leases.take('one', node, long)));
+    expect(taken.filter((lease) => lease !== null)).toHaveLength(1);
+    expect(await store.leases.holder('one')).toBe(nodes[taken.findIndex((lease) => lease !== null)]);
+  });
+
+  test('are free again once they are released, and not before', async () => {
+    const lease = await take('a');
+    expect(await store.leases.take('one', 'b', long)).toBeNull();
+    await store.leases.release(lease);
+    expect(await store.leases.holder('one')).toBeNull();
+    await take('b');
+    await store.leases.release(lease);
+    expect(await store.leases.holder('one')).toBe('b');
+  });
+
+  test('lapse where the node does not renew them', async () => {
+    const lease = await take('a', 200);
+    expect(await store.leases.renew([lease], 'a', long)).toEqual([lease]);
+    expect(await store.leases.renew([lease], 'a', 1)).toEqual([lease]);
+    await expect.poll(() => store.leases.take('one', 'b', long)).not.toBeNull();
+    expect(await store.leases.renew([lease], 'a', long)).toEqual([]);
+    expect(await store.leases.holder('one')).toBe('b');
+  });
+
+  test('keep who lost one from appending, and nobody else', async () => {
+    const lost = await take('a', 1);
+    await expect.poll(() => store.leases.take('one', 'b', long)).not.toBeNull();
+    await expect(store.append('one', [e.started('t1')], lost)).rejects.toMatchObject({
+      problem: { code: 'lease_lost' },
+    });
+    expect((await store.events('one', 0, 10)).map(({ type }) => type)).toEqual([
+      'conversation.created',
+      'turn.created',
+    ]);
+    // A person's message needs none.
+    await store.append('one', [e.turn('t2', 't1')]);
+    await expect(store.append('none', [e.started('t1')], lost)).rejects.toMatchObject({
+      problem: { code: 'not_found' },
+    });
+  });
+
+  test('are taken again by the node that has them, which ends the earlier one', async () => {
+    const before = await take('a');
+    const now = await take('a');
+    await store.append('one', [e.started('t1')], now);
+    await expect(store.append('one', [e.ended('t1')], before)).rejects.toMatchObject({
+      problem: { code: 'lease_lost' },
+    });
+    await store.leases.release(now);
+    await expect(store.append('one', [e.ended('t1')], now)).rejects.toMatchObject({ problem: { code: 'lease_lost' } });
+  });
+
+  test('tell which conversations wait for a node', async () => {
+    await store.createConversation({ id: 'two', title: '', projectId: null });
+    await store.append('two', [e.turn('t1')]);
+    await store.createConversation({ id: 'idle', title: '', projectId: null });
+    const free = async (node: string, limit = 10) =>
+      (await store.leases.freeTurns(node, limit)).map(({ conversationId }) => conversationId);
+    expect((await free('a')).toSorted()).toEqual(['one', 'two']);
+    expect(await free('a', 1)).toHaveLength(1);
+    await take('b');
+    expect(await free('a')).toEqual(['two']);
+    expect((await free('b')).toSorted()).toEqual(['one', 'two']);
+    expect(await store.leases.freeTurns('b', 10)).toContainEqual(
+      expect.objectContaining({ conversationId: 'one', turnId: 't1', projectId: null, held: true }),
+    );
+    await store.append('two', [e.ended('t1')]);
+    expect(await free('a')).toEqual([]);
+  });
+
+  test('are not given for what is not there', async () => {
+    expect(await store.leases.take('none', 'a', long)).toBeNull();
+    expect(await store.leases.take("' or 1 = 1", 'a', long)).toBeNull();
+    expect(await store.leases.holder('none')).toBeNull();
+    expect(await store.leases.renew([], 'a', long)).toEqual([]);
+  });
+
+  test('say where the events of many conversations end', async () => {
+    expect(await store.lastSeqs(['one', 'none'])).toEqual(new Map([['one', 2]]));
+    expect(await store.openTurns('one')).toMatchObject([{ turnId: 't1' }]);
+    expect(await store.openTurns('none')).toEqual([]);
+  });
+});

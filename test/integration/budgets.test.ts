@@ -1,0 +1,284 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text as readText } from 'node:stream/consumers';
+import Anthropic from '@anthropic-ai/sdk';
+import { Budget, type BudgetTerms, UsageReport } from '@devlm/protocol/budgets.ts';
+import type { TurnState } from '@devlm/protocol/state.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { sendBudgets } from '../../extension/src/server/budgets.ts';
+import { goOn, pausesOf, stopHere } from '../../server/src/agent/pause.ts';
+import { text, toolUse } from '../support/claude/answer.ts';
+import { any } from '../support/claude/scenario.ts';
+import { type Claude, startClaude } from '../support/claude/server.ts';
+import { newConversation, Reader, send, serverCommand, TestServer } from '../support/server.ts';
+
+const plan = (words: string) => toolUse('update_plan', { items: [{ text: words, status: 'open' }] });
+/** Output tokens that cost so many US dollars at the price of the model in use. */
+const costing = (usd: number) => ({ output_tokens: usd * 100_000 });
+
+describe('budgets', { timeout: 120_000 }, () => {
+  let claude: Claude;
+  let server: TestServer;
+  let sdk: Anthropic;
+  beforeAll(async () => {
+    claude = await startClaude();
+    server = await TestServer.start({ claudeUrl: claude.url, args: ['--sandbox', 'off'] });
+    sdk = new Anthropic({ baseURL: `${server.origin}/llm`, authToken: server.discovery.secret, maxRetries: 0 });
+  });
+  afterEach(async () => {
+    claude.reset();
+    for (const { id } of (await server.client.call('budgets.list', {})).items)
+      await server.client.call('budgets.remove', { params: { budgetId: id } });
+  });
+  afterAll(async () => {
+    await server?.[Symbol.asyncDispose]();
+    await claude?.[Symbol.asyncDispose]();
+  });
+
+  const set = (terms: Partial<BudgetTerms>, budgetId = 'test') =>
+    server.client.call('budgets.set', {
+      params: { budgetId },
+      body: { scope: 'user', subject: null, period: 'day', limitUsd: 0.001, action: 'stop', ...terms },
+    });
+  const spentToday = async () => (await server.client.call('usage.today', { query: {} })).costUsd;
+  const messageBody = {
+    model: 'claude-sonnet-5-5',
+    max_tokens: 500,
+    messages: [{ role: 'user' as const, content: 'x' }],
+  };
+
+  /** A turn, and how its pauses are answered. */
+  async function turn(answers: readonly string[] = [], projectId: string | null = null): Promise<TurnState> {
+    const conversationId = await newConversation(server, projectId);
+    using reader = new Reader(() => server, conversationId);
+    const turnId = await send(server, conversationId, 'Go.');
+    for (const [index, words] of answers.entries()) {
+      await reader.until(({ turns }) => pausesOf(turns[turnId]).length > index);
+      const [callId = ''] = Object.keys(pausesOf(reader.state.turns[turnId])[index]?.step.calls ?? {});
+      const params = { conversationId, turnId, callId };
+      await server.client.call('asks.answer', { params, body: { kind: 'question', text: words } });
+    }
+    return await reader.ended(turnId);
+  }
+
+  it('stop a turn before its first call', async () => {
+    await set({});
+    const ended = await turn();
+    expect(ended).toMatchObject({ status: 'failed', problem: { code: 'budget_exceeded', status: 402 } });
+    expect(ended.problem?.detail).toMatch(
+      /budget test of one person: \$0\.001 for today.*begins anew on .*devlm budget/,
+    );
+    expect(claude.messages).toHaveLength(0);
+    await set({ limitUsd: 1_000 });
+    expect(await turn()).toMatchObject({ status: 'completed' });
+  });
+
+  it('stop a turn in its middle, when its calls have cost what it may', async () => {
+    await set({ scope: 'turn', period: 'turn', limitUsd: 2 });
+    claude.on(any, { blocks: 'never' });
+    claude.on(any, { blocks: [plan('b')], usage: costing(1.5) }, { times: 1 });
+    claude.on(any, { blocks: [plan('a')], usage: costing(1) }, { times: 1 });
+    expect(await turn()).toMatchObject({ status: 'failed', problem: { code: 'budget_exceeded' } });
+    expect(claude.messages).toHaveLength(2);
+    // Another turn has a budget of its own.
+    expect(await turn()).toMatchObject({ status: 'completed' });
+  });
+
+  it('of a project stop that project alone', async () => {
+    await set({ scope: 'project', subject: 'p1' });
+    expect(await turn([], 'p1')).toMatchObject({ status: 'failed' });
+    expect(await turn([], 'p2')).toMatchObject({ status: 'completed' });
+  });
+
+  it('ask, and the person lets this answer go on, once', async () => {
+    await set({ action: 'ask' });
+    claude.on(any, 'done');
+    claude.on(any, [plan('a')], { times: 1 });
+    const ended = await turn([goOn]);
+    expect(ended.status).toBe('completed');
+    expect(pausesOf(ended)).toHaveLength(1);
+    expect(claude.messages).toHaveLength(2);
+    expect(await turn([stopHere])).toMatchObject({ status: 'failed', problem: { code: 'paused' } });
+    expect(await turn(['Well, maybe.'])).toMatchObject({ status: 'failed', problem: { code: 'paused' } });
+    expect(claude.messages).toHaveLength(2);
+  });
+
+  it('ask, and the person raises the limit for the day', async () => {
+    await set({ action: 'ask', limitUsd: (await spentToday()) + 0.01 });
+    expect(await turn(['Raise it for today'])).toMatchObject({ status: 'completed' });
+    const after = await turn();
+    expect(after.status).toBe('completed');
+    expect(pausesOf(after)).toHaveLength(0);
+  });
+
+  it('wait for the answer over a restart', async () => {
+    await set({ action: 'ask' });
+    const conversationId = await newConversation(server);
+    using reader = new Reader(() => server, conversationId);
+    const turnId = await send(server, conversationId, 'Go.');
+    await reader.until(({ turns }) => pausesOf(turns[turnId]).length === 1);
+    for (let restarts = 0; restarts < 4; restarts++) {
+      await server.kill();
+      await server.start();
+    }
+    sdk = new Anthropic({ baseURL: `${server.origin}/llm`, authToken: server.discovery.secret, maxRetries: 0 });
+    const [callId = ''] = Object.keys(pausesOf(reader.state.turns[turnId])[0]?.step.calls ?? {});
+    const params = { conversationId, turnId, callId };
+    await expect
+      .poll(() =>
+        server.client.call('asks.answer', { params, body: { kind: 'question', text: goOn } }).then(() => true),
+      )
+      .toBe(true);
+    await server.client.call('server.credential', { body: {} });
+    const ended = await reader.ended(turnId, 60_000);
+    expect(ended.status).toBe('completed');
+    expect(pausesOf(ended)).toHaveLength(1);
+  });
+
+  it('warn once in a period, and stop nothing', async () => {
+    await set({ action: 'warn' });
+    const first = await turn();
+    expect(first).toMatchObject({ status: 'completed', warnings: [{ budgetId: 'test', period: 'day', step: 0 }] });
+    expect((await turn()).warnings).toBeUndefined();
+  });
+
+  it.each(['stop', 'ask'] as const)('refuse a client of the Messages endpoint: %s', async (action) => {
+    await set({ action });
+    await expect(sdk.messages.create(messageBody)).rejects.toMatchObject({
+      status: 402,
+      error: { type: 'error', error: { type: 'billing_error', message: expect.stringContaining('$0.001 for today') } },
+    });
+    expect(claude.messages).toHaveLength(0);
+    // Counting and listing cost nothing.
+    expect(await sdk.messages.countTokens({ model: messageBody.model, messages: messageBody.messages })).toBeTruthy();
+    await set({ action: 'warn' });
+    expect((await sdk.messages.create(messageBody)).stop_reason).toBe('end_turn');
+  });
+
+  it('let many clients at once pass a limit by no more than a call each', async () => {
+    claude.on(any, { blocks: 'ok', usage: costing(0.1), pace: { startDelayMs: 50 } });
+    const before = await spentToday();
+    await set({ limitUsd: before + 1 });
+    const results = await Promise.allSettled(Array.from({ length: 60 }, () => sdk.messages.create(messageBody)));
+    const answered = results.filter(({ status }) => status === 'fulfilled').length;
+    // Each is thought to cost some 4 cents, and costs 10.
+    expect(answered).toBeGreaterThanOrEqual(8);
+    expect(answered).toBeLessThanOrEqual(25);
+    await expect.poll(spentToday).toBeGreaterThan(before + answered * 0.1 - 0.001);
+    await expect(sdk.messages.create(messageBody)).rejects.toMatchObject({ status: 402 });
+  });
+
+  it('come from the settings of the editor, and go with them', async () => {
+    const list = async () => (await server.client.call('budgets.list', {})).items;
+    await set({ scope: 'team', limitUsd: 100 }, 'of-the-admin');
+    await sendBudgets(server.client, { perDay: 5, perAnswer: 0 });
+    await sendBudgets(server.client, { perDay: 6, perAnswer: 0.5 });
+    expect(await list()).toMatchObject([
+      { id: 'of-the-admin' },
+      { id: 'settings-answer', scope: 'turn', period: 'turn', limitUsd: 0.5, action: 'ask' },
+      { id: 'settings-day', scope: 'user', period: 'day', limitUsd: 6, action: 'ask' },
+    ]);
+    await sendBudgets(server.client, { perDay: 0, perAnswer: 0 });
+    expect((await list()).map(({ id }) => id)).toEqual(['of-the-admin']);
+  });
+
+  it('and usage are apart for each user, and a member sees no other', async () => {
+    const bob = await server.client.call('users.add', { body: { name: 'bob' } });
+    const made = { name: 'test', scopes: ['llm' as const, 'backend' as const], days: 1, user: 'bob' };
+    const { token } = await server.client.call('tokens.create', { body: made });
+    const client = new Anthropic({ baseURL: `${server.origin}/llm`, authToken: token, maxRetries: 0 });
+    expect(await turn()).toMatchObject({ status: 'completed' });
+    await client.messages.create(messageBody);
+    const get = (path: string) => fetch(`${server.origin}${path}`, { headers: { authorization: `Bearer ${token}` } });
+    const own = async () => UsageReport.parse(await (await get('/backend/usage?group=user')).json());
+    await expect.poll(async () => (await own()).rows).toMatchObject([{ key: bob.id, calls: 1 }]);
+    expect((await get('/admin/budgets')).status).toBe(403);
+    const all = await server.client.call('usage.report', { query: { group: 'user' } });
+    expect(all.rows.map(({ key }) => key).sort()).toEqual([bob.id, 'local'].sort());
+    const mine = await server.client.call('usage.report', { query: { group: 'user', of: 'me' } });
+    expect(mine.rows.map(({ key }) => key)).toEqual(['local']);
+    await set({ subject: bob.id });
+    await expect(client.messages.create(messageBody)).rejects.toMatchObject({ status: 402 });
+    expect((await sdk.messages.create(messageBody)).stop_reason).toBe('end_turn');
+  });
+
+  it('take no terms that mean nothing', async () => {
+    const put = async (id: string, terms: Partial<BudgetTerms>) => {
+      const sent = { scope: 'user', period: 'day', limitUsd: 1, action: 'stop', ...terms };
+      const { status } = await fetch(`${server.origin}/admin/budgets/${id}`, {
+        method: 'PUT',
+        headers: { authorization: `Bearer ${server.discovery.secret}`, 'content-type': 'application/json' },
+        body: JSON.stringify(sent),
+      });
+      return status;
+    };
+    for (const terms of [
+      { scope: 'turn' },
+      { period: 'turn' },
+      { scope: 'team', subject: 'x' },
+      { limitUsd: 0 },
+      { limitUsd: -1 },
+      { limitUsd: 1e12 },
+    ] as const)
+      expect(await put('x', terms), JSON.stringify(terms)).toBe(422);
+    expect(await put('..%2Fx', {})).toBe(422);
+    expect((await server.client.call('budgets.list', {})).items).toEqual([]);
+  });
+
+  it('and usage are for the command line too, with and without a server', async () => {
+    const devlm = async (...args: string[]) => {
+      const child = spawn(process.execPath, [...serverCommand(), ...args, '--data-dir', server.dataDir], {
+        env: { PATH: process.env['PATH'] },
+      });
+      const [[code], out, err] = await Promise.all([
+        once(child, 'exit'),
+        readText(child.stdout),
+        readText(child.stderr),
+      ]);
+      return { code, out, err };
+    };
+    const json = async <T>(schema: z.ZodType<T>, ...args: string[]) => {
+      const { code, out, err } = await devlm(...args, '--json');
+      expect({ code, err }).toEqual({ code: 0, err: '' });
+      return schema.parse(JSON.parse(out));
+    };
+    const made = { id: 'mine', scope: 'user', subject: null, period: 'week', limitUsd: 3.5, action: 'warn' };
+    const how = ['budget', 'set', 'mine', '--limit', '3.5', '--period', 'week', '--action', 'warn'];
+    expect(await json(Budget, ...how)).toEqual(made);
+    await sdk.messages.create(messageBody);
+    const report = await json(UsageReport, 'usage', '--by', 'model');
+    expect(report.rows[0]).toMatchObject({ key: 'claude-sonnet-5-5' });
+    expect((await devlm('usage')).out).toMatch(/^\d{4}-\d\d-\d\d {2}\$.*\ntotal {2}\$/);
+    expect((await devlm('usage', '--csv')).out.split('\r\n')[0]).toMatch(/^day,title,calls,input_tokens/);
+    await server.kill();
+    expect(await json(z.array(Budget), 'budget', 'list')).toEqual([made]);
+    expect((await json(UsageReport, 'usage', '--by', 'model')).total).toEqual(report.total);
+    expect(await json(Budget, 'budget', 'remove', 'mine')).toEqual(made);
+    expect(await devlm('budget', 'remove', 'mine')).toMatchObject({ code: 1, err: expect.stringContaining('no such') });
+    await server.start();
+    sdk = new Anthropic({ baseURL: `${server.origin}/llm`, authToken: server.discovery.secret, maxRetries: 0 });
+  });
+
+  it('usage comes as a table that no spreadsheet runs', async () => {
+    const conversationId = await newConversation(server);
+    const params = { conversationId };
+    await server.client.call('conversations.rename', { params, body: { title: '=HYPERLINK("http://x"),\n1' } });
+    using reader = new Reader(() => server, conversationId);
+    claude.on(any, [text('ok')]);
+    await reader.ended(await send(server, conversationId, 'Hello'));
+    const get = (query: string, accept: string) =>
+      fetch(`${server.origin}/backend/usage?group=conversation${query}`, {
+        headers: { authorization: `Bearer ${server.discovery.secret}`, accept },
+      });
+    const answer = await get('', 'text/csv');
+    expect(answer.headers.get('content-type')).toContain('text/csv');
+    const csv = await answer.text();
+    expect(csv).toContain(`${conversationId},"'=HYPERLINK(""http://x""),\n1",1,`);
+    expect(await (await get('&format=csv', 'application/json')).text()).toBe(csv);
+    const report = UsageReport.parse(await (await get('&format=json', 'text/csv')).json());
+    expect(report.rows.find(({ key }) => key === conversationId)).toMatchObject({ calls: 1 });
+    expect((await get('&from=2026-02-30', '*/*')).status).toBe(422);
+    expect((await get('&from=2026-02-02&to=2026-01-01', '*/*')).status).toBe(422);
+  });
+});

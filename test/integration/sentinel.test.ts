@@ -1,0 +1,106 @@
+import type { TurnState } from '@devlm/protocol/state.ts';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { goOn, pausesOf, stopHere } from '../../server/src/agent/pause.ts';
+import { type Block, type Reply, toolUse } from '../support/claude/answer.ts';
+import { any } from '../support/claude/scenario.ts';
+import { type Claude, startClaude } from '../support/claude/server.ts';
+import { newConversation, Reader, send, TestServer } from '../support/server.ts';
+
+let nth = 0;
+const plan = (words = `item ${++nth}`) => toolUse('update_plan', { items: [{ text: words, status: 'open' }] });
+const prompt = (read: number, fresh: number, output = 10): Reply['usage'] => ({
+  input_tokens: fresh,
+  cache_read_input_tokens: read,
+  cache_creation_input_tokens: 0,
+  output_tokens: output,
+});
+
+describe('the sentinel', { timeout: 90_000 }, () => {
+  let claude: Claude;
+  let server: TestServer;
+  beforeAll(async () => {
+    claude = await startClaude();
+    server = await TestServer.start({ claudeUrl: claude.url, args: ['--sandbox', 'off'] });
+  });
+  afterEach(() => claude.reset());
+  afterAll(async () => {
+    await server?.[Symbol.asyncDispose]();
+    await claude?.[Symbol.asyncDispose]();
+  });
+
+  /** Answers in this order, the last one for ever; the pauses are answered with the same words. */
+  async function turn(answers: readonly Reply[], words: string, on = server): Promise<TurnState> {
+    claude.on(any, { blocks: 'The end.', usage: prompt(0, 10) });
+    for (const answer of answers.toReversed()) claude.on(any, answer, { times: 1 });
+    using reader = new Reader(() => on, await newConversation(on));
+    const answered = new Set<string>();
+    reader.onEvent = (event) => {
+      if (event.type !== 'ask.opened' || !('callId' in event) || answered.has(event.callId)) return;
+      answered.add(event.callId);
+      const params = { conversationId: reader.state.id, turnId: event.turnId, callId: event.callId };
+      void on.client.call('asks.answer', { params, body: { kind: 'question', text: words } });
+    };
+    return await reader.ended(await send(on, reader.state.id, 'Go.'));
+  }
+  const reply = (blocks: Block, usage: Reply['usage']): Reply => ({ blocks: [blocks], usage });
+  const asked = (ended: TurnState) =>
+    ended.steps.flatMap(({ calls }) =>
+      Object.values(calls).flatMap(({ ask }) => (ask?.kind === 'question' ? [ask.question] : [])),
+    );
+
+  it('asks when the prompt cache broke, and not again when the person goes on', async () => {
+    const good = prompt(30_000, 1_000);
+    const bad = prompt(1_000, 30_000);
+    const steps = [good, bad, bad, bad, bad].map((usage) => reply(plan(), usage));
+    const ended = await turn(steps, goOn);
+    expect(ended.status).toBe('completed');
+    expect(asked(ended)).toEqual([expect.stringMatching(/reads the whole prompt anew.*31,000 tokens/)]);
+    // Before the fourth call: two in a row without the cache.
+    expect(ended.steps.findIndex(({ purpose }) => purpose === 'pause')).toBe(3);
+  });
+
+  it('minds neither small prompts, nor one step, nor a cache that was never read', async () => {
+    const good = prompt(30_000, 1_000);
+    const bad = prompt(1_000, 30_000);
+    const small = prompt(100, 10_000);
+    for (const usages of [
+      [good, small, small, small],
+      [good, bad, good, bad],
+      [bad, bad, bad],
+    ]) {
+      const ended = await turn(
+        usages.map((usage) => reply(plan(), usage)),
+        stopHere,
+      );
+      expect(ended.status).toBe('completed');
+      expect(asked(ended)).toEqual([]);
+    }
+  });
+
+  it('asks when the model repeats itself and goes on after it was told', async () => {
+    const same = Array.from({ length: 12 }, () => reply(plan('the same'), prompt(0, 10)));
+    const ended = await turn(same, stopHere);
+    expect(ended).toMatchObject({ status: 'failed', problem: { code: 'paused' } });
+    expect(asked(ended)).toEqual(['The model has called update_plan 6 times in a row, with the same result. Go on?']);
+    expect(claude.messages).toHaveLength(6);
+  });
+
+  it('asks when a turn costs far more than the others of the person', async () => {
+    for (let i = 0; i < 6; i++) await turn([], goOn);
+    const dear = [1, 1, 1].map((usd) => reply(plan(), prompt(0, 10, usd * 100_000)));
+    const ended = await turn(dear, goOn);
+    expect(ended.status).toBe('completed');
+    expect(asked(ended)).toEqual([expect.stringMatching(/^This answer has cost \$2\.00 so far/)]);
+  });
+
+  it('can be turned off', async () => {
+    await using quiet = await TestServer.start({
+      claudeUrl: claude.url,
+      args: ['--sandbox', 'off', '--sentinel', 'false'],
+    });
+    const same = Array.from({ length: 8 }, () => reply(plan('the same'), prompt(0, 10)));
+    const ended = await turn(same, stopHere, quiet);
+    expect(ended.status).toBe('completed');
+    expect(pausesOf(ended)).toEqual([]);
+  });
+});

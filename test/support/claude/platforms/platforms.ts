@@ -1,0 +1,202 @@
+import type { IncomingMessage } from 'node:http';
+import type { HttpReply } from '../answer.ts';
+import { httpError } from '../faults.ts';
+import { parseBody } from '../http.ts';
+import { type ApiVersion, apiVersions } from '../request.ts';
+import { messagesPath } from '../scenario.ts';
+import { eventStreamMessage } from './event-stream.ts';
+import { type GoogleKey, isBearer } from './google.ts';
+import { type AwsKey, signatureProblem } from './sigv4.ts';
+
+/*
+ * Claude at Amazon Bedrock and Google Vertex AI: the same messages in another envelope. Their calls become calls of the
+ * Messages API for the rest of the stand-in, and its answers become theirs.
+ */
+
+export interface PlatformKeys {
+  readonly aws?: AwsKey;
+  /** An API key of Bedrock. */
+  readonly bedrockKey?: string;
+  readonly google?: GoogleKey;
+}
+
+export interface PlatformCall {
+  /** Of the Messages API. */
+  readonly path: string;
+  /** With model and stream in it. */
+  readonly body: unknown;
+  /** Of the Messages API; undefined: it is none that the platform has. */
+  readonly version: ApiVersion | undefined;
+  /** Who calls cannot prove who they are. */
+  readonly refused: HttpReply | undefined;
+  /** Of a stream. */
+  readonly contentType: string;
+  /** A server-sent event as it goes over this wire. */
+  readonly encode: (event: string) => string | Uint8Array;
+  /** An answer that is no stream, in the platform's words. */
+  readonly shape: (reply: HttpReply, requestId: string) => HttpReply;
+}
+
+/** Where a message is asked for: the paths of Anthropic, Bedrock and Vertex. */
+export const isMessagePath = (path: string): boolean =>
+  path === messagesPath ||
+  path === `/anthropic${messagesPath}` ||
+  /^\/model\/[^/]+\/invoke/.test(path) ||
+  (/:(r|streamR)awPredict$/.test(path) && !isCount(path));
+const isCount = (path: string) => path.endsWith('/count-tokens:rawPredict');
+
+/** A request of one of the platforms; undefined: it is none. */
+export function platformCall(request: IncomingMessage, raw: Buffer, keys: PlatformKeys): PlatformCall | undefined {
+  const { pathname } = new URL(request.url ?? '', 'http://stand-in');
+  const invoke = /^\/model\/([^/]+)\/invoke(-with-response-stream)?$/.exec(pathname);
+  if (invoke?.[1]) return bedrockCall(request, raw, keys, decodeURIComponent(invoke[1]), invoke[2] !== undefined);
+  const mantle = /^\/anthropic(\/v1\/messages(?:\/count_tokens)?)$/.exec(pathname);
+  if (mantle?.[1]) return mantleCall(request, raw, keys, mantle[1]);
+  const predict =
+    /^\/v1\/projects\/([^/]+)\/locations\/[^/]+\/publishers\/anthropic\/models\/([^/]+):(r|streamR)awPredict$/.exec(
+      pathname,
+    );
+  if (predict?.[1] && predict[2])
+    return vertexCall(request, raw, keys, predict[1], decodeURIComponent(predict[2]), predict[3] === 'streamR');
+  return undefined;
+}
+
+/** The members that are the envelope's are taken out: Anthropic's own API knows none of them. */
+function messageOf(
+  raw: Buffer,
+  more: object,
+  versions: Readonly<Record<string, ApiVersion>>,
+): Pick<PlatformCall, 'body' | 'version'> {
+  const parsed = parseBody(raw.toString());
+  if (typeof parsed !== 'object' || parsed === null) return { body: parsed, version: undefined };
+  const { anthropic_version: version, anthropic_beta: _betas, ...body } = parsed as Record<string, unknown>;
+  return { body: { ...body, ...more }, version: versions[String(version)] };
+}
+
+/** What who cannot prove to be a customer of AWS is told. */
+function stranger(
+  request: IncomingMessage,
+  raw: Buffer,
+  { aws, bedrockKey }: PlatformKeys,
+  service: 'bedrock' | 'bedrock-mantle',
+): HttpReply | undefined {
+  const bearer = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1];
+  if (bearer !== undefined && bearer === bedrockKey) return undefined;
+  const problem = aws ? signatureProblem(request, raw, aws, service) : 'Authentication failed';
+  return problem === undefined ? undefined : httpError(403, { message: problem });
+}
+
+/** Bedrock's endpoint for the Messages API: only names of models and signatures are its own. */
+function mantleCall(request: IncomingMessage, raw: Buffer, keys: PlatformKeys, path: string): PlatformCall {
+  const body = parseBody(raw.toString());
+  const asked = request.headers['anthropic-version'];
+  return {
+    path,
+    body: withModel(body, (model) => /^anthropic\.(.*)$/.exec(model)?.[1] ?? `no ${model}`),
+    version: apiVersions.find((version) => version === asked),
+    refused: stranger(request, raw, keys, 'bedrock-mantle'),
+    contentType: 'text/event-stream; charset=utf-8',
+    encode: (event) => event,
+    shape: (reply) => reply,
+  };
+}
+
+function withModel(body: unknown, nameOf: (model: string) => string): unknown {
+  if (typeof body !== 'object' || body === null || !('model' in body)) return body;
+  return { ...body, model: nameOf(String(body.model)) };
+}
+
+function bedrockCall(
+  request: IncomingMessage,
+  raw: Buffer,
+  keys: PlatformKeys,
+  model: string,
+  stream: boolean,
+): PlatformCall {
+  // `us.anthropic.claude-sonnet-5-5-v1:0`; what has no such form is no model here.
+  const name = /^(?:[a-z]+\.)?anthropic\.(.*?)-v\d+(?::\d+)?$/.exec(model)?.[1] ?? `no ${model}`;
+  return {
+    path: messagesPath,
+    ...messageOf(raw, { model: name, stream }, { 'bedrock-2023-05-31': '2023-06-01' }),
+    refused: stranger(request, raw, keys, 'bedrock'),
+    contentType: 'application/vnd.amazon.eventstream',
+    encode: bedrockFrame,
+    shape: (reply, requestId) => bedrockReply(reply, requestId),
+  };
+}
+
+/** Bedrock's exceptions inside a stream, by Anthropic's types of errors. */
+const exceptions: Readonly<Record<string, string>> = {
+  rate_limit_error: 'throttlingException',
+  overloaded_error: 'serviceUnavailableException',
+  invalid_request_error: 'validationException',
+};
+
+function bedrockFrame(event: string): Uint8Array {
+  const [, name = '', data = ''] = /^event: (.*)\ndata: (.*)\n\n$/.exec(event) ?? [];
+  if (name === 'error') {
+    const { type, message } = JSON.parse(data).error;
+    const headers = { ':exception-type': exceptions[type] ?? 'internalServerException' };
+    const rest = { ':content-type': 'application/json', ':message-type': 'exception' };
+    return eventStreamMessage({ ...headers, ...rest }, JSON.stringify({ message }));
+  }
+  const headers = { ':event-type': 'chunk', ':content-type': 'application/json', ':message-type': 'event' };
+  // `p` only hides how long the answer is.
+  return eventStreamMessage(headers, JSON.stringify({ bytes: Buffer.from(data).toString('base64'), p: 'abcdef' }));
+}
+
+const bedrockErrors: Readonly<Record<number, string>> = {
+  400: 'ValidationException',
+  403: 'AccessDeniedException',
+  429: 'ThrottlingException',
+  503: 'ServiceUnavailableException',
+};
+
+function bedrockReply(reply: HttpReply, requestId: string): HttpReply {
+  const retryAfter = reply.headers?.['retry-after'];
+  const headers = { 'x-amzn-requestid': requestId, ...(retryAfter ? { 'retry-after': retryAfter } : {}) };
+  const message = errorMessage(reply);
+  if (message === undefined) return { ...reply, headers };
+  const status = reply.status === 404 ? 400 : reply.status;
+  const type = bedrockErrors[status] ?? 'InternalServerException';
+  const said = reply.status === 404 ? 'The provided model identifier is invalid.' : message;
+  return { ...reply, status, headers: { ...headers, 'x-amzn-errortype': type }, body: { message: said } };
+}
+
+const vertexVersions = { 'vertex-2023-10-16': '2023-06-01', '2026-10-21': '2026-10-21' } as const;
+
+function vertexCall(
+  request: IncomingMessage,
+  raw: Buffer,
+  { google }: PlatformKeys,
+  projectId: string,
+  model: string,
+  stream: boolean,
+): PlatformCall {
+  const count = model === 'count-tokens';
+  const allowed = google?.projectId === projectId && isBearer(request.headers.authorization, google);
+  const { body, version } = messageOf(raw, count ? {} : { model, stream }, vertexVersions);
+  return {
+    path: count ? `${messagesPath}/count_tokens` : messagesPath,
+    // `claude-haiku-4-5@20251001` and `claude-sonnet-5-5@default`.
+    body: withModel(body, (name) => name.replace('@default', '').replace('@', '-')),
+    version,
+    refused: allowed ? undefined : httpError(403, { message: "Permission 'aiplatform.endpoints.predict' denied." }),
+    contentType: 'text/event-stream; charset=utf-8',
+    encode: (event) => event,
+    shape: vertexReply,
+  };
+}
+
+/** Google's own words for what does not come from the model. */
+function vertexReply(reply: HttpReply): HttpReply {
+  const message = errorMessage(reply);
+  const status = { 403: 'PERMISSION_DENIED', 404: 'NOT_FOUND', 429: 'RESOURCE_EXHAUSTED' }[reply.status];
+  if (message === undefined || status === undefined) return reply;
+  return { ...reply, body: [{ error: { code: reply.status, message, status } }] };
+}
+
+function errorMessage({ body }: HttpReply): string | undefined {
+  if (typeof body === 'string' || !('error' in body)) return undefined;
+  return (body.error as { message?: string }).message ?? '';
+}

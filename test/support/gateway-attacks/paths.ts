@@ -1,0 +1,81 @@
+import { bytesOf } from '../raw-http.ts';
+import { type Attack, bearer } from './attack.ts';
+
+/** Path, the answer to who is let in everywhere, the answer to a token that is for `/llm` alone. */
+const rows: readonly (readonly [path: string, secret: number, llmToken: number])[] = [
+  ['//admin/tokens', 404, 404],
+  ['/./admin/tokens', 404, 404],
+  ['/admin/./tokens', 404, 403],
+  ['/admin//tokens', 404, 403],
+  ['/admin/tokens/', 404, 403],
+  ['/admin/tokens%00', 404, 403],
+  ['/admin/tokens%20', 404, 403],
+  ['/admin/tokens;x', 404, 403],
+  ['/admin;x/tokens', 404, 404],
+  ['/admin%2ftokens', 404, 404],
+  ['/%61dmin/tokens', 404, 404],
+  ['/ADMIN/tokens', 404, 404],
+  ['/Admin/Tokens', 404, 404],
+  ['/admin/%c0%ae%c0%ae/tokens', 404, 403],
+  ['/admin/tokens/%c0%ae', 400, 403],
+  ['/admin/tokens?/llm/v1/models', 200, 403],
+  ['/admin/tokens#/llm/v1/models', 400, 400],
+  ['/admin\\tokens', 400, 400],
+  ['/healthz/../admin/tokens', 404, 404],
+  ['/healthz/', 404, 404],
+  ['/healthz;/../admin/tokens', 404, 404],
+  ['/HEALTHZ', 404, 404],
+  ['/llm', 404, 404],
+  ['/llm/', 404, 404],
+  ['/LLM/v1/models', 404, 404],
+  ['//llm/v1/models', 404, 404],
+  ['/llm//v1/models', 404, 404],
+  ['/llm/v1//models', 404, 404],
+  ['/llm/v1/models/', 404, 404],
+  ['/llm/v1/models;x', 404, 404],
+  ['/llm/v1/models%00', 404, 404],
+  ['/llm/v1/Models', 404, 404],
+  ['/llm/v1/%6dodels', 404, 404],
+  ['/llm/v1/models#x', 400, 400],
+  ['/llm\\v1\\models', 400, 400],
+  ['/llm/v1/models/%2e%2e', 404, 404],
+  ['/llm/v1/models/..%2f..%2f..%2fadmin%2ftokens', 404, 404],
+  ['/llm/v1/models/../../../admin/tokens', 404, 404],
+  ['/llm/../admin/tokens', 404, 404],
+  ['/llm/../abc/v1/models', 404, 404],
+  ['/llm/%2e%2e/admin/tokens', 404, 404],
+  ['/llm/%252e%252e/admin/tokens', 404, 404],
+  ['/llm/..;/admin/tokens', 404, 404],
+  ['/llm/..\\admin\\tokens', 400, 400],
+  ['/backend/../admin/tokens', 404, 403],
+  ['/backend/%2e%2e/admin/tokens', 404, 403],
+  ['/backend/conversations/..%2f..%2fadmin%2ftokens', 422, 403],
+  ['/backend/conversations/%00', 422, 403],
+  ['/backend/blobs/..%2f..%2f..%2fetc%2fpasswd', 422, 403],
+  ['/backend/conversations/%c0%ae', 400, 403],
+  ['/execute/..%2fadmin%2ftokens', 422, 403],
+  ['/execute/../admin/tokens', 404, 403],
+  ['/execute/%2e%2e', 422, 403],
+  ['http://127.0.0.1/admin/tokens', 400, 400],
+  ['http://evil.example/llm/v1/models', 400, 400],
+  ['https://evil.example/admin/tokens', 400, 400],
+  ['//evil.example/llm/v1/models', 404, 404],
+  [`/llm/${'../'.repeat(4000)}admin/tokens`, 404, 404],
+];
+
+/** Ways to write a path that somebody may read as another one. */
+export const pathAttacks: readonly Attack[] = rows.flatMap(([path, bySecret, byToken]) => {
+  const shown = path.slice(0, 60);
+  return [
+    {
+      name: `${shown} with the secret`,
+      statuses: [bySecret],
+      bytes: ({ host, secret }) => bytesOf(host, { path, headers: [bearer(secret)] }),
+    },
+    {
+      name: `${shown} with a token for /llm`,
+      statuses: [byToken],
+      bytes: ({ host, llmToken }) => bytesOf(host, { path, headers: [bearer(llmToken)] }),
+    },
+  ];
+});

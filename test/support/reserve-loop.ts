@@ -1,0 +1,45 @@
+import { openPostgres } from '../../server/src/storage/postgres.ts';
+
+/*
+ * A process of its own that asks for calls at the price of 1, all at once, makes those that it may make, and prints
+ * how many: `reserve-loop.ts DATABASE COUNT COST`.
+ */
+
+const [url = '', count = '0', cost = '1'] = process.argv.slice(2);
+const store = await openPostgres({ url, version: '0.1.0' });
+const spender = { userId: 'ann', projectId: null, conversationId: null, turnId: null };
+const none = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
+
+async function call(nth: number): Promise<boolean> {
+  const id = `${process.pid}-${nth}`;
+  const { admitted } = await store.budgets.reserve({
+    ...spender,
+    id,
+    node: String(process.pid),
+    amountUsd: 1,
+    until: new Date(Date.now() + 60_000),
+    despite: new Set(),
+    warns: false,
+    since: () => new Date(0),
+  });
+  if (!admitted) return false;
+  await store.addCall({
+    ...spender,
+    at: Date.now(),
+    purpose: 'api',
+    model: null,
+    instance: null,
+    usage: none,
+    costUsd: Number(cost),
+    countedUsd: Number(cost),
+    latencyMs: null,
+    firstTokenMs: null,
+    outcome: 'answered',
+  });
+  await store.budgets.release(id);
+  return true;
+}
+
+const made = await Promise.all(Array.from({ length: Number(count) }, (_, nth) => call(nth)));
+process.stdout.write(`${made.filter(Boolean).length}\n`);
+await store.close();

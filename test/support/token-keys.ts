@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import { deriveKey, readDataKey } from '../../server/src/data-key.ts';
+import { openPostgres } from '../../server/src/storage/postgres.ts';
+import { openSqlite } from '../../server/src/storage/sqlite.ts';
+import type { Store } from '../../server/src/storage/store.ts';
+import type { TokenKey } from '../../server/src/storage/token-keys.ts';
+
+/** Where the store of a server is. */
+export interface Place {
+  readonly dataDir: string;
+  /** Default: SQLite in the data folder. */
+  readonly databaseUrl?: string | undefined;
+  /** Default: that of the data folder. */
+  readonly dataKey?: string | undefined;
+}
+
+/** Does something with the store of a server, beside it: as one who has its data key. */
+export async function withStoreOf<T>(place: Place, work: (store: Store) => Promise<T>): Promise<T> {
+  const { dataDir, databaseUrl } = place;
+  const key = deriveKey(readDataKey(dataDir, place.dataKey), 'store');
+  const options = { version: 'test', key };
+  const store = databaseUrl
+    ? await openPostgres({ url: databaseUrl, ...options })
+    : await openSqlite({ file: join(dataDir, 'devlm.db'), ...options });
+  try {
+    return await work(store);
+  } finally {
+    await store.close();
+  }
+}
+
+/** The newest first. */
+export function tokenKeysOf(place: Place): Promise<TokenKey[]> {
+  return withStoreOf(place, (store) => store.tokenKeys.list());
+}
+
+/** The key that signs: with it a test forges what only a thief of all secrets could. */
+export async function signingKeyOf(place: Place): Promise<TokenKey> {
+  const [key] = await tokenKeysOf(place);
+  if (!key) throw new Error('no key');
+  return key;
+}

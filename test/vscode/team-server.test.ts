@@ -1,0 +1,139 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { root } from '../../scripts/build.ts';
+import { any } from '../support/claude/scenario.ts';
+import { type Claude, startClaude } from '../support/claude/server.ts';
+import { addUser, devlm } from '../support/devlm.ts';
+import { type PostgresServer, startPostgres } from '../support/postgres.ts';
+import { freePort, type RedisServer, startRedis } from '../support/redis.ts';
+import { TestServer } from '../support/server.ts';
+import { openVscode, type Vscode } from '../support/vscode/browser.ts';
+
+/** A server for a team, on PostgreSQL and Redis, and a real VS Code that is connected to it as a person does it. */
+describe('a team server', { timeout: 240_000 }, () => {
+  let claude: Claude;
+  let postgres: PostgresServer;
+  let redis: RedisServer;
+  let server: TestServer;
+  let vscode: Vscode;
+  let ann: Awaited<ReturnType<typeof addUser>>;
+  let host: string;
+
+  beforeAll(async () => {
+    [claude, postgres, redis] = await Promise.all([startClaude(), startPostgres({ sync: false }), startRedis()]);
+    const port = await freePort();
+    host = `127.0.0.1:${port}`;
+    server = await TestServer.start({
+      team: true,
+      claudeUrl: claude.url,
+      args: ['--port', String(port)],
+      env: { DEVLM_DATABASE_URL: await postgres.createDatabase(), DEVLM_REDIS_URL: redis.url },
+    });
+    ann = await addUser(server.dataDir, 'ann');
+    vscode = await openVscode({ workspace: join(root, 'samples/todo') });
+  }, 180_000);
+  afterAll(async () => {
+    await vscode?.[Symbol.asyncDispose]();
+    await server?.[Symbol.asyncDispose]();
+    await Promise.all([claude, postgres, redis].map((one) => one?.[Symbol.asyncDispose]()));
+  });
+
+  const frame = () => vscode.chatFrame();
+  /** What the page says of the server, above the chat. */
+  const banner = (text: string) => frame().locator('.banner', { hasText: text });
+  const input = () => vscode.page.locator('.quick-input-widget input');
+  /** Answers a question that VS Code asks in its quick input. */
+  const enter = async (title: string, text: string) => {
+    await vscode.page.locator('.quick-input-title', { hasText: title }).waitFor();
+    await input().fill(text);
+    await input().press('Enter');
+  };
+  const ask = async (question: string, answer: string) => {
+    claude.on(any, answer);
+    const message = frame().getByRole('textbox', { name: 'Message', exact: true });
+    await message.fill(question);
+    await message.press('Enter');
+    await frame().getByRole('feed').getByText(answer).waitFor({ timeout: 60_000 });
+  };
+  /** The rows of the history of this name. */
+  const history = async (title: string) => {
+    await vscode.runCommand('DevLM: Show Chat History');
+    await frame().getByRole('button', { name: 'Back to Chat' }).waitFor();
+    return frame().locator('.row-title', { hasText: title });
+  };
+
+  it('is connected to by address and token, and says what is wrong with them', async () => {
+    await vscode.runCommand('DevLM: Connect to Server');
+    await enter('DevLM: Connect to Server', 'ftp://nowhere');
+    await vscode.page.getByText('An address such as https://devlm.example.com').first().waitFor();
+    await enter('DevLM: Connect to Server', host);
+    await enter(`DevLM: Token for ${host}`, 'eyJhbGciOiJub25lIn0.e30.x');
+    await vscode.page.locator('.quick-input-message', { hasText: `${host} refuses your token` }).waitFor();
+    await enter(`DevLM: Token for ${host}`, ann.token);
+    await frame().getByRole('textbox', { name: 'Message', exact: true }).waitFor({ timeout: 60_000 });
+    await frame().getByRole('banner').getByText(host).waitFor();
+    await vscode.page.locator('.statusbar').getByText(`DevLM · ${host}`).waitFor();
+  });
+
+  it('answers, and has the chat after a reload of the window', async () => {
+    await ask('What is in this folder?', 'A list of things to do.');
+    await vscode.screenshot('team-connected');
+    await (await history('What is in this folder?')).waitFor();
+    await frame().getByRole('button', { name: 'Back to Chat' }).click();
+    await vscode.reload();
+    // This editor keeps secrets no longer than its window.
+    await banner(`${host} wants a token`).waitFor({ timeout: 60_000 });
+    await vscode.screenshot('team-token');
+    await banner(host).getByRole('button', { name: 'Enter Token...' }).click();
+    await enter(`DevLM: Token for ${host}`, ann.token);
+    await frame().getByRole('feed').getByText('A list of things to do.').waitFor({ timeout: 60_000 });
+    await (await history('What is in this folder?')).waitFor();
+    await frame().getByRole('button', { name: 'Back to Chat' }).click();
+  });
+
+  it('may go and come back', async () => {
+    await server.kill();
+    await banner(`${host} cannot be reached`).waitFor({ timeout: 60_000 });
+    await frame().getByRole('feed').getByText('A list of things to do.').waitFor();
+    await vscode.screenshot('team-unreachable');
+    await server.start();
+    await frame().getByRole('button', { name: 'Try Now' }).click();
+    await banner(`${host} cannot be reached`).waitFor({ state: 'hidden', timeout: 60_000 });
+    await ask('And now?', 'Still that list.');
+  });
+
+  it('refuses a revoked token, and shows nothing of one person to another', async () => {
+    const bob = await addUser(server.dataDir, 'bob');
+    expect(await devlm(server.dataDir, ['token', 'revoke', ann.info.id])).toMatchObject({ code: 0, err: '' });
+    const message = frame().getByRole('textbox', { name: 'Message', exact: true });
+    await message.fill('Am I still here?');
+    await message.press('Enter');
+    await banner(`${host} refuses your token: The token was revoked.`).waitFor({ timeout: 60_000 });
+    await vscode.screenshot('team-revoked');
+    await banner(host).getByRole('button', { name: 'Enter Token...' }).click();
+    await enter(`DevLM: Token for ${host}`, bob.token);
+    await banner('refuses your token').waitFor({ state: 'hidden', timeout: 60_000 });
+    await vscode.runCommand('DevLM: New Chat');
+    await ask('Who am I?', 'You are Bob.');
+    await (await history('Who am I?')).waitFor();
+    await vscode.screenshot('team-second-user');
+    expect(await (await history('What is in this folder?')).count()).toBe(0);
+    await frame().getByRole('button', { name: 'Back to Chat' }).click();
+  });
+
+  it('is left for this machine’s own server, and forgotten', async () => {
+    await vscode.runCommand('DevLM: Switch Server');
+    await vscode.page.locator('.quick-input-list .monaco-list-row', { hasText: 'This machine' }).click();
+    await frame().getByText('DevLM needs an API key').waitFor({ timeout: 60_000 });
+    const message = frame().getByRole('textbox', { name: 'Message', exact: true });
+    await message.and(frame().locator(':focus')).waitFor();
+    await vscode.runCommand('DevLM: Switch Server');
+    const row = vscode.page.locator('.quick-input-list .monaco-list-row', { hasText: host });
+    await row.hover();
+    await row.getByRole('button', { name: 'Forget this server and its token' }).click();
+    await vscode.runCommand('DevLM: Switch Server');
+    await vscode.page.locator('.quick-input-list .monaco-list-row', { hasText: 'This machine' }).waitFor();
+    await row.waitFor({ state: 'hidden' });
+    await vscode.page.keyboard.press('Escape');
+  });
+});
