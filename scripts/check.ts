@@ -21,15 +21,15 @@ const checks: readonly Check[] = [
   { name: 'licenses of what is shipped', run: checkLicenses },
 ];
 
-/** Runs every check, prints what is wrong, and answers the counts. */
-export async function check(): Promise<{ passed: number; failed: number }> {
+/** Runs every check, prints what is wrong, and answers how many passed, and those that failed. */
+export async function check(): Promise<{ passed: number; failed: { name: string; output: string }[] }> {
   const results = await Promise.all(checks.map(async ({ name, run }) => ({ name, ...(await run()) })));
   for (const { name, code, output } of results) {
     console.log(`${code === 0 ? '✓' : '✗'} ${name}`);
     if (code !== 0) console.log(output.trimEnd());
   }
-  const failed = results.filter(({ code }) => code !== 0).length;
-  return { passed: results.length - failed, failed };
+  const failed = results.filter(({ code }) => code !== 0);
+  return { passed: results.length - failed.length, failed };
 }
 
 async function checkLicenses(): Promise<RunResult> {
@@ -43,5 +43,5 @@ async function checkLicenses(): Promise<RunResult> {
 
 if (import.meta.main) {
   const { failed } = await check();
-  process.exitCode = failed === 0 ? 0 : 1;
+  process.exitCode = failed.length === 0 ? 0 : 1;
 }

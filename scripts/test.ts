@@ -7,6 +7,7 @@ import { build, root } from './build.ts';
 import { check } from './check.ts';
 import { type NeedName, needs, provide } from './machine.ts';
 import { run } from './run.ts';
+import { StrayError } from './stray-errors.ts';
 import { installEditor, installNode22 } from './vscode-install.ts';
 
 /*
@@ -29,16 +30,19 @@ const filesThatNeed: Record<NeedName, readonly string[]> = {
   redis: ['test/contract/{cache,rate-limiter}.test.ts', 'test/integration/redis.test.ts'],
 };
 
-interface Failure {
-  readonly file: string;
+/** A test of vitest, or what else can fail: a file that cannot be loaded, a check, a step. */
+interface Outcome {
+  readonly status: 'passed' | 'failed' | 'skipped';
+  /** The file of a test, which can be run again. */
+  readonly file?: string;
   readonly test: string;
   readonly message: string;
 }
 
-const total = { passed: 0, failed: 0, skipped: 0 };
-const failures: Failure[] = [];
+const total = { passed: 0, skipped: 0 };
+const failures: Outcome[] = [];
 /** Failed beside everything else, and passed when its file ran again alone. Counted as passed, and named. */
-const unsteady: Failure[] = [];
+const unsteady: Outcome[] = [];
 /** In CI this many files with failures are run once more; more than that is no accident. */
 const secondTryFiles = 5;
 /** In CI what is left out counts as failed. */
@@ -58,7 +62,7 @@ if (wanted.includes('check')) {
   heading('check');
   const { passed, failed } = await check();
   total.passed += passed;
-  total.failed += failed;
+  for (const { name, output } of failed) fail(`check: ${name}`, output);
 }
 if (projects.length > 0 && (await step('build', () => build().then(() => true)))) {
   await vitest('tests', process.execPath, projects, { DEVLM_BUILT: '1' });
@@ -83,8 +87,8 @@ if (projects.length > 0 && (await step('build', () => build().then(() => true)))
 }
 show('Passed only when run again', unsteady);
 show('Failed', failures);
-console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
-process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
+console.log(`\n${total.passed} passed, ${failures.length} failed, ${total.skipped} skipped`);
+process.exitCode = failures.length > 0 || total.passed === 0 ? 1 : 0;
 
 /** Provides what the tests need, and answers the files that must be left out: skipped, or in CI failed. */
 async function setUp(): Promise<string[]> {
@@ -95,9 +99,9 @@ async function setUp(): Promise<string[]> {
   const missing = await provide((Object.keys(filesThatNeed) as NeedName[]).filter((need) => files(need).length > 0));
   for (const { name, command } of missing) {
     const left = files(name);
-    console.log(`${needs[name].name} is missing, ${left.length} test files are left out. To get it: ${command}`);
-    if (isCi) total.failed += left.length;
-    else total.skipped += left.length;
+    const message = `${needs[name].name} is missing, ${left.length} test files are left out. To get it: ${command}`;
+    console.log(message);
+    for (const test of left) leaveOut({ status: 'skipped', test, message });
   }
   if (projects.includes('vscode') && !missing.some(({ name }) => name === 'chromium')) {
     await step('VS Code', () => installEditor());
@@ -118,33 +122,38 @@ async function vitest(
   const slug = name.toLowerCase().replaceAll(' ', '-');
   const pass = async (report: string, left: readonly string[], files: readonly string[]) => {
     const file = join(root, 'test-results', `${report}.json`);
-    await rm(file, { force: true });
+    const strayFile = join(root, 'test-results', `${report}-stray-errors.json`);
+    await Promise.all([file, strayFile].map((path) => rm(path, { force: true })));
     const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--passWithNoTests', ...files];
-    args.push('--reporter=default', '--reporter=json');
+    args.push('--reporter=default', '--reporter=json', '--reporter=./scripts/stray-errors.ts');
     args.push(`--outputFile.json=${file}`, ...ofParts.map((part) => `--project=${part}`));
     args.push(...left.map((pattern) => `--exclude=${pattern}`));
-    const { code } = await run(node, args, { cwd: root, inherit: true, env: { ...process.env, ...env } });
-    return await read(file, code);
+    const ofRun = { ...process.env, ...env, DEVLM_STRAY_ERRORS: strayFile };
+    const { code } = await run(node, args, { cwd: root, inherit: true, env: ofRun });
+    return await read(name, file, strayFile, code);
   };
-  let counts = await pass(slug, [...excluded, ...without], []);
-  const files = [...new Set(counts.failures.map(({ file }) => file))];
-  if (isCi && files.length > 0 && files.length <= secondTryFiles && !counts.broken) {
+  let outcomes = await pass(slug, [...excluded, ...without], []);
+  const failed = outcomes.filter(({ status }) => status === 'failed');
+  const files = [...new Set(failed.flatMap(({ file }) => file ?? []))];
+  if (isCi && files.length > 0 && files.length <= secondTryFiles) {
     heading(`${name}: once more, what failed`);
     const again = await pass(`${slug}-second`, [], files);
-    const stillFailed = again.broken ? counts.failures : again.failures;
-    const passed = counts.failures.filter(({ test }) => !stillFailed.some((other) => other.test === test));
-    unsteady.push(...passed);
-    counts = { ...counts, passed: counts.passed + passed.length, failures: stillFailed };
+    outcomes = [...outcomes.filter(({ file }) => !file || !files.includes(file)), ...again];
+    unsteady.push(
+      ...failed.filter(
+        ({ file, test }) => file && !again.some((other) => other.test === test && other.status === 'failed'),
+      ),
+    );
   }
-  failures.push(...counts.failures);
-  total.passed += counts.passed;
-  total.skipped += isCi ? 0 : counts.skipped;
-  // An error outside of any test fails the run without failing a test.
-  total.failed += counts.failures.length + (counts.broken ? 1 : 0) + (isCi ? counts.skipped : 0);
+  for (const outcome of outcomes) {
+    if (outcome.status === 'passed') total.passed++;
+    else if (outcome.status === 'failed') failures.push(outcome);
+    else leaveOut(outcome);
+  }
 }
 
-/** What a pass of vitest came to. `broken`: it failed without a test that did. */
-async function read(report: string, code: number) {
+/** What a pass of vitest came to. */
+async function read(name: string, report: string, strayFile: string, code: number): Promise<Outcome[]> {
   const Report = z.object({
     testResults: z.array(
       z.object({
@@ -158,24 +167,42 @@ async function read(report: string, code: number) {
     ),
   });
   const text = await readFile(report, 'utf8').catch(() => '{"testResults":[]}');
-  const counts = { passed: 0, skipped: 0, failures: [] as Failure[], broken: false };
+  const outcomes: Outcome[] = [];
   for (const { name, status, message, assertionResults } of Report.parse(JSON.parse(text)).testResults) {
     const file = relative(root, name);
     if (status === 'failed' && !assertionResults.some((test) => test.status === 'failed'))
-      counts.failures.push({ file, test: file, message });
-    for (const test of assertionResults) {
-      if (test.status === 'passed') counts.passed++;
-      else if (test.status === 'failed')
-        counts.failures.push({ file, test: `${file} > ${test.fullName}`, message: test.failureMessages?.[0] ?? '' });
-      else counts.skipped++;
+      outcomes.push({ status, file, test: file, message });
+    for (const { status, fullName, failureMessages } of assertionResults) {
+      const known = status === 'passed' || status === 'failed' ? status : 'skipped';
+      outcomes.push({ status: known, file, test: `${file} > ${fullName}`, message: failureMessages?.[0] ?? '' });
     }
   }
-  counts.broken = code !== 0 && counts.failures.length === 0;
-  return counts;
+  const stray = z.array(StrayError).parse(JSON.parse(await readFile(strayFile, 'utf8').catch(() => '[]')));
+  for (const { type, message, stack, VITEST_TEST_PATH: path, VITEST_TEST_NAME: test } of stray) {
+    const where = [path && relative(root, path), test].filter(Boolean).join(' > ');
+    outcomes.push({
+      status: 'failed',
+      test: `${name}: ${type}${where && ` in ${where}`}`,
+      message: `${message}\n${stack}`,
+    });
+  }
+  if (code !== 0 && !outcomes.some(({ status }) => status === 'failed'))
+    outcomes.push({ status: 'failed', test: `${name}: vitest ended with code ${code}`, message: '' });
+  return outcomes;
+}
+
+function fail(test: string, message: string): void {
+  failures.push({ status: 'failed', test, message });
+}
+
+/** Counts what was not run: skipped, or in CI failed. */
+function leaveOut(outcome: Outcome): void {
+  if (isCi) failures.push({ ...outcome, message: outcome.message || 'It was skipped.' });
+  else total.skipped++;
 }
 
 /** A failure again where the log ends, in a few lines. */
-function show(title: string, list: readonly Failure[]): void {
+function show(title: string, list: readonly Outcome[]): void {
   if (list.length === 0) return;
   heading(title);
   for (const { test, message } of list) {
@@ -192,8 +219,9 @@ async function step<T>(name: string, work: () => Promise<T>): Promise<T | undefi
   try {
     return await work();
   } catch (error) {
-    console.error(`✗ ${name}: ${error instanceof Error ? error.message : error}`);
-    total.failed++;
+    const message = error instanceof Error ? error.message : String(error);
+    console.error(`✗ ${name}: ${message}`);
+    fail(name, message);
     return undefined;
   }
 }
