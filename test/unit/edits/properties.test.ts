@@ -52,6 +52,9 @@ const mark = fc.constantFrom(
 );
 const patchText = fc.array(fc.tuple(mark, text).map(([first, rest]) => first + rest)).map((lines) => lines.join('\n'));
 
+const lf = (each: string) => each.replace(/\r\n?/g, '\n');
+const lineBefore = (of: string, at: number) => of.slice(of.lastIndexOf('\n', at - 1) + 1, at);
+
 test('an edit changes what it says and nothing else', () => {
   let made = 0;
   fc.assert(
@@ -68,11 +71,16 @@ test('an edit changes what it says and nothing else', () => {
       }
       expect(result.text.slice(from + shift)).toBe(file.slice(from));
       if (result.how !== 'exact' || replaceAll) return;
-      // Line ends aside, an exact edit is what replacing the one place gives.
-      const lf = (each: string) => each.replace(/\r\n?/g, '\n');
-      expect(lf(result.text)).toBe(lf(file).replace(lf(oldText), () => lf(newText)));
+      // Line ends aside, an exact edit is what replacing the one place gives: of indented text the one that starts a line.
+      const [before, part] = [lf(file), lf(oldText)];
+      const places = Array.from({ length: before.length }, (_, at) => at).filter((at) => before.startsWith(part, at));
+      const starts = places.filter((at) => at === 0 || before[at - 1] === '\n');
+      const isLine = /^[ \t]/.test(part) && places.every((at) => /^[ \t]*$/.test(lineBefore(before, at)));
+      const [at, ...others] = isLine ? starts : places;
+      expect([at === undefined, others]).toEqual([false, []]);
+      expect(lf(result.text)).toBe(before.slice(0, at) + lf(newText) + before.slice((at ?? 0) + part.length));
     }),
-    { numRuns: 1500 },
+    { numRuns: 1500, examples: [[['\r\n\t e1  e1', ' e'], '', false]] },
   );
   expect(made).toBeGreaterThan(100);
 });

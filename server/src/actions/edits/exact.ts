@@ -15,8 +15,11 @@ export function exactMatch(
   fits: (offset: number, length: number) => boolean,
 ): Match | Refusal | undefined {
   const { oldText, newText } = edit;
-  // Text that starts with indentation starts its line: from the middle of a deeper indentation it is no match.
-  const isIndented = lead(oldText) !== '';
+  // Text that starts with indentation starts its line: from the middle of a deeper indentation it is no match. Where it
+  // stands behind other text too, its white space may be none, and then every place counts.
+  const isIndented =
+    lead(oldText) !== '' &&
+    occurrences(lines.lf, oldText, 1, (offset) => fits(offset, oldText.length) && isInLine(lines, offset)).length === 0;
   const fitsHere = (offset: number) =>
     fits(offset, oldText.length) && !(isIndented && indentationBefore(lines, offset) !== '');
   const found = edit.replaceAll
@@ -58,11 +61,20 @@ export function exactMatch(
   return { ok: true, changes, how: 'exact' };
 }
 
+/** What stands before an offset on its line. */
+const before = (lines: Lines, offset: number) => lines.lf.slice(lines.lfStarts[lineAt(lines, offset)] ?? 0, offset);
+
+/** Whether more than spaces and tabs stand before an offset on its line. */
+function isInLine(lines: Lines, offset: number): boolean {
+  const text = before(lines, offset);
+  return lead(text) !== text;
+}
+
 /** The spaces and tabs before an offset, where nothing else stands before it on its line. */
 function indentationBefore(lines: Lines, offset: number): string {
-  const before = lines.lf[offset - 1];
-  if (before !== ' ' && before !== '\t') return '';
-  const text = lines.lf.slice(lines.lfStarts[lineAt(lines, offset)] ?? 0, offset);
+  const last = lines.lf[offset - 1];
+  if (last !== ' ' && last !== '\t') return '';
+  const text = before(lines, offset);
   return lead(text) === text ? text : '';
 }
 

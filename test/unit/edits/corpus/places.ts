@@ -42,6 +42,18 @@ export const placesCorpus: readonly Case[] = [
   ),
   edit('two on the line that was named', 'a a\na\n', 'a', 'b', no('ambiguous'), { startLine: 1 }),
   edit('a line is not believed against the only place', 'a\nb\nc\n', 'b', 'x', is('a\nx\nc\n'), { startLine: 1 }),
+  edit(
+    'indented text, in the middle of a deeper indentation and of a line',
+    '\t go()  go()\n',
+    ' go()',
+    '',
+    no('ambiguous'),
+  ),
+  edit('indented text, behind other text alone', '\tx go()\n', ' go()', '', is('\tx\n')),
+  edit('indented text, its line and a deeper one', '\t go()\n go()\n', ' go()\n', ' run()\n', is('\t go()\n run()\n')),
+  edit('indented text, all places, one of them in a line', '\t go()  go()\n', ' go()', ';', is('\t; ;\n'), {
+    replaceAll: true,
+  }),
   edit('all places', 'a1 a1\na1\n', 'a1', 'b', is('b b\nb\n'), { replaceAll: true }),
   edit('all places, the new text holds the old', 'f(x) f(y)\n', 'f(', 'self.f(', is('self.f(x) self.f(y)\n'), {
     replaceAll: true,
