@@ -1,6 +1,7 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import type { SqlAccess } from './budgets.ts';
 import { isId, toTurnRow } from './rows.ts';
+import type { Db } from './schema.ts';
 import type { TurnRow } from './store.ts';
 
 /** A conversation whose turns one node runs. Each time it is taken it has a higher number. */
@@ -32,20 +33,37 @@ export interface LeaseStore {
   holder(conversationId: string): Promise<string | null>;
   /** Open turns of conversations that no other node has, oldest first. */
   freeTurns(node: string, limit: number): Promise<FreeTurn[]>;
+  /** What holds for the row of the conversation as long as nobody has taken it since. */
+  permits(lease: Lease): RawBuilder<SqlBool>;
 }
 
-/** The leases of a store on SQL. They are columns of the conversation: an append checks and locks them as it numbers its events. */
-export class SqlLeases implements LeaseStore {
+/** Open turns, oldest first, with the project of each. */
+export function openTurnsWithProject(db: Db) {
+  return (
+    db
+      .selectFrom('turns')
+      .innerJoin('conversations', 'conversations.id', 'turns.conversation_id')
+      .selectAll('turns')
+      .select('conversations.project_id')
+      // As a literal, so that the partial index is seen to fit.
+      .where('turns.status', '<>', sql.lit('ended'))
+      .orderBy('turns.created_at')
+      .orderBy('turns.conversation_id')
+      .orderBy('turns.created_seq')
+  );
+}
+
+/**
+ * The leases of nodes that share PostgreSQL. They are columns of the conversation: an append checks and locks them as
+ * it numbers its events.
+ */
+export class SharedLeases implements LeaseStore {
   readonly #sql: SqlAccess;
   /** Milliseconds since 1970. */
-  readonly #clock: RawBuilder<number>;
+  readonly #clock = sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`;
 
   constructor(access: SqlAccess) {
     this.#sql = access;
-    this.#clock =
-      access.kind === 'sqlite'
-        ? sql<number>`cast(unixepoch('subsec') * 1000 as integer)`
-        : sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`;
   }
 
   async take(conversationId: string, node: string, forMs: number): Promise<Lease | null> {
@@ -103,22 +121,14 @@ export class SqlLeases implements LeaseStore {
 
   async freeTurns(node: string, limit: number): Promise<FreeTurn[]> {
     const rows = await this.#sql.read((db) =>
-      db
-        .selectFrom('turns')
-        .innerJoin('conversations', 'conversations.id', 'turns.conversation_id')
-        .selectAll('turns')
-        .select(['conversations.project_id', 'conversations.node'])
+      openTurnsWithProject(db)
+        .select('conversations.node')
         .select(
           sql<number>`${this.#clock} - case when coalesce(leased_until, 0) > turns.created_at then leased_until else turns.created_at end`.as(
             'waited',
           ),
         )
-        // As a literal, so that the partial index is seen to fit.
-        .where('turns.status', '<>', sql.lit('ended'))
         .where(this.#isFreeFor(node))
-        .orderBy('turns.created_at')
-        .orderBy('turns.conversation_id')
-        .orderBy('turns.created_seq')
         .limit(limit)
         .execute(),
     );
@@ -128,6 +138,10 @@ export class SqlLeases implements LeaseStore {
       held: row.node === node,
       waitedMs: row.waited,
     }));
+  }
+
+  permits({ fence }: Lease): RawBuilder<SqlBool> {
+    return sql<SqlBool>`fence = ${fence}`;
   }
 
   #in(milliseconds: number): RawBuilder<number> {

@@ -1,8 +1,7 @@
 import type { Event, Usage } from '@devlm/protocol/events.ts';
 import { addTurns, answerText, emptyConversation, joinDeltas } from '@devlm/protocol/reducer.ts';
 import type { FileChange } from '@devlm/protocol/tools.ts';
-import type { UpdateObject } from 'kysely';
-import type { Lease } from './leases.ts';
+import type { RawBuilder, SqlBool, UpdateObject } from 'kysely';
 import { type LedgerCall, writeCall } from './ledger.ts';
 import { conflict, leaseLost, notFound } from './problems.ts';
 import { chunks, eventsOfTurns } from './rows.ts';
@@ -23,14 +22,14 @@ export interface Draft {
  * of the conversation comes first: it hands out the sequence numbers and makes every other writer
  * of this conversation wait for the end of the transaction.
  * @param options.copied The events come from another conversation, where what they cost is already counted.
- * @param options.lease As of `Store.append`.
+ * @param options.permit `lease_lost` where it does not hold for the row of the conversation
  */
 export async function writeEvents(
   tx: Tx,
   dialect: SqlDialect,
   conversationId: string,
   drafts: readonly Draft[],
-  { copied = false, lease }: { copied?: boolean; lease?: Lease | undefined } = {},
+  { copied = false, permit }: { copied?: boolean; permit?: RawBuilder<SqlBool> | undefined } = {},
 ): Promise<Event[]> {
   const conversation = await tx
     .updateTable('conversations')
@@ -40,7 +39,7 @@ export async function writeEvents(
       ...increments(eb, drafts),
     }))
     .where('id', '=', conversationId)
-    .$if(lease !== undefined, (query) => query.where('fence', '=', lease?.fence ?? 0))
+    .$if(permit !== undefined, (query) => (permit ? query.where(permit) : query))
     .returning(['last_seq', 'project_id', 'user_id'])
     .executeTakeFirst();
   if (!conversation) {

@@ -12,8 +12,9 @@ import { listConversations } from './conversation-list.ts';
 import { type BranchPoint, copyBranch, writeConversation } from './conversations.ts';
 import * as executions from './executions.ts';
 import { deleteInstance, listInstances, type StoredInstance, writeInstance } from './instances.ts';
-import { type Lease, type LeaseStore, SqlLeases } from './leases.ts';
+import { type Lease, type LeaseStore, SharedLeases } from './leases.ts';
 import { callWriter, type LedgerCall, usageSince } from './ledger.ts';
+import { MemoryLeases } from './memory-leases.ts';
 import { claimProject, type Owned, ownerOf } from './owners.ts';
 import { notFound } from './problems.ts';
 import { writeEvents } from './projection.ts';
@@ -58,8 +59,8 @@ export class SqlStore implements Store {
     const access: SqlAccess = { kind: dialect.kind, now, read, write: (work) => this.#write(work) };
     this.budgets = new SqlBudgets(access);
     this.tokenKeys = new SqlTokenKeys(access, seal);
-    // Relaxed: a server that starts again has its leases anyway.
-    this.leases = new SqlLeases({ ...access, write: (work) => this.#write(work, true) });
+    // A file has one server.
+    this.leases = dialect.kind === 'sqlite' ? new MemoryLeases(access) : new SharedLeases(access);
   }
 
   get kind(): Store['kind'] {
@@ -153,7 +154,7 @@ export class SqlStore implements Store {
         this.#dialect,
         conversationId,
         events.map((body) => ({ at, body })),
-        { lease },
+        { permit: lease && this.leases.permits(lease) },
       );
     }, relaxed);
   }
