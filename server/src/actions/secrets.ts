@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { placeholder, placeholderMark } from '@devlm/protocol/placeholder.ts';
+import { LRUCache } from 'lru-cache';
 import { secretFormats, wordStart } from './secret-formats.ts';
 import { SecretStream } from './secret-stream.ts';
 import { envValues, formsOf, looksReal, worthHiding } from './secret-values.ts';
@@ -18,6 +19,17 @@ const learnedChars = 8;
 const keyLineChars = 40;
 /** Shorter values are found only where no letter or digit stands beside them. */
 const wordChars = 12;
+
+/** Texts shorter than this are quicker looked through than kept. */
+const keptChars = 200;
+/**
+ * Texts, of so many characters in all, in which no format was found, which depends on nothing but the text: each step
+ * of each turn sends the same instructions and history.
+ */
+const withoutFormats = new LRUCache<string, true>({
+  maxSize: 4_000_000,
+  sizeCalculation: (_, text) => text.length,
+});
 
 /** Whether a text has a placeholder in it, whole or broken. */
 export function hasPlaceholder(text: string): boolean {
@@ -152,6 +164,7 @@ export class Secrets {
   }
 
   #hideFormats(text: string): string {
+    if (text.length >= keptChars && withoutFormats.get(text)) return text;
     let hidden = text;
     const lower = text.toLowerCase();
     for (const { hints, pattern, entropy = 2.5, kind, parts } of secretFormats) {
@@ -172,6 +185,7 @@ export class Secrets {
         return match.slice(0, at) + this.#placeholder(secret) + match.slice(at + secret.length);
       });
     }
+    if (text.length >= keptChars && hidden === text) withoutFormats.set(text, true);
     return hidden;
   }
 

@@ -42,8 +42,9 @@ export class PromptCacheWatch {
     request: ModelRequest,
     now = performance.now(),
   ): (usage: Usage) => CacheBreak | null {
-    const prompt = promptOf(path, request, now);
     return (usage) => {
+      // Not before: the call does not wait for it.
+      const prompt = promptOf(path, request, now);
       const before = this.#last.get(conversationId);
       const tokens = usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens;
       this.#last.delete(conversationId);
