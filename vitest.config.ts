@@ -18,6 +18,8 @@ export default defineConfig({
   test: {
     // Most tests wait for a process or a socket: even two cores can carry two files.
     maxWorkers: Math.max(2, availableParallelism() - 1),
+    // The Docker engine of a run ends with it, and what it leaves is removed.
+    teardownTimeout: 60_000,
     projects: parts.map((name) => ({
       extends: true,
       test: {

@@ -21,7 +21,7 @@ const resultsOf = (turn: TurnState | undefined): ToolResult[] =>
 const callsOf = (turn: TurnState | undefined): ToolCallState[] =>
   (turn?.steps ?? []).flatMap((step) => Object.values(step.calls));
 
-describe('tools', { timeout: 30_000 }, () => {
+describe('tools', { timeout: 90_000 }, () => {
   let claude: Awaited<ReturnType<typeof startClaude>>;
   let server: TestServer;
   let window: EditorWindow;
@@ -314,7 +314,7 @@ describe('tools', { timeout: 30_000 }, () => {
         killed = true;
         await server.kill('SIGKILL');
         await server.start();
-        void window.attach();
+        await window.attach();
       };
       script(read('a.txt'), edit('a.txt', 'one', 'one\none'));
       const conversationId = await newConversation(server, 'project');

@@ -51,13 +51,7 @@ async function turn(server: TestServer, message: string, ...calls: [name: string
   for (const [name, input] of calls.toReversed()) claude.on(ofConversation, toolUse(name, input), { times: 1 });
   const conversationId = await newConversation(server);
   using reader = new Reader(() => server, conversationId);
-  const answered = new Set<string>();
-  reader.onEvent = (event) => {
-    if (event.type !== 'ask.opened' || !('callId' in event) || answered.has(event.callId)) return;
-    answered.add(event.callId);
-    const params = { conversationId, turnId: event.turnId, callId: event.callId };
-    void server.client.call('asks.answer', { params, body: { kind: 'approval', allow: true } });
-  };
+  reader.answerAsks(() => ({ kind: 'approval', allow: true }));
   return await reader.ended(await send(server, conversationId, message), 60_000);
 }
 

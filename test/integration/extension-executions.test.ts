@@ -30,11 +30,17 @@ let origin: string;
 
 beforeEach(async () => {
   seen = [];
-  server = createServer(async (request, response) => {
+  server = createServer((request, response) => {
     const { method = '', url: path = '', headers } = request;
-    const body = method === 'POST' ? await json(request) : undefined;
-    seen.push({ method, path, body, accept: headers.accept });
-    handle(request, response, seen.length);
+    const asked = method === 'POST' ? json(request) : Promise.resolve();
+    asked.then(
+      (body) => {
+        seen.push({ method, path, body, accept: headers.accept });
+        handle(request, response, seen.length);
+      },
+      // The test has ended meanwhile.
+      () => response.destroy(),
+    );
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -271,7 +271,12 @@ describe('slow requests', () => {
     const bodies = many(head('/backend/conversations', secret), '[');
     const messages = many(head('/llm/v1/messages', secret), '[');
     let served = 0;
-    const others = setInterval(() => void server.client.call('server.info', {}).then(() => served++), 200);
+    const others = setInterval(() => {
+      server.client.call('server.info', {}).then(
+        () => served++,
+        () => undefined,
+      );
+    }, 200);
     for (const heard of await strangers) expect(statusesOf(heard)).toEqual([401]);
     for (const heard of [...(await headers), ...(await silent)]) expect(statusesOf(heard)).toEqual([408]);
     for (const heard of await bodies) expect(Problem.parse(JSON.parse(bodyOf(heard)))).toMatchObject({ status: 408 });

@@ -42,13 +42,7 @@ describe('the ledger', { timeout: 120_000 }, () => {
 
   /** A turn in which the person agrees to all they are asked. */
   async function talk(reader: Reader, words: string) {
-    const answered = new Set<string>();
-    reader.onEvent = (event) => {
-      if (event.type !== 'ask.opened' || !('callId' in event) || answered.has(event.callId)) return;
-      answered.add(event.callId);
-      const params = { conversationId: reader.state.id, turnId: event.turnId, callId: event.callId };
-      void server.client.call('asks.answer', { params, body: { kind: 'approval', allow: true } });
-    };
+    reader.answerAsks(() => ({ kind: 'approval', allow: true }));
     const turnId = await send(server, reader.state.id, words, { parent: reader.state.head, thinking: true });
     return await reader.ended(turnId, 60_000);
   }

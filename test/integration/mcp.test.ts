@@ -122,7 +122,7 @@ describe('MCP servers', { timeout: 60_000 }, () => {
     const pidFile = join(agent.folder, 'pid');
     const line = `echo $$ > "$1"; exec "$2" "$3" stdio`;
     await attach({ everything: { command: 'sh', args: ['-c', line, 'sh', pidFile, node, everything] } });
-    const { reader, turnId, conversationId } = await begin(
+    const { reader, turnId } = await begin(
       ['mcp__everything__trigger-long-running-operation', { duration: 600, steps: 1200 }],
       ['mcp__everything__echo', { message: 'back' }],
     );
@@ -130,7 +130,7 @@ describe('MCP servers', { timeout: 60_000 }, () => {
     const first = () => reader.state.turns[turnId]?.steps.flatMap((step) => Object.values(step.calls))[0];
     await reader.until(() => first()?.output.includes('1 of 1200') ?? false, 40_000);
     const pid = Number(readFileSync(pidFile, 'utf8'));
-    agree({ reader, turnId, conversationId });
+    agree(reader);
     process.kill(pid, 'SIGKILL');
     const [killed, echoed] = resultsOf(await reader.ended(turnId, 40_000));
     expect(killed).toMatchObject({ ok: false, text: 'The MCP server "everything" ended.' });

@@ -272,6 +272,8 @@ describe('the Messages endpoint', () => {
     const bytes = 200_000_000;
     claude.on(any, { raw: Buffer.alloc(bytes, 'x'), wire: { contentType: 'application/json', chunkBytes: 100_000 } });
     const socket = connect(server.discovery.port, '127.0.0.1');
+    // The server may end it with a reset.
+    socket.on('error', () => {});
     const sent = JSON.stringify(body);
     socket.write(
       `POST /llm/v1/messages HTTP/1.1\r\nHost: 127.0.0.1:${server.discovery.port}\r\nx-api-key: ${server.discovery.secret}\r\nAnthropic-Version: 2023-06-01\r\nContent-Type: application/json\r\nContent-Length: ${sent.length}\r\n\r\n${sent}`,

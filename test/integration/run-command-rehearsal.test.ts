@@ -164,7 +164,7 @@ describe('a rehearsal', { timeout: 120_000 }, () => {
       killed = true;
       await server.kill('SIGKILL');
       await server.start();
-      void window.attach();
+      await window.attach();
     };
     window.rules = { user: [{ verdict: 'allow', tool: '*', path: '**' }], workspace: null };
     await window.attach();

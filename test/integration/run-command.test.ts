@@ -216,7 +216,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
         await server.kill(signal);
         window.write('go', '');
         await server.start();
-        void window.attach();
+        await window.attach();
       };
       using begun = await begin(run(`echo x >>log; echo on; ${middle}; echo off`));
       const [result] = resultsOf(await begun.ended());

@@ -89,19 +89,11 @@ describe('credentials', { timeout: 180_000 }, () => {
     if (calls.length > 0) claude.on(any, `All done. ${canary}`, { times: 1 });
     for (const [name, input] of calls.toReversed()) claude.on(any, toolUse(name, input), { times: 1 });
     using reader = new Reader(() => server, conversationId);
-    const answered = new Set<string>();
-    reader.onEvent = (event) => {
-      if (event.type !== 'ask.opened' || !('ask' in event) || answered.has(event.callId)) return;
-      answered.add(event.callId);
-      const { ask } = event;
-      if (ask.kind === 'approval') asked.push(`${ask.title}\n${ask.detail}`);
-      const params = { conversationId, turnId: event.turnId, callId: event.callId };
-      const body =
-        ask.kind === 'approval'
-          ? { kind: ask.kind, allow: true }
-          : { kind: ask.kind, text: `${canary} ${textOf('answer')}` };
-      void server.client.call('asks.answer', { params, body });
-    };
+    reader.answerAsks((ask) => {
+      if (ask.kind === 'question') return { kind: ask.kind, text: `${canary} ${textOf('answer')}` };
+      asked.push(`${ask.title}\n${ask.detail}`);
+      return { kind: ask.kind, allow: true };
+    });
     head = await send(server, conversationId, message, { parent: head, attachments });
     return await reader.ended(head, 90_000);
   };
@@ -314,7 +306,7 @@ describe('credentials', { timeout: 180_000 }, () => {
       await server.kill();
       window.write('go', '');
       await server.start();
-      void window.attach();
+      await window.attach();
     };
     conversationId = crypto.randomUUID();
     await server.client.call('conversations.create', { body: { id: conversationId, projectId: 'project' } });

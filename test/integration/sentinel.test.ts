@@ -33,13 +33,7 @@ describe('the sentinel', { timeout: 90_000 }, () => {
     claude.on(any, { blocks: 'The end.', usage: prompt(0, 10) });
     for (const answer of answers.toReversed()) claude.on(any, answer, { times: 1 });
     using reader = new Reader(() => on, await newConversation(on));
-    const answered = new Set<string>();
-    reader.onEvent = (event) => {
-      if (event.type !== 'ask.opened' || !('callId' in event) || answered.has(event.callId)) return;
-      answered.add(event.callId);
-      const params = { conversationId: reader.state.id, turnId: event.turnId, callId: event.callId };
-      void on.client.call('asks.answer', { params, body: { kind: 'question', text: words } });
-    };
+    reader.answerAsks(() => ({ kind: 'question', text: words }));
     return await reader.ended(await send(on, reader.state.id, 'Go.'));
   }
   const reply = (blocks: Block, usage: Reply['usage']): Reply => ({ blocks: [blocks], usage });

@@ -92,12 +92,10 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
     }
     const conversationId = await newConversation(server, projectId);
     const reader = new Reader(() => server, conversationId);
-    reader.onEvent = (event) => {
-      if (event.type !== 'ask.opened' || !('callId' in event)) return;
-      asked.push(event.ask);
-      const params = { conversationId, turnId: event.turnId, callId: event.callId };
-      void server.client.call('asks.answer', { params, body: { kind: 'approval', allow } });
-    };
+    reader.answerAsks((ask) => {
+      asked.push(ask);
+      return { kind: 'approval', allow };
+    });
     const turnId = await send(server, conversationId, 'Please work.');
     return { conversationId, reader, turnId };
   };

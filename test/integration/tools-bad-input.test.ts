@@ -163,11 +163,7 @@ describe('bad input', { timeout: 120_000 }, () => {
     claude.on(any, rawCalls(model, reads), { times: 1 });
     const conversationId = await newConversation(server, window.projectId);
     using reader = new Reader(() => server, conversationId);
-    reader.onEvent = (event) => {
-      if (event.type !== 'ask.opened' || !('callId' in event)) return;
-      const params = { conversationId, turnId: event.turnId, callId: event.callId };
-      void server.client.call('asks.answer', { params, body: { kind: 'approval', allow: true } });
-    };
+    reader.answerAsks(() => ({ kind: 'approval', allow: true }));
     const before = snapshot(base);
     const ended = await reader.ended(await send(server, conversationId, 'Please work.', task ? { task } : {}), 100_000);
     expect(snapshot(base)).toEqual(before);

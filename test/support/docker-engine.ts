@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -174,8 +174,25 @@ class Engine implements PrivateEngine {
   }
 }
 
-/** Ends and removes what an engine left: nothing after a stop, shims and containers after a crash. */
+/**
+ * Ends and removes what an engine left: nothing after a stop, shims and containers after a crash. It
+ * never throws: what the kernel still holds after 10 seconds is left to the sweep of a later run, for
+ * it says nothing about what was tested.
+ */
 async function sweep(folder: string): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    try {
+      return await tryToSweep(folder);
+    } catch (error) {
+      // Such as EBUSY, of a group or a mount whose last process is not gone yet.
+      if (Date.now() > deadline) return console.warn(`${folder} could not be removed: ${error}`);
+      await sleep(200);
+    }
+  }
+}
+
+async function tryToSweep(folder: string): Promise<void> {
   const name = basename(folder);
   const group = new RegExp(`/${name}(/|$)`, 'm');
   await endAll((pid) => isOfEngine(folder, pid) || group.test(readProc(pid, 'cgroup')));
@@ -184,7 +201,7 @@ async function sweep(folder: string): Promise<void> {
   const points = mounts.map((line) => line.split(' ')[1] ?? '').filter((point) => point.startsWith(`${folder}/`));
   for (const point of points.reverse()) await run('umount', ['--lazy', point]);
   removeCgroups(name);
-  rmSync(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true });
 }
 
 /** Containerd keeps the sockets of its shims in one place for the whole machine, named by a hash. */

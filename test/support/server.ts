@@ -10,6 +10,7 @@ import type { ReceivedEvent } from '@devlm/protocol/events.ts';
 import { applyEvent, emptyConversation } from '@devlm/protocol/reducer.ts';
 import type { RouteInput } from '@devlm/protocol/routes.ts';
 import type { ConversationState } from '@devlm/protocol/state.ts';
+import type { Ask, AskAnswer } from '@devlm/protocol/tools.ts';
 import { Client } from '../../extension/src/server/client.ts';
 import { followConversation } from '../../extension/src/server/events.ts';
 import { problemsOf } from '../../extension/src/server/problems.ts';
@@ -138,9 +139,11 @@ export class Reader implements Disposable {
   onEvent: (event: ReceivedEvent) => void = () => undefined;
   readonly #controller = new AbortController();
   readonly #waiting = new Set<() => void>();
+  readonly #server: () => TestServer;
   #refused: unknown;
 
   constructor(server: () => TestServer, conversationId: string, after = 0) {
+    this.#server = server;
     this.state = { ...emptyConversation(conversationId), lastSeq: after };
     void followConversation({
       endpoint: async () => ({ origin: server().origin, secret: server().discovery.secret }),
@@ -160,6 +163,20 @@ export class Reader implements Disposable {
     }).catch((error: unknown) => {
       this.#refused = error;
     });
+  }
+
+  /** Is a person who answers from here on whatever a turn asks, each question once. In the place of `onEvent`. */
+  answerAsks(answer: (ask: Ask) => AskAnswer): void {
+    const answered = new Set<string>();
+    this.onEvent = (event) => {
+      if (event.type !== 'ask.opened' || !('callId' in event) || answered.has(event.callId)) return;
+      answered.add(event.callId);
+      const params = { conversationId: this.state.id, turnId: event.turnId, callId: event.callId };
+      this.#server()
+        .client.call('asks.answer', { params, body: answer(event.ask) })
+        // The server may be killed meanwhile. A question that stays open is seen in the turn.
+        .catch(() => undefined);
+    };
   }
 
   /** Resolves with the state once it satisfies the condition. */

@@ -69,7 +69,11 @@ const defaultChunkChars = 40;
 export async function startClaude(options: ClaudeOptions = {}): Promise<Claude> {
   const standIn = new StandIn(options);
   const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 0 }, (request, response) => {
-    void standIn.handle(request, response);
+    standIn.handle(request, response).catch((error: unknown) => {
+      // The caller left while it was told what is wrong.
+      console.error(error);
+      response.destroy();
+    });
   });
   server.listen(options.port ?? 0, '127.0.0.1');
   await once(server, 'listening');

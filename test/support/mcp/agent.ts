@@ -129,18 +129,12 @@ export function useAgent() {
     return { conversationId, reader, turnId };
   };
   /** A person who says yes to all that this turn asks: foreign text in it makes later calls ask. */
-  const agree = ({ conversationId, reader, turnId }: Awaited<ReturnType<typeof begin>>) => {
-    reader.onEvent = (event) => {
-      if (event.type !== 'ask.opened' || !('callId' in event)) return;
-      const params = { conversationId, turnId, callId: event.callId };
-      void server.client.call('asks.answer', { params, body: { kind: 'approval', allow: true } });
-    };
-  };
+  const agree = (reader: Reader) => reader.answerAsks(() => ({ kind: 'approval', allow: true }));
   /** A turn from its message to its end, with a person who says yes. */
   const turn = async (...calls: Call[]) => {
     const asked = await begin(...calls);
     using reader = asked.reader;
-    agree(asked);
+    agree(reader);
     return await reader.ended(asked.turnId, 50_000);
   };
   const offered = async (request = 1) => Sent.parse((await claude.received(request)).body).tools;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import * as z from 'zod';
@@ -8,7 +8,7 @@ const Request = z.object({ id: z.number().optional(), method: z.string() });
 
 /** An MCP server over HTTP that answers a call with 50 MB, as JSON or as one event of a stream. */
 export async function startFlooding(type: 'application/json' | 'text/event-stream') {
-  const server = createServer(async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (request.method !== 'POST') return void response.writeHead(405).end();
     const { id, method } = Request.parse(JSON.parse(await text(request)));
     const results: Record<string, object> = {
@@ -30,8 +30,11 @@ export async function startFlooding(type: 'application/json' | 'text/event-strea
       if (type === 'text/event-stream') yield 'data: ';
       for (let sent = 0; sent < 50; sent++) yield 'x'.repeat(2 ** 20);
     };
+    await pipeline(pieces, response);
+  };
+  const server = createServer((request, response) => {
     // The client gives up on it.
-    await pipeline(pieces, response).catch(() => undefined);
+    answer(request, response).catch(() => response.destroy());
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
