@@ -55,10 +55,11 @@ export class ProcessTransport implements Transport {
       // A group of its own, so that it can be ended with all that it starts.
       detached: process.platform !== 'win32',
     });
+    // Before anything is thrown: where there are too many files open, it has no streams and fails.
+    child.on('error', (error) => this.onerror?.(error));
     const { stdin, stdout, stderr } = child;
     if (!stdin || !stdout || !stderr) throw new Error('it has no streams');
     this.#process = child;
-    child.on('error', (error) => this.onerror?.(error));
     child.on('exit', () => void killTree(child, 'SIGKILL'));
     child.on('close', () => {
       this.#process = undefined;

@@ -99,6 +99,8 @@ export class ArtifactReader {
     this.#extract.on('entry', (header, stream, next) => {
       const path = header.name.replace(/^(\.\/)+/, '');
       const size = header.size ?? 0;
+      // Where the archive is cut in the middle of a file, that one fails as well as the archive.
+      stream.on('error', () => this.stop());
       if (header.type !== 'file' || !isPlain(path)) {
         stream.on('end', next).resume();
         return;

@@ -50,12 +50,24 @@ export function createProxy(hosts: readonly string[], dial: Dial, signal: AbortS
         headers: { ...Object.fromEntries(headers), host: url.host, connection: 'close' },
         signal,
       });
+      const noHttp = () => refuse(response, 502, `${url.hostname} did not answer as HTTP servers do.`);
       outgoing.once('response', (answer) => {
         const kept = Object.entries(answer.headers).filter(([name]) => !hopByHop.test(name));
-        response.writeHead(answer.statusCode ?? 502, Object.fromEntries(kept));
+        try {
+          // It throws at a status or a header that cannot be sent; what is thrown here ends the server.
+          response.writeHead(answer.statusCode ?? 0, Object.fromEntries(kept));
+        } catch {
+          answer.destroy();
+          return noHttp();
+        }
         pipeline(answer, response, () => {});
       });
-      outgoing.once('error', () => response.destroy());
+      // Nobody asked for one.
+      outgoing.once('upgrade', (_answer, upgraded) => {
+        upgraded.destroy();
+        noHttp();
+      });
+      outgoing.on('error', noHttp);
       pipeline(incoming, outgoing, () => {});
     } catch (error) {
       refuse(response, 502, `${url.hostname} cannot be reached: ${reason(error)}`);
