@@ -21,7 +21,7 @@ const keyLineChars = 40;
 const wordChars = 12;
 
 /** Texts shorter than this are quicker looked through than kept. */
-const keptChars = 200;
+export const keptChars = 200;
 /**
  * Texts, of so many characters in all, in which no format was found, which depends on nothing but the text: each step
  * of each turn sends the same instructions and history.

@@ -1,9 +1,7 @@
 import { mapTexts } from '../actions/hidden-event.ts';
-import type { Secrets } from '../actions/secrets.ts';
+import { keptChars, type Secrets } from '../actions/secrets.ts';
 import type { Model, ModelContent, ModelRequest } from '../llm/model.ts';
 
-/** Texts shorter than this are quicker looked through than kept. */
-const keptChars = 200;
 /** Texts that are kept as they were found to be safe to send. */
 const mostKept = 5_000;
 

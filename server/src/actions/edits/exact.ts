@@ -62,11 +62,11 @@ export function exactMatch(
 }
 
 /** What stands before an offset on its line. */
-const before = (lines: Lines, offset: number) => lines.lf.slice(lines.lfStarts[lineAt(lines, offset)] ?? 0, offset);
+const lineUpTo = (lines: Lines, offset: number) => lines.lf.slice(lines.lfStarts[lineAt(lines, offset)] ?? 0, offset);
 
 /** Whether more than spaces and tabs stand before an offset on its line. */
 function isInLine(lines: Lines, offset: number): boolean {
-  const text = before(lines, offset);
+  const text = lineUpTo(lines, offset);
   return lead(text) !== text;
 }
 
@@ -74,7 +74,7 @@ function isInLine(lines: Lines, offset: number): boolean {
 function indentationBefore(lines: Lines, offset: number): string {
   const last = lines.lf[offset - 1];
   if (last !== ' ' && last !== '\t') return '';
-  const text = before(lines, offset);
+  const text = lineUpTo(lines, offset);
   return lead(text) === text ? text : '';
 }
 
