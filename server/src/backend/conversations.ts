@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import type { Attachment, NewAttachment } from '@devlm/protocol/events.ts';
 import type { ImageMediaType } from '@devlm/protocol/ids.ts';
 import { limits } from '@devlm/protocol/limits.ts';
@@ -110,6 +111,8 @@ export function conversationHandlers({ store, log, turns, workspaces, secrets, c
         : []),
     ]);
     turns.enqueue(conversationId, turnId, conversation.projectId);
+    // The model is asked first: that takes longest.
+    await setImmediate();
     return { turnId, seq: created?.seq ?? 0 };
   };
 

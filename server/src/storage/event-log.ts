@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Event } from '@devlm/protocol/events.ts';
 import type { Fanout } from './fanout.ts';
 import type { Lease } from './leases.ts';
@@ -118,7 +119,11 @@ export class EventLog implements Disposable {
           if (first && first.seq !== last + 1) break; // Written by another process, or not through this log.
           last = fresh.at(-1)?.seq ?? last;
           if (fresh.length > 0) yield fresh;
-          else await this.#next(reader, signal);
+          else {
+            await this.#next(reader, signal);
+            // What is appended in one go is one batch, and work that led to it goes on before its readers.
+            await setImmediate();
+          }
         }
       }
     } finally {

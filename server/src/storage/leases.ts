@@ -18,6 +18,9 @@ export interface FreeTurn extends TurnRow {
   readonly waitedMs: number;
 }
 
+/** Whether a lease still holds; where only the store knows: as long as the conversation's row has this `fence`. */
+export type Permit = boolean | { readonly fence: number };
+
 /**
  * Of a store: which node runs the turns of a conversation. A node that lost one cannot append by it any more. Times are
  * those of the store's clock, which all nodes share. Every method is atomic.
@@ -33,8 +36,7 @@ export interface LeaseStore {
   holder(conversationId: string): Promise<string | null>;
   /** Open turns of conversations that no other node has, oldest first. */
   freeTurns(node: string, limit: number): Promise<FreeTurn[]>;
-  /** What holds for the row of the conversation as long as nobody has taken it since. */
-  permits(lease: Lease): RawBuilder<SqlBool>;
+  permits(lease: Lease): Permit;
 }
 
 /** Open turns, oldest first, with the project of each. */
@@ -140,8 +142,8 @@ export class SharedLeases implements LeaseStore {
     }));
   }
 
-  permits({ fence }: Lease): RawBuilder<SqlBool> {
-    return sql<SqlBool>`fence = ${fence}`;
+  permits({ fence }: Lease): Permit {
+    return { fence };
   }
 
   #in(milliseconds: number): RawBuilder<number> {

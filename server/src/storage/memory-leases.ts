@@ -1,7 +1,7 @@
-import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import type { SqlAccess } from './budgets.ts';
-import { type FreeTurn, type Lease, type LeaseStore, openTurnsWithProject } from './leases.ts';
-import { isId, toTurnRow } from './rows.ts';
+import { type FreeTurn, type Lease, type LeaseStore, openTurnsWithProject, type Permit } from './leases.ts';
+import { ownerOf } from './owners.ts';
+import { toTurnRow } from './rows.ts';
 
 interface Held {
   readonly lease: Lease;
@@ -24,11 +24,8 @@ export class MemoryLeases implements LeaseStore {
   }
 
   async take(conversationId: string, node: string, forMs: number): Promise<Lease | null> {
-    if (!isId(conversationId)) return null;
-    const known = await this.#sql.read((db) =>
-      db.selectFrom('conversations').select('id').where('id', '=', conversationId).executeTakeFirst(),
-    );
-    if (!known || this.#isElsewhere(conversationId, node)) return null;
+    const known = await this.#sql.read((db) => ownerOf(db, 'conversation', conversationId));
+    if (known === null || this.#isElsewhere(conversationId, node)) return null;
     const lease = { conversationId, fence: ++this.#fence };
     this.#held.set(conversationId, { lease, node, until: performance.now() + forMs });
     return lease;
@@ -66,8 +63,8 @@ export class MemoryLeases implements LeaseStore {
       }));
   }
 
-  permits(lease: Lease): RawBuilder<SqlBool> {
-    return sql<SqlBool>`${sql.lit(this.#find(lease) ? 1 : 0)}`;
+  permits(lease: Lease): Permit {
+    return this.#find(lease) !== undefined;
   }
 
   #find({ conversationId, fence }: Lease): Held | undefined {

@@ -1,15 +1,23 @@
+import { type Placeholders, prepared } from './prepared.ts';
 import { isId } from './rows.ts';
 import type { Db, Tx } from './schema.ts';
 
 /** What belongs to a user by its id. */
 export type Owned = 'conversation' | 'execution' | 'project';
 
-const tables = { conversation: 'conversations', execution: 'execution_results', project: 'projects' } as const;
+const ownerIn = (table: 'conversations' | 'execution_results' | 'projects') =>
+  prepared((db, { id }: Placeholders<{ id: string }>) => db.selectFrom(table).select('user_id').where('id', '=', id));
+
+const owners = {
+  conversation: ownerIn('conversations'),
+  execution: ownerIn('execution_results'),
+  project: ownerIn('projects'),
+};
 
 /** Null: there is no such thing. A deleted conversation has its owner still. */
 export async function ownerOf(db: Db, what: Owned, id: string): Promise<string | null> {
   if (!isId(id)) return null;
-  const row = await db.selectFrom(tables[what]).select('user_id').where('id', '=', id).executeTakeFirst();
+  const [row] = await owners[what](db, { id });
   return row?.user_id ?? null;
 }
 

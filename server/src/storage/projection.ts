@@ -1,11 +1,12 @@
 import type { Event, Usage } from '@devlm/protocol/events.ts';
 import { addTurns, answerText, emptyConversation, joinDeltas } from '@devlm/protocol/reducer.ts';
 import type { FileChange } from '@devlm/protocol/tools.ts';
-import type { RawBuilder, SqlBool, UpdateObject } from 'kysely';
+import type { Permit } from './leases.ts';
 import { type LedgerCall, writeCall } from './ledger.ts';
+import { type Placeholders, prepared } from './prepared.ts';
 import { conflict, leaseLost, notFound } from './problems.ts';
 import { chunks, eventsOfTurns } from './rows.ts';
-import type { Database, EventTable, SearchTextTable, TurnTable, Tx } from './schema.ts';
+import type { ConversationTable, EventTable, SearchTextTable, TurnTable, Tx } from './schema.ts';
 import { searchable, wordsOf } from './search-text.ts';
 import type { SqlDialect } from './sql-dialect.ts';
 import type { NewEvent } from './store.ts';
@@ -17,31 +18,81 @@ export interface Draft {
   readonly body: NewEvent;
 }
 
+const updateConversation = prepared((db, { id, count, change, more, fence }: Placeholders<ConversationChange>) =>
+  db
+    .updateTable('conversations')
+    .set((eb) => ({
+      ...change,
+      last_seq: eb('last_seq', '+', count),
+      ...(more.turns ? { turns: eb('turns', '+', more.turns) } : {}),
+      ...(more.open_turns ? { open_turns: eb('open_turns', '+', more.open_turns) } : {}),
+      ...(more.cost_usd ? { cost_usd: eb('cost_usd', '+', more.cost_usd) } : {}),
+    }))
+    .where('id', '=', id)
+    .$if(fence !== undefined, (query) => (fence ? query.where('fence', '=', fence) : query))
+    .returning(['last_seq', 'project_id', 'user_id']),
+);
+const insertEvents = prepared((db, { rows }: Placeholders<{ rows: EventTable[] }>) =>
+  db.insertInto('events').values(rows),
+);
+const turnsById = prepared((db, values: Placeholders<{ conversationId: string; ids: string[] }>) =>
+  db
+    .selectFrom('turns')
+    .selectAll()
+    .where('conversation_id', '=', values.conversationId)
+    .where('turn_id', 'in', values.ids),
+);
+const insertTurns = prepared((db, { rows }: Placeholders<{ rows: TurnTable[] }>) =>
+  db.insertInto('turns').values(rows),
+);
+const updateTurn = prepared((db, { conversation_id, turn_id, ...change }: Placeholders<TurnChange>) =>
+  db.updateTable('turns').set(change).where('conversation_id', '=', conversation_id).where('turn_id', '=', turn_id),
+);
+const insertSearchText = prepared((db, row: Placeholders<Omit<SearchTextTable, 'id'>>) =>
+  db.insertInto('search_texts').values(row).returning('id'),
+);
+const deleteTitles = prepared((db, { conversationId }: Placeholders<{ conversationId: string }>) =>
+  db.deleteFrom('search_texts').where('conversation_id', '=', conversationId).where('part', '=', 'title'),
+);
+
+interface ConversationChange {
+  readonly id: string;
+  /** Of events. */
+  readonly count: number;
+  /** What it becomes, as far as it does not depend on what it was. */
+  readonly change: Partial<Pick<ConversationTable, 'head' | 'title' | 'updated_at'>>;
+  /** What is added to it. */
+  readonly more: Partial<Pick<ConversationTable, 'turns' | 'open_turns' | 'cost_usd'>>;
+  /** What the row has to have. */
+  readonly fence?: number;
+}
+
+type TurnChange = Pick<TurnTable, 'conversation_id' | 'turn_id' | 'status' | 'attempts' | 'started_seq' | 'ended_seq'>;
+
 /**
  * Writes events at the end of a conversation and everything that is derived from them. The update
  * of the conversation comes first: it hands out the sequence numbers and makes every other writer
  * of this conversation wait for the end of the transaction.
  * @param options.copied The events come from another conversation, where what they cost is already counted.
- * @param options.permit `lease_lost` where it does not hold for the row of the conversation
+ * @param options.permit `lease_lost` where it does not hold, or not for the row of the conversation
  */
 export async function writeEvents(
   tx: Tx,
   dialect: SqlDialect,
   conversationId: string,
   drafts: readonly Draft[],
-  { copied = false, permit }: { copied?: boolean; permit?: RawBuilder<SqlBool> | undefined } = {},
+  { copied = false, permit = true }: { copied?: boolean; permit?: Permit | undefined } = {},
 ): Promise<Event[]> {
-  const conversation = await tx
-    .updateTable('conversations')
-    .set((eb) => ({
-      ...conversationChange(drafts, copied),
-      last_seq: eb('last_seq', '+', drafts.length),
-      ...increments(eb, drafts),
-    }))
-    .where('id', '=', conversationId)
-    .$if(permit !== undefined, (query) => (permit ? query.where(permit) : query))
-    .returning(['last_seq', 'project_id', 'user_id'])
-    .executeTakeFirst();
+  const [conversation] =
+    permit === false
+      ? []
+      : await updateConversation(tx, {
+          id: conversationId,
+          count: drafts.length,
+          change: changeOf(drafts, copied),
+          more: increaseOf(drafts),
+          ...(permit === true ? {} : permit),
+        });
   if (!conversation) {
     const known = await tx.selectFrom('conversations').select('id').where('id', '=', conversationId).executeTakeFirst();
     throw known ? leaseLost() : notFound('conversation');
@@ -57,7 +108,7 @@ export async function writeEvents(
     rows.push({ conversation_id: conversationId, seq, at, turn_id: turnId, data: JSON.stringify(body) });
     events.push({ seq, at: new Date(at).toISOString(), ...body });
   }
-  for (const part of chunks(rows)) await tx.insertInto('events').values(part).execute();
+  for (const part of chunks(rows)) await insertEvents(tx, { rows: part });
   await turns.write(tx);
   for (const draft of drafts) {
     await writeBlobUses(tx, conversationId, draft.body);
@@ -77,19 +128,11 @@ export async function addSearchText(
   const text = searchable(row.text);
   const words = wordsOf(text);
   if (words.length === 0) return;
-  const { id } = await tx
-    .insertInto('search_texts')
-    .values({ ...row, text })
-    .returning('id')
-    .executeTakeFirstOrThrow();
-  await dialect.indexWords(tx, id, words);
+  for (const { id } of await insertSearchText(tx, { ...row, text })) await dialect.indexWords(tx, id, words);
 }
 
-type ConversationUpdate = UpdateObject<Database, 'conversations'>;
-
-/** What the conversation becomes, as far as it does not depend on what it was. */
-function conversationChange(drafts: readonly Draft[], copied: boolean): ConversationUpdate {
-  const change: ConversationUpdate = {};
+function changeOf(drafts: readonly Draft[], copied: boolean): ConversationChange['change'] {
+  const change: ConversationChange['change'] = {};
   for (const { at, body } of drafts) {
     if (body.type === 'turn.created' || body.type === 'head.moved') change.head = body.turnId;
     if (body.type === 'conversation.renamed') change.title = JSON.stringify(body.title);
@@ -101,10 +144,7 @@ function conversationChange(drafts: readonly Draft[], copied: boolean): Conversa
 
 const changesHistory: ReadonlySet<NewEvent['type']> = new Set(['conversation.renamed', 'turn.created', 'turn.ended']);
 
-type Increment = (column: 'turns' | 'open_turns' | 'cost_usd', op: '+', by: number) => ConversationUpdate['turns'];
-
-function increments(eb: Increment, drafts: readonly Draft[]): ConversationUpdate {
-  const change: ConversationUpdate = {};
+function increaseOf(drafts: readonly Draft[]): ConversationChange['more'] {
   let created = 0;
   let ended = 0;
   let cost = 0;
@@ -113,10 +153,11 @@ function increments(eb: Increment, drafts: readonly Draft[]): ConversationUpdate
     else if (body.type === 'turn.ended') ended++;
     else cost += spentIn(body)?.costUsd ?? 0;
   }
-  if (created !== 0) change.turns = eb('turns', '+', created);
-  if (created !== ended) change.open_turns = eb('open_turns', '+', created - ended);
-  if (cost !== 0) change.cost_usd = eb('cost_usd', '+', cost);
-  return change;
+  return {
+    ...(created === 0 ? {} : { turns: created }),
+    ...(created === ended ? {} : { open_turns: created - ended }),
+    ...(cost === 0 ? {} : { cost_usd: cost }),
+  };
 }
 
 /** Those that belong to a turn and come after its end. `ended_seq` moves on with them: a turn's events are found by it. */
@@ -141,15 +182,7 @@ class Turns {
       if (body.type === 'turn.created' && body.parent !== null) ids.add(body.parent);
     }
     const rows: TurnTable[] = [];
-    for (const part of chunks([...ids])) {
-      const found = await tx
-        .selectFrom('turns')
-        .selectAll()
-        .where('conversation_id', '=', conversationId)
-        .where('turn_id', 'in', part)
-        .execute();
-      rows.push(...found);
-    }
+    for (const part of chunks([...ids])) rows.push(...(await turnsById(tx, { conversationId, ids: part })));
     return new Turns(conversationId, rows);
   }
 
@@ -204,16 +237,11 @@ class Turns {
 
   async write(tx: Tx): Promise<void> {
     const added = [...this.#added].map((id) => this.get(id));
-    for (const part of chunks(added)) await tx.insertInto('turns').values(part).execute();
+    for (const part of chunks(added)) await insertTurns(tx, { rows: part });
     for (const id of this.#changed) {
       if (this.#added.has(id)) continue;
-      const { status, attempts, started_seq, ended_seq } = this.get(id);
-      await tx
-        .updateTable('turns')
-        .set({ status, attempts, started_seq, ended_seq })
-        .where('conversation_id', '=', this.#conversationId)
-        .where('turn_id', '=', id)
-        .execute();
+      const { conversation_id, turn_id, status, attempts, started_seq, ended_seq } = this.get(id);
+      await updateTurn(tx, { conversation_id, turn_id, status, attempts, started_seq, ended_seq });
     }
   }
 }
@@ -312,11 +340,7 @@ async function writeSearchTexts(
 ): Promise<void> {
   const row = { conversation_id: conversationId, turn_id: null };
   if (body.type === 'conversation.renamed') {
-    await tx
-      .deleteFrom('search_texts')
-      .where('conversation_id', '=', conversationId)
-      .where('part', '=', 'title')
-      .execute();
+    await deleteTitles(tx, { conversationId });
     await addSearchText(tx, dialect, { ...row, part: 'title', text: body.title });
   } else if (body.type === 'turn.created') {
     await addSearchText(tx, dialect, { ...row, turn_id: body.turnId, part: 'message', text: body.text });

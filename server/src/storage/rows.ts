@@ -2,8 +2,9 @@ import type { Event, EventBody } from '@devlm/protocol/events.ts';
 import { Id } from '@devlm/protocol/ids.ts';
 import type { ConversationSummary } from '@devlm/protocol/views.ts';
 import type { Selectable } from 'kysely';
+import { type Placeholders, prepared } from './prepared.ts';
 import { storeDamaged } from './problems.ts';
-import type { ConversationTable, EventTable, TurnTable, Tx } from './schema.ts';
+import type { ConversationTable, Db, EventTable, TurnTable } from './schema.ts';
 import type { TurnRow } from './store.ts';
 
 /** Rows in one statement. SQLite takes 32,766 parameters, PostgreSQL 65,535. */
@@ -57,45 +58,42 @@ function iso(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }
 
+const eventsBySeq = prepared((db, values: Placeholders<{ conversationId: string; seqs: number[] }>) =>
+  db
+    .selectFrom('events')
+    .select(['turn_id', 'seq', 'at', 'data'])
+    .where('conversation_id', '=', values.conversationId)
+    .where('seq', 'in', values.seqs),
+);
+const laterEventsOf = prepared((db, values: Placeholders<{ conversationId: string; turnIds: string[] }>) =>
+  db
+    .selectFrom('turns')
+    .innerJoin('events', (join) =>
+      join
+        .onRef('events.conversation_id', '=', 'turns.conversation_id')
+        .onRef('events.turn_id', '=', 'turns.turn_id')
+        .onRef('events.seq', '>=', 'turns.started_seq')
+        .on((eb) => eb('events.seq', '<=', eb.fn.coalesce('turns.ended_seq', eb.lit(Number.MAX_SAFE_INTEGER)))),
+    )
+    .select(['events.turn_id', 'events.seq', 'events.at', 'events.data'])
+    .where('turns.conversation_id', '=', values.conversationId)
+    .where('turns.turn_id', 'in', values.turnIds)
+    .orderBy('events.seq'),
+);
+
 /**
  * The events of some turns of one conversation, by turn, in order. A turn's events lie at its
  * `created_seq` and between `started_seq` and `ended_seq`, so no index by turn has to be kept.
  */
 export async function eventsOfTurns(
-  tx: Pick<Tx, 'selectFrom'>,
+  db: Db,
   conversationId: string,
   turns: readonly TurnTable[],
 ): Promise<Map<string, Event[]>> {
   const events = new Map<string, Event[]>(turns.map((turn) => [turn.turn_id, []]));
   for (const part of chunks(turns)) {
-    const created = await tx
-      .selectFrom('events')
-      .select(['turn_id', 'seq', 'at', 'data'])
-      .where('conversation_id', '=', conversationId)
-      .where(
-        'seq',
-        'in',
-        part.map((turn) => turn.created_seq),
-      )
-      .execute();
-    const rest = await tx
-      .selectFrom('turns')
-      .innerJoin('events', (join) =>
-        join
-          .onRef('events.conversation_id', '=', 'turns.conversation_id')
-          .onRef('events.turn_id', '=', 'turns.turn_id')
-          .onRef('events.seq', '>=', 'turns.started_seq')
-          .on((eb) => eb('events.seq', '<=', eb.fn.coalesce('turns.ended_seq', eb.lit(Number.MAX_SAFE_INTEGER)))),
-      )
-      .select(['events.turn_id', 'events.seq', 'events.at', 'events.data'])
-      .where('turns.conversation_id', '=', conversationId)
-      .where(
-        'turns.turn_id',
-        'in',
-        part.map((turn) => turn.turn_id),
-      )
-      .orderBy('events.seq')
-      .execute();
+    const created = await eventsBySeq(db, { conversationId, seqs: part.map((turn) => turn.created_seq) });
+    const rest = await laterEventsOf(db, { conversationId, turnIds: part.map((turn) => turn.turn_id) });
     for (const row of [...created, ...rest]) events.get(row.turn_id ?? '')?.push(toEvent(row));
   }
   return events;

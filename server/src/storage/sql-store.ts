@@ -16,6 +16,7 @@ import { type Lease, type LeaseStore, SharedLeases } from './leases.ts';
 import { callWriter, type LedgerCall, usageSince } from './ledger.ts';
 import { MemoryLeases } from './memory-leases.ts';
 import { claimProject, type Owned, ownerOf } from './owners.ts';
+import { type Placeholders, prepared } from './prepared.ts';
 import { notFound } from './problems.ts';
 import { writeEvents } from './projection.ts';
 import { isId, toEvent, toSummary, toTurnRow } from './rows.ts';
@@ -36,6 +37,19 @@ const madeAgain: ReadonlySet<NewEvent['type']> = new Set([
   'block.started',
   'block.delta',
 ]);
+
+const conversationById = prepared((db, { id }: Placeholders<{ id: string }>) =>
+  db.selectFrom('conversations').selectAll().where('id', '=', id),
+);
+const eventsAfter = prepared((db, values: Placeholders<{ conversationId: string; after: number; limit: number }>) =>
+  db
+    .selectFrom('events')
+    .select(['seq', 'at', 'data'])
+    .where('conversation_id', '=', values.conversationId)
+    .where('seq', '>', values.after)
+    .orderBy('seq')
+    .limit(values.limit),
+);
 
 /** The store on SQL, for both dialects. */
 export class SqlStore implements Store {
@@ -75,7 +89,7 @@ export class SqlStore implements Store {
   conversation(id: string): Promise<StoredConversation | null> {
     return this.#run(async (db) => {
       if (!isId(id)) return null;
-      const row = await db.selectFrom('conversations').selectAll().where('id', '=', id).executeTakeFirst();
+      const [row] = await conversationById(db, { id });
       return row ? { ...toSummary(row), head: row.head, lastSeq: row.last_seq, userId: row.user_id } : null;
     });
   }
@@ -162,15 +176,7 @@ export class SqlStore implements Store {
   events(conversationId: string, after: number, limit: number): Promise<Event[]> {
     return this.#run(async (db) => {
       if (!isId(conversationId)) return [];
-      const rows = await db
-        .selectFrom('events')
-        .select(['seq', 'at', 'data'])
-        .where('conversation_id', '=', conversationId)
-        .where('seq', '>', after)
-        .orderBy('seq')
-        .limit(limit)
-        .execute();
-      return rows.map(toEvent);
+      return (await eventsAfter(db, { conversationId, after, limit })).map(toEvent);
     });
   }
 

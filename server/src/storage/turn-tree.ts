@@ -1,35 +1,39 @@
 import type { TurnRecord } from '@devlm/protocol/state.ts';
 import { type Expression, type SqlBool, sql } from 'kysely';
+import { type Placeholders, prepared } from './prepared.ts';
 import { notFound } from './problems.ts';
 import { chunks, eventsOfTurns, isId, toTurnRow } from './rows.ts';
 import type { Db, TurnTable } from './schema.ts';
 import type { TurnRow } from './store.ts';
 
-/** The turn and its ancestors, oldest first, at most `limit`; empty when there is no such turn. */
-export async function pathOf(db: Db, conversationId: string, turnId: string, limit: number): Promise<TurnTable[]> {
-  if (!isId(conversationId) || !isId(turnId)) return [];
-  return db
+const pathTo = prepared((db, values: Placeholders<{ conversationId: string; turnId: string; limit: number }>) =>
+  db
     .withRecursive('path', (cte) =>
       cte
         .selectFrom('turns')
         .selectAll('turns')
         .select(sql<number>`cast(1 as bigint)`.as('depth'))
-        .where('conversation_id', '=', conversationId)
-        .where('turn_id', '=', turnId)
+        .where('conversation_id', '=', values.conversationId)
+        .where('turn_id', '=', values.turnId)
         .unionAll(
           cte
             .selectFrom('turns')
             .innerJoin('path', 'path.parent', 'turns.turn_id')
             .selectAll('turns')
             .select(sql<number>`path.depth + 1`.as('depth'))
-            .where('turns.conversation_id', '=', conversationId)
-            .where('path.depth', '<', limit),
+            .where('turns.conversation_id', '=', values.conversationId)
+            .where('path.depth', '<', values.limit),
         ),
     )
     .selectFrom('path')
     .selectAll()
-    .orderBy('depth', 'desc')
-    .execute();
+    .orderBy('depth', 'desc'),
+);
+
+/** The turn and its ancestors, oldest first, at most `limit`; empty when there is no such turn. */
+export async function pathOf(db: Db, conversationId: string, turnId: string, limit: number): Promise<TurnTable[]> {
+  if (!isId(conversationId) || !isId(turnId)) return [];
+  return pathTo(db, { conversationId, turnId, limit });
 }
 
 /** @throws ProblemError `not_found` */
@@ -101,19 +105,21 @@ async function childrenOf(
   return children;
 }
 
-/** Turns that have not ended, oldest first. */
-export async function openTurns(db: Db, conversationId?: string): Promise<TurnRow[]> {
-  const rows = await db
+const turnsNotEnded = prepared((db, { conversationId: id }: Placeholders<{ conversationId?: string | undefined }>) =>
+  db
     .selectFrom('turns')
     .selectAll()
     // As a literal, so that the partial index is seen to fit.
     .where('status', '<>', sql.lit('ended'))
-    .$if(conversationId !== undefined, (query) => query.where('conversation_id', '=', conversationId ?? ''))
+    .$if(id !== undefined, (query) => (id ? query.where('conversation_id', '=', id) : query))
     .orderBy('created_at')
     .orderBy('conversation_id')
-    .orderBy('created_seq')
-    .execute();
-  return rows.map(toTurnRow);
+    .orderBy('created_seq'),
+);
+
+/** Turns that have not ended, oldest first. */
+export async function openTurns(db: Db, conversationId?: string): Promise<TurnRow[]> {
+  return (await turnsNotEnded(db, { conversationId })).map(toTurnRow);
 }
 
 /** Of those that there are, the number of the last event. */
