@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { NewInstance } from '@devlm/protocol/instances.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -291,6 +292,32 @@ describe.each([
     const record = await claude.received(1);
     await record.done;
     expect(record.hungUp).toBeTruthy();
+  });
+
+  it('makes one call after the other over one connection', async () => {
+    // Another address than that of the other tests, to which there are several by now.
+    await using alone = await startClaude({ platforms });
+    const model = create(alone);
+    // The end of the body comes after that of the message.
+    alone.on(any, () => ({ blocks: 'Hi.', wire: { stall: { afterEvents: 7, until: sleep(30) } } }));
+    for (let call = 1; call <= 3; call++) {
+      for await (const _ of model.stream(request(), new AbortController().signal));
+      await (await alone.received(call)).done;
+      // Until the end is read here too.
+      await sleep(50);
+    }
+    expect(alone.messages.map(({ hungUp }) => hungUp)).toEqual([undefined, undefined, undefined]);
+    expect(new Set(alone.messages.map(({ port }) => port)).size).toBe(1);
+  });
+
+  it('ends with the message, and hangs up on who does not', async () => {
+    claude.on(any, { blocks: 'Hi.', wire: { stall: { afterEvents: 7 } } });
+    const started = performance.now();
+    expect((await collect()).at(-1)?.type).toBe('ended');
+    expect(performance.now() - started).toBeLessThan(300);
+    const record = await claude.received(1);
+    await record.done;
+    expect(record.hungUp?.afterMs).toBeLessThan(3_000);
   });
 
   it('writes and reads the prompt cache', async () => {

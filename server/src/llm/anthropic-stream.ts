@@ -1,17 +1,21 @@
 import type Anthropic from '@anthropic-ai/sdk';
+import type { Stream } from '@anthropic-ai/sdk/core/streaming';
 import type { BlockKind, Usage } from '@devlm/protocol/events.ts';
 import type { ModelEvent } from './model.ts';
 
+/** How long the end of a body may stay away after the end of its message, milliseconds. */
+const bodyEndMs = 1_000;
+
 /** The provider's stream as the port's. Event, block and delta types that are not known are passed over. */
 export async function* translate(
-  events: AsyncIterable<Anthropic.RawMessageStreamEvent>,
+  events: Stream<Anthropic.RawMessageStreamEvent>,
   requestId: string | undefined,
 ): AsyncGenerator<ModelEvent> {
   let usage: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
   let webSearches = 0;
   let stopReason: string | null = null;
   let open: OpenBlock | undefined;
-  for await (const event of events) {
+  for await (const event of untilStop(events)) {
     switch (event.type) {
       case 'message_start':
         usage = addUsage(usage, event.message.usage);
@@ -52,6 +56,32 @@ export async function* translate(
         yield { type: 'ended', stopReason: stopReason ?? 'end_turn', usage, webSearches };
         return;
     }
+  }
+}
+
+/** The events of a message. After them the body is read to its end: only then does the connection serve another call. */
+async function* untilStop(events: Stream<Anthropic.RawMessageStreamEvent>) {
+  const source = events[Symbol.asyncIterator]();
+  let stopped = false;
+  try {
+    for (let next = await source.next(); !next.done; next = await source.next()) {
+      stopped = next.value.type === 'message_stop';
+      yield next.value;
+    }
+  } finally {
+    if (stopped) void readOut(source, events.controller);
+    else await source.return?.();
+  }
+}
+
+async function readOut(source: AsyncIterator<unknown>, controller: AbortController): Promise<void> {
+  const late = setTimeout(() => controller.abort(), bodyEndMs).unref();
+  try {
+    for (let next = await source.next(); !next.done; ) next = await source.next();
+  } catch {
+    // The message is whole. What breaks now breaks the connection alone.
+  } finally {
+    clearTimeout(late);
   }
 }
 

@@ -11,6 +11,8 @@ export interface RecordedRequest {
   /** Credentials are replaced. */
   readonly headers: Readonly<Record<string, string>>;
   readonly at: Date;
+  /** The client's. Requests over one connection have the same. */
+  readonly port: number | undefined;
   /** The parsed JSON, or the text when it is none. */
   readonly body: unknown;
   /** The body, when it is a well-formed message. */

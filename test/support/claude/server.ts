@@ -168,6 +168,7 @@ class StandIn {
       path: request.url ?? '',
       headers: redactedHeaders(request),
       at: new Date(),
+      port: request.socket.remotePort,
       body: undefined,
       message: undefined,
       usage: undefined,
