@@ -160,7 +160,7 @@ function handle<N extends RouteName>(
       body: check(route.body, request.body, 'body'),
     } as RouteChecked<N>;
     const gone = new AbortController();
-    response.once('close', () => gone.abort());
+    response.once('close', () => response.writableFinished || gone.abort());
     const context: CallContext = {
       identity: identityOf(request),
       signal: AbortSignal.any([gone.signal, closing]),

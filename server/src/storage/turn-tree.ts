@@ -1,5 +1,5 @@
 import type { TurnRecord } from '@devlm/protocol/state.ts';
-import { type Expression, type SqlBool, sql } from 'kysely';
+import { sql } from 'kysely';
 import { type Placeholders, prepared } from './prepared.ts';
 import { notFound } from './problems.ts';
 import { chunks, eventsOfTurns, isId, toTurnRow } from './rows.ts';
@@ -76,31 +76,37 @@ export async function newestBelow(db: Db, conversationId: string, turnId: string
   return rows[0]?.turn_id ?? turnId;
 }
 
+const rootsOf = prepared((db, values: Placeholders<{ conversationId: string }>) =>
+  db
+    .selectFrom('turns')
+    .select(['turn_id', 'parent'])
+    .where('conversation_id', '=', values.conversationId)
+    .where('parent', 'is', null)
+    .orderBy('created_seq'),
+);
+const childrenOfTurns = prepared((db, values: Placeholders<{ conversationId: string; parents: string[] }>) =>
+  db
+    .selectFrom('turns')
+    .select(['turn_id', 'parent'])
+    .where('conversation_id', '=', values.conversationId)
+    .where('parent', 'in', values.parents)
+    .orderBy('created_seq'),
+);
+
 /** Turn ids by parent, oldest first. */
 async function childrenOf(
   db: Db,
   conversationId: string,
   parents: ReadonlySet<string | null>,
 ): Promise<Map<string | null, string[]>> {
+  const rows = parents.has(null) ? await rootsOf(db, { conversationId }) : [];
+  for (const part of chunks([...parents].filter((parent) => parent !== null)))
+    rows.push(...(await childrenOfTurns(db, { conversationId, parents: part })));
   const children = new Map<string | null, string[]>();
-  for (const part of chunks([...parents])) {
-    const rows = await db
-      .selectFrom('turns')
-      .select(['turn_id', 'parent'])
-      .where('conversation_id', '=', conversationId)
-      .where((eb) => {
-        const ids = part.filter((parent) => parent !== null);
-        const any: Expression<SqlBool>[] = ids.length > 0 ? [eb('parent', 'in', ids)] : [];
-        if (part.includes(null)) any.push(eb('parent', 'is', null));
-        return eb.or(any);
-      })
-      .orderBy('created_seq')
-      .execute();
-    for (const { turn_id, parent } of rows) {
-      const known = children.get(parent);
-      if (known) known.push(turn_id);
-      else children.set(parent, [turn_id]);
-    }
+  for (const { turn_id, parent } of rows) {
+    const known = children.get(parent);
+    if (known) known.push(turn_id);
+    else children.set(parent, [turn_id]);
   }
   return children;
 }
