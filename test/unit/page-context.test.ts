@@ -204,13 +204,13 @@ test.each(['dark', 'light', 'contrast'] as const)('the %s theme shows them reada
     await page.getByRole('button', { name: /tokens of context used/ }).click();
     await page.getByRole('dialog', { name: 'Context' }).waitFor();
     expect(await bench.violations(page)).toEqual([]);
-    const folder = process.env['DEVLM_PICTURES'];
+    const folder = process.env['DEVLM_SCREENSHOTS'];
     if (folder) await page.screenshot({ path: `${folder}/context-${theme}.png` });
   });
   await bench.page({ theme, prepare: scenes.offeringConversation, height: 400 }, async (page) => {
     await page.getByRole('button', { name: /^Always Allow/ }).waitFor();
     expect(await bench.violations(page)).toEqual([]);
-    const folder = process.env['DEVLM_PICTURES'];
+    const folder = process.env['DEVLM_SCREENSHOTS'];
     if (folder) await page.screenshot({ path: `${folder}/always-${theme}.png` });
   });
 });

@@ -88,7 +88,7 @@ test.each(['dark', 'light'] as const)('the list shows what there is, %s', async 
     for (const name of ['folder', 'symbol', 'problems', 'selection', 'terminal', 'staged', 'branch', 'url'])
       await page.getByRole('option', { name: `@${name}` }).waitFor();
     expect(await bench.violations(page)).toEqual([]);
-    const folder = process.env['DEVLM_PICTURES'];
+    const folder = process.env['DEVLM_SCREENSHOTS'];
     if (folder) await page.screenshot({ path: `${folder}/mentions-${theme}.png` });
     await composer(page).fill('');
     await pick(page, '@sym', '@symbol');

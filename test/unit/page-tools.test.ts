@@ -202,6 +202,24 @@ describe('changes', () => {
     });
   });
 
+  test.each([240, 300, 420])('show the names of the files in a view of %i pixels', async (width) => {
+    await bench.page({ width, height: 2_400, prepare: scenes.toolConversation }, async (page) => {
+      const all = page.getByRole('region', { name: 'Changes of this turn' });
+      await all.getByText('3 files changed').waitFor();
+      const folder = process.env['DEVLM_SCREENSHOTS'];
+      if (folder) await all.screenshot({ path: `${folder}/changes-${width}.png` });
+      // The end of a long path, or the whole of a short one.
+      for (const name of await all.locator('.change-name').all()) {
+        const { seen, whole } = await name.evaluate(({ clientWidth, scrollWidth }) => ({
+          seen: clientWidth,
+          whole: scrollWidth,
+        }));
+        expect(seen).toBeGreaterThanOrEqual(Math.min(whole, width < 300 ? 110 : 150));
+      }
+      expect(await all.evaluate(({ clientWidth, scrollWidth }) => scrollWidth - clientWidth)).toBe(0);
+    });
+  });
+
   test('are accepted and rejected, one or all, and a rejection is taken back', async () => {
     await bench.page({ height: 2_400, prepare: scenes.toolConversation }, async (page) => {
       const all = page.getByRole('region', { name: 'Changes of this turn' });
