@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { downloadAndUnzipVSCode, runTests } from '@vscode/test-electron';
 import { HostResults } from '../test/support/vscode/harness.ts';
 import { build, buildInHost, root } from './build.ts';
-import { endCompanion } from './vscode-server.ts';
+import { endCompanion, personalVariables } from './vscode-server.ts';
 
 /*
  * `npm run test:desktop`: the suite of test/vscode/in-host inside a desktop VS Code, which @vscode/test-electron downloads.
@@ -64,6 +64,7 @@ async function runIn(
   const interrupted = () => console.error('The editor is being ended.');
   process.on('SIGINT', interrupted);
   const late = [editorMs, editorMs + 10_000].map((ms) => setTimeout(() => process.kill(process.pid, 'SIGINT'), ms));
+  const withoutPersonal = Object.fromEntries(personalVariables().map((name) => [name, undefined]));
   const ended = await runTests({
     vscodeExecutablePath,
     extensionDevelopmentPath: [root, join(root, 'test/support/vscode/neighbour')],
@@ -75,7 +76,7 @@ async function runIn(
       '--user-data-dir',
       join(folder, 'user'),
     ],
-    extensionTestsEnv: { ...withoutOurs(), DEVLM_DATA_DIR: dataDir, DEVLM_TEST_RESULTS: results },
+    extensionTestsEnv: { ...withoutPersonal, DEVLM_DATA_DIR: dataDir, DEVLM_TEST_RESULTS: results },
   }).catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
   late.forEach(clearTimeout);
   process.off('SIGINT', interrupted);
@@ -96,12 +97,6 @@ async function downloaded(version: string): Promise<string> {
       `VS Code could not be downloaded (${why}). With one that is there already: npm run test:desktop -- --executable FILE`,
     );
   }
-}
-
-/** Takes away what would lead to the real Claude, the person's real data, or another editor's insides. */
-function withoutOurs(): Record<string, undefined> {
-  const ours = Object.keys(process.env).filter((name) => /^(ANTHROPIC|DEVLM|VSCODE|ELECTRON)/.test(name));
-  return Object.fromEntries(ours.map((name) => [name, undefined]));
 }
 
 process.exitCode = await main().catch((error: unknown) => {

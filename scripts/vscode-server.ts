@@ -93,6 +93,11 @@ export async function startVscodeServer(options: VscodeServerOptions): Promise<V
   };
 }
 
+/** Variables of this process that would lead to the real Claude, the person's real data, or another editor's insides. */
+export function personalVariables(): string[] {
+  return Object.keys(process.env).filter((name) => /^(ANTHROPIC|DEVLM|VSCODE|ELECTRON|VITEST)/.test(name));
+}
+
 /** Ends the companion server of a data folder, when one runs; it would otherwise outlive its editor for a while. */
 export async function endCompanion(dataDir: string): Promise<void> {
   try {

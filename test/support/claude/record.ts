@@ -32,13 +32,31 @@ export type WritableRecord = { -readonly [K in keyof RecordedRequest]: RecordedR
 const secret = new Set(['x-api-key', 'authorization', 'x-amz-security-token', 'proxy-authorization', 'cookie']);
 
 /** The headers as a plain object, lower case, with credentials replaced. */
-export function redactedHeaders(request: IncomingMessage): Record<string, string> {
+function redactedHeaders(request: IncomingMessage): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(request.headers)) {
     if (value === undefined) continue;
     headers[name] = secret.has(name) ? '[redacted]' : Array.isArray(value) ? value.join(', ') : value;
   }
   return headers;
+}
+
+/** Of a request of which only the head has been read. */
+export function newRecord(request: IncomingMessage, requestId: string, done: Promise<void>): WritableRecord {
+  return {
+    requestId,
+    method: request.method ?? '',
+    path: request.url ?? '',
+    headers: redactedHeaders(request),
+    at: new Date(),
+    port: request.socket.remotePort,
+    body: undefined,
+    message: undefined,
+    usage: undefined,
+    status: undefined,
+    hungUp: undefined,
+    done,
+  };
 }
 
 export class BodyTooLarge extends Error {}

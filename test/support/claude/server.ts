@@ -10,7 +10,7 @@ import { errorStatus, httpError } from './faults.ts';
 import { bodyProblem, isRetryable, keyOf, parseBody, rateLimits, unknownModel } from './http.ts';
 import { defaultModels, findModel, modelPage, type StandInModel } from './models.ts';
 import { isMessagePath, type PlatformCall, type PlatformKeys, platformCall } from './platforms/platforms.ts';
-import { BodyTooLarge, type RecordedRequest, readBody, redactedHeaders, type WritableRecord } from './record.ts';
+import { BodyTooLarge, newRecord, type RecordedRequest, readBody, type WritableRecord } from './record.ts';
 import {
   type ApiVersion,
   apiVersions,
@@ -162,20 +162,7 @@ class StandIn {
     const requestId = `req_011C${String(++this.#serial).padStart(20, '0')}`;
     const line = new Line(response);
     const { promise: done, resolve } = Promise.withResolvers<void>();
-    const record: WritableRecord = {
-      requestId,
-      method: request.method ?? '',
-      path: request.url ?? '',
-      headers: redactedHeaders(request),
-      at: new Date(),
-      port: request.socket.remotePort,
-      body: undefined,
-      message: undefined,
-      usage: undefined,
-      status: undefined,
-      hungUp: undefined,
-      done,
-    };
+    const record = newRecord(request, requestId, done);
     response.once('close', () => {
       if (!response.writableFinished && !line.cut) {
         record.hungUp = { at: new Date(), afterMs: performance.now() - started, bytesSent: line.bytes };

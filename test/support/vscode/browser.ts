@@ -5,7 +5,7 @@ import { type BrowserContext, chromium, type FrameLocator, type Page } from 'pla
 import { root } from '../../../scripts/build.ts';
 import { findChromium } from '../../../scripts/machine.ts';
 import { type EditorAge, installEditor } from '../../../scripts/vscode-install.ts';
-import { endCompanion, startVscodeServer } from '../../../scripts/vscode-server.ts';
+import { endCompanion, personalVariables, startVscodeServer } from '../../../scripts/vscode-server.ts';
 import { HostResults } from './harness.ts';
 
 /** Another extension, for tests inside the host. */
@@ -159,10 +159,9 @@ const chromiumArgs = [
   '--disable-sync',
 ];
 
-/** The environment of this process without what would lead to the real Claude or the person's real data. */
 function environment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
-  const own = Object.entries(process.env).filter(([name]) => !/^(ANTHROPIC|DEVLM|VSCODE|ELECTRON|VITEST)/.test(name));
-  return { ...Object.fromEntries(own), ...extra };
+  const personal = new Set(personalVariables());
+  return { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !personal.has(name))), ...extra };
 }
 
 async function openWindow(page: Page, url: string): Promise<VscodeWindow> {
