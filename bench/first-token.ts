@@ -2,24 +2,22 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Anthropic from '@anthropic-ai/sdk';
 import * as z from 'zod';
-import { any } from '../test/support/claude/scenario.ts';
-import { startClaude } from '../test/support/claude/server.ts';
 import { newConversation, Reader, TestServer } from '../test/support/server.ts';
 import { printer, quantile } from './support/figures.ts';
+import { startScript } from './support/script.ts';
 
 /*
  * Added latency of the whole path: from the POST of a turn to the first text event at the client,
  * over the same call, with the same system text and tools, made with the SDK straight to the stand-in. The two are measured in turn, one
- * pair after the other, so that a drifting machine drifts for both. Usage: node bench/first-token.ts [PAIRS]
+ * pair after the other, so that a drifting machine drifts for both. The stand-in has a process of its own, as Claude has: beside
+ * the client it would answer no sooner than the client has read what its message came to, which no provider waits for. Usage: node bench/first-token.ts [PAIRS]
  */
 
 const Sent = z.object({ system: z.unknown(), tools: z.unknown(), max_tokens: z.number() });
 const pairs = Number(process.argv[2] ?? 300);
 const warmUp = 30;
 
-await using claude = await startClaude();
-// Paced, so that the end of the answer does not flush its beginning.
-claude.on(any, { blocks: 'word '.repeat(80), pace: { chunkChars: 10, chunksPerSecond: 500 } });
+await using claude = await startScript(new URL('first-token/claude.ts', import.meta.url));
 const dist = new URL('../dist/server.mjs', import.meta.url).pathname;
 await using server = await TestServer.start({ claudeUrl: claude.url, bundle: dist });
 const sdk = new Anthropic({ apiKey: 'sk-test', baseURL: claude.url, maxRetries: 0 });
@@ -60,7 +58,7 @@ async function whole(): Promise<number> {
 }
 
 await whole();
-Object.assign(same, Sent.parse((await claude.received(1)).body));
+Object.assign(same, Sent.parse(JSON.parse(await claude.next())));
 
 const added: number[] = [];
 const directs: number[] = [];

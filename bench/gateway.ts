@@ -1,7 +1,8 @@
 import { TestServer } from '../test/support/server.ts';
 import { type Figures, load, sideBySide } from './gateway/load.ts';
-import { startPortkey, startScript, type Target } from './gateway/targets.ts';
+import { startPortkey, type Target } from './gateway/targets.ts';
 import { printer } from './support/figures.ts';
+import { startScript } from './support/script.ts';
 
 /*
  * What the Messages endpoint costs: requests a second and added milliseconds over a direct call, beside the least that
@@ -13,8 +14,8 @@ const milliseconds = Number(process.argv[2] ?? 2) * 1000;
 const rounds = Number(process.argv[3] ?? 5);
 const levels = process.argv.length > 4 ? process.argv.slice(4).map(Number) : [1, 16, 64, 256];
 
-await using upstream = await startScript('upstream.ts');
-await using bare = await startScript('bare.ts', upstream.url);
+await using upstream = await startScript(new URL('gateway/upstream.ts', import.meta.url));
+await using bare = await startScript(new URL('gateway/bare.ts', import.meta.url), upstream.url);
 await using portkey = await startPortkey();
 await using server = await TestServer.start({
   claudeUrl: upstream.url,

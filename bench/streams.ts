@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { Agent, type IncomingMessage, request as send } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TestServer } from '../test/support/server.ts';
-import { startScript } from './gateway/targets.ts';
+
 import { printer } from './support/figures.ts';
+import { startScript } from './support/script.ts';
 
 /*
  * Many slow streams through the Messages endpoint at once: what each costs in memory, the longest time that one of them
@@ -19,7 +20,7 @@ const events = 30;
 const slowReaders = 20;
 const slowEvents = 300_000;
 
-await using upstream = await startScript('upstream.ts');
+await using upstream = await startScript(new URL('gateway/upstream.ts', import.meta.url));
 await using server = await TestServer.start({
   claudeUrl: upstream.url,
   bundle: new URL('../dist/server.mjs', import.meta.url).pathname,

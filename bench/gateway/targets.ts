@@ -1,31 +1,17 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../../scripts/run.ts';
+import { end, type Peer } from '../support/script.ts';
 
 /** Where calls of the Messages API go, and what they carry. */
 export interface Target {
   readonly name: 'direct' | 'bare' | 'devlm' | 'portkey';
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-}
-
-export interface Peer extends AsyncDisposable {
-  readonly url: string;
-}
-
-/** Starts a script that prints its address. */
-export async function startScript(file: string, ...args: string[]): Promise<Peer> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, file), ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const lines = createInterface({ input: child.stdout });
-  const [url] = await once(lines, 'line', { signal: AbortSignal.timeout(20_000) });
-  return { url: String(url), [Symbol.asyncDispose]: () => end(child) };
 }
 
 /** Of the npm package, which does not start with newer ones: https://github.com/Portkey-AI/gateway */
@@ -76,11 +62,4 @@ async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return typeof address === 'object' && address ? address.port : 0;
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, 'exit');
-  child.kill('SIGKILL');
-  await exited;
 }
