@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventBody } from '@devlm/protocol/events.ts';
+import { limits } from '@devlm/protocol/limits.ts';
 import type { BlockState, StepState, TurnState } from '@devlm/protocol/state.ts';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { EventWriter } from '../../server/src/agent/event-writer.ts';
 import { parseInput, textOf, toMessages } from '../../server/src/agent/prompt.ts';
 import { costOf, listPrices } from '../../server/src/llm/prices.ts';
@@ -28,6 +29,27 @@ describe('EventWriter', () => {
     await Promise.resolve();
     expect(appends).toHaveLength(1);
     await expect.poll(() => words(appends)).toEqual(['a', 'bcdef']);
+  });
+
+  it('stores the beginning of a step, and what waits with it, long before text is joined', async () => {
+    vi.useFakeTimers();
+    try {
+      const appends: EventBody[][] = [];
+      const writer = new EventWriter(async (events) => {
+        appends.push([...events]);
+      });
+      writer.write({ type: 'turn.started', turnId: 't', attempt: 1 });
+      await vi.advanceTimersByTimeAsync(limits.coalesceMs / 2);
+      expect(appends).toEqual([]);
+      writer.write({ type: 'step.started', turnId: 't', stepId: 's', model: 'm' });
+      await vi.advanceTimersByTimeAsync(limits.coalesceMs / 8);
+      expect(words(appends)).toEqual(['turn.started', 'step.started']);
+      // Nothing of it is left to go out a second time.
+      await vi.advanceTimersByTimeAsync(2 * limits.coalesceMs);
+      expect(appends).toHaveLength(1);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('keeps order and blocks apart, also when appending is slow', async () => {

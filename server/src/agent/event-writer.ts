@@ -4,6 +4,9 @@ import { limits } from '@devlm/protocol/limits.ts';
 /** Appends events and publishes them; resolves when they are stored. */
 export type Append = (events: readonly EventBody[]) => Promise<unknown>;
 
+/** How soon a step is stored after its beginning, milliseconds: once its call has been sent, before anything can have come back. */
+const calledMs = 2;
+
 /**
  * Writes a turn's events in order. Text deltas of one block are joined for at most
  * `limits.coalesceMs`, except the first after a pause, which goes out at once together with
@@ -44,7 +47,7 @@ export class EventWriter {
       this.#waiting.push(event);
     }
     if (event.type === 'block.delta') this.#urgent ||= performance.now() >= this.#lastText + limits.coalesceMs;
-    this.#schedule();
+    this.#schedule(event.type === 'step.started' ? calledMs : limits.coalesceMs);
   }
 
   /** Resolves when everything written so far is stored. */
@@ -56,10 +59,13 @@ export class EventWriter {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  #schedule(): void {
+  #schedule(withinMs: number = limits.coalesceMs): void {
     if (this.#writing || this.#waiting.length === 0) return;
     if (this.#urgent) this.#start();
-    else this.#timer ??= setTimeout(() => this.#start(), limits.coalesceMs);
+    else if (withinMs < limits.coalesceMs || !this.#timer) {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#start(), withinMs);
+    }
   }
 
   #start(): void {

@@ -62,14 +62,15 @@ export async function runOpenCalls(deps: CallDeps, signal: AbortSignal): Promise
     await Promise.all(together.map((call) => runCall(deps, call, signal)));
     together = [];
   };
-  for (const call of openCalls(log.turn)) {
+  const calls = openCalls(log.turn);
+  for (const call of calls) {
     const readOnly = deps.tools.find(({ name }) => name === call.name)?.readOnly ?? true;
     if (!readOnly || together.length === parallelCalls) await runTogether();
     together.push(call);
     if (!readOnly) await runTogether();
   }
   await runTogether();
-  await log.flush();
+  if (calls.length > 0) await log.flush();
 }
 
 async function runCall(deps: CallDeps, call: OpenCall, signal: AbortSignal): Promise<void> {

@@ -311,8 +311,9 @@ export class Turns implements AsyncDisposable {
           action: 'retry',
         });
       turnLog.write({ type: 'turn.started', turnId, attempt: attempts + 1 });
-      // A node that cannot write calls no model.
-      await turnLog.flush();
+      // Where there may be other nodes, who cannot write calls no model; and what may have brought a server down is
+      // counted before it is tried again. Else this is stored while the first call is on its way.
+      if (resumed || store.kind !== 'sqlite') await turnLog.flush();
       if (resumed) await provider.whenHandedOver(keyWaitMs, signal);
       signal.throwIfAborted();
       const { turn } = turnLog;
