@@ -53,7 +53,7 @@ describe.each(storeKinds)('leases in the store on %s', (kind) => {
   test('keep who lost one from appending, and nobody else', async () => {
     const lost = await take('a', 1);
     await expect.poll(() => store.leases.take('one', 'b', long)).not.toBeNull();
-    await expect(store.append('one', [e.started('t1')], lost)).rejects.toMatchObject({
+    await expect(store.append('one', [e.started('t1')], { lease: lost })).rejects.toMatchObject({
       problem: { code: 'lease_lost' },
     });
     expect((await store.events('one', 0, 10)).map(({ type }) => type)).toEqual([
@@ -62,7 +62,7 @@ describe.each(storeKinds)('leases in the store on %s', (kind) => {
     ]);
     // A person's message needs none.
     await store.append('one', [e.turn('t2', 't1')]);
-    await expect(store.append('none', [e.started('t1')], lost)).rejects.toMatchObject({
+    await expect(store.append('none', [e.started('t1')], { lease: lost })).rejects.toMatchObject({
       problem: { code: 'not_found' },
     });
   });
@@ -70,12 +70,14 @@ describe.each(storeKinds)('leases in the store on %s', (kind) => {
   test('are taken again by the node that has them, which ends the earlier one', async () => {
     const before = await take('a');
     const now = await take('a');
-    await store.append('one', [e.started('t1')], now);
-    await expect(store.append('one', [e.ended('t1')], before)).rejects.toMatchObject({
+    await store.append('one', [e.started('t1')], { lease: now });
+    await expect(store.append('one', [e.ended('t1')], { lease: before })).rejects.toMatchObject({
       problem: { code: 'lease_lost' },
     });
     await store.leases.release(now);
-    await expect(store.append('one', [e.ended('t1')], now)).rejects.toMatchObject({ problem: { code: 'lease_lost' } });
+    await expect(store.append('one', [e.ended('t1')], { lease: now })).rejects.toMatchObject({
+      problem: { code: 'lease_lost' },
+    });
   });
 
   test('tell which conversations wait for a node', async () => {

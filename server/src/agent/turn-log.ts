@@ -28,7 +28,7 @@ export class TurnLog implements Disposable {
   private constructor(log: EventLog, conversationId: string, turnId: string, lease?: Lease) {
     this.turnId = turnId;
     this.#state = emptyConversation(conversationId);
-    this.#writer = new EventWriter((events) => log.append(conversationId, events, lease));
+    this.#writer = new EventWriter((events) => log.append(conversationId, events, { lease }));
   }
 
   /**

@@ -372,7 +372,7 @@ export class Turns implements AsyncDisposable {
     const end: EventBody = { type: 'turn.ended', turnId, outcome, ...(problem ? { problem } : {}) };
     try {
       await storeSurely(
-        () => this.#deps.log.append(conversationId, [end], lease),
+        () => this.#deps.log.append(conversationId, [end], { lease }),
         () => this.#closing,
       );
     } catch (error) {

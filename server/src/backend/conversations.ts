@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { setImmediate } from 'node:timers/promises';
 import type { Attachment, NewAttachment } from '@devlm/protocol/events.ts';
 import type { ImageMediaType } from '@devlm/protocol/ids.ts';
 import { limits } from '@devlm/protocol/limits.ts';
@@ -104,15 +103,15 @@ export function conversationHandlers({ store, log, turns, workspaces, secrets, c
     const { turnId, parent, model, thinking, task, compact } = body;
     const text = own.hide(body.text);
     const marks = { ...(task ? { task } : {}), ...(compact ? { compact } : {}) };
-    const [created] = await log.append(conversationId, [
-      { type: 'turn.created', turnId, parent, text, attachments, model, thinking, ...marks },
+    const events = [
+      { type: 'turn.created' as const, turnId, parent, text, attachments, model, thinking, ...marks },
       ...(conversation.title === ''
         ? [{ type: 'conversation.renamed' as const, title: titleFrom(text, attachments), by: 'server' as const }]
         : []),
-    ]);
-    turns.enqueue(conversationId, turnId, conversation.projectId);
-    // The model is asked first: that takes longest.
-    await setImmediate();
+    ];
+    // The model is asked while the message is on its way to the disk. The person hears of it once it is there.
+    const committed = () => turns.enqueue(conversationId, turnId, conversation.projectId);
+    const [created] = await log.append(conversationId, events, { committed });
     return { turnId, seq: created?.seq ?? 0 };
   };
 

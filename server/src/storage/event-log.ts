@@ -1,8 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Event } from '@devlm/protocol/events.ts';
 import type { Fanout } from './fanout.ts';
-import type { Lease } from './leases.ts';
-import type { NewEvent, Store } from './store.ts';
+import type { AppendOptions, NewEvent, Store } from './store.ts';
 
 /** Events that wait for one slow reader; beyond that they are read from the store again. */
 const bufferedEvents = 1_000;
@@ -74,10 +73,10 @@ export class EventLog implements Disposable {
    * in the order of their `seq`.
    * @throws what `Store.append` throws; nothing is published then
    */
-  append(conversationId: string, events: readonly NewEvent[], lease?: Lease): Promise<Event[]> {
+  append(conversationId: string, events: readonly NewEvent[], options?: AppendOptions): Promise<Event[]> {
     return this.#inTurn(conversationId, async () => {
       const prepared = await this.#prepare(conversationId, events);
-      const stored = await this.#store.append(conversationId, prepared, lease);
+      const stored = await this.#store.append(conversationId, prepared, options);
       const [first] = stored;
       if (!first) return stored;
       await this.#publishBefore(conversationId, first.seq);

@@ -98,6 +98,7 @@ function addressOf(url: string): string {
 /** The differences of PostgreSQL: tsvector, its error codes. It brings its own upkeep and backups. */
 class Postgres implements SqlDialect {
   readonly kind = 'postgres';
+  readonly refused = undefined;
   readonly address: string;
 
   constructor(address: string) {
@@ -116,9 +117,10 @@ class Postgres implements SqlDialect {
     return sql<number>`(select id from search_texts where words @@ ${query}::tsquery)`;
   }
 
-  relaxed<T>(db: Db, work: (db: Db) => Promise<T>): Promise<T> {
-    return work(db);
-  }
+  /** It answers a commit when that is on its disk. */
+  async secured(): Promise<void> {}
+
+  async close(): Promise<void> {}
 
   async toProblem(error: unknown): Promise<unknown> {
     if (!(error instanceof Error)) return error;

@@ -1,3 +1,4 @@
+import type { ProblemError } from '@devlm/protocol/problem.ts';
 import type { RawBuilder } from 'kysely';
 import type { Db, Tx } from './schema.ts';
 import type { Store } from './store.ts';
@@ -9,11 +10,12 @@ export interface SqlDialect {
   indexWords(tx: Tx, textId: number, words: readonly string[]): Promise<void>;
   /** A subquery of the ids of all `search_texts` that hold, for each of these, a word that begins with it. */
   textsWith(beginnings: readonly string[]): RawBuilder<number>;
-  /**
-   * Does the work on a connection whose commits a crash of the process does not lose, but a loss of power may. The
-   * next commit made otherwise secures them with itself.
-   */
-  relaxed<T>(db: Db, work: (db: Db) => Promise<T>): Promise<T>;
+  /** What the disk did not keep was committed all the same, so nothing is to be read or written from then on. */
+  readonly refused: ProblemError | undefined;
+  /** Resolves when all that was committed is on the disk. Until then a crash of the process does not lose it, but a loss of power may. */
+  secured(): Promise<void>;
+  /** Lets go of what `secured` needs. */
+  close(): Promise<void>;
   /** What the driver threw, as the `ProblemError` that it is; anything else as it was. */
   toProblem(error: unknown): Promise<unknown>;
   /** Daily upkeep beyond what SQL can say for both. */

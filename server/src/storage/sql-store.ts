@@ -12,7 +12,7 @@ import { listConversations } from './conversation-list.ts';
 import { type BranchPoint, copyBranch, writeConversation } from './conversations.ts';
 import * as executions from './executions.ts';
 import { deleteInstance, listInstances, type StoredInstance, writeInstance } from './instances.ts';
-import { type Lease, type LeaseStore, SharedLeases } from './leases.ts';
+import { type LeaseStore, SharedLeases } from './leases.ts';
 import { callWriter, type LedgerCall, usageSince } from './ledger.ts';
 import { MemoryLeases } from './memory-leases.ts';
 import { claimProject, type Owned, ownerOf } from './owners.ts';
@@ -23,7 +23,7 @@ import { isId, toEvent, toSummary, toTurnRow } from './rows.ts';
 import type { Db, Tx } from './schema.ts';
 import type { Seal } from './seal.ts';
 import type { SqlDialect } from './sql-dialect.ts';
-import type { Blob, ListOptions, NewEvent, Store, StoredConversation, TurnRow } from './store.ts';
+import type { AppendOptions, Blob, ListOptions, NewEvent, Store, StoredConversation, TurnRow } from './store.ts';
 import { SqlTokenKeys, type TokenKeyStore } from './token-keys.ts';
 import { listTokens, revokeToken, writeToken } from './tokens.ts';
 import { lastSeqs, newestBelow, openTurns, pathOf, readBranch } from './turn-tree.ts';
@@ -58,8 +58,8 @@ export class SqlStore implements Store {
   readonly #now: () => Date;
   readonly #seal: Seal;
   readonly #writeCalls = callWriter();
-  /** Relaxed: on SQLite a loss of power may take the newest with it, and no call waits for the disk. */
-  readonly #calls = new CallBatch((calls) => this.#write((tx) => this.#writeCalls(tx, calls), true));
+  /** Not secured: on SQLite a loss of power may take the newest with it, and no call waits for the disk. */
+  readonly #calls = new CallBatch((calls) => this.#commit((tx) => this.#writeCalls(tx, calls)));
   readonly budgets: BudgetStore;
   readonly leases: LeaseStore;
   readonly tokenKeys: TokenKeyStore;
@@ -157,9 +157,12 @@ export class SqlStore implements Store {
     return first?.type === 'conversation.created' ? (first.branchOf?.conversationId ?? null) : null;
   }
 
-  append(conversationId: string, events: readonly NewEvent[], lease?: Lease): Promise<Event[]> {
-    const relaxed = events.every(({ type }) => madeAgain.has(type));
-    return this.#write(async (tx) => {
+  async append(
+    conversationId: string,
+    events: readonly NewEvent[],
+    { lease, committed }: AppendOptions = {},
+  ): Promise<Event[]> {
+    const stored = await this.#commit(async (tx) => {
       if (!isId(conversationId)) throw notFound('conversation');
       if (events.length === 0) return [];
       const at = this.#now().getTime();
@@ -170,7 +173,10 @@ export class SqlStore implements Store {
         events.map((body) => ({ at, body })),
         { permit: lease && this.leases.permits(lease) },
       );
-    }, relaxed);
+    });
+    committed?.();
+    if (!events.every(({ type }) => madeAgain.has(type))) await this.#secured();
+    return stored;
   }
 
   events(conversationId: string, after: number, limit: number): Promise<Event[]> {
@@ -304,16 +310,28 @@ export class SqlStore implements Store {
 
   async close(): Promise<void> {
     await this.#calls.flush();
+    await this.#dialect.close();
     await this.#db.destroy();
   }
 
-  /** Runs in one transaction. */
-  async #write<T>(work: (tx: Tx) => Promise<T>, relaxed = false): Promise<T> {
-    const write = (db: Db) => db.transaction().execute(work);
-    return this.#run((db) => (relaxed ? this.#dialect.relaxed(db, write) : write(db)));
+  /** Runs in one transaction. Resolves when what it wrote is on the disk. */
+  async #write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    const result = await this.#commit(work);
+    await this.#secured();
+    return result;
+  }
+
+  /** The same without waiting for the disk. */
+  #commit<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#run((db) => db.transaction().execute(work));
+  }
+
+  #secured(): Promise<void> {
+    return this.#run(() => this.#dialect.secured());
   }
 
   async #run<T>(work: (db: Db) => Promise<T>): Promise<T> {
+    if (this.#dialect.refused) throw this.#dialect.refused;
     try {
       return await work(this.#db);
     } catch (error) {

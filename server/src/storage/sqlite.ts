@@ -1,7 +1,9 @@
 import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import type { ProblemError } from '@devlm/protocol/problem.ts';
 import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement, sql } from 'kysely';
+import { DiskRefused, DiskSync } from './disk-sync.ts';
 import { type Migration, migrate } from './migrations.ts';
 import { storeBusy, storeDamaged, storeFull, storeUnavailable } from './problems.ts';
 import type { Database, Db, Tx } from './schema.ts';
@@ -61,7 +63,6 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
       ...(options.migrations ? { migrations: options.migrations } : {}),
       beforeUpgrade: (from) => backUp(file, `before-v${from + 1}`),
     });
-    dialect.opened = database;
     return new SqlStore(db, dialect, now, new Seal(options.key));
   } catch (error) {
     database?.close();
@@ -100,13 +101,14 @@ class Sqlite implements SqlDialect {
   readonly kind = 'sqlite';
   readonly #file: string;
   readonly #now: () => Date;
+  readonly #disk: DiskSync;
   #maintaining: Promise<void> | undefined;
-  /** Set once it is open. */
-  opened: NodeSqlite | undefined;
+  refused: ProblemError | undefined;
 
   constructor(file: string, now: () => Date) {
     this.#file = file;
     this.#now = now;
+    this.#disk = new DiskSync(`${file}-wal`);
   }
 
   async indexWords(tx: Tx, textId: number, words: readonly string[]): Promise<void> {
@@ -118,19 +120,20 @@ class Sqlite implements SqlDialect {
     return sql<number>`(select rowid from search_words where search_words match ${query})`;
   }
 
-  relaxed<T>(db: Db, work: (db: Db) => Promise<T>): Promise<T> {
-    // There is one connection, and while it is held nobody else's commit comes between.
-    return db.connection().execute(async (held) => {
-      this.opened?.synchronous('normal');
-      try {
-        return await work(held);
-      } finally {
-        this.opened?.synchronous('full');
-      }
-    });
+  secured(): Promise<void> {
+    return this.#disk.sync();
+  }
+
+  close(): Promise<void> {
+    return this.#disk.close();
   }
 
   async toProblem(error: unknown): Promise<unknown> {
+    if (error instanceof DiskRefused) {
+      const detail = `The disk of ${this.#file} did not keep what was written: ${error.message}. Nothing is read or stored any more until the disk is well and DevLM has been started again.`;
+      this.refused ??= storeUnavailable(detail, error);
+      return this.refused;
+    }
     // The first byte is the kind, the others refine it: https://sqlite.org/rescode.html
     switch (errorCode(error) & 0xff) {
       case 5: // BUSY
@@ -193,17 +196,13 @@ class NodeSqlite implements SqliteDatabase {
 
   /** Not before the file is known to be ours: it would change another program's. */
   configure(): void {
+    // A commit does not wait for the disk, `Sqlite.secured` does: https://sqlite.org/pragma.html#pragma_synchronous
     this.#database.exec(`
       pragma journal_mode = wal;
+      pragma synchronous = normal;
       pragma journal_size_limit = ${walBytes};
       pragma cache_size = -${cacheKib};
     `);
-    this.synchronous('full');
-  }
-
-  /** When a commit waits for the disk; `normal` only before a checkpoint: https://sqlite.org/pragma.html#pragma_synchronous */
-  synchronous(when: 'full' | 'normal'): void {
-    if (this.#database.isOpen) this.#database.exec(`pragma synchronous = ${when}`);
   }
 
   close(): void {

@@ -47,6 +47,13 @@ export function summaryOf({
 /** Who an event log row belongs to is decided by the store: an id and a time come from there. */
 export type NewEvent = EventBody;
 
+export interface AppendOptions {
+  /** Appends by it alone: `lease_lost` where another has been given since. */
+  readonly lease?: Lease | undefined;
+  /** Called once the events are committed, before they are on the disk: who reads the store finds them. Must not throw. */
+  readonly committed?: () => void;
+}
+
 export interface ListOptions {
   /** Only this user's. Default: everybody's. */
   readonly userId?: string | undefined;
@@ -109,9 +116,9 @@ export interface Store {
    * repeats a turn id. Events of a turn that has ended are refused with `conflict`, but those of its review,
    * which come after the end.
    *
-   * @param lease appends by it alone: `lease_lost` where another has been given since
+   * Resolves when they are on the disk; those of a step that is under way, when they are committed.
    */
-  append(conversationId: string, events: readonly NewEvent[], lease?: Lease): Promise<Event[]>;
+  append(conversationId: string, events: readonly NewEvent[], options?: AppendOptions): Promise<Event[]>;
   /** Events with `seq > after`, in order, at most `limit`. */
   events(conversationId: string, after: number, limit: number): Promise<Event[]>;
   turn(conversationId: string, turnId: string): Promise<TurnRow | null>;

@@ -1,0 +1,20 @@
+import { readFileSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/*
+ * Loaded into a server by `--import`: what waits for the disk does as the file says that `DEVLM_TEST_DISK` names.
+ * `held` waits until it says something else, `broken` fails.
+ */
+
+const file = process.env['DEVLM_TEST_DISK'] ?? '';
+const handle = await open(file);
+const prototype: FileHandle = Object.getPrototypeOf(handle);
+await handle.close();
+const { datasync } = prototype;
+prototype.datasync = async function (this: FileHandle) {
+  while (readFileSync(file, 'utf8') === 'held') await sleep(5);
+  if (readFileSync(file, 'utf8') === 'broken')
+    throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO', syscall: 'fdatasync' });
+  return datasync.call(this);
+};
