@@ -9,7 +9,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { build } from '../../scripts/build.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
-import { TestServer } from '../support/server.ts';
+import { serverSources, TestServer } from '../support/server.ts';
 
 const model = 'claude-sonnet-5-5';
 const bedrock = { id: 'cloud', provider: 'bedrock', region: 'eu-west-3' };
@@ -39,7 +39,7 @@ describe('the SDKs of the platforms', { timeout: 120_000 }, () => {
       METADATA_SERVER_DETECTION: 'none',
       ANTHROPIC_API_KEY: '',
     };
-    const server = await TestServer.start({ dataDir, env: { ...bare, ...env } });
+    const server = await TestServer.start({ dataDir, bundle: serverSources, env: { ...bare, ...env } });
     const sdk = new Anthropic({ baseURL: `${server.origin}/llm`, authToken: server.discovery.secret, maxRetries: 0 });
     return { server, sdk };
   }

@@ -20,6 +20,8 @@ import { problemsOf } from '../../extension/src/server/problems.ts';
  */
 
 const root = join(import.meta.dirname, '..', '..');
+/** The server that is not bundled. */
+export const serverSources = join(root, 'server/src/main.ts');
 const problems = problemsOf((text) => text);
 const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
@@ -127,8 +129,9 @@ export class TestServer implements AsyncDisposable {
 }
 
 /** Arguments of Node that run the server: the sources, or a bundle where one is named or Node is too old for the sources. */
-export function serverCommand(bundle = process.env['DEVLM_TEST_BUNDLE']): string[] {
-  return ['--disable-warning=ExperimentalWarning', bundle ?? join(root, 'server/src/main.ts')];
+export function serverCommand(bundle = process.env['DEVLM_TEST_BUNDLE'] ?? serverSources): string[] {
+  // Express reads addresses by `url.parse`, of which Node says nothing where it stands in node_modules.
+  return ['--disable-warning=ExperimentalWarning', '--disable-warning=DEP0169', bundle];
 }
 
 /** A reader of one conversation, as a chat page is one: it folds what it is sent. */
