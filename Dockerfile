@@ -8,7 +8,7 @@ RUN npm ci --no-audit --no-fund && node scripts/bootstrap.mjs build
 
 FROM ${NODE_IMAGE}
 # What the server is made of; nothing of the editor's.
-COPY --from=build /src/dist/server.mjs /src/dist/sandbox-child.mjs /src/dist/page-reader.mjs \
+COPY --from=build /src/dist/server*.mjs /src/dist/sandbox-child.mjs /src/dist/page-reader.mjs \
   /src/dist/symbol-parser.mjs /src/dist/ThirdPartyNotices.txt /src/LICENSE /opt/devlm/
 COPY --from=build /src/dist/platforms /opt/devlm/platforms
 COPY --from=build /src/dist/grammars /opt/devlm/grammars

@@ -65,9 +65,13 @@ function bundles({ minify = false, outdir = join(root, 'dist'), vsix = false }: 
     },
     {
       ...node,
-      entryPoints: ['server/src/main.ts'],
-      outfile: join(outdir, 'server.mjs'),
+      entryPoints: { server: 'server/src/main.ts' },
+      outdir,
+      outExtension: { '.js': '.mjs' },
       format: 'esm',
+      // What not every server needs, as Docker, PostgreSQL, Redis or MCP, is read when it is used.
+      splitting: true,
+      chunkNames: 'server-[hash]',
       // pg looks for the first two when asked to; nothing here asks. ssh2 is slower without the others, no more.
       external: ['pg-native', 'cloudflare:sockets', 'cpu-features', '*.node'],
       alias: {

@@ -42,7 +42,8 @@ export async function serveMetrics(config: Config, main: Server, context: Contex
 
 async function metricsOf(main: Server, { instances, turns, notices, executions, store }: Context): Promise<Registry> {
   // A person's own server never evaluates it.
-  const { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } = await import('prom-client');
+  const { default: prometheus } = await import('prom-client');
+  const { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } = prometheus;
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });

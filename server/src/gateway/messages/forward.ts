@@ -55,7 +55,7 @@ let agent: Agent | undefined;
  * is loaded with the first call. The pool bounds how many there are, and `Attempt` how long they take.
  */
 async function loadAgent(): Promise<Agent> {
-  const undici = await import('undici');
+  const { default: undici } = await import('undici');
   agent ??= new undici.Agent({ headersTimeout: 0, bodyTimeout: 0, keepAliveTimeout: 60_000 });
   return agent;
 }
