@@ -2,7 +2,15 @@ import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type BuildOptions, type BuildResult, context, build as esbuild, type Metafile, type Plugin } from 'esbuild';
+import {
+  type BuildOptions,
+  type BuildResult,
+  context,
+  build as esbuild,
+  type Metafile,
+  type Plugin,
+  transform,
+} from 'esbuild';
 import manifest from '../package.json' with { type: 'json' };
 import { queries } from '../server/src/actions/symbols/languages.ts';
 import { licenseProblems, notices, type ShippedPackage, shippedPackages } from './licenses.ts';
@@ -36,6 +44,31 @@ const utf8Only: Plugin = {
   },
 };
 
+/** VS Code loads an extension as CommonJS, which esbuild does not split. So modules are split, and each made CommonJS then. */
+const commonJs: Plugin = {
+  name: 'common-js',
+  setup({ initialOptions, onEnd }) {
+    const { write = true, minify = false, target, sourcemap = false } = initialOptions;
+    initialOptions.write = false;
+    onEnd(async ({ outputFiles = [] }) => {
+      if (!write) return;
+      for (const { path, text } of outputFiles) {
+        const supported = { 'dynamic-import': false };
+        const { code } = await transform(text, {
+          format: 'cjs',
+          platform: 'node',
+          minify,
+          target,
+          sourcemap,
+          supported,
+        });
+        await mkdir(dirname(path), { recursive: true });
+        await writeFile(path, code);
+      }
+    });
+  },
+};
+
 /** All bundles, as esbuild options. */
 function bundles({ minify = false, outdir = join(root, 'dist'), vsix = false }: BuildSettings): BuildOptions[] {
   const common = {
@@ -58,10 +91,16 @@ function bundles({ minify = false, outdir = join(root, 'dist'), vsix = false }: 
   return [
     {
       ...node,
-      entryPoints: ['extension/src/main.ts'],
-      outfile: join(outdir, 'extension.cjs'),
-      format: 'cjs',
+      entryPoints: { extension: 'extension/src/main.ts' },
+      outdir,
+      outExtension: { '.js': '.cjs' },
+      format: 'esm',
       external: ['vscode'],
+      // What is not needed to register is read when it is used.
+      splitting: true,
+      chunkNames: 'extension-[hash]',
+      sourcemap: minify ? false : 'inline',
+      plugins: [commonJs],
     },
     {
       ...node,
@@ -217,7 +256,9 @@ async function watch(): Promise<void> {
       });
     },
   };
-  const contexts = await Promise.all(bundles({}).map((options) => context({ ...options, plugins: [say] })));
+  const contexts = await Promise.all(
+    bundles({}).map((options) => context({ ...options, plugins: [...(options.plugins ?? []), say] })),
+  );
   await Promise.all(contexts.map((one) => one.watch()));
 }
 

@@ -15,7 +15,7 @@ const contents: readonly RegExp[] = [
   /^package(\.nls(\.[a-z-]+)?)?\.json$/,
   /^(README|CHANGELOG)\.md$/,
   /^LICENSE(\.txt)?$/,
-  /^dist\/(extension\.cjs|server(-[A-Z0-9]+)?\.mjs|page\.js|page\.css|codicon\.ttf|ThirdPartyNotices\.txt)$/,
+  /^dist\/(extension(-[A-Z0-9]+)?\.cjs|server(-[A-Z0-9]+)?\.mjs|page\.js|page\.css|codicon\.ttf|ThirdPartyNotices\.txt)$/,
   /^dist\/(sandbox-child|page-reader|symbol-parser)\.mjs$/,
   /^dist\/sandbox-guest\/[\w-]+\.js$/,
   /^dist\/grammars\/tree-sitter(-[a-z]+)?\.wasm$/,

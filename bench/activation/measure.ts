@@ -1,5 +1,6 @@
+import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as vscode from 'vscode';
 import { test } from '../../test/support/vscode/harness.ts';
 
@@ -32,5 +33,6 @@ test('activation', async () => {
     },
   };
   await extension.activate();
-  return { loadMs, activateMs };
+  const loaded = Object.keys(require.cache).filter((path) => dirname(path) === dirname(file));
+  return { loadMs, activateMs, loadedKb: loaded.reduce((sum, path) => sum + statSync(path).size, 0) / 1024 };
 });
