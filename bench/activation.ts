@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Discovery, discoveryFile } from '@devlm/protocol/discovery.ts';
 import * as z from 'zod';
+import { nodeOptions } from '../extension/src/server/launcher.ts';
 import { build, buildInHost, root } from '../scripts/build.ts';
 import { mustRun, run } from '../scripts/run.ts';
 import { runInHost } from '../test/support/vscode/browser.ts';
@@ -97,7 +98,7 @@ async function serverOnce(
   withMemory: boolean,
 ): Promise<{ readyMs: number; rssMb: number | undefined }> {
   const started = performance.now();
-  const args = [join(root, 'dist/server.mjs'), 'serve', '--embedded', '--data-dir', dataDir];
+  const args = [...nodeOptions, join(root, 'dist/server.mjs'), 'serve', '--embedded', '--data-dir', dataDir];
   const child = spawn(process.execPath, args, { stdio: 'ignore' });
   try {
     while (!(await answers(dataDir))) {

@@ -13,6 +13,7 @@ import type { ConversationState } from '@devlm/protocol/state.ts';
 import type { Ask, AskAnswer } from '@devlm/protocol/tools.ts';
 import { Client } from '../../extension/src/server/client.ts';
 import { followConversation } from '../../extension/src/server/events.ts';
+import { nodeOptions } from '../../extension/src/server/launcher.ts';
 import { problemsOf } from '../../extension/src/server/problems.ts';
 
 /*
@@ -75,7 +76,15 @@ export class TestServer implements AsyncDisposable {
     this.#stderr = '';
     const child = spawn(
       process.execPath,
-      [...serverCommand(bundle), 'serve', ...(team ? [] : ['--embedded']), '--data-dir', this.dataDir, ...args],
+      [
+        ...(team ? [] : nodeOptions),
+        ...serverCommand(bundle),
+        'serve',
+        ...(team ? [] : ['--embedded']),
+        '--data-dir',
+        this.dataDir,
+        ...args,
+      ],
       {
         env: {
           PATH: process.env['PATH'],
