@@ -7,10 +7,11 @@ import { printer, quantile } from './support/figures.ts';
 import { startScript } from './support/script.ts';
 
 /*
- * Added latency of the whole path: from the POST of a turn to the first text event at the client,
- * over the same call, with the same system text and tools, made with the SDK straight to the stand-in. The two are measured in turn, one
- * pair after the other, so that a drifting machine drifts for both. The stand-in has a process of its own, as Claude has: beside
- * the client it would answer no sooner than the client has read what its message came to, which no provider waits for. Usage: node bench/first-token.ts [PAIRS]
+ * Added latency of the whole path: from the POST of a turn to the first text event at the client, over the same call, with
+ * the same system text and tools, made with the SDK straight to the stand-in. The two are measured in turn, one pair after
+ * the other, so that a drifting machine drifts for both. The stand-in has a process of its own, as Claude has: beside the
+ * client it would answer no sooner than the client has read what its message came to, which no provider waits for.
+ * Usage: node bench/first-token.ts [PAIRS]
  */
 
 const Sent = z.object({ system: z.unknown(), tools: z.unknown(), max_tokens: z.number() });

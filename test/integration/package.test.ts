@@ -1,7 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
+import { build, root } from '../../scripts/build.ts';
 import { packageExtension } from '../../scripts/package.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'devlm-package-'));
@@ -12,4 +13,46 @@ test('the VSIX can be made: all it needs is in it, nothing strange, and it is no
 }, async () => {
   const { bytes } = await packageExtension(join(folder, 'devlm.vsix'));
   expect(bytes).toBeGreaterThan(1_000_000);
+});
+
+/** What each start pays for. `npm run bench -- activation` has the times. */
+describe('what is read at once', () => {
+  const outdir = join(folder, 'dist');
+  beforeAll(() => build({ minify: true, vsix: true, outdir }), 120_000);
+
+  /** Bytes of a file and of all that it imports other than by `import()`. */
+  async function bytesAtOnce(entry: string, imported: RegExp): Promise<number> {
+    const seen = new Map<string, number>();
+    for (const waiting = [entry]; waiting.length > 0; ) {
+      const file = waiting.pop() ?? '';
+      if (seen.has(file)) continue;
+      const text = await readFile(join(outdir, file), 'utf8');
+      seen.set(file, Buffer.byteLength(text));
+      waiting.push(...[...text.matchAll(imported)].map(([, name = '']) => name));
+    }
+    return [...seen.values()].reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  it('is at most 200 KB of the extension', async () => {
+    // In an arrow function stands what is required later.
+    const bytes = await bytesAtOnce('extension.cjs', /(?<!=>\w*\(?)require\("\.\/(extension-[A-Z0-9]+\.cjs)"\)/g);
+    expect(bytes).toBeGreaterThan(100_000);
+    expect(bytes).toBeLessThan(200 * 1024);
+  });
+
+  it('leaves each CommonJS package that is read later in a file that has a default export alone, as the sources ask', async () => {
+    const names = await readdir(join(root, 'server/src'), { recursive: true });
+    const sources = names
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => readFile(join(root, 'server/src', name), 'utf8'));
+    const later = (await Promise.all(sources)).flatMap((text) => [...text.matchAll(/^.*await import\('[^.'].*$/gm)]);
+    expect(later.length).toBeGreaterThan(3);
+    for (const [line] of later) expect(line).toMatch(/const \{ default: \w+ \} = await import/);
+  });
+
+  it('is at most 2 MB of the server', async () => {
+    const bytes = await bytesAtOnce('server.mjs', /(?:from|import)"\.\/(server-[A-Z0-9]+\.mjs)"/g);
+    expect(bytes).toBeGreaterThan(500_000);
+    expect(bytes).toBeLessThan(2 * 1024 * 1024);
+  });
 });
