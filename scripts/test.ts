@@ -77,8 +77,8 @@ if (projects.length > 0 && (await step('build', () => build().then(() => true)))
         'tests on Node 22',
         node22,
         ofServer,
-        // The cuts are the same ones: fewer show whether this Node's streams end otherwise.
-        { ...built, CUTS: '40' },
+        // The cuts and histories of files are the same ones: fewer show whether this Node does otherwise.
+        { ...built, CUTS: '40', HISTORIES: '20' },
         // What runs in there is no other than before, and the longest part of all; no team's server is an editor's.
         [
           'test/contract/sandbox-*.test.ts',

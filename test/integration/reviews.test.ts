@@ -12,6 +12,9 @@ import { startClaude } from '../support/claude/server.ts';
 import { EditorWindow } from '../support/editor-window.ts';
 import { newConversation, Reader, send, TestServer } from '../support/server.ts';
 
+/** Of files, each with all its points restored. */
+const histories = Number(process.env['HISTORIES'] ?? 100);
+
 type Call = [name: string, input: object];
 const write = (path: string, content: string): Call => ['file_write', { path, content }];
 const read = (path: string): Call => ['file_read', { path }];
@@ -367,8 +370,8 @@ describe('the review of changes', { timeout: 120_000 }, () => {
           }
         },
       ),
-      { numRuns: 100 },
+      { numRuns: histories },
     );
-    expect(restored).toBeGreaterThan(100);
+    expect(restored).toBeGreaterThan(histories);
   });
 });
