@@ -220,6 +220,19 @@ describe('changes', () => {
     });
   });
 
+  test.each([240, 300, 420])('cut no note to a letter in a view of %i pixels', async (width) => {
+    await bench.page({ width, height: 2_400, prepare: scenes.toolConversation }, async (page) => {
+      await page.getByText('3 files changed').waitFor();
+      const note = page.locator('.tool-about + .tool-note').first();
+      // The path is as long as they get.
+      await note.evaluate(({ previousElementSibling: about }) => {
+        if (about) about.textContent = 'tests/of/some/folder/in/another/test_of_everything_there_is.py';
+      });
+      const seen = await note.evaluate((element) => ({ of: element.scrollWidth, width: element.clientWidth }));
+      expect(seen.width).toBeGreaterThanOrEqual(Math.min(seen.of, 24));
+    });
+  });
+
   test('are accepted and rejected, one or all, and a rejection is taken back', async () => {
     await bench.page({ height: 2_400, prepare: scenes.toolConversation }, async (page) => {
       const all = page.getByRole('region', { name: 'Changes of this turn' });
