@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventBody } from '@devlm/protocol/events.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import type { BlockState, StepState, TurnState } from '@devlm/protocol/state.ts';
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EventWriter } from '../../server/src/agent/event-writer.ts';
 import { parseInput, textOf, toMessages } from '../../server/src/agent/prompt.ts';
 import { costOf, listPrices } from '../../server/src/llm/prices.ts';
@@ -21,23 +21,29 @@ describe('EventWriter', () => {
   const words = (appends: EventBody[][]) =>
     appends.flat().map((event) => (event.type === 'block.delta' ? event.text : event.type));
 
-  it('sends the first text at once and joins what follows', async () => {
-    const { appends, writer } = recorder();
-    writer.write(delta('a'));
-    await expect.poll(() => appends.length, { interval: 1 }).toBe(1);
-    for (const word of 'bcdef') writer.write(delta(word));
-    await Promise.resolve();
-    expect(appends).toHaveLength(1);
-    await expect.poll(() => words(appends)).toEqual(['a', 'bcdef']);
-  });
-
-  it('stores the beginning of a step, and what waits with it, long before text is joined', async () => {
-    vi.useFakeTimers();
-    try {
+  describe('by the clock', () => {
+    beforeEach(() => void vi.useFakeTimers());
+    afterEach(() => void vi.useRealTimers());
+    const clocked = () => {
       const appends: EventBody[][] = [];
-      const writer = new EventWriter(async (events) => {
-        appends.push([...events]);
-      });
+      const writer = new EventWriter(async (events) => void appends.push([...events]));
+      return { appends, writer };
+    };
+
+    it('sends the first text at once and joins what follows', async () => {
+      const { appends, writer } = clocked();
+      writer.write(delta('a'));
+      await vi.advanceTimersByTimeAsync(1);
+      expect(words(appends)).toEqual(['a']);
+      for (const word of 'bcdef') writer.write(delta(word));
+      await vi.advanceTimersByTimeAsync(limits.coalesceMs / 2);
+      expect(appends).toHaveLength(1);
+      await vi.advanceTimersByTimeAsync(limits.coalesceMs);
+      expect(words(appends)).toEqual(['a', 'bcdef']);
+    });
+
+    it('stores the beginning of a step, and what waits with it, long before text is joined', async () => {
+      const { appends, writer } = clocked();
       writer.write({ type: 'turn.started', turnId: 't', attempt: 1 });
       await vi.advanceTimersByTimeAsync(limits.coalesceMs / 2);
       expect(appends).toEqual([]);
@@ -47,9 +53,7 @@ describe('EventWriter', () => {
       // Nothing of it is left to go out a second time.
       await vi.advanceTimersByTimeAsync(2 * limits.coalesceMs);
       expect(appends).toHaveLength(1);
-    } finally {
-      vi.useRealTimers();
-    }
+    });
   });
 
   it('keeps order and blocks apart, also when appending is slow', async () => {
