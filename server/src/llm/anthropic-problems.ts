@@ -1,12 +1,7 @@
 import { APIConnectionError, APIConnectionTimeoutError, APIError } from '@anthropic-ai/sdk';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { retryAfterMs as retryAfterMsOf } from './pool/failure.ts';
-import { modelProblem } from './problems.ts';
-
-/** The host of a URL, for sentences. */
-export function hostOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).host : url;
-}
+import { hostOf, modelProblem } from './problems.ts';
 
 /** The SDK's errors as ours. Only the provider's own message is passed on, never a header or a body. */
 export function toProblem(error: unknown, baseUrl: string): ProblemError {

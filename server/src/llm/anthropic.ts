@@ -1,9 +1,9 @@
-import Anthropic from '@anthropic-ai/sdk';
+import type Anthropic from '@anthropic-ai/sdk';
+import type { ProblemError } from '@devlm/protocol/problem.ts';
 import type { ModelInfo } from '@devlm/protocol/views.ts';
-import { hostOf, toProblem } from './anthropic-problems.ts';
 import { translate } from './anthropic-stream.ts';
 import type { Model, ModelContent, ModelEvent, ModelMessage, ModelRequest } from './model.ts';
-import { modelProblem } from './problems.ts';
+import { hostOf, modelProblem } from './problems.ts';
 import { bytesArrived, Watchdog, watchedFetch } from './watchdog.ts';
 
 export interface AnthropicOptions {
@@ -27,24 +27,23 @@ export interface StreamOptions {
 /** Thinking of models from before adaptive thinking: half of the answer's bound, at least what the API takes. */
 const minThinkingBudget = 1024;
 
-/** The Messages API through the official SDK: Anthropic's own, and whatever else speaks it. */
+/**
+ * The Messages API through the official SDK: Anthropic's own, and whatever else speaks it. The SDK is loaded with the
+ * first call, as when a window asks for the models: a server would start an eighth later with it.
+ */
 export class AnthropicModel implements Model {
-  readonly #client: Anthropic;
   readonly #options: AnthropicOptions;
+  #opened: Promise<Opened> | undefined;
   /** From the last list that was read. */
   #known: ReadonlyMap<string, Anthropic.ModelInfo> = new Map();
 
   constructor(options: AnthropicOptions) {
     this.#options = options;
-    this.#client = new Anthropic({
-      apiKey: options.apiKey,
-      authToken: null,
-      baseURL: options.baseUrl,
-      // Retries are the loop's, where the person can see them.
-      maxRetries: 0,
-      logLevel: 'off',
-      fetch: options.send ?? watchedFetch,
-    });
+  }
+
+  #open(): Promise<Opened> {
+    this.#opened ??= open(this.#options);
+    return this.#opened;
   }
 
   async models(signal: AbortSignal): Promise<ModelInfo[]> {
@@ -60,8 +59,9 @@ export class AnthropicModel implements Model {
 
   async #fetchList(signal: AbortSignal): Promise<Map<string, Anthropic.ModelInfo>> {
     const found = new Map<string, Anthropic.ModelInfo>();
+    const { client, toProblem } = await this.#open();
     try {
-      for await (const model of this.#client.models.list({ limit: 100 }, { signal, timeout: 20_000 })) {
+      for await (const model of client.models.list({ limit: 100 }, { signal, timeout: 20_000 })) {
         if (model.lifecycle !== 'retired') found.set(model.id, model);
         if (found.size >= 500) break;
       }
@@ -86,6 +86,7 @@ export class AnthropicModel implements Model {
     using standstill = new Watchdog(streamIdleMs * 5, stalled);
     const ended = AbortSignal.any([signal, silence.signal, standstill.signal]);
     let finished = false;
+    const { client, toProblem, headersOf } = await this.#open();
     try {
       const {
         data: events,
@@ -94,9 +95,7 @@ export class AnthropicModel implements Model {
       } = await bytesArrived.run(
         () => silence.touch(streamIdleMs),
         () =>
-          this.#client.messages
-            .create(this.#params(request), { signal: ended, timeout: streamIdleMs * 20 })
-            .withResponse(),
+          client.messages.create(this.#params(request), { signal: ended, timeout: streamIdleMs * 20 }).withResponse(),
       );
       heard?.(response.headers);
       if (!response.headers.get('content-type')?.includes('event-stream'))
@@ -111,7 +110,8 @@ export class AnthropicModel implements Model {
       }
     } catch (error) {
       ended.throwIfAborted();
-      if (error instanceof Anthropic.APIError && error.headers) heard?.(error.headers);
+      const headers = headersOf(error);
+      if (headers) heard?.(headers);
       throw toProblem(error, baseUrl);
     }
     // The SDK ends its stream without an error when it is aborted.
@@ -134,6 +134,31 @@ export class AnthropicModel implements Model {
       ...(request.thinking ? { thinking: thinkingParam(request.model, known, max_tokens) } : {}),
     };
   }
+}
+
+/** What the SDK brings. */
+interface Opened {
+  readonly client: Anthropic;
+  readonly toProblem: (error: unknown, baseUrl: string) => ProblemError;
+  /** Of an answer that is an error. */
+  readonly headersOf: (error: unknown) => Headers | undefined;
+}
+
+async function open({ apiKey, baseUrl, send }: AnthropicOptions): Promise<Opened> {
+  const [{ default: Sdk }, { toProblem }] = await Promise.all([
+    import('@anthropic-ai/sdk'),
+    import('./anthropic-problems.ts'),
+  ]);
+  const client = new Sdk({
+    apiKey,
+    authToken: null,
+    baseURL: baseUrl,
+    // Retries are the loop's, where the person can see them.
+    maxRetries: 0,
+    logLevel: 'off',
+    fetch: send ?? watchedFetch,
+  });
+  return { client, toProblem, headersOf: (error) => (error instanceof Sdk.APIError ? error.headers : undefined) };
 }
 
 function toolsParam({ tools, webSearches = 0 }: ModelRequest): Pick<Anthropic.MessageCreateParams, 'tools'> {

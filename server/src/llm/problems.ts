@@ -45,3 +45,8 @@ export function modelProblem(
 ): ProblemError {
   return new ProblemError({ ...drafts[code], detail }, options);
 }
+
+/** The host of a URL, for sentences. */
+export function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : url;
+}
