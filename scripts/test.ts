@@ -20,7 +20,7 @@ type Part = (typeof parts)[number];
 
 /** The test files that cannot run without a program that npm does not bring. */
 const filesThatNeed: Record<NeedName, readonly string[]> = {
-  bubblewrap: ['test/contract/sandbox-*.test.ts'],
+  bubblewrap: ['test/contract/sandbox-*.test.ts', 'test/integration/isolation.test.ts'],
   chromium: ['test/vscode/**/*.test.ts', 'test/unit/page-*.test.ts'],
   docker: ['test/contract/sandbox-*.test.ts', 'test/integration/sandbox-docker*.test.ts'],
   gvisor: ['test/contract/sandbox-*.test.ts'],

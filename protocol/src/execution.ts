@@ -136,7 +136,10 @@ export const ExecutionRequest = z
       .default('none'),
     /** An earlier record of the same program, input and limits will do. */
     reuse: z.boolean().default(false),
-    /** The person knows that this machine cannot cut the network from the embedded engine. */
+    /**
+     * The user accepts that this machine cannot cut the network from the embedded engine. A server for
+     * several people refuses it: `open_network_forbidden`.
+     */
     acceptOpenNetwork: z.boolean().default(false),
     origin: ExecutionOrigin.optional(),
   })

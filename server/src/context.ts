@@ -94,6 +94,7 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
     sandbox,
     queue: new FairQueue({ concurrency: config.sandboxConcurrency, waiting: config.sandboxQueue }),
     caps: { memoryMb: config.sandboxMemoryMb, cpus: config.sandboxCpus, wallMs: config.sandboxWallMs },
+    mayAcceptOpenNetwork: config.embedded,
     logger,
     ended: (record, userId) => notices.send({ type: 'execution.ended', record }, userId),
   });

@@ -292,7 +292,12 @@ describe('the runs of a page', () => {
     page().execute('r3', { ...request, id: 'r3' });
     await expect.poll(() => events().filter(({ type }) => type === 'ended')).toHaveLength(3);
     expect(asked).toBe(1);
-    expect(seen).toHaveLength(5);
+    // Each program asks without consent first: a server for several people must not be sent one.
+    expect(seen).toHaveLength(6);
+    expect(seen.filter((_, index) => index === 0 || index === 4).map(({ body }) => body)).toEqual([
+      { ...request, id: 'r1' },
+      { ...request, id: 'r3' },
+    ]);
   });
 
   it('never take the consent from the page', async () => {

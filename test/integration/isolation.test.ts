@@ -80,6 +80,30 @@ const start = (env: Record<string, string>) =>
     env: { DEVLM_DATA_KEY: dataKey, ...env },
   });
 
+describe('the open network on a server for several people', () => {
+  const run = { language: 'javascript', source: 'console.log(1)' };
+  const forbidden = { status: 403, text: expect.stringContaining('"open_network_forbidden"') };
+
+  test('no member accepts it for the machine of the operator', async () => {
+    await using server = await start({});
+    const { token } = await newUser(server, 'ann');
+    const body = { ...run, id: randomUUID(), acceptOpenNetwork: true };
+    expect(await ask(server, token, 'executions.run', { body })).toMatchObject(forbidden);
+    expect(await ask(server, server.discovery.secret, 'executions.run', { body })).toMatchObject(forbidden);
+  });
+
+  test.runIf(Number(process.versions.node.split('.')[0]) < 25)(
+    'a machine that cannot cut it runs nothing, and asks no member for consent',
+    async () => {
+      // Without a PATH there is no bubblewrap.
+      await using server = await start({ PATH: '/nowhere' });
+      const { token } = await newUser(server, 'ann');
+      const body = { ...run, id: randomUUID() };
+      expect(await ask(server, token, 'executions.run', { body })).toMatchObject(forbidden);
+    },
+  );
+});
+
 describe.each(storeKinds)('two people on %s', (kind) => {
   let server: TestServer;
   let databaseUrl: string | undefined;
@@ -118,7 +142,7 @@ describe.each(storeKinds)('two people on %s', (kind) => {
     );
     expect(text).toContain('"outcome":"completed"');
     const blob = /"blob":"([0-9a-f]{64})"/.exec(text)?.[1] ?? '';
-    const run = { id: executionId, language: 'javascript', source: 'console.log("ann")', acceptOpenNetwork: true };
+    const run = { id: executionId, language: 'javascript', source: 'console.log("ann")' };
     const origin = { conversationId: own.conversationId, turnId, part: '1' };
     const record = ask(server, ann, 'executions.run', { body: { ...run, origin } });
     const { programHash } = await made(z.object({ programHash: z.string() }), record);
@@ -176,7 +200,7 @@ describe.each(storeKinds)('two people on %s', (kind) => {
   test('what Bob makes is not hung on what Ann has', async () => {
     const { conversationId, turnId, projectId } = ids;
     const id = randomUUID();
-    const run = { id, language: 'javascript', source: 'console.log(1)', acceptOpenNetwork: true };
+    const run = { id, language: 'javascript', source: 'console.log(1)' };
     const origin = { conversationId, turnId, part: '1' };
     expect((await ask(server, bob, 'executions.run', { body: { ...run, origin } })).status).toBe(404);
     expect((await ask(server, bob, 'conversations.create', { body: { id, projectId } })).status).toBe(404);

@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { ExecutionRequest } from '@devlm/protocol/execution.ts';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -118,7 +119,7 @@ describe('where runtimes come from', () => {
 });
 
 /** What a guest that has reached JavaScript tries; each line that starts with REACHED is a hole. */
-const attempts = (secret: string, port: number) => `
+const attempts = (secret: string, database: string, port: number) => `
 const said = [];
 const get = (name) => process.getBuiltinModule(name);
 const attempt = (what, act) => { try { const got = act(); if (got) said.push('REACHED ' + what + ' ' + got); } catch {} };
@@ -127,6 +128,9 @@ attempt('a folder', () => get('fs').readdirSync(${JSON.stringify(join(secret, '.
 attempt('a file of the system', () => get('fs').readFileSync('/etc/passwd', 'utf8'));
 attempt('another process', () => get('fs').readFileSync('/proc/' + process.ppid + '/environ', 'utf8'));
 attempt('writing', () => { get('fs').writeFileSync(${JSON.stringify(`${secret}.new`)}, 'x'); return 'done'; });
+attempt('a database', () => new (get('node:sqlite').DatabaseSync)(${JSON.stringify(database)}).prepare('select secret from canary').get().secret);
+attempt('a new database', () => { new (get('node:sqlite').DatabaseSync)(${JSON.stringify(`${database}.new`)}).exec('create table x (y)'); return 'done'; });
+attempt('a database by require', () => get('module').createRequire('/')('node:sqlite').DatabaseSync);
 attempt('a program', () => get('child_process').execFileSync('/bin/sh', ['-c', 'echo out']));
 attempt('a worker', () => new (get('worker_threads').Worker)('1', { eval: true }));
 attempt('a signal', () => process.kill(process.ppid, 0));
@@ -134,17 +138,24 @@ attempt('the environment', () => Object.entries(process.env).filter(([name]) => 
 attempt('the network', () => { get('net').connect(${port}, '127.0.0.1').on('error', () => {}); });
 return said.join('\\n') || 'nothing';`;
 
+function createCanaryDatabase(path: string): void {
+  using database = new DatabaseSync(path);
+  database.exec("create table canary (secret text); insert into canary values ('very secret')");
+}
+
 describe.each([true, false])('a guest that has reached JavaScript, walls of the system: %s', (walls) => {
   test.each(['python', 'ruby'])(
     'from %s reaches nothing else',
     async (language) => {
       const secret = join(folder, 'secret');
       writeFileSync(secret, 'very secret');
+      const database = join(folder, `secret-${language}-${walls}.db`);
+      createCanaryDatabase(database);
       const calls = { count: 0 };
       const server = createServer(() => calls.count++).listen(0, '127.0.0.1');
       await new Promise((done) => server.once('listening', done));
       const { port } = server.address() as { port: number };
-      const code = JSON.stringify(`(() => { ${attempts(secret, port)} })()`);
+      const code = JSON.stringify(`(() => { ${attempts(secret, database, port)} })()`);
       const source =
         language === 'python'
           ? `from pyodide.code import run_js\nimport time\nprint(run_js(${code}))\ntime.sleep(0.2)`
@@ -153,6 +164,7 @@ describe.each([true, false])('a guest that has reached JavaScript, walls of the 
       const { status, stdout, stderr, engine } = await run(sandbox, language, source);
       server.close();
       expect({ status, stdout, stderr }).toEqual({ status: 'ok', stdout: 'nothing\n', stderr: '' });
+      expect(existsSync(`${database}.new`)).toBe(false);
       expect((await sandbox.status()).networkCut).toBe(engine?.networkCut);
       if (engine?.networkCut) expect(calls.count).toBe(0);
       else expect(walls).toBe(false);

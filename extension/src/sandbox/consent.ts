@@ -24,20 +24,19 @@ export class Consent {
   }
 
   /**
-   * Runs a program by `run`, which gets the request with this machine's answer in it, and asks when
-   * the server says that it is due. Several runs that wait for the answer share one question.
+   * Runs a program by `run`. When the server reports that it cannot cut the network, the user is asked,
+   * and the program runs again with the answer in its request. A server for several people never reports
+   * this, so that no answer is sent to it. Several runs that wait for the answer share one question.
    *
    * @throws ProblemError `workspace_untrusted`, `network_refused`, or what `run` throws
    */
   async around(request: ExecutionRequest, run: (request: ExecutionRequest) => Promise<void>): Promise<void> {
-    const { memento, problems, isTrusted } = this.#options;
+    const { problems, isTrusted } = this.#options;
     if (!isTrusted()) throw problems.untrusted();
-    const agreed = memento.get(key) === true;
     try {
-      await run({ ...request, acceptOpenNetwork: agreed });
+      await run({ ...request, acceptOpenNetwork: false });
     } catch (error) {
-      const due = error instanceof ProblemError && error.problem.code === 'network_not_cut' && !agreed;
-      if (!due) throw error;
+      if (!(error instanceof ProblemError) || error.problem.code !== 'network_not_cut') throw error;
       if (!(await this.#ask())) throw problems.networkRefused(error);
       await run({ ...request, acceptOpenNetwork: true });
     }

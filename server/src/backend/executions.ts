@@ -26,6 +26,8 @@ export interface ExecutionsOptions {
   readonly sandbox: SandboxChoice;
   readonly queue: FairQueue;
   readonly caps: LimitCaps;
+  /** Whether a request may accept the open network: only where its sender owns this machine. */
+  readonly mayAcceptOpenNetwork: boolean;
   readonly logger: Logger;
   /** Told of every run that ended and is kept. */
   readonly ended: (record: ExecutionRecord, userId: string) => void;
@@ -61,10 +63,11 @@ export class Executions {
    * @param who asks: runs take turns by this
    * @param userId whose it is
    * @throws ProblemError `invalid_input`, `conflict` (the id is another program's), `network_not_cut`,
-   *   `sandbox_busy`, or one of the store's
+   *   `open_network_forbidden`, `sandbox_busy`, or one of the store's
    */
   async start(request: ExecutionRequest, who: string, userId = who): Promise<LiveExecution | ExecutionRecord> {
     const { store, sandbox } = this.#options;
+    if (request.acceptOpenNetwork && !this.#options.mayAcceptOpenNetwork) throw openNetworkForbidden();
     if (((await this.ownerOf(request.id)) ?? userId) !== userId) throw conflict();
     const secrets = await this.#options.secrets.of(request.origin?.conversationId ?? who);
     const known = this.#live.get(request.id) ?? (await store.execution(request.id));
@@ -85,7 +88,9 @@ export class Executions {
       const like = await store.executionLike(prepared.inputHash, userId);
       if (like) return { ...like, reusedFrom: like.id };
     }
-    if (!request.acceptOpenNetwork && !(await sandbox.status()).networkCut) throw networkNotCut();
+    if (!request.acceptOpenNetwork && !(await sandbox.status()).networkCut) {
+      throw this.#options.mayAcceptOpenNetwork ? networkNotCut() : openNetworkForbidden();
+    }
     if (this.#closing) throw closing();
     // The same request may have come twice while this one asked.
     const twin = this.#live.get(request.id);
@@ -331,4 +336,10 @@ function networkNotCut(): ProblemError {
   const detail =
     'On this machine a program could reach the network. Start Docker, install bubblewrap (Linux), or agree to it (acceptOpenNetwork).';
   return new ProblemError({ code: 'network_not_cut', status: 409, title: 'Network not cut', detail });
+}
+
+function openNetworkForbidden(): ProblemError {
+  const detail =
+    'Programs on this server may not use the open network, and a request cannot allow it. Ask the operator to start Docker or to install bubblewrap.';
+  return new ProblemError({ code: 'open_network_forbidden', status: 403, title: 'Open network forbidden', detail });
 }

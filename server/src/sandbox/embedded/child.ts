@@ -213,6 +213,8 @@ function commandOf({
     node,
     [
       '--permission',
+      // The permission model does not cover node:sqlite, which opens files by itself.
+      '--no-experimental-sqlite',
       ...mounts.map(({ inside }) => `--allow-fs-read=${inside}`),
       `--max-old-space-size=${oldSpaceMb}`,
       `--wasm-max-mem-pages=${wasmMb * 16}`,

@@ -14,6 +14,9 @@ export function lockDown(): boolean {
   if (!granted || granted.length > 0) {
     throw new Error(`this process has too many rights: ${granted?.join(', ') ?? 'no permission model'}`);
   }
+  if (process.getBuiltinModule('node:sqlite')) {
+    throw new Error('this process has too many rights: node:sqlite opens files past the permission model');
+  }
   for (const name of ['kill', '_kill', '_debugProcess', '_debugEnd', '_startProfilerIdleNotifier', 'dlopen']) {
     Object.defineProperty(process, name, { value: undefined, writable: false, configurable: false });
   }
