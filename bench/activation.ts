@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Discovery, discoveryFile } from '@devlm/protocol/discovery.ts';
 import * as z from 'zod';
-import { nodeOptions } from '../extension/src/server/launcher.ts';
+import { nodeOptions } from '../extension/src/connection/launcher.ts';
 import { build, buildInHost, root } from '../scripts/build.ts';
 import { mustRun, run } from '../scripts/run.ts';
 import { runInHost } from '../test/support/vscode/browser.ts';

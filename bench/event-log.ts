@@ -2,9 +2,10 @@ import { closeSync, fsyncSync, mkdtempSync, openSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EventLog } from '../server/src/storage/event-log.ts';
-import { openPostgres } from '../server/src/storage/postgres.ts';
-import { openSqlite } from '../server/src/storage/sqlite.ts';
-import type { NewEvent, Store } from '../server/src/storage/store.ts';
+import type { NewEvent } from '../server/src/storage/ports/events.ts';
+import type { Store } from '../server/src/storage/ports/store.ts';
+import { openPostgres } from '../server/src/storage/postgres/postgres.ts';
+import { openSqlite } from '../server/src/storage/sqlite/sqlite.ts';
 import { startPostgres } from '../test/support/postgres.ts';
 
 /*
@@ -42,7 +43,7 @@ const delta = (i: number): NewEvent => ({ type: 'block.delta', ...ids, text: wor
 async function subjectOf(store: Store): Promise<Subject> {
   const log = new EventLog(store);
   const id = 'bench';
-  await store.createConversation({ id, title: 'Bench', projectId: null });
+  await store.conversations.create({ id, title: 'Bench', projectId: null });
   await log.append(id, [
     { type: 'turn.created', turnId: 'turn', parent: null, text: 'Hi', attachments: [], model: null, thinking: false },
     { type: 'turn.started', turnId: 'turn', attempt: 1 },
@@ -56,7 +57,7 @@ async function subjectOf(store: Store): Promise<Subject> {
     async replay() {
       let read = 0;
       for (let after = 0; read < appends; ) {
-        const events = await store.events(id, after, batch);
+        const events = await store.events.read(id, after, batch);
         read += events.length;
         after = events.at(-1)?.seq ?? Number.POSITIVE_INFINITY;
       }

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Secrets } from '../server/src/actions/secrets.ts';
+import { Secrets } from '../server/src/actions/secrets/secrets.ts';
 import { hidingModel } from '../server/src/agent/hiding-model.ts';
 import type { Model, ModelMessage, ModelRequest } from '../server/src/llm/model.ts';
 

@@ -6,10 +6,10 @@ import {
   parseAddress,
   parseConnectLink,
   parseToken,
-} from './server/address.ts';
-import { asProblem, problemsOf } from './server/problems.ts';
-import { type Profile, Profiles, profilesSecret } from './server/profiles.ts';
-import { RemoteServer } from './server/remote.ts';
+} from './connection/address.ts';
+import { type Profile, Profiles, profilesSecret } from './connection/profiles.ts';
+import { RemoteServer } from './connection/remote.ts';
+import { asProblem, problemsOf } from './problems.ts';
 
 const t = vscode.l10n.t;
 

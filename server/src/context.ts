@@ -5,16 +5,13 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import { protocolVersion } from '@devlm/protocol/routes.ts';
 import type { ServerInfo } from '@devlm/protocol/views.ts';
 import type { Logger } from 'pino';
-import { ConversationSecrets } from './actions/conversation-secrets.ts';
-import { Editors } from './actions/editors.ts';
-import { hiddenEvent } from './actions/hidden-event.ts';
-import { McpServers } from './actions/mcp/servers.ts';
-import { ProjectFolders } from './actions/project-folders.ts';
+import { McpServers } from './actions/foreign/mcp/servers.ts';
+import { ConversationSecrets } from './actions/secrets/conversation-secrets.ts';
+import { hiddenEvent } from './actions/secrets/hidden-event.ts';
 import { ProjectSymbols } from './actions/symbols/project-symbols.ts';
 import { dialPublic } from './actions/web/dial.ts';
 import { Pages } from './actions/web/pages.ts';
 import { searchEngine } from './actions/web/web.ts';
-import { Workspaces } from './actions/workspaces.ts';
 import { Turns } from './agent/turns.ts';
 import { examine, type Finding } from './backend/doctor.ts';
 import { Executions } from './backend/executions.ts';
@@ -31,10 +28,13 @@ import { SandboxChoice } from './sandbox/choice.ts';
 import { FairQueue } from './sandbox/queue.ts';
 import { lazySandbox, type Sandbox } from './sandbox/sandbox.ts';
 import { EventLog } from './storage/event-log.ts';
-import { lockFolder } from './storage/lock.ts';
+import type { Store } from './storage/ports/store.ts';
 import { examineShared, openShared, type Shared } from './storage/shared.ts';
-import type { Store } from './storage/store.ts';
+import { lockFolder } from './storage/sqlite/lock.ts';
 import { version } from './version.ts';
+import { Editors } from './workspace/editors.ts';
+import { ProjectFolders } from './workspace/folder/project-folders.ts';
+import { Workspaces } from './workspace/workspaces.ts';
 
 /** Everything a running server is made of. The only place that chooses and builds adapters. */
 export interface Context extends AsyncDisposable {
@@ -65,7 +65,7 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
   const shared = await openShared(config.redisUrl, logger);
   const secrets = new ConversationSecrets({
     keyOf: (id) => deriveKey(key, `secrets ${id}`),
-    copiedFrom: (id) => store.copiedFrom(id),
+    copiedFrom: (id) => store.conversations.copiedFrom(id),
   });
   const log = new EventLog(store, {
     prepare: async (conversationId, events) => {
@@ -184,7 +184,7 @@ export async function diagnose(config: Config, logger: Logger): Promise<Finding[
 /** Not opened: that would bring its tables to this version. */
 async function examineStore({ databaseUrl, dataDir }: Config): Promise<Omit<Finding, 'what'>> {
   if (databaseUrl) {
-    const { examinePostgres } = await import('./storage/postgres-examine.ts');
+    const { examinePostgres } = await import('./storage/postgres/examine.ts');
     return examinePostgres(databaseUrl);
   }
   const file = join(dataDir, 'devlm.db');
@@ -221,10 +221,10 @@ export function claimDataDir(dataDir: string): Disposable | null {
  */
 export async function openStore(config: Config, key?: Uint8Array): Promise<Store> {
   if (config.databaseUrl) {
-    const { openPostgres } = await import('./storage/postgres.ts');
+    const { openPostgres } = await import('./storage/postgres/postgres.ts');
     return openPostgres({ url: config.databaseUrl, version, key });
   }
-  const { openSqlite } = await import('./storage/sqlite.ts');
+  const { openSqlite } = await import('./storage/sqlite/sqlite.ts');
   return openSqlite({ file: join(config.dataDir, 'devlm.db'), version, key });
 }
 

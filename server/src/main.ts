@@ -99,9 +99,9 @@ async function serve(config: Config): Promise<void> {
   process.stdout.write(`DevLM ${version} is listening on http://${hostInUrl(config.host)}:${port}\n`);
 
   const maintain = () =>
-    context.store
+    context.store.conversations
       .purgeDeleted(new Date(Date.now() - keepDeletedMs))
-      .then(() => context.store.purgeExecutions(new Date(Date.now() - config.executionKeepDays * 86_400_000)))
+      .then(() => context.store.executions.purge(new Date(Date.now() - config.executionKeepDays * 86_400_000)))
       .then(() => context.store.maintain())
       .catch((error: unknown) => logger.error({ err: error }, 'maintenance failed'));
   const soon = setTimeout(maintain, 30_000);

@@ -1,7 +1,7 @@
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Cache, cacheBounds } from '../../server/src/storage/cache.ts';
-import { MemoryCache } from '../../server/src/storage/memory-cache.ts';
+import { MemoryCache } from '../../server/src/storage/memory/memory-cache.ts';
+import { type Cache, cacheBounds } from '../../server/src/storage/ports/cache.ts';
 import { RedisConnection } from '../../server/src/storage/redis/connection.ts';
 import { RedisCache } from '../../server/src/storage/redis/redis-cache.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { Fanout, NodeMessage } from '../../server/src/storage/fanout.ts';
-import { MemoryFanout } from '../../server/src/storage/memory-fanout.ts';
+import { MemoryFanout } from '../../server/src/storage/memory/memory-fanout.ts';
+import type { Fanout, NodeMessage } from '../../server/src/storage/ports/fanout.ts';
 import { RedisConnection } from '../../server/src/storage/redis/connection.ts';
 import { RedisFanout } from '../../server/src/storage/redis/redis-fanout.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';

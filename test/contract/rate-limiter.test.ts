@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { MemoryRateLimiter } from '../../server/src/storage/memory-rate-limiter.ts';
-import type { Bucket, RateLimiter } from '../../server/src/storage/rate-limiter.ts';
+import { MemoryRateLimiter } from '../../server/src/storage/memory/memory-rate-limiter.ts';
+import type { Bucket, RateLimiter } from '../../server/src/storage/ports/rate-limiter.ts';
 import { RedisConnection } from '../../server/src/storage/redis/connection.ts';
 import { RedisRateLimiter } from '../../server/src/storage/redis/redis-rate-limiter.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Budget } from '@devlm/protocol/budgets.ts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Asking } from '../../server/src/storage/budgets.ts';
-import type { LedgerCall } from '../../server/src/storage/ledger.ts';
-import type { Store } from '../../server/src/storage/store.ts';
+import type { Asking } from '../../server/src/storage/ports/budgets.ts';
+import type { LedgerCall } from '../../server/src/storage/ports/ledger.ts';
+import type { Store } from '../../server/src/storage/ports/store.ts';
 import { Clock, events, makeStores, type StoreMaker, storeKinds } from '../support/stores.ts';
 
 const usage = { inputTokens: 100, outputTokens: 20, cacheReadTokens: 7, cacheWriteTokens: 3, thinkingTokens: 5 };
@@ -64,10 +64,10 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
   });
 
   test('a report has one row for each, and the sum of all', async () => {
-    await store.createConversation({ id: 'c1', title: 'Ünïcode "Title"', projectId: 'p1' });
-    await store.append('c1', [events.turn('t1'), ...events.answer('t1', 'Yes.', 0.5)]);
-    await store.addCall(call({ userId: 'bob', at: clock.time - 48 * hour, costUsd: null, countedUsd: 9 }));
-    await store.addCall(call({ model: null }));
+    await store.conversations.create({ id: 'c1', title: 'Ünïcode "Title"', projectId: 'p1' });
+    await store.events.append('c1', [events.turn('t1'), ...events.answer('t1', 'Yes.', 0.5)]);
+    await store.ledger.add(call({ userId: 'bob', at: clock.time - 48 * hour, costUsd: null, countedUsd: 9 }));
+    await store.ledger.add(call({ model: null }));
     const span = {
       from: new Date(clock.time - 72 * hour),
       to: new Date(clock.time + 1),
@@ -75,14 +75,14 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
       userId: null,
       askedBy: 'local',
     };
-    const { rows, total } = await store.usageReport({ ...span, group: 'conversation' });
+    const { rows, total } = await store.ledger.report({ ...span, group: 'conversation' });
     // What is not priced counts with the dearest price, and is shown first.
     expect(rows.map(({ key, title, calls }) => [key, title, calls])).toEqual([
       [null, null, 2],
       ['c1', 'Ünïcode "Title"', 1],
     ]);
     // Nobody is told the titles of somebody else's.
-    const foreign = await store.usageReport({ ...span, group: 'conversation', askedBy: 'bob' });
+    const foreign = await store.ledger.report({ ...span, group: 'conversation', askedBy: 'bob' });
     expect(foreign.rows.map(({ key, title }) => [key, title])).toEqual([
       [null, null],
       ['c1', null],
@@ -98,24 +98,24 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
       calls: 3,
     });
     const keys = async (group: 'day' | 'model' | 'user' | 'project', userId: string | null = null) =>
-      (await store.usageReport({ ...span, group, userId })).rows.map(({ key }) => key);
+      (await store.ledger.report({ ...span, group, userId })).rows.map(({ key }) => key);
     expect(await keys('day')).toEqual(['2025-12-30', '2026-01-01']);
     expect(await keys('model')).toEqual(['claude-sonnet-5-5', 'model', null]);
     expect(await keys('user')).toEqual(['bob', 'local', 'ann']);
     expect(await keys('project')).toEqual([null, 'p1']);
     expect(await keys('user', "ann' or 'a' = 'a")).toEqual([]);
-    expect((await store.usageReport({ ...span, group: 'day', offset: -840 })).rows.map(({ key }) => key)).toEqual([
+    expect((await store.ledger.report({ ...span, group: 'day', offset: -840 })).rows.map(({ key }) => key)).toEqual([
       '2025-12-29',
       '2025-12-31',
     ]);
   });
 
   test('steps are noted with all that is known of them', async () => {
-    await store.createConversation({ id: 'c1', title: '', projectId: null });
+    await store.conversations.create({ id: 'c1', title: '', projectId: null });
     const ids = { turnId: 't1', stepId: 's1' };
     const problem = { code: 'cut', status: 502, title: 'Cut', detail: 'Cut.' };
     const none = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
-    await store.append('c1', [
+    await store.events.append('c1', [
       events.turn('t1'),
       events.started('t1'),
       { type: 'step.abandoned', ...ids, problem, usage, costUsd: 0.5, model: 'a', instance: 'own', latencyMs: 4 },
@@ -124,12 +124,12 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
       { type: 'step.ended', ...ids, stopReason: 'end_turn', usage: none, costUsd: 0, model: '' },
       events.ended('t1'),
     ]);
-    expect(await store.turnCosts('local', new Date(clock.time), 10, 't2')).toEqual([3.5]);
-    expect(await store.turnCosts('local', new Date(clock.time), 10, 't1')).toEqual([]);
-    expect(await store.turnCosts('local', new Date(clock.time + 1), 10, 't2')).toEqual([]);
-    expect(await store.turnCosts('ann', new Date(0), 10, 't2')).toEqual([]);
+    expect(await store.ledger.turnCosts('local', new Date(clock.time), 10, 't2')).toEqual([3.5]);
+    expect(await store.ledger.turnCosts('local', new Date(clock.time), 10, 't1')).toEqual([]);
+    expect(await store.ledger.turnCosts('local', new Date(clock.time + 1), 10, 't2')).toEqual([]);
+    expect(await store.ledger.turnCosts('ann', new Date(0), 10, 't2')).toEqual([]);
     const span = { from: new Date(0), to: new Date(clock.time + 1), offset: 0, userId: null, askedBy: 'local' };
-    const { rows } = await store.usageReport({ ...span, group: 'model' });
+    const { rows } = await store.ledger.report({ ...span, group: 'model' });
     expect(rows.map(({ key, calls, thinkingTokens }) => [key, calls, thinkingTokens])).toEqual([
       ['b', 1, 5],
       ['a', 1, 5],
@@ -150,8 +150,8 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
 
   test('what is spent and what is set aside count for those whom a budget is about', async () => {
     await store.budgets.save(budget());
-    await store.addCall(call({ countedUsd: 0.5 }));
-    await store.addCall(call({ countedUsd: 100, at: clock.time - 2 * hour }));
+    await store.ledger.add(call({ countedUsd: 0.5 }));
+    await store.ledger.add(call({ countedUsd: 100, at: clock.time - 2 * hour }));
     const first = asking();
     expect(await store.budgets.reserve(first)).toEqual({ admitted: true, inTheWay: [], warnings: [] });
     const refused = { admitted: false, inTheWay: [{ budget: budget(), spentUsd: 1.5, limitUsd: 2 }], warnings: [] };
@@ -174,7 +174,7 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
   });
 
   test('each scope counts its own', async () => {
-    await store.addCall(call({ projectId: 'p', conversationId: 'c', turnId: 't', countedUsd: 1.5 }));
+    await store.ledger.add(call({ projectId: 'p', conversationId: 'c', turnId: 't', countedUsd: 1.5 }));
     const scopes: [Partial<Budget>, Partial<Asking>, Partial<Asking>][] = [
       [{ scope: 'team' }, { userId: 'bob' }, { amountUsd: 0.25 }],
       [{ scope: 'project' }, { projectId: 'p' }, { projectId: 'q' }],
@@ -237,7 +237,7 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
         const { admitted } = await store.budgets.reserve(one);
         if (!admitted) return false;
         // Each costs a little more than was thought.
-        await store.addCall(call({ countedUsd: 1.1 }));
+        await store.ledger.add(call({ countedUsd: 1.1 }));
         await store.budgets.release(one.id);
         return true;
       }),
@@ -253,20 +253,20 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
       userId: null,
       askedBy: 'local',
     } as const;
-    expect((await store.usageReport(span)).total.calls).toBe(count);
+    expect((await store.ledger.report(span)).total.calls).toBe(count);
   });
 
   test('a call that ends while another is decided on is counted: as set aside, or as spent', async () => {
     await store.budgets.save(budget({ limitUsd: 10 }));
     const since = () => new Date(0);
     // To sum these up takes some milliseconds, in which the other call ends.
-    await Promise.all(Array.from({ length: 20_000 }, () => store.addCall(call({ countedUsd: 0 }))));
+    await Promise.all(Array.from({ length: 20_000 }, () => store.ledger.add(call({ countedUsd: 0 }))));
     for (let spent = 0; spent < 9; spent++) {
       const first = asking({ since });
       expect((await store.budgets.reserve(first)).admitted).toBe(true);
       let ended = false;
-      const ending = store
-        .addCall(call({ countedUsd: 1 }))
+      const ending = store.ledger
+        .add(call({ countedUsd: 1 }))
         .then(() => store.budgets.release(first.id))
         .finally(() => {
           ended = true;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { LedgerCall } from '../../server/src/storage/ledger.ts';
+import type { LedgerCall } from '../../server/src/storage/ports/ledger.ts';
 import { makeStores, type StoreMaker, storeKinds } from '../support/stores.ts';
 
 const call = (inputTokens: number, more: Partial<LedgerCall> = {}): LedgerCall => ({
@@ -29,26 +29,26 @@ describe.each(storeKinds)('calls in the ledger on %s', (kind) => {
 
   test('are all written, however many end at once', async () => {
     const store = await stores.fresh();
-    await Promise.all(Array.from({ length: 1_200 }, () => store.addCall(call(10))));
-    expect(await store.usageSince(new Date(0))).toMatchObject({ inputTokens: 12_000, outputTokens: 1_200 });
+    await Promise.all(Array.from({ length: 1_200 }, () => store.ledger.add(call(10))));
+    expect(await store.ledger.usageSince(new Date(0))).toMatchObject({ inputTokens: 12_000, outputTokens: 1_200 });
   });
 
   test('do not fail for one that cannot be written', async () => {
     const store = await stores.fresh();
     const broken = call(Number.NaN, { latencyMs: 2 ** 40, at: Number.NaN });
-    const results = await Promise.allSettled([call(10), broken, call(20)].map((one) => store.addCall(one)));
+    const results = await Promise.allSettled([call(10), broken, call(20)].map((one) => store.ledger.add(one)));
     expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
-    expect((await store.usageSince(new Date(0))).inputTokens).toBe(30);
+    expect((await store.ledger.usageSince(new Date(0))).inputTokens).toBe(30);
   });
 
   test('are written before the store is closed', async () => {
     const place = await stores.place();
     const store = await stores.open(place);
-    const written = store.addCall(call(7));
+    const written = store.ledger.add(call(7));
     await store.close();
     await written;
     const again = await stores.open(place);
-    expect((await again.usageSince(new Date(0))).inputTokens).toBe(7);
+    expect((await again.ledger.usageSince(new Date(0))).inputTokens).toBe(7);
     await again.close();
   });
 });

@@ -2,8 +2,8 @@ import type { Event } from '@devlm/protocol/events.ts';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { EventLog } from '../../server/src/storage/event-log.ts';
-import { MemoryFanout } from '../../server/src/storage/memory-fanout.ts';
-import type { Store } from '../../server/src/storage/store.ts';
+import { MemoryFanout } from '../../server/src/storage/memory/memory-fanout.ts';
+import type { Store } from '../../server/src/storage/ports/store.ts';
 import { events as e, makeStores, type StoreMaker, storeKinds } from '../support/stores.ts';
 
 describe.each(storeKinds)('the event log on %s', (kind) => {
@@ -18,7 +18,7 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
   beforeEach(async () => {
     store = await stores.fresh();
     log = new EventLog(store);
-    await store.createConversation({ id: 'c', title: '', projectId: null });
+    await store.conversations.create({ id: 'c', title: '', projectId: null });
     await log.append('c', [e.turn('t')]);
   });
 
@@ -46,7 +46,7 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
     await log.append('c', deltas(1));
     const seen = await reading;
     expect(numbers(seen)).toEqual([2, 3, 4, 5]);
-    expect(seen).toEqual(await store.events('c', 1, 10));
+    expect(seen).toEqual(await store.events.read('c', 1, 10));
   });
 
   test('loses and repeats nothing, however appends and readers race', async () => {
@@ -127,7 +127,7 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
   test('notices what was written past it', async () => {
     const reading = readTo(6);
     await tick();
-    await store.append('c', deltas(3));
+    await store.events.append('c', deltas(3));
     await log.append('c', deltas(1));
     expect(numbers(await reading)).toEqual(upTo(6));
   });
@@ -197,7 +197,7 @@ test('nodes that cannot tell each other find in PostgreSQL what the others appen
   const store = await stores.fresh();
   using here = new EventLog(store);
   using there = new EventLog(store);
-  await store.createConversation({ id: 'c', title: '', projectId: null });
+  await store.conversations.create({ id: 'c', title: '', projectId: null });
   const heard: number[] = [];
   using _following = await here.follow('c', (_id, events) => heard.push(...events.map(({ seq }) => seq)));
   await there.append('c', [e.turn('t'), e.started('t')]);

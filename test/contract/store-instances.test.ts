@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { StoredInstance } from '../../server/src/storage/instances.ts';
-import type { Store } from '../../server/src/storage/store.ts';
+import type { StoredInstance } from '../../server/src/storage/ports/instances.ts';
+import type { Store } from '../../server/src/storage/ports/store.ts';
 import { Clock, makeStores, type StoreMaker, storeKinds } from '../support/stores.ts';
 
 const instance = (id: string, more: Partial<StoredInstance> = {}): StoredInstance => ({
@@ -27,19 +27,19 @@ describe.each(storeKinds)('instances in the store on %s', (kind) => {
   });
 
   test('are kept as they were saved, the last time counts', async () => {
-    expect(await store.instances()).toEqual([]);
+    expect(await store.instances.list()).toEqual([]);
     const full = instance('b', { baseUrl: 'https://claude.example', models: ['claude-*', '日本'], weight: 0.5 });
-    await store.saveInstance(full);
-    await store.saveInstance(instance('a'));
-    await store.saveInstance(instance('a', { apiKey: 'sk-ant-new', draining: true }));
-    expect(await store.instances()).toEqual([instance('a', { apiKey: 'sk-ant-new', draining: true }), full]);
+    await store.instances.save(full);
+    await store.instances.save(instance('a'));
+    await store.instances.save(instance('a', { apiKey: 'sk-ant-new', draining: true }));
+    expect(await store.instances.list()).toEqual([instance('a', { apiKey: 'sk-ant-new', draining: true }), full]);
   });
 
   test('are removed once', async () => {
-    await store.saveInstance(instance('a'));
-    expect(await store.removeInstance("a' or 'a' = 'a")).toBe(false);
-    expect(await store.removeInstance('a')).toBe(true);
-    expect(await store.removeInstance('a')).toBe(false);
-    expect(await store.instances()).toEqual([]);
+    await store.instances.save(instance('a'));
+    expect(await store.instances.remove("a' or 'a' = 'a")).toBe(false);
+    expect(await store.instances.remove('a')).toBe(true);
+    expect(await store.instances.remove('a')).toBe(false);
+    expect(await store.instances.list()).toEqual([]);
   });
 });

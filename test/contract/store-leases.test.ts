@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Lease } from '../../server/src/storage/leases.ts';
-import type { Store } from '../../server/src/storage/store.ts';
+import type { Lease } from '../../server/src/storage/ports/leases.ts';
+import type { Store } from '../../server/src/storage/ports/store.ts';
 import { events as e, makeStores, type StoreMaker, storeKinds } from '../support/stores.ts';
 
 const long = 600_000;
@@ -14,8 +14,8 @@ describe.each(storeKinds)('leases in the store on %s', (kind) => {
   afterAll(() => stores[Symbol.asyncDispose]());
   beforeEach(async () => {
     store = await stores.fresh();
-    await store.createConversation({ id: 'one', title: '', projectId: null });
-    await store.append('one', [e.turn('t1')]);
+    await store.conversations.create({ id: 'one', title: '', projectId: null });
+    await store.events.append('one', [e.turn('t1')]);
   });
 
   async function take(node: string, forMs = long): Promise<Lease> {
@@ -53,16 +53,16 @@ describe.each(storeKinds)('leases in the store on %s', (kind) => {
   test('keep who lost one from appending, and nobody else', async () => {
     const lost = await take('a', 1);
     await expect.poll(() => store.leases.take('one', 'b', long)).not.toBeNull();
-    await expect(store.append('one', [e.started('t1')], { lease: lost })).rejects.toMatchObject({
+    await expect(store.events.append('one', [e.started('t1')], { lease: lost })).rejects.toMatchObject({
       problem: { code: 'lease_lost' },
     });
-    expect((await store.events('one', 0, 10)).map(({ type }) => type)).toEqual([
+    expect((await store.events.read('one', 0, 10)).map(({ type }) => type)).toEqual([
       'conversation.created',
       'turn.created',
     ]);
     // A person's message needs none.
-    await store.append('one', [e.turn('t2', 't1')]);
-    await expect(store.append('none', [e.started('t1')], { lease: lost })).rejects.toMatchObject({
+    await store.events.append('one', [e.turn('t2', 't1')]);
+    await expect(store.events.append('none', [e.started('t1')], { lease: lost })).rejects.toMatchObject({
       problem: { code: 'not_found' },
     });
   });
@@ -70,20 +70,20 @@ describe.each(storeKinds)('leases in the store on %s', (kind) => {
   test('are taken again by the node that has them, which ends the earlier one', async () => {
     const before = await take('a');
     const now = await take('a');
-    await store.append('one', [e.started('t1')], { lease: now });
-    await expect(store.append('one', [e.ended('t1')], { lease: before })).rejects.toMatchObject({
+    await store.events.append('one', [e.started('t1')], { lease: now });
+    await expect(store.events.append('one', [e.ended('t1')], { lease: before })).rejects.toMatchObject({
       problem: { code: 'lease_lost' },
     });
     await store.leases.release(now);
-    await expect(store.append('one', [e.ended('t1')], { lease: now })).rejects.toMatchObject({
+    await expect(store.events.append('one', [e.ended('t1')], { lease: now })).rejects.toMatchObject({
       problem: { code: 'lease_lost' },
     });
   });
 
   test('tell which conversations wait for a node', async () => {
-    await store.createConversation({ id: 'two', title: '', projectId: null });
-    await store.append('two', [e.turn('t1')]);
-    await store.createConversation({ id: 'idle', title: '', projectId: null });
+    await store.conversations.create({ id: 'two', title: '', projectId: null });
+    await store.events.append('two', [e.turn('t1')]);
+    await store.conversations.create({ id: 'idle', title: '', projectId: null });
     const free = async (node: string, limit = 10) =>
       (await store.leases.freeTurns(node, limit)).map(({ conversationId }) => conversationId);
     expect((await free('a')).toSorted()).toEqual(['one', 'two']);
@@ -94,7 +94,7 @@ describe.each(storeKinds)('leases in the store on %s', (kind) => {
     expect(await store.leases.freeTurns('b', 10)).toContainEqual(
       expect.objectContaining({ conversationId: 'one', turnId: 't1', projectId: null, held: true }),
     );
-    await store.append('two', [e.ended('t1')]);
+    await store.events.append('two', [e.ended('t1')]);
     expect(await free('a')).toEqual([]);
   });
 
@@ -106,8 +106,8 @@ describe.each(storeKinds)('leases in the store on %s', (kind) => {
   });
 
   test('say where the events of many conversations end', async () => {
-    expect(await store.lastSeqs(['one', 'none'])).toEqual(new Map([['one', 2]]));
-    expect(await store.openTurns('one')).toMatchObject([{ turnId: 't1' }]);
-    expect(await store.openTurns('none')).toEqual([]);
+    expect(await store.events.lastSeqs(['one', 'none'])).toEqual(new Map([['one', 2]]));
+    expect(await store.turns.open('one')).toMatchObject([{ turnId: 't1' }]);
+    expect(await store.turns.open('none')).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { ListOptions, Store } from '../../server/src/storage/store.ts';
+import type { ListOptions } from '../../server/src/storage/ports/conversations.ts';
+import type { Store } from '../../server/src/storage/ports/store.ts';
 import { Clock, events as e, makeStores, type StoreMaker, storeKinds } from '../support/stores.ts';
 
 const problem = (code: string) => expect.objectContaining({ problem: expect.objectContaining({ code }) });
@@ -20,9 +21,9 @@ describe.each(storeKinds)('the history on %s', (kind) => {
   });
 
   const create = (id: string, title = '', projectId: string | null = null) =>
-    store.createConversation({ id, title, projectId });
+    store.conversations.create({ id, title, projectId });
   const list = async (options: Partial<ListOptions> = {}) => {
-    const { items, next } = await store.conversations({ limit: 100, ...options });
+    const { items, next } = await store.conversations.list({ limit: 100, ...options });
     return { ids: items.map((item) => item.id), next };
   };
   const found = async (search: string) => (await list({ search })).ids.sort().join(' ');
@@ -31,15 +32,15 @@ describe.each(storeKinds)('the history on %s', (kind) => {
     for (const id of ['a', 'b', 'c']) {
       clock.advance(1);
       await create(id);
-      await store.append(id, [e.turn('t')]);
+      await store.events.append(id, [e.turn('t')]);
     }
     expect((await list()).ids).toEqual(['c', 'b', 'a']);
     clock.advance(1);
-    await store.append('a', [e.delta('t', 'x'), { type: 'head.moved', turnId: 't' }]);
+    await store.events.append('a', [e.delta('t', 'x'), { type: 'head.moved', turnId: 't' }]);
     expect((await list()).ids).toEqual(['c', 'b', 'a']);
-    await store.append('a', [{ type: 'conversation.renamed', title: 'New', by: 'person' }]);
+    await store.events.append('a', [{ type: 'conversation.renamed', title: 'New', by: 'person' }]);
     clock.advance(1);
-    await store.append('b', [e.ended('t')]);
+    await store.events.append('b', [e.ended('t')]);
     expect((await list()).ids).toEqual(['b', 'a', 'c']);
   });
 
@@ -66,8 +67,8 @@ describe.each(storeKinds)('the history on %s', (kind) => {
     const first = await list({ limit: 10 });
     clock.advance(1);
     await create('newcomer');
-    await store.append('c0', [{ type: 'conversation.renamed', title: 'Up', by: 'person' }]);
-    await store.setDeleted(first.ids.at(-1) ?? '', true);
+    await store.events.append('c0', [{ type: 'conversation.renamed', title: 'Up', by: 'person' }]);
+    await store.conversations.setDeleted(first.ids.at(-1) ?? '', true);
     const rest = await list({ cursor: first.next ?? '' });
     expect([...first.ids, ...rest.ids]).toEqual(whole.filter((id) => id !== 'c0'));
   });
@@ -91,9 +92,12 @@ describe.each(storeKinds)('the history on %s', (kind) => {
   test('is searched by word beginnings in titles, messages and answers', async () => {
     await create('title', 'Parsing the configuration');
     await create('message');
-    await store.append('message', [e.turn('t', null, 'Why does my configuration fail?')]);
+    await store.events.append('message', [e.turn('t', null, 'Why does my configuration fail?')]);
     await create('answer');
-    await store.append('answer', [e.turn('t', null, 'Hi'), ...e.answer('t', 'The parser reads the config file')]);
+    await store.events.append('answer', [
+      e.turn('t', null, 'Hi'),
+      ...e.answer('t', 'The parser reads the config file'),
+    ]);
     await create('other', 'Something else');
 
     expect(await found('config')).toBe('answer message title');
@@ -111,12 +115,12 @@ describe.each(storeKinds)('the history on %s', (kind) => {
   test('shows where a search matched', async () => {
     const start = 'An introduction that goes on for a long time before it comes to the point, if it ever does. ';
     await create('c', 'A title');
-    await store.append('c', [e.turn('t', null, `${start.repeat(5)}\n\nThe Zebra crosses. ${start.repeat(5)}`)]);
-    const { items } = await store.conversations({ search: 'zebr', limit: 10 });
+    await store.events.append('c', [e.turn('t', null, `${start.repeat(5)}\n\nThe Zebra crosses. ${start.repeat(5)}`)]);
+    const { items } = await store.conversations.list({ search: 'zebr', limit: 10 });
     expect(items[0]?.snippet).toMatch(/^….*\bThe Zebra crosses\. An introduction.*…$/);
     expect(items[0]?.snippet?.length).toBeLessThan(130);
-    expect((await store.conversations({ search: 'title', limit: 10 })).items[0]?.snippet).toBe('A title');
-    expect((await store.conversations({ limit: 10 })).items[0]?.snippet).toBeUndefined();
+    expect((await store.conversations.list({ search: 'title', limit: 10 })).items[0]?.snippet).toBe('A title');
+    expect((await store.conversations.list({ limit: 10 })).items[0]?.snippet).toBeUndefined();
   });
 
   test('finds an answer only when its turn has ended, and not what was abandoned', async () => {
@@ -130,20 +134,20 @@ describe.each(storeKinds)('the history on %s', (kind) => {
       { type: 'step.abandoned', turnId: 't', stepId: 'bad', problem: gone },
     ] as const;
     if (!started || !step || !block || !delta) throw new Error('no events');
-    await store.append('c', [e.turn('t', null, 'Which?'), started, ...wrong, step, block, delta]);
+    await store.events.append('c', [e.turn('t', null, 'Which?'), started, ...wrong, step, block, delta]);
     expect(await found('which')).toBe('c');
     expect(await found('elephants')).toBe('');
-    await store.append('c', rest);
+    await store.events.append('c', rest);
     expect(await found('elephants')).toBe('c');
     expect(await found('giraffes')).toBe('');
   });
 
   test('follows a new title', async () => {
     await create('c', 'Before');
-    await store.append('c', [{ type: 'conversation.renamed', title: 'After', by: 'server' }]);
+    await store.events.append('c', [{ type: 'conversation.renamed', title: 'After', by: 'server' }]);
     expect(await found('before')).toBe('');
     expect(await found('after')).toBe('c');
-    await store.append('c', [{ type: 'conversation.renamed', title: '', by: 'person' }]);
+    await store.events.append('c', [{ type: 'conversation.renamed', title: '', by: 'person' }]);
     expect(await found('after')).toBe('');
   });
 
@@ -162,7 +166,7 @@ describe.each(storeKinds)('the history on %s', (kind) => {
     ['𝒞alligraphy 𠮷野家', ['calli', '𠮷野', '野家'], ['家野']],
   ])('finds %s in its own language', async (text, hits, misses) => {
     await create('c');
-    await store.append('c', [e.turn('t', null, `${text} \0 \ud800`)]);
+    await store.events.append('c', [e.turn('t', null, `${text} \0 \ud800`)]);
     for (const hit of hits) expect([hit, await found(hit)]).toEqual([hit, 'c']);
     for (const miss of misses) expect([miss, await found(miss)]).toEqual([miss, '']);
   });
@@ -187,9 +191,12 @@ describe.each(storeKinds)('the history on %s', (kind) => {
   test('searches texts too large for an index', async () => {
     await create('c');
     const many = Array.from({ length: 60_000 }, (_, i) => `word${i.toString(36)}`).join(' ');
-    await store.append('c', [e.turn('t', null, many)]);
+    await store.events.append('c', [e.turn('t', null, many)]);
     expect(await found('word1')).toBe('c');
-    await store.append('c', [e.turn('u', 't', 'x'.repeat(400_000)), e.turn('v', 'u', '漢字仮名'.repeat(90_000))]);
+    await store.events.append('c', [
+      e.turn('u', 't', 'x'.repeat(400_000)),
+      e.turn('v', 'u', '漢字仮名'.repeat(90_000)),
+    ]);
     expect(await found('x'.repeat(300))).toBe('c');
     expect(await found('字仮')).toBe('c');
   });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Store } from '../../server/src/storage/store.ts';
+import type { Store } from '../../server/src/storage/ports/store.ts';
 import { events as e, makeStores, type StoreMaker, storeKinds } from '../support/stores.ts';
 
 describe.each(storeKinds)('owners on %s', (kind) => {
@@ -14,32 +14,28 @@ describe.each(storeKinds)('owners on %s', (kind) => {
   });
 
   const conversation = (id: string, userId?: string) =>
-    store.createConversation({ id, title: `Zebras of ${userId}`, projectId: null, ...(userId ? { userId } : {}) });
+    store.conversations.create({ id, title: `Zebras of ${userId}`, projectId: null, ...(userId ? { userId } : {}) });
   const idsOf = async (userId: string | undefined, search?: string) =>
-    (await store.conversations({ userId, search, limit: 10 })).items.map(({ id }) => id).sort();
+    (await store.conversations.list({ userId, search, limit: 10 })).items.map(({ id }) => id).sort();
 
   test('a conversation is its maker’s, and so is a copy', async () => {
     await conversation('a', 'ann');
     await conversation('b', 'bob');
     await conversation('l');
-    await store.append('a', [e.turn('t'), ...e.answer('t', 'Stripes', 0.25)]);
-    await store.branch({ conversationId: 'a', turnId: 't' }, 'copy');
-    expect(await Promise.all(['a', 'b', 'l', 'copy', 'none'].map((id) => store.ownerOf('conversation', id)))).toEqual([
-      'ann',
-      'bob',
-      'local',
-      'ann',
-      null,
-    ]);
+    await store.events.append('a', [e.turn('t'), ...e.answer('t', 'Stripes', 0.25)]);
+    await store.conversations.branch({ conversationId: 'a', turnId: 't' }, 'copy');
+    expect(
+      await Promise.all(['a', 'b', 'l', 'copy', 'none'].map((id) => store.owners.ownerOf('conversation', id))),
+    ).toEqual(['ann', 'bob', 'local', 'ann', null]);
     expect(await idsOf('ann')).toEqual(['a', 'copy']);
     expect(await idsOf('bob')).toEqual(['b']);
     expect(await idsOf('bob', 'stripes')).toEqual([]);
     expect(await idsOf('ann', 'stripes')).toEqual(['a', 'copy']);
     expect(await idsOf(undefined)).toEqual(['a', 'b', 'copy', 'l']);
-    await store.setDeleted('a', true);
-    expect(await store.ownerOf('conversation', 'a')).toBe('ann');
-    expect(await store.usageSince(new Date(0), 'ann')).toMatchObject({ costUsd: 0.25 });
-    expect(await store.usageSince(new Date(0), 'bob')).toMatchObject({ costUsd: 0 });
+    await store.conversations.setDeleted('a', true);
+    expect(await store.owners.ownerOf('conversation', 'a')).toBe('ann');
+    expect(await store.ledger.usageSince(new Date(0), 'ann')).toMatchObject({ costUsd: 0.25 });
+    expect(await store.ledger.usageSince(new Date(0), 'bob')).toMatchObject({ costUsd: 0 });
   });
 
   test('an id that somebody has is not taken over', async () => {
@@ -50,34 +46,34 @@ describe.each(storeKinds)('owners on %s', (kind) => {
   });
 
   test('a blob is found through one’s own conversations alone', async () => {
-    const hash = await store.putBlob({ mediaType: 'image/png', data: Uint8Array.of(1, 2, 3) });
-    expect(await store.blob(hash, 'ann')).toBeNull();
+    const hash = await store.blobs.put({ mediaType: 'image/png', data: Uint8Array.of(1, 2, 3) });
+    expect(await store.blobs.get(hash, 'ann')).toBeNull();
     await conversation('a', 'ann');
-    await store.append('a', [e.image('t', hash)]);
-    expect(await store.blob(hash, 'ann')).toMatchObject({ mediaType: 'image/png' });
-    expect(await store.blob(hash, 'bob')).toBeNull();
-    expect(await store.blob(hash)).not.toBeNull();
+    await store.events.append('a', [e.image('t', hash)]);
+    expect(await store.blobs.get(hash, 'ann')).toMatchObject({ mediaType: 'image/png' });
+    expect(await store.blobs.get(hash, 'bob')).toBeNull();
+    expect(await store.blobs.get(hash)).not.toBeNull();
   });
 
   test('a project is whose window or folder came first', async () => {
-    const both = await Promise.all([store.claimProject('p', 'ann'), store.claimProject('p', 'bob')]);
+    const both = await Promise.all([store.owners.claimProject('p', 'ann'), store.owners.claimProject('p', 'bob')]);
     expect(new Set(both).size).toBe(1);
-    expect(await store.ownerOf('project', 'p')).toBe(both[0]);
-    expect(await store.ownerOf('project', 'q')).toBeNull();
+    expect(await store.owners.ownerOf('project', 'p')).toBe(both[0]);
+    expect(await store.owners.ownerOf('project', 'q')).toBeNull();
   });
 
   test('users have names of their own, and stay disabled', async () => {
     const user = (id: string, name: string) =>
       ({ id, name, email: null, role: 'member', createdAt: '2026-01-01T00:00:00.000Z', disabledAt: null }) as const;
-    await store.addUser(user('1', 'ann'));
-    await expect(store.addUser(user('2', 'ann'))).rejects.toMatchObject({ problem: { code: 'conflict' } });
-    expect((await store.users()).map(({ name, role }) => [name, role])).toEqual([
+    await store.users.add(user('1', 'ann'));
+    await expect(store.users.add(user('2', 'ann'))).rejects.toMatchObject({ problem: { code: 'conflict' } });
+    expect((await store.users.list()).map(({ name, role }) => [name, role])).toEqual([
       ['ann', 'member'],
       ['local', 'admin'],
     ]);
-    const disabled = await store.disableUser('1');
+    const disabled = await store.users.disable('1');
     expect(disabled?.disabledAt).not.toBeNull();
-    expect(await store.disableUser('1')).toEqual(disabled);
-    expect(await store.disableUser('3')).toBeNull();
+    expect(await store.users.disable('1')).toEqual(disabled);
+    expect(await store.users.disable('3')).toBeNull();
   });
 });

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { deriveKey } from '../../server/src/data-key.ts';
-import { openPostgres } from '../../server/src/storage/postgres.ts';
-import { openSqlite } from '../../server/src/storage/sqlite.ts';
-import type { Store } from '../../server/src/storage/store.ts';
-import { maxTokenKeys, type TokenKey } from '../../server/src/storage/token-keys.ts';
+import type { Store } from '../../server/src/storage/ports/store.ts';
+import type { TokenKey } from '../../server/src/storage/ports/token-keys.ts';
+import { openPostgres } from '../../server/src/storage/postgres/postgres.ts';
+import { maxTokenKeys } from '../../server/src/storage/sql/token-keys.ts';
+import { openSqlite } from '../../server/src/storage/sqlite/sqlite.ts';
 import { Clock, makeStores, type StoreMaker, storeKinds } from '../support/stores.ts';
 
 const key = (kid: string): TokenKey => ({ kid, privateKey: `-----BEGIN PRIVATE KEY----- of ${kid}` });
@@ -119,13 +120,13 @@ describe.each(storeKinds)('the keys of tokens in the store on %s', (kind) => {
       revokedAt: null,
     });
     await store.tokenKeys.takeOver([key('a'), key('b')]);
-    await store.addToken(token('before'));
-    await store.addToken(token('earlier'));
-    const revoked = await store.revokeToken('earlier');
+    await store.tokens.add(token('before'));
+    await store.tokens.add(token('earlier'));
+    const revoked = await store.tokens.revoke('earlier');
     const other = await open(foreign);
     expect(await other.tokenKeys.startOver(key('c'))).toEqual([key('c')]);
-    await other.addToken(token('after'));
-    const tokens = new Map((await other.tokens()).map(({ id, revokedAt }) => [id, revokedAt]));
+    await other.tokens.add(token('after'));
+    const tokens = new Map((await other.tokens.list()).map(({ id, revokedAt }) => [id, revokedAt]));
     expect(tokens.get('before')).not.toBeNull();
     expect(tokens.get('earlier')).toBe(revoked?.revokedAt);
     expect(tokens.get('after')).toBeNull();

@@ -1,7 +1,7 @@
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { addTurns, answerText, emptyConversation, shownPath } from '@devlm/protocol/reducer.ts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Store } from '../../server/src/storage/store.ts';
+import type { Store } from '../../server/src/storage/ports/store.ts';
 import { Clock, events as e, makeStores, type StoreMaker, storeKinds } from '../support/stores.ts';
 
 const problem = (code: string) => expect.objectContaining({ problem: expect.objectContaining({ code }) });
@@ -36,13 +36,14 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
     clock = new Clock();
     store = await stores.fresh(clock.now);
     for (const id of ['c', 'noise']) {
-      await store.createConversation({ id, title: `Title of ${id}`, projectId: 'p' });
-      for (const [turn, parent] of tree) await store.append(id, [e.turn(turn, parent), ...e.answer(turn, `A ${turn}`)]);
+      await store.conversations.create({ id, title: `Title of ${id}`, projectId: 'p' });
+      for (const [turn, parent] of tree)
+        await store.events.append(id, [e.turn(turn, parent), ...e.answer(turn, `A ${turn}`)]);
     }
   });
 
   const ids = async (turnId: string, limit: number) => {
-    const { turns, older } = await store.branchOf('c', turnId, limit);
+    const { turns, older } = await store.turns.branchOf('c', turnId, limit);
     return { ids: turns.map((turn) => turn.turnId).join(''), older };
   };
 
@@ -52,13 +53,13 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
     expect(await ids('f', 3)).toEqual({ ids: 'bdf', older: 'a' });
     expect(await ids('f', 1)).toEqual({ ids: 'f', older: 'd' });
     expect(await ids('a', Number.MAX_SAFE_INTEGER)).toEqual({ ids: 'a', older: null });
-    await expect(store.branchOf('c', 'nobody', 10)).rejects.toEqual(problem('not_found'));
-    await expect(store.branchOf('nobody', 'a', 10)).rejects.toEqual(problem('not_found'));
+    await expect(store.turns.branchOf('c', 'nobody', 10)).rejects.toEqual(problem('not_found'));
+    await expect(store.turns.branchOf('nobody', 'a', 10)).rejects.toEqual(problem('not_found'));
   });
 
   test('keeps what is decided about a turn after its end with it, and keeps the versions that it names', async () => {
     const [hash, other] = await Promise.all(
-      ['one', 'two'].map((text) => store.putBlob({ mediaType: 'text/plain', data: Buffer.from(text) })),
+      ['one', 'two'].map((text) => store.blobs.put({ mediaType: 'text/plain', data: Buffer.from(text) })),
     );
     const mark = { path: 'a.txt', base: hash ?? null, now: hash ?? null, verdict: 'reject' as const };
     const previous = [{ turnId: 'b', files: [{ ...mark, now: other ?? null, verdict: null }] }];
@@ -69,39 +70,39 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
       marks: [{ turnId: 'b', files: [mark] }],
       previous,
     };
-    await store.append('c', [
+    await store.events.append('c', [
       { type: 'review.started', turnId: 'b', review },
       { type: 'review.marked', turnId: 'b', reviewId: 'r', files: [mark] },
       { type: 'review.ended', turnId: 'b', reviewId: 'r', done: true },
     ]);
-    const { turns } = await store.branchOf('c', 'f', 10);
+    const { turns } = await store.turns.branchOf('c', 'f', 10);
     const last = turns.map(({ turnId, events }) => [turnId, events.at(-1)?.type]);
     expect(last).toEqual(['a', 'b', 'd', 'f'].map((id) => [id, id === 'b' ? 'review.ended' : 'turn.ended']));
     expect(addTurns(emptyConversation('c'), turns).turns['b']?.marks).toEqual({ 'a.txt': mark });
-    await expect(store.append('c', [e.delta('b', 'late')])).rejects.toEqual(problem('conflict'));
-    await store.append('c', [e.turn('open', 'f')]);
+    await expect(store.events.append('c', [e.delta('b', 'late')])).rejects.toEqual(problem('conflict'));
+    await store.events.append('c', [e.turn('open', 'f')]);
     const early = [{ type: 'review.ended' as const, turnId: 'open', reviewId: 'r', done: true }];
-    await expect(store.append('c', early)).rejects.toEqual(problem('conflict'));
+    await expect(store.events.append('c', early)).rejects.toEqual(problem('conflict'));
     clock.advance(40 * 86_400_000);
     await store.maintain();
-    expect(await store.blob(other ?? '')).not.toBeNull();
-    const copy = await store.branch({ conversationId: 'c', turnId: 'd' }, 'copy');
+    expect(await store.blobs.get(other ?? '')).not.toBeNull();
+    const copy = await store.conversations.branch({ conversationId: 'c', turnId: 'd' }, 'copy');
     expect(copy.turns).toBe(3);
-    const copied = await store.branchOf('copy', 'd', 10);
+    const copied = await store.turns.branchOf('copy', 'd', 10);
     expect(addTurns(emptyConversation('copy'), copied.turns).turns['b']?.marks).toEqual({ 'a.txt': mark });
   });
 
   test('knows the siblings of each, oldest first', async () => {
-    const { turns } = await store.branchOf('c', 'e', 10);
+    const { turns } = await store.turns.branchOf('c', 'e', 10);
     expect(turns.map((turn) => turn.siblings.join(''))).toEqual(['ahi', 'bc', 'e']);
   });
 
   test("brings each turn's own events, whatever was written in between", async () => {
-    await store.append('c', [e.turn('x', 'f'), e.turn('y', 'x'), e.started('x')]);
-    await store.append('c', [{ type: 'head.moved', turnId: 'x' }, e.delta('x', '1'), e.delta('y', 'early')]);
-    await store.append('c', [e.delta('x', '2'), e.turn('z', 'y'), e.ended('y'), e.delta('x', '3')]);
-    const log = await store.events('c', 0, 1_000);
-    const { turns } = await store.branchOf('c', 'z', 10);
+    await store.events.append('c', [e.turn('x', 'f'), e.turn('y', 'x'), e.started('x')]);
+    await store.events.append('c', [{ type: 'head.moved', turnId: 'x' }, e.delta('x', '1'), e.delta('y', 'early')]);
+    await store.events.append('c', [e.delta('x', '2'), e.turn('z', 'y'), e.ended('y'), e.delta('x', '3')]);
+    const log = await store.events.read('c', 0, 1_000);
+    const { turns } = await store.turns.branchOf('c', 'z', 10);
     expect(turns.map((turn) => turn.turnId).join('')).toBe('abdfxyz');
     for (const turn of turns) {
       const own = log.filter(
@@ -114,9 +115,9 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
   });
 
   test('finds the newest turn below another', async () => {
-    const below = (turnId: string) => store.newestBelow('c', turnId);
+    const below = (turnId: string) => store.turns.newestBelow('c', turnId);
     expect(await Promise.all(['a', 'b', 'c', 'd', 'f', 'h'].map(below))).toEqual(['e', 'f', 'e', 'f', 'f', 'h']);
-    await store.append('c', [e.turn('z', 'b')]);
+    await store.events.append('c', [e.turn('z', 'b')]);
     expect(await below('b')).toBe('z');
     expect(await below('a')).toBe('e');
     await expect(below('nobody')).rejects.toEqual(problem('not_found'));
@@ -124,25 +125,25 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
 
   test('follows a turn from its message to its end', async () => {
     const row = { conversationId: 'c', turnId: 'x', parent: 'f', createdSeq: 74 };
-    await store.append('c', [e.turn('x', 'f')]);
-    expect(await store.turn('c', 'x')).toEqual({ ...row, status: 'queued', attempts: 0 });
-    await store.append('c', [e.started('x')]);
-    await store.append('c', [e.started('x', 2)]);
-    expect(await store.turn('c', 'x')).toEqual({ ...row, status: 'running', attempts: 2 });
-    await store.append('c', [e.ended('x')]);
-    expect(await store.turn('c', 'x')).toEqual({ ...row, status: 'ended', attempts: 2 });
-    expect(await store.turn('c', 'nobody')).toBeNull();
-    expect(await store.turn('nobody', 'x')).toBeNull();
+    await store.events.append('c', [e.turn('x', 'f')]);
+    expect(await store.turns.get('c', 'x')).toEqual({ ...row, status: 'queued', attempts: 0 });
+    await store.events.append('c', [e.started('x')]);
+    await store.events.append('c', [e.started('x', 2)]);
+    expect(await store.turns.get('c', 'x')).toEqual({ ...row, status: 'running', attempts: 2 });
+    await store.events.append('c', [e.ended('x')]);
+    expect(await store.turns.get('c', 'x')).toEqual({ ...row, status: 'ended', attempts: 2 });
+    expect(await store.turns.get('c', 'nobody')).toBeNull();
+    expect(await store.turns.get('nobody', 'x')).toBeNull();
   });
 
   test('lists the turns that have not ended, oldest first', async () => {
-    expect(await store.openTurns()).toEqual([]);
-    await store.append('noise', [e.turn('late', 'f')]);
+    expect(await store.turns.open()).toEqual([]);
+    await store.events.append('noise', [e.turn('late', 'f')]);
     clock.advance(-60_000);
-    await store.append('c', [e.turn('x', 'f'), e.turn('y', 'x'), e.started('x')]);
+    await store.events.append('c', [e.turn('x', 'f'), e.turn('y', 'x'), e.started('x')]);
     clock.advance(30_000);
-    await store.append('c', [e.turn('z', 'y'), e.ended('y')]);
-    expect(await store.openTurns()).toMatchObject([
+    await store.events.append('c', [e.turn('z', 'y'), e.ended('y')]);
+    expect(await store.turns.open()).toMatchObject([
       { conversationId: 'c', turnId: 'x', status: 'running', attempts: 1 },
       { conversationId: 'c', turnId: 'z', status: 'queued' },
       { conversationId: 'noise', turnId: 'late', status: 'queued' },
@@ -152,8 +153,8 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
   describe('a branch', () => {
     test('is a conversation of its own, with the same past', async () => {
       clock.advance(1_000);
-      const spent = await store.usageSince(new Date(0));
-      const summary = await store.branch({ conversationId: 'c', turnId: 'd' }, 'copy');
+      const spent = await store.ledger.usageSince(new Date(0));
+      const summary = await store.conversations.branch({ conversationId: 'c', turnId: 'd' }, 'copy');
       expect(summary).toMatchObject({
         id: 'copy',
         title: 'Title of c',
@@ -163,19 +164,19 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
         createdAt: clock.now().toISOString(),
         updatedAt: clock.now().toISOString(),
       });
-      expect(await store.copiedFrom('copy')).toBe('c');
-      for (const other of ['c', 'none', '']) expect(await store.copiedFrom(other)).toBeNull();
-      const log = await store.events('copy', 0, 1_000);
+      expect(await store.conversations.copiedFrom('copy')).toBe('c');
+      for (const other of ['c', 'none', '']) expect(await store.conversations.copiedFrom(other)).toBeNull();
+      const log = await store.events.read('copy', 0, 1_000);
       expect(log.map((event) => event.seq)).toEqual(log.map((_, i) => i + 1));
       expect(log[0]).toMatchObject({
         type: 'conversation.created',
         title: 'Title of c',
         branchOf: { conversationId: 'c', turnId: 'd' },
       });
-      expect(await store.conversation('copy')).toMatchObject({ head: 'd', lastSeq: log.length });
+      expect(await store.conversations.get('copy')).toMatchObject({ head: 'd', lastSeq: log.length });
       const [copied, original] = await Promise.all(
         ['copy', 'c'].map(async (id) => {
-          const { turns } = await store.branchOf(id, 'd', 10);
+          const { turns } = await store.turns.branchOf(id, 'd', 10);
           return shownPath(addTurns(emptyConversation(id), turns), 'd').turns.map((turn) => ({
             ...turn,
             siblings: [],
@@ -185,38 +186,43 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
       expect(copied).toEqual(original);
       expect(copied?.map(answerText)).toEqual(['A a', 'A b', 'A d']);
       // Nothing was spent twice.
-      expect(await store.usageSince(new Date(0))).toEqual(spent);
-      expect((await store.conversations({ search: 'A d', limit: 10 })).items.map((item) => item.id)).toContain('copy');
+      expect(await store.ledger.usageSince(new Date(0))).toEqual(spent);
+      expect((await store.conversations.list({ search: 'A d', limit: 10 })).items.map((item) => item.id)).toContain(
+        'copy',
+      );
       // Both go on without the other.
-      await store.append('copy', [e.turn('x', 'd')]);
-      expect(await store.turn('c', 'x')).toBeNull();
+      await store.events.append('copy', [e.turn('x', 'd')]);
+      expect(await store.turns.get('c', 'x')).toBeNull();
     });
 
     test('ends a turn that is still under way', async () => {
-      await store.append('c', [e.turn('x', 'f'), e.started('x'), e.delta('x', 'half'), e.turn('y', 'x')]);
-      expect(await store.branch({ conversationId: 'c', turnId: 'y' }, 'copy')).toMatchObject({ turns: 6, busy: false });
-      const log = await store.events('copy', 0, 1_000);
+      await store.events.append('c', [e.turn('x', 'f'), e.started('x'), e.delta('x', 'half'), e.turn('y', 'x')]);
+      expect(await store.conversations.branch({ conversationId: 'c', turnId: 'y' }, 'copy')).toMatchObject({
+        turns: 6,
+        busy: false,
+      });
+      const log = await store.events.read('copy', 0, 1_000);
       expect(log.filter((event) => event.type === 'turn.ended' && event.outcome === 'stopped')).toMatchObject([
         { turnId: 'x' },
         { turnId: 'y' },
       ]);
-      expect(await store.turn('c', 'x')).toMatchObject({ status: 'running' });
-      await store.append('c', [e.delta('x', 'on')]);
+      expect(await store.turns.get('c', 'x')).toMatchObject({ status: 'running' });
+      await store.events.append('c', [e.delta('x', 'on')]);
     });
 
     test('is made of one moment, also while the turn ends', async () => {
       for (let round = 0; round < 15; round++) {
         const turnId = `x${round}`;
-        await store.append('c', [e.turn(turnId, 'f'), e.started(turnId), e.delta(turnId, 'A')]);
+        await store.events.append('c', [e.turn(turnId, 'f'), e.started(turnId), e.delta(turnId, 'A')]);
         let over = false;
         const ending = setTimeout(round / 3)
-          .then(() => store.append('c', [e.ended(turnId)]))
+          .then(() => store.events.append('c', [e.ended(turnId)]))
           .finally(() => {
             over = true;
           });
         for (let nth = 0; !over; nth++) {
           const id = `copy-${round}-${nth}`;
-          expect(await store.branch({ conversationId: 'c', turnId }, id)).toMatchObject({ busy: false });
+          expect(await store.conversations.branch({ conversationId: 'c', turnId }, id)).toMatchObject({ busy: false });
           await setImmediate();
         }
         await ending;
@@ -225,12 +231,14 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
 
     test('is made once, and not in the place of another', async () => {
       const from = { conversationId: 'c', turnId: 'b' };
-      const made = await store.branch(from, 'copy');
-      expect(await store.branch(from, 'copy')).toEqual(made);
-      await expect(store.branch({ ...from, turnId: 'a' }, 'copy')).rejects.toEqual(problem('conflict'));
-      await expect(store.branch(from, 'noise')).rejects.toEqual(problem('conflict'));
-      await expect(store.branch({ ...from, turnId: 'nobody' }, 'other')).rejects.toEqual(problem('not_found'));
-      expect(await store.conversation('other')).toBeNull();
+      const made = await store.conversations.branch(from, 'copy');
+      expect(await store.conversations.branch(from, 'copy')).toEqual(made);
+      await expect(store.conversations.branch({ ...from, turnId: 'a' }, 'copy')).rejects.toEqual(problem('conflict'));
+      await expect(store.conversations.branch(from, 'noise')).rejects.toEqual(problem('conflict'));
+      await expect(store.conversations.branch({ ...from, turnId: 'nobody' }, 'other')).rejects.toEqual(
+        problem('not_found'),
+      );
+      expect(await store.conversations.get('other')).toBeNull();
     });
   });
 });

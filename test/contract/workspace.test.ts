@@ -18,9 +18,9 @@ import { dirname, join } from 'node:path';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Editors } from '../../server/src/actions/editors.ts';
-import { FolderWorkspace } from '../../server/src/actions/folder-workspace.ts';
-import type { Workspace } from '../../server/src/actions/workspace.ts';
+import { Editors } from '../../server/src/workspace/editors.ts';
+import { FolderWorkspace } from '../../server/src/workspace/folder/folder-workspace.ts';
+import type { Workspace } from '../../server/src/workspace/workspace.ts';
 import { EditorWindow } from '../support/editor-window.ts';
 import { pathAttacks } from '../unit/guards/path-attacks.ts';
 

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openPostgres } from '../../server/src/storage/postgres.ts';
+import { openPostgres } from '../../server/src/storage/postgres/postgres.ts';
 import { startPostgres } from '../support/postgres.ts';
 
 const program = fileURLToPath(new URL('../support/reserve-loop.ts', import.meta.url));
@@ -22,7 +22,7 @@ test('two servers with one database pass a budget by no more than a call each', 
     const run = () => promisify(execFile)(process.execPath, ['--no-warnings', program, url, '50', String(cost)]);
     const outputs = await Promise.all([run(), run()]);
     const made = outputs.reduce((sum, { stdout }) => sum + Number(stdout), 0);
-    const { costUsd } = await store.usageSince(new Date(0));
+    const { costUsd } = await store.ledger.usageSince(new Date(0));
     expect(costUsd).toBeCloseTo(made * cost);
     // Ten were promised at 1; what each cost more than that is all that the budget is passed by.
     expect(made).toBeGreaterThanOrEqual(7);

@@ -6,7 +6,7 @@ import { Budget, type BudgetTerms, UsageReport } from '@devlm/protocol/budgets.t
 import type { TurnState } from '@devlm/protocol/state.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { sendBudgets } from '../../extension/src/server/budgets.ts';
+import { sendBudgets } from '../../extension/src/connection/budgets.ts';
 import { goOn, pausesOf, stopHere } from '../../server/src/agent/pause.ts';
 import { text, toolUse } from '../support/claude/answer.ts';
 import { any } from '../support/claude/scenario.ts';

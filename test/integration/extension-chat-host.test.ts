@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ServerInfo } from '@devlm/protocol/views.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isAlive, readDiscovery } from '../../extension/src/server/discovery.ts';
+import { isAlive, readDiscovery } from '../../extension/src/connection/discovery.ts';
 import { ChatWindow } from '../support/chat-window.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
 import { serverBundle as bundle, serverVersion as version } from '../support/extension.ts';

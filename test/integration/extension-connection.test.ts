@@ -4,9 +4,13 @@ import type { ServerState } from '@devlm/protocol/page.ts';
 import { protocolVersion } from '@devlm/protocol/routes.ts';
 import { ServerInfo } from '@devlm/protocol/views.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type ConnectionOptions, type Credential, ServerConnection } from '../../extension/src/server/connection.ts';
-import type { FoundServer } from '../../extension/src/server/discovery.ts';
-import { problemsOf } from '../../extension/src/server/problems.ts';
+import {
+  type ConnectionOptions,
+  type Credential,
+  ServerConnection,
+} from '../../extension/src/connection/connection.ts';
+import type { FoundServer } from '../../extension/src/connection/discovery.ts';
+import { problemsOf } from '../../extension/src/problems.ts';
 
 /*
  * What the connection sends, and when. A bare HTTP server writes down what it is told; a launcher

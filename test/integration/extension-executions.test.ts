@@ -5,12 +5,12 @@ import type { ExecutionEvent } from '@devlm/protocol/execution.ts';
 import type { HostToPage } from '@devlm/protocol/page.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Backoff } from '../../extension/src/backoff.ts';
 import { PageRuns } from '../../extension/src/chat/page-runs.ts';
-import { Consent } from '../../extension/src/sandbox/consent.ts';
-import { Backoff } from '../../extension/src/server/backoff.ts';
-import type { ServerConnection } from '../../extension/src/server/connection.ts';
-import { followExecution } from '../../extension/src/server/executions.ts';
-import { problemsOf } from '../../extension/src/server/problems.ts';
+import type { ServerConnection } from '../../extension/src/connection/connection.ts';
+import { followExecution } from '../../extension/src/connection/executions.ts';
+import { problemsOf } from '../../extension/src/problems.ts';
+import { Consent } from '../../extension/src/runs/consent.ts';
 import { executed, executionRequest } from '../support/executions.ts';
 
 /*

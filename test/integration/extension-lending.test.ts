@@ -1,9 +1,9 @@
 import type { EditorHello, EditorRequest } from '@devlm/protocol/editor.ts';
 import type { TurnState } from '@devlm/protocol/state.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Backoff } from '../../extension/src/server/backoff.ts';
-import { ServerConnection } from '../../extension/src/server/connection.ts';
-import { problemsOf } from '../../extension/src/server/problems.ts';
+import { Backoff } from '../../extension/src/backoff.ts';
+import { ServerConnection } from '../../extension/src/connection/connection.ts';
+import { problemsOf } from '../../extension/src/problems.ts';
 import { Lender } from '../../extension/src/workspace/attach.ts';
 import type { Handlers } from '../../extension/src/workspace/requests.ts';
 import { toolUse } from '../support/claude/answer.ts';

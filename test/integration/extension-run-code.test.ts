@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { ExecutionEvent, ExecutionRecord } from '@devlm/protocol/execution.ts';
 import type { HostToPage } from '@devlm/protocol/page.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readDiscovery } from '../../extension/src/server/discovery.ts';
+import { readDiscovery } from '../../extension/src/connection/discovery.ts';
 import { ChatWindow } from '../support/chat-window.ts';
 
 /** A page's runs through the extension to the real server and its embedded engine, which needs nothing on the machine. */

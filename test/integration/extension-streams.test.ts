@@ -4,10 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReceivedEvent } from '@devlm/protocol/events.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Backoff } from '../../extension/src/server/backoff.ts';
-import { Client } from '../../extension/src/server/client.ts';
-import { type FollowOptions, followConversation } from '../../extension/src/server/events.ts';
-import { problemsOf } from '../../extension/src/server/problems.ts';
+import { Backoff } from '../../extension/src/backoff.ts';
+import { Client } from '../../extension/src/connection/client.ts';
+import { type FollowOptions, followConversation } from '../../extension/src/connection/events.ts';
+import { problemsOf } from '../../extension/src/problems.ts';
 
 /*
  * Faults of the transport that a healthy server never makes: the other side here is a bare socket

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ToolCallState, ToolResult, TurnState } from '@devlm/protocol/state.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { changesIn, imageFor } from '../../server/src/actions/rehearsal.ts';
+import { changesIn, imageFor } from '../../server/src/actions/effects/rehearsal.ts';
 import { toolUse } from '../support/claude/answer.ts';
 import { any } from '../support/claude/scenario.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';

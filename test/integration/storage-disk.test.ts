@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { DiskSync } from '../../server/src/storage/disk-sync.ts';
-import { openSqlite } from '../../server/src/storage/sqlite.ts';
+import { DiskSync } from '../../server/src/storage/sqlite/disk-sync.ts';
+import { openSqlite } from '../../server/src/storage/sqlite/sqlite.ts';
 import { any } from '../support/claude/scenario.ts';
 import { startClaude } from '../support/claude/server.ts';
 import { newConversation, Reader, send, TestServer } from '../support/server.ts';
@@ -80,7 +80,7 @@ describe('waiting for the disk', () => {
 describe('a store', () => {
   const store = async () => {
     const opened = await openSqlite({ file: join(root, 'devlm.db'), version: '0.1.0' });
-    await opened.createConversation({ id: 'c', title: '', projectId: null });
+    await opened.conversations.create({ id: 'c', title: '', projectId: null });
     return opened;
   };
 
@@ -88,12 +88,12 @@ describe('a store', () => {
     const opened = await store();
     const { waiting } = await controlled();
     const committed = vi.fn();
-    const append = opened.append('c', [e.turn('t')], { committed });
+    const append = opened.events.append('c', [e.turn('t')], { committed });
     expect(await settled(append)).toBe(false);
     expect(committed).toHaveBeenCalledOnce();
-    expect(await opened.events('c', 1, 10)).toMatchObject([{ type: 'turn.created' }]);
+    expect(await opened.events.read('c', 1, 10)).toMatchObject([{ type: 'turn.created' }]);
     // Of a step that is under way nothing waits.
-    await opened.append('c', [e.started('t'), e.delta('t', 'word')]);
+    await opened.events.append('c', [e.started('t'), e.delta('t', 'word')]);
     waiting[0]?.resolve();
     await append;
     await opened.close();
@@ -101,9 +101,9 @@ describe('a store', () => {
 
   it('lets appends that come together share a wait', async () => {
     const opened = await store();
-    for (let i = 0; i < 40; i++) await opened.createConversation({ id: `c${i}`, title: '', projectId: null });
+    for (let i = 0; i < 40; i++) await opened.conversations.create({ id: `c${i}`, title: '', projectId: null });
     const { spy, waiting } = await controlled();
-    const appends = Array.from({ length: 40 }, (_, i) => opened.append(`c${i}`, [e.turn('t')]));
+    const appends = Array.from({ length: 40 }, (_, i) => opened.events.append(`c${i}`, [e.turn('t')]));
     const all = Promise.all(appends);
     while (!(await settled(all))) waiting.at(-1)?.resolve();
     expect(spy.mock.calls.length).toBeLessThan(5);
@@ -113,7 +113,7 @@ describe('a store', () => {
   it('that the disk has refused something neither keeps nor shows anything any more', async () => {
     const opened = await store();
     const { waiting } = await controlled();
-    const refused = opened.append('c', [e.turn('t')]);
+    const refused = opened.events.append('c', [e.turn('t')]);
     const problem = {
       problem: { code: 'store_unavailable', status: 503, detail: expect.stringMatching(/EIO.*started again/) },
     };
@@ -121,9 +121,9 @@ describe('a store', () => {
     await vi.waitFor(() => expect(waiting).toHaveLength(1));
     waiting[0]?.reject(new Error('EIO: i/o error, fdatasync'));
     await check;
-    await expect(opened.append('c', [e.started('t')])).rejects.toMatchObject(problem);
-    await expect(opened.events('c', 0, 10)).rejects.toMatchObject(problem);
-    await expect(opened.turn('c', 't')).rejects.toMatchObject(problem);
+    await expect(opened.events.append('c', [e.started('t')])).rejects.toMatchObject(problem);
+    await expect(opened.events.read('c', 0, 10)).rejects.toMatchObject(problem);
+    await expect(opened.turns.get('c', 't')).rejects.toMatchObject(problem);
     await opened.close();
   });
 });

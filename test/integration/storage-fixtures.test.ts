@@ -2,10 +2,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { migrations } from '../../server/src/storage/migrations.ts';
-import { openPostgres } from '../../server/src/storage/postgres.ts';
-import { openSqlite } from '../../server/src/storage/sqlite.ts';
-import type { Store } from '../../server/src/storage/store.ts';
+import { migrations } from '../../server/src/storage/migrations/migrations.ts';
+import type { Store } from '../../server/src/storage/ports/store.ts';
+import { openPostgres } from '../../server/src/storage/postgres/postgres.ts';
+import { openSqlite } from '../../server/src/storage/sqlite/sqlite.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 import { contentsOf, fixtures, loadPostgres, loadSqlite } from '../support/storage-fixture.ts';
 import { events as e } from '../support/stores.ts';
@@ -26,16 +26,16 @@ async function goesOn(store: Store, contents: string): Promise<void> {
   try {
     // Later versions know more of some things.
     expect(await contentsOf(store)).toMatchObject(JSON.parse(contents));
-    expect(await store.conversation('one')).toMatchObject({ userId: 'local' });
-    const [stored] = await store.append('one', [e.turn('new', 't2', 'Something new')]);
-    expect(await store.events('one', (stored?.seq ?? 0) - 1, 10)).toEqual([stored]);
-    expect((await store.conversations({ search: 'something', limit: 10 })).items.map((item) => item.id)).toEqual([
+    expect(await store.conversations.get('one')).toMatchObject({ userId: 'local' });
+    const [stored] = await store.events.append('one', [e.turn('new', 't2', 'Something new')]);
+    expect(await store.events.read('one', (stored?.seq ?? 0) - 1, 10)).toEqual([stored]);
+    expect((await store.conversations.list({ search: 'something', limit: 10 })).items.map((item) => item.id)).toEqual([
       'one',
     ]);
-    await store.append('branch', e.answer('open', 'the rest of the elephant').slice(-1));
-    await store.setDeleted('one', true);
-    expect(await store.purgeDeleted(new Date(Date.now() + 60_000))).toBe(2);
-    expect((await store.conversations({ search: 'something', limit: 10 })).items).toEqual([]);
+    await store.events.append('branch', e.answer('open', 'the rest of the elephant').slice(-1));
+    await store.conversations.setDeleted('one', true);
+    expect(await store.conversations.purgeDeleted(new Date(Date.now() + 60_000))).toBe(2);
+    expect((await store.conversations.list({ search: 'something', limit: 10 })).items).toEqual([]);
   } finally {
     await store.close();
   }

@@ -4,8 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Migration, migrations } from '../../server/src/storage/migrations.ts';
-import { openPostgres } from '../../server/src/storage/postgres.ts';
+import type { Migration } from '../../server/src/storage/migrations/migration.ts';
+import { migrations } from '../../server/src/storage/migrations/migrations.ts';
+import { openPostgres } from '../../server/src/storage/postgres/postgres.ts';
 import { type PostgresServer, startPostgres, withClient } from '../support/postgres.ts';
 import { events as e } from '../support/stores.ts';
 
@@ -42,11 +43,11 @@ test('servers that start together on an empty database make the tables once', as
   const url = await server.createDatabase();
   const stores = await Promise.all([open(url), open(url), open(url), open(url)]);
   const [one, two] = stores;
-  await one?.createConversation({ id: 'c', title: '', projectId: null });
-  await one?.append('c', [e.turn('t')]);
-  const appends = Array.from({ length: 200 }, (_, i) => stores[i % 4]?.append('c', [e.delta('t', String(i))]));
+  await one?.conversations.create({ id: 'c', title: '', projectId: null });
+  await one?.events.append('c', [e.turn('t')]);
+  const appends = Array.from({ length: 200 }, (_, i) => stores[i % 4]?.events.append('c', [e.delta('t', String(i))]));
   await Promise.all(appends);
-  const log = (await two?.events('c', 0, 1_000)) ?? [];
+  const log = (await two?.events.read('c', 0, 1_000)) ?? [];
   expect(log.map((event) => event.seq)).toEqual(Array.from({ length: 202 }, (_, i) => i + 1));
   for (const store of stores) await store.close();
 });
@@ -64,8 +65,8 @@ test('a migration that fails changes nothing', async () => {
   const all = [...migrations, failing];
   await expect(openPostgres({ url, version: '0.2.0', migrations: all })).rejects.toThrow('no_such_table');
   const store = await open(url);
-  await store.createConversation({ id: 'c', title: '', projectId: null });
-  expect(await store.events('c', 0, 10)).toHaveLength(1);
+  await store.conversations.create({ id: 'c', title: '', projectId: null });
+  expect(await store.events.read('c', 0, 10)).toHaveLength(1);
   await store.close();
 });
 
@@ -94,15 +95,15 @@ test('a database that is missing or not in UTF-8 is told', async () => {
 test('survives the loss of all its connections, and keeps what it acknowledged', async () => {
   const url = await server.createDatabase();
   const store = await open(url);
-  await store.createConversation({ id: 'c', title: '', projectId: null });
-  await store.append('c', [e.turn('t')]);
+  await store.conversations.create({ id: 'c', title: '', projectId: null });
+  await store.events.append('c', [e.turn('t')]);
   const acknowledged = new Set<string>();
   let refused = 0;
   for (let round = 0; round < 5; round++) {
     const work = Array.from({ length: 40 }, async (_, i) => {
       const text = `${round}.${i}`;
       try {
-        await store.append('c', [e.delta('t', text)]);
+        await store.events.append('c', [e.delta('t', text)]);
         acknowledged.add(text);
       } catch (error) {
         if (!(error instanceof ProblemError)) throw error;
@@ -115,8 +116,8 @@ test('survives the loss of all its connections, and keeps what it acknowledged',
   }
   await server.cutConnections(url);
   await new Promise((resolve) => setTimeout(resolve, 50));
-  await store.append('c', [e.delta('t', 'after')]);
-  const log = await store.events('c', 0, 1_000);
+  await store.events.append('c', [e.delta('t', 'after')]);
+  const log = await store.events.read('c', 0, 1_000);
   expect(log.map((event) => event.seq)).toEqual(log.map((_, i) => i + 1));
   const texts = new Set(log.flatMap((event) => (event.type === 'block.delta' ? [event.text] : [])));
   for (const text of acknowledged) expect(texts.has(text)).toBe(true);
@@ -127,13 +128,13 @@ test('survives the loss of all its connections, and keeps what it acknowledged',
 test('a lock that is held too long is told as busy', async () => {
   const url = await server.createDatabase();
   const store = await open(`${url}&options=${encodeURIComponent('-c lock_timeout=100')}`);
-  await store.createConversation({ id: 'c', title: '', projectId: null });
+  await store.conversations.create({ id: 'c', title: '', projectId: null });
   await withClient(url, async (client) => {
     await client.query('begin; select * from conversations for update');
-    expect((await problemOf(store.append('c', [e.turn('t')]))).code).toBe('store_busy');
+    expect((await problemOf(store.events.append('c', [e.turn('t')]))).code).toBe('store_busy');
     await client.query('rollback');
   });
-  expect(await store.append('c', [e.turn('t')])).toMatchObject([{ seq: 2 }]);
+  expect(await store.events.append('c', [e.turn('t')])).toMatchObject([{ seq: 2 }]);
   await store.close();
 });
 
@@ -165,8 +166,8 @@ test('a node that stands still in the middle of a transaction does not keep its 
         await sleep(Math.random() * 5);
       }
     });
-    const [event] = await store.append('c', [e.turn('of-another-node')]);
-    const log = await store.events('c', 0, 1_000_000);
+    const [event] = await store.events.append('c', [e.turn('of-another-node')]);
+    const log = await store.events.read('c', 0, 1_000_000);
     expect(log.at(-1)).toEqual(event);
     expect(log.map(({ seq }) => seq)).toEqual(log.map((_, index) => index + 1));
   } finally {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openSqlite } from '../../server/src/storage/sqlite.ts';
+import { openSqlite } from '../../server/src/storage/sqlite/sqlite.ts';
 
 const program = fileURLToPath(new URL('../support/append-loop.ts', import.meta.url));
 const storage = new URL('../../server/src/storage/', import.meta.url).href;
@@ -42,9 +42,9 @@ function startAppending(count: number) {
 
 async function readTexts(): Promise<string[]> {
   const store = await openSqlite({ file, version: '0.1.0' });
-  const log = await store.events('c', 0, 1_000_000);
+  const log = await store.events.read('c', 0, 1_000_000);
   expect(log.map((event) => event.seq)).toEqual(log.map((_, i) => i + 1));
-  expect((await store.conversation('c'))?.lastSeq).toBe(log.length);
+  expect((await store.conversations.get('c'))?.lastSeq).toBe(log.length);
   await store.maintain();
   await store.close();
   return log.flatMap((event) => (event.type === 'block.delta' ? [event.text] : []));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { ExecutionRecord, Snippet } from '@devlm/protocol/execution.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deriveKey, readDataKey } from '../../server/src/data-key.ts';
-import { openSqlite } from '../../server/src/storage/sqlite.ts';
+import { openSqlite } from '../../server/src/storage/sqlite/sqlite.ts';
 
 const hash = 'a'.repeat(64);
 const text = 'the words that nobody else may read';
@@ -57,31 +57,31 @@ describe('what has to be stored as it is', () => {
   it('is sealed, and opened with the same key alone', async () => {
     const store = await open(key(1));
     const data = Buffer.from(text);
-    const blob = await store.putBlob({ mediaType: 'text/plain', data });
-    expect(await store.putBlob({ mediaType: 'text/plain', data })).toBe(blob);
-    await store.saveExecution(record, snippet);
-    expect(Buffer.from((await store.blob(blob))?.data ?? []).toString()).toBe(text);
-    expect((await store.execution('run-1'))?.stdout).toBe(text);
-    expect((await store.snippet(hash))?.files[0]?.content).toBe(text);
+    const blob = await store.blobs.put({ mediaType: 'text/plain', data });
+    expect(await store.blobs.put({ mediaType: 'text/plain', data })).toBe(blob);
+    await store.executions.save(record, snippet);
+    expect(Buffer.from((await store.blobs.get(blob))?.data ?? []).toString()).toBe(text);
+    expect((await store.executions.get('run-1'))?.stdout).toBe(text);
+    expect((await store.executions.snippet(hash))?.files[0]?.content).toBe(text);
     const files = readdirSync(dir).map((name) => readFileSync(join(dir, name)));
     expect(files.some((bytes) => bytes.includes(blob))).toBe(true);
     expect(files.some((bytes) => bytes.includes(text))).toBe(false);
     await store.close();
     const other = await open(key(2));
     const damaged = { problem: { code: 'store_damaged' } };
-    await expect(other.blob(blob)).rejects.toMatchObject(damaged);
-    await expect(other.execution('run-1')).rejects.toMatchObject(damaged);
+    await expect(other.blobs.get(blob)).rejects.toMatchObject(damaged);
+    await expect(other.executions.get('run-1')).rejects.toMatchObject(damaged);
     await other.close();
   });
 
   it('can be read where an earlier version has stored it open', async () => {
     const before = await open();
-    const blob = await before.putBlob({ mediaType: 'text/plain', data: Buffer.from(text) });
-    await before.saveExecution(record, snippet);
+    const blob = await before.blobs.put({ mediaType: 'text/plain', data: Buffer.from(text) });
+    await before.executions.save(record, snippet);
     await before.close();
     const after = await open(key(1));
-    expect(Buffer.from((await after.blob(blob))?.data ?? []).toString()).toBe(text);
-    expect((await after.execution('run-1'))?.stdout).toBe(text);
+    expect(Buffer.from((await after.blobs.get(blob))?.data ?? []).toString()).toBe(text);
+    expect((await after.executions.get('run-1'))?.stdout).toBe(text);
     await after.close();
   });
 });

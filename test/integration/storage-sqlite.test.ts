@@ -20,9 +20,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Migration, migrations } from '../../server/src/storage/migrations.ts';
-import { openSqlite } from '../../server/src/storage/sqlite.ts';
-import type { Store } from '../../server/src/storage/store.ts';
+import type { Migration } from '../../server/src/storage/migrations/migration.ts';
+import { migrations } from '../../server/src/storage/migrations/migrations.ts';
+import type { Store } from '../../server/src/storage/ports/store.ts';
+import { openSqlite } from '../../server/src/storage/sqlite/sqlite.ts';
 import { Clock, events as e } from '../support/stores.ts';
 
 let root: string;
@@ -51,18 +52,21 @@ async function problemOf(work: Promise<unknown>): Promise<ProblemError['problem'
 /** A store with enough in it to fill many pages, closed. */
 async function fill(text = 'Words'): Promise<void> {
   const store = await open();
-  await store.createConversation({ id: 'c', title: 'Kept', projectId: null });
-  await store.append('c', [e.turn('t'), ...Array.from({ length: 2_000 }, (_, i) => e.delta('t', `${text} ${i}`))]);
+  await store.conversations.create({ id: 'c', title: 'Kept', projectId: null });
+  await store.events.append('c', [
+    e.turn('t'),
+    ...Array.from({ length: 2_000 }, (_, i) => e.delta('t', `${text} ${i}`)),
+  ]);
   await store.close();
 }
 
 async function titles(store: Store): Promise<string[]> {
-  return (await store.conversations({ limit: 10 })).items.map((item) => item.title);
+  return (await store.conversations.list({ limit: 10 })).items.map((item) => item.title);
 }
 
 test('keeps its files to their owner', async () => {
   const store = await open();
-  await store.createConversation({ id: 'c', title: '', projectId: null });
+  await store.conversations.create({ id: 'c', title: '', projectId: null });
   await store.maintain();
   expect(statSync(dirname(file)).mode & 0o777).toBe(0o700);
   for (const path of [file, `${file}-wal`, join(dirname(file), 'backups', 'devlm-2026-01-01.db')]) {
@@ -136,7 +140,7 @@ describe('a file that is not a good store', () => {
     copyFileSync(backup, file);
     const restored = await open();
     expect(await titles(restored)).toEqual(['Kept']);
-    expect(await restored.events('c', 0, 10_000)).toHaveLength(2_002);
+    expect(await restored.events.read('c', 0, 10_000)).toHaveLength(2_002);
     await restored.close();
   });
 
@@ -152,7 +156,7 @@ describe('a file that is not a good store', () => {
       writeSync(descriptor, Buffer.alloc(4_096, 0x5a), 0, 4_096, at);
     closeSync(descriptor);
     const store = await open();
-    const reading = await problemOf(store.events('c', 0, 10_000));
+    const reading = await problemOf(store.events.read('c', 0, 10_000));
     expect(reading.code).toBe('store_damaged');
     expect(reading.detail).toContain('devlm-2026-01-01.db');
     clock.advance(86_400_000);
@@ -175,28 +179,28 @@ test('says that another process holds it, and goes on when it is free', async ()
   const store = await open();
   const other = new DatabaseSync(file);
   other.exec('begin immediate');
-  expect((await problemOf(store.append('c', [e.delta('t', 'x')]))).code).toBe('store_busy');
-  expect(await store.events('c', 2_002, 10)).toEqual([]);
+  expect((await problemOf(store.events.append('c', [e.delta('t', 'x')]))).code).toBe('store_busy');
+  expect(await store.events.read('c', 2_002, 10)).toEqual([]);
   other.exec('rollback');
   other.close();
-  expect(await store.append('c', [e.delta('t', 'x')])).toMatchObject([{ seq: 2_003 }]);
+  expect(await store.events.append('c', [e.delta('t', 'x')])).toMatchObject([{ seq: 2_003 }]);
   await store.close();
 });
 
 describe('the daily backup', () => {
   test('is made once a day, and three are kept', async () => {
     const store = await open();
-    await store.createConversation({ id: 'day-1', title: '1', projectId: null });
+    await store.conversations.create({ id: 'day-1', title: '1', projectId: null });
     await Promise.all([store.maintain(), store.maintain()]);
     const first = join(dirname(file), 'backups', 'devlm-2026-01-01.db');
     utimesSync(first, 1, 1);
-    await store.createConversation({ id: 'later', title: 'later', projectId: null });
+    await store.conversations.create({ id: 'later', title: 'later', projectId: null });
     clock.advance(3_600_000);
     await store.maintain();
     expect(statSync(first).mtimeMs).toBe(1_000);
     for (let day = 2; day <= 5; day++) {
       clock.advance(86_400_000);
-      await store.createConversation({ id: `day-${day}`, title: String(day), projectId: null });
+      await store.conversations.create({ id: `day-${day}`, title: String(day), projectId: null });
       await store.maintain();
     }
     expect(backups()).toEqual(['devlm-2026-01-03.db', 'devlm-2026-01-04.db', 'devlm-2026-01-05.db']);
@@ -205,22 +209,22 @@ describe('the daily backup', () => {
 
   test('holds everything, from the midst of the work', async () => {
     const store = await open();
-    await store.createConversation({ id: 'c', title: 'Elephants', projectId: null });
-    await store.append('c', [e.turn('t')]);
+    await store.conversations.create({ id: 'c', title: 'Elephants', projectId: null });
+    await store.events.append('c', [e.turn('t')]);
     const upkeep = store.maintain();
     for (let i = 0; i < 500; i++) {
-      await store.append('c', [e.delta('t', String(i))]);
+      await store.events.append('c', [e.delta('t', String(i))]);
       if (i % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     await upkeep;
     await store.close();
     const restored = await open({ file: join(dirname(file), 'backups', 'devlm-2026-01-01.db') });
-    const log = await restored.events('c', 0, 1_000);
+    const log = await restored.events.read('c', 0, 1_000);
     expect(log.length).toBeGreaterThanOrEqual(2);
     expect(log.map((event) => event.seq)).toEqual(log.map((_, i) => i + 1));
-    expect((await restored.conversation('c'))?.lastSeq).toBe(log.length);
-    expect((await restored.conversations({ search: 'eleph', limit: 10 })).items).toHaveLength(1);
-    await restored.append('c', [e.delta('t', 'goes on')]);
+    expect((await restored.conversations.get('c'))?.lastSeq).toBe(log.length);
+    expect((await restored.conversations.list({ search: 'eleph', limit: 10 })).items).toHaveLength(1);
+    await restored.events.append('c', [e.delta('t', 'goes on')]);
     await restored.close();
   });
 

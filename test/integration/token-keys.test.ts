@@ -9,7 +9,8 @@ import type { TokenInfo } from '@devlm/protocol/tokens.ts';
 import jwt from 'jsonwebtoken';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import * as z from 'zod';
-import { maxTokenKeys, type TokenKey } from '../../server/src/storage/token-keys.ts';
+import type { TokenKey } from '../../server/src/storage/ports/token-keys.ts';
+import { maxTokenKeys } from '../../server/src/storage/sql/token-keys.ts';
 import { devlm } from '../support/devlm.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 import { serverCommand, TestServer } from '../support/server.ts';
@@ -70,7 +71,7 @@ async function leftBehind(place: Place, keys: readonly TokenKey[]): Promise<stri
           expiresAt: new Date(exp * 1000).toISOString(),
           revokedAt: null,
         };
-        await store.addToken(info);
+        await store.tokens.add(info);
         const claims = { scopes: info.scopes, iat: now, exp, iss: 'devlm', aud: 'devlm', sub: 'local', jti: info.id };
         return jwt.sign(claims, privateKey, { algorithm: 'RS256', keyid: kid });
       }),

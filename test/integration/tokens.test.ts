@@ -6,7 +6,7 @@ import { NewToken, TokenInfo } from '@devlm/protocol/tokens.ts';
 import jwt from 'jsonwebtoken';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import type { TokenKey } from '../../server/src/storage/token-keys.ts';
+import type { TokenKey } from '../../server/src/storage/ports/token-keys.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
 import { serverCommand, TestServer } from '../support/server.ts';
 import { signingKeyOf } from '../support/token-keys.ts';

@@ -18,7 +18,7 @@ import { answerText } from '@devlm/protocol/reducer.ts';
 import type { ToolResult } from '@devlm/protocol/state.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import * as tools from '../../server/src/actions/tools.ts';
+import * as tools from '../../server/src/backend/tools.ts';
 import { type BadInput, misfits, noObjects, Schema } from '../support/bad-inputs.ts';
 import { badInputs } from '../support/bad-inputs-of-tools.ts';
 import { rawCalls } from '../support/claude/raw-calls.ts';

@@ -1,5 +1,5 @@
-import { openPostgres } from '../../server/src/storage/postgres.ts';
-import { openSqlite } from '../../server/src/storage/sqlite.ts';
+import { openPostgres } from '../../server/src/storage/postgres/postgres.ts';
+import { openSqlite } from '../../server/src/storage/sqlite/sqlite.ts';
 
 /*
  * A process of its own that appends until it is told or killed: `append-loop.ts FILE CONVERSATION COUNT`. The file
@@ -11,13 +11,13 @@ const [file = '', conversationId = '', count = '0'] = process.argv.slice(2);
 const store = file.startsWith('postgresql:')
   ? await openPostgres({ url: file, version: '0.1.0' })
   : await openSqlite({ file, version: '0.1.0' });
-await store.createConversation({ id: conversationId, title: '', projectId: null });
+await store.conversations.create({ id: conversationId, title: '', projectId: null });
 const turnId = `turn-${process.pid}`;
 const turn = { parent: null, text: 'Go', attachments: [], model: null, thinking: false };
-await store.append(conversationId, [{ type: 'turn.created', turnId, ...turn }]);
+await store.events.append(conversationId, [{ type: 'turn.created', turnId, ...turn }]);
 for (let i = 0; i < Number(count); i++) {
   const text = `${process.pid}.${i}`;
-  await store.append(conversationId, [{ type: 'block.delta', turnId, stepId: 'step', index: 0, text }]);
+  await store.events.append(conversationId, [{ type: 'block.delta', turnId, stepId: 'step', index: 0, text }]);
   process.stdout.write(`${text}\n`);
   await new Promise((resolve) => setImmediate(resolve));
 }

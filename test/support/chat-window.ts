@@ -5,11 +5,11 @@ import { type EditorAction, HostToPage, type SavedView } from '@devlm/protocol/p
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { applyEvent, emptyConversation } from '@devlm/protocol/reducer.ts';
 import { ChatHost, type Post } from '../../extension/src/chat/chat-host.ts';
-import { Consent } from '../../extension/src/sandbox/consent.ts';
-import { type Credential, ServerConnection } from '../../extension/src/server/connection.ts';
-import { Launcher } from '../../extension/src/server/launcher.ts';
-import type { Translate } from '../../extension/src/server/ports.ts';
-import { problemsOf } from '../../extension/src/server/problems.ts';
+import { type Credential, ServerConnection } from '../../extension/src/connection/connection.ts';
+import { Launcher } from '../../extension/src/connection/launcher.ts';
+import type { Translate } from '../../extension/src/ports.ts';
+import { problemsOf } from '../../extension/src/problems.ts';
+import { Consent } from '../../extension/src/runs/consent.ts';
 import { serverBundle as bundle, serverVersion as version } from './extension.ts';
 
 const t: Translate = (text, ...args) => text.replaceAll(/\{(\d)\}/g, (_, index) => String(args[Number(index)]));

@@ -5,9 +5,9 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import * as z from 'zod';
 import { Commands } from '../../extension/src/workspace/commands/commands.ts';
-import type { Editors } from '../../server/src/actions/editors.ts';
-import { FolderWorkspace } from '../../server/src/actions/folder-workspace.ts';
-import { segmentsOf } from '../../server/src/actions/path-names.ts';
+import type { Editors } from '../../server/src/workspace/editors.ts';
+import { FolderWorkspace } from '../../server/src/workspace/folder/folder-workspace.ts';
+import { segmentsOf } from '../../server/src/workspace/folder/path-names.ts';
 import type { TestServer } from './server.ts';
 
 type Reply = (requestId: string, answer: EditorAnswer) => Promise<void>;

@@ -1,4 +1,4 @@
-import { openPostgres } from '../../server/src/storage/postgres.ts';
+import { openPostgres } from '../../server/src/storage/postgres/postgres.ts';
 
 /*
  * A process of its own that asks for calls at the price of 1, all at once, makes those that it may make, and prints
@@ -23,7 +23,7 @@ async function call(nth: number): Promise<boolean> {
     since: () => new Date(0),
   });
   if (!admitted) return false;
-  await store.addCall({
+  await store.ledger.add({
     ...spender,
     at: Date.now(),
     purpose: 'api',

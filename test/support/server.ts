@@ -11,10 +11,10 @@ import { applyEvent, emptyConversation } from '@devlm/protocol/reducer.ts';
 import type { RouteInput } from '@devlm/protocol/routes.ts';
 import type { ConversationState } from '@devlm/protocol/state.ts';
 import type { Ask, AskAnswer } from '@devlm/protocol/tools.ts';
-import { Client } from '../../extension/src/server/client.ts';
-import { followConversation } from '../../extension/src/server/events.ts';
-import { nodeOptions } from '../../extension/src/server/launcher.ts';
-import { problemsOf } from '../../extension/src/server/problems.ts';
+import { Client } from '../../extension/src/connection/client.ts';
+import { followConversation } from '../../extension/src/connection/events.ts';
+import { nodeOptions } from '../../extension/src/connection/launcher.ts';
+import { problemsOf } from '../../extension/src/problems.ts';
 
 /*
  * The real server in its own process, and the extension's own client to talk to it.

@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { openPostgres } from '../../server/src/storage/postgres.ts';
-import { openSqlite } from '../../server/src/storage/sqlite.ts';
-import type { Store } from '../../server/src/storage/store.ts';
+import type { Store } from '../../server/src/storage/ports/store.ts';
+import { openPostgres } from '../../server/src/storage/postgres/postgres.ts';
+import { openSqlite } from '../../server/src/storage/sqlite/sqlite.ts';
 import { type PostgresServer, startPostgres, withClient } from './postgres.ts';
 import { Clock, events as e } from './stores.ts';
 
@@ -21,49 +21,49 @@ const searches = ['zebra', 'réponse', '数据库', 'gelöscht', 'nothing'];
 
 /** Something of everything that a store can hold. */
 export async function fill(store: Store, clock: Clock): Promise<void> {
-  const hash = await store.putBlob({ mediaType: 'image/png', data: image });
-  await store.createConversation({ id: 'one', title: 'Zebras and \0 \ud800 "quotes"', projectId: 'project' });
+  const hash = await store.blobs.put({ mediaType: 'image/png', data: image });
+  await store.conversations.create({ id: 'one', title: 'Zebras and \0 \ud800 "quotes"', projectId: 'project' });
   clock.advance(1_000);
-  await store.append('one', [e.image('t1', hash), ...e.answer('t1', "Voilà la réponse: it's 数据库 🎉", 0.125)]);
+  await store.events.append('one', [e.image('t1', hash), ...e.answer('t1', "Voilà la réponse: it's 数据库 🎉", 0.125)]);
   clock.advance(1_000);
-  await store.append('one', [e.turn('t2', 't1', 'First try'), ...e.answer('t2', 'One', null)]);
-  await store.append('one', [e.turn('t2b', 't1', 'Second try'), ...e.answer('t2b', 'Two', 0.5)]);
-  await store.append('one', [{ type: 'head.moved', turnId: 't2' }]);
+  await store.events.append('one', [e.turn('t2', 't1', 'First try'), ...e.answer('t2', 'One', null)]);
+  await store.events.append('one', [e.turn('t2b', 't1', 'Second try'), ...e.answer('t2b', 'Two', 0.5)]);
+  await store.events.append('one', [{ type: 'head.moved', turnId: 't2' }]);
   clock.advance(1_000);
-  await store.branch({ conversationId: 'one', turnId: 't2' }, 'branch');
-  await store.append('branch', [{ type: 'conversation.renamed', title: 'Zweig', by: 'person' }]);
-  await store.append('branch', [e.turn('open', 't2'), e.started('open', 2), e.delta('open', 'Half an ans')]);
-  await store.createConversation({ id: 'deleted', title: 'Gelöscht', projectId: null });
-  await store.setDeleted('deleted', true);
-  await store.createConversation({ id: 'empty', title: '', projectId: null });
+  await store.conversations.branch({ conversationId: 'one', turnId: 't2' }, 'branch');
+  await store.events.append('branch', [{ type: 'conversation.renamed', title: 'Zweig', by: 'person' }]);
+  await store.events.append('branch', [e.turn('open', 't2'), e.started('open', 2), e.delta('open', 'Half an ans')]);
+  await store.conversations.create({ id: 'deleted', title: 'Gelöscht', projectId: null });
+  await store.conversations.setDeleted('deleted', true);
+  await store.conversations.create({ id: 'empty', title: '', projectId: null });
 }
 
 /** All that a store answers about what `fill` put into it. */
 export async function contentsOf(store: Store): Promise<unknown> {
   const conversations: Record<string, unknown> = {};
   for (const id of ['one', 'branch', 'deleted', 'empty']) {
-    const log = await store.events(id, 0, 10_000);
+    const log = await store.events.read(id, 0, 10_000);
     const turnIds = log.flatMap((event) => (event.type === 'turn.created' ? [event.turnId] : []));
     conversations[id] = {
-      summary: await store.conversation(id),
+      summary: await store.conversations.get(id),
       events: log,
-      turns: await Promise.all(turnIds.map((turnId) => store.turn(id, turnId))),
-      branches: await Promise.all(turnIds.map((turnId) => store.branchOf(id, turnId, 100))),
-      newest: await Promise.all(turnIds.map((turnId) => store.newestBelow(id, turnId))),
+      turns: await Promise.all(turnIds.map((turnId) => store.turns.get(id, turnId))),
+      branches: await Promise.all(turnIds.map((turnId) => store.turns.branchOf(id, turnId, 100))),
+      newest: await Promise.all(turnIds.map((turnId) => store.turns.newestBelow(id, turnId))),
     };
   }
   const found: Record<string, unknown> = {};
-  for (const search of searches) found[search] = await store.conversations({ search, limit: 10 });
-  const [first] = await store.events('one', 1, 1);
+  for (const search of searches) found[search] = await store.conversations.list({ search, limit: 10 });
+  const [first] = await store.events.read('one', 1, 1);
   const attachment = first?.type === 'turn.created' ? first.attachments[0] : undefined;
-  const blob = attachment?.kind === 'image' ? await store.blob(attachment.blob) : null;
+  const blob = attachment?.kind === 'image' ? await store.blobs.get(attachment.blob) : null;
   return JSON.parse(
     JSON.stringify({
       conversations,
-      list: await store.conversations({ limit: 10 }),
+      list: await store.conversations.list({ limit: 10 }),
       found,
-      open: await store.openTurns(),
-      usage: await store.usageSince(new Date(0)),
+      open: await store.turns.open(),
+      usage: await store.ledger.usageSince(new Date(0)),
       blob: blob && { mediaType: blob.mediaType, data: Buffer.from(blob.data).toString('hex') },
     }),
   );

@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openPostgres } from '../../server/src/storage/postgres.ts';
-import { openSqlite } from '../../server/src/storage/sqlite.ts';
-import type { NewEvent, Store } from '../../server/src/storage/store.ts';
+import type { NewEvent } from '../../server/src/storage/ports/events.ts';
+import type { Store } from '../../server/src/storage/ports/store.ts';
+import { openPostgres } from '../../server/src/storage/postgres/postgres.ts';
+import { openSqlite } from '../../server/src/storage/sqlite/sqlite.ts';
 import { startPostgres } from './postgres.ts';
 
 /** What the stores seal with. */

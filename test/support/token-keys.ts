@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { deriveKey, readDataKey } from '../../server/src/data-key.ts';
-import { openPostgres } from '../../server/src/storage/postgres.ts';
-import { openSqlite } from '../../server/src/storage/sqlite.ts';
-import type { Store } from '../../server/src/storage/store.ts';
-import type { TokenKey } from '../../server/src/storage/token-keys.ts';
+import type { Store } from '../../server/src/storage/ports/store.ts';
+import type { TokenKey } from '../../server/src/storage/ports/token-keys.ts';
+import { openPostgres } from '../../server/src/storage/postgres/postgres.ts';
+import { openSqlite } from '../../server/src/storage/sqlite/sqlite.ts';
 
 /** Where the store of a server is. */
 export interface Place {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { Answers } from '../../server/src/llm/answers/answers.ts';
 import { answerKey } from '../../server/src/llm/answers/key.ts';
 import type { SharedAnswer } from '../../server/src/llm/answers/shared-answer.ts';
-import { MemoryCache } from '../../server/src/storage/memory-cache.ts';
+import { MemoryCache } from '../../server/src/storage/memory/memory-cache.ts';
 
 const message = JSON.stringify({ type: 'message', content: [{ type: 'text', text: 'four' }], stop_reason: 'end_turn' });
 const sse = 'event: message_start\ndata: {}\n\nevent: message_stop\ndata: {}\n\n';

@@ -1,6 +1,6 @@
 import type { CommandState } from '@devlm/protocol/commands.ts';
 import { describe, expect, it } from 'vitest';
-import { outputWords, readable, stateWords } from '../../server/src/actions/commands.ts';
+import { outputWords, readable, stateWords } from '../../server/src/workspace/commands.ts';
 import { commandNote } from '../../webview-ui/src/state/command-words.ts';
 import { toolWords } from '../../webview-ui/src/state/tool-words.ts';
 

@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import type { SavedView } from '@devlm/protocol/page.ts';
 import { describe, expect, it } from 'vitest';
 import { ViewStore } from '../../extension/src/chat/saved-view.ts';
+import { dataFolder } from '../../extension/src/connection/data-folder.ts';
+import { serverEnvironment } from '../../extension/src/connection/launcher.ts';
+import { compareVersions } from '../../extension/src/connection/version.ts';
 import { contentOf } from '../../extension/src/editor/content.ts';
 import { parseLink } from '../../extension/src/editor/link.ts';
 import { rankPaths } from '../../extension/src/editor/rank.ts';
-import { dataFolder } from '../../extension/src/server/data-folder.ts';
-import { serverEnvironment } from '../../extension/src/server/launcher.ts';
-import { compareVersions } from '../../extension/src/server/version.ts';
 
 describe('links in answers', () => {
   it.each([

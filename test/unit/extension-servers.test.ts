@@ -5,8 +5,8 @@ import {
   parseAddress,
   parseConnectLink,
   parseToken,
-} from '../../extension/src/server/address.ts';
-import { accountOf, Profiles, profilesSecret } from '../../extension/src/server/profiles.ts';
+} from '../../extension/src/connection/address.ts';
+import { accountOf, Profiles, profilesSecret } from '../../extension/src/connection/profiles.ts';
 
 describe('the address of a server', () => {
   it.each([

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { ConversationSecrets } from '../../server/src/actions/conversation-secrets.ts';
+import { ConversationSecrets } from '../../server/src/actions/secrets/conversation-secrets.ts';
 import { createLogger } from '../../server/src/logging.ts';
 
 it('logs no secret, wherever it stands', () => {

@@ -9,8 +9,8 @@ import {
   sql,
 } from 'kysely';
 import { describe, expect, test, vi } from 'vitest';
-import { type Placeholders, prepared } from '../../server/src/storage/prepared.ts';
-import type { BlobTable, Database } from '../../server/src/storage/schema.ts';
+import { type Placeholders, prepared } from '../../server/src/storage/sql/prepared.ts';
+import type { BlobTable, Database } from '../../server/src/storage/sql/schema.ts';
 
 /** A store in memory with the table of blobs alone. */
 function memory(): Kysely<Database> {

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { receiptLine } from '../../extension/src/sandbox/receipt-line.ts';
-import { TerminalText } from '../../extension/src/sandbox/terminal-text.ts';
+import { receiptLine } from '../../extension/src/runs/receipt-line.ts';
+import { TerminalText } from '../../extension/src/runs/terminal-text.ts';
 import { appended, noOutput, type Output, outputText, PlainText } from '../../webview-ui/src/state/run-output.ts';
 import { executed } from '../support/executions.ts';
 

@@ -3,10 +3,10 @@ import type { EditorAction, PageSettings, SavedView } from '@devlm/protocol/page
 import { type HostToPage, PageToHost } from '@devlm/protocol/page.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { isPageRoute, routes } from '@devlm/protocol/routes.ts';
-import type { Consent } from '../sandbox/consent.ts';
-import type { ServerConnection } from '../server/connection.ts';
-import type { Log, Translate } from '../server/ports.ts';
-import { asProblem, problemsOf } from '../server/problems.ts';
+import type { ServerConnection } from '../connection/connection.ts';
+import type { Log, Translate } from '../ports.ts';
+import { asProblem, problemsOf } from '../problems.ts';
+import type { Consent } from '../runs/consent.ts';
 import { PageRuns } from './page-runs.ts';
 
 /** How a message reaches the page; false when there was none to take it. */

@@ -1,6 +1,6 @@
 import type { HostToPage } from '@devlm/protocol/page.ts';
 import * as vscode from 'vscode';
-import type { Log } from '../server/ports.ts';
+import type { Log } from '../ports.ts';
 import type { ChatHost } from './chat-host.ts';
 import { brokenHtml, pageHtml } from './html.ts';
 

@@ -1,11 +1,11 @@
 import type { ExecutionEvent, ExecutionRequest } from '@devlm/protocol/execution.ts';
 import type { HostToPage } from '@devlm/protocol/page.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import { coalesced } from '../sandbox/coalesce.ts';
-import type { Consent } from '../sandbox/consent.ts';
-import type { ServerConnection } from '../server/connection.ts';
-import type { Log, Translate } from '../server/ports.ts';
-import { asProblem, type Problems } from '../server/problems.ts';
+import type { ServerConnection } from '../connection/connection.ts';
+import type { Log, Translate } from '../ports.ts';
+import { asProblem, type Problems } from '../problems.ts';
+import type { Consent } from '../runs/consent.ts';
+import { coalesced } from './coalesce.ts';
 
 /** Output is gathered for so long before it goes to the page. */
 const gatherMs = 50;

@@ -9,8 +9,8 @@ import type {
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Task } from '@devlm/protocol/tasks.ts';
 import * as vscode from 'vscode';
+import type { ServerConnection } from '../connection/connection.ts';
 import type { Reviewer } from '../review/reviewer.ts';
-import type { ServerConnection } from '../server/connection.ts';
 import { allowAlways } from './always-allow.ts';
 import { openDiff } from './diff.ts';
 import { pickFiles, readNamed, readSelection } from './files.ts';

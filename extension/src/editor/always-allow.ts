@@ -3,7 +3,7 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import { addTurns, emptyConversation } from '@devlm/protocol/reducer.ts';
 import type { TurnRecord } from '@devlm/protocol/state.ts';
 import * as vscode from 'vscode';
-import type { ServerConnection } from '../server/connection.ts';
+import type { ServerConnection } from '../connection/connection.ts';
 
 const t = vscode.l10n.t;
 

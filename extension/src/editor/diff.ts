@@ -1,6 +1,6 @@
 import type { EditorAction } from '@devlm/protocol/page.ts';
 import * as vscode from 'vscode';
-import type { ServerConnection } from '../server/connection.ts';
+import type { ServerConnection } from '../connection/connection.ts';
 
 const t = vscode.l10n.t;
 

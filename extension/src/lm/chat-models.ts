@@ -1,10 +1,10 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { ModelInfo } from '@devlm/protocol/views.ts';
 import * as z from 'zod';
-import { messagesProblem } from '../server/client.ts';
-import type { ServerConnection } from '../server/connection.ts';
-import { parse } from '../server/events.ts';
-import type { Problems } from '../server/problems.ts';
+import { messagesProblem } from '../connection/client.ts';
+import type { ServerConnection } from '../connection/connection.ts';
+import { parse } from '../connection/events.ts';
+import type { Problems } from '../problems.ts';
 import { type ChatMessage, type ChatRequest, messagesBody } from './messages-request.ts';
 
 /** A window that the provider does not tell: the smallest of today's models. */

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { ExecutionRequest } from '@devlm/protocol/execution.ts';
 import * as z from 'zod';
-import { receiptLine } from '../sandbox/receipt-line.ts';
-import type { ServerConnection } from '../server/connection.ts';
-import type { Translate } from '../server/ports.ts';
-import type { Problems } from '../server/problems.ts';
+import type { ServerConnection } from '../connection/connection.ts';
+import type { Translate } from '../ports.ts';
+import type { Problems } from '../problems.ts';
+import { receiptLine } from '../runs/receipt-line.ts';
 import type { ChatToolName } from './names.ts';
 
 /** What the other chat may say of a program: no network, no files. */

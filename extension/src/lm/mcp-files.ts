@@ -4,7 +4,7 @@ import type { EditorHello } from '@devlm/protocol/editor.ts';
 import { type ParseError, parse } from 'jsonc-parser';
 import * as vscode from 'vscode';
 import * as z from 'zod';
-import type { Log } from '../server/ports.ts';
+import type { Log } from '../ports.ts';
 
 /** Where a workspace names its MCP servers, in each of its folders. */
 const files = ['.vscode/mcp.json', '.devlm/mcp.json'];

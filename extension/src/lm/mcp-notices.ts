@@ -1,6 +1,6 @@
 import type { ServerNotice } from '@devlm/protocol/views.ts';
 import * as vscode from 'vscode';
-import type { Log } from '../server/ports.ts';
+import type { Log } from '../ports.ts';
 
 const t = vscode.l10n.t;
 

@@ -5,9 +5,9 @@ import { limits } from '@devlm/protocol/limits.ts';
 import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
 import * as vscode from 'vscode';
 import * as z from 'zod';
+import type { ServerConnection } from '../connection/connection.ts';
 import { readChosen } from '../editor/files.ts';
 import { label } from '../editor/workspace-paths.ts';
-import type { ServerConnection } from '../server/connection.ts';
 import { participantId } from './names.ts';
 
 const t = vscode.l10n.t;

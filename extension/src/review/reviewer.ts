@@ -4,9 +4,9 @@ import { addTurns, emptyConversation } from '@devlm/protocol/reducer.ts';
 import type { HunkPlace } from '@devlm/protocol/review.ts';
 import { type TurnFile, turnFiles } from '@devlm/protocol/turn-files.ts';
 import * as vscode from 'vscode';
+import type { ServerConnection } from '../connection/connection.ts';
 import { storedUri } from '../editor/diff.ts';
-import type { ServerConnection } from '../server/connection.ts';
-import type { Log } from '../server/ports.ts';
+import type { Log } from '../ports.ts';
 import { filePlace, workspaceFolders } from '../workspace/places.ts';
 import { shifted } from './shifted.ts';
 

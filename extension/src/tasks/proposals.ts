@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { NewAttachment, ReceivedEvent } from '@devlm/protocol/events.ts';
 import type { SavedView } from '@devlm/protocol/page.ts';
 import type { Task } from '@devlm/protocol/tasks.ts';
-import type { ServerConnection } from '../server/connection.ts';
+import type { ServerConnection } from '../connection/connection.ts';
 
 export interface ProposalsOptions {
   readonly connection: ServerConnection;

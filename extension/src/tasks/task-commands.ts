@@ -1,8 +1,8 @@
 import type { HostToPage, TaskAnswer } from '@devlm/protocol/page.ts';
 import type { Task } from '@devlm/protocol/tasks.ts';
 import * as vscode from 'vscode';
-import type { Log, Translate } from '../server/ports.ts';
-import { asProblem } from '../server/problems.ts';
+import type { Log, Translate } from '../ports.ts';
+import { asProblem } from '../problems.ts';
 import { commitMessage } from './commit-message.ts';
 import { type About, gather } from './gather.ts';
 import { generate } from './generate.ts';

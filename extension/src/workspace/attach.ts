@@ -2,11 +2,11 @@ import type { EditorAnswer, EditorHello } from '@devlm/protocol/editor.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { routes } from '@devlm/protocol/routes.ts';
-import { Backoff } from '../server/backoff.ts';
-import type { ServerConnection } from '../server/connection.ts';
-import { openStream, parse } from '../server/events.ts';
-import type { Log } from '../server/ports.ts';
-import type { Problems } from '../server/problems.ts';
+import { Backoff } from '../backoff.ts';
+import type { ServerConnection } from '../connection/connection.ts';
+import { openStream, parse } from '../connection/events.ts';
+import type { Log } from '../ports.ts';
+import type { Problems } from '../problems.ts';
 import { refusals } from './problems.ts';
 import { type Handlers, Requests } from './requests.ts';
 

@@ -7,7 +7,7 @@ import {
 } from '@devlm/protocol/editor.ts';
 import { Id } from '@devlm/protocol/ids.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import type { Log } from '../server/ports.ts';
+import type { Log } from '../ports.ts';
 import { refusals } from './problems.ts';
 
 /** Requests that are worked on at once; changes one after the other. */

@@ -4,11 +4,11 @@ import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Ask, AskAnswer, FileChange, ToolDetails } from '@devlm/protocol/tools.ts';
 import * as z from 'zod';
+import type { Workspace } from '../workspace/workspace.ts';
 import type { Trust } from './policy/rules.ts';
-import type { Secrets } from './secrets.ts';
+import type { Secrets } from './secrets/secrets.ts';
 import type { SymbolIndex } from './symbols/project-symbols.ts';
 import type { Web } from './web/web.ts';
-import type { Workspace } from './workspace.ts';
 
 /** What a tool's work comes to. A failure is a result too: its text tells the model what to do instead. */
 export interface ToolOutcome {

@@ -2,10 +2,10 @@ import type { CommandNews } from '@devlm/protocol/commands.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { TurnState } from '@devlm/protocol/state.ts';
-import { newsOf, outputWords, stateWords } from '../actions/commands.ts';
-import type { Secrets } from '../actions/secrets.ts';
+import type { Secrets } from '../actions/secrets/secrets.ts';
 import { cut } from '../actions/tool.ts';
-import type { Workspace } from '../actions/workspace.ts';
+import { newsOf, outputWords, stateWords } from '../workspace/commands.ts';
+import type { Workspace } from '../workspace/workspace.ts';
 import type { TurnLog } from './turn-log.ts';
 
 /** Of one command's new output that a note tells, in UTF-16 code units. */

@@ -1,5 +1,5 @@
-import { mapTexts } from '../actions/hidden-event.ts';
-import { keptChars, type Secrets } from '../actions/secrets.ts';
+import { mapTexts } from '../actions/secrets/hidden-event.ts';
+import { keptChars, type Secrets } from '../actions/secrets/secrets.ts';
 import type { Model, ModelContent, ModelRequest } from '../llm/model.ts';
 
 /** Texts that are kept as they were found to be safe to send. */

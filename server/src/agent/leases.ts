@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import type { FreeTurn, Lease } from '../storage/leases.ts';
-import type { Store } from '../storage/store.ts';
+import type { FreeTurn, Lease } from '../storage/ports/leases.ts';
+import type { Store } from '../storage/ports/store.ts';
 
 /** How long a conversation stays with a node that says nothing more, milliseconds: then another goes on with its turn. */
 const leaseMs = 15_000;

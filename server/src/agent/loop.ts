@@ -1,8 +1,8 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { StepState, TurnState } from '@devlm/protocol/state.ts';
-import type { RuleFile } from '../actions/rules.ts';
 import type { Tool } from '../actions/tool.ts';
 import { type ModelProblemCode, modelProblem } from '../llm/problems.ts';
+import type { RuleFile } from '../workspace/project-rules.ts';
 import { noteCommands } from './command-notes.ts';
 import { type CompactionDeps, compactIfNeeded, compactTooLong, nextRequest } from './compaction.ts';
 import { noteReviews } from './review-notes.ts';

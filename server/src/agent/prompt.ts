@@ -2,9 +2,9 @@ import type { Attachment } from '@devlm/protocol/events.ts';
 import type { ImageMediaType } from '@devlm/protocol/ids.ts';
 import type { StepState, ToolResult, TurnState } from '@devlm/protocol/state.ts';
 import type * as z from 'zod';
-import type { RuleFile } from '../actions/rules.ts';
-import { untrustedText } from '../actions/untrusted.ts';
+import { untrustedText } from '../actions/policy/untrusted.ts';
 import type { ModelContent, ModelMessage } from '../llm/model.ts';
+import type { RuleFile } from '../workspace/project-rules.ts';
 import { taskInstructions } from './tasks.ts';
 
 export interface PromptFacts {

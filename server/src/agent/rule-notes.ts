@@ -1,4 +1,4 @@
-import { appliesTo, type RuleFile } from '../actions/rules.ts';
+import { appliesTo, type RuleFile } from '../workspace/project-rules.ts';
 import { textOf } from './prompt.ts';
 import { promptView } from './prompt-view.ts';
 import { knownFiles } from './tool-calls.ts';

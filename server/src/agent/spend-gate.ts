@@ -1,6 +1,6 @@
 import type { TurnState } from '@devlm/protocol/state.ts';
 import { type Budgets, budgetExceeded, describePassed, type Reservation } from '../llm/budgets.ts';
-import type { Passed, Spender } from '../storage/budgets.ts';
+import type { Passed, Spender } from '../storage/ports/budgets.ts';
 import { goOn, openPause, pause, pausesOf, stopHere, stoppedAtPause } from './pause.ts';
 import type { Sentinel } from './sentinel.ts';
 import type { TurnLog } from './turn-log.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { BlockState, StepState, TurnState } from '@devlm/protocol/state.ts';
 import type { Ask, ToolDetails } from '@devlm/protocol/tools.ts';
-import { hasPlaceholder } from '../actions/secrets.ts';
+import { hasPlaceholder } from '../actions/secrets/secrets.ts';
 import { failed, type Tool, type ToolContext, type ToolOutcome } from '../actions/tool.ts';
 import { commandsOf } from './command-notes.ts';
 import { parseInput } from './prompt.ts';

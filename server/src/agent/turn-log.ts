@@ -2,8 +2,8 @@ import type { Event, EventBody } from '@devlm/protocol/events.ts';
 import { addTurns, applyEvent, emptyConversation, shownPath } from '@devlm/protocol/reducer.ts';
 import type { ConversationState, TurnState } from '@devlm/protocol/state.ts';
 import type { EventLog } from '../storage/event-log.ts';
-import type { Lease } from '../storage/leases.ts';
-import type { Store } from '../storage/store.ts';
+import type { Lease } from '../storage/ports/leases.ts';
+import type { Store } from '../storage/ports/store.ts';
 import { EventWriter } from './event-writer.ts';
 
 interface Waiter {
@@ -45,7 +45,7 @@ export class TurnLog implements Disposable {
     const turnLog = new TurnLog(log, conversationId, turnId, lease);
     try {
       turnLog.#following = await log.follow(conversationId, (_, events) => turnLog.#take(events));
-      const { turns } = await store.branchOf(conversationId, turnId, Number.MAX_SAFE_INTEGER);
+      const { turns } = await store.turns.branchOf(conversationId, turnId, Number.MAX_SAFE_INTEGER);
       const last = turns.at(-1);
       turnLog.#earlier = shownPath(
         addTurns(emptyConversation(conversationId), turns.slice(0, -1)),

@@ -9,9 +9,10 @@ import type { Budgets } from '../llm/budgets.ts';
 import { PromptCacheWatch } from '../llm/prompt-cache.ts';
 import type { Provider } from '../llm/provider.ts';
 import type { EventLog } from '../storage/event-log.ts';
-import type { Fanout } from '../storage/fanout.ts';
-import type { Lease } from '../storage/leases.ts';
-import type { Store, StoredConversation } from '../storage/store.ts';
+import type { StoredConversation } from '../storage/ports/conversations.ts';
+import type { Fanout } from '../storage/ports/fanout.ts';
+import type { Lease } from '../storage/ports/leases.ts';
+import type { Store } from '../storage/ports/store.ts';
 import { compactAll } from './compaction.ts';
 import { isLeaseLost, storeSurely, turnProblem } from './failures.ts';
 import { hidingModel } from './hiding-model.ts';
@@ -105,7 +106,7 @@ export class Turns implements AsyncDisposable {
   async assertRoom({ id, busy }: ConversationSummary): Promise<void> {
     const waiting = this.#lanes.get(id)?.queue.length ?? 0;
     // Those of other nodes too, and the one that runs.
-    const open = busy ? (await this.#deps.store.openTurns(id)).length : 0;
+    const open = busy ? (await this.#deps.store.turns.open(id)).length : 0;
     if (waiting < limits.queuedTurns && open <= limits.queuedTurns && this.busy < maxWaiting) return;
     throw new ProblemError(
       {
@@ -171,7 +172,7 @@ export class Turns implements AsyncDisposable {
     }
     const waiting = lane?.queue.findIndex((entry) => entry.turnId === turnId) ?? -1;
     if (waiting >= 0) lane?.queue.splice(waiting, 1);
-    const row = await this.#deps.store.turn(conversationId, turnId);
+    const row = await this.#deps.store.turns.get(conversationId, turnId);
     if (!row || row.status === 'ended') return;
     // Its node ends it, for that has to say what it cost.
     if (row.status === 'running' && (await this.#leases.elsewhere(conversationId)))
@@ -190,7 +191,7 @@ export class Turns implements AsyncDisposable {
       throw error;
     }
     for (const deadline = performance.now() + stopWaitMs; performance.now() < deadline; ) {
-      if ((await store.turn(conversationId, turnId))?.status !== 'running') return;
+      if ((await store.turns.get(conversationId, turnId))?.status !== 'running') return;
       await sleep(100);
     }
   }
@@ -198,7 +199,7 @@ export class Turns implements AsyncDisposable {
   /** Stops everything in a conversation. */
   async stopAll(conversationId: string): Promise<void> {
     // The last first, or the next would start as the running one stops.
-    for (const { turnId } of (await this.#deps.store.openTurns(conversationId)).reverse())
+    for (const { turnId } of (await this.#deps.store.turns.open(conversationId)).reverse())
       await this.stop(conversationId, turnId);
   }
 
@@ -261,7 +262,7 @@ export class Turns implements AsyncDisposable {
       const take = async () => {
         lane.held ??= (await this.#leases.take(conversationId)) ?? undefined;
         if (!lane.held) return;
-        const rows = await this.#deps.store.openTurns(conversationId);
+        const rows = await this.#deps.store.turns.open(conversationId);
         const open = rows.filter(({ turnId }) => turnId !== done);
         const known = new Map(queue.map((entry) => [entry.turnId, entry]));
         const entries = open.map(({ turnId, status, attempts }) => ({
@@ -286,9 +287,9 @@ export class Turns implements AsyncDisposable {
     const over = new AbortController();
     let turnLog: TurnLog | undefined;
     try {
-      const conversation = await store.conversation(conversationId);
+      const conversation = await store.conversations.get(conversationId);
       if (!conversation) return;
-      const attempts = entry.attempts ?? (await store.turn(conversationId, turnId))?.attempts ?? 0;
+      const attempts = entry.attempts ?? (await store.turns.get(conversationId, turnId))?.attempts ?? 0;
       turnLog = await TurnLog.open(store, log, conversationId, turnId, held.lease);
       // Stopped, or another node was quicker.
       if (turnLog.turn?.endedAt !== undefined) return;
@@ -327,7 +328,7 @@ export class Turns implements AsyncDisposable {
         thinking: turn?.thinking ?? false,
         ...toolbox,
         log: turnLog,
-        readBlob: async (hash) => (await store.blob(hash))?.data ?? null,
+        readBlob: async (hash) => (await store.blobs.get(hash))?.data ?? null,
         costOf: (model, usage) => provider.costOf(model, usage),
         countedCost: (model, usage) => provider.countedCost(model, usage),
         admit: (promptTokens, during) => gate.admit(promptTokens, during),
@@ -358,7 +359,7 @@ export class Turns implements AsyncDisposable {
     const { store, budgets, sentinel } = this.#deps;
     const { turnId } = log;
     const spender = { userId, projectId, conversationId: id, turnId };
-    const turnCosts = () => store.turnCosts(userId, new Date(Date.now() - usualMs), usualTurns, turnId);
+    const turnCosts = () => store.ledger.turnCosts(userId, new Date(Date.now() - usualMs), usualTurns, turnId);
     return new SpendGate({ budgets, log, spender, modelId, sentinel: sentinel ? new Sentinel(turnCosts) : null });
   }
 

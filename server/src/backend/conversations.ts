@@ -8,16 +8,18 @@ import type { Aside } from '@devlm/protocol/review.ts';
 import type { RouteChecked } from '@devlm/protocol/routes.ts';
 import type { TurnPage } from '@devlm/protocol/views.ts';
 import type * as z from 'zod';
-import type { ConversationSecrets } from '../actions/conversation-secrets.ts';
-import { learnEnvFiles } from '../actions/secret-uses.ts';
-import { isEnvFile } from '../actions/secret-values.ts';
-import { hasPlaceholder, type Secrets } from '../actions/secrets.ts';
-import type { Workspaces } from '../actions/workspaces.ts';
+import type { ConversationSecrets } from '../actions/secrets/conversation-secrets.ts';
+import { hasPlaceholder, type Secrets } from '../actions/secrets/secrets.ts';
+import { learnEnvFiles } from '../actions/secrets/uses.ts';
+import { isEnvFile } from '../actions/secrets/values.ts';
 import type { Turns } from '../agent/turns.ts';
 import type { EventLog } from '../storage/event-log.ts';
-import { type Store, type StoredConversation, summaryOf } from '../storage/store.ts';
+import type { StoredConversation } from '../storage/ports/conversations.ts';
+import type { Store } from '../storage/ports/store.ts';
+import type { Workspaces } from '../workspace/workspaces.ts';
 import { toMarkdown } from './export.ts';
 import { Reviews } from './reviews.ts';
+import { summaryOf } from './summary.ts';
 
 export interface ConversationsDeps {
   readonly store: Store;
@@ -43,12 +45,12 @@ interface Caller {
 export function conversationHandlers({ store, log, turns, workspaces, secrets, changed }: ConversationsDeps) {
   /** @throws ProblemError `not_found`, also for a deleted one unless asked for */
   const existing = async (id: string, deletedToo = false): Promise<StoredConversation> => {
-    const row = await store.conversation(id);
+    const row = await store.conversations.get(id);
     if (!row || (row.deletedAt && !deletedToo)) throw notFound('conversation');
     return row;
   };
   const existingTurn = async (conversationId: string, turnId: string) => {
-    const row = await store.turn(conversationId, turnId);
+    const row = await store.turns.get(conversationId, turnId);
     if (!row) throw notFound('message');
     return row;
   };
@@ -60,7 +62,7 @@ export function conversationHandlers({ store, log, turns, workspaces, secrets, c
     lastSeq = Number.MAX_SAFE_INTEGER,
   ): Promise<TurnPage> => {
     if (at === null) return { turns: [], older: null };
-    const { turns: records, older } = await store.branchOf(conversationId, at, limit);
+    const { turns: records, older } = await store.turns.branchOf(conversationId, at, limit);
     return {
       turns: records.map(({ turnId, siblings, events }) => ({
         turnId,
@@ -73,7 +75,7 @@ export function conversationHandlers({ store, log, turns, workspaces, secrets, c
   const reviews = new Reviews({ store, log, workspaces });
   const fullBranch = async (conversationId: string, head: string | null, turns = Number.MAX_SAFE_INTEGER) => {
     if (head === null) return [];
-    const { turns: records } = await store.branchOf(conversationId, head, turns);
+    const { turns: records } = await store.turns.branchOf(conversationId, head, turns);
     return shownPath(addTurns(emptyConversation(conversationId), records), head).turns;
   };
   /** What makes credentials of a message known that do not look like one. */
@@ -117,12 +119,12 @@ export function conversationHandlers({ store, log, turns, workspaces, secrets, c
 
   return {
     'conversations.list': ({ query }: RouteChecked<'conversations.list'>, { identity }: Caller) =>
-      store.conversations({ ...query, userId: identity.user }),
+      store.conversations.list({ ...query, userId: identity.user }),
 
     'conversations.create': async ({ body }: RouteChecked<'conversations.create'>, { identity }: Caller) => {
       workspaces.assertOwn(body.projectId, identity.user);
       const title = (await secrets.of(body.id)).hide(body.title).slice(0, limits.titleChars);
-      const created = await store.createConversation({ ...body, title, userId: identity.user });
+      const created = await store.conversations.create({ ...body, title, userId: identity.user });
       changed(created.id);
       return created;
     },
@@ -150,7 +152,7 @@ export function conversationHandlers({ store, log, turns, workspaces, secrets, c
     'conversations.delete': async ({ params }: RouteChecked<'conversations.delete'>) => {
       const { projectId } = await existing(params.conversationId, true);
       // What nobody can see any more should not go on costing money.
-      await store.setDeleted(params.conversationId, true);
+      await store.conversations.setDeleted(params.conversationId, true);
       await turns.stopAll(params.conversationId);
       if (projectId !== null) workspaces.stopCommands(projectId, params.conversationId);
       changed(params.conversationId);
@@ -158,7 +160,7 @@ export function conversationHandlers({ store, log, turns, workspaces, secrets, c
 
     'conversations.restore': async ({ params }: RouteChecked<'conversations.restore'>) => {
       await existing(params.conversationId, true);
-      await store.setDeleted(params.conversationId, false);
+      await store.conversations.setDeleted(params.conversationId, false);
       changed(params.conversationId);
       return summaryOf(await existing(params.conversationId));
     },
@@ -166,7 +168,10 @@ export function conversationHandlers({ store, log, turns, workspaces, secrets, c
     'conversations.branch': async ({ params, body }: RouteChecked<'conversations.branch'>) => {
       await existing(params.conversationId);
       await existingTurn(params.conversationId, body.turnId);
-      const branched = await store.branch({ conversationId: params.conversationId, turnId: body.turnId }, body.id);
+      const branched = await store.conversations.branch(
+        { conversationId: params.conversationId, turnId: body.turnId },
+        body.id,
+      );
       changed(branched.id);
       return branched;
     },
@@ -174,7 +179,7 @@ export function conversationHandlers({ store, log, turns, workspaces, secrets, c
     'conversations.show': async ({ params, body }: RouteChecked<'conversations.show'>) => {
       const { head } = await existing(params.conversationId);
       await existingTurn(params.conversationId, body.turnId);
-      const turnId = await store.newestBelow(params.conversationId, body.turnId);
+      const turnId = await store.turns.newestBelow(params.conversationId, body.turnId);
       if (turnId !== head) await log.append(params.conversationId, [{ type: 'head.moved', turnId }]);
     },
 
@@ -194,7 +199,7 @@ export function conversationHandlers({ store, log, turns, workspaces, secrets, c
         return await createTurn(input);
       } catch (error) {
         // The same request came twice: its answer was lost on the way.
-        const known = await store.turn(input.params.conversationId, input.body.turnId);
+        const known = await store.turns.get(input.params.conversationId, input.body.turnId);
         if (known) return { turnId: known.turnId, seq: known.createdSeq };
         throw error;
       }
@@ -229,7 +234,7 @@ export function conversationHandlers({ store, log, turns, workspaces, secrets, c
       reviews.undo(input, signal),
 
     'blobs.get': async ({ params }: RouteChecked<'blobs.get'>, { identity }: Caller) => {
-      const blob = await store.blob(params.hash, identity.user);
+      const blob = await store.blobs.get(params.hash, identity.user);
       if (!blob) throw notFound('image');
       return { mediaType: blob.mediaType, data: Buffer.from(blob.data).toString('base64') };
     },
@@ -238,7 +243,7 @@ export function conversationHandlers({ store, log, turns, workspaces, secrets, c
 
 /** Turns that a restore has set aside, if nothing was sent since. Only names and decisions come between. */
 async function asideOf(store: Store, conversationId: string, lastSeq: number): Promise<Aside | null> {
-  const tail = await store.events(conversationId, Math.max(0, lastSeq - asideEvents), asideEvents);
+  const tail = await store.events.read(conversationId, Math.max(0, lastSeq - asideEvents), asideEvents);
   const last = tail.findLast(({ seq, type }) => seq <= lastSeq && (type === 'head.moved' || type === 'turn.created'));
   return last?.type === 'head.moved' ? (last.aside ?? null) : null;
 }
@@ -251,7 +256,7 @@ async function toAttachments(
 ): Promise<Attachment[]> {
   const attachments: Attachment[] = [];
   if (body.attachmentsOf !== undefined) {
-    const { turns } = await store.branchOf(conversationId, body.attachmentsOf, 1);
+    const { turns } = await store.turns.branchOf(conversationId, body.attachmentsOf, 1);
     const earlier = addTurns(emptyConversation(conversationId), turns).turns[body.attachmentsOf];
     attachments.push(...(earlier?.attachments ?? []));
   }
@@ -287,7 +292,7 @@ async function toAttachment(store: Store, attachment: NewAttachment): Promise<At
   const mediaType = imageTypeOf(data);
   if (!mediaType)
     throw invalidMessage('not_an_image', 'Not an image', `${name} is not a PNG, JPEG, GIF or WebP image.`);
-  return { kind: 'image', name, mediaType, blob: await store.putBlob({ mediaType, data }), bytes: data.length };
+  return { kind: 'image', name, mediaType, blob: await store.blobs.put({ mediaType, data }), bytes: data.length };
 }
 
 /** By the first bytes of the file; undefined when it is none of the four that the API takes. */

@@ -11,13 +11,13 @@ import {
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Logger } from 'pino';
-import type { ConversationSecrets } from '../actions/conversation-secrets.ts';
-import type { Secrets } from '../actions/secrets.ts';
+import type { ConversationSecrets } from '../actions/secrets/conversation-secrets.ts';
+import type { Secrets } from '../actions/secrets/secrets.ts';
 import type { SandboxChoice } from '../sandbox/choice.ts';
 import { type LimitCaps, type PreparedJob, prepareJob, unrun } from '../sandbox/job.ts';
 import type { FairQueue } from '../sandbox/queue.ts';
 import type { RunResult } from '../sandbox/sandbox.ts';
-import type { Store } from '../storage/store.ts';
+import type { Store } from '../storage/ports/store.ts';
 import { hiddenRecord, hiddenSnippet, hidingEar, revealedRequest } from './hidden-runs.ts';
 
 export interface ExecutionsOptions {
@@ -70,7 +70,7 @@ export class Executions {
     if (request.acceptOpenNetwork && !this.#options.mayAcceptOpenNetwork) throw openNetworkForbidden();
     if (((await this.ownerOf(request.id)) ?? userId) !== userId) throw conflict();
     const secrets = await this.#options.secrets.of(request.origin?.conversationId ?? who);
-    const known = this.#live.get(request.id) ?? (await store.execution(request.id));
+    const known = this.#live.get(request.id) ?? (await store.executions.get(request.id));
     let prepared: PreparedJob;
     try {
       prepared = prepareJob(revealedRequest(secrets, request), this.#options.caps);
@@ -83,9 +83,9 @@ export class Executions {
       if (known.inputHash !== prepared.inputHash) throw conflict();
       return known;
     }
-    if (request.origin && !(await store.conversation(request.origin.conversationId))) throw noConversation();
+    if (request.origin && !(await store.conversations.get(request.origin.conversationId))) throw noConversation();
     if (request.reuse) {
-      const like = await store.executionLike(prepared.inputHash, userId);
+      const like = await store.executions.findLike(prepared.inputHash, userId);
       if (like) return { ...like, reusedFrom: like.id };
     }
     if (!request.acceptOpenNetwork && !(await sandbox.status()).networkCut) {
@@ -105,11 +105,11 @@ export class Executions {
 
   /** Null: there is none. */
   async ownerOf(id: string): Promise<string | null> {
-    return this.#live.get(id)?.userId ?? (await this.#options.store.ownerOf('execution', id));
+    return this.#live.get(id)?.userId ?? (await this.#options.store.owners.ownerOf('execution', id));
   }
 
   async find(id: string): Promise<LiveExecution | ExecutionRecord> {
-    const found = this.#live.get(id) ?? (await this.#options.store.execution(id));
+    const found = this.#live.get(id) ?? (await this.#options.store.executions.get(id));
     if (!found) throw noExecution();
     return found;
   }
@@ -131,7 +131,7 @@ export class Executions {
       if (origin?.conversationId !== conversationId) return;
       byPart.set(`${origin.turnId} ${origin.part}`, { origin, execution });
     };
-    for (const record of await this.#options.store.executionsOf(conversationId)) {
+    for (const record of await this.#options.store.executions.listOf(conversationId)) {
       add(record.origin, { id: record.id, state: 'ended', record: cutOutput(record, limits.executionListChars) });
     }
     for (const live of this.#live.values()) add(live.origin, live.view());
@@ -139,7 +139,7 @@ export class Executions {
   }
 
   async snippet(hash: string, userId: string) {
-    const snippet = await this.#options.store.snippet(hash, userId);
+    const snippet = await this.#options.store.executions.snippet(hash, userId);
     if (!snippet) throw notFound('There is no such program.');
     return snippet;
   }
@@ -172,7 +172,7 @@ export class Executions {
       // The next server may run it again under its id.
       if (this.#closing && record.status === 'cancelled') return record;
       try {
-        await store.saveExecution(record, hiddenSnippet(secrets, snippet), live.userId);
+        await store.executions.save(record, hiddenSnippet(secrets, snippet), live.userId);
       } catch (error) {
         logger.error({ err: error, id: live.id }, 'the record of a run could not be kept');
         const why = error instanceof ProblemError ? error.problem.detail : 'The log says why.';

@@ -5,8 +5,8 @@ import {
   outputOf,
   type Snippet,
 } from '@devlm/protocol/execution.ts';
-import { revealed } from '../actions/secret-uses.ts';
-import type { Secrets } from '../actions/secrets.ts';
+import type { Secrets } from '../actions/secrets/secrets.ts';
+import { revealed } from '../actions/secrets/uses.ts';
 
 /*
  * A program gets the real credentials; what is heard, kept and shown of its run has placeholders.

@@ -4,8 +4,9 @@ import { localUser } from '@devlm/protocol/tokens.ts';
 import type { ServerInfo, ServerNotice } from '@devlm/protocol/views.ts';
 import type { Logger } from 'pino';
 import type { EventLog } from '../storage/event-log.ts';
-import type { Fanout } from '../storage/fanout.ts';
-import { type Store, summaryOf } from '../storage/store.ts';
+import type { Fanout } from '../storage/ports/fanout.ts';
+import type { Store } from '../storage/ports/store.ts';
+import { summaryOf } from './summary.ts';
 
 /** Events after which a list of conversations looks different. */
 const listed: ReadonlySet<Event['type']> = new Set<Event['type']>([
@@ -63,7 +64,7 @@ export class Notices {
 
   /** To whoever has the project. */
   sendTo(projectId: string, notice: ServerNotice): void {
-    this.#store.ownerOf('project', projectId).then(
+    this.#store.owners.ownerOf('project', projectId).then(
       (owner) => this.send(notice, owner ?? localUser),
       (error: unknown) => this.#logger.warn({ err: error }, 'a notice could not be made'),
     );
@@ -86,8 +87,8 @@ export class Notices {
   #listed(id: string): void {
     if (this.#watchers === 0) return;
     this.#tell(
-      this.#store
-        .conversation(id)
+      this.#store.conversations
+        .get(id)
         .then(
           (row) =>
             row && { notice: { type: 'conversation.changed', conversation: summaryOf(row) }, userId: row.userId },
@@ -123,7 +124,7 @@ export class Notices {
   }
 
   async #usage(userId: string): Promise<ServerNotice> {
-    return { type: 'usage.changed', today: await this.#store.usageSince(startOfDay(), userId) };
+    return { type: 'usage.changed', today: await this.#store.ledger.usageSince(startOfDay(), userId) };
   }
 
   #tell(addressed: Promise<{ notice: ServerNotice; userId: string } | null>): void {

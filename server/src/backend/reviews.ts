@@ -9,10 +9,10 @@ import type { ReviewState, TurnState } from '@devlm/protocol/state.ts';
 import type { FileChange } from '@devlm/protocol/tools.ts';
 import { turnFiles } from '@devlm/protocol/turn-files.ts';
 import { placesOf } from '../actions/edits/take-back.ts';
-import type { Workspace } from '../actions/workspace.ts';
-import type { Workspaces } from '../actions/workspaces.ts';
 import type { EventLog } from '../storage/event-log.ts';
-import type { Store } from '../storage/store.ts';
+import type { Store } from '../storage/ports/store.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import type { Workspaces } from '../workspace/workspaces.ts';
 import {
   type Contents,
   filesChanged,
@@ -242,7 +242,7 @@ export class Reviews {
   }
 
   async #target(conversationId: string): Promise<Target> {
-    const row = await this.#deps.store.conversation(conversationId);
+    const row = await this.#deps.store.conversations.get(conversationId);
     if (!row || row.deletedAt) throw refused('not_found', 404, 'There is no such conversation, or it was deleted.');
     if (row.busy) throw refused('conflict', 409, 'DevLM is still working in this conversation. Stop it first.');
     const { head, projectId } = row;
@@ -250,7 +250,7 @@ export class Reviews {
   }
 
   async #branch(conversationId: string, at: string, turns = Number.MAX_SAFE_INTEGER): Promise<readonly TurnState[]> {
-    const { turns: records } = await this.#deps.store.branchOf(conversationId, at, turns);
+    const { turns: records } = await this.#deps.store.turns.branchOf(conversationId, at, turns);
     return shownPath(addTurns(emptyConversation(conversationId), records), at).turns;
   }
 
@@ -264,14 +264,14 @@ export class Reviews {
   #contents(projectId: string | null, signal: AbortSignal): Contents {
     return {
       text: (hash) => this.#text(hash),
-      put: (text) => this.#deps.store.putBlob({ mediaType: 'text/plain', data: Buffer.from(text) }),
+      put: (text) => this.#deps.store.blobs.put({ mediaType: 'text/plain', data: Buffer.from(text) }),
       read: async (path) => (await this.#workspace(projectId)).read(path, signal),
     };
   }
 
   async #text(hash: string | null): Promise<string | null> {
     if (hash === null) return null;
-    const blob = await this.#deps.store.blob(hash);
+    const blob = await this.#deps.store.blobs.get(hash);
     if (!blob) throw refused('not_found', 404, 'An old version of a file is no longer stored. Nothing was changed.');
     return Buffer.from(blob.data).toString();
   }

@@ -1,17 +1,27 @@
 import type { ExecutionRecord } from '@devlm/protocol/execution.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Task } from '@devlm/protocol/tasks.ts';
-import type { ConversationSecrets } from '../actions/conversation-secrets.ts';
-import { lentTools } from '../actions/lent-tools.ts';
-import type { McpServers } from '../actions/mcp/servers.ts';
-import { readRules } from '../actions/rules.ts';
-import { hidingWeb, hidingWorkspace, learnEnvFiles } from '../actions/secret-uses.ts';
-import type { Secrets } from '../actions/secrets.ts';
+import { lentTools } from '../actions/foreign/lent-tools.ts';
+import type { McpServers } from '../actions/foreign/mcp/servers.ts';
+import type { ConversationSecrets } from '../actions/secrets/conversation-secrets.ts';
+import type { Secrets } from '../actions/secrets/secrets.ts';
+import { hidingWeb, hidingWorkspace, learnEnvFiles } from '../actions/secrets/uses.ts';
 import type { ProjectSymbols } from '../actions/symbols/project-symbols.ts';
 import type { Tool } from '../actions/tool.ts';
 import { diagnostics } from '../actions/tools/diagnostics.ts';
 import { runCommand } from '../actions/tools/run-command.ts';
 import { symbolSearch } from '../actions/tools/symbol-search.ts';
+import type { Web } from '../actions/web/web.ts';
+import type { LoopDeps } from '../agent/loop.ts';
+import { systemPrompt } from '../agent/prompt.ts';
+import { taskUses } from '../agent/tasks.ts';
+import type { ToolServices } from '../agent/tool-calls.ts';
+import type { StoredConversation } from '../storage/ports/conversations.ts';
+import type { Store } from '../storage/ports/store.ts';
+import { readRules } from '../workspace/project-rules.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import type { Workspaces } from '../workspace/workspaces.ts';
+import { type Executions, LiveExecution } from './executions.ts';
 import {
   changingTools,
   codeTools,
@@ -20,16 +30,7 @@ import {
   testTools,
   webTools,
   workspaceTools,
-} from '../actions/tools.ts';
-import type { Web } from '../actions/web/web.ts';
-import type { Workspace } from '../actions/workspace.ts';
-import type { Workspaces } from '../actions/workspaces.ts';
-import type { LoopDeps } from '../agent/loop.ts';
-import { systemPrompt } from '../agent/prompt.ts';
-import { taskUses } from '../agent/tasks.ts';
-import type { ToolServices } from '../agent/tool-calls.ts';
-import type { Store, StoredConversation } from '../storage/store.ts';
-import { type Executions, LiveExecution } from './executions.ts';
+} from './tools.ts';
 
 export interface ToolboxDeps {
   readonly store: Store;
@@ -113,12 +114,12 @@ export function toolServices(
       if (projectId === null) throw noWorkspace();
       return hidingWorkspace(await workspaces.workspace(projectId, during), own);
     },
-    putText: (text) => store.putBlob({ mediaType: 'text/plain', data: Buffer.from(text) }),
+    putText: (text) => store.blobs.put({ mediaType: 'text/plain', data: Buffer.from(text) }),
     getText: async (hash) => {
-      const blob = await store.blob(hash);
+      const blob = await store.blobs.get(hash);
       return blob && Buffer.from(blob.data).toString();
     },
-    putImage: (mediaType, data) => store.putBlob({ mediaType, data }),
+    putImage: (mediaType, data) => store.blobs.put({ mediaType, data }),
     execute: async (request, hear, during): Promise<ExecutionRecord> => {
       const run = await executions.start(request, conversationId, userId);
       if (!(run instanceof LiveExecution)) return run;

@@ -1,6 +1,6 @@
 import type { UsageQuery, UsageReport } from '@devlm/protocol/budgets.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import type { Store } from '../storage/store.ts';
+import type { Store } from '../storage/ports/store.ts';
 import { CsvText } from './csv.ts';
 
 /** Days of one report at most. */
@@ -33,7 +33,7 @@ export async function usageReport(
     });
   const userId = asker.everybodys && query.of === 'all' ? null : asker.user;
   const span = { from: new Date(start), to: new Date(end), group, offset, userId, askedBy: asker.user };
-  return { from, to, group, ...(await store.usageReport(span)) };
+  return { from, to, group, ...(await store.ledger.report(span)) };
 }
 
 /** A row as a spreadsheet reads it. */

@@ -1,11 +1,11 @@
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { RouteChecked } from '@devlm/protocol/routes.ts';
-import type { Editors } from '../actions/editors.ts';
-import { FolderWorkspace } from '../actions/folder-workspace.ts';
-import { readConfined, removeConfined, writeConfined } from '../actions/paths.ts';
-import type { ProjectFolders } from '../actions/project-folders.ts';
-import type { Store } from '../storage/store.ts';
+import type { Store } from '../storage/ports/store.ts';
+import type { Editors } from '../workspace/editors.ts';
+import { FolderWorkspace } from '../workspace/folder/folder-workspace.ts';
+import { readConfined, removeConfined, writeConfined } from '../workspace/folder/paths.ts';
+import type { ProjectFolders } from '../workspace/folder/project-folders.ts';
 
 /** Who calls: a folder belongs to whoever made it, and is not there for others. */
 interface Caller {
@@ -26,7 +26,7 @@ export function workspaceHandlers({
   return {
     'workspace.create': async ({ params: { projectId } }: RouteChecked<'workspace.create'>, { identity }: Caller) => {
       // Its conversations would from now on work in another place, and perhaps for somebody else.
-      const used = async () => (await store.conversations({ projectId, limit: 1 })).items.length > 0;
+      const used = async () => (await store.conversations.list({ projectId, limit: 1 })).items.length > 0;
       if (folders.ownerOf(projectId) === null && (editors.attached(projectId) || (await used()))) {
         const detail = 'This project is in use already, with the workspace of an editor. Choose another id.';
         throw new ProblemError({ code: 'conflict', status: 409, title: 'Conflict', detail });

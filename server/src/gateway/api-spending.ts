@@ -24,7 +24,14 @@ export function apiSpending({
       const costUsd = model === null ? null : provider.costOf(model, usage);
       const countedUsd = costUsd ?? provider.countedCost(model ?? '', usage);
       try {
-        await store.addCall({ ...call, ...spenderOf(identity), at: Date.now(), purpose: 'api', costUsd, countedUsd });
+        await store.ledger.add({
+          ...call,
+          ...spenderOf(identity),
+          at: Date.now(),
+          purpose: 'api',
+          costUsd,
+          countedUsd,
+        });
         notices.usageChanged();
       } catch (error) {
         logger.error({ err: error }, 'a call could not be noted');

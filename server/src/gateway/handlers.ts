@@ -40,7 +40,8 @@ export function createHandlers(context: Context, tokens: Tokens, shutdown: () =>
       if (provider.setCredential(body)) notices.send({ type: 'info.changed', info: context.info() });
       return context.info();
     },
-    'usage.today': ({ query }, { identity }) => store.usageSince(startOfDay(new Date(), query.offset), identity.user),
+    'usage.today': ({ query }, { identity }) =>
+      store.ledger.usageSince(startOfDay(new Date(), query.offset), identity.user),
     ...userHandlers(tokens),
     ...instanceHandlers(context.instances),
     ...usageHandlers(context),
@@ -50,7 +51,7 @@ export function createHandlers(context: Context, tokens: Tokens, shutdown: () =>
     }),
     'conversations.events': async ({ params, query }, { signal, lastEventId }) => {
       const { conversationId } = params;
-      const conversation = await store.conversation(conversationId);
+      const conversation = await store.conversations.get(conversationId);
       if (!conversation) throw httpProblem('not_found', 'There is no such conversation.');
       const after = lastEventId ?? query.after;
       // A database that was restored from a backup has fewer events than a page may have seen.

@@ -4,8 +4,8 @@ import type { Budget, BudgetTerms } from '@devlm/protocol/budgets.ts';
 import type { Usage } from '@devlm/protocol/events.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Logger } from 'pino';
-import type { Passed, Spender } from '../storage/budgets.ts';
-import type { Store } from '../storage/store.ts';
+import type { Passed, Spender } from '../storage/ports/budgets.ts';
+import type { Store } from '../storage/ports/store.ts';
 import type { Provider } from './provider.ts';
 
 /** What is known of a call before it is made. */

@@ -5,24 +5,13 @@ import type { ModelInfo } from '@devlm/protocol/views.ts';
 import type { Config } from '../config.ts';
 import { AnthropicModel } from './anthropic.ts';
 import type { Model } from './model.ts';
-import { assertInstalled, atPlatform, type MessagesFetch, platformFetch } from './platforms/platform.ts';
+import { assertInstalled, atPlatform, platformFetch } from './platforms/platform.ts';
 import { defaultConcurrency, Instance } from './pool/instance.ts';
 import { Pool } from './pool/pool.ts';
 import { type Caller, PoolModel } from './pool/pool-model.ts';
 import { costOf, dearestCost, listPrices, type PriceTable } from './prices.ts';
 import { modelProblem } from './problems.ts';
-
-export interface Credential {
-  readonly apiKey: string | null;
-  readonly baseUrl: string | null;
-}
-
-export interface Upstream {
-  readonly apiKey: string;
-  readonly baseUrl: string;
-  /** Makes the calls where they are no plain HTTP with the key: the platform has a key of its own. */
-  readonly send?: MessagesFetch;
-}
+import type { Credential, Upstream } from './upstream.ts';
 
 /** Taken when the model list cannot be read: the middle of the range, as of October 2026. */
 const fallbackModel = 'claude-sonnet-5-5';

@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Event } from '@devlm/protocol/events.ts';
-import type { Fanout } from './fanout.ts';
-import type { AppendOptions, NewEvent, Store } from './store.ts';
+import type { AppendOptions, NewEvent } from './ports/events.ts';
+import type { Fanout } from './ports/fanout.ts';
+import type { Store } from './ports/store.ts';
 
 /** Events that wait for one slow reader; beyond that they are read from the store again. */
 const bufferedEvents = 1_000;
@@ -76,7 +77,7 @@ export class EventLog implements Disposable {
   append(conversationId: string, events: readonly NewEvent[], options?: AppendOptions): Promise<Event[]> {
     return this.#inTurn(conversationId, async () => {
       const prepared = await this.#prepare(conversationId, events);
-      const stored = await this.#store.append(conversationId, prepared, options);
+      const stored = await this.#store.events.append(conversationId, prepared, options);
       const [first] = stored;
       if (!first) return stored;
       await this.#publishBefore(conversationId, first.seq);
@@ -105,7 +106,7 @@ export class EventLog implements Disposable {
         reader.waiting = [];
         reader.behind = false;
         for (;;) {
-          const batch = await this.#store.events(conversationId, last, batchEvents);
+          const batch = await this.#store.events.read(conversationId, last, batchEvents);
           if (signal.aborted) return;
           last = batch.at(-1)?.seq ?? last;
           if (batch.length > 0) yield batch;
@@ -194,7 +195,7 @@ export class EventLog implements Disposable {
     for (;;) {
       const last = this.#followed.get(conversationId)?.last;
       if (last === undefined || last >= seq - 1) return;
-      const events = await this.#store.events(conversationId, last, Math.min(batchEvents, seq - 1 - last));
+      const events = await this.#store.events.read(conversationId, last, Math.min(batchEvents, seq - 1 - last));
       if (events.length === 0) return;
       this.#publish(conversationId, events);
     }
@@ -212,7 +213,7 @@ export class EventLog implements Disposable {
   }
 
   async #look(): Promise<void> {
-    const seqs = await this.#store.lastSeqs([...this.#followed.keys()]);
+    const seqs = await this.#store.events.lastSeqs([...this.#followed.keys()]);
     for (const [id, seq] of seqs) if (seq > (this.#followed.get(id)?.last ?? seq)) this.#catchUp(id);
   }
 
@@ -226,7 +227,7 @@ export class EventLog implements Disposable {
   #follow(conversationId: string): Followed {
     const known = this.#followed.get(conversationId);
     if (known) return known;
-    const ready = this.#store.conversation(conversationId).then((row) => {
+    const ready = this.#store.conversations.get(conversationId).then((row) => {
       followed.last ??= row?.lastSeq ?? 0;
     });
     const followed: Followed = { readers: new Set(), listeners: new Set(), last: undefined, ready, reading: false };

@@ -1,5 +1,5 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import type { SchemaVersionTable } from './schema.ts';
+import type { SchemaVersionTable } from './sql/schema.ts';
 
 export function notFound(what: 'conversation' | 'turn'): ProblemError {
   return new ProblemError({

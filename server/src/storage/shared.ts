@@ -1,10 +1,10 @@
 import type { Logger } from 'pino';
-import type { Cache } from './cache.ts';
-import type { Fanout } from './fanout.ts';
-import { MemoryCache } from './memory-cache.ts';
-import { MemoryFanout } from './memory-fanout.ts';
-import { MemoryRateLimiter } from './memory-rate-limiter.ts';
-import type { RateLimiter } from './rate-limiter.ts';
+import { MemoryCache } from './memory/memory-cache.ts';
+import { MemoryFanout } from './memory/memory-fanout.ts';
+import { MemoryRateLimiter } from './memory/memory-rate-limiter.ts';
+import type { Cache } from './ports/cache.ts';
+import type { Fanout } from './ports/fanout.ts';
+import type { RateLimiter } from './ports/rate-limiter.ts';
 
 /** What the nodes of a team share beside the store, and can lose without harm. */
 export interface Shared extends AsyncDisposable {

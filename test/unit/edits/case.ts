@@ -1,7 +1,7 @@
 import { planChanges, type Wanted } from '../../../server/src/actions/edits/changes.ts';
-import type { Edit } from '../../../server/src/actions/edits/edit.ts';
 import { parsePatch } from '../../../server/src/actions/edits/patch.ts';
 import type { RefusalCode } from '../../../server/src/actions/edits/refusal.ts';
+import type { Edit } from '../../../server/src/actions/edits/types.ts';
 
 /** What a case's files hold; null: no such file. A string stands for its bytes in UTF-8. */
 export type Files = Readonly<Record<string, string | Uint8Array | null>>;

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { planChanges } from '../../../server/src/actions/edits/changes.ts';
-import { applyEdit, applyEdits, type Edit } from '../../../server/src/actions/edits/edit.ts';
+import { applyEdit, applyEdits } from '../../../server/src/actions/edits/edit.ts';
 import { hunksOf, shownDiff, withHunks } from '../../../server/src/actions/edits/hunks.ts';
 import { parsePatch } from '../../../server/src/actions/edits/patch.ts';
 import { decode, encode } from '../../../server/src/actions/edits/text-file.ts';
+import type { Edit } from '../../../server/src/actions/edits/types.ts';
 
 const pieces = [
   'a',

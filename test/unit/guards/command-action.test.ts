@@ -1,6 +1,6 @@
 import type { Rules } from '@devlm/protocol/permissions.ts';
 import { describe, expect, it } from 'vitest';
-import { actionOf } from '../../../server/src/actions/command-runs.ts';
+import { actionOf } from '../../../server/src/actions/effects/command-runs.ts';
 import { decide } from '../../../server/src/actions/policy/rules.ts';
 
 const state = { restricted: false, taints: [], knownHosts: new Set<string>(), knownPaths: new Set<string>() };

@@ -18,7 +18,12 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { listConfined, readConfined, removeConfined, writeConfined } from '../../../server/src/actions/paths.ts';
+import {
+  listConfined,
+  readConfined,
+  removeConfined,
+  writeConfined,
+} from '../../../server/src/workspace/folder/paths.ts';
 import { pathAttacks, pathPlain } from './path-attacks.ts';
 
 let base: string;

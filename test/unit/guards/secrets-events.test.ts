@@ -1,9 +1,9 @@
 import type { EventBody } from '@devlm/protocol/events.ts';
 import { type ExecutionRecord, outputOf } from '@devlm/protocol/execution.ts';
 import { describe, expect, it } from 'vitest';
-import { ConversationSecrets } from '../../../server/src/actions/conversation-secrets.ts';
-import { hiddenEvent } from '../../../server/src/actions/hidden-event.ts';
-import { Secrets } from '../../../server/src/actions/secrets.ts';
+import { ConversationSecrets } from '../../../server/src/actions/secrets/conversation-secrets.ts';
+import { hiddenEvent } from '../../../server/src/actions/secrets/hidden-event.ts';
+import { Secrets } from '../../../server/src/actions/secrets/secrets.ts';
 import { hiddenRecord, hidingEar, revealedRequest } from '../../../server/src/backend/hidden-runs.ts';
 
 const value = 'correct-horse';

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: shell and settings syntax
 import { describe, expect, test } from 'vitest';
-import { envValues } from '../../../server/src/actions/secret-values.ts';
-import { addedPlaceholders, hasPlaceholder, Secrets } from '../../../server/src/actions/secrets.ts';
+import { addedPlaceholders, hasPlaceholder, Secrets } from '../../../server/src/actions/secrets/secrets.ts';
+import { envValues } from '../../../server/src/actions/secrets/values.ts';
 import { letters, plainTexts, secretTexts } from './secrets-data.ts';
 
 const key = (fill: number) => new Uint8Array(32).fill(fill);

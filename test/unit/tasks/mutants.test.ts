@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { linesOfFunction, mutationsOf } from '../../../server/src/actions/mutants.ts';
+import { linesOfFunction, mutationsOf } from '../../../server/src/proof/mutants.ts';
 
 const changed = (source: string, language: Parameters<typeof mutationsOf>[1], most = 20) =>
   mutationsOf(source, language, null, most).map(({ line, before, after }) => `${line}: ${before} -> ${after}`);

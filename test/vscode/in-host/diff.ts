@@ -1,11 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as vscode from 'vscode';
+import { Client } from '../../../extension/src/connection/client.ts';
+import { endpointOf, readDiscovery } from '../../../extension/src/connection/discovery.ts';
 import { runEditorAction } from '../../../extension/src/editor/actions.ts';
 import type { TestApi } from '../../../extension/src/main.ts';
-import { Client } from '../../../extension/src/server/client.ts';
-import { endpointOf, readDiscovery } from '../../../extension/src/server/discovery.ts';
-import { problemsOf } from '../../../extension/src/server/problems.ts';
+import { problemsOf } from '../../../extension/src/problems.ts';
 import { test } from '../../support/vscode/harness.ts';
 
 /*

@@ -6,13 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { discoveryFile } from '@devlm/protocol/discovery.ts';
 import * as vscode from 'vscode';
 import { commands } from '../../../extension/src/commands.ts';
+import { Launcher } from '../../../extension/src/connection/launcher.ts';
 import { readChosen, readNamed, readSelection } from '../../../extension/src/editor/files.ts';
 import { findFiles } from '../../../extension/src/editor/find-files.ts';
 import { parseLink } from '../../../extension/src/editor/link.ts';
 import { fileUri, isInWorkspace } from '../../../extension/src/editor/workspace-paths.ts';
 import type { TestApi } from '../../../extension/src/main.ts';
-import { Launcher } from '../../../extension/src/server/launcher.ts';
-import { problemsOf } from '../../../extension/src/server/problems.ts';
+import { problemsOf } from '../../../extension/src/problems.ts';
 import { test } from '../../support/vscode/harness.ts';
 
 /*

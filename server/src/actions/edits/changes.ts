@@ -1,7 +1,8 @@
-import { applyEdits, type Edit } from './edit.ts';
+import { applyEdits } from './edit.ts';
 import { shownDiff } from './hunks.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import { decode, encode, type TextFile } from './text-file.ts';
+import type { Edit } from './types.ts';
 
 /** What is to become of one file: `edits` of what was read, all of a `text`, or `null` to delete it. */
 export type Wanted = { path: string } & (

@@ -6,21 +6,7 @@ import { nearMiss, type Refusal, refuse } from './refusal.ts';
 import { mostPlaces } from './same-lines.ts';
 import { sectionsOf } from './sections.ts';
 import { tolerantMatch } from './tolerant.ts';
-
-export interface Edit {
-  oldText: string;
-  newText: string;
-  /** Every exact occurrence; never by a tolerant match. */
-  replaceAll?: boolean | undefined;
-  /** 1-based; only decides between several exact matches, and only where one starts on this very line. */
-  startLine?: number | undefined;
-  /** The old text is whole lines, as in a patch: it never matches from the middle of one. */
-  wholeLines?: boolean | undefined;
-  /** Lines that name a part of the text (`@@` of a patch), outer first: the old text starts in that part. */
-  within?: readonly string[] | undefined;
-  /** The old text is the end of the file. */
-  atEnd?: boolean | undefined;
-}
+import type { Edit } from './types.ts';
 
 export type Edited = { ok: true; text: string; changes: readonly Change[]; how: How };
 

@@ -1,9 +1,9 @@
-import type { Edit } from './edit.ts';
 import { type Lines, lead, lineAt } from './lines.ts';
 import type { Match } from './placed.ts';
 import { type Change, narrowed, occurrences, where } from './ranges.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import { mostPlaces } from './same-lines.ts';
+import type { Edit } from './types.ts';
 
 /** Places that one edit may replace at once. */
 const mostReplaced = 10_000;

@@ -1,8 +1,8 @@
 import type { Wanted } from './changes.ts';
-import type { Edit } from './edit.ts';
 import { type Bad, HunkText } from './hunk-text.ts';
 import { toLf } from './lines.ts';
 import { type Refusal, refuse } from './refusal.ts';
+import type { Edit } from './types.ts';
 import { parseUnified } from './unified.ts';
 
 /**

@@ -1,4 +1,5 @@
 import { type Rule, type Rules, Verdict } from '@devlm/protocol/permissions.ts';
+import { wildcard } from '../../workspace/wildcard.ts';
 import { escapeOption, onlyReads, programName } from './programs.ts';
 import { protectedBecause } from './protected.ts';
 import type { ShellAnalysis, ShellCommand } from './shell.ts';
@@ -241,17 +242,6 @@ function begins({ argv }: ShellCommand, words: readonly string[], loosens: boole
 function hostMatches(pattern: string, host: string): boolean {
   const wanted = pattern.toLowerCase();
   return wanted.startsWith('*.') ? host.endsWith(wanted.slice(1)) : host === wanted;
-}
-
-/** A glob of a path as rules have them: `*` and `?` within a folder, `**` across folders. */
-export function wildcard(glob: string, anyCase: boolean): RegExp {
-  const source = glob.replace(/\*\*\/|\*+|\?|[.+^${}()|[\]\\]/g, (mark) => {
-    if (mark === '**/') return '(?:[^/]+/)*';
-    if (mark === '*') return '[^/]*';
-    if (mark === '?') return '[^/]';
-    return mark.startsWith('**') ? '.*' : `\\${mark}`;
-  });
-  return new RegExp(`^${source}$`, anyCase ? 'isu' : 'su');
 }
 
 function describe({ tool, path, command, host }: Rule): string {

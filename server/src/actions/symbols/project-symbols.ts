@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { EditorAnswerOf } from '@devlm/protocol/editor.ts';
-import type { Workspace } from '../workspace.ts';
+import type { Workspace } from '../../workspace/workspace.ts';
 import type { FoundSymbol } from './find.ts';
 import { type Grammar, grammarOf, maxSourceBytes } from './languages.ts';
 import { type RankedSymbol, repositoryMap } from './map.ts';

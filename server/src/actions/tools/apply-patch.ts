@@ -1,6 +1,6 @@
 import * as z from 'zod';
-import { changeFiles } from '../change-files.ts';
 import { parsePatch } from '../edits/patch.ts';
+import { changeFiles } from '../effects/change-files.ts';
 import { defineTool, failed } from '../tool.ts';
 
 export const applyPatch = defineTool({

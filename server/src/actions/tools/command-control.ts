@@ -2,9 +2,9 @@ import type { CommandNews, CommandOutput } from '@devlm/protocol/commands.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import * as z from 'zod';
-import { actionOf, firstWordsMs, permitCommand, runDirectly, windowGone } from '../command-runs.ts';
-import { type Commands, newsOf, outputWords, stateWords } from '../commands.ts';
-import { permit } from '../permission.ts';
+import { type Commands, newsOf, outputWords, stateWords } from '../../workspace/commands.ts';
+import { actionOf, firstWordsMs, permitCommand, runDirectly, windowGone } from '../effects/command-runs.ts';
+import { permit } from '../policy/permission.ts';
 import { defineTool, done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
 
 /** How long an answer to what was written is waited for, milliseconds. */

@@ -1,5 +1,5 @@
-import type { Diagnostic } from '@devlm/protocol/editor.ts';
 import * as z from 'zod';
+import { listDiagnostics } from '../effects/list-diagnostics.ts';
 import { defineTool, done, failed } from '../tool.ts';
 import { Path } from './inputs.ts';
 
@@ -15,15 +15,3 @@ export const diagnostics = defineTool({
     return done(items.length === 0 ? 'The editor shows no problems.' : listDiagnostics(items));
   },
 });
-
-/** One line a problem, errors first. */
-export function listDiagnostics(items: readonly Diagnostic[]): string {
-  const order = ['error', 'warning', 'information', 'hint'];
-  return items
-    .toSorted((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity))
-    .map(
-      ({ path, line, severity, message, source }) =>
-        `${path}:${line}: ${severity}: ${message}${source ? ` (${source})` : ''}`,
-    )
-    .join('\n');
-}

@@ -1,6 +1,6 @@
 import { limits } from '@devlm/protocol/limits.ts';
 import * as z from 'zod';
-import { changeFiles } from '../change-files.ts';
+import { changeFiles } from '../effects/change-files.ts';
 import { defineTool } from '../tool.ts';
 import { Path } from './inputs.ts';
 

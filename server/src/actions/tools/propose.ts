@@ -1,6 +1,6 @@
 import { Proposal } from '@devlm/protocol/tasks.ts';
 import * as z from 'zod';
-import { hasPlaceholder } from '../secrets.ts';
+import { hasPlaceholder } from '../secrets/secrets.ts';
 import { defineTool, done, failed } from '../tool.ts';
 
 export const propose = defineTool({

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { type ExecutionRecord, ExecutionRequest, languages } from '@devlm/protocol/execution.ts';
+import { ExecutionRequest, languages } from '@devlm/protocol/execution.ts';
 import * as z from 'zod';
-import { permit, ruleGiver } from '../permission.ts';
-import { takeAlong } from '../sandbox-files.ts';
+import { takeAlong } from '../../workspace/sandbox-files.ts';
+import { describeRecord } from '../effects/describe-record.ts';
+import { permit, ruleGiver } from '../policy/permission.ts';
 import { cut, defineTool, done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
 import { Path } from './inputs.ts';
 
@@ -61,7 +62,7 @@ export const runCode = defineTool({
       await context.begin({ executionId: id });
     }
     const record = await context.execute(request.data, (text) => context.output(text));
-    const text = describe(record);
+    const text = describeRecord(record);
     return record.status === 'engine-error' ? failed(text, { executionId: id }) : done(text, { executionId: id });
   },
 });
@@ -74,25 +75,4 @@ async function permitSecrets(context: ToolContext, program: unknown): Promise<To
     detail: cut(JSON.stringify(program, null, 2).replaceAll('\\n', '\n'), 100_000),
     format: 'text',
   }));
-}
-
-/** A record in words for the model; the person sees the record itself. */
-export function describe(record: ExecutionRecord): string {
-  const ended: Record<ExecutionRecord['status'], string> = {
-    ok: 'ended with exit code 0',
-    failed: record.signal ? `was ended by ${record.signal}` : `ended with exit code ${record.exitCode}`,
-    timeout: `was ended after its time of ${record.limits.wallMs} ms`,
-    'out-of-memory': `ran out of its ${record.limits.memoryMb} MiB of memory`,
-    'output-limit': `printed more than ${record.limits.outputBytes} bytes and was ended`,
-    cancelled: 'was stopped by the person',
-    'engine-error': `could not be run. ${record.message ?? ''}`,
-  };
-  const parts = [`The program ${ended[record.status].trim()} (${Math.round(record.wallMs)} ms).`];
-  for (const stream of ['stdout', 'stderr'] as const) {
-    if (record[stream] !== '') parts.push(`${stream}:\n${cut(record[stream], 20_000)}`);
-    if (record.truncated[stream]) parts.push(`(${stream} was cut.)`);
-  }
-  if (record.artifacts.length > 0)
-    parts.push(`It wrote: ${record.artifacts.map(({ path, bytes }) => `${path} (${bytes} bytes)`).join(', ')}`);
-  return parts.join('\n');
 }

@@ -1,9 +1,9 @@
 import { CommandLine } from '@devlm/protocol/commands.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import * as z from 'zod';
-import { actionOf, firstWordsMs, permitCommand, runDirectly } from '../command-runs.ts';
-import { judge } from '../permission.ts';
-import { rehearse } from '../rehearsal.ts';
+import { actionOf, firstWordsMs, permitCommand, runDirectly } from '../effects/command-runs.ts';
+import { rehearse } from '../effects/rehearsal.ts';
+import { judge } from '../policy/permission.ts';
 import { defineTool, failed } from '../tool.ts';
 import { Path } from './inputs.ts';
 

@@ -1,10 +1,10 @@
 import type { EditorSymbol } from '@devlm/protocol/editor.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import * as z from 'zod';
+import type { Workspace } from '../../workspace/workspace.ts';
 import { type FoundSymbol, findSymbols } from '../symbols/find.ts';
 import { SymbolKind } from '../symbols/source-symbols.ts';
 import { defineTool, done } from '../tool.ts';
-import type { Workspace } from '../workspace.ts';
 import { Path } from './inputs.ts';
 
 const most = 40;

@@ -1,9 +1,9 @@
 import type { ToolDetails } from '@devlm/protocol/tools.ts';
 import * as z from 'zod';
-import { judge, permit, ruleGiver } from '../permission.ts';
+import { judge, permit, ruleGiver } from '../policy/permission.ts';
 import type { Action } from '../policy/rules.ts';
+import { untrustedText } from '../policy/untrusted.ts';
 import { defineTool, done, failed } from '../tool.ts';
-import { untrustedText } from '../untrusted.ts';
 import { checkedAddress } from '../web/ssrf.ts';
 
 /** Characters of a page that one call answers. */

@@ -1,8 +1,8 @@
 import type { ModelCall } from '@devlm/protocol/tools.ts';
 import * as z from 'zod';
-import { permit, ruleGiver } from '../permission.ts';
+import { permit, ruleGiver } from '../policy/permission.ts';
+import { untrustedText } from '../policy/untrusted.ts';
 import { defineTool, done, failed } from '../tool.ts';
-import { untrustedText } from '../untrusted.ts';
 import type { Found } from '../web/search/search.ts';
 
 export const webSearch = defineTool({

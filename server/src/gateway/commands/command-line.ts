@@ -4,7 +4,7 @@ import type * as z from 'zod';
 import { type Config, readConfig } from '../../config.ts';
 import { claimDataDir, openStore } from '../../context.ts';
 import { deriveKey, readDataKey } from '../../data-key.ts';
-import type { Store } from '../../storage/store.ts';
+import type { Store } from '../../storage/ports/store.ts';
 
 /** A command of `devlm` that works through the server where one runs, which then knows at once; else on its store. */
 export interface Command {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import * as z from 'zod';
+import type { TokenKey, TokenKeyStore } from '../../storage/ports/token-keys.ts';
 import { tokenKeysDamaged } from '../../storage/problems.ts';
-import type { TokenKey, TokenKeyStore } from '../../storage/token-keys.ts';
 
 /** Where earlier versions had the keys: in the data folder, not sealed. */
 const keysFile = 'token-keys.json';

@@ -1,9 +1,9 @@
 import type { RouteChecked, RouteName } from '@devlm/protocol/routes.ts';
 import { localUser } from '@devlm/protocol/tokens.ts';
 import * as z from 'zod';
-import type { Editors } from '../../actions/editors.ts';
 import type { Executions } from '../../backend/executions.ts';
-import type { Store } from '../../storage/store.ts';
+import type { Store } from '../../storage/ports/store.ts';
+import type { Editors } from '../../workspace/editors.ts';
 import { httpProblem } from '../problems.ts';
 import type { Identity } from './tokens.ts';
 
@@ -58,16 +58,16 @@ export class Ownership {
     };
     for (const named of [params, query, body?.origin]) {
       if (named?.conversationId !== undefined)
-        own('conversation', await this.#store.ownerOf('conversation', named.conversationId));
+        own('conversation', await this.#store.owners.ownerOf('conversation', named.conversationId));
       if (named?.executionId !== undefined) own('run', await this.#executions.ownerOf(named.executionId));
     }
     if (params?.requestId !== undefined) {
       const projectId = this.#editors.projectOf(params.requestId);
-      own('request', projectId && (await this.#store.ownerOf('project', projectId)));
+      own('request', projectId && (await this.#store.owners.ownerOf('project', projectId)));
     }
     const projectId = params?.projectId ?? body?.projectId ?? null;
     if (projectId === null) return;
-    const owner = await this.#store.ownerOf('project', projectId);
-    own('project', owner ?? (claiming.has(name) ? await this.#store.claimProject(projectId, user) : null));
+    const owner = await this.#store.owners.ownerOf('project', projectId);
+    own('project', owner ?? (claiming.has(name) ? await this.#store.owners.claimProject(projectId, user) : null));
   }
 }

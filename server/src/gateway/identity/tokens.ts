@@ -7,7 +7,7 @@ import jwt from 'jsonwebtoken';
 import { LRUCache } from 'lru-cache';
 import type { Logger } from 'pino';
 import * as z from 'zod';
-import type { Store } from '../../storage/store.ts';
+import type { Store } from '../../storage/ports/store.ts';
 import { httpProblem } from '../problems.ts';
 import { TokenKeys } from './keys.ts';
 
@@ -124,7 +124,7 @@ export class Tokens {
   async addUser(user: NewUser): Promise<UserInfo> {
     if (this.#users.size >= maxUsers) throw httpProblem('conflict', `There are ${maxUsers} users already.`);
     const info = { ...user, id: randomUUID(), createdAt: new Date().toISOString(), disabledAt: null };
-    await this.#store.addUser(info);
+    await this.#store.users.add(info);
     this.#users.set(info.id, info);
     return info;
   }
@@ -132,7 +132,7 @@ export class Tokens {
   /** @throws ProblemError `not_found`, `conflict` */
   async disableUser(id: string): Promise<UserInfo> {
     if (id === localUser) throw httpProblem('conflict', 'This is the server itself: it cannot be disabled.');
-    const info = await this.#store.disableUser(id);
+    const info = await this.#store.users.disable(id);
     if (!info) throw httpProblem('not_found', 'There is no such user.');
     this.#users.set(id, info);
     return info;
@@ -176,14 +176,14 @@ export class Tokens {
       subject: owner.id,
       jwtid: info.id,
     });
-    await this.#store.addToken(info);
+    await this.#store.tokens.add(info);
     this.#known.set(info.id, info);
     return { token, info };
   }
 
   /** @throws ProblemError `not_found` */
   async revoke(id: string): Promise<TokenInfo> {
-    const info = await this.#store.revokeToken(id);
+    const info = await this.#store.tokens.revoke(id);
     if (!info) throw httpProblem('not_found', 'There is no such token.');
     this.#known.set(id, info);
     return info;
@@ -246,7 +246,7 @@ export class Tokens {
 
   /** What was revoked or disabled stays so, whenever the answer was on its way. */
   async #readLists(): Promise<void> {
-    const [tokens, users] = await Promise.all([this.#store.tokens(), this.#store.users()]);
+    const [tokens, users] = await Promise.all([this.#store.tokens.list(), this.#store.users.list()]);
     for (const token of tokens)
       if ((this.#known.get(token.id)?.revokedAt ?? null) === null) this.#known.set(token.id, token);
     for (const user of users)

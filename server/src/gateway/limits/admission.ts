@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Bucket, RateLimit, RateLimiter } from '../../storage/rate-limiter.ts';
+import type { Bucket, RateLimit, RateLimiter } from '../../storage/ports/rate-limiter.ts';
 import type { Guard } from '../guard.ts';
 import type { Identity } from '../identity/tokens.ts';
 import { httpProblem } from '../problems.ts';

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { type RouteShape, routes } from '@devlm/protocol/routes.ts';
-import type { RateLimit } from '../../storage/rate-limiter.ts';
+import type { RateLimit } from '../../storage/ports/rate-limiter.ts';
 
 /** Each kind of route has buckets of its own: who uses up one can still use the others. */
 export type Kind = 'api' | 'llm' | 'execute' | 'stream' | 'answer';

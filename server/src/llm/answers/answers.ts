@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import * as z from 'zod';
-import type { Cache } from '../../storage/cache.ts';
+import type { Cache } from '../../storage/ports/cache.ts';
 import { SharedAnswer } from './shared-answer.ts';
 
 export interface AnswersOptions {

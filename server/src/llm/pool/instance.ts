@@ -1,5 +1,5 @@
 import type { InstanceSettings } from '@devlm/protocol/instances.ts';
-import type { Upstream } from '../provider.ts';
+import type { Upstream } from '../upstream.ts';
 import { Allowance } from './allowance.ts';
 import { Breaker } from './breaker.ts';
 

@@ -1,8 +1,8 @@
 import type { InstanceInfo, InstanceTest, InstanceTested, NewInstance } from '@devlm/protocol/instances.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { localUser } from '@devlm/protocol/tokens.ts';
-import { StoredInstance } from '../../storage/instances.ts';
-import type { Store } from '../../storage/store.ts';
+import { StoredInstance } from '../../storage/ports/instances.ts';
+import type { Store } from '../../storage/ports/store.ts';
 import { assertInstalled } from '../platforms/platform.ts';
 import { ownInstance, type Provider } from '../provider.ts';
 import type { Instance } from './instance.ts';
@@ -73,7 +73,7 @@ export class Instances implements Disposable {
     const instance = this.#find(id);
     this.#changeable(id);
     const info = this.#info(instance);
-    await this.#store.removeInstance(id);
+    await this.#store.instances.remove(id);
     this.#drop(id);
     return info;
   }
@@ -103,7 +103,7 @@ export class Instances implements Disposable {
       };
       for await (const event of client.stream(request, ended)) {
         if (event.type !== 'ended') continue;
-        await this.#store.addCall({
+        await this.#store.ledger.add({
           at: Date.now(),
           ...nobody,
           purpose: 'api',
@@ -131,14 +131,14 @@ export class Instances implements Disposable {
   }
 
   async #load(): Promise<void> {
-    const stored = await this.#store.instances();
+    const stored = await this.#store.instances.list();
     for (const id of this.#stored.keys()) if (!stored.some((one) => one.id === id)) this.#drop(id);
     for (const instance of stored)
       if (JSON.stringify(this.#stored.get(instance.id)) !== JSON.stringify(instance)) this.#put(instance);
   }
 
   async #save(instance: StoredInstance): Promise<InstanceInfo> {
-    await this.#store.saveInstance(instance);
+    await this.#store.instances.save(instance);
     return this.#info(this.#put(instance));
   }
 

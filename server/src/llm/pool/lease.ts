@@ -1,4 +1,4 @@
-import type { Upstream } from '../provider.ts';
+import type { Upstream } from '../upstream.ts';
 import type { HeaderReader } from './allowance.ts';
 import type { Failure } from './breaker.ts';
 import type { Lane, Priority } from './instance.ts';

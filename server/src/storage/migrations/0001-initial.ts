@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Migration } from '../migrations.ts';
+import type { Migration } from './migration.ts';
 
 /** Frozen: it was released. A change to the tables is a new migration. */
 export const initial: Migration = {

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Migration } from '../migrations.ts';
+import type { Migration } from './migration.ts';
 
 /** What was spent, also outside of conversations, and how each call went. */
 export const ledger: Migration = {

@@ -1,4 +1,4 @@
-import type { Migration } from '../migrations.ts';
+import type { Migration } from './migration.ts';
 
 /** Tokens that were given out; never the tokens themselves. */
 export const tokens: Migration = {

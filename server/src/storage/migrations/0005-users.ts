@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Migration } from '../migrations.ts';
+import type { Migration } from './migration.ts';
 
 /** Who there is, and whose everything is. What was there before is `local`'s. */
 export const users: Migration = {

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Migration } from '../migrations.ts';
+import type { Migration } from './migration.ts';
 
 /** Whose calls they were, at which instance, and what may be spent. */
 export const budgets: Migration = {

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { Migration } from '../migrations.ts';
+import type { Migration } from './migration.ts';
 
 /** Claude credentials and endpoints that were added at run time, sealed. */
 export const instances: Migration = {

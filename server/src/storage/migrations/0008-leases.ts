@@ -1,4 +1,4 @@
-import type { Migration } from '../migrations.ts';
+import type { Migration } from './migration.ts';
 
 /** Which server runs the turns of a conversation, and until when. */
 export const leases: Migration = {

@@ -1,4 +1,4 @@
-import { type Cache, cacheBounds } from '../cache.ts';
+import { type Cache, cacheBounds } from '../ports/cache.ts';
 import type { RedisConnection } from './connection.ts';
 
 /** A cache that all nodes share. What goes when it is full is Redis's choice (`maxmemory-policy`). */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
-import { type Fanout, messageChars, NodeMessage } from '../fanout.ts';
+import { type Fanout, messageChars, NodeMessage } from '../ports/fanout.ts';
 import { keyPrefix, type RedisConnection } from './connection.ts';
 
 /** One for everything: what it costs does not grow with the conversations. */

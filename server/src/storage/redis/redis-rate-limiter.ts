@@ -1,6 +1,7 @@
 import type { Result } from 'ioredis';
 import * as z from 'zod';
-import { type Bucket, intervalOf, type RateLimiter, type Taken, taken } from '../rate-limiter.ts';
+import type { Bucket, RateLimiter, Taken } from '../ports/rate-limiter.ts';
+import { intervalOf, taken } from '../token-bucket.ts';
 import type { RedisConnection } from './connection.ts';
 
 /**

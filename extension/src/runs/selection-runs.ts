@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto';
+import { type ExecutionEvent, type ExecutionRequest, type Language, languageOf } from '@devlm/protocol/execution.ts';
+import { limits } from '@devlm/protocol/limits.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import * as vscode from 'vscode';
+import type { ServerConnection } from '../connection/connection.ts';
+import type { Log, Translate } from '../ports.ts';
+import { asProblem } from '../problems.ts';
+import type { Consent } from './consent.ts';
+import { receiptLine } from './receipt-line.ts';
+import { SandboxTerminal } from './sandbox-terminal.ts';
+
+/** Most of one run's output that is shown, in UTF-16 code units. */
+const shownChars = 1_000_000;
+
+export interface SelectionRunsOptions {
+  readonly connection: ServerConnection;
+  readonly consent: Consent;
+  readonly log: Log;
+  readonly t: Translate;
+}
+
+/** `DevLM: Run Selection in Sandbox`: what was run, what it printed and its receipt, in a terminal. */
+export class SelectionRuns {
+  readonly #options: SelectionRunsOptions;
+  readonly #terminals = new Set<SandboxTerminal>();
+
+  constructor(options: SelectionRunsOptions) {
+    this.#options = options;
+  }
+
+  dispose(): void {
+    for (const terminal of this.#terminals) terminal.dispose();
+  }
+
+  /** Runs the selection of the active editor, or the whole document when nothing is selected. */
+  async run(): Promise<void> {
+    const { t } = this.#options;
+    const editor = vscode.window.activeTextEditor;
+    if (!editor) {
+      void vscode.window.showInformationMessage(t('Open a file to run it in the sandbox.'));
+      return;
+    }
+    const { document } = editor;
+    const language = languageOf(document.languageId === 'shellscript' ? 'bash' : document.languageId);
+    if (!language) {
+      void vscode.window.showWarningMessage(t('The sandbox cannot run {0} files.', document.languageId));
+      return;
+    }
+    const selections = editor.selections.filter((selection) => !selection.isEmpty);
+    const source =
+      selections.length === 0
+        ? document.getText()
+        : dedented(selections.map((selection) => document.getText(wholeLines(selection))).join('\n'));
+    if (source.trim() === '' || source.length > limits.executionInputBytes) {
+      const problem = source.trim() === '' ? t('There is nothing to run.') : t('This is too much to run.');
+      void vscode.window.showInformationMessage(problem);
+      return;
+    }
+    const name = vscode.workspace.asRelativePath(document.uri);
+    const title = t('Running {0} in the sandbox', name);
+    await vscode.window.withProgress(
+      { location: vscode.ProgressLocation.Notification, title, cancellable: true },
+      (progress, token) => this.#run(language, source, name, progress, token),
+    );
+  }
+
+  async #run(
+    language: Language,
+    source: string,
+    name: string,
+    progress: vscode.Progress<{ message?: string }>,
+    token: vscode.CancellationToken,
+  ): Promise<void> {
+    const { connection, consent, log, t } = this.#options;
+    const id = randomUUID();
+    const terminal = this.#open();
+    terminal.begin(`${name} (${language})`);
+    const over = new AbortController();
+    const stop = () => {
+      connection.call('executions.cancel', { params: { executionId: id } }).catch((error: unknown) => {
+        // It has not come to the server yet, or the server is gone: nothing is left to wait for.
+        log.debug(`cancelling ${id}: ${String(error)}`);
+        over.abort();
+      });
+    };
+    terminal.onInterrupt = stop;
+    const cancel = token.onCancellationRequested(stop);
+    let shown = 0;
+    const hear = (event: ExecutionEvent) => {
+      if (event.type === 'output') {
+        const text = event.text.slice(0, Math.max(0, shownChars - shown));
+        shown += text.length;
+        terminal.print(event.stream, text);
+      } else if (event.type === 'preparing') progress.report({ message: event.message });
+      else if (event.type === 'queued') progress.report({ message: t('Waiting for its turn') });
+      else if (event.type === 'started') progress.report({ message: t('Running') });
+      else terminal.line(receiptLine(event.record, t));
+    };
+    const request: ExecutionRequest = {
+      id,
+      language,
+      source,
+      files: [],
+      stdin: '',
+      args: [],
+      env: {},
+      limits: {},
+      network: 'none',
+      reuse: false,
+      acceptOpenNetwork: false,
+    };
+    try {
+      await consent.around(request, (wanted) =>
+        connection.execute(
+          id,
+          wanted,
+          (events, restart) => {
+            // A second hearing from the start: what was shown stays above.
+            if (restart && shown > 0) {
+              terminal.line(t('The connection was cut. The output from its start:'));
+              shown = 0;
+            }
+            for (const event of events) hear(event);
+            return undefined;
+          },
+          over.signal,
+        ),
+      );
+    } catch (error) {
+      if (over.signal.aborted) {
+        terminal.line(t('Stopped'));
+        return;
+      }
+      if (!(error instanceof ProblemError)) log.error(error instanceof Error ? (error.stack ?? '') : String(error));
+      const { detail } = asProblem(error, t);
+      terminal.line(detail);
+      void vscode.window.showErrorMessage(detail);
+    } finally {
+      cancel.dispose();
+      terminal.onInterrupt = null;
+    }
+  }
+
+  /** One that nothing runs in, so that two runs do not mix. */
+  #open(): SandboxTerminal {
+    for (const terminal of this.#terminals) {
+      if (!terminal.isOpen) this.#terminals.delete(terminal);
+      else if (terminal.onInterrupt === null) return terminal;
+    }
+    const terminal = new SandboxTerminal();
+    this.#terminals.add(terminal);
+    return terminal;
+  }
+}
+
+/** Whole lines where a selection covers more than one: half a line at the start would not run. */
+function wholeLines(selection: vscode.Selection): vscode.Range {
+  if (selection.isSingleLine) return selection;
+  return new vscode.Range(selection.start.with({ character: 0 }), selection.end);
+}
+
+/** The text without the indentation that all its lines have: a part of a function runs by itself. */
+function dedented(text: string): string {
+  const lines = text.split('\n');
+  const margins = lines.filter((line) => line.trim() !== '').map((line) => /^[ \t]*/.exec(line)?.[0] ?? '');
+  const first = margins[0] ?? '';
+  const common = margins.reduce((margin, other) => {
+    let length = 0;
+    while (length < margin.length && margin[length] === other[length]) length += 1;
+    return margin.slice(0, length);
+  }, first);
+  return common === ''
+    ? text
+    : lines.map((line) => (line.startsWith(common) ? line.slice(common.length) : line)).join('\n');
+}

@@ -1,0 +1,14 @@
+export interface Edit {
+  oldText: string;
+  newText: string;
+  /** Every exact occurrence; never by a tolerant match. */
+  replaceAll?: boolean | undefined;
+  /** 1-based; only decides between several exact matches, and only where one starts on this very line. */
+  startLine?: number | undefined;
+  /** The old text is whole lines, as in a patch: it never matches from the middle of one. */
+  wholeLines?: boolean | undefined;
+  /** Lines that name a part of the text (`@@` of a patch), outer first: the old text starts in that part. */
+  within?: readonly string[] | undefined;
+  /** The old text is the end of the file. */
+  atEnd?: boolean | undefined;
+}

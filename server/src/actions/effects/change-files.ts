@@ -1,0 +1,215 @@
+import { createHash } from 'node:crypto';
+import type { EditorFile } from '@devlm/protocol/editor.ts';
+import type { FileChange, ToolDetails } from '@devlm/protocol/tools.ts';
+import type { Workspace } from '../../workspace/workspace.ts';
+import { applyEdits } from '../edits/edit.ts';
+import { hunksOf, shownDiff } from '../edits/hunks.ts';
+import { lineEndsOf } from '../edits/text-file.ts';
+import type { Edit } from '../edits/types.ts';
+import { permit } from '../policy/permission.ts';
+import { addedPlaceholders, type Secrets } from '../secrets/secrets.ts';
+import { done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
+import { listDiagnostics } from './list-diagnostics.ts';
+
+/** What is to become of a file: edits of what it holds, a whole text, or null: it is removed. */
+export type Wanted = { readonly path: string } & (
+  | { readonly edits: readonly Edit[] }
+  /** `exact`: its line ends are meant as they are. `real`: no model wrote it, and credentials in it are no placeholders. */
+  | { readonly text: string | null; readonly create?: boolean; readonly exact?: boolean; readonly real?: boolean }
+);
+
+interface Planned extends FileChange {
+  readonly oldText: string | null;
+  readonly newText: string | null;
+  /** Both as they are shown, with placeholders for credentials. */
+  readonly shown: { readonly oldText: string; readonly newText: string };
+}
+
+/** Lines of a difference that a person is shown of one file before they decide. */
+const shownLines = 400;
+
+/**
+ * Changes files, all of them or none: computed from the version that the model has read, allowed by the
+ * settings or the person, named in the log before it happens, and made by whoever has the files.
+ * A call that a dead server had begun is looked up by what the files hold now.
+ */
+export async function changeFiles(context: ToolContext, tool: string, wanted: readonly Wanted[]): Promise<ToolOutcome> {
+  const workspace = await context.workspace();
+  if (context.begun?.changes) return resume(context, workspace, context.begun.changes);
+  const planned: Planned[] = [];
+  const problems: string[] = [];
+  for (const want of wanted) {
+    const file = await workspace.read(want.path, context.signal);
+    const plan = planOne(want, file, context.known.get(want.path), context.secrets);
+    if (typeof plan === 'string') problems.push(`${want.path}: ${plan}`);
+    else planned.push(plan);
+  }
+  if (problems.length > 0) return failed(`Nothing was changed.\n${problems.join('\n')}`);
+  const paths = planned.map(({ path }) => path);
+  const refused = await permit(context, workspace, { tool, effect: 'write', paths }, () => ({
+    title: paths.length === 1 ? `Change ${paths[0]}`.slice(0, 200) : `Change ${paths.length} files`,
+    detail: planned.map(diffOf).join('\n').slice(0, 100_000),
+    format: 'diff',
+  }));
+  if (refused) return refused;
+  for (const { oldText, newText } of planned) {
+    for (const text of [oldText, newText]) if (text !== null) await context.putText(text);
+  }
+  const changes = planned.map(({ oldText: _old, newText: _new, shown: _shown, ...change }) => change);
+  await context.begin({ changes });
+  return apply(context, workspace, changes);
+}
+
+/** Makes changes whose contents are stored, and says what became of them. */
+async function apply(context: ToolContext, workspace: Workspace, changes: readonly FileChange[]): Promise<ToolOutcome> {
+  const texts = await Promise.all(changes.map(({ after }) => (after === null ? null : context.getText(after))));
+  const answer = await workspace.apply(
+    changes.map(({ path, before, encoding }, i) => ({ path, base: before, text: texts[i] ?? null, encoding })),
+    context.signal,
+  );
+  if (answer.conflicts.length > 0) {
+    const names = answer.conflicts.map(({ path }) => path).join(', ');
+    return failed(`Nothing was changed: ${names} changed in the meantime. Read it again.`);
+  }
+  const made = await Promise.all(changes.map((change) => asMade(context, workspace, change, answer.files)));
+  const lines = made.map(({ path, before, after, added, removed }) => {
+    if (after === null) return `${path} was removed.`;
+    return `${path} was ${before === null ? 'created' : 'changed'} (+${added} −${removed}).`;
+  });
+  const formatted = made.filter(({ after }, i) => after !== changes[i]?.after).map(({ path }) => path);
+  if (formatted.length > 0)
+    lines.push(`The editor formatted ${formatted.join(', ')} on save: read again before the next change.`);
+  if (answer.diagnostics.length > 0) lines.push(`New problems:\n${listDiagnostics(answer.diagnostics)}`);
+  return done(lines.join('\n'), { changes: made, ...acceptedIn(workspace) });
+}
+
+function acceptedIn({ acceptsEdits }: Workspace): Pick<ToolDetails, 'accepted'> {
+  return acceptsEdits ? { accepted: true } : {};
+}
+
+/** The change as the editor made it: saving may have formatted the file. */
+async function asMade(
+  context: ToolContext,
+  workspace: Workspace,
+  change: FileChange,
+  files: readonly { path: string; hash: string | null }[],
+): Promise<FileChange> {
+  const hash = files.find(({ path }) => path === change.path)?.hash;
+  if (hash === undefined || hash === change.after || hash === null) return change;
+  const file = await workspace.read(change.path, context.signal);
+  if (file.kind !== 'text') return change;
+  return { ...change, after: await context.putText(context.secrets.restoreKnown(file.text)) };
+}
+
+/**
+ * An earlier server had begun. Each file is as it was, or as it was to become, and the rest is made now; anything else
+ * is someone else's.
+ */
+async function resume(
+  context: ToolContext,
+  workspace: Workspace,
+  changes: readonly FileChange[],
+): Promise<ToolOutcome> {
+  const now = await Promise.all(
+    changes.map(async ({ path }) => {
+      const file = await workspace.read(path, context.signal);
+      return file.kind === 'text' ? file.hash : file.kind === 'missing' ? null : file.kind;
+    }),
+  );
+  const rest = changes.filter(({ after }, i) => now[i] !== after);
+  if (rest.length === 0) return done('The change had been made.', { changes: [...changes], ...acceptedIn(workspace) });
+  if (changes.every(({ before, after }, i) => now[i] === before || now[i] === after)) {
+    const outcome = await apply(context, workspace, rest);
+    const made = outcome.details?.changes ?? [];
+    if (rest.length === changes.length) return outcome;
+    if (outcome.ok)
+      return {
+        ...outcome,
+        details: {
+          ...outcome.details,
+          changes: changes.map((change) => made.find(({ path }) => path === change.path) ?? change),
+        },
+      };
+  }
+  const names = changes.map(({ path }) => path).join(', ');
+  return failed(`The server was restarted during this change, and ${names} changed since. Read again what is there.`);
+}
+
+/** The file's text, and all that is wanted of it, has placeholders for credentials. */
+function planOne(want: Wanted, file: EditorFile, known: string | undefined, secrets: Secrets): Planned | string {
+  if (file.kind === 'folder') return 'This is a folder.';
+  if (file.kind === 'image') return 'This is a picture.';
+  if (file.kind === 'unreadable') return file.reason;
+  if (file.kind === 'missing') {
+    if ('edits' in want || want.text === null) return 'There is no such file.';
+    return plan(want.path, null, shownText(want, secrets), 'utf8', secrets, want.real);
+  }
+  if ('create' in want && want.create) return 'The file exists already.';
+  if (known === undefined) return 'Read the file before you change it.';
+  if (known !== file.hash) return 'The file changed since you read it. Read it again.';
+  if (!('edits' in want)) {
+    const wanted = shownText(want, secrets);
+    const text = wanted === null || want.exact ? wanted : withLineEndsOf(file.text, wanted);
+    if (text === file.text) return 'The file holds exactly this already.';
+    return plan(want.path, file, text, file.encoding, secrets, want.real);
+  }
+  // What the model made up itself looks like a credential too, and it knows it as it wrote it.
+  const edits = want.edits.map((edit) => ({ ...edit, oldText: secrets.hide(edit.oldText) }));
+  const edited = applyEdits(file.text, edits);
+  return edited.ok ? plan(want.path, file, edited.text, file.encoding, secrets) : edited.message;
+}
+
+function plan(
+  path: string,
+  old: Extract<EditorFile, { kind: 'text' }> | null,
+  text: string | null,
+  encoding: string,
+  secrets: Secrets,
+  real = false,
+): Planned | string {
+  const shown = { oldText: old?.text ?? '', newText: text ?? '' };
+  const added = real ? [] : addedPlaceholders(shown.oldText, shown.newText);
+  if (added.length > 0) {
+    return `${added.slice(0, 5).join(', ')} is a placeholder: it can stay where a credential is, but not be written to another place. Let the person put the credential there, or read it from the environment.`;
+  }
+  const oldText = old && secrets.restoreKnown(old.text);
+  const newText = text === null ? null : secrets.restoreKnown(text);
+  if (oldText !== null && hashOf(oldText) !== old?.hash)
+    return 'The file has a placeholder of DevLM in its text. It has to be taken out by the person.';
+  if (newText?.includes('\0')) return 'The new text has a NUL character, which a text file cannot hold.';
+  if (newText?.isWellFormed() === false) return 'The new text has half a character (a lone surrogate).';
+  const hunks = hunksOf(shown.oldText, shown.newText);
+  const lines = (texts: string[]) =>
+    texts.reduce((sum, text) => sum + (text.match(/\r\n|\r|\n|[^\r\n]$/g) ?? []).length, 0);
+  return {
+    path,
+    before: oldText === null ? null : hashOf(oldText),
+    after: newText === null ? null : hashOf(newText),
+    encoding,
+    added: lines(hunks.map(({ after }) => after)),
+    removed: lines(hunks.map(({ before }) => before)),
+    oldText,
+    newText,
+    shown,
+  };
+}
+
+function shownText({ text, real }: { text: string | null; real?: boolean }, secrets: Secrets): string | null {
+  return text !== null && real ? secrets.hide(text) : text;
+}
+
+/** A whole new text with the line ends that the file has had, where it had one kind. */
+function withLineEndsOf(old: string, text: string): string {
+  const ends = { crlf: '\r\n', cr: '\r', lf: '\n' } as const;
+  const kind = lineEndsOf(old);
+  return kind in ends ? text.replace(/\r\n|\r|\n/g, ends[kind as keyof typeof ends]) : text;
+}
+
+function diffOf({ path, before, after, shown }: Planned): string {
+  const what = before === null ? ' (new)' : after === null ? ' (removed)' : '';
+  return `${path}${what}\n${shownDiff(shown.oldText, shown.newText, shownLines)}`;
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

@@ -1,0 +1,23 @@
+import type { ExecutionRecord } from '@devlm/protocol/execution.ts';
+import { cut } from '../tool.ts';
+
+/** A record in words for the model; the person sees the record itself. */
+export function describeRecord(record: ExecutionRecord): string {
+  const ended: Record<ExecutionRecord['status'], string> = {
+    ok: 'ended with exit code 0',
+    failed: record.signal ? `was ended by ${record.signal}` : `ended with exit code ${record.exitCode}`,
+    timeout: `was ended after its time of ${record.limits.wallMs} ms`,
+    'out-of-memory': `ran out of its ${record.limits.memoryMb} MiB of memory`,
+    'output-limit': `printed more than ${record.limits.outputBytes} bytes and was ended`,
+    cancelled: 'was stopped by the person',
+    'engine-error': `could not be run. ${record.message ?? ''}`,
+  };
+  const parts = [`The program ${ended[record.status].trim()} (${Math.round(record.wallMs)} ms).`];
+  for (const stream of ['stdout', 'stderr'] as const) {
+    if (record[stream] !== '') parts.push(`${stream}:\n${cut(record[stream], 20_000)}`);
+    if (record.truncated[stream]) parts.push(`(${stream} was cut.)`);
+  }
+  if (record.artifacts.length > 0)
+    parts.push(`It wrote: ${record.artifacts.map(({ path, bytes }) => `${path} (${bytes} bytes)`).join(', ')}`);
+  return parts.join('\n');
+}

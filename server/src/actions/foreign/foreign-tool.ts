@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import type { ToolDetails } from '@devlm/protocol/tools.ts';
+import { permit } from '../policy/permission.ts';
+import { untrustedText } from '../policy/untrusted.ts';
+import { revealedIn } from '../secrets/uses.ts';
+import { cut, failed, type Tool, type ToolContext } from '../tool.ts';
+
+/** Longest name of a tool that the Messages API takes. */
+const maxNameChars = 64;
+const maxDescriptionChars = 1_000;
+
+/** What a call of somebody else's tool came to. */
+export interface ForeignResult {
+  readonly ok: boolean;
+  readonly text: string;
+  readonly images: NonNullable<ToolDetails['images']>;
+}
+
+/** A tool of an MCP server or of another extension. What it says of itself is not believed. */
+export interface ForeignTool {
+  /** As the model calls it. */
+  readonly name: string;
+  /** Whose it is, for the person: `the MCP server "x"`. */
+  readonly owner: string;
+  /** As its owner calls it. */
+  readonly title: string;
+  readonly description: string;
+  readonly inputSchema: Readonly<Record<string, unknown>>;
+  /** Named in the mark that its results are nobody's we know. */
+  readonly source: string;
+  /** @throws ProblemError, or the signal's reason */
+  readonly call: (input: Readonly<Record<string, unknown>>, context: ToolContext) => Promise<ForeignResult>;
+}
+
+/** Makes a tool of it: each call is allowed by rule or person, happens once, and its result is bounded and marked. */
+export function foreignTool({ name, owner, title, description, inputSchema, source, call }: ForeignTool): Tool {
+  return {
+    name,
+    description: `A tool of ${owner}, which describes it so: ${printable(description).slice(0, maxDescriptionChars)}`,
+    inputSchema,
+    // Whatever its owner says about that.
+    readOnly: false,
+    async run(value, context) {
+      const input = { ...Object(value) };
+      const details: ToolDetails = { untrusted: [{ kind: 'mcp', name: source.slice(0, 300) }] };
+      if (context.begun)
+        return failed(
+          `DevLM ended while ${owner} worked on this. It may have had its effect or not: find out before you call it again.`,
+        );
+      const refused = await permit(context, await context.workspace(), { tool: name, effect: 'external' }, () => ({
+        title: `Use ${printable(title).slice(0, 80)} of ${owner}`.slice(0, 200),
+        detail: cut(JSON.stringify(input, null, 2), 100_000),
+        format: 'text',
+      }));
+      if (refused) return refused;
+      await context.begin({});
+      try {
+        const { ok, text, images } = await call({ ...Object(revealedIn(context.secrets, input)) }, context);
+        return {
+          ok,
+          text: untrustedText('tool_result', { from: owner }, cut(context.secrets.hide(text.toWellFormed()))),
+          details: { ...details, ...(images.length > 0 ? { images } : {}) },
+        };
+      } catch (error) {
+        context.signal.throwIfAborted();
+        if (error instanceof ProblemError)
+          return failed(cut(context.secrets.hide(error.problem.detail), 4_000), details);
+        throw error;
+      }
+    },
+  };
+}
+
+/**
+ * A name that the Messages API takes. One that had to be changed ends with a hash of what it was, so that
+ * no two become the same.
+ */
+export function foreignName(prefix: string, name: string): string {
+  const plain = name.replaceAll(/[^A-Za-z0-9_-]/g, '_');
+  const room = maxNameChars - prefix.length;
+  if (plain === name && plain.length <= room) return prefix + plain;
+  return `${prefix}${plain.slice(0, room - 9)}_${createHash('sha256').update(name).digest('hex').slice(0, 8)}`;
+}
+
+/** Without half characters, and those that cannot be seen. */
+export function printable(text: string): string {
+  return text.toWellFormed().replaceAll(/(?![\n\t])[\p{Cc}\p{Cf}]/gu, ' ');
+}

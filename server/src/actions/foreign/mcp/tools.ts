@@ -1,0 +1,153 @@
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import * as z from 'zod';
+import { judge, permit } from '../../policy/permission.ts';
+import { untrustedText } from '../../policy/untrusted.ts';
+import { cut, defineTool, done, failed, type Tool, type ToolContext } from '../../tool.ts';
+import { foreignTool, printable } from '../foreign-tool.ts';
+import type { NamedServer } from './config.ts';
+import type { Connection } from './connection.ts';
+import { readParts } from './result.ts';
+
+/** A server that the person has agreed to start has so long until its tools are there, milliseconds. */
+const startWaitMs = 60_000;
+/** Longest note of a server about its progress, UTF-16 code units; and how many are shown of one call. */
+const progressChars = 300;
+const progressNotes = 200;
+
+/** The tools of a server. A server that runs no more is started again by a call. */
+export function mcpTools(connection: Connection): Tool[] {
+  const { name: server } = connection.server;
+  return connection.tools.map((tool) =>
+    foreignTool({
+      ...tool,
+      owner: `the MCP server "${server}"`,
+      source: server,
+      call: async (input, context) => {
+        let notes = 0;
+        const hear = (text: string) => {
+          if (notes++ < progressNotes) context.output(`${printable(text).slice(0, progressChars)}\n`);
+        };
+        const result = await connection.call(tool.title, input, hear, context.signal);
+        const { text, images } = await readParts(result.content, context);
+        const structured = text === '' && images.length === 0 && result.structuredContent !== undefined;
+        return {
+          ok: !result.isError,
+          text: structured ? JSON.stringify(result.structuredContent) : text,
+          images,
+        };
+      },
+    }),
+  );
+}
+
+const ResourceRow = z.object({
+  uri: z.string().max(10_000).optional(),
+  uriTemplate: z.string().max(10_000).optional(),
+  name: z.string().max(1000).default(''),
+  mimeType: z.string().max(200).optional(),
+  description: z.string().max(100_000).default(''),
+});
+
+/** Lists and reads what servers hold. */
+export function resourceTool(connections: readonly Connection[]): Tool {
+  const names = connections.map(({ server }) => server.name);
+  return defineTool({
+    name: 'mcp_resource',
+    description: `Reads a resource of an MCP server, or lists its resources where no uri is given. Servers: ${names.map((name) => JSON.stringify(name)).join(', ')}.`,
+    input: z.strictObject({ server: z.string().max(100), uri: z.string().min(1).max(10_000).optional() }),
+    readOnly: false,
+    async run({ server, uri }, context) {
+      const connection = connections.find((one) => one.server.name === server);
+      if (!connection) return failed(`There is no MCP server ${JSON.stringify(server)}. They are ${names.join(', ')}.`);
+      const refused = await permit(
+        context,
+        await context.workspace(),
+        { tool: 'mcp_resource', effect: 'external' },
+        () => ({
+          title: `Read from the MCP server "${server}"`.slice(0, 200),
+          detail: uri ?? 'the list of its resources',
+          format: 'text',
+        }),
+      );
+      if (refused) return refused;
+      const details = { untrusted: [{ kind: 'mcp' as const, name: server }] };
+      try {
+        const mark = (text: string) => untrustedText('tool_result', { from: `the MCP server "${server}"` }, text);
+        if (uri === undefined) return done(mark(await list(connection, context.signal)), details);
+        const contents = await connection.ask((session, during) => session.read(uri, during), context.signal);
+        const parts = contents.map((resource) => ({ type: 'resource', resource }));
+        const { text, images } = await readParts(parts, context);
+        return done(mark(cut(context.secrets.hide(text.toWellFormed()))), {
+          ...details,
+          ...(images.length > 0 ? { images } : {}),
+        });
+      } catch (error) {
+        context.signal.throwIfAborted();
+        if (error instanceof ProblemError) return failed(cut(error.problem.detail, 4_000), details);
+        throw error;
+      }
+    },
+  });
+}
+
+async function list(connection: Connection, signal: AbortSignal): Promise<string> {
+  const rows = await connection.ask(
+    async (session, during) => [
+      ...(await session.resources(during)),
+      // Many servers have none and say so with an error.
+      ...(await session.resourceTemplates(during).catch(() => [])),
+    ],
+    signal,
+  );
+  const lines = rows.flatMap((row) => {
+    const { data } = ResourceRow.safeParse(row);
+    const uri = data?.uri ?? data?.uriTemplate;
+    if (!data || uri === undefined) return [];
+    const more = [data.name, data.mimeType ?? '', data.description.slice(0, 200)].filter((text) => text !== '');
+    return [printable(`${uri}  ${more.join(', ')}`).replaceAll('\n', ' ')];
+  });
+  return lines.length > 0 ? lines.join('\n') : 'It has no resources.';
+}
+
+/** Starts a server that the workspace names, once the person has agreed to just this one. */
+export function startTool(
+  waiting: readonly NamedServer[],
+  agree: (server: NamedServer, signal: AbortSignal) => Promise<Connection>,
+): Tool {
+  const names = waiting.map(({ name }) => JSON.stringify(name)).join(', ');
+  return defineTool({
+    name: 'mcp_start',
+    description: `Starts an MCP server that the workspace names and the person has not yet agreed to: ${names}. They are asked first; its tools are there afterwards. Use it when the task needs such a server.`,
+    input: z.strictObject({ server: z.string().max(100) }),
+    readOnly: false,
+    async run({ server: name }, context: ToolContext) {
+      const server = waiting.find((one) => one.name === name);
+      if (!server) return failed(`There is no such server. They are ${names}.`);
+      // A rule can forbid it, but none can allow it: it would allow whatever a file says.
+      const { verdict, reason } = judge(context, await context.workspace(), { tool: 'mcp_start', effect: 'external' });
+      if (verdict === 'deny') return failed(`This is not allowed: ${reason}`);
+      const answer = await context.ask({
+        kind: 'approval',
+        title: `Start the MCP server "${name}"`.slice(0, 200),
+        reason: 'A file of this workspace names it. It is not asked again until its configuration changes.',
+        detail: server.shown.slice(0, 100_000),
+        format: server.target.kind === 'stdio' ? 'command' : 'url',
+        rule: null,
+      });
+      if (answer.kind !== 'approval' || !answer.allow) {
+        const note = answer.kind === 'approval' && answer.note ? ` They said: ${answer.note}` : '';
+        return failed(`The person did not allow this.${note}`);
+      }
+      await context.begin({});
+      const soon = AbortSignal.any([context.signal, AbortSignal.timeout(startWaitMs)]);
+      const connection = await agree(server, soon).catch((error: unknown) => {
+        context.signal.throwIfAborted();
+        if (soon.aborted) return null;
+        throw error;
+      });
+      if (!connection) return failed('The server is still starting. Its tools are there in a later turn.');
+      const tools = connection.tools.map((tool) => tool.name);
+      return done(`It runs. ${tools.length > 0 ? `Its tools: ${tools.join(', ')}.` : 'It has no tools.'}`);
+    },
+  });
+}

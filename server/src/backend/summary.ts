@@ -1,0 +1,12 @@
+import type { ConversationSummary } from '@devlm/protocol/views.ts';
+import type { StoredConversation } from '../storage/ports/conversations.ts';
+
+/** Returns a conversation without what only the server needs. */
+export function summaryOf({
+  head: _head,
+  lastSeq: _lastSeq,
+  userId: _userId,
+  ...summary
+}: StoredConversation): ConversationSummary {
+  return summary;
+}

@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto';
+import { type ExecutionRecord, ExecutionRequest } from '@devlm/protocol/execution.ts';
+import { type Mutant, TestFramework, type TestReport } from '@devlm/protocol/tasks.ts';
+import * as z from 'zod';
+import { describeRecord } from '../actions/effects/describe-record.ts';
+import { defineTool, done, failed, type ToolContext, type ToolOutcome } from '../actions/tool.ts';
+import { Path } from '../actions/tools/inputs.ts';
+import { type SandboxFile, takeAlong } from '../workspace/sandbox-files.ts';
+import { linesOfFunction, mutationsOf } from './mutants.ts';
+import { saysNothing, type TestCommand, testCommand } from './test-commands.ts';
+
+/** Failing runs of one turn after which it is over: the tests were written once and mended twice in vain. */
+export const mostFailures = 3;
+/** Runs of one turn in all. */
+const mostRuns = 8;
+/** Wrong versions of the code that tests which pass are run against, and the time for all of them. */
+const mostMutants = 6;
+const mutantsMs = 60_000;
+
+const Input = z.strictObject({
+  framework: TestFramework,
+  tests: z.array(Path).min(1).max(20).describe('The test files to run.'),
+  subject: Path.describe('The file whose code they test.'),
+  function: z.string().min(1).max(200).optional().describe('The function that they test, where it is one.'),
+  files: z
+    .array(Path)
+    .max(50)
+    .default([])
+    .describe('What they need besides: paths or globs of the workspace, such as lib/**.'),
+});
+type Input = z.output<typeof Input>;
+
+export const checkTests = defineTool({
+  name: 'check_tests',
+  description:
+    'Runs test files of the workspace in the sandbox, with the file under test and what else you name. ' +
+    'Answers with what the server recorded. Tests that pass are then run against small wrong versions of the code under test: ' +
+    `the answer says how many of these they catch. After ${mostFailures} failing runs in one turn there is no further one.`,
+  input: Input,
+  readOnly: false,
+  async run(input, context) {
+    const earlier = context.earlier.flatMap(({ tests }) => tests ?? []);
+    const failures = earlier.filter(({ verdict }) => verdict === 'failed').length;
+    if (failures >= mostFailures)
+      return failed(
+        `The tests failed ${failures} times: they are not run again. Tell the person that they fail, and why.`,
+      );
+    if (earlier.length >= mostRuns) return failed('The tests were run often enough. Tell the person what is known.');
+    const files = await takeAlong(await context.workspace(), filesOf(input), context.signal);
+    if (typeof files === 'string') return failed(files);
+    const subject = files.find(({ path }) => path === input.subject);
+    if (!subject) return failed(`${input.subject} is not there.`);
+    const command = testCommand(input.framework, input.tests);
+    const id = idOf(context, '');
+    const request = requestOf(id, command, files);
+    if (typeof request === 'string') return failed(request);
+    if (!context.begun) await context.begin({ executionId: id });
+    const { conversationId, turnId, callId } = context;
+    const origin = { conversationId, turnId, part: callId.slice(0, 64) };
+    const record = await context.execute({ ...request, origin }, (text) => context.output(text));
+    return await judged(context, input, record, failures, () =>
+      mutantsOf(context, { input, command, files, subject }, record),
+    );
+  },
+});
+
+/** What the record says, for the model and for the person. */
+async function judged(
+  { signal }: ToolContext,
+  { framework, subject }: Input,
+  record: ExecutionRecord,
+  failuresBefore: number,
+  tryMutants: () => Promise<Mutant[]>,
+): Promise<ToolOutcome> {
+  const nothing = saysNothing(framework, record);
+  const verdict = nothing ? 'unknown' : record.status === 'ok' ? 'passed' : 'failed';
+  const failures = failuresBefore + (verdict === 'failed' ? 1 : 0);
+  const report = (mutants: Mutant[]): TestReport => ({
+    executionId: record.id,
+    verdict,
+    exitCode: record.exitCode,
+    failures,
+    mutants,
+  });
+  const outcome = (words: string, mutants: Mutant[] = []) =>
+    (record.status === 'engine-error' ? failed : done)(`${words}\n${describeRecord(record)}`, {
+      executionId: record.id,
+      tests: report(mutants),
+    });
+  if (nothing) return outcome(nothing);
+  if (verdict === 'failed') {
+    return outcome(
+      failures >= mostFailures
+        ? `The tests failed, for the last time: ${failures} failing runs are the limit. Stop here. Tell the person that they fail, and why.`
+        : `The tests failed. Mend what is wrong; ${mostFailures - failures} more failing runs are allowed.`,
+    );
+  }
+  const mutants = await tryMutants();
+  signal.throwIfAborted();
+  if (mutants.length === 0)
+    return outcome('The tests passed. It is not known whether they notice wrong code: none could be made and run.');
+  const caught = mutants.filter((mutant) => mutant.caught).length;
+  const missed = mutants
+    .filter((mutant) => !mutant.caught)
+    .map(({ line, before, after }) => `- ${subject}:${line}: \`${before}\` became \`${after}\``);
+  const words = [`The tests passed, and caught ${caught} of ${mutants.length} wrong versions of the code.`];
+  if (caught === 0)
+    words.push('They catch nothing: they do not test this code. Write tests that fail when it is wrong.');
+  if (missed.length > 0) words.push(`These were not noticed:\n${missed.join('\n')}`);
+  return outcome(words.join('\n'), mutants);
+}
+
+interface TestRun {
+  readonly input: Input;
+  readonly command: TestCommand;
+  readonly files: readonly SandboxFile[];
+  readonly subject: SandboxFile;
+}
+
+/** Runs the tests against wrong versions of the code, one after the other, as long as there is time. */
+async function mutantsOf(
+  context: ToolContext,
+  { input: { function: name }, command, files, subject }: TestRun,
+  passed: ExecutionRecord,
+): Promise<Mutant[]> {
+  const { language } = command;
+  const lines = name === undefined ? null : linesOfFunction(subject.content, language, name);
+  const until = performance.now() + mutantsMs;
+  // One that runs for much longer than the code itself is not going to end.
+  const wallMs = Math.min(passed.limits.wallMs, Math.ceil(passed.wallMs * 3) + 3_000);
+  const mutants: Mutant[] = [];
+  for (const [nth, { text, line, before, after }] of mutationsOf(
+    subject.content,
+    language,
+    lines,
+    mostMutants,
+  ).entries()) {
+    if (performance.now() > until) break;
+    context.signal.throwIfAborted();
+    const changed = files.map((file) => (file === subject ? { ...file, content: text } : file));
+    const request = requestOf(idOf(context, `mutant ${nth}`), command, changed, wallMs);
+    if (typeof request === 'string') break;
+    const record = await context.execute(request, () => undefined);
+    // What cannot be built is no version of the code; what did not run says nothing.
+    if (record.status === 'engine-error' || record.status === 'cancelled' || isBroken(record)) continue;
+    mutants.push({ path: subject.path, line, before, after, executionId: record.id, caught: record.status !== 'ok' });
+  }
+  return mutants;
+}
+
+/** It was never run, because it could not be read or compiled. */
+function isBroken({ status, stdout, stderr }: ExecutionRecord): boolean {
+  return status !== 'ok' && /\[(?:build|setup) failed\]|SyntaxError|syntax error/.test(`${stdout}\n${stderr}`);
+}
+
+/** The files that a run needs, as far as their places say: what is beside the code, and what names the project. */
+function filesOf({ framework, tests, subject, files }: Input): string[] {
+  const beside = (path: string) => path.replace(/[^/]*?(\.\w+)?$/, '*$1');
+  const project = framework === 'go' ? ['go.*', ...tests.map(beside)] : framework === 'node' ? ['package.json*'] : [];
+  return [...new Set([subject, ...tests, ...files, beside(subject), ...project])];
+}
+
+function requestOf(
+  id: string,
+  { language, command, env }: TestCommand,
+  files: readonly SandboxFile[],
+  wallMs?: number,
+): ExecutionRequest | string {
+  const request = ExecutionRequest.safeParse({
+    id,
+    language,
+    files,
+    command,
+    env,
+    ...(wallMs === undefined ? {} : { limits: { wallMs } }),
+  });
+  if (request.success) return request.data;
+  const issue = request.error.issues[0];
+  return `The tests cannot be run. ${issue?.path.join('.')}: ${issue?.message}.`;
+}
+
+/** From the call: after a crash the record is found again instead of a second run. */
+function idOf({ turnId, callId }: ToolContext, part: string): string {
+  return createHash('sha256').update(`${turnId} ${callId} ${part}`).digest('hex').slice(0, 32);
+}

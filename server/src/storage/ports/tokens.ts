@@ -1,0 +1,10 @@
+import type { TokenInfo } from '@devlm/protocol/tokens.ts';
+
+/** The access tokens, without their signatures. Every method is atomic. */
+export interface TokenStore {
+  add(token: TokenInfo): Promise<void>;
+  /** Returns the tokens that have not expired, newest first, revoked ones included. */
+  list(): Promise<TokenInfo[]>;
+  /** Revokes a token; the first time counts. Returns null when there is no such token. */
+  revoke(id: string): Promise<TokenInfo | null>;
+}

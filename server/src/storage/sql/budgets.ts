@@ -1,0 +1,186 @@
+import { Budget } from '@devlm/protocol/budgets.ts';
+import { type SqlBool, sql } from 'kysely';
+import type { Asking, BudgetStore, Decision, Passed, Raise, Spender } from '../ports/budgets.ts';
+import type { Store } from '../ports/store.ts';
+import { storeDamaged } from '../problems.ts';
+import type { SqlAccess } from './access.ts';
+import type { BudgetTable, Db, Tx } from './schema.ts';
+
+/** The budgets of a store on SQL. */
+export class SqlBudgets implements BudgetStore {
+  readonly #sql: SqlAccess;
+
+  constructor(access: SqlAccess) {
+    this.#sql = access;
+  }
+
+  list(): Promise<Budget[]> {
+    return this.#sql.read(listBudgets);
+  }
+
+  save({ id, scope, subject, period, limitUsd, action }: Budget): Promise<void> {
+    const terms = { scope, subject, period, limit_usd: limitUsd, action };
+    return this.#sql.write(async (tx) => {
+      await tx
+        .insertInto('budgets')
+        .values({ id, ...terms })
+        .onConflict((known) => known.column('id').doUpdateSet(terms))
+        .execute();
+    });
+  }
+
+  remove(id: string): Promise<Budget | null> {
+    return this.#sql.write(async (tx) => {
+      const row = await tx.deleteFrom('budgets').where('id', '=', id).returningAll().executeTakeFirst();
+      return row ? toBudget(row) : null;
+    });
+  }
+
+  reserve(asking: Asking): Promise<Decision> {
+    return this.#sql.write((tx) => reserve(tx, this.#sql.kind, asking, this.#sql.now()));
+  }
+
+  renew(node: string, until: Date): Promise<void> {
+    return this.#sql.write(async (tx) => {
+      await tx.updateTable('reservations').set({ until: until.getTime() }).where('node', '=', node).execute();
+    });
+  }
+
+  release(id: string): Promise<void> {
+    return this.#sql.write(async (tx) => {
+      await tx.deleteFrom('reservations').where('id', '=', id).execute();
+    });
+  }
+
+  raise(budget: Budget, by: Raise): Promise<void> {
+    return this.#sql.write((tx) => mark(tx, budget, by, { warned: 0, raised_usd: by.usd }));
+  }
+}
+
+/** Any fixed number, another one than that of the migrations. */
+const lockKey = 0x64_65_76_6c_62;
+
+async function reserve(tx: Tx, kind: Store['kind'], asking: Asking, now: Date): Promise<Decision> {
+  // On SQLite the transaction itself holds the write lock.
+  if (kind === 'postgres') await sql`select pg_advisory_xact_lock(${sql.lit(lockKey)})`.execute(tx);
+  await tx.deleteFrom('reservations').where('until', '<', now.getTime()).execute();
+  const inTheWay: Passed[] = [];
+  const warnings: Passed[] = [];
+  for (const budget of await listBudgets(tx)) {
+    const subject = subjectOf(budget, asking);
+    if (subject === null) continue;
+    const since = asking.since(budget)?.getTime() ?? 0;
+    const period = await tx
+      .selectFrom('budget_periods')
+      .selectAll()
+      .where('budget_id', '=', budget.id)
+      .where('subject', '=', subject)
+      .where('since', '=', since)
+      .executeTakeFirst();
+    const limitUsd = budget.limitUsd + (period?.raised_usd ?? 0);
+    const spentUsd = await spent(tx, budget, asking, since);
+    // A thousandth of a cent: sums of floats.
+    if (spentUsd + asking.amountUsd <= limitUsd + 1e-5) continue;
+    const passed = { budget, spentUsd, limitUsd };
+    if (budget.action !== 'warn') {
+      if (!asking.despite.has(budget.id)) inTheWay.push(passed);
+    } else if (asking.warns && !period?.warned) {
+      warnings.push(passed);
+    }
+  }
+  if (inTheWay.length > 0) return { admitted: false, inTheWay, warnings: [] };
+  for (const { budget } of warnings) await mark(tx, budget, asking, { warned: 1, raised_usd: 0 });
+  await tx
+    .insertInto('reservations')
+    .values({
+      id: asking.id,
+      node: asking.node,
+      user_id: asking.userId,
+      project_id: asking.projectId,
+      conversation_id: asking.conversationId,
+      turn_id: asking.turnId,
+      amount_usd: asking.amountUsd,
+      made_at: now.getTime(),
+      until: asking.until.getTime(),
+    })
+    .execute();
+  return { admitted: true, inTheWay, warnings };
+}
+
+async function mark(
+  tx: Tx,
+  budget: Budget,
+  spender: Spender & Pick<Asking, 'since'>,
+  change: { warned: number; raised_usd: number },
+): Promise<void> {
+  const subject = subjectOf(budget, spender);
+  if (subject === null) return;
+  const since = spender.since(budget)?.getTime() ?? 0;
+  await tx
+    .insertInto('budget_periods')
+    .values({ budget_id: budget.id, subject, since, ...change })
+    .onConflict((known) =>
+      known.columns(['budget_id', 'subject', 'since']).doUpdateSet((eb) => ({
+        warned: sql<number>`case when ${eb.ref('excluded.warned')} = 1 then 1 else ${eb.ref('budget_periods.warned')} end`,
+        raised_usd: eb('budget_periods.raised_usd', '+', eb.ref('excluded.raised_usd')),
+      })),
+    )
+    .execute();
+}
+
+/** Who or what the budget counts for this caller; null: it is not about it. */
+function subjectOf({ scope, subject }: Budget, { userId, projectId, conversationId, turnId }: Spender): string | null {
+  switch (scope) {
+    case 'team':
+      return '';
+    case 'user':
+      return subject === null || subject === userId ? userId : null;
+    case 'project':
+      return subject === null || subject === projectId ? projectId : null;
+    case 'turn':
+      return turnId === null || conversationId === null ? null : `${conversationId}/${turnId}`;
+  }
+}
+
+async function spent(tx: Tx, { scope }: Budget, spender: Spender, since: number): Promise<number> {
+  const whose = () => {
+    switch (scope) {
+      case 'team':
+        return sql<SqlBool>`1 = 1`;
+      case 'user':
+        return sql<SqlBool>`user_id = ${spender.userId}`;
+      case 'project':
+        return sql<SqlBool>`project_id = ${spender.projectId}`;
+      case 'turn':
+        return sql<SqlBool>`conversation_id = ${spender.conversationId} and turn_id = ${spender.turnId}`;
+    }
+  };
+  // In one statement, which sees one moment of the store: a call that ends between two of them, no longer set aside and
+  // not yet in the sum, would be in neither.
+  const { settled, open } = await tx
+    .selectNoFrom((eb) => [
+      eb
+        .selectFrom('ledger')
+        .select((of) => of.fn.sum<number>('counted_usd').as('usd'))
+        .where('at', '>=', since)
+        .where(whose())
+        .as('settled'),
+      eb
+        .selectFrom('reservations')
+        .select((of) => of.fn.sum<number>('amount_usd').as('usd'))
+        .where(whose())
+        .as('open'),
+    ])
+    .executeTakeFirstOrThrow();
+  return (settled ?? 0) + (open ?? 0);
+}
+
+async function listBudgets(db: Db): Promise<Budget[]> {
+  return (await db.selectFrom('budgets').selectAll().orderBy('id').execute()).map(toBudget);
+}
+
+function toBudget({ limit_usd, ...row }: BudgetTable): Budget {
+  const budget = Budget.safeParse({ ...row, limitUsd: limit_usd });
+  if (!budget.success) throw storeDamaged(`The budget ${row.id} cannot be read.`);
+  return budget.data;
+}

@@ -1,0 +1,45 @@
+import type { Owned, OwnerStore } from '../ports/owners.ts';
+import type { SqlAccess } from './access.ts';
+import { type Placeholders, prepared } from './prepared.ts';
+import { isId } from './rows.ts';
+import type { Db } from './schema.ts';
+
+const ownerIn = (table: 'conversations' | 'execution_results' | 'projects') =>
+  prepared((db, { id }: Placeholders<{ id: string }>) => db.selectFrom(table).select('user_id').where('id', '=', id));
+
+const owners = {
+  conversation: ownerIn('conversations'),
+  execution: ownerIn('execution_results'),
+  project: ownerIn('projects'),
+};
+
+/** The owners of a store on SQL. */
+export class SqlOwners implements OwnerStore {
+  readonly #sql: SqlAccess;
+
+  constructor(access: SqlAccess) {
+    this.#sql = access;
+  }
+
+  ownerOf(what: Owned, id: string): Promise<string | null> {
+    return this.#sql.read((db) => ownerOf(db, what, id));
+  }
+
+  claimProject(id: string, userId: string): Promise<string> {
+    return this.#sql.write(async (tx) => {
+      await tx
+        .insertInto('projects')
+        .values({ id, user_id: userId })
+        .onConflict((known) => known.column('id').doNothing())
+        .execute();
+      return (await tx.selectFrom('projects').select('user_id').where('id', '=', id).executeTakeFirstOrThrow()).user_id;
+    });
+  }
+}
+
+/** Returns the owner's user id, or null when there is no such thing. */
+export async function ownerOf(db: Db, what: Owned, id: string): Promise<string | null> {
+  if (!isId(id)) return null;
+  const [row] = await owners[what](db, { id });
+  return row?.user_id ?? null;
+}

@@ -1,0 +1,89 @@
+import { sql } from 'kysely';
+import type { TokenKey, TokenKeyStore } from '../ports/token-keys.ts';
+import { tokenKeysDamaged } from '../problems.ts';
+import { isSealed } from '../seal.ts';
+import type { SqlAccess } from './access.ts';
+import type { Db, Tx } from './schema.ts';
+
+/** Keys that are kept when a new one is added. */
+export const maxTokenKeys = 20;
+
+const placeOf = (kid: string) => `token-keys/${kid}`;
+
+/** The keys of tokens of a store on SQL. */
+export class SqlTokenKeys implements TokenKeyStore {
+  readonly #sql: SqlAccess;
+
+  constructor(access: SqlAccess) {
+    this.#sql = access;
+  }
+
+  async list(): Promise<TokenKey[]> {
+    return (await this.#sql.read((db) => this.#read(db))).map(toKey);
+  }
+
+  add(key: TokenKey, after: string | null): Promise<TokenKey[]> {
+    return this.#change(async (tx) => {
+      const known = await this.#read(tx);
+      if ((known[0]?.kid ?? null) !== after) return;
+      await this.#insert(tx, key, (known[0]?.number ?? 0) + 1);
+      const gone = known.slice(maxTokenKeys - 1).map(({ kid }) => kid);
+      if (gone.length > 0) await tx.deleteFrom('token_keys').where('kid', 'in', gone).execute();
+    });
+  }
+
+  takeOver(keys: readonly TokenKey[]): Promise<TokenKey[]> {
+    return this.#change(async (tx) => {
+      const known = await this.#read(tx);
+      let number = known.at(-1)?.number ?? 1;
+      for (const key of keys) if (!known.some(({ kid }) => kid === key.kid)) await this.#insert(tx, key, --number);
+    });
+  }
+
+  startOver(key: TokenKey): Promise<TokenKey[]> {
+    return this.#change(async (tx) => {
+      await tx.deleteFrom('token_keys').execute();
+      await this.#insert(tx, key, 1);
+      const now = this.#sql.now().getTime();
+      await tx.updateTable('tokens').set({ revoked_at: now }).where('revoked_at', 'is', null).execute();
+    });
+  }
+
+  /** One change at a time. What is written is opened again before it counts, so that none is kept open for want of a key. */
+  #change(work: (tx: Tx) => Promise<void>): Promise<TokenKey[]> {
+    return this.#sql.write(async (tx) => {
+      // On SQLite the transaction itself holds the write lock.
+      if (this.#sql.kind === 'postgres') await sql`select pg_advisory_xact_lock(${sql.lit(lockKey)})`.execute(tx);
+      await work(tx);
+      return (await this.#read(tx)).map(toKey);
+    });
+  }
+
+  async #insert(tx: Tx, { kid, privateKey }: TokenKey, number: number): Promise<void> {
+    const data = this.#sql.seal.close(Buffer.from(privateKey), placeOf(kid));
+    await tx.insertInto('token_keys').values({ kid, number, data }).execute();
+  }
+
+  /** The newest first. */
+  async #read(db: Db): Promise<(TokenKey & { number: number })[]> {
+    const rows = await db.selectFrom('token_keys').selectAll().orderBy('number', 'desc').execute();
+    return rows.map(({ kid, number, data }) => ({ kid, number, privateKey: this.#open(kid, data) }));
+  }
+
+  #open(kid: string, data: Uint8Array): string {
+    // Whoever can write to the database, but has not the data key, could put a key of their own there.
+    if (!isSealed(data)) throw tokenKeysDamaged();
+    try {
+      return Buffer.from(this.#sql.seal.open(data, placeOf(kid))).toString();
+    } catch (error) {
+      throw tokenKeysDamaged(error);
+    }
+  }
+}
+
+/** Any fixed number, another one than those of the migrations and budgets. */
+const lockKey = 0x64_65_76_6c_6b;
+
+function toKey({ kid, privateKey }: TokenKey): TokenKey {
+  return { kid, privateKey };
+}

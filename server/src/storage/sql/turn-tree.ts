@@ -1,0 +1,168 @@
+import type { TurnRecord } from '@devlm/protocol/state.ts';
+import { sql } from 'kysely';
+import type { TurnRow, TurnStore } from '../ports/turns.ts';
+import { notFound } from '../problems.ts';
+import type { SqlAccess } from './access.ts';
+import { type Placeholders, prepared } from './prepared.ts';
+import { chunks, eventsOfTurns, isId, toTurnRow } from './rows.ts';
+import type { Db, TurnTable } from './schema.ts';
+
+/** The tree of turns of a store on SQL. */
+export class SqlTurns implements TurnStore {
+  readonly #sql: SqlAccess;
+
+  constructor(access: SqlAccess) {
+    this.#sql = access;
+  }
+
+  get(conversationId: string, turnId: string): Promise<TurnRow | null> {
+    return this.#sql.read(async (db) => {
+      const [row] = await pathOf(db, conversationId, turnId, 1);
+      return row ? toTurnRow(row) : null;
+    });
+  }
+
+  branchOf(conversationId: string, turnId: string, limit: number) {
+    return this.#sql.read((db) => readBranch(db, conversationId, turnId, limit));
+  }
+
+  newestBelow(conversationId: string, turnId: string): Promise<string> {
+    return this.#sql.read((db) => newestBelow(db, conversationId, turnId));
+  }
+
+  open(conversationId?: string): Promise<TurnRow[]> {
+    return this.#sql.read((db) => openTurns(db, conversationId));
+  }
+}
+
+const pathTo = prepared((db, values: Placeholders<{ conversationId: string; turnId: string; limit: number }>) =>
+  db
+    .withRecursive('path', (cte) =>
+      cte
+        .selectFrom('turns')
+        .selectAll('turns')
+        .select(sql<number>`cast(1 as bigint)`.as('depth'))
+        .where('conversation_id', '=', values.conversationId)
+        .where('turn_id', '=', values.turnId)
+        .unionAll(
+          cte
+            .selectFrom('turns')
+            .innerJoin('path', 'path.parent', 'turns.turn_id')
+            .selectAll('turns')
+            .select(sql<number>`path.depth + 1`.as('depth'))
+            .where('turns.conversation_id', '=', values.conversationId)
+            .where('path.depth', '<', values.limit),
+        ),
+    )
+    .selectFrom('path')
+    .selectAll()
+    .orderBy('depth', 'desc'),
+);
+
+/** The turn and its ancestors, oldest first, at most `limit`; empty when there is no such turn. */
+export async function pathOf(db: Db, conversationId: string, turnId: string, limit: number): Promise<TurnTable[]> {
+  if (!isId(conversationId) || !isId(turnId)) return [];
+  return pathTo(db, { conversationId, turnId, limit });
+}
+
+/** @throws ProblemError `not_found` */
+async function readBranch(
+  db: Db,
+  conversationId: string,
+  turnId: string,
+  limit: number,
+): Promise<{ turns: TurnRecord[]; older: string | null }> {
+  const path = await pathOf(db, conversationId, turnId, limit);
+  if (path.length === 0) throw notFound('turn');
+  const children = await childrenOf(db, conversationId, new Set(path.map((turn) => turn.parent)));
+  const events = await eventsOfTurns(db, conversationId, path);
+  return {
+    turns: path.map((turn) => ({
+      turnId: turn.turn_id,
+      siblings: children.get(turn.parent) ?? [turn.turn_id],
+      events: events.get(turn.turn_id) ?? [],
+    })),
+    older: path[0]?.parent ?? null,
+  };
+}
+
+/** @throws ProblemError `not_found` */
+async function newestBelow(db: Db, conversationId: string, turnId: string): Promise<string> {
+  const [turn] = await pathOf(db, conversationId, turnId, 1);
+  if (!turn) throw notFound('turn');
+  const { rows } = await sql<{ turn_id: string }>`
+    with recursive path(turn_id, depth) as (
+      select cast(${turnId} as text), 0
+      union all
+      select (
+        select child.turn_id from turns child
+        where child.conversation_id = ${conversationId} and child.parent = path.turn_id
+        order by child.created_seq desc limit 1
+      ), path.depth + 1
+      from path where path.turn_id is not null
+    )
+    select turn_id from path where turn_id is not null order by depth desc limit 1`.execute(db);
+  return rows[0]?.turn_id ?? turnId;
+}
+
+const rootsOf = prepared((db, values: Placeholders<{ conversationId: string }>) =>
+  db
+    .selectFrom('turns')
+    .select(['turn_id', 'parent'])
+    .where('conversation_id', '=', values.conversationId)
+    .where('parent', 'is', null)
+    .orderBy('created_seq'),
+);
+const childrenOfTurns = prepared((db, values: Placeholders<{ conversationId: string; parents: string[] }>) =>
+  db
+    .selectFrom('turns')
+    .select(['turn_id', 'parent'])
+    .where('conversation_id', '=', values.conversationId)
+    .where('parent', 'in', values.parents)
+    .orderBy('created_seq'),
+);
+
+/** Turn ids by parent, oldest first. */
+async function childrenOf(
+  db: Db,
+  conversationId: string,
+  parents: ReadonlySet<string | null>,
+): Promise<Map<string | null, string[]>> {
+  const rows = parents.has(null) ? await rootsOf(db, { conversationId }) : [];
+  for (const part of chunks([...parents].filter((parent) => parent !== null)))
+    rows.push(...(await childrenOfTurns(db, { conversationId, parents: part })));
+  const children = new Map<string | null, string[]>();
+  for (const { turn_id, parent } of rows) {
+    const known = children.get(parent);
+    if (known) known.push(turn_id);
+    else children.set(parent, [turn_id]);
+  }
+  return children;
+}
+
+const turnsNotEnded = prepared((db, { conversationId: id }: Placeholders<{ conversationId?: string | undefined }>) =>
+  db
+    .selectFrom('turns')
+    .selectAll()
+    // As a literal, so that the partial index is seen to fit.
+    .where('status', '<>', sql.lit('ended'))
+    .$if(id !== undefined, (query) => (id ? query.where('conversation_id', '=', id) : query))
+    .orderBy('created_at')
+    .orderBy('conversation_id')
+    .orderBy('created_seq'),
+);
+
+/** Turns that have not ended, oldest first. */
+async function openTurns(db: Db, conversationId?: string): Promise<TurnRow[]> {
+  return (await turnsNotEnded(db, { conversationId })).map(toTurnRow);
+}
+
+/** Of those that there are, the number of the last event. */
+export async function lastSeqs(db: Db, conversationIds: readonly string[]): Promise<Map<string, number>> {
+  const found = new Map<string, number>();
+  for (const ids of chunks(conversationIds)) {
+    const rows = await db.selectFrom('conversations').select(['id', 'last_seq']).where('id', 'in', ids).execute();
+    for (const { id, last_seq } of rows) found.set(id, last_seq);
+  }
+  return found;
+}

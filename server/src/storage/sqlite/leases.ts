@@ -1,0 +1,80 @@
+import type { FreeTurn, Lease, LeaseStore, Permit } from '../ports/leases.ts';
+import type { SqlAccess } from '../sql/access.ts';
+import { openTurnsWithProject } from '../sql/open-turns.ts';
+import { ownerOf } from '../sql/owners.ts';
+import { toTurnRow } from '../sql/rows.ts';
+
+interface Held {
+  readonly lease: Lease;
+  readonly node: string;
+  /** By `performance.now()`. */
+  until: number;
+}
+
+/**
+ * The leases of a store that one process has for itself, as it has a file of SQLite: they end with it, and nothing is
+ * written for them.
+ */
+export class SqliteLeases implements LeaseStore {
+  readonly #sql: SqlAccess;
+  readonly #held = new Map<string, Held>();
+  #fence = 0;
+
+  constructor(access: SqlAccess) {
+    this.#sql = access;
+  }
+
+  async take(conversationId: string, node: string, forMs: number): Promise<Lease | null> {
+    const known = await this.#sql.read((db) => ownerOf(db, 'conversation', conversationId));
+    if (known === null || this.#isElsewhere(conversationId, node)) return null;
+    const lease = { conversationId, fence: ++this.#fence };
+    this.#held.set(conversationId, { lease, node, until: performance.now() + forMs });
+    return lease;
+  }
+
+  async renew(leases: readonly Lease[], node: string, forMs: number): Promise<Lease[]> {
+    return leases.filter((lease) => {
+      const held = this.#find(lease);
+      if (held?.node !== node) return false;
+      held.until = performance.now() + forMs;
+      return true;
+    });
+  }
+
+  async release(lease: Lease): Promise<void> {
+    if (this.#find(lease)) this.#held.delete(lease.conversationId);
+  }
+
+  async holder(conversationId: string): Promise<string | null> {
+    const held = this.#held.get(conversationId);
+    return held && held.until >= performance.now() ? held.node : null;
+  }
+
+  async freeTurns(node: string, limit: number): Promise<FreeTurn[]> {
+    const now = Date.now();
+    const rows = await this.#sql.read((db) => openTurnsWithProject(db).execute());
+    return rows
+      .filter(({ conversation_id }) => !this.#isElsewhere(conversation_id, node))
+      .slice(0, limit)
+      .map(({ project_id: projectId, ...row }) => ({
+        ...toTurnRow(row),
+        projectId,
+        held: this.#held.get(row.conversation_id)?.node === node,
+        waitedMs: now - row.created_at,
+      }));
+  }
+
+  permits(lease: Lease): Permit {
+    return this.#find(lease) !== undefined;
+  }
+
+  #find({ conversationId, fence }: Lease): Held | undefined {
+    const held = this.#held.get(conversationId);
+    return held?.lease.fence === fence ? held : undefined;
+  }
+
+  #isElsewhere(conversationId: string, node: string): boolean {
+    const held = this.#held.get(conversationId);
+    return held !== undefined && held.node !== node && held.until >= performance.now();
+  }
+}

@@ -1,0 +1,79 @@
+import type { EditorAnswerOf, EditorChange, EditorFile } from '@devlm/protocol/editor.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import type { Workspace } from '../workspace.ts';
+import { applyToFolder } from './apply.ts';
+import { look } from './look.ts';
+import { segmentsOf } from './path-names.ts';
+import { listConfined } from './paths.ts';
+import { searchFolder } from './search.ts';
+import { type Found, walk } from './walk.ts';
+
+type Asked<K extends 'list' | 'search'> = Parameters<Workspace[K]>[0];
+
+/**
+ * A folder of this machine as a workspace, without an editor: files as they are on the disk, confined to the folder at
+ * the moment of use. No settings, no language servers, no commands.
+ */
+export class FolderWorkspace implements Workspace {
+  readonly restricted = false;
+  readonly folders = [{ name: 'workspace', path: null }];
+  readonly rules = { user: null, workspace: null };
+  readonly noSettings = true;
+  readonly #root: string;
+  #changes: Promise<unknown> = Promise.resolve();
+
+  /** @param root absolute; has to exist */
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  async read(path: string): Promise<EditorFile> {
+    return (await look(this.#root, path)).file;
+  }
+
+  /** One after the other. */
+  apply(changes: readonly EditorChange[], signal: AbortSignal): Promise<EditorAnswerOf<'apply'>> {
+    const work = this.#changes.then(() => applyToFolder(this.#root, changes, signal));
+    this.#changes = work.catch(() => undefined);
+    return work;
+  }
+
+  /** @throws ProblemError `not_found` where it is no folder */
+  async list({ path, depth, limit }: Asked<'list'>, signal: AbortSignal): Promise<EditorAnswerOf<'list'>> {
+    const found: Found[] = [];
+    let truncated = false;
+    const add = (one: Found): boolean => {
+      truncated = found.length >= limit;
+      if (!truncated) found.push(one);
+      return !truncated;
+    };
+    await walk(this.#root, segmentsOf(path).join('/'), depth, add, signal).catch((error: unknown) => {
+      const code = error instanceof ProblemError ? error.problem.code : undefined;
+      if (code === 'not_found' || code === 'not_a_file') throw noFolder(path);
+      throw error;
+    });
+    return { entries: await Promise.all(found.map((one) => this.#entryOf(one))), truncated };
+  }
+
+  search(asked: Asked<'search'>, signal: AbortSignal): Promise<EditorAnswerOf<'search'>> {
+    return searchFolder(this.#root, asked, signal);
+  }
+
+  async #entryOf({ path, kind, bytes, modified }: Found): Promise<EditorAnswerOf<'list'>['entries'][number]> {
+    if (kind === 'folder' || (kind === 'link' && (await this.#leadsToFolder(path))))
+      return { path, kind: 'folder', bytes: null };
+    return { path, kind: 'file', bytes: bytes ?? null, modified: modified ?? null };
+  }
+
+  async #leadsToFolder(path: string): Promise<boolean> {
+    return await listConfined(this.#root, path).then(
+      () => true,
+      () => false,
+    );
+  }
+}
+
+function noFolder(path: string): ProblemError {
+  const detail = `There is no folder ${path}.`;
+  return new ProblemError({ code: 'not_found', status: 404, title: 'Not found', detail });
+}
