@@ -1,12 +1,25 @@
 import { readdirSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { build } from '../scripts/build.ts';
+import { type NeedName, needs, provide } from '../scripts/machine.ts';
 import { run } from '../scripts/run.ts';
 
 /*
  * `npm run bench -- NAME ...` runs bench/NAME.ts, all of them without a name. Numbers after a name are its arguments:
- * `gateway 0.5 2` is quick. Every line is JSON; the first says on which machine.
+ * `gateway 0.5 2` is quick. Every line is JSON; the first says on which machine. What a bench needs is set up first, as
+ * for `npm test`.
  */
+
+/** The programs that a bench cannot run without and that npm does not bring. */
+const programsOf: Readonly<Record<string, readonly NeedName[]>> = {
+  activation: ['chromium'],
+  'event-log': ['postgres'],
+  'sandbox-embedded': ['bubblewrap'],
+  'sandbox-latency': ['docker', 'gvisor'],
+  'sandbox-throughput': ['docker'],
+  'webview-stream': ['chromium'],
+};
 
 const names = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith('.ts') && file !== 'run.ts')
@@ -36,11 +49,20 @@ console.log(
     node: process.version,
   }),
 );
-for (const name of wanted.length > 0 ? wanted : names) {
+const chosen = wanted.length > 0 ? wanted : names;
+const missing = await provide([...new Set(chosen.flatMap((name) => programsOf[name] ?? []))]);
+await build();
+for (const name of chosen) {
+  const lacking = missing.filter((program) => programsOf[name]?.includes(program.name));
+  for (const { name: program, command } of lacking)
+    fail(name, `${needs[program].name} is missing. To get it: ${command}`);
+  if (lacking.length > 0) continue;
   const args = [join(import.meta.dirname, `${name}.ts`), ...(numbers.get(name) ?? [])];
   const { code } = await run(process.execPath, args, { inherit: true });
-  if (code !== 0) {
-    console.log(JSON.stringify({ bench: name, error: `ended with code ${code}` }));
-    process.exitCode = 1;
-  }
+  if (code !== 0) fail(name, `ended with code ${code}`);
+}
+
+function fail(bench: string, error: string): void {
+  console.log(JSON.stringify({ bench, error }));
+  process.exitCode = 1;
 }

@@ -93,7 +93,7 @@ export async function provide(wanted: readonly NeedName[]): Promise<{ name: Need
 async function install(names: readonly NeedName[]): Promise<void> {
   if (names.length === 0) return;
   const packages = names.map((name) => needs[name].apt);
-  console.log(`Installing ${packages.join(', ')} with apt-get (once) ...`);
+  console.error(`Installing ${packages.join(', ')} with apt-get (once) ...`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const args = ['install', '-y', '-q', '--no-install-recommends', ...packages];
   let { code, output } = await run('apt-get', args, { env });

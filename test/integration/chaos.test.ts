@@ -5,11 +5,12 @@ import { expect, it } from 'vitest';
 import type { Answer, FixedAnswer } from '../support/claude/answer.ts';
 import { hangUp, httpError, overloaded, rateLimited } from '../support/claude/faults.ts';
 import { any } from '../support/claude/scenario.ts';
+import { cases } from '../support/deep.ts';
 import { PoolServer } from '../support/pool.ts';
 import { newConversation, Reader, send, type TestServer } from '../support/server.ts';
 
 /** How long the load goes on, milliseconds. */
-const duration = Number(process.env['DEVLM_CHAOS_MS'] ?? 15_000);
+const duration = cases(8_000, 120_000);
 /** Longer than a loaded machine makes anybody wait: an answer that is given up would be made twice. */
 const idleMs = 5_000;
 const workers = 16;

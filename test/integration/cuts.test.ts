@@ -4,10 +4,11 @@ import type { ReceivedEvent } from '@devlm/protocol/events.ts';
 import { addTurns, answerText, emptyConversation, shownPath } from '@devlm/protocol/reducer.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Claude, startClaude } from '../support/claude/server.ts';
+import { cases } from '../support/deep.ts';
 import { newConversation, Reader, send, TestServer } from '../support/server.ts';
 
 /** Cuts in the three places a stream can break, at random moments of random answers. */
-const cuts = Number(process.env['CUTS'] ?? 200);
+const cuts = cases(50, 200);
 const conversationsAtOnce = 4;
 
 describe('random cuts while answers stream', () => {

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { toolUse } from '../support/claude/answer.ts';
 import { any } from '../support/claude/scenario.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
+import { onlyDeep, share } from '../support/deep.ts';
 import { EditorWindow } from '../support/editor-window.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
@@ -19,7 +20,10 @@ const slowly = (times: number, chunksPerSecond = 30) => ({
   pace: { chunkChars: words.length, chunksPerSecond },
 });
 
-/** Real servers, each a process of its own, that share a database and, in half of the tests, a Redis. */
+/**
+ * Real servers, each a process of its own, that share a database and, in half of the tests, a Redis. What does not rest
+ * on what carries the messages is shown without Redis; a deep run shows it with Redis too.
+ */
 describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %s', { timeout: 180_000 }, (on) => {
   const withRedis = on === 'PostgreSQL and Redis';
   let claude: Claude;
@@ -150,62 +154,71 @@ describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %
     expectWhole(reader);
   });
 
-  test.each(['SIGKILL', 'SIGTERM'] as const)('go on with the turn of a node that ends by %s', async (signal) => {
-    claude.on(any, slowly(120));
-    const dying = await start();
-    try {
-      const conversationId = await newConversation(dying);
-      using reader = new Reader(() => two, conversationId);
-      const turnId = await send(dying, conversationId, 'Count.');
-      // Before it has taken the conversation, the other node might.
-      await reader.until(({ turns }) => turns[turnId]?.status === 'running');
-      const next = await send(two, conversationId, 'And again.', { parent: turnId });
-      await reader.until(({ turns }) => (turns[turnId]?.steps[0]?.blocks[0]?.text.length ?? 0) > 50);
-      await dying.kill(signal);
-      const from = performance.now();
-      const turn = await reader.ended(turnId, 60_000);
-      if (signal === 'SIGTERM') expect(performance.now() - from).toBeLessThan(14_000);
-      expect(turn.status).toBe('completed');
-      expect(turn.steps.map(({ status }) => status)).toEqual(['abandoned', 'ended']);
-      expect(answerText(turn)).toBe(words.repeat(120));
-      expect((await reader.ended(next)).status).toBe('completed');
-      // One for what the dead node began, one each for the two answers.
-      expect(claude.messages).toHaveLength(3);
-      expectWhole(reader);
-      const ended = reader.events.filter(({ type }) => type === 'turn.ended');
-      expect(ended).toHaveLength(2);
-      // Billed once: what the ledger has is what the log says.
-      const spent = reader.events.flatMap((event) => ('costUsd' in event && event.costUsd ? [event.costUsd] : []));
-      const { conversation } = await one.client.call('conversations.get', { params: { conversationId }, query: {} });
-      expect(conversation.costUsd).toBeCloseTo(
-        spent.reduce((sum, usd) => sum + usd, 0),
-        8,
-      );
-    } finally {
-      await dying[Symbol.asyncDispose]();
-    }
-  });
+  const signals = ['SIGKILL', 'SIGTERM'] as const;
+  test.for(withRedis ? share(signals.toReversed(), 2) : share(signals, 2))(
+    'go on with the turn of a node that ends by %s',
+    async (signal) => {
+      claude.on(any, slowly(120));
+      const dying = await start();
+      try {
+        const conversationId = await newConversation(dying);
+        using reader = new Reader(() => two, conversationId);
+        const turnId = await send(dying, conversationId, 'Count.');
+        // Before it has taken the conversation, the other node might.
+        await reader.until(({ turns }) => turns[turnId]?.status === 'running');
+        const next = await send(two, conversationId, 'And again.', { parent: turnId });
+        await reader.until(({ turns }) => (turns[turnId]?.steps[0]?.blocks[0]?.text.length ?? 0) > 50);
+        await dying.kill(signal);
+        const from = performance.now();
+        const turn = await reader.ended(turnId, 60_000);
+        if (signal === 'SIGTERM') expect(performance.now() - from).toBeLessThan(14_000);
+        expect(turn.status).toBe('completed');
+        expect(turn.steps.map(({ status }) => status)).toEqual(['abandoned', 'ended']);
+        expect(answerText(turn)).toBe(words.repeat(120));
+        expect((await reader.ended(next)).status).toBe('completed');
+        // One for what the dead node began, one each for the two answers.
+        expect(claude.messages).toHaveLength(3);
+        expectWhole(reader);
+        const ended = reader.events.filter(({ type }) => type === 'turn.ended');
+        expect(ended).toHaveLength(2);
+        // Billed once: what the ledger has is what the log says.
+        const spent = reader.events.flatMap((event) => ('costUsd' in event && event.costUsd ? [event.costUsd] : []));
+        const { conversation } = await one.client.call('conversations.get', { params: { conversationId }, query: {} });
+        expect(conversation.costUsd).toBeCloseTo(
+          spent.reduce((sum, usd) => sum + usd, 0),
+          8,
+        );
+      } finally {
+        await dying[Symbol.asyncDispose]();
+      }
+    },
+  );
 
-  test('a node that was held up for longer than its lease writes nothing any more', async () => {
-    claude.on(any, slowly(60));
-    const held = await start();
-    try {
-      const conversationId = await newConversation(held);
-      using reader = new Reader(() => two, conversationId);
-      const turnId = await send(held, conversationId, 'Count.');
-      await reader.until(({ turns }) => (turns[turnId]?.steps[0]?.blocks[0]?.text.length ?? 0) > 50);
-      process.kill(held.discovery.pid, 'SIGSTOP');
-      const turn = await reader.ended(turnId, 60_000);
-      process.kill(held.discovery.pid, 'SIGCONT');
-      await expect.poll(async () => (await held.client.call('server.info', {})).busyTurns, { timeout: 30_000 }).toBe(0);
-      expect(answerText(turn)).toBe(words.repeat(60));
-      const { lastSeq } = await one.client.call('conversations.get', { params: { conversationId }, query: {} });
-      expect(reader.events.at(-1)?.seq).toBe(lastSeq);
-      expectWhole(reader);
-    } finally {
-      await held[Symbol.asyncDispose]();
-    }
-  });
+  const heldUp = () =>
+    test('a node that was held up for longer than its lease writes nothing any more', async () => {
+      claude.on(any, slowly(60));
+      const held = await start();
+      try {
+        const conversationId = await newConversation(held);
+        using reader = new Reader(() => two, conversationId);
+        const turnId = await send(held, conversationId, 'Count.');
+        await reader.until(({ turns }) => (turns[turnId]?.steps[0]?.blocks[0]?.text.length ?? 0) > 50);
+        process.kill(held.discovery.pid, 'SIGSTOP');
+        const turn = await reader.ended(turnId, 60_000);
+        process.kill(held.discovery.pid, 'SIGCONT');
+        await expect
+          .poll(async () => (await held.client.call('server.info', {})).busyTurns, { timeout: 30_000 })
+          .toBe(0);
+        expect(answerText(turn)).toBe(words.repeat(60));
+        const { lastSeq } = await one.client.call('conversations.get', { params: { conversationId }, query: {} });
+        expect(reader.events.at(-1)?.seq).toBe(lastSeq);
+        expectWhole(reader);
+      } finally {
+        await held[Symbol.asyncDispose]();
+      }
+    });
+  if (withRedis) onlyDeep(heldUp);
+  else heldUp();
 
   if (!withRedis) return;
 

@@ -9,11 +9,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { toolUse } from '../support/claude/answer.ts';
 import { any } from '../support/claude/scenario.ts';
 import { startClaude } from '../support/claude/server.ts';
+import { cases } from '../support/deep.ts';
 import { EditorWindow } from '../support/editor-window.ts';
 import { newConversation, Reader, send, TestServer } from '../support/server.ts';
 
 /** Of files, each with all its points restored. */
-const histories = Number(process.env['HISTORIES'] ?? 100);
+const histories = cases(15, 100);
 
 type Call = [name: string, input: object];
 const write = (path: string, content: string): Call => ['file_write', { path, content }];

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { toolUse } from '../support/claude/answer.ts';
 import { any } from '../support/claude/scenario.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
+import { onlyDeep } from '../support/deep.ts';
 import { EditorWindow } from '../support/editor-window.ts';
 import { newConversation, Reader, send, TestServer } from '../support/server.ts';
 
@@ -226,18 +227,21 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
       expect(result?.details?.command).toMatchObject({ state: 'ended', exitCode: 0 });
     });
 
-    it('or it is said that nobody knows, where the window is gone as well', { timeout: 120_000 }, async () => {
-      using other = new EditorWindow(() => server, folder);
-      other.rules = window.rules;
-      using begun = await begin(run('echo x >>log; echo on; sleep 300'));
-      await whenPrinted(begun.reader, begun.turnId, 'on');
-      window[Symbol.dispose]();
-      await server.kill('SIGKILL');
-      await server.start();
-      await other.attach();
-      const ended = await begun.reader.ended(begun.turnId, 100_000);
-      expect(resultsOf(ended)[0]).toMatchObject({ ok: false, text: expect.stringContaining('is not known') });
-      expect(window.text('log')).toBe('x\n');
+    // It waits a minute for the window to come back.
+    onlyDeep(() => {
+      it('or it is said that nobody knows, where the window is gone as well', { timeout: 120_000 }, async () => {
+        using other = new EditorWindow(() => server, folder);
+        other.rules = window.rules;
+        using begun = await begin(run('echo x >>log; echo on; sleep 300'));
+        await whenPrinted(begun.reader, begun.turnId, 'on');
+        window[Symbol.dispose]();
+        await server.kill('SIGKILL');
+        await server.start();
+        await other.attach();
+        const ended = await begun.reader.ended(begun.turnId, 100_000);
+        expect(resultsOf(ended)[0]).toMatchObject({ ok: false, text: expect.stringContaining('is not known') });
+        expect(window.text('log')).toBe('x\n');
+      });
     });
   });
 

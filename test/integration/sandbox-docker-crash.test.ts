@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionRecord, ExecutionRequest } from '@devlm/protocol/execution.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type * as z from 'zod';
+import { share } from '../support/deep.ts';
 import { dockerClient, type PrivateEngine, startDockerEngine } from '../support/docker-engine.ts';
 import { importImages, leftoversOf } from '../support/docker-leftovers.ts';
 import { TestServer } from '../support/server.ts';
@@ -68,7 +69,7 @@ describe('a crash', { timeout: 120_000 }, () => {
     await expect.poll(() => leftoversOf(engine.host), { timeout: 20_000, interval: 200 }).toEqual([]);
   });
 
-  test.for(['stop', 'kill'] as const)(
+  test.for(share(['kill', 'stop'] as const, 2))(
     'an engine that ends mid-run (%s) is an error, and serves again by itself',
     async (how) => {
       await using server = await start();

@@ -2,12 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { ExecutionRecord, ExecutionRequest } from '@devlm/protocol/execution.ts';
 import { describe, expect, test } from 'vitest';
 import type * as z from 'zod';
+import { cases } from '../support/deep.ts';
 import { startDockerEngine } from '../support/docker-engine.ts';
 import { importImages, leftoversOf } from '../support/docker-leftovers.ts';
 import { TestServer } from '../support/server.ts';
 
-/** Runs; `DEVLM_TEST_RUNS=1000` takes some minutes. */
-const runs = Number(process.env['DEVLM_TEST_RUNS'] ?? 150);
+const runs = cases(28, 1_000);
 
 type Body = Omit<z.input<typeof ExecutionRequest>, 'id'>;
 

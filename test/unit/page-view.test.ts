@@ -1,6 +1,7 @@
 /// <reference lib="dom" />
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { share } from '../support/deep.ts';
 import { calls, composer, PageBench } from '../support/page-bench.ts';
 import * as scenes from '../support/page-harness/scenes.ts';
 
@@ -20,41 +21,45 @@ const distanceFromEnd = (page: Page) =>
     return scroller ? scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop : Number.NaN;
   });
 
-describe.each(['dark', 'light', 'contrast'] as const)('no axe violation, %s', (theme) => {
-  test.each([
-    ['empty', undefined, async () => undefined],
-    [
-      'answers',
-      scenes.richConversation,
-      async (page: Page) => {
-        await page.getByRole('button', { name: 'Thought' }).click();
-        await page.getByRole('button', { name: /^Read src/ }).click();
-      },
-    ],
-    ['busy', scenes.busyConversation, async () => undefined],
-    [
-      'history',
-      scenes.history,
-      async (page: Page) => {
-        await page.evaluate(() => window.host.push({ kind: 'do', what: 'showHistory' }));
-        await page.waitForSelector('.row');
-      },
-    ],
-    ['trouble', scenes.troubledServer, async () => undefined],
-    ['a team that refuses', scenes.refusedByTeam, async () => undefined],
-    ['demo', scenes.demo, async () => undefined],
-    ['a folder that is not trusted', scenes.restricted, async () => undefined],
-    ['menu', undefined, async (page: Page) => page.getByRole('button', { name: 'Attach', exact: true }).click()],
-    [
-      'suggestions',
-      undefined,
-      async (page: Page) => {
-        await composer(page).fill('/');
-        await page.waitForSelector('.suggestion');
-      },
-    ],
-    ['editing', scenes.richConversation, async (page: Page) => composer(page).press('ArrowUp')],
-  ] as const)('%s', async (_name, prepare, act) => {
+const themes = ['dark', 'light', 'contrast'] as const;
+const views = [
+  ['empty', undefined, async () => undefined],
+  [
+    'answers',
+    scenes.richConversation,
+    async (page: Page) => {
+      await page.getByRole('button', { name: 'Thought' }).click();
+      await page.getByRole('button', { name: /^Read src/ }).click();
+    },
+  ],
+  ['busy', scenes.busyConversation, async () => undefined],
+  [
+    'history',
+    scenes.history,
+    async (page: Page) => {
+      await page.evaluate(() => window.host.push({ kind: 'do', what: 'showHistory' }));
+      await page.waitForSelector('.row');
+    },
+  ],
+  ['trouble', scenes.troubledServer, async () => undefined],
+  ['a team that refuses', scenes.refusedByTeam, async () => undefined],
+  ['demo', scenes.demo, async () => undefined],
+  ['a folder that is not trusted', scenes.restricted, async () => undefined],
+  ['menu', undefined, async (page: Page) => page.getByRole('button', { name: 'Attach', exact: true }).click()],
+  [
+    'suggestions',
+    undefined,
+    async (page: Page) => {
+      await composer(page).fill('/');
+      await page.waitForSelector('.suggestion');
+    },
+  ],
+  ['editing', scenes.richConversation, async (page: Page) => composer(page).press('ArrowUp')],
+] as const;
+
+describe.each(themes)('no axe violation, %s', (theme) => {
+  // Each view in one of the themes; a deep run has all of them in all.
+  test.for(share(views, themes.length, themes.indexOf(theme)))('%s', async ([, prepare, act]) => {
     await bench.page({ theme, height: 1_200, ...(prepare && { prepare }) }, async (page) => {
       await page.waitForTimeout(150);
       await act(page);

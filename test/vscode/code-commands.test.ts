@@ -7,8 +7,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { text, toolUse } from '../support/claude/answer.ts';
 import { any } from '../support/claude/scenario.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
-import { type PrivateEngine, startDockerEngine } from '../support/docker-engine.ts';
-import { importSandboxImage } from '../support/sandbox-images.ts';
+import { share } from '../support/deep.ts';
+import { dockerEngine } from '../support/docker-engine.ts';
 import { openVscode, type Vscode } from '../support/vscode/browser.ts';
 
 /** A file of each language, what is to be tested and generated in it, and what the model makes of it. */
@@ -84,7 +84,6 @@ const samples = [
 /** Commands by right click, in a real VS Code with the real server, and Docker running the tests. */
 describe('commands in the editor', { timeout: 240_000 }, () => {
   let claude: Claude;
-  let engine: PrivateEngine;
   let vscode: Vscode;
   let workspace: string;
 
@@ -185,12 +184,7 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
     ])
       execFileSync('git', args, { cwd: workspace });
     claude = await startClaude();
-    engine = await startDockerEngine();
-    const images: string[] = [];
-    for (const { language } of samples) {
-      const image = await importSandboxImage(engine.host, language);
-      if (image) images.push(`${language}=${image}`);
-    }
+    const { host, images } = await dockerEngine(samples.map(({ language }) => language));
     vscode = await openVscode({
       workspace,
       viewport: { width: 1400, height: 1000 },
@@ -198,8 +192,10 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
       env: {
         ANTHROPIC_API_KEY: 'sk-test-0123456789',
         ANTHROPIC_BASE_URL: claude.url,
-        DOCKER_HOST: engine.host,
-        DEVLM_SANDBOX_IMAGES: images.join(','),
+        DOCKER_HOST: host,
+        DEVLM_SANDBOX_IMAGES: Object.entries(images)
+          .map((pair) => pair.join('='))
+          .join(','),
       },
     });
   }, 400_000);
@@ -209,12 +205,11 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
   });
   afterAll(async () => {
     await vscode?.[Symbol.asyncDispose]();
-    await engine?.[Symbol.asyncDispose]();
     await claude?.[Symbol.asyncDispose]();
     await rm(workspace, { recursive: true, force: true });
   });
 
-  it.each(samples)('test what was right-clicked in $language, and show the record', async (sample) => {
+  it.for(share(samples, 2))('test what was right-clicked in $language, and show the record', async (sample) => {
     claude.on(any, text('I wrote the tests.'));
     claude.on(any, toolUse('check_tests', sample.check), { times: 1 });
     claude.on(any, toolUse('file_write', { path: sample.test, content: sample.tests }), { times: 1 });
@@ -245,7 +240,7 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
     await vscode.screenshot(`tests-${sample.language}`);
   });
 
-  it.each(samples)(
+  it.for(share(samples, 2, 1))(
     'generate what was right-clicked in $language: shown, rejected, asked for again, accepted',
     async (sample) => {
       claude.on(any, text('It is proposed.'));
