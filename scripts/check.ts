@@ -18,6 +18,7 @@ const checks: readonly Check[] = [
     name: 'format, lint and import rules',
     run: () => tool('biome', 'ci', '--colors=off', '--error-on-warnings', '--no-errors-on-unmatched'),
   },
+  { name: 'unused files and exports', run: () => tool('knip', '--no-progress') },
   { name: 'licenses of what is shipped', run: checkLicenses },
 ];
 

@@ -7,12 +7,12 @@ import { UsageTotal } from './views.ts';
  */
 
 /** What a budget is about: one person, one project, all on the server, or one answer. */
-export const BudgetScope = z.enum(['user', 'project', 'team', 'turn']);
+const BudgetScope = z.enum(['user', 'project', 'team', 'turn']);
 /**
  * What happens to a call that would pass the limit: the person is told once in the period, is asked, or the call is
  * refused. Who cannot be asked, such as a client of the Messages endpoint, is refused.
  */
-export const BudgetAction = z.enum(['warn', 'ask', 'stop']);
+const BudgetAction = z.enum(['warn', 'ask', 'stop']);
 
 const budgetId = z.string().regex(/^[\w.-]{1,64}$/, 'expected letters, digits, . _ -');
 

@@ -6,8 +6,8 @@ import * as z from 'zod';
 
 const keyForm = 'expected a key without spaces';
 /** What a key may be made of: it stands in a header. */
-export const ApiKey = z.string().regex(/^[\x21-\x7e]{1,4096}$/, keyForm);
-export const InstanceId = z
+const ApiKey = z.string().regex(/^[\x21-\x7e]{1,4096}$/, keyForm);
+const InstanceId = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'expected small letters, digits and dashes, at most 64')
   .refine((id) => id !== 'own', 'own is the instance of the key of the editor or the environment');

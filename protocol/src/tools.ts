@@ -73,7 +73,7 @@ export const UntrustedSource = z.object({
 export type UntrustedSource = z.infer<typeof UntrustedSource>;
 
 /** A page of the web as it is named to a person. */
-export const WebPage = z.object({
+const WebPage = z.object({
   title: z.string().max(300),
   url: z.string().max(8192),
   /** As the search engine says it, such as "3 days ago". */

@@ -178,7 +178,7 @@ export const tour: readonly Stop[] = [
 const greetings = ['Hello', 'Hi', 'Help', 'What can you do?', 'What can I ask?'];
 
 /** The one model of the demo. */
-export const demoModel = model({
+const demoModel = model({
   id: 'scripted-demo',
   name: 'Scripted demo (not AI)',
   created: '2026-11-22',

@@ -15,7 +15,7 @@ const root = join(import.meta.dirname, '../..');
 const nonce = randomBytes(16).toString('base64');
 
 /** The bundle by file name, built with the options of the extension's build. */
-export async function buildPage(): Promise<Map<string, Uint8Array>> {
+async function buildPage(): Promise<Map<string, Uint8Array>> {
   const common = {
     bundle: true,
     minify: true,

@@ -70,4 +70,4 @@ export class PoolServer implements AsyncDisposable {
 }
 
 /** The key of the instance `i…`. */
-export const keyOf = (index: number): string => `sk-test-instance-${index}-0123456789`;
+const keyOf = (index: number): string => `sk-test-instance-${index}-0123456789`;

@@ -20,7 +20,7 @@ const image = Uint8Array.from([137, 80, 78, 71, 0, 255]);
 const searches = ['zebra', 'réponse', '数据库', 'gelöscht', 'nothing'];
 
 /** Something of everything that a store can hold. */
-export async function fill(store: Store, clock: Clock): Promise<void> {
+async function fill(store: Store, clock: Clock): Promise<void> {
   const hash = await store.blobs.put({ mediaType: 'image/png', data: image });
   await store.conversations.create({ id: 'one', title: 'Zebras and \0 \ud800 "quotes"', projectId: 'project' });
   clock.advance(1_000);
@@ -70,7 +70,7 @@ export async function contentsOf(store: Store): Promise<unknown> {
 }
 
 /** A database as SQL text, the index of words included. */
-export function dumpSqlite(file: string): string {
+function dumpSqlite(file: string): string {
   using database = new DatabaseSync(file, { readOnly: true });
   const [application] = database.prepare('pragma application_id').all();
   const tables = database.prepare("select name, type from pragma_table_list where schema = 'main'").all();
@@ -99,7 +99,7 @@ export function loadSqlite(text: string, file: string): void {
   database.exec(`begin; ${text} commit;`);
 }
 
-export function dumpPostgres(server: PostgresServer, url: string): string {
+function dumpPostgres(server: PostgresServer, url: string): string {
   const options = ['--inserts', '--no-owner', '--no-privileges', '--no-comments', url];
   const text = execFileSync(join(server.bin, 'pg_dump'), options, { encoding: 'utf8' });
   // psql's own commands, comments and blank lines.

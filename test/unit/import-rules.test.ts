@@ -202,6 +202,7 @@ describe('the import rules of biome.imports.json', () => {
     await append('scripts/circle-b.ts', "import { a } from './circle-a.ts';\nexport const b = () => a;\n");
     await append('scripts/types-a.ts', "import type { B } from './types-b.ts';\nexport type A = B[];\n");
     await append('scripts/types-b.ts', "import type { A } from './types-a.ts';\nexport type B = A[];\n");
+    await append('scripts/long.ts', 'export {};\n'.repeat(401));
     const biome = join(root, 'node_modules/.bin/biome');
     const args = ['lint', '--reporter=json', '--max-diagnostics=none', '.'];
     const { stdout } = await run(biome, args, { cwd: folder, maxBuffer: 1 << 26 }).catch((error) => error);
@@ -217,6 +218,10 @@ describe('the import rules of biome.imports.json', () => {
 
   test.each(cases.filter((c) => c.fine))('$importer may import $specifier', ({ importer, line }) => {
     expect(found).not.toContain(`${importer}:${line} lint/style/noRestrictedImports`);
+  });
+
+  test('no file has more than 400 lines', () => {
+    expect(found.filter((line) => line.endsWith('lint/style/noExcessiveLinesPerFile'))).toHaveLength(1);
   });
 
   test('no import runs in a circle', () => {

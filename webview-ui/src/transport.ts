@@ -38,7 +38,7 @@ export function problemOf(error: unknown): Problem {
 }
 
 /** The page's only way out: messages to and from the extension. */
-export class Transport {
+class Transport {
   readonly #api = acquireVsCodeApi();
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 
 /** A command that the error page may call. */
-export const reloadCommand = 'devlm.reloadChat';
+const reloadCommand = 'devlm.reloadChat';
 
 /** The chat page: until its script runs, a skeleton in the editor's colours, never a grey view. */
 export function pageHtml(webview: vscode.Webview, extensionUri: vscode.Uri): string {

@@ -39,7 +39,7 @@ export class ViewStore {
 }
 
 /** What fits the store: of the newest drafts first, whole, or else their text alone. */
-export function trimmed(view: SavedView): SavedView {
+function trimmed(view: SavedView): SavedView {
   let left = storedChars;
   const kept: [string, Draft][] = [];
   for (const [id, draft] of Object.entries(view.drafts).reverse()) {

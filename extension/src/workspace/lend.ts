@@ -90,7 +90,7 @@ export function lendWorkspace({ connection, projectId, problems, log }: LendOpti
 }
 
 /** What the window says of itself. */
-export function helloOf(windowId: string, projectId: string, shell?: CommandShell): EditorHello {
+function helloOf(windowId: string, projectId: string, shell?: CommandShell): EditorHello {
   const settings = vscode.workspace.getConfiguration('devlm');
   const rules = settings.inspect<unknown>(rulesSetting);
   const own = plain(rules?.globalValue) ?? [];

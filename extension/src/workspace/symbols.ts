@@ -31,7 +31,7 @@ export async function symbolsNamed(
 }
 
 /** The definitions that the language servers find by a name, as they come. Never fails. */
-export async function workspaceSymbols(query: string): Promise<vscode.SymbolInformation[]> {
+async function workspaceSymbols(query: string): Promise<vscode.SymbolInformation[]> {
   const { promise: late, resolve } = Promise.withResolvers<undefined>();
   const timer = setTimeout(() => resolve(undefined), waitMs);
   const asked = vscode.commands.executeCommand<vscode.SymbolInformation[] | undefined>(

@@ -10,7 +10,7 @@ import { linesOfFunction, mutationsOf } from './mutants.ts';
 import { saysNothing, type TestCommand, testCommand } from './test-commands.ts';
 
 /** Failing runs of one turn after which it is over: the tests were written once and mended twice in vain. */
-export const mostFailures = 3;
+const mostFailures = 3;
 /** Runs of one turn in all. */
 const mostRuns = 8;
 /** Wrong versions of the code that tests which pass are run against, and the time for all of them. */

@@ -15,7 +15,7 @@ export function textTokens(text: string): number {
 export const messageOverheadTokens = 4;
 
 /** An image or a document, whatever its size. */
-export const mediaTokens = 1500;
+const mediaTokens = 1500;
 
 export function blockTokens(block: BlockParam): number {
   switch (block.type) {
@@ -38,7 +38,7 @@ export function blockTokens(block: BlockParam): number {
   }
 }
 
-export function messageTokens(message: MessageParam): number {
+function messageTokens(message: MessageParam): number {
   return blocksOf(message.content).reduce((sum, block) => sum + blockTokens(block), messageOverheadTokens);
 }
 

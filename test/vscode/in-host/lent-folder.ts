@@ -38,7 +38,7 @@ export const forever = new AbortController().signal;
 let autoSave: Thenable<void> | undefined;
 
 /** In a browser the editor saves by itself, unless told not to. */
-export async function noAutoSave(): Promise<void> {
+async function noAutoSave(): Promise<void> {
   autoSave ??= vscode.workspace.getConfiguration('files').update('autoSave', 'off', vscode.ConfigurationTarget.Global);
   await autoSave;
 }
@@ -105,7 +105,7 @@ export async function eventually(what: string, holds: () => boolean | Promise<bo
 }
 
 export const utf16le = (text: string) => Buffer.from(`\uFEFF${text}`, 'utf16le');
-export const utf16be = (text: string) => utf16le(text).swap16();
+const utf16be = (text: string) => utf16le(text).swap16();
 export const latin = (text: string) => Buffer.from(text, 'latin1');
 
 /** Files that have to keep their bytes, but for what is changed in them. */

@@ -39,7 +39,7 @@ export function highlightLater(element: Element, language: string): void {
 }
 
 /** Cuts code into slices of about `sliceChars`; joined they are the code again. */
-export function slices(code: string): string[] {
+function slices(code: string): string[] {
   const parts: string[] = [];
   let start = 0;
   while (code.length - start > sliceChars) {

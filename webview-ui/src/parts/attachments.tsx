@@ -21,7 +21,7 @@ async function imageUrl(hash: string): Promise<string> {
 }
 
 /** An attachment's name, with its lines when it is a selection. */
-export function attachmentLabel(attachment: Attachment | NewAttachment): string {
+function attachmentLabel(attachment: Attachment | NewAttachment): string {
   if (attachment.kind === 'image') return attachment.name;
   const { kind, path, startLine, endLine } = attachment;
   if (kind === 'problems') return t('Problems');

@@ -7,7 +7,7 @@ import { attach } from '../state/drafts.ts';
 import { attachPaths } from './attaching.ts';
 
 /** Paths or URIs in something that is dragged from the editor or from outside. */
-export function droppedUris(data: DataTransfer): string[] {
+function droppedUris(data: DataTransfer): string[] {
   const lists = [data.getData('application/vnd.code.uri-list'), data.getData('text/uri-list')];
   for (const list of lists) {
     const uris = list.split(/\r?\n/).filter((line) => line !== '' && !line.startsWith('#'));

@@ -1,4 +1,4 @@
-import { type Signal, signal } from '@preact/signals';
+import type { Signal } from '@preact/signals';
 
 /** How far outside the visible part a turn still counts as near. */
 const nearby = '1500px 0px';
@@ -71,9 +71,4 @@ function isInUse(element: HTMLElement): boolean {
   if (element.contains(document.activeElement)) return true;
   const selection = getSelection();
   return selection !== null && !selection.isCollapsed && selection.containsNode(element, true);
-}
-
-/** A signal for one turn: whether it is built. */
-export function mountSignal(initially: boolean): Signal<boolean> {
-  return signal(initially);
 }

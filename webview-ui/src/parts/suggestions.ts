@@ -40,7 +40,7 @@ const task = (name: string, icon: string, what: Task, about: () => string): Slas
 });
 
 /** The slash commands. `run` gets what was typed behind the name. */
-export const commands: readonly SlashCommand[] = [
+const commands: readonly SlashCommand[] = [
   task('explain', 'comment', 'explain', () => t('Explain the selected code')),
   task('fix', 'wrench', 'fix', () => t('Fix the problems at the cursor')),
   task('tests', 'beaker', 'test', () => t('Write tests for the selected code and run them')),

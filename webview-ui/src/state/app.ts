@@ -28,7 +28,7 @@ export function showToast(text: string, action?: Toast['action'], kind: Toast['k
 }
 
 /** Shows what went wrong. */
-export function showError(error: unknown): void {
+function showError(error: unknown): void {
   showToast(problemOf(error).detail, undefined, 'error');
 }
 

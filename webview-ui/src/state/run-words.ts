@@ -33,7 +33,7 @@ export function isMendable({ status }: ExecutionRecord): boolean {
 }
 
 /** Milliseconds as they are, or seconds. */
-export function runTime(ms: number): string {
+function runTime(ms: number): string {
   return ms < 1000 ? t('{0} ms', Math.round(ms)) : t('{0} s', (ms / 1000).toFixed(1));
 }
 
@@ -45,7 +45,7 @@ export function runFacts(record: ExecutionRecord): string[] {
 }
 
 /** What ran it, in few words. */
-export function engineName({ engine, image }: Pick<ExecutionRecord, 'engine' | 'image'>): string {
+function engineName({ engine, image }: Pick<ExecutionRecord, 'engine' | 'image'>): string {
   if (!engine) return '';
   const what = image?.name ?? engine.runtime;
   return engine.kind === 'docker' ? t('Docker, {0}', what) : t('Embedded, {0}', what);

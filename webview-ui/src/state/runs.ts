@@ -60,7 +60,7 @@ const foldMs = 80;
 export const stdinChars = 200_000;
 
 /** What can be run here; null until it is known. */
-export const sandbox = signal<SandboxStatus | null>(null);
+const sandbox = signal<SandboxStatus | null>(null);
 
 let places = new Map<string, RunPlace>();
 /** By the id of a run that this page follows. */
@@ -278,7 +278,7 @@ export function isOpen(run: Run | null): run is Run {
 }
 
 /** Reads which runs the open conversation has, and follows those that have not ended. */
-export async function readRuns(): Promise<void> {
+async function readRuns(): Promise<void> {
   const conversationId = summary.peek()?.id;
   if (conversationId === undefined) return;
   try {
@@ -302,7 +302,7 @@ function take(origin: ExecutionOrigin, { id, record }: Execution): void {
 }
 
 /** Reads what can be run here. It does not start a server. */
-export async function readStatus(): Promise<void> {
+async function readStatus(): Promise<void> {
   if (server.peek().state !== 'ready') return;
   try {
     sandbox.value = await transport.call('sandbox.status', {});

@@ -16,7 +16,7 @@ export interface ToolWords {
 const aboutChars = 200;
 
 /** The fields of a call's input as far as they are there. */
-export function inputFields(block: BlockState): Fields {
+function inputFields(block: BlockState): Fields {
   const known = read.get(block);
   if (known) return known;
   const fields = partialFields(block.text);

@@ -101,7 +101,7 @@ function hostsIn(word: string): string[] {
 }
 
 /** The id of a call's command, by which it is found again after a crash. */
-export function commandIdOf({ turnId, callId }: ToolContext): string {
+function commandIdOf({ turnId, callId }: ToolContext): string {
   return createHash('sha256').update(`command ${turnId} ${callId}`).digest('hex').slice(0, 12);
 }
 

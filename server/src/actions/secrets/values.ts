@@ -68,7 +68,7 @@ export function looksReal(value: string, entropy: number, kind: string): boolean
 }
 
 /** Bits per character. */
-export function entropyOf(text: string): number {
+function entropyOf(text: string): number {
   const counts = new Map<string, number>();
   for (const char of text) counts.set(char, (counts.get(char) ?? 0) + 1);
   let bits = 0;

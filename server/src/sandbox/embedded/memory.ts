@@ -13,7 +13,7 @@ const msPerTick = 10;
 const pageBytes = 4096;
 
 /** Null where the system has no /proc, or the process is gone. */
-export async function usageOf(pid: number): Promise<Usage | null> {
+async function usageOf(pid: number): Promise<Usage | null> {
   if (process.platform !== 'linux') return null;
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');

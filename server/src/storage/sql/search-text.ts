@@ -4,7 +4,7 @@
  */
 
 /** Only so much of one text is searched, in UTF-16 code units. PostgreSQL holds at most 1 MB of words a row. */
-export const searchedChars = 100_000;
+const searchedChars = 100_000;
 /** Longer words are cut, in texts and in queries alike. */
 const wordChars = 64;
 /** Words of a query that count. */

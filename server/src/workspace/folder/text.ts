@@ -53,7 +53,7 @@ export function encode(text: string, encoding: string): Buffer | null {
   }
 }
 
-export function tooLarge(bytes: number, most: number): string {
+function tooLarge(bytes: number, most: number): string {
   return `It is too large: ${bytes} bytes of at most ${most}.`;
 }
 

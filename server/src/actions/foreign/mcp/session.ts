@@ -35,7 +35,7 @@ export type CallResult = z.infer<typeof CallResult>;
 const Contents = z.object({ contents: z.array(z.unknown()) });
 
 /** Why something asked of a server came to nothing, in words that go on from its name. */
-export class McpFailure extends Error {}
+class McpFailure extends Error {}
 
 export interface SessionOptions {
   /** Of DevLM, for the server. */
