@@ -59,7 +59,55 @@ export interface Context extends AsyncDisposable {
   info(): ServerInfo;
 }
 
+/** Builds every adapter and what stands on them. Disposing of the context closes them in order. */
 export async function createContext(config: Config, logger: Logger): Promise<Context> {
+  const storage = await openStorage(config, logger);
+  const { store, shared, log, secrets } = storage;
+  const claude = await openClaude(config, logger, store);
+  const notices = new Notices(store, log, shared.fanout, logger);
+  const { editors, folders, workspaces, symbols } = openWorkspaces(config);
+  const sandbox = new SandboxChoice(openSandboxes(config, logger, () => readId(config.dataDir, serverIdFile)));
+  const executions = openExecutions(config, logger, { store, secrets, sandbox, notices });
+  const mcp = openMcpServers(config, editors, notices);
+  const web = { pages: new Pages(), search: searchEngine(config, new ProviderSearch(claude.provider)) };
+  const toolbox: ToolboxDeps = { store, workspaces, executions, mcp, web, symbols, secrets };
+  const turns = openTurns(config, logger, { ...storage, ...claude, workspaces, toolbox });
+  // An earlier server used Docker: the first question removes what it may have left there.
+  if (existsSync(join(config.dataDir, serverIdFile))) void executions.status();
+  const startedAt = new Date().toISOString();
+  return {
+    config,
+    logger,
+    store,
+    log,
+    shared,
+    answers: openAnswers(config, shared),
+    ...claude,
+    turns,
+    notices,
+    executions,
+    editors,
+    folders,
+    secrets,
+    toolbox,
+    info: () => infoOf(config, claude.provider, turns, startedAt),
+    async [Symbol.asyncDispose]() {
+      claude.instances[Symbol.dispose]();
+      claude.budgets[Symbol.dispose]();
+      log[Symbol.dispose]();
+      // Together: a turn must not take the end of its program for its result, nor start another.
+      await Promise.all([executions.close(), turns[Symbol.asyncDispose]()]);
+      await Promise.all([sandbox.close(), mcp[Symbol.asyncDispose](), symbols[Symbol.asyncDispose]()]);
+      await Promise.all([store.close(), shared[Symbol.asyncDispose]()]);
+    },
+  };
+}
+
+type Storage = Pick<Context, 'store' | 'shared' | 'log' | 'secrets'>;
+type Claude = Pick<Context, 'provider' | 'instances' | 'budgets'>;
+
+/** Opens the store, what nodes share, and the event log, which hides the credentials of what is appended. */
+async function openStorage(config: Config, logger: Logger): Promise<Storage> {
   const key = readDataKey(config.dataDir, config.dataKey);
   const store = await openStore(config, deriveKey(key, 'store'));
   const shared = await openShared(config.redisUrl, logger);
@@ -74,31 +122,44 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
     },
     fanout: shared.fanout,
   });
+  return { store, shared, log, secrets };
+}
+
+async function openClaude(config: Config, logger: Logger, store: Store): Promise<Claude> {
   const provider = new Provider(config);
   // No editor has to hand over a credential first.
   if (!config.embedded) provider.handOver();
   const instances = await Instances.open(store, provider);
-  const budgets = new Budgets(store, provider, logger);
-  const notices = new Notices(store, log, shared.fanout, logger);
+  return { provider, instances, budgets: new Budgets(store, provider, logger) };
+}
+
+function openWorkspaces(config: Config) {
   const editors = new Editors();
   const folders = new ProjectFolders(config.workspacesDir ?? join(config.dataDir, 'workspaces'));
-  const workspaces = new Workspaces(editors, folders);
   const symbols = new ProjectSymbols();
   editors.onWindow(({ projectId, mapTokens }) => {
     if (mapTokens) symbols.refresh(projectId, mapTokens, (signal) => editors.workspace(projectId, signal));
   });
-  const sandbox = new SandboxChoice(openSandboxes(config, logger, () => readId(config.dataDir, serverIdFile)));
-  const executions = new Executions({
-    store,
-    secrets,
-    sandbox,
+  return { editors, folders, workspaces: new Workspaces(editors, folders), symbols };
+}
+
+function openExecutions(
+  config: Config,
+  logger: Logger,
+  { notices, ...parts }: Pick<Context, 'store' | 'secrets' | 'notices'> & { readonly sandbox: SandboxChoice },
+): Executions {
+  return new Executions({
+    ...parts,
     queue: new FairQueue({ concurrency: config.sandboxConcurrency, waiting: config.sandboxQueue }),
     caps: { memoryMb: config.sandboxMemoryMb, cpus: config.sandboxCpus, wallMs: config.sandboxWallMs },
     mayAcceptOpenNetwork: config.embedded,
     logger,
     ended: (record, userId) => notices.send({ type: 'execution.ended', record }, userId),
   });
-  const mcp = new McpServers({
+}
+
+function openMcpServers(config: Config, editors: Editors, notices: Notices): McpServers {
+  return new McpServers({
     dataDir: config.dataDir,
     version,
     stdio: config.mcpStdio ?? config.embedded,
@@ -107,9 +168,22 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
     attached: (projectId) => editors.attached(projectId),
     tell: (projectId, server) => notices.sendTo(projectId, { type: 'mcp.changed', projectId, server }),
   });
-  const web = { pages: new Pages(), search: searchEngine(config, new ProviderSearch(provider)) };
-  const toolbox: ToolboxDeps = { store, workspaces, executions, mcp, web, symbols, secrets };
-  const turns = new Turns({
+}
+
+function openTurns(
+  config: Config,
+  logger: Logger,
+  {
+    store,
+    log,
+    shared,
+    provider,
+    budgets,
+    workspaces,
+    toolbox,
+  }: Storage & Claude & { readonly workspaces: Workspaces; readonly toolbox: ToolboxDeps },
+): Turns {
+  return new Turns({
     store,
     log,
     provider,
@@ -123,49 +197,23 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
     compactAt: config.compactAt / 100,
     sentinel: config.sentinel,
   });
-  // An earlier server used Docker: what it may have left there is removed by the first question.
-  if (existsSync(join(config.dataDir, serverIdFile))) void executions.status();
-  const startedAt = new Date().toISOString();
+}
+
+function openAnswers({ answerCacheMinutes }: Config, { cache }: Shared): Answers | null {
+  return answerCacheMinutes > 0 ? new Answers({ cache, ttlMs: answerCacheMinutes * 60_000 }) : null;
+}
+
+function infoOf(config: Config, provider: Provider, turns: Turns, startedAt: string): ServerInfo {
   return {
-    config,
-    logger,
-    store,
-    log,
-    shared,
-    answers:
-      config.answerCacheMinutes > 0
-        ? new Answers({ cache: shared.cache, ttlMs: config.answerCacheMinutes * 60_000 })
-        : null,
-    provider,
-    instances,
-    budgets,
-    turns,
-    notices,
-    executions,
-    editors,
-    folders,
-    secrets,
-    toolbox,
-    info: () => ({
-      version,
-      protocol: protocolVersion,
-      mode: config.embedded ? 'embedded' : 'team',
-      pid: process.pid,
-      startedAt,
-      key: provider.key,
-      demo: config.demo,
-      baseUrl: new URL(provider.baseUrl).origin,
-      busyTurns: turns.busy,
-    }),
-    async [Symbol.asyncDispose]() {
-      instances[Symbol.dispose]();
-      budgets[Symbol.dispose]();
-      log[Symbol.dispose]();
-      // At once: a turn must not take the end of its program for its result, nor start another.
-      await Promise.all([executions.close(), turns[Symbol.asyncDispose]()]);
-      await Promise.all([sandbox.close(), mcp[Symbol.asyncDispose](), symbols[Symbol.asyncDispose]()]);
-      await Promise.all([store.close(), shared[Symbol.asyncDispose]()]);
-    },
+    version,
+    protocol: protocolVersion,
+    mode: config.embedded ? 'embedded' : 'team',
+    pid: process.pid,
+    startedAt,
+    key: provider.key,
+    demo: config.demo,
+    baseUrl: new URL(provider.baseUrl).origin,
+    busyTurns: turns.busy,
   };
 }
 
