@@ -1,9 +1,11 @@
+import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { exitCodes, logsFolder } from '@devlm/protocol/discovery.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { protocolVersion } from '@devlm/protocol/routes.ts';
+import type { Logger } from 'pino';
 import { type Config, helpText, readConfig } from './config.ts';
-import { claimDataDir, createContext, diagnose } from './context.ts';
+import { type Context, claimDataDir, createContext, diagnose } from './context.ts';
 import { exitWhenIdle, newSecret, publishDiscovery } from './embedded.ts';
 import { apiSpending } from './gateway/api-spending.ts';
 import { createApp } from './gateway/app.ts';
@@ -62,28 +64,11 @@ async function serve(config: Config): Promise<void> {
   };
   const handlers = createHandlers(context, tokens, () => stop.resolve('replaced'));
   const app = createApp({ ...edge, ownership: new Ownership(context), handlers });
-  const { provider } = context;
-  const messages = messagesEndpoint({
-    ...edge,
-    pool: provider.pool,
-    models: (signal) => provider.models(signal),
-    ...(context.answers ? { answers: new GivenAgain(context.answers) } : {}),
-    idleMs: config.streamIdleMs,
-    ...apiSpending(context),
-  });
-  const server = createHttpServer(app, messages);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(config, error)));
-    server.listen(config.port, config.host, resolve);
-  });
+  const server = createHttpServer(app, messagesEndpoint({ ...edge, ...messagesOptions(config, context) }));
+  port = await listen(server, config);
   using _metrics = await serveMetrics(config, server, context);
-  const address = server.address();
-  port = typeof address === 'object' && address ? address.port : config.port;
-
-  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(name, () => stop.resolve(name));
-  // A bug in one request must not end the others; what it left behind is in the log.
-  process.on('uncaughtException', (error) => logger.error({ err: error }, 'uncaught exception'));
-  process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'));
+  stopOnSignals(stop.resolve);
+  logBugs(logger);
 
   await context.turns.resumeAll();
   using _discovery = publishDiscovery(config.dataDir, {
@@ -97,26 +82,70 @@ async function serve(config: Config): Promise<void> {
   });
   logger.info({ version, port, dataDir: config.dataDir, store: context.store.kind }, 'ready');
   process.stdout.write(`DevLM ${version} is listening on http://${hostInUrl(config.host)}:${port}\n`);
-
-  const maintain = () =>
-    context.store.conversations
-      .purgeDeleted(new Date(Date.now() - keepDeletedMs))
-      .then(() => context.store.executions.purge(new Date(Date.now() - config.executionKeepDays * 86_400_000)))
-      .then(() => context.store.maintain())
-      .catch((error: unknown) => logger.error({ err: error }, 'maintenance failed'));
-  const soon = setTimeout(maintain, 30_000);
-  const hourly = setInterval(maintain, maintenanceMs);
+  using _maintenance = maintainRegularly(config, context);
 
   const reason = await stop.promise;
   logger.info({ reason }, 'closing');
-  clearTimeout(soon);
-  clearInterval(hourly);
   context.notices.send({ type: 'closing' });
   await new Promise((resolve) => setImmediate(resolve));
   closing.abort();
   server.close();
   // Streams end with the signal; what is left after a moment is not waited for.
   setTimeout(() => server.closeAllConnections(), 500).unref();
+}
+
+/** Returns what the Messages endpoint takes from the context, besides what it shares with the other routes. */
+function messagesOptions(config: Config, context: Context) {
+  const { provider, answers } = context;
+  return {
+    pool: provider.pool,
+    models: (signal: AbortSignal) => provider.models(signal),
+    ...(answers ? { answers: new GivenAgain(answers) } : {}),
+    idleMs: config.streamIdleMs,
+    ...apiSpending(context),
+  };
+}
+
+/**
+ * Listens where the configuration says. Returns the port.
+ * @throws ProblemError `config_invalid` when the port is taken or not allowed
+ */
+async function listen(server: Server, config: Config): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(config, error)));
+    server.listen(config.port, config.host, resolve);
+  });
+  const address = server.address();
+  return typeof address === 'object' && address ? address.port : config.port;
+}
+
+function stopOnSignals(stop: (reason: string) => void): void {
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(name, () => stop(name));
+}
+
+/** Logs what no code caught: a bug in one request must not end the others. */
+function logBugs(logger: Logger): void {
+  process.on('uncaughtException', (error) => logger.error({ err: error }, 'uncaught exception'));
+  process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'));
+}
+
+/** Removes what is older than it is kept, and maintains the store: soon after the start, then every hour. */
+function maintainRegularly({ executionKeepDays }: Config, { store, logger }: Context): Disposable {
+  const before = (ms: number) => new Date(Date.now() - ms);
+  const maintain = () =>
+    store.conversations
+      .purgeDeleted(before(keepDeletedMs))
+      .then(() => store.executions.purge(before(executionKeepDays * 86_400_000)))
+      .then(() => store.maintain())
+      .catch((error: unknown) => logger.error({ err: error }, 'maintenance failed'));
+  const soon = setTimeout(maintain, 30_000);
+  const hourly = setInterval(maintain, maintenanceMs);
+  return {
+    [Symbol.dispose]() {
+      clearTimeout(soon);
+      clearInterval(hourly);
+    },
+  };
 }
 
 function cannotListen({ host, port }: Config, error: NodeJS.ErrnoException): ProblemError {
