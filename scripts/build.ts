@@ -69,7 +69,7 @@ const commonJs: Plugin = {
   },
 };
 
-/** All bundles, as esbuild options. */
+/** Returns the esbuild options of every bundle. */
 function bundles({ minify = false, outdir = join(root, 'dist'), vsix = false }: BuildSettings): BuildOptions[] {
   const common = {
     absWorkingDir: root,
@@ -89,44 +89,75 @@ function bundles({ minify = false, outdir = join(root, 'dist'), vsix = false }: 
     mainFields: ['module', 'main'],
   } satisfies BuildOptions;
   return [
-    {
-      ...node,
-      entryPoints: { extension: 'extension/src/main.ts' },
-      outdir,
-      outExtension: { '.js': '.cjs' },
-      format: 'esm',
-      external: ['vscode'],
-      // What is not needed to register is read when it is used.
-      splitting: true,
-      chunkNames: 'extension-[hash]',
-      sourcemap: minify ? false : 'inline',
-      plugins: [commonJs],
+    extensionBundle(node, outdir),
+    serverBundle(node, outdir),
+    ...(vsix ? [] : [platformBundle(node, outdir)]),
+    ...workerBundles(node, outdir),
+    guestModules(common, outdir),
+    pageBundle(common, outdir),
+  ];
+}
+
+function extensionBundle(node: BuildOptions, outdir: string): BuildOptions {
+  return {
+    ...node,
+    entryPoints: { extension: 'extension/src/main.ts' },
+    outdir,
+    outExtension: { '.js': '.cjs' },
+    format: 'esm',
+    external: ['vscode'],
+    // What is not needed to register is read when it is used.
+    splitting: true,
+    chunkNames: 'extension-[hash]',
+    sourcemap: node.minify ? false : 'inline',
+    plugins: [commonJs],
+  };
+}
+
+function serverBundle(node: BuildOptions, outdir: string): BuildOptions {
+  return {
+    ...node,
+    entryPoints: { server: 'server/src/main.ts' },
+    outdir,
+    outExtension: { '.js': '.mjs' },
+    format: 'esm',
+    // What not every server needs, as Docker, PostgreSQL, Redis or MCP, is read when it is used.
+    splitting: true,
+    chunkNames: 'server-[hash]',
+    // pg looks for the first two when asked to; nothing here asks. ssh2 is slower without the others, no more.
+    external: ['pg-native', 'cloudflare:sockets', 'cpu-features', '*.node'],
+    alias: {
+      // dockerode builds images with these, 0.4 MB of them; nothing here builds any.
+      '@grpc/grpc-js': 'node:module',
+      '@grpc/proto-loader': 'node:module',
+      protobufjs: 'node:module',
+      // Only called for certificates of the environment, which client.ts replaces by the configured ones.
+      'split-ca': 'node:assert',
+      // The same as Node's own, for older ones.
+      'readable-stream': 'node:stream',
     },
-    {
-      ...node,
-      entryPoints: { server: 'server/src/main.ts' },
-      outdir,
-      outExtension: { '.js': '.mjs' },
-      format: 'esm',
-      // What not every server needs, as Docker, PostgreSQL, Redis or MCP, is read when it is used.
-      splitting: true,
-      chunkNames: 'server-[hash]',
-      // pg looks for the first two when asked to; nothing here asks. ssh2 is slower without the others, no more.
-      external: ['pg-native', 'cloudflare:sockets', 'cpu-features', '*.node'],
-      alias: {
-        // dockerode builds images with these, 0.4 MB of them; nothing here builds any.
-        '@grpc/grpc-js': 'node:module',
-        '@grpc/proto-loader': 'node:module',
-        protobufjs: 'node:module',
-        // Only called for certificates of the environment, which client.ts replaces by the configured ones.
-        'split-ca': 'node:assert',
-        // The same as Node's own, for older ones.
-        'readable-stream': 'node:stream',
-      },
-      plugins: [utf8Only],
-      banner: { js: `#!/usr/bin/env node\n${requireBanner}` },
-    },
-    ...(vsix ? [] : [platforms(node, outdir)]),
+    plugins: [utf8Only],
+    banner: { js: `#!/usr/bin/env node\n${requireBanner}` },
+  };
+}
+
+/** The adapters for Bedrock and Vertex, which the server loads with the first call of such an instance. */
+function platformBundle(node: BuildOptions, outdir: string): BuildOptions {
+  return {
+    ...node,
+    entryPoints: ['server/src/llm/platforms/bedrock.ts', 'server/src/llm/platforms/vertex.ts'],
+    outdir: join(outdir, 'platforms'),
+    outExtension: { '.js': '.mjs' },
+    format: 'esm',
+    // Anthropic's own SDK is in both.
+    splitting: true,
+    banner: { js: requireBanner },
+  };
+}
+
+/** The programs that the server runs in processes and threads of their own. */
+function workerBundles(node: BuildOptions, outdir: string): BuildOptions[] {
+  return [
     {
       ...node,
       entryPoints: ['server/src/sandbox/embedded/child/main.ts'],
@@ -146,44 +177,37 @@ function bundles({ minify = false, outdir = join(root, 'dist'), vsix = false }: 
       format: 'esm',
       banner: { js: requireBanner },
     },
-    {
-      // Not bundled: programs in QuickJS import them one by one.
-      ...common,
-      entryPoints: ['server/src/sandbox/embedded/guest/*.ts'],
-      outdir: join(outdir, 'sandbox-guest'),
-      bundle: false,
-      sourcemap: false,
-      // Their names are in the output of programs.
-      minifyIdentifiers: false,
-      target: 'es2023',
-      format: 'esm',
-    },
-    {
-      ...common,
-      entryPoints: { page: 'webview-ui/src/main.tsx' },
-      outdir,
-      platform: 'browser',
-      target: ['es2022', 'chrome128', 'firefox128', 'safari17.4'],
-      format: 'esm',
-      jsx: 'automatic',
-      jsxImportSource: 'preact',
-      assetNames: '[name]',
-      loader: { '.ttf': 'file', '.woff2': 'file', '.svg': 'file' },
-    },
   ];
 }
 
-/** What calls Bedrock and Vertex: the server loads these with the first call of such an instance. */
-function platforms(node: BuildOptions, outdir: string): BuildOptions {
+/** The modules that programs in QuickJS find in the embedded sandbox, each a file of its own. */
+function guestModules(common: BuildOptions, outdir: string): BuildOptions {
   return {
-    ...node,
-    entryPoints: ['server/src/llm/platforms/bedrock.ts', 'server/src/llm/platforms/vertex.ts'],
-    outdir: join(outdir, 'platforms'),
-    outExtension: { '.js': '.mjs' },
+    ...common,
+    entryPoints: ['server/src/sandbox/embedded/guest/*.ts'],
+    outdir: join(outdir, 'sandbox-guest'),
+    // Programs import them one by one.
+    bundle: false,
+    sourcemap: false,
+    // Their names are in the output of programs.
+    minifyIdentifiers: false,
+    target: 'es2023',
     format: 'esm',
-    // Anthropic's own SDK is in both.
-    splitting: true,
-    banner: { js: requireBanner },
+  };
+}
+
+function pageBundle(common: BuildOptions, outdir: string): BuildOptions {
+  return {
+    ...common,
+    entryPoints: { page: 'webview-ui/src/main.tsx' },
+    outdir,
+    platform: 'browser',
+    target: ['es2022', 'chrome128', 'firefox128', 'safari17.4'],
+    format: 'esm',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    assetNames: '[name]',
+    loader: { '.ttf': 'file', '.woff2': 'file', '.svg': 'file' },
   };
 }
 

@@ -19,7 +19,7 @@ import { ChatTools } from './lm/chat-tools.ts';
 import { mcpNotices } from './lm/mcp-notices.ts';
 import { Participant } from './lm/participant.ts';
 import type { Log, Translate } from './ports.ts';
-import { problemsOf } from './problems.ts';
+import { type Problems, problemsOf } from './problems.ts';
 import { Reviewer } from './review/reviewer.ts';
 import { askOpenNetwork } from './runs/ask-open-network.ts';
 import { Consent } from './runs/consent.ts';
@@ -84,28 +84,13 @@ export interface Core {
   dispose(): void;
 }
 
+/** Builds the heavy half of the extension. It does not connect to a server yet. */
 export function createCore(options: CoreOptions): Core {
-  const { log, version, remote, token } = options;
+  const { log, remote, projectId, askPage } = options;
   const t: Translate = (text, ...args) => vscode.l10n.t(text, ...args);
   const problems = problemsOf(t, remote && hostOf(remote.origin));
   const dataDir = dataFolder(options.dataDir);
-  const connection = new ServerConnection({
-    ...(remote
-      ? {
-          source: new RemoteServer({ origin: remote.origin, token, problems }),
-          credential: async () => ({ apiKey: null, baseUrl: null }),
-        }
-      : {
-          source: new Launcher({ dataDir, bundle: options.serverBundle, version, log, problems }),
-          credential: options.credential,
-          introduce: (client) =>
-            sendBudgets(client, options.budgets()).catch((error: unknown) => log.warn(`budgets: ${String(error)}`)),
-        }),
-    version,
-    problems,
-    log,
-    t,
-  });
+  const connection = createConnection(options, { dataDir, problems, t });
   const views = new ViewStore(options.memento, options.defaults, accountOf(remote));
   const consent = new Consent({
     memento: options.machineMemento,
@@ -115,36 +100,12 @@ export function createCore(options: CoreOptions): Core {
   });
   const storedFiles = provideStoredFiles(connection);
   const reviewer = new Reviewer(connection, log);
-  connection.onNotice(mcpNotices(options.projectId, log));
-  const lent = lendWorkspace({ connection, projectId: options.projectId, problems, log });
+  connection.onNotice(mcpNotices(projectId, log));
+  const lent = lendWorkspace({ connection, projectId, problems, log });
   const runs = new SelectionRuns({ connection, consent, log, t });
-  const { projectId, askPage } = options;
   const tasks = new TaskCommands({ connection, projectId, view: () => views.view, askPage, log, t });
-  const saveView = (view: SavedView) => views.save(view);
   const terminals = new TerminalOutput();
-  const host = new ChatHost({
-    connection,
-    editor: (action, signal) =>
-      runEditorAction(action, signal, {
-        connection,
-        reviewer,
-        saveView,
-        runCommand: options.runCommand,
-        tasks,
-        terminals,
-      }),
-    view: () => views.view,
-    settings: options.settings,
-    projectId: options.projectId,
-    consent,
-    strings: vscode.l10n.bundle ?? {},
-    onReady: options.onPageReady,
-    onCalled: (route) => {
-      if (reviewingRoutes.has(route)) void reviewer.refresh();
-    },
-    log,
-    t,
-  });
+  const host = createChatHost(options, { connection, reviewer, views, tasks, terminals, consent, t });
   return {
     connection,
     host,
@@ -173,4 +134,63 @@ export function createCore(options: CoreOptions): Core {
       connection.dispose();
     },
   };
+}
+
+interface ConnectionParts {
+  readonly dataDir: string;
+  readonly problems: Problems;
+  readonly t: Translate;
+}
+
+/** Creates the connection to the remote server or, without one, to the server on this machine. */
+function createConnection(options: CoreOptions, { dataDir, problems, t }: ConnectionParts): ServerConnection {
+  const { version, remote, token, log } = options;
+  const common = { version, problems, log, t };
+  if (remote) {
+    return new ServerConnection({
+      ...common,
+      source: new RemoteServer({ origin: remote.origin, token, problems }),
+      credential: async () => ({ apiKey: null, baseUrl: null }),
+    });
+  }
+  return new ServerConnection({
+    ...common,
+    source: new Launcher({ dataDir, bundle: options.serverBundle, version, log, problems }),
+    credential: options.credential,
+    introduce: (client) =>
+      sendBudgets(client, options.budgets()).catch((error: unknown) => log.warn(`budgets: ${String(error)}`)),
+  });
+}
+
+interface ChatHostParts {
+  readonly connection: ServerConnection;
+  readonly reviewer: Reviewer;
+  readonly views: ViewStore;
+  readonly tasks: TaskCommands;
+  readonly terminals: TerminalOutput;
+  readonly consent: Consent;
+  readonly t: Translate;
+}
+
+/** Creates the host of the chat page, which runs the page's editor actions with the other parts of the core. */
+function createChatHost(options: CoreOptions, parts: ChatHostParts): ChatHost {
+  const { connection, reviewer, views, tasks, terminals, consent, t } = parts;
+  const { runCommand } = options;
+  const saveView = (view: SavedView) => views.save(view);
+  return new ChatHost({
+    connection,
+    editor: (action, signal) =>
+      runEditorAction(action, signal, { connection, reviewer, saveView, runCommand, tasks, terminals }),
+    view: () => views.view,
+    settings: options.settings,
+    projectId: options.projectId,
+    consent,
+    strings: vscode.l10n.bundle ?? {},
+    onReady: options.onPageReady,
+    onCalled: (route) => {
+      if (reviewingRoutes.has(route)) void reviewer.refresh();
+    },
+    log: options.log,
+    t,
+  });
 }

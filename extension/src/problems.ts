@@ -2,13 +2,28 @@ import type { Problem } from '@devlm/protocol/problem.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Translate } from './ports.ts';
 
+const make = (problem: Problem) => (cause?: unknown) => new ProblemError(problem, { cause });
+
 /**
- * The problems that arise on this side of the connection, each once.
- * @param t makes the sentences
- * @param remote host of a server that others run; null: it is this machine's own
+ * Returns a factory for each problem that the extension itself reports.
+ * @param t translates the sentences
+ * @param remote host of the remote server; null for the server on this machine
  */
 export function problemsOf(t: Translate, remote: string | null = null) {
-  const make = (problem: Problem) => (cause?: unknown) => new ProblemError(problem, { cause });
+  return {
+    ...connectionProblems(t, remote),
+    ...launchProblems(t),
+    ...remoteProblems(t, remote ?? ''),
+    ...runProblems(t),
+    ...requestProblems(t),
+  };
+}
+
+/** The factories of the extension's problems, by name. */
+export type Problems = ReturnType<typeof problemsOf>;
+
+/** Problems of the connection to a running server. */
+function connectionProblems(t: Translate, remote: string | null) {
   return {
     unreachable: make({
       code: 'server_unreachable',
@@ -51,6 +66,12 @@ export function problemsOf(t: Translate, remote: string | null = null) {
       detail: t('Events of this conversation are missing. They are being read again.'),
       action: 'show-log',
     }),
+  };
+}
+
+/** Problems of starting the server on this machine and of sharing it with other windows. */
+function launchProblems(t: Translate) {
+  return {
     startFailed: (why: string, cause?: unknown) =>
       new ProblemError(
         {
@@ -90,48 +111,53 @@ export function problemsOf(t: Translate, remote: string | null = null) {
       detail: t('A server of an older DevLM is still answering in another window. It is replaced when it is done.'),
       action: 'restart-server',
     }),
+  };
+}
+
+/** Problems of the remote server at `host`. */
+function remoteProblems(t: Translate, host: string) {
+  return {
     remoteNewer: make({
       code: 'server_newer',
       status: 409,
       title: t('Server newer than the editor'),
-      detail: t('{0} runs a newer DevLM. Update the extension to use it.', remote ?? ''),
+      detail: t('{0} runs a newer DevLM. Update the extension to use it.', host),
     }),
     remoteOlder: make({
       code: 'server_older',
       status: 409,
       title: t('Server older than the editor'),
-      detail: t('{0} runs an older DevLM, which this version cannot use. Ask who runs it to update it.', remote ?? ''),
+      detail: t('{0} runs an older DevLM, which this version cannot use. Ask who runs it to update it.', host),
     }),
     notDevlm: make({
       code: 'not_devlm',
       status: 502,
       title: t('No DevLM server'),
-      detail: t('{0} answers, but not as a DevLM server. Look at the address, or ask who runs it.', remote ?? ''),
+      detail: t('{0} answers, but not as a DevLM server. Look at the address, or ask who runs it.', host),
       action: 'restart-server',
     }),
     tokenMissing: make({
       code: 'token_missing',
       status: 401,
       title: t('Token needed'),
-      detail: t('{0} wants a token. Who runs it makes one for you.', remote ?? ''),
+      detail: t('{0} wants a token. Who runs it makes one for you.', host),
       action: 'set-token',
     }),
-    /** `said`: by the server. */
-    tokenRefused: (status: number, said: string) =>
+    /** `reason` is the server's own message. */
+    tokenRefused: (status: number, reason: string) =>
       new ProblemError({
         code: 'token_refused',
         status,
         title: t('Token refused'),
-        detail: t('{0} refuses your token: {1}', remote ?? '', said.slice(0, 500)),
+        detail: t('{0} refuses your token: {1}', host, reason.slice(0, 500)),
         action: 'set-token',
       }),
-    badAddress: make({
-      code: 'bad_base_url',
-      status: 400,
-      title: t('Base URL not usable'),
-      detail: t('The base URL in the settings is not an address. It begins with http:// or https:// and has a host.'),
-      action: 'open-settings',
-    }),
+  };
+}
+
+/** Problems of running a program. */
+function runProblems(t: Translate) {
+  return {
     executionLost: make({
       code: 'execution_lost',
       status: 410,
@@ -156,7 +182,20 @@ export function problemsOf(t: Translate, remote: string | null = null) {
       title: t('Too many programs'),
       detail: t('Too many programs run in this window. Wait until one has ended, or stop one.'),
     }),
-    /** What the Messages API says, in its words. */
+  };
+}
+
+/** Problems of a request and of the model provider that it is meant for. */
+function requestProblems(t: Translate) {
+  return {
+    badAddress: make({
+      code: 'bad_base_url',
+      status: 400,
+      title: t('Base URL not usable'),
+      detail: t('The base URL in the settings is not an address. It begins with http:// or https:// and has a host.'),
+      action: 'open-settings',
+    }),
+    /** `detail` is the message of the Messages API. */
     provider: (status: number, detail: string) =>
       new ProblemError({
         code: 'provider_error',
@@ -174,8 +213,6 @@ export function problemsOf(t: Translate, remote: string | null = null) {
       }),
   };
 }
-
-export type Problems = ReturnType<typeof problemsOf>;
 
 /** Any thrown value as a problem; what is not a `ProblemError` is a bug and says so without its insides. */
 export function asProblem(error: unknown, t: Translate): Problem {

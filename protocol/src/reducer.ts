@@ -313,6 +313,15 @@ function foldStep(step: StepState, event: StepEvent): StepState {
       }));
     case 'context.compacted':
       return { ...step, compaction: event.compaction };
+    default:
+      return foldCall(step, event);
+  }
+}
+
+type CallEvent = Extract<StepEvent, { callId: string }>;
+
+function foldCall(step: StepState, event: CallEvent): StepState {
+  switch (event.type) {
     case 'ask.opened':
       return withCall(step, event.callId, (call) => ({ ...call, ask: event.ask }));
     case 'ask.answered':

@@ -203,6 +203,11 @@ describe('the import rules of biome.imports.json', () => {
     await append('scripts/types-a.ts', "import type { B } from './types-b.ts';\nexport type A = B[];\n");
     await append('scripts/types-b.ts', "import type { A } from './types-a.ts';\nexport type B = A[];\n");
     await append('scripts/long.ts', 'export {};\n'.repeat(401));
+    const functionOf = (lines: number) => `export function f() {\n${'  f();\n'.repeat(lines)}}\n`;
+    await append('scripts/function-60.ts', functionOf(60));
+    await append('scripts/function-61.ts', functionOf(61));
+    await append('bench/function-61.ts', functionOf(61));
+    await append('test/function-61.ts', functionOf(61));
     const biome = join(root, 'node_modules/.bin/biome');
     const args = ['lint', '--reporter=json', '--max-diagnostics=none', '.'];
     const { stdout } = await run(biome, args, { cwd: folder, maxBuffer: 1 << 26 }).catch((error) => error);
@@ -222,6 +227,11 @@ describe('the import rules of biome.imports.json', () => {
 
   test('no file has more than 400 lines', () => {
     expect(found.filter((line) => line.endsWith('lint/style/noExcessiveLinesPerFile'))).toHaveLength(1);
+  });
+
+  test('no function has more than 60 lines outside of tests and benchmarks', () => {
+    const rule = 'lint/complexity/noExcessiveLinesPerFunction';
+    expect(found.filter((line) => line.endsWith(rule))).toEqual([`scripts/function-61.ts:1 ${rule}`]);
   });
 
   test('no import runs in a circle', () => {

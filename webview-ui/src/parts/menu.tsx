@@ -28,51 +28,17 @@ interface MenuButtonProps {
 export function MenuButton({ label, items, side, openRequests = 0, onOpen, children, ...rest }: MenuButtonProps) {
   const [open, setOpen] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
-  const menu = useRef<HTMLDivElement>(null);
-  const entries = () => [...(menu.current?.querySelectorAll<HTMLElement>('[role^=menuitem]:not(:disabled)') ?? [])];
   const show = () => {
     onOpen?.();
     setOpen(true);
   };
-  const close = (focus: boolean) => {
+  const close = () => {
     setOpen(false);
-    if (focus) button.current?.focus();
+    button.current?.focus();
   };
   useEffect(() => {
     if (openRequests > 0) show();
   }, [openRequests]);
-  useLayoutEffect(() => {
-    if (!open) return;
-    const all = entries();
-    (all.find((entry) => entry.getAttribute('aria-checked') === 'true') ?? all[0])?.focus();
-    const outside = (event: Event) => {
-      const target = event.target;
-      if (target instanceof Node && !menu.current?.contains(target) && !button.current?.contains(target))
-        setOpen(false);
-    };
-    document.addEventListener('pointerdown', outside);
-    return () => document.removeEventListener('pointerdown', outside);
-  }, [open, items.length]);
-
-  const onKeyDown = (event: KeyboardEvent) => {
-    const all = entries();
-    const at = all.findIndex((entry) => entry.matches(':focus'));
-    const to = (index: number) => all.at(index % all.length)?.focus();
-    if (event.key === 'ArrowDown') to(at + 1);
-    else if (event.key === 'ArrowUp') to(at - 1);
-    else if (event.key === 'Home') to(0);
-    else if (event.key === 'End') to(-1);
-    else if (event.key === 'Escape') close(true);
-    else if (event.key === 'Tab') {
-      close(true);
-      return;
-    } else if (event.key.length === 1 && event.key !== ' ' && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      const after = [...all.slice(at + 1), ...all.slice(0, at + 1)];
-      after.find((entry) => entry.textContent?.toLowerCase().startsWith(event.key.toLowerCase()))?.focus();
-    } else return;
-    event.preventDefault();
-    event.stopPropagation();
-  };
 
   return (
     <div class="menu-anchor">
@@ -84,38 +50,97 @@ export function MenuButton({ label, items, side, openRequests = 0, onOpen, child
         aria-label={label}
         aria-haspopup="menu"
         aria-expanded={open}
-        onClick={() => (open ? close(true) : show())}
+        onClick={open ? close : show}
       >
         {children}
       </button>
       {open && (
-        <div ref={menu} class={`menu menu-${side}`} role="menu" aria-label={label} tabIndex={-1} onKeyDown={onKeyDown}>
-          {items.map((item) => (
-            // biome-ignore lint/a11y/useAriaPropsSupportedByRole: the role is menuitemradio whenever it is set
-            <button
-              key={item.label}
-              type="button"
-              class="menu-item"
-              role={item.checked === undefined ? 'menuitem' : 'menuitemradio'}
-              aria-checked={item.checked}
-              tabIndex={-1}
-              disabled={item.disabled}
-              onClick={() => {
-                close(true);
-                item.run();
-              }}
-            >
-              {item.checked === undefined ? (
-                item.icon && <Icon name={item.icon} />
-              ) : (
-                <Icon name={item.checked ? 'check' : 'blank'} />
-              )}
-              <span class="menu-label">{item.label}</span>
-              {item.detail && <span class="menu-detail">{item.detail}</span>}
-            </button>
-          ))}
-        </div>
+        <Menu label={label} items={items} side={side} button={button} close={close} dismiss={() => setOpen(false)} />
       )}
     </div>
+  );
+}
+
+interface MenuProps extends Pick<MenuButtonProps, 'label' | 'items' | 'side'> {
+  button: { readonly current: HTMLElement | null };
+  /** Closes the menu and gives the focus back to the button. */
+  close(): void;
+  /** Closes the menu and leaves the focus where it is. */
+  dismiss(): void;
+}
+
+function Menu({ label, items, side, button, close, dismiss }: MenuProps) {
+  const menu = useRef<HTMLDivElement>(null);
+  const entries = () => [...(menu.current?.querySelectorAll<HTMLElement>('[role^=menuitem]:not(:disabled)') ?? [])];
+  useLayoutEffect(() => {
+    const all = entries();
+    (all.find((entry) => entry.getAttribute('aria-checked') === 'true') ?? all[0])?.focus();
+    const outside = (event: Event) => {
+      const target = event.target;
+      if (target instanceof Node && !menu.current?.contains(target) && !button.current?.contains(target)) dismiss();
+    };
+    document.addEventListener('pointerdown', outside);
+    return () => document.removeEventListener('pointerdown', outside);
+  }, [items.length]);
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === 'Tab') {
+      // The browser moves on from the button.
+      close();
+      return;
+    }
+    if (event.key === 'Escape') close();
+    else if (!moveFocus(event, entries())) return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+
+  return (
+    <div ref={menu} class={`menu menu-${side}`} role="menu" aria-label={label} tabIndex={-1} onKeyDown={onKeyDown}>
+      {items.map((item) => (
+        <MenuEntry key={item.label} item={item} close={close} />
+      ))}
+    </div>
+  );
+}
+
+/** Moves the focus among the entries of a menu. Returns false for a key that does not move it. */
+function moveFocus(event: KeyboardEvent, entries: readonly HTMLElement[]): boolean {
+  const at = entries.findIndex((entry) => entry.matches(':focus'));
+  const to = (index: number) => entries.at(index % entries.length)?.focus();
+  if (event.key === 'ArrowDown') to(at + 1);
+  else if (event.key === 'ArrowUp') to(at - 1);
+  else if (event.key === 'Home') to(0);
+  else if (event.key === 'End') to(-1);
+  else if (event.key.length === 1 && event.key !== ' ' && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    const after = [...entries.slice(at + 1), ...entries.slice(0, at + 1)];
+    after.find((entry) => entry.textContent?.toLowerCase().startsWith(event.key.toLowerCase()))?.focus();
+  } else return false;
+  return true;
+}
+
+function MenuEntry({ item, close }: { item: MenuItem } & Pick<MenuProps, 'close'>) {
+  return (
+    // biome-ignore lint/a11y/useAriaPropsSupportedByRole: the role is menuitemradio whenever it is set
+    <button
+      type="button"
+      class="menu-item"
+      role={item.checked === undefined ? 'menuitem' : 'menuitemradio'}
+      aria-checked={item.checked}
+      tabIndex={-1}
+      disabled={item.disabled}
+      onClick={() => {
+        close();
+        item.run();
+      }}
+    >
+      {item.checked === undefined ? (
+        item.icon && <Icon name={item.icon} />
+      ) : (
+        <Icon name={item.checked ? 'check' : 'blank'} />
+      )}
+      <span class="menu-label">{item.label}</span>
+      {item.detail && <span class="menu-detail">{item.detail}</span>}
+    </button>
   );
 }

@@ -1,5 +1,6 @@
 import type { Problem } from '@devlm/protocol/problem.ts';
-import { type ReadonlySignal, useComputed, useSignal, useSignalEffect } from '@preact/signals';
+import type { TurnState } from '@devlm/protocol/state.ts';
+import { type ReadonlySignal, useComputed } from '@preact/signals';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { t } from '../l10n.ts';
 import { codeAction } from '../markdown/code-block.ts';
@@ -7,7 +8,6 @@ import { stop } from '../state/actions.ts';
 import { attempt, server } from '../state/app.ts';
 import {
   conversation,
-  jumps,
   jumpToLatest,
   loadingOlder,
   loadNewer,
@@ -28,82 +28,24 @@ import { OutgoingMessage } from './outgoing.tsx';
 import { ProblemCard } from './problem-card.tsx';
 import { SetAside } from './restore.tsx';
 import { Turn } from './turn.tsx';
-
-/** Nearer than this to the end, in pixels, counts as being there. */
-const nearEnd = 48;
-/** After a jump to the end, turns that are laid out late must not look like a person who scrolls up. */
-const settleMs = 1_000;
-const personEvents = ['wheel', 'keydown', 'pointerdown', 'touchstart'] as const;
+import { useStickToEnd } from './use-stick-to-end.ts';
 
 /** The banner says it already; once the server is there again, the conversation is opened without being asked. */
 const isAbove = ({ detail }: Problem): boolean =>
   server.value.state === 'failed' && server.value.problem?.detail === detail;
 
-/** The conversation: it stays at the end while text arrives, unless the person has scrolled up. */
+/** The conversation. It stays at the end while text arrives, unless the user has scrolled up. */
 export function Transcript() {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const mounting = useMemo(() => new Mounting(), []);
-  const stickToEnd = useRef<(() => void) | null>(null);
-  const atEnd = useSignal(true);
-  /** Until then, or until the person does something, what moves is the page that finds its heights. */
-  const settles = useRef(0);
+  useLayoutEffect(() => (scroller.current ? mounting.watch(scroller.current) : undefined), []);
+  const atEnd = useStickToEnd(scroller, content);
   const away = useComputed(() => !atEnd.value || windowEnd.value !== null);
-
-  useLayoutEffect(() => {
-    const element = scroller.current;
-    const inner = content.current;
-    if (!element || !inner) return;
-    let last = 0;
-    const toEnd = () => {
-      const hasTurns = shownTurns.peek().length + outgoing.peek().length > 0;
-      if (hasTurns && atEnd.peek() && windowEnd.peek() === null) element.scrollTop = element.scrollHeight;
-    };
-    const onScroll = () => {
-      const top = element.scrollTop;
-      const distance = element.scrollHeight - element.clientHeight - top;
-      // Text that arrives also makes the distance grow; only a person goes up.
-      if (distance <= nearEnd) atEnd.value = true;
-      else if (performance.now() < settles.current) toEnd();
-      else if (top < last - 1) atEnd.value = false;
-      last = top;
-    };
-    const byPerson = () => {
-      settles.current = 0;
-    };
-    element.addEventListener('scroll', onScroll, { passive: true });
-    for (const name of personEvents) element.addEventListener(name, byPerson, { passive: true });
-    stickToEnd.current = toEnd;
-    // For all that grows by itself: images, fonts, code that is coloured, the page's own width.
-    const observer = new ResizeObserver(toEnd);
-    observer.observe(inner);
-    observer.observe(element);
-    const unwatch = mounting.watch(element);
-    return () => {
-      element.removeEventListener('scroll', onScroll);
-      for (const name of personEvents) element.removeEventListener(name, byPerson);
-      observer.disconnect();
-      unwatch();
-    };
-  }, []);
-
-  // Scrolling in the task that changed the text, and not in the frame after it, saves every second frame.
-  useLayoutEffect(() => stickToEnd.current?.());
-
-  useSignalEffect(() => {
-    if (jumps.value === 0) return;
-    atEnd.value = true;
-    settles.current = performance.now() + settleMs;
-    const element = scroller.current;
-    if (element) element.scrollTop = element.scrollHeight;
-  });
 
   const turns = shownTurns.value;
   const older = olderTurn.value;
-  const problem = opening.value?.problem;
-  const isEmpty = turns.length === 0 && outgoing.value.length === 0;
-  const position = (index: number) => ({ index: index + 1, of: older === null ? turns.length : -1 });
-
+  const newer = windowEnd.value;
   return (
     <div class="transcript-frame">
       {/* biome-ignore lint/a11y/noStaticElementInteractions: it only listens for what its links and buttons send up */}
@@ -115,61 +57,79 @@ export function Transcript() {
         onKeyDown={onKeyDown}
       >
         <div class="transcript-content" ref={content}>
-          {problem && opening.value && !isAbove(problem) && (
-            <ProblemCard problem={problem} retry={() => void openConversation(opening.value?.id ?? '')} />
-          )}
-          {isEmpty && !opening.value && <EmptyState />}
-          {isEmpty && opening.value && !problem && <Opening />}
+          <Opening isEmpty={turns.length === 0 && outgoing.value.length === 0} />
           {older !== null && <Sentinel key={`older ${older}`} root={scroller} atEnd={atEnd} reached={loadOlder} />}
           {loadingOlder.value && (
             <div class="loading-older">
               <Icon name="loading" spin />
             </div>
           )}
-          {turns.length > 0 && (
-            <div role="feed" aria-label={t('Conversation')} aria-busy={loadingOlder.value}>
-              {turns.map((turn, index) => (
-                <Turn
-                  key={turn.id}
-                  turn={turn}
-                  mounting={mounting}
-                  index={position(index).index}
-                  of={position(index).of}
-                  built={index >= turns.length - 2}
-                />
-              ))}
-            </div>
-          )}
-          {windowEnd.value !== null && (
-            <Sentinel key={`newer ${windowEnd.value}`} root={scroller} atEnd={atEnd} reached={loadNewer} />
-          )}
-          {windowEnd.value === null && <SetAside />}
-          {windowEnd.value === null &&
+          {turns.length > 0 && <Feed turns={turns} isWhole={older === null} mounting={mounting} />}
+          {newer !== null && <Sentinel key={`newer ${newer}`} root={scroller} atEnd={atEnd} reached={loadNewer} />}
+          {newer === null && <SetAside />}
+          {newer === null &&
             outgoing.value.map((message) => <OutgoingMessage key={message.turnId} message={message} />)}
         </div>
       </div>
-      {away.value && conversation.value !== null && (
-        <button
-          type="button"
-          class="to-latest"
-          onClick={jumpToLatest}
-          title={t('Jump to Latest')}
-          aria-label={t('Jump to Latest')}
-        >
-          <Icon name="arrow-down" />
-        </button>
-      )}
+      {away.value && conversation.value !== null && <ToLatest />}
     </div>
   );
 }
 
+/** The state of a conversation without turns, or the problem that kept it from being opened. */
+function Opening({ isEmpty }: { isEmpty: boolean }) {
+  const opened = opening.value;
+  if (!opened) return isEmpty ? <EmptyState /> : null;
+  const { id, problem } = opened;
+  if (!problem) return isEmpty ? <OpeningNote /> : null;
+  return isAbove(problem) ? null : <ProblemCard problem={problem} retry={() => void openConversation(id)} />;
+}
+
 /** Said only when opening takes long enough to be noticed. */
-function Opening() {
+function OpeningNote() {
   return (
     <div class="opening" role="status">
       <Icon name="loading" spin />
       <span>{t('Opening the conversation...')}</span>
     </div>
+  );
+}
+
+interface FeedProps {
+  turns: readonly TurnState[];
+  /** Whether these are all turns from the first one on, so that their number is known. */
+  isWhole: boolean;
+  mounting: Mounting;
+}
+
+function Feed({ turns, isWhole, mounting }: FeedProps) {
+  return (
+    <div role="feed" aria-label={t('Conversation')} aria-busy={loadingOlder.value}>
+      {turns.map((turn, index) => (
+        <Turn
+          key={turn.id}
+          turn={turn}
+          mounting={mounting}
+          index={index + 1}
+          of={isWhole ? turns.length : -1}
+          built={index >= turns.length - 2}
+        />
+      ))}
+    </div>
+  );
+}
+
+function ToLatest() {
+  return (
+    <button
+      type="button"
+      class="to-latest"
+      onClick={jumpToLatest}
+      title={t('Jump to Latest')}
+      aria-label={t('Jump to Latest')}
+    >
+      <Icon name="arrow-down" />
+    </button>
   );
 }
 
