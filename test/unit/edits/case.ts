@@ -1,5 +1,3 @@
-import { planChanges, type Wanted } from '../../../server/src/actions/edits/changes.ts';
-import { parsePatch } from '../../../server/src/actions/edits/patch.ts';
 import type { RefusalCode } from '../../../server/src/actions/edits/refusal.ts';
 import type { Edit } from '../../../server/src/actions/edits/types.ts';
 
@@ -10,7 +8,8 @@ export type Files = Readonly<Record<string, string | Uint8Array | null>>;
 export interface Case {
   readonly name: string;
   readonly files: Files;
-  readonly ask: readonly Wanted[] | string;
+  /** Edits of the file at `path`, or a patch. */
+  readonly ask: readonly Edit[] | string;
   readonly right: Files | RefusalCode;
 }
 
@@ -38,7 +37,7 @@ export function edits(
   return {
     name,
     files: { [path]: file },
-    ask: [{ path, edits: asked }],
+    ask: asked,
     right: 'code' in right ? right.code : { [path]: right.text },
   };
 }
@@ -50,24 +49,3 @@ export function patch(name: string, files: Files, lines: readonly string[], righ
 
 export const is = (text: string | Uint8Array) => ({ text });
 export const no = (code: RefusalCode) => ({ code });
-
-/** What became of a case: bytes as hex by path (null: removed), or the code of the refusal. */
-export type Outcome = Readonly<Record<string, string | null>> | RefusalCode;
-
-export function outcomeOf({ files, ask }: Case): Outcome {
-  const parsed = typeof ask === 'string' ? parsePatch(ask) : { ok: true as const, wanted: [...ask] };
-  if (!parsed.ok) return parsed.code;
-  const held = new Map<string, Uint8Array>();
-  for (const [name, content] of Object.entries(files)) if (content !== null) held.set(name, bytesOf(content));
-  const plan = planChanges(held, parsed.wanted);
-  if (!plan.ok) return plan.code;
-  return Object.fromEntries(plan.changes.map(({ path: name, bytes }) => [name, bytes && hex(bytes)]));
-}
-
-export function rightOf({ right }: Case): Outcome {
-  if (typeof right === 'string') return right;
-  return Object.fromEntries(Object.entries(right).map(([name, to]) => [name, to === null ? null : hex(bytesOf(to))]));
-}
-
-const bytesOf = (content: string | Uint8Array) => (typeof content === 'string' ? Buffer.from(content) : content);
-const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');

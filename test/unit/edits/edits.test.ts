@@ -1,15 +1,33 @@
-import { expect, test } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compareAndSwap } from '../../../server/src/actions/edits/changes.ts';
 import { commonLines } from '../../../server/src/actions/edits/common-lines.ts';
 import { applyEdit } from '../../../server/src/actions/edits/edit.ts';
 import { hunksOf } from '../../../server/src/actions/edits/hunks.ts';
 import { parsePatch } from '../../../server/src/actions/edits/patch.ts';
 import { decode, lineEndsOf } from '../../../server/src/actions/edits/text-file.ts';
-import { outcomeOf, rightOf } from './case.ts';
+import { workspaceAdapters } from '../../support/workspace-adapters.ts';
 import { corpus } from './corpus/all.ts';
+import { outcomeOf, rightOf } from './outcome.ts';
 
-test.each(corpus.map((each) => [each.name, each] as const))('%s', (_, each) => {
-  expect(outcomeOf(each)).toEqual(rightOf(each));
+describe.each(workspaceAdapters)('in $name', ({ open }) => {
+  const held: Disposable[] = [];
+  let root: string;
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), 'devlm-edits-'));
+  });
+  afterAll(async () => {
+    for (const one of held) one[Symbol.dispose]();
+    await rm(root, { recursive: true });
+  });
+
+  test.concurrent.each(corpus.map((each, index) => [each.name, each, index] as const))('%s', async (_, each, index) => {
+    const folder = join(root, `${index}`);
+    const workspace = await open(folder, (one) => held.push(one));
+    expect(await outcomeOf(each, folder, workspace)).toEqual(rightOf(each));
+  });
 });
 
 test('the corpus has 300 cases or more, none of them twice', () => {
