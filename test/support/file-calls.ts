@@ -17,6 +17,8 @@ import type { Workspace } from '../../server/src/workspace/workspace.ts';
 export class FileCalls {
   /** What the calls have announced before they changed anything, one entry for each call. */
   readonly begun: (readonly FileChange[])[] = [];
+  /** Called while the user decides about a change. */
+  whileAsked: () => Promise<void> = async () => undefined;
   readonly #workspace: Workspace;
   readonly #known = new Map<string, string>();
   readonly #texts = new Map<string, string>();
@@ -81,7 +83,10 @@ export class FileCalls {
       usesSecrets: false,
       symbols: unused,
       begun: null,
-      ask: async ({ kind }) => (kind === 'approval' ? { kind, allow: true } : { kind, text: '' }),
+      ask: async ({ kind }) => {
+        await this.whileAsked();
+        return kind === 'approval' ? { kind, allow: true } : { kind, text: '' };
+      },
       begin: async ({ changes = [] }) => void this.begun.push(changes),
       output: () => undefined,
       putText: async (text) => {

@@ -2,12 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { compareAndSwap } from '../../../server/src/actions/edits/changes.ts';
 import { commonLines } from '../../../server/src/actions/edits/common-lines.ts';
 import { applyEdit } from '../../../server/src/actions/edits/edit.ts';
 import { hunksOf } from '../../../server/src/actions/edits/hunks.ts';
 import { parsePatch } from '../../../server/src/actions/edits/patch.ts';
-import { decode, lineEndsOf } from '../../../server/src/actions/edits/text-file.ts';
+import { lineEndsOf } from '../../../server/src/actions/edits/text-file.ts';
 import { workspaceAdapters } from '../../support/workspace-adapters.ts';
 import { corpus } from './corpus/all.ts';
 import { outcomeOf, rightOf } from './outcome.ts';
@@ -57,17 +56,6 @@ test('a refusal names the lines and shows what is there', () => {
     lines: [3],
     message: expect.stringContaining('delete the old one'),
   });
-});
-
-test('a file that changed since is refused with the change', () => {
-  const read = decode(Buffer.from('a\nb\n'));
-  if (!read.ok) throw new Error('not text');
-  expect(compareAndSwap(read, Buffer.from('a\nc\n'))).toMatchObject({
-    code: 'changed',
-    message: expect.stringContaining('-b\n+c'),
-  });
-  expect(compareAndSwap(read, undefined)).toMatchObject({ code: 'changed' });
-  expect(compareAndSwap(read, Buffer.from('a\nb\n'))).toBeUndefined();
 });
 
 test('line ends are told apart', () => {
