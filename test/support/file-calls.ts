@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { FileChange } from '@devlm/protocol/tools.ts';
-import type { Edit } from '../../server/src/actions/edits/types.ts';
-import { changeFiles, type Wanted } from '../../server/src/actions/effects/change-files.ts';
+import type { Edit, Wanted } from '../../server/src/actions/edits/types.ts';
+import { changeFiles } from '../../server/src/actions/effects/change-files.ts';
 import { Secrets } from '../../server/src/actions/secrets/secrets.ts';
 import { hidingWorkspace } from '../../server/src/actions/secrets/uses.ts';
 import type { ToolContext, ToolOutcome } from '../../server/src/actions/tool.ts';

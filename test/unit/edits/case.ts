@@ -1,6 +1,9 @@
 import type { RefusalCode } from '../../../server/src/actions/edits/refusal.ts';
 import type { Edit } from '../../../server/src/actions/edits/types.ts';
 
+/** Why a case is refused: by the edit engine, or for what a file is. */
+export type Code = RefusalCode | 'binary' | 'encoding' | 'exists' | 'missing';
+
 /** What a case's files hold; null: no such file. A string stands for its bytes in UTF-8. */
 export type Files = Readonly<Record<string, string | Uint8Array | null>>;
 
@@ -10,7 +13,7 @@ export interface Case {
   readonly files: Files;
   /** Edits of the file at `path`, or a patch. */
   readonly ask: readonly Edit[] | string;
-  readonly right: Files | RefusalCode;
+  readonly right: Files | Code;
 }
 
 export const path = 'file.txt';
@@ -21,7 +24,7 @@ export function edit(
   file: string | Uint8Array,
   oldText: string,
   newText: string,
-  right: { text: string | Uint8Array } | { code: RefusalCode },
+  right: { text: string | Uint8Array } | { code: Code },
   more: Partial<Edit> = {},
 ): Case {
   return edits(name, file, [{ oldText, newText, ...more }], right);
@@ -32,7 +35,7 @@ export function edits(
   name: string,
   file: string | Uint8Array,
   asked: readonly Edit[],
-  right: { text: string | Uint8Array } | { code: RefusalCode },
+  right: { text: string | Uint8Array } | { code: Code },
 ): Case {
   return {
     name,
@@ -43,9 +46,9 @@ export function edits(
 }
 
 /** A patch of files; `right` names only the files that change. */
-export function patch(name: string, files: Files, lines: readonly string[], right: Files | RefusalCode): Case {
+export function patch(name: string, files: Files, lines: readonly string[], right: Files | Code): Case {
   return { name, files, ask: `${lines.join('\n')}\n`, right };
 }
 
 export const is = (text: string | Uint8Array) => ({ text });
-export const no = (code: RefusalCode) => ({ code });
+export const no = (code: Code) => ({ code });

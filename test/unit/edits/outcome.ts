@@ -1,9 +1,8 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
-import type { RefusalCode } from '../../../server/src/actions/edits/refusal.ts';
 import type { Workspace } from '../../../server/src/workspace/workspace.ts';
 import { FileCalls } from '../../support/file-calls.ts';
-import { type Case, type Files, path } from './case.ts';
+import { type Case, type Code, type Files, path } from './case.ts';
 
 /*
  * Runs a case of the corpus through the tools on a workspace, and compares what the tools say and what the disk
@@ -55,7 +54,7 @@ export function rightOf({ files, right }: Case): Outcome {
 }
 
 /** How each refusal is worded, after the name of the file. */
-const words: Readonly<Record<RefusalCode, RegExp>> = {
+const words: Readonly<Record<Code, RegExp>> = {
   binary: /^It is a binary file\.$|^The new text has a NUL character/,
   encoding: /^It is not text in the encoding \w+, or would not survive|^The new text has half a character/,
   'too-large': /which is too many for one edit\.$/,
@@ -74,7 +73,6 @@ const words: Readonly<Record<RefusalCode, RegExp>> = {
   malformed: /^Line \d+ of the patch: |^The patch names .+ twice/,
   exists: /^The file exists already\.$/,
   missing: /^There is no such file\.$/,
-  changed: /^The file (?:changed|was deleted) since you read it/,
 };
 
 /** The code that the words of a refusal stand for. What stands for none or for several is returned whole. */

@@ -4,20 +4,13 @@ import type { FileChange, ToolDetails } from '@devlm/protocol/tools.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
 import { applyEdits } from '../edits/edit.ts';
 import { hunksOf, shownDiff } from '../edits/hunks.ts';
-import { lineEndsOf } from '../edits/text-file.ts';
-import type { Edit } from '../edits/types.ts';
+import { lineEndsOf } from '../edits/lines.ts';
+import type { Wanted } from '../edits/types.ts';
 import { permit } from '../policy/permission.ts';
 import { addedPlaceholders, type Secrets } from '../secrets/secrets.ts';
 import { hiddenText } from '../secrets/uses.ts';
 import { done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
 import { listDiagnostics } from './list-diagnostics.ts';
-
-/** What is to become of a file: edits of what it holds, a whole text, or null: it is removed. */
-export type Wanted = { readonly path: string } & (
-  | { readonly edits: readonly Edit[] }
-  /** `exact`: its line ends are meant as they are. `real`: no model wrote it, and credentials in it are no placeholders. */
-  | { readonly text: string | null; readonly create?: boolean; readonly exact?: boolean; readonly real?: boolean }
-);
 
 interface Planned extends FileChange {
   readonly oldText: string | null;
