@@ -1,8 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { applyEdit } from '../server/src/actions/edits/edit.ts';
-import { outcomeOf, rightOf } from '../test/unit/edits/case.ts';
+import { FolderWorkspace } from '../server/src/workspace/folder/folder-workspace.ts';
 import { corpus } from '../test/unit/edits/corpus/all.ts';
+import { outcomeOf, rightOf } from '../test/unit/edits/outcome.ts';
 
 /*
  * The corpus, each case with its one right outcome, and the time of an edit by the size of the file, for each
@@ -18,16 +22,19 @@ const print = (figure: string, value: number, more = {}) =>
   console.log(JSON.stringify({ bench: 'edits', figure, value, ...more }));
 
 const tally = { right: 0, refused: 0, wrong: 0, misjudged: 0 };
-for (const each of corpus) {
-  const [outcome, right] = [outcomeOf(each), rightOf(each)];
-  if (typeof outcome === 'string') tally.refused++;
-  if (JSON.stringify(outcome) === JSON.stringify(right)) tally.right++;
-  else if (typeof outcome === 'string') tally.misjudged++;
+const root = await mkdtemp(join(tmpdir(), 'devlm-bench-edits-'));
+for (const [index, each] of corpus.entries()) {
+  const folder = join(root, `${index}`);
+  const outcome = await outcomeOf(each, folder, new FolderWorkspace(folder));
+  if (outcome.refusal !== null) tally.refused++;
+  if (JSON.stringify(outcome) === JSON.stringify(rightOf(each))) tally.right++;
+  else if (outcome.refusal !== null) tally.misjudged++;
   else {
     tally.wrong++;
     console.error(`wrong text: ${each.name}`);
   }
 }
+await rm(root, { recursive: true });
 print('cases', corpus.length);
 print('right', tally.right);
 print('refused', tally.refused);

@@ -18,10 +18,8 @@ import { dirname, join } from 'node:path';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Editors } from '../../server/src/workspace/editors.ts';
-import { FolderWorkspace } from '../../server/src/workspace/folder/folder-workspace.ts';
 import type { Workspace } from '../../server/src/workspace/workspace.ts';
-import { EditorWindow } from '../support/editor-window.ts';
+import { workspaceAdapters } from '../support/workspace-adapters.ts';
 import { pathAttacks } from '../unit/guards/path-attacks.ts';
 
 /*
@@ -33,30 +31,7 @@ const refusal = (code: unknown) => expect.objectContaining({ problem: expect.obj
 const utf16 = (text: string, mark = '\ufeff') => Buffer.from(mark + text, 'utf16le');
 const png = Buffer.from('89504e470d0a1a0a0000', 'hex');
 
-const noServer = () => {
-  throw new Error('the window belongs to this process');
-};
-
-interface Adapter {
-  readonly name: string;
-  /** @param end is given what has to end with the test; Node 22 has no DisposableStack */
-  open(folder: string, end: (held: Disposable) => void): Promise<Workspace>;
-}
-const adapters: Adapter[] = [
-  { name: 'a folder of the server', open: async (folder) => new FolderWorkspace(folder) },
-  {
-    name: 'a window',
-    async open(folder, end) {
-      const editors = new Editors();
-      const window = new EditorWindow(noServer, folder);
-      end(window);
-      void window.lendTo(editors);
-      return await editors.workspace('project', AbortSignal.timeout(5_000));
-    },
-  },
-];
-
-describe.each(adapters)('$name', { timeout: 30_000 }, ({ open }) => {
+describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
   let base: string;
   let root: string;
   const held: Disposable[] = [];

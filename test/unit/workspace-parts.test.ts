@@ -11,6 +11,9 @@ import { pathParts } from '../../extension/src/workspace/path-parts.ts';
 import { findRipgrep } from '../../extension/src/workspace/ripgrep.ts';
 import { Scanner } from '../../extension/src/workspace/scanner.ts';
 import { lineEndsOf, replacements, withLineEnds } from '../../extension/src/workspace/text-change.ts';
+import { fileOf } from '../../server/src/workspace/folder/text.ts';
+import type { Files } from './edits/case.ts';
+import { corpus } from './edits/corpus/all.ts';
 
 function codeOf(work: () => unknown): string | undefined {
   try {
@@ -114,6 +117,26 @@ describe('the replacements of a change', () => {
       const after = parts.join(end);
       expect(applied(before, after)).toBe(after);
     }
+  });
+
+  it('give the new text of each case of the corpus of edits', () => {
+    const textOf = (content: Files[string] | undefined) => {
+      const file = content == null ? undefined : fileOf(Buffer.from(content));
+      return file?.kind === 'text' ? file.text : undefined;
+    };
+    let made = 0;
+    for (const { name, files, right } of corpus) {
+      if (typeof right === 'string') continue;
+      for (const [path, content] of Object.entries(right)) {
+        const [before, after] = [textOf(files[path]), textOf(content)];
+        // A text that mixes line ends is written, not edited.
+        if (before === undefined || after === undefined || [before, after].some((text) => lineEndsOf(text) === 'mixed'))
+          continue;
+        expect(applied(before, after), name).toBe(after);
+        made++;
+      }
+    }
+    expect(made).toBeGreaterThan(200);
   });
 
   it('are found in a long text with little work', () => {

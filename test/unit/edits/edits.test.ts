@@ -1,15 +1,32 @@
-import { expect, test } from 'vitest';
-import { compareAndSwap } from '../../../server/src/actions/edits/changes.ts';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { commonLines } from '../../../server/src/actions/edits/common-lines.ts';
 import { applyEdit } from '../../../server/src/actions/edits/edit.ts';
 import { hunksOf } from '../../../server/src/actions/edits/hunks.ts';
+import { lineEndsOf } from '../../../server/src/actions/edits/lines.ts';
 import { parsePatch } from '../../../server/src/actions/edits/patch.ts';
-import { decode, lineEndsOf } from '../../../server/src/actions/edits/text-file.ts';
-import { outcomeOf, rightOf } from './case.ts';
+import { workspaceAdapters } from '../../support/workspace-adapters.ts';
 import { corpus } from './corpus/all.ts';
+import { outcomeOf, rightOf } from './outcome.ts';
 
-test.each(corpus.map((each) => [each.name, each] as const))('%s', (_, each) => {
-  expect(outcomeOf(each)).toEqual(rightOf(each));
+describe.each(workspaceAdapters)('in $name', ({ open }) => {
+  const held: Disposable[] = [];
+  let root: string;
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), 'devlm-edits-'));
+  });
+  afterAll(async () => {
+    for (const one of held) one[Symbol.dispose]();
+    await rm(root, { recursive: true });
+  });
+
+  test.concurrent.each(corpus.map((each, index) => [each.name, each, index] as const))('%s', async (_, each, index) => {
+    const folder = join(root, `${index}`);
+    const workspace = await open(folder, (one) => held.push(one));
+    expect(await outcomeOf(each, folder, workspace)).toEqual(rightOf(each));
+  });
 });
 
 test('the corpus has 300 cases or more, none of them twice', () => {
@@ -39,17 +56,6 @@ test('a refusal names the lines and shows what is there', () => {
     lines: [3],
     message: expect.stringContaining('delete the old one'),
   });
-});
-
-test('a file that changed since is refused with the change', () => {
-  const read = decode(Buffer.from('a\nb\n'));
-  if (!read.ok) throw new Error('not text');
-  expect(compareAndSwap(read, Buffer.from('a\nc\n'))).toMatchObject({
-    code: 'changed',
-    message: expect.stringContaining('-b\n+c'),
-  });
-  expect(compareAndSwap(read, undefined)).toMatchObject({ code: 'changed' });
-  expect(compareAndSwap(read, Buffer.from('a\nb\n'))).toBeUndefined();
 });
 
 test('line ends are told apart', () => {

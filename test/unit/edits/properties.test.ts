@@ -1,11 +1,27 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { planChanges } from '../../../server/src/actions/edits/changes.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { applyEdit, applyEdits } from '../../../server/src/actions/edits/edit.ts';
 import { hunksOf, shownDiff, withHunks } from '../../../server/src/actions/edits/hunks.ts';
 import { parsePatch } from '../../../server/src/actions/edits/patch.ts';
-import { decode, encode } from '../../../server/src/actions/edits/text-file.ts';
 import type { Edit } from '../../../server/src/actions/edits/types.ts';
+import { FolderWorkspace } from '../../../server/src/workspace/folder/folder-workspace.ts';
+import { encode, fileOf } from '../../../server/src/workspace/folder/text.ts';
+import type { Workspace } from '../../../server/src/workspace/workspace.ts';
+import { FileCalls } from '../../support/file-calls.ts';
+import { workspaceAdapters } from '../../support/workspace-adapters.ts';
+
+const held: Disposable[] = [];
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'devlm-properties-'));
+});
+afterAll(async () => {
+  for (const one of held) one[Symbol.dispose]();
+  await rm(root, { recursive: true });
+});
 
 const pieces = [
   'a',
@@ -51,6 +67,7 @@ const mark = fc.constantFrom(
   '--- ',
   '+++ ',
 );
+const section = (body: string) => `*** Begin Patch\n*** Update File: f\n${body}\n*** End Patch`;
 const patchText = fc.array(fc.tuple(mark, text).map(([first, rest]) => first + rest)).map((lines) => lines.join('\n'));
 
 const lf = (each: string) => each.replace(/\r\n?/g, '\n');
@@ -123,52 +140,83 @@ test('a block remembered with other white space lands where it was, or nowhere',
   expect(made).toBeGreaterThan(500);
 });
 
-test('sequences of edits with before-images undo to the exact bytes', () => {
+/** Returns the text of bytes as a folder of the server reads them. */
+function textOf(bytes: Buffer) {
+  const file = fileOf(bytes);
+  if (file.kind !== 'text') throw new Error(`not text: ${JSON.stringify(file)}`);
+  return file;
+}
+
+/** Makes the edits that are not refused, and returns the bytes that the file had before each of them. */
+async function editInSteps(
+  { file, workspace }: Lent,
+  encoding: string,
+  edits: readonly Edit[],
+  cuts: readonly (readonly [number, number])[],
+): Promise<Buffer[]> {
+  const calls = new FileCalls(workspace);
+  await calls.read('f');
+  const images: Buffer[] = [];
+  for (const [index, each] of edits.entries()) {
+    const before = await readFile(file);
+    const { text: now, hash } = textOf(before);
+    const [from, length] = cuts[index] ?? [0, 0];
+    const oldText = now.slice(from, from + length + 1);
+    const { ok, details } = await calls.edit('f', [{ ...each, oldText }]);
+    if (!ok) {
+      expect(await readFile(file)).toEqual(before);
+      continue;
+    }
+    expect(details?.changes).toMatchObject([{ path: 'f', before: hash, encoding }]);
+    expect(calls.text(hash)).toBe(now);
+    images.push(before);
+  }
+  return images;
+}
+
+/** Takes a file back to earlier bytes through the hunks of the difference, which is how the user rejects a change. */
+async function undo({ file, workspace }: Lent, image: Buffer): Promise<void> {
+  const after = textOf(await readFile(file));
+  const hunks = hunksOf(after.text, textOf(image).text);
+  const undone = withHunks(after.text, hunks, new Set(hunks.keys()));
+  await workspace.apply([{ path: 'f', base: after.hash, text: undone }], new AbortController().signal);
+  expect(await readFile(file)).toEqual(image);
+}
+
+interface Lent {
+  readonly file: string;
+  readonly workspace: Workspace;
+}
+
+test('sequences of edits with before-images undo to the exact bytes', async () => {
+  const lent = new Map<string, Lent>();
+  for (const { name, open } of workspaceAdapters) {
+    const folder = await mkdtemp(join(root, 'undo-'));
+    lent.set(name, { file: join(folder, 'f'), workspace: await open(folder, (one) => held.push(one)) });
+  }
   const asked: fc.Arbitrary<Edit> = fc.record({ oldText: text, newText: text, replaceAll: fc.boolean() });
   let steps = 0;
-  fc.assert(
-    fc.property(
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...lent.keys()),
       text,
-      fc.constantFrom('utf8', 'utf16le', 'utf16be'),
+      fc.constantFrom('utf8bom', 'utf16le', 'utf16be'),
       fc.array(asked, { minLength: 1, maxLength: 8 }),
       fc.array(fc.tuple(fc.nat(40), fc.nat(10)), { minLength: 8, maxLength: 8 }),
-      (content, encoding, edits, cuts) => {
-        const first = encode(content, { encoding, bom: true });
-        if (!first.ok) throw new Error(first.message);
-        const images: Uint8Array[] = [];
-        let now = first.bytes;
-        for (const [index, each] of edits.entries()) {
-          const file = decode(now);
-          if (!file.ok) throw new Error(file.message);
-          const [from, length] = cuts[index] ?? [0, 0];
-          const oldText = file.text.slice(from, from + length + 1);
-          const plan = planChanges(new Map([['f', now]]), [{ path: 'f', edits: [{ ...each, oldText }] }]);
-          const bytes = plan.ok ? plan.changes[0]?.bytes : undefined;
-          if (!plan.ok || !bytes) continue;
-          expect(plan.changes[0]?.baseHash).toBe(file.hash);
-          images.push(Buffer.from(now));
-          now = bytes;
-          steps++;
-        }
-        // Undone through the hunks of the difference, which is how a person rejects what was made.
-        for (const image of images.reverse()) {
-          const [before, after] = [decode(image), decode(now)];
-          if (!before.ok || !after.ok) throw new Error('not text');
-          const undone = encode(
-            withHunks(after.text, hunksOf(after.text, before.text), new Set(hunksOf(after.text, before.text).keys())),
-            after,
-          );
-          if (!undone.ok) throw new Error(undone.message);
-          now = undone.bytes;
-          expect(Buffer.compare(now, image)).toBe(0);
-        }
-        expect(Buffer.compare(now, first.bytes)).toBe(0);
+      async (adapter, content, encoding, edits, cuts) => {
+        const [one, first] = [lent.get(adapter), encode(content, encoding)];
+        if (!one || !first) throw new Error('it cannot be stored');
+        await writeFile(one.file, first);
+        const images = await editInSteps(one, encoding, edits, cuts);
+        for (const image of images.toReversed()) await undo(one, image);
+        expect(await readFile(one.file)).toEqual(first);
+        steps += images.length;
       },
     ),
     { numRuns: 200 },
   );
   expect(steps).toBeGreaterThan(100);
-});
+}, 60_000);
 
 test('any accepted hunks, and all or none of them, give exact texts', () => {
   fc.assert(
@@ -205,19 +253,18 @@ test('bytes that are text come back as they were, and no bytes throw', () => {
   );
   fc.assert(
     fc.property(marks, rest, (first, more) => {
-      const bytes = new Uint8Array([...first, ...more]);
-      const file = decode(bytes);
-      if (!file.ok) return;
+      const bytes = Buffer.from([...first, ...more]);
+      const file = fileOf(bytes);
+      if (file.kind !== 'text') return;
       accepted++;
-      const back = encode(file.text, file);
-      expect(back.ok && Buffer.compare(back.bytes, bytes)).toBe(0);
+      expect(encode(file.text, file.encoding)).toEqual(bytes);
     }),
     { numRuns: 2000 },
   );
   expect(accepted).toBeGreaterThan(200);
 });
 
-test('nothing that is given as edits or as a patch throws', () => {
+test('nothing that is given as edits or as a patch throws', async () => {
   const wild = fc.oneof(text, fc.string({ unit: 'binary', maxLength: 30 }));
   const any: fc.Arbitrary<Edit> = fc.record({
     oldText: wild,
@@ -228,21 +275,25 @@ test('nothing that is given as edits or as a patch throws', () => {
     within: fc.array(text, { maxLength: 2 }),
     atEnd: fc.boolean(),
   });
-  fc.assert(
-    fc.property(wild, fc.array(any, { maxLength: 4 }), patchText, (file, edits, body) => {
+  const calls = new FileCalls(new FolderWorkspace(root));
+  let made = 0;
+  await fc.assert(
+    fc.asyncProperty(wild, fc.array(any, { maxLength: 4 }), patchText, fc.nat(), async (file, edits, body, at) => {
       const result = applyEdits(file, edits);
       if (result.ok) shownDiff(file, result.text);
-      for (const patch of [
-        body,
-        `*** Begin Patch\n*** Update File: f\n${body}\n*** End Patch`,
-        `--- f\n+++ f\n${body}`,
-      ]) {
-        const parsed = parsePatch(patch);
-        if (parsed.ok) planChanges(new Map([['f', Buffer.from(file.toWellFormed())]]), parsed.wanted);
+      const lines = lf(file).split('\n');
+      const hunk = `@@\n-${lines[at % lines.length]}\n${body.replace(/^/gm, '+')}`;
+      for (const patch of [body, section(body), section(hunk), `--- f\n+++ f\n${body}`]) {
+        // A call waits for the disk: not every patch is made.
+        if (!parsePatch(patch).ok || at % 8 !== 0) continue;
+        await writeFile(join(root, 'f'), file.toWellFormed());
+        await calls.read('f');
+        if ((await calls.patch(patch)).ok) made++;
       }
     }),
     { numRuns: 800 },
   );
+  expect(made).toBeGreaterThan(30);
 });
 
 test('repetitive texts take bounded time', () => {

@@ -3,6 +3,7 @@ import './diff.ts';
 import './lm.ts';
 import './mentions.ts';
 import './workspace-apply.ts';
+import './workspace-edits.ts';
 import './workspace-faults.ts';
 import './workspace-find.ts';
 import { runTests } from '../../support/vscode/harness.ts';

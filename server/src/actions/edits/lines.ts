@@ -8,6 +8,18 @@ export interface Lines {
   readonly lfStarts: readonly number[];
 }
 
+/** The line ends of a text: of one kind, `mixed` or none. */
+export type LineEnds = 'none' | 'lf' | 'crlf' | 'cr' | 'mixed';
+
+/** Returns which line ends a text has. */
+export function lineEndsOf(text: string): LineEnds {
+  const kinds: LineEnds[] = [];
+  if (text.includes('\r\n')) kinds.push('crlf');
+  if (/\r(?!\n)/.test(text)) kinds.push('cr');
+  if (/(?<!\r)\n/.test(text)) kinds.push('lf');
+  return kinds.length > 1 ? 'mixed' : (kinds[0] ?? 'none');
+}
+
 export function toLf(text: string): string {
   return text.includes('\r') ? text.replaceAll('\r\n', '\n').replaceAll('\r', '\n') : text;
 }

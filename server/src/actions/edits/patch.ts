@@ -1,8 +1,7 @@
-import type { Wanted } from './changes.ts';
 import { type Bad, HunkText } from './hunk-text.ts';
 import { toLf } from './lines.ts';
 import { type Refusal, refuse } from './refusal.ts';
-import type { Edit } from './types.ts';
+import type { Edit, Wanted } from './types.ts';
 import { parseUnified } from './unified.ts';
 
 /**

@@ -2,8 +2,6 @@ import { type Lines, lineCount, lineText } from './lines.ts';
 
 /** Why an edit was not made. The code is stable; the message is worded for a model. */
 export type RefusalCode =
-  | 'binary'
-  | 'encoding'
   | 'too-large'
   | 'empty'
   | 'no-op'
@@ -14,10 +12,7 @@ export type RefusalCode =
   | 'indentation'
   | 'line-ends'
   | 'overlap'
-  | 'malformed'
-  | 'exists'
-  | 'missing'
-  | 'changed';
+  | 'malformed';
 
 /** An edit that was refused: nothing was changed. `lines` are 1-based candidates in the file. */
 export interface Refusal {

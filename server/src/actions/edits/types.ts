@@ -12,3 +12,17 @@ export interface Edit {
   /** The old text is the end of the file. */
   atEnd?: boolean | undefined;
 }
+
+/** What is to become of a file: edits of what it holds, a whole text, or null to remove it. */
+export type Wanted = { readonly path: string } & (
+  | { readonly edits: readonly Edit[] }
+  | {
+      readonly text: string | null;
+      /** There must be no such file yet. */
+      readonly create?: boolean;
+      /** The line ends of the text are meant as they are. Default: it gets those of the file that it replaces. */
+      readonly exact?: boolean;
+      /** No model wrote the text, so that credentials in it are not placeholders. */
+      readonly real?: boolean;
+    }
+);

@@ -1,7 +1,6 @@
-import type { Wanted } from './changes.ts';
 import { type Bad, HunkText } from './hunk-text.ts';
 import type { Refusal } from './refusal.ts';
-import type { Edit } from './types.ts';
+import type { Edit, Wanted } from './types.ts';
 
 const none = '/dev/null';
 const hunkHead = /^@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@/;

@@ -4,19 +4,13 @@ import type { FileChange, ToolDetails } from '@devlm/protocol/tools.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
 import { applyEdits } from '../edits/edit.ts';
 import { hunksOf, shownDiff } from '../edits/hunks.ts';
-import { lineEndsOf } from '../edits/text-file.ts';
-import type { Edit } from '../edits/types.ts';
+import { lineEndsOf } from '../edits/lines.ts';
+import type { Wanted } from '../edits/types.ts';
 import { permit } from '../policy/permission.ts';
 import { addedPlaceholders, type Secrets } from '../secrets/secrets.ts';
+import { hiddenText } from '../secrets/uses.ts';
 import { done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
 import { listDiagnostics } from './list-diagnostics.ts';
-
-/** What is to become of a file: edits of what it holds, a whole text, or null: it is removed. */
-export type Wanted = { readonly path: string } & (
-  | { readonly edits: readonly Edit[] }
-  /** `exact`: its line ends are meant as they are. `real`: no model wrote it, and credentials in it are no placeholders. */
-  | { readonly text: string | null; readonly create?: boolean; readonly exact?: boolean; readonly real?: boolean }
-);
 
 interface Planned extends FileChange {
   readonly oldText: string | null;
@@ -40,7 +34,7 @@ export async function changeFiles(context: ToolContext, tool: string, wanted: re
   const problems: string[] = [];
   for (const want of wanted) {
     const file = await workspace.read(want.path, context.signal);
-    const plan = planOne(want, file, context.known.get(want.path), context.secrets);
+    const plan = await planOne(context, want, file);
     if (typeof plan === 'string') problems.push(`${want.path}: ${plan}`);
     else planned.push(plan);
   }
@@ -67,10 +61,7 @@ async function apply(context: ToolContext, workspace: Workspace, changes: readon
     changes.map(({ path, before, encoding }, i) => ({ path, base: before, text: texts[i] ?? null, encoding })),
     context.signal,
   );
-  if (answer.conflicts.length > 0) {
-    const names = answer.conflicts.map(({ path }) => path).join(', ');
-    return failed(`Nothing was changed: ${names} changed in the meantime. Read it again.`);
-  }
+  if (answer.conflicts.length > 0) return failed(await conflictText(context, changes, answer.conflicts));
   const made = await Promise.all(changes.map((change) => asMade(context, workspace, change, answer.files)));
   const lines = made.map(({ path, before, after, added, removed }) => {
     if (after === null) return `${path} was removed.`;
@@ -81,6 +72,40 @@ async function apply(context: ToolContext, workspace: Workspace, changes: readon
     lines.push(`The editor formatted ${formatted.join(', ')} on save: read again before the next change.`);
   if (answer.diagnostics.length > 0) lines.push(`New problems:\n${listDiagnostics(answer.diagnostics)}`);
   return done(lines.join('\n'), { changes: made, ...acceptedIn(workspace) });
+}
+
+/** Says which files changed after the change was computed, and what changed in them. */
+async function conflictText(
+  context: ToolContext,
+  changes: readonly FileChange[],
+  conflicts: readonly { readonly path: string; readonly file: EditorFile }[],
+): Promise<string> {
+  const names = conflicts.map(({ path }) => path).join(', ');
+  const differences = await Promise.all(
+    conflicts.map(async ({ path, file }) => {
+      if (file.kind === 'missing') return `${path} was deleted.`;
+      const before = changes.find((change) => change.path === path)?.before;
+      if (file.kind !== 'text' || !before) return [];
+      const diff = await differenceFrom(context, path, before, file.text);
+      return diff === '' ? [] : `What changed in ${path}:\n${diff}`;
+    }),
+  );
+  return [`Nothing was changed: ${names} changed in the meantime. Read it again.`, ...differences.flat()].join('\n');
+}
+
+/**
+ * Returns what differs between an earlier version of a file and its text, both as the model sees them.
+ *
+ * @param version hash of the earlier text; where that is not stored, the result is empty
+ */
+async function differenceFrom(
+  { getText, secrets }: ToolContext,
+  path: string,
+  version: string,
+  text: string,
+): Promise<string> {
+  const old = await getText(version);
+  return old === null ? '' : shownDiff(hiddenText(secrets, path, old), text);
 }
 
 function acceptedIn({ acceptsEdits }: Workspace): Pick<ToolDetails, 'accepted'> {
@@ -136,17 +161,23 @@ async function resume(
 }
 
 /** The file's text, and all that is wanted of it, has placeholders for credentials. */
-function planOne(want: Wanted, file: EditorFile, known: string | undefined, secrets: Secrets): Planned | string {
+async function planOne(context: ToolContext, want: Wanted, file: EditorFile): Promise<Planned | string> {
+  const { secrets } = context;
+  const known = context.known.get(want.path);
   if (file.kind === 'folder') return 'This is a folder.';
   if (file.kind === 'image') return 'This is a picture.';
   if (file.kind === 'unreadable') return file.reason;
   if (file.kind === 'missing') {
-    if ('edits' in want || want.text === null) return 'There is no such file.';
+    if ('edits' in want || want.text === null)
+      return known === undefined ? 'There is no such file.' : 'The file was deleted since you read it.';
     return plan(want.path, null, shownText(want, secrets), 'utf8', secrets, want.real);
   }
   if ('create' in want && want.create) return 'The file exists already.';
   if (known === undefined) return 'Read the file before you change it.';
-  if (known !== file.hash) return 'The file changed since you read it. Read it again.';
+  if (known !== file.hash) {
+    const diff = await differenceFrom(context, want.path, known, file.text);
+    return `The file changed since you read it. Read it again.${diff && ` What changed:\n${diff}`}`;
+  }
   if (!('edits' in want)) {
     const wanted = shownText(want, secrets);
     const text = wanted === null || want.exact ? wanted : withLineEndsOf(file.text, wanted);

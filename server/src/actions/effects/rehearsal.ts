@@ -3,10 +3,11 @@ import { ExecutionRequest, type Language } from '@devlm/protocol/execution.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
+import type { Wanted } from '../edits/types.ts';
 import { programName } from '../policy/programs.ts';
 import { analyzeShell } from '../policy/shell.ts';
 import { done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
-import { changeFiles, type Wanted } from './change-files.ts';
+import { changeFiles } from './change-files.ts';
 import { describeRecord } from './describe-record.ts';
 
 /** What is copied at most. The sandbox takes no more files, and keeps them in its memory. */

@@ -1,3 +1,4 @@
+import type { EditorFile } from '@devlm/protocol/editor.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
 import type { Web } from '../web/web.ts';
@@ -69,6 +70,12 @@ function revealedAddress(secrets: Secrets, address: string): string {
   throw new ProblemError({ code: 'secret_unusable', status: 409, title: 'Not usable in an address', detail });
 }
 
+/** Returns the text of a file as the model may see it. The values of a `.env` file are learnt from the text first. */
+export function hiddenText(secrets: Secrets, path: string, text: string): string {
+  if (isEnvFile(path)) secrets.addEnvFile(text);
+  return secrets.hide(text);
+}
+
 /**
  * A workspace in which no credential is seen: edits are made on what the model sees, and commands get the real values.
  * `apply` takes texts as they are to be.
@@ -76,6 +83,8 @@ function revealedAddress(secrets: Secrets, address: string): string {
 export function hidingWorkspace(workspace: Workspace, secrets: Secrets): Workspace {
   const { commands } = workspace;
   const hide = (text: string) => secrets.hide(text);
+  const hiddenFile = (path: string, file: EditorFile): EditorFile =>
+    file.kind === 'text' ? { ...file, text: hiddenText(secrets, path, file.text) } : file;
   return {
     restricted: workspace.restricted,
     folders: workspace.folders,
@@ -84,13 +93,14 @@ export function hidingWorkspace(workspace: Workspace, secrets: Secrets): Workspa
     ...(workspace.mcp ? { mcp: workspace.mcp } : {}),
     ...(workspace.tools ? { tools: workspace.tools } : {}),
     ...(workspace.mapTokens === undefined ? {} : { mapTokens: workspace.mapTokens }),
-    read: async (path, signal) => {
-      const file = await workspace.read(path, signal);
-      if (file.kind !== 'text') return file;
-      if (isEnvFile(path)) secrets.addEnvFile(file.text);
-      return { ...file, text: hide(file.text) };
+    read: async (path, signal) => hiddenFile(path, await workspace.read(path, signal)),
+    apply: async (changes, signal) => {
+      const answer = await workspace.apply(changes, signal);
+      return {
+        ...answer,
+        conflicts: answer.conflicts.map(({ path, file }) => ({ path, file: hiddenFile(path, file) })),
+      };
     },
-    apply: (changes, signal) => workspace.apply(changes, signal),
     list: (asked, signal) => workspace.list(asked, signal),
     search: async (asked, signal) => {
       const { matches, truncated } = await workspace.search(asked, signal);

@@ -1,12 +1,11 @@
-import type { RefusalCode } from '../../../../server/src/actions/edits/refusal.ts';
-import { type Case, type Files, patch } from '../case.ts';
+import { type Case, type Code, type Files, patch } from '../case.ts';
 
 const begin = '*** Begin Patch';
 const end = '*** End Patch';
 const functions =
   'def f():\n    x = 1\n    return x\n\ndef g():\n    x = 1\n    return x\n\ndef h():\n    x = 1\n    return x\n';
 
-const update = (name: string, file: string, hunks: readonly string[], right: string | { code: RefusalCode }): Case =>
+const update = (name: string, file: string, hunks: readonly string[], right: string | { code: Code }): Case =>
   patch(
     name,
     { a: file },
@@ -16,10 +15,10 @@ const update = (name: string, file: string, hunks: readonly string[], right: str
 const lines = (
   name: string,
   all: readonly string[],
-  right: Files | RefusalCode = 'malformed',
+  right: Files | Code = 'malformed',
   files: Files = { a: 'x\ny\n' },
 ): Case => patch(name, files, all, right);
-const no = (code: RefusalCode) => ({ code });
+const no = (code: Code) => ({ code });
 
 /** Patches in sections: `*** Begin Patch`. */
 export const patchesCorpus: readonly Case[] = [

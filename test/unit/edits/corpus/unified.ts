@@ -1,14 +1,13 @@
-import type { RefusalCode } from '../../../../server/src/actions/edits/refusal.ts';
-import { type Case, type Files, patch } from '../case.ts';
+import { type Case, type Code, type Files, patch } from '../case.ts';
 
 const five = 'a\nb\nc\nd\ne\n';
 const head = ['--- a/a', '+++ b/a'];
-const diff = (name: string, file: string, hunks: readonly string[], right: string | { code: RefusalCode }): Case =>
+const diff = (name: string, file: string, hunks: readonly string[], right: string | { code: Code }): Case =>
   patch(name, { a: file }, [...head, ...hunks], typeof right === 'string' ? { a: right } : right.code);
 const lines = (
   name: string,
   all: readonly string[],
-  right: Files | RefusalCode = 'malformed',
+  right: Files | Code = 'malformed',
   files: Files = { a: five },
 ): Case => patch(name, files, all, right);
 const malformed = { code: 'malformed' } as const;

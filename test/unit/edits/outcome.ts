@@ -1,0 +1,104 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import type { Workspace } from '../../../server/src/workspace/workspace.ts';
+import { FileCalls } from '../../support/file-calls.ts';
+import { type Case, type Code, type Files, path } from './case.ts';
+
+/*
+ * Runs a case of the corpus through the tools on a workspace, and compares what the tools say and what the disk
+ * holds with what the case calls right. Imports neither vitest nor `vscode`: it runs in an extension host too.
+ */
+
+/** What became of a case. */
+export interface Outcome {
+  /** Code of the refusal, which the words of the result tell; null where the call succeeded. */
+  readonly refusal: string | null;
+  /** What the result says of each file: created, changed or removed. */
+  readonly said: Readonly<Record<string, string>>;
+  /** Paths of the changes that the call announced before it made them. */
+  readonly begun: readonly string[];
+  /** Bytes of all files in the folder afterwards, in hex. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** Makes a folder with the files of a case and runs the case on the workspace that is this folder. */
+export async function outcomeOf({ files, ask }: Case, folder: string, workspace: Workspace): Promise<Outcome> {
+  await mkdir(folder);
+  const calls = new FileCalls(workspace);
+  for (const [name, content] of Object.entries(files)) {
+    if (content === null) continue;
+    await mkdir(dirname(join(folder, name)), { recursive: true });
+    await writeFile(join(folder, name), content);
+    await calls.read(name);
+  }
+  const { ok, text } = typeof ask === 'string' ? await calls.patch(ask) : await calls.edit(path, ask);
+  const said = [...text.matchAll(/^(.+) was (changed|created|removed)(?: \(\+\d+ −\d+\))?\.$/gm)];
+  return {
+    refusal: ok ? null : codeOf(text),
+    said: ok ? sorted(said.map(([, name = '', what = '']) => [name, what])) : {},
+    begun: calls.begun.flatMap((changes) => changes.map((change) => change.path)).sort(),
+    files: await bytesIn(folder),
+  };
+}
+
+/** The outcome that a case calls right: where it is refused, nothing is announced and no byte differs. */
+export function rightOf({ files, right }: Case): Outcome {
+  if (typeof right === 'string') return { refusal: right, said: {}, begun: [], files: hexOf(files) };
+  const what = (name: string) => (right[name] === null ? 'removed' : name in files ? 'changed' : 'created');
+  return {
+    refusal: null,
+    said: sorted(Object.keys(right).map((name) => [name, what(name)])),
+    begun: Object.keys(right).sort(),
+    files: hexOf({ ...files, ...right }),
+  };
+}
+
+/** How each refusal is worded, after the name of the file. */
+const words: Readonly<Record<Code, RegExp>> = {
+  binary: /^It is a binary file\.$|^The new text has a NUL character/,
+  encoding: /^It is not text in the encoding \w+, or would not survive|^The new text has half a character/,
+  'too-large': /which is too many for one edit\.$/,
+  empty: /^The old text is empty or blank/,
+  'no-op': /^The old and the new text are the same/,
+  'not-found':
+    /^The old text is not in the file(?:, nor anything like it|; replacing all)|^There is no line ".*", which/,
+  'near-miss': /^The old text is not in the file to the letter\. The nearest place is line \d+, but .+ It has:\n/,
+  ambiguous:
+    /it is there .+ times, at lines? |^The old text is in the file .+ times, at |^The line ".*" of "@@" is there/,
+  'already-applied':
+    /^The old text is not in the file and the new text is|^The new (?:text is|lines are) already there/,
+  indentation: /^The old text (?:leaves out the|matches line \d+ on only with another) indentation/,
+  'line-ends': /^The lines to replace have different line ends|^The edit would make one line end of two/,
+  overlap: /changes what an earlier one wrote: make them one edit\.$|^Occurrences of the old text overlap/,
+  malformed: /^Line \d+ of the patch: |^The patch names .+ twice/,
+  exists: /^The file exists already\.$/,
+  missing: /^There is no such file\.$/,
+};
+
+/** The code that the words of a refusal stand for. What stands for none or for several is returned whole. */
+function codeOf(text: string): string {
+  const said = /^Nothing was changed\.(?: |\n\S+: )(?:Edit \d+ of \d+: )?(?=\S)(.*)$/s.exec(text)?.[1] ?? '';
+  const codes = Object.entries(words).filter(([, pattern]) => pattern.test(said));
+  return codes.length === 1 ? (codes[0]?.[0] ?? '') : `${codes.map(([code]) => code).join(' or ')}: ${text}`;
+}
+
+async function bytesIn(folder: string): Promise<Record<string, string>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files: Record<string, Uint8Array> = {};
+  for (const entry of entries) {
+    if (entry.isDirectory()) continue;
+    const file = join(entry.parentPath, entry.name);
+    files[relative(folder, file).replaceAll(sep, '/')] = await readFile(file);
+  }
+  return hexOf(files);
+}
+
+function hexOf(files: Files): Record<string, string> {
+  const entries = Object.entries(files).filter((entry): entry is [string, string | Uint8Array] => entry[1] !== null);
+  return sorted(entries.map(([name, content]) => [name, Buffer.from(content).toString('hex')]));
+}
+
+/** By name, so that outcomes can be compared as JSON. */
+function sorted(entries: readonly (readonly [string, string])[]): Record<string, string> {
+  return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
