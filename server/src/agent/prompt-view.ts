@@ -3,6 +3,7 @@ import type { StepState, ToolResult, TurnState } from '@devlm/protocol/state.ts'
 import type { PlanItem } from '@devlm/protocol/tools.ts';
 import { cut } from '../actions/tool.ts';
 import type { ModelTool } from '../llm/model.ts';
+import { contextImageTokens, estimateContextTokens } from '../llm/prompt-size.ts';
 
 /*
  * Which part of a branch the model is shown, and how much of its window that fills. All of it is folded from
@@ -28,10 +29,6 @@ export interface PromptFrame {
   readonly tools: readonly ModelTool[];
 }
 
-/** Typical of code and English; other text is denser, which the provider's own count mends. */
-const charsPerToken = 3.5;
-/** A picture at its usual size. */
-const imageTokens = 1_600;
 /** Most that is kept of a summary, and of a message whose turn goes on behind it, in UTF-16 code units. */
 const leadChars = 24_000;
 
@@ -149,7 +146,6 @@ function leadOf(summary: string, plan: readonly PlanItem[]): string {
 
 type Parts = Pick<ContextParts, 'files' | 'results' | 'conversation'>;
 const nothing: Parts = { files: 0, results: 0, conversation: 0 };
-const tokensOf = (chars: number) => Math.ceil(chars / charsPerToken);
 const sum = (list: readonly Parts[]): Parts =>
   list.reduce(
     (total, { files, results, conversation }) => ({
@@ -161,18 +157,21 @@ const sum = (list: readonly Parts[]): Parts =>
   );
 
 function headParts(turn: TurnState): Parts {
-  const files = turn.attachments.map((each) => (each.kind === 'image' ? imageTokens : tokensOf(each.text.length)));
+  const files = turn.attachments.map((each) =>
+    each.kind === 'image' ? contextImageTokens : estimateContextTokens(each.text.length),
+  );
   const notes = (turn.notes ?? []).reduce((chars, { text }) => chars + text.length, 0);
   return {
-    files: files.reduce((total, count) => total + count, tokensOf(turn.map?.length ?? 0)),
-    results: tokensOf(notes),
-    conversation: tokensOf(turn.text.length),
+    files: files.reduce((total, count) => total + count, estimateContextTokens(turn.map?.length ?? 0)),
+    results: estimateContextTokens(notes),
+    conversation: estimateContextTokens(turn.text.length),
   };
 }
 
 function resultTokens({ results }: StepState): number {
   return Object.values(results).reduce(
-    (total, { text, details }) => total + tokensOf(text.length) + imageTokens * (details?.images?.length ?? 0),
+    (total, { text, details }) =>
+      total + estimateContextTokens(text.length) + contextImageTokens * (details?.images?.length ?? 0),
     0,
   );
 }
@@ -186,7 +185,11 @@ function stepParts(step: StepState, thinking: boolean): Parts {
     else if (kind !== 'thinking') used += chars;
     else if (thinking) said += chars;
   }
-  return { files: 0, results: tokensOf(used) + resultTokens(step), conversation: tokensOf(said) };
+  return {
+    files: 0,
+    results: estimateContextTokens(used) + resultTokens(step),
+    conversation: estimateContextTokens(said),
+  };
 }
 
 /** Neighbouring parts of a view that are never torn apart, oldest first. */
@@ -217,7 +220,7 @@ export function measure(view: PromptView, frame: PromptFrame): ContextParts {
   const estimate: ContextParts = {
     ...frameTokens(frame),
     ...own,
-    conversation: own.conversation + tokensOf(view.lead?.length ?? 0),
+    conversation: own.conversation + estimateContextTokens(view.lead?.length ?? 0),
   };
   const counted = view.counted && view.counted.tokens + tokensAfter(view, view.counted.stepId);
   return counted === null ? estimate : scaled(estimate, counted);
@@ -227,9 +230,9 @@ export function measure(view: PromptView, frame: PromptFrame): ContextParts {
 export function frameTokens({ system, rulesChars, tools }: PromptFrame) {
   const described = tools.map(({ name, description, inputSchema }) => [name, description, inputSchema]);
   return {
-    system: tokensOf(system.length - rulesChars),
-    rules: tokensOf(rulesChars),
-    tools: tools.length === 0 ? 0 : tokensOf(JSON.stringify(described).length),
+    system: estimateContextTokens(system.length - rulesChars),
+    rules: estimateContextTokens(rulesChars),
+    tools: tools.length === 0 ? 0 : estimateContextTokens(JSON.stringify(described).length),
   };
 }
 

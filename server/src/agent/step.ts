@@ -6,8 +6,8 @@ import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
 import type { CacheBreak } from '@devlm/protocol/prompt-cache.ts';
 import type { Reservation } from '../llm/budgets.ts';
 import type { Model, ModelEvent, ModelRequest } from '../llm/model.ts';
-import { bytesOf } from '../llm/pool/pool-model.ts';
 import { isPassing, modelProblem } from '../llm/problems.ts';
+import { estimateAnswerTokens, estimateRequestTokens, requestChars } from '../llm/prompt-size.ts';
 import type { TurnLog } from './turn-log.ts';
 
 export interface StepDeps {
@@ -31,9 +31,6 @@ interface About {
   readonly purpose?: 'compaction';
   readonly context?: ContextParts;
 }
-
-/** Of prompts, as the provider counts them. */
-const charsPerToken = 4;
 
 /** The reason of a signal by which a person stops a turn. */
 export class Stopped extends Error {}
@@ -61,7 +58,7 @@ export async function runStep(
   const writer = deps.log;
   const { turnId } = writer;
   const brokeCache = path && deps.watchCache ? deps.watchCache(path, request) : () => null;
-  const promptTokens = about.context ? contextTokens(about.context) : Math.ceil(bytesOf(request) / charsPerToken);
+  const promptTokens = about.context ? contextTokens(about.context) : estimateRequestTokens(requestChars(request));
   let reservation = await deps.admit(promptTokens, signal);
   let stepId = randomUUID();
   writer.write({ type: 'step.started', turnId, stepId, model: deps.modelId, ...about });
@@ -214,11 +211,11 @@ class Meter {
     this.#counted = true;
   }
 
-  /** The last count of the provider; without one, about four characters a token. */
+  /** The last count of the provider; without one, an estimate. */
   total() {
     const outputTokens = this.#counted
       ? this.#usage.outputTokens
-      : Math.max(this.#usage.outputTokens, Math.ceil(this.chars / 4));
+      : Math.max(this.#usage.outputTokens, estimateAnswerTokens(this.chars));
     const usage = { ...this.#usage, outputTokens };
     const costUsd = this.#deps.costOf(this.#model, usage);
     const since = (time: number) => Math.round(time - this.#start);

@@ -1,5 +1,6 @@
 import type { ProblemError } from '@devlm/protocol/problem.ts';
 import { modelProblem } from '../problems.ts';
+import { estimateRequestTokens } from '../prompt-size.ts';
 import { Affinity } from './affinity.ts';
 import { type Aliases, defaultAliases, modelsOf } from './aliases.ts';
 import type { Failure } from './breaker.ts';
@@ -20,8 +21,7 @@ const patienceMs = 2_000;
 /** What reading a prompt again costs, as time: a cached one is read faster, and at a tenth of the price. */
 const bytesPerMs = 200;
 const keptCacheMs = 300;
-/** About so many bytes a token; of a prompt that is cached next to nothing counts towards a limit. */
-const bytesPerToken = 4;
+/** Share of a cached prompt that counts towards a limit: next to nothing. */
 const cachedShare = 0.1;
 /** Milliseconds that a first token is taken to need where nobody has measured. */
 const firstGuessMs = 1_000;
@@ -246,7 +246,7 @@ export class Pool {
 
   #tokens({ promptBytes, conversation }: Wanted, { instance }: Lane, now: number): number {
     const cached = this.#affinity.of(conversation, now) === instance.id;
-    return Math.ceil((promptBytes / bytesPerToken) * (cached ? cachedShare : 1));
+    return estimateRequestTokens(promptBytes, cached ? cachedShare : 1);
   }
 }
 
