@@ -5,18 +5,8 @@ import type { TurnState } from '@devlm/protocol/state.ts';
 import type { ModelRequest } from '../llm/model.ts';
 import type { ModelProblemCode } from '../llm/problems.ts';
 import { type ReadBlob, toMessages } from './prompt.ts';
-import {
-  type Boundary,
-  frameTokens,
-  measure,
-  type PromptFrame,
-  type PromptView,
-  promptView,
-  scaled,
-  shortenedView,
-  summaryText,
-  unitsOf,
-} from './prompt-view.ts';
+import { frameTokens, measure, type PromptFrame, scaled, unitsOf } from './prompt-tokens.ts';
+import { type Boundary, type PromptView, promptView, shortenedView, summaryText } from './prompt-view.ts';
 import { runStep, type StepDeps } from './step.ts';
 
 export interface CompactionDeps extends StepDeps, PromptFrame {
