@@ -99,6 +99,25 @@ export function measure(view: PromptView, frame: PromptFrame): ContextParts {
   return counted === null ? estimate : scaled(estimate, counted);
 }
 
+/** Returns what estimates for a view have to be multiplied by to agree with the provider's count of it. */
+export function countFactor(view: PromptView, frame: PromptFrame): number {
+  const estimate = contextTokens(measure({ ...view, counted: null }, frame));
+  return contextTokens(measure(view, frame)) / Math.max(1, estimate);
+}
+
+/**
+ * Measures a view. Where the provider has not counted it, the estimate is corrected by how far off it was before.
+ *
+ * @param before what was measured last
+ */
+export function calibrated(frame: PromptFrame, before: ContextParts, view: PromptView): ContextParts {
+  const after = measure(view, frame);
+  if (view.counted !== null) return after;
+  const fixed = frameTokens(frame);
+  const factor = before.system / Math.max(1, fixed.system);
+  return scaled(after, Math.round(contextTokens(after) * factor));
+}
+
 /** What a prompt holds of itself before any conversation, in tokens. */
 export function frameTokens({ system, rulesChars, tools }: PromptFrame) {
   const described = tools.map(({ name, description, inputSchema }) => [name, description, inputSchema]);
@@ -126,7 +145,7 @@ function tokensAfter({ turns }: PromptView, stepId: string): number {
 }
 
 /** The same shares of another total. */
-export function scaled(parts: ContextParts, total: number): ContextParts {
+function scaled(parts: ContextParts, total: number): ContextParts {
   const factor = total / Math.max(1, contextTokens(parts));
   const { system, rules, tools, files, results, conversation } = parts;
   const by = (count: number) => Math.round(count * factor);

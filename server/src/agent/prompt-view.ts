@@ -96,6 +96,9 @@ function shortened(turn: TurnState, whole: TurnState, [at, upTo]: readonly [numb
   };
 }
 
+/** Characters that the texts of a prompt are cut to, one after the other, until it fits. */
+export const textSteps: readonly number[] = [20_000, 8_000, 2_000, 500, 0];
+
 /** The same view with all its texts cut, for a call that could not hold them. */
 export function shortenedView(view: PromptView, chars: number): PromptView {
   const end: Place = [Number.POSITIVE_INFINITY, 0];
