@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ContextParts, contextTokens } from '@devlm/protocol/compaction.ts';
 import type { EventBody, Usage } from '@devlm/protocol/events.ts';
-import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { CacheBreak } from '@devlm/protocol/prompt-cache.ts';
 import type { Reservation } from '../llm/budgets.ts';
 import type { Model, ModelEvent, ModelRequest } from '../llm/model.ts';
 import { isPassing, modelProblem } from '../llm/problems.ts';
 import { estimateAnswerTokens, estimateRequestTokens, requestChars } from '../llm/prompt-size.ts';
+import { Stopped, serverRestarted } from './interruptions.ts';
 import type { TurnLog } from './turn-log.ts';
 
 export interface StepDeps {
@@ -31,9 +32,6 @@ interface About {
   readonly purpose?: 'compaction';
   readonly context?: ContextParts;
 }
-
-/** The reason of a signal by which a person stops a turn. */
-export class Stopped extends Error {}
 
 /** Calls of one step, the first included. */
 export const maxAttempts = 4;
@@ -241,11 +239,3 @@ class Meter {
     }
   }
 }
-
-/** Why a step that a dead server left running does not count. */
-export const serverRestarted: Problem = {
-  code: 'server_restarted',
-  status: 503,
-  title: 'The server was restarted',
-  detail: 'The companion server ended while it was answering. The question was asked again.',
-};

@@ -4,8 +4,8 @@ import type { Ask, ToolDetails } from '@devlm/protocol/tools.ts';
 import { hasPlaceholder } from '../actions/secrets/secrets.ts';
 import { failed, type Tool, type ToolContext, type ToolOutcome } from '../actions/tool.ts';
 import { commandsOf } from './command-notes.ts';
+import { Stopped } from './interruptions.ts';
 import { parseInput } from './prompt.ts';
-import { Stopped } from './step.ts';
 import { trustOf } from './trust.ts';
 import type { TurnLog } from './turn-log.ts';
 

@@ -16,6 +16,7 @@ import type { Store } from '../storage/ports/store.ts';
 import { compactAll } from './compaction.ts';
 import { isLeaseLost, storeSurely, turnProblem } from './failures.ts';
 import { hidingModel } from './hiding-model.ts';
+import { Closing, Stopped, serverRestarted } from './interruptions.ts';
 import type { Entry, Lane, Running } from './lane.ts';
 import { type HeldLease, Leases } from './leases.ts';
 import { endOf, type LoopDeps, runLoop } from './loop.ts';
@@ -23,7 +24,6 @@ import { waitsForPerson } from './pause.ts';
 import { showProject } from './project-map.ts';
 import { Sentinel } from './sentinel.ts';
 import { SpendGate } from './spend-gate.ts';
-import { Stopped, serverRestarted } from './step.ts';
 import { TurnLog } from './turn-log.ts';
 
 export interface TurnsDeps {
@@ -74,8 +74,6 @@ const looksAt = 500;
 const leftMs = 2_000;
 /** How long it is waited for another node to stop a turn, milliseconds. */
 const stopWaitMs = 5_000;
-
-class Closing extends Error {}
 
 /**
  * Runs turns: one at a time in a conversation, in the order of their creation, many conversations at once. All turns of
