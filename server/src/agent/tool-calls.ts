@@ -5,7 +5,7 @@ import { hasPlaceholder } from '../actions/secrets/secrets.ts';
 import { failed, type Tool, type ToolContext, type ToolOutcome } from '../actions/tool.ts';
 import { commandsOf } from './command-notes.ts';
 import { Stopped } from './interruptions.ts';
-import { parseInput } from './prompt.ts';
+import { parseInput } from './tool-input.ts';
 import { trustOf } from './trust.ts';
 import type { TurnLog } from './turn-log.ts';
 
