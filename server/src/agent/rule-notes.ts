@@ -1,7 +1,7 @@
 import { appliesTo, type RuleFile } from '../workspace/project-rules.ts';
 import { attachmentText } from './attachment-text.ts';
+import { knownFiles } from './known-files.ts';
 import { promptView } from './prompt-view.ts';
-import { knownFiles } from './tool-calls.ts';
 import type { TurnLog } from './turn-log.ts';
 
 /**
