@@ -12,7 +12,7 @@ import type { Lease } from '../storage/ports/leases.ts';
 import type { Store } from '../storage/ports/store.ts';
 import { compactAll } from './compaction.ts';
 import { isLeaseLost, storeSurely, turnProblem } from './failures.ts';
-import { hidingModel } from './hiding-model.ts';
+import { HidingModel } from './hiding-model.ts';
 import { Closing, Stopped, serverRestarted } from './interruptions.ts';
 import type { Entry } from './lane.ts';
 import type { HeldLease, Leases } from './leases.ts';
@@ -171,7 +171,7 @@ export class TurnRunner {
     const { store, provider, compactAt, retryBaseMs } = this.#deps;
     const gate = this.#gate(conversation, log, modelId);
     return {
-      model: hidingModel(model, toolbox.services.secrets),
+      model: new HidingModel(model, toolbox.services.secrets),
       modelId,
       thinking: log.turn?.thinking ?? false,
       ...toolbox,
