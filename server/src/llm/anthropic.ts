@@ -3,7 +3,7 @@ import type { ProblemError } from '@devlm/protocol/problem.ts';
 import type { ModelInfo } from '@devlm/protocol/views.ts';
 import { messageParams } from './anthropic-request.ts';
 import { translate } from './anthropic-stream.ts';
-import type { Model, ModelEvent, ModelRequest } from './model.ts';
+import type { EndpointModel, ModelEvent, ModelRequest, StreamOptions } from './model.ts';
 import { hostOf, modelProblem } from './problems.ts';
 import { bytesArrived, Watchdog, watchedFetch } from './watchdog.ts';
 
@@ -19,18 +19,11 @@ export interface AnthropicOptions {
   readonly maxOutputTokens: number;
 }
 
-export interface StreamOptions {
-  /** Is given the headers of the answer, be it an error's. */
-  readonly heard?: (headers: Headers) => void;
-  /** The first byte may take no longer than any other: the call can be made elsewhere. */
-  readonly impatient?: boolean;
-}
-
 /**
  * The Messages API through the official SDK: Anthropic's own, and whatever else speaks it. The SDK is loaded with the
  * first call, as when a window asks for the models: a server would start an eighth later with it.
  */
-export class AnthropicModel implements Model {
+export class AnthropicModel implements EndpointModel {
   readonly #options: AnthropicOptions;
   #opened: Promise<Opened> | undefined;
   /** From the last list that was read. */

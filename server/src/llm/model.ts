@@ -83,3 +83,16 @@ export interface Model {
   models(signal: AbortSignal): Promise<ModelInfo[]>;
   stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelEvent>;
 }
+
+/** How a call is made at an endpoint that is one of several. */
+export interface StreamOptions {
+  /** Is given the headers of the answer, be it an error's. */
+  readonly heard?: (headers: Headers) => void;
+  /** The first byte may take no longer than any other: the call can be made elsewhere. */
+  readonly impatient?: boolean;
+}
+
+/** A model at one endpoint, as the pool calls it. */
+export interface EndpointModel extends Model {
+  stream(request: ModelRequest, signal: AbortSignal, options?: StreamOptions): AsyncIterable<ModelEvent>;
+}

@@ -1,7 +1,6 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { ModelInfo } from '@devlm/protocol/views.ts';
-import type { AnthropicModel } from '../anthropic.ts';
-import type { Model, ModelEvent, ModelRequest } from '../model.ts';
+import type { EndpointModel, Model, ModelEvent, ModelRequest } from '../model.ts';
 import { requestChars } from '../prompt-size.ts';
 import { failureOf } from './failure.ts';
 import type { Instance, Lane, Priority } from './instance.ts';
@@ -17,7 +16,8 @@ export interface Caller {
   readonly priority?: Priority;
 }
 
-export type Connect = (instance: Instance) => AnthropicModel;
+/** Returns the model of an instance. */
+export type Connect = (instance: Instance) => EndpointModel;
 
 /** The model port over all instances. A call that fails before it answers is made at another one, where there is one. */
 export class PoolModel implements Model {
