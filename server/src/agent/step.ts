@@ -4,7 +4,7 @@ import { type ContextParts, contextTokens } from '@devlm/protocol/compaction.ts'
 import type { EventBody, Usage } from '@devlm/protocol/events.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { CacheBreak } from '@devlm/protocol/prompt-cache.ts';
-import type { Reservation } from '../llm/budgets.ts';
+import type { Reservation } from '../llm/budget-admission.ts';
 import type { Model, ModelRequest } from '../llm/model.ts';
 import { isPassing, modelProblem } from '../llm/problems.ts';
 import { estimateRequestTokens, requestChars } from '../llm/prompt-size.ts';
