@@ -9,7 +9,8 @@ import { type CredentialChange, OwnCredential } from './own-credential.ts';
 import { assertInstalled, atPlatform, platformFetch } from './platforms/platform.ts';
 import { defaultConcurrency, Instance } from './pool/instance.ts';
 import { Pool } from './pool/pool.ts';
-import { type Caller, PoolModel } from './pool/pool-model.ts';
+import { PoolModel } from './pool/pool-model.ts';
+import type { Caller } from './pool/types.ts';
 import { costOf, dearestCost, listPrices, type PriceTable } from './prices.ts';
 import type { Upstream } from './upstream.ts';
 

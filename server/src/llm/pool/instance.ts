@@ -2,9 +2,7 @@ import type { InstanceSettings } from '@devlm/protocol/instances.ts';
 import type { Upstream } from '../upstream.ts';
 import { Allowance } from './allowance.ts';
 import { Breaker } from './breaker.ts';
-
-/** `person`: somebody waits for the answer. `background`: nobody does. */
-export type Priority = 'person' | 'background';
+import type { Priority } from './types.ts';
 
 export interface InstanceOptions {
   readonly id: string;

@@ -3,18 +3,10 @@ import type { ModelInfo } from '@devlm/protocol/views.ts';
 import type { EndpointModel, Model, ModelEvent, ModelRequest } from '../model.ts';
 import { requestChars } from '../prompt-size.ts';
 import { failureOf } from './failure.ts';
-import type { Instance, Lane, Priority } from './instance.ts';
+import type { Instance, Lane } from './instance.ts';
 import type { Lease } from './lease.ts';
 import type { Pool } from './pool.ts';
-
-/** Whose call it is. */
-export interface Caller {
-  readonly conversationId?: string;
-  /** Default: the conversation stands for its own. */
-  readonly user?: string;
-  /** Default: a person waits. */
-  readonly priority?: Priority;
-}
+import type { Caller } from './types.ts';
 
 /** Returns the model of an instance. */
 export type Connect = (instance: Instance) => EndpointModel;

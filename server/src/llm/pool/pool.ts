@@ -3,9 +3,9 @@ import { modelProblem } from '../problems.ts';
 import { estimateRequestTokens } from '../prompt-size.ts';
 import { Affinity } from './affinity.ts';
 import { type Aliases, defaultAliases, modelsOf } from './aliases.ts';
-import type { Failure } from './breaker.ts';
-import type { Instance, Lane, Priority } from './instance.ts';
-import { Lease, type Wanted } from './lease.ts';
+import type { Instance, Lane } from './instance.ts';
+import { Lease } from './lease.ts';
+import type { Failure, Priority, Wanted } from './types.ts';
 import { WaitingLine } from './waiting.ts';
 
 export interface PoolOptions {
