@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { ModelInfo } from '@devlm/protocol/views.ts';
 import type { Logger } from 'pino';
-import type { AnswerSink } from '../llm/answers/shared-answer.ts';
+import type { AnswerSink } from '../llm/answers/answer-sink.ts';
 import type { Pool } from '../llm/pool/pool.ts';
 import type { Priority } from '../llm/pool/types.ts';
 import type { Identity } from './identity/tokens.ts';

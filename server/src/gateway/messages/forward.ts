@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Agent, Dispatcher } from 'undici';
-import type { AnswerSink } from '../../llm/answers/shared-answer.ts';
+import type { AnswerSink } from '../../llm/answers/answer-sink.ts';
 import { failureOfStatus, retryAfterMs } from '../../llm/pool/failure.ts';
 import type { Lane } from '../../llm/pool/instance.ts';
 import type { Lease } from '../../llm/pool/lease.ts';

@@ -1,11 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { Readable, Writable } from 'node:stream';
-
-/** What an answer is written to: a response, or something that passes it on to several. */
-export interface AnswerSink extends Writable {
-  writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
-  flushHeaders(): void;
-}
+import type { AnswerSink } from './answer-sink.ts';
 
 export interface AnswerHead {
   readonly status: number;

@@ -3,7 +3,8 @@ import { providerNames } from '@devlm/protocol/instances.ts';
 import { within } from '../../within.ts';
 import { errorBody } from '../error-body.ts';
 import { listedModel, modelAnswer } from '../model-page.ts';
-import type { MessagesFetch, PlatformInstance } from './platform.ts';
+import type { MessagesFetch } from '../upstream.ts';
+import type { PlatformInstance } from './platform.ts';
 import { CredentialsError, refusalOf } from './refusals.ts';
 
 /** The caller bounds how long a call takes; the SDK's own bound is out of the way. Milliseconds. */
