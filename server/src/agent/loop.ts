@@ -11,6 +11,7 @@ import { noteRules } from './rule-notes.ts';
 import { runStep } from './step.ts';
 import { openCalls, runOpenCalls, type ToolServices } from './tool-calls.ts';
 
+/** What the loop of a turn needs. */
 export interface LoopDeps extends CompactionDeps {
   readonly tools: readonly Tool[];
   readonly services: ToolServices;

@@ -7,6 +7,7 @@ import { goOn, openPause, pause, pausesOf, stopHere, stoppedAtPause } from './pa
 import type { Sentinel } from './sentinel.ts';
 import type { TurnLog } from './turn-log.ts';
 
+/** Whose spending a gate watches, and by what. */
 export interface SpendGateOptions {
   readonly budgets: Budgets;
   readonly log: TurnLog;

@@ -30,6 +30,7 @@ export interface ToolServices
   ): ReturnType<ToolContext['execute']>;
 }
 
+/** What the calls of a turn are run with. */
 export interface CallDeps {
   readonly log: TurnLog;
   readonly tools: readonly Tool[];

@@ -19,11 +19,13 @@ export type ModelContent =
       readonly images: readonly { readonly mediaType: z.infer<typeof ImageMediaType>; readonly data: Uint8Array }[];
     };
 
+/** One message of a conversation. */
 export interface ModelMessage {
   readonly role: 'user' | 'assistant';
   readonly content: readonly ModelContent[];
 }
 
+/** A tool that the model may call. */
 export interface ModelTool {
   readonly name: string;
   readonly description: string;
@@ -31,6 +33,7 @@ export interface ModelTool {
   readonly inputSchema: Readonly<Record<string, unknown>>;
 }
 
+/** One call of a model. */
 export interface ModelRequest {
   readonly model: string;
   readonly system: string;

@@ -2,6 +2,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { Readable, Writable } from 'node:stream';
 import type { AnswerSink } from './answer-sink.ts';
 
+/** The beginning of an answer. */
 export interface AnswerHead {
   readonly status: number;
   readonly headers: OutgoingHttpHeaders;

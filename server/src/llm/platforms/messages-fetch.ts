@@ -13,6 +13,7 @@ const noTimeout = 86_400_000;
 /** Headers of an answer that go back, beside `anthropic-…`. The rest is about bytes that were decoded meanwhile. */
 const passedBack = ['content-type', 'retry-after', 'request-id'];
 
+/** How a platform's SDK is called. */
 export interface PlatformClient {
   /**
    * The SDK's client, which changes a request of the Messages API into one of the platform's, and the answer back.

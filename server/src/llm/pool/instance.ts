@@ -4,6 +4,7 @@ import { Allowance } from './allowance.ts';
 import { Breaker } from './breaker.ts';
 import type { Priority } from './types.ts';
 
+/** What an instance is, and what it may be asked for. */
 export interface InstanceOptions {
   readonly id: string;
   /** Where its calls go, with which key. Asked for each call, so that a key can be changed under load. */
