@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Secrets } from '../server/src/actions/secrets/secrets.ts';
-import { hidingModel } from '../server/src/agent/hiding-model.ts';
+import { HidingModel } from '../server/src/agent/hiding-model.ts';
 import type { Model, ModelMessage, ModelRequest } from '../server/src/llm/model.ts';
 
 /*
@@ -46,7 +46,7 @@ for (const known of [0, 50, 1_000]) {
   for (let round = 0; round < rounds; round++) {
     const secrets = new Secrets(new Uint8Array(32).fill(round));
     for (let i = 0; i < known; i++) secrets.add(`value-${i}-${'abcdefghijkl'.repeat(2)}-${round}`);
-    const model = hidingModel(nowhere, secrets);
+    const model = new HidingModel(nowhere, secrets);
     const send = () => model.stream(request, new AbortController().signal);
     first.push(timed(send));
     next.push(timed(send));

@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { chooseCut } from '../../server/src/agent/compaction.ts';
 import { toMessages } from '../../server/src/agent/prompt.ts';
-import { measure, promptView } from '../../server/src/agent/prompt-view.ts';
+import { measure } from '../../server/src/agent/prompt-tokens.ts';
+import { promptView } from '../../server/src/agent/prompt-view.ts';
 import type { ModelMessage } from '../../server/src/llm/model.ts';
 
 const noBlob = () => Promise.resolve(null);

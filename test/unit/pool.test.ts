@@ -3,8 +3,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Allowance } from '../../server/src/llm/pool/allowance.ts';
 import { Breaker } from '../../server/src/llm/pool/breaker.ts';
 import { Instance, type InstanceOptions } from '../../server/src/llm/pool/instance.ts';
-import type { Lease, Wanted } from '../../server/src/llm/pool/lease.ts';
+import type { Lease } from '../../server/src/llm/pool/lease.ts';
 import { Pool, type PoolOptions } from '../../server/src/llm/pool/pool.ts';
+import type { Wanted } from '../../server/src/llm/pool/types.ts';
 import { WaitingLine } from '../../server/src/llm/pool/waiting.ts';
 
 /** Time is the matter: it goes on when a test says so. */

@@ -2,7 +2,7 @@ import { BudgetTerms } from '@devlm/protocol/budgets.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CsvText } from '../../server/src/backend/csv.ts';
-import { periodEnd, periodStart } from '../../server/src/llm/budgets.ts';
+import { periodEnd, periodStart } from '../../server/src/llm/budget-periods.ts';
 import { costOf, dearestCost, listPrices, type PriceTable } from '../../server/src/llm/prices.ts';
 import { UsageTap } from '../../server/src/llm/usage-tap.ts';
 

@@ -1,6 +1,6 @@
 import { mapTexts } from '../actions/secrets/hidden-event.ts';
 import { keptChars, type Secrets } from '../actions/secrets/secrets.ts';
-import type { Model, ModelContent, ModelRequest } from '../llm/model.ts';
+import type { Model, ModelContent, ModelEvent, ModelRequest } from '../llm/model.ts';
 
 /** Texts that are kept as they were found to be safe to send. */
 const mostKept = 5_000;
@@ -9,44 +9,63 @@ const mostKept = 5_000;
  * The last line: what is sent to the model is looked through once more, whatever it was made of. Every step sends
  * what the one before it did, so a text that is known is not looked through again.
  */
-export function hidingModel(model: Model, secrets: Secrets): Model {
-  const kept = new Map<string, string>();
-  let version = secrets.version;
-  const hide = (text: string): string => {
-    if (text.length < keptChars) return secrets.hide(text);
-    const known = kept.get(text);
-    if (known !== undefined) return known;
-    const hidden = secrets.hide(text);
-    if (kept.size >= mostKept) kept.clear();
-    kept.set(text, hidden);
-    return hidden;
-  };
-  const hideContent = (content: ModelContent): ModelContent => {
+export class HidingModel implements Model {
+  readonly #model: Model;
+  readonly #secrets: Secrets;
+  /** Long texts, and what they are without credentials, as of the version. */
+  readonly #kept = new Map<string, string>();
+  #version: number;
+
+  constructor(model: Model, secrets: Secrets) {
+    this.#model = model;
+    this.#secrets = secrets;
+    this.#version = secrets.version;
+  }
+
+  models(signal: AbortSignal): ReturnType<Model['models']> {
+    return this.#model.models(signal);
+  }
+
+  stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelEvent> {
+    return this.#model.stream(this.#hideRequest(request), signal);
+  }
+
+  #hideRequest(request: ModelRequest): ModelRequest {
+    if (this.#secrets.version !== this.#version) this.#kept.clear();
+    this.#version = this.#secrets.version;
+    const hidden = {
+      ...request,
+      system: this.#hide(request.system),
+      messages: request.messages.map(({ role, content }) => ({
+        role,
+        content: content.map((part) => this.#hideContent(part)),
+      })),
+      tools: request.tools.map((tool) => ({ ...tool, description: this.#hide(tool.description) })),
+    };
+    // What was found in one text may stand in an earlier one. The second time there is nothing to learn.
+    return this.#secrets.version === this.#version ? hidden : this.#hideRequest(hidden);
+  }
+
+  #hideContent(content: ModelContent): ModelContent {
     switch (content.type) {
       case 'text':
       case 'tool_result':
-        return { ...content, text: hide(content.text) };
+        return { ...content, text: this.#hide(content.text) };
       case 'tool_call':
-        return { ...content, input: mapTexts(content.input, hide) };
+        return { ...content, input: mapTexts(content.input, (text) => this.#hide(text)) };
       // Pictures; and what the model or its provider wrote, which has to come back unchanged.
       default:
         return content;
     }
-  };
-  const hideRequest = (request: ModelRequest): ModelRequest => {
-    if (secrets.version !== version) kept.clear();
-    version = secrets.version;
-    const hidden = {
-      ...request,
-      system: hide(request.system),
-      messages: request.messages.map(({ role, content }) => ({ role, content: content.map(hideContent) })),
-      tools: request.tools.map((tool) => ({ ...tool, description: hide(tool.description) })),
-    };
-    // What was found in one text may stand in an earlier one. The second time there is nothing to learn.
-    return secrets.version === version ? hidden : hideRequest(hidden);
-  };
-  return {
-    models: (signal) => model.models(signal),
-    stream: (request, signal) => model.stream(hideRequest(request), signal),
-  };
+  }
+
+  #hide(text: string): string {
+    if (text.length < keptChars) return this.#secrets.hide(text);
+    const known = this.#kept.get(text);
+    if (known !== undefined) return known;
+    const hidden = this.#secrets.hide(text);
+    if (this.#kept.size >= mostKept) this.#kept.clear();
+    this.#kept.set(text, hidden);
+    return hidden;
+  }
 }

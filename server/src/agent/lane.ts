@@ -18,6 +18,7 @@ export interface Lane {
   running: Running | undefined;
 }
 
+/** A turn that runs on this node, or is about to. */
 export interface Running {
   /** Undefined until it is known that this node may run one. */
   turnId: string | undefined;

@@ -4,12 +4,14 @@ import type { Tool } from '../actions/tool.ts';
 import { type ModelProblemCode, modelProblem } from '../llm/problems.ts';
 import type { RuleFile } from '../workspace/project-rules.ts';
 import { noteCommands } from './command-notes.ts';
-import { type CompactionDeps, compactIfNeeded, compactTooLong, nextRequest } from './compaction.ts';
+import { type CompactionDeps, compactIfNeeded, compactTooLong } from './compaction.ts';
+import { nextRequest } from './request.ts';
 import { noteReviews } from './review-notes.ts';
 import { noteRules } from './rule-notes.ts';
 import { runStep } from './step.ts';
 import { openCalls, runOpenCalls, type ToolServices } from './tool-calls.ts';
 
+/** What the loop of a turn needs. */
 export interface LoopDeps extends CompactionDeps {
   readonly tools: readonly Tool[];
   readonly services: ToolServices;

@@ -10,7 +10,9 @@ import type { TurnLog } from './turn-log.ts';
  * is in the log, is answered by the same route as those of tools, and holds the turn over restarts.
  */
 
+/** The answer to a pause that lets the turn go on. */
 export const goOn = 'Go on with this answer';
+/** The answer to a pause that ends the turn. */
 export const stopHere = 'Stop';
 
 /** A pause and what the person said to it; null: nothing yet. */

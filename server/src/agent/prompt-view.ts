@@ -1,14 +1,14 @@
-import { type Compaction, type ContextParts, contextTokens } from '@devlm/protocol/compaction.ts';
+import type { Compaction } from '@devlm/protocol/compaction.ts';
 import type { StepState, ToolResult, TurnState } from '@devlm/protocol/state.ts';
 import type { PlanItem } from '@devlm/protocol/tools.ts';
 import { cut } from '../actions/tool.ts';
-import type { ModelTool } from '../llm/model.ts';
 
 /*
- * Which part of a branch the model is shown, and how much of its window that fills. All of it is folded from
- * the log: after a restart the same prompt comes out, and what the provider has cached of it holds.
+ * Which part of a branch the model is shown. All of it is folded from the log: after a restart the same prompt comes
+ * out, and what the provider has cached of it holds.
  */
 
+/** The end of a turn, or of a step, up to which a branch is left out or cut. */
 export type Boundary = Compaction['upTo'];
 
 /** A branch as the model is to see it. */
@@ -20,18 +20,6 @@ export interface PromptView {
   readonly counted: { readonly stepId: string; readonly tokens: number } | null;
 }
 
-/** What a prompt holds beside the conversation. */
-export interface PromptFrame {
-  readonly system: string;
-  /** How much of `system` the project's rules are. */
-  readonly rulesChars: number;
-  readonly tools: readonly ModelTool[];
-}
-
-/** Typical of code and English; other text is denser, which the provider's own count mends. */
-const charsPerToken = 3.5;
-/** A picture at its usual size. */
-const imageTokens = 1_600;
 /** Most that is kept of a summary, and of a message whose turn goes on behind it, in UTF-16 code units. */
 const leadChars = 24_000;
 
@@ -108,6 +96,9 @@ function shortened(turn: TurnState, whole: TurnState, [at, upTo]: readonly [numb
   };
 }
 
+/** Characters that the texts of a prompt are cut to, one after the other, until it fits. */
+export const textSteps: readonly number[] = [20_000, 8_000, 2_000, 500, 0];
+
 /** The same view with all its texts cut, for a call that could not hold them. */
 export function shortenedView(view: PromptView, chars: number): PromptView {
   const end: Place = [Number.POSITIVE_INFINITY, 0];
@@ -145,121 +136,4 @@ function leadOf(summary: string, plan: readonly PlanItem[]): string {
       ? [`The plan:\n${plan.map(({ text, status }) => `[${marks[status]}] ${text}`).join('\n')}`]
       : []),
   ].join('\n\n');
-}
-
-type Parts = Pick<ContextParts, 'files' | 'results' | 'conversation'>;
-const nothing: Parts = { files: 0, results: 0, conversation: 0 };
-const tokensOf = (chars: number) => Math.ceil(chars / charsPerToken);
-const sum = (list: readonly Parts[]): Parts =>
-  list.reduce(
-    (total, { files, results, conversation }) => ({
-      files: total.files + files,
-      results: total.results + results,
-      conversation: total.conversation + conversation,
-    }),
-    nothing,
-  );
-
-function headParts(turn: TurnState): Parts {
-  const files = turn.attachments.map((each) => (each.kind === 'image' ? imageTokens : tokensOf(each.text.length)));
-  const notes = (turn.notes ?? []).reduce((chars, { text }) => chars + text.length, 0);
-  return {
-    files: files.reduce((total, count) => total + count, tokensOf(turn.map?.length ?? 0)),
-    results: tokensOf(notes),
-    conversation: tokensOf(turn.text.length),
-  };
-}
-
-function resultTokens({ results }: StepState): number {
-  return Object.values(results).reduce(
-    (total, { text, details }) => total + tokensOf(text.length) + imageTokens * (details?.images?.length ?? 0),
-    0,
-  );
-}
-
-function stepParts(step: StepState, thinking: boolean): Parts {
-  let said = 0;
-  let used = 0;
-  for (const { kind, text, opaque } of step.blocks) {
-    const chars = text.length + (opaque === undefined ? 0 : JSON.stringify(opaque).length);
-    if (kind === 'text') said += text.length;
-    else if (kind !== 'thinking') used += chars;
-    else if (thinking) said += chars;
-  }
-  return { files: 0, results: tokensOf(used) + resultTokens(step), conversation: tokensOf(said) };
-}
-
-/** Neighbouring parts of a view that are never torn apart, oldest first. */
-export interface Unit {
-  readonly parts: Parts;
-  /** Where it ends; null where the conversation cannot be cut behind it. */
-  readonly end: Boundary | null;
-}
-
-export function unitsOf({ turns }: PromptView): Unit[] {
-  return turns.flatMap((turn, at) => {
-    const isLast = at === turns.length - 1;
-    const head = {
-      parts: headParts(turn),
-      end: turn.steps.length > 0 || isLast ? null : { turnId: turn.id, stepId: null },
-    };
-    const steps = turn.steps.map((step, index) => ({
-      parts: stepParts(step, isLast),
-      end: { turnId: turn.id, stepId: !isLast && index === turn.steps.length - 1 ? null : step.id },
-    }));
-    return [head, ...steps];
-  });
-}
-
-/** Estimated tokens of a prompt, by the provider's own count where there is one. */
-export function measure(view: PromptView, frame: PromptFrame): ContextParts {
-  const own = sum(unitsOf(view).map(({ parts }) => parts));
-  const estimate: ContextParts = {
-    ...frameTokens(frame),
-    ...own,
-    conversation: own.conversation + tokensOf(view.lead?.length ?? 0),
-  };
-  const counted = view.counted && view.counted.tokens + tokensAfter(view, view.counted.stepId);
-  return counted === null ? estimate : scaled(estimate, counted);
-}
-
-/** What a prompt holds of itself before any conversation, in tokens. */
-export function frameTokens({ system, rulesChars, tools }: PromptFrame) {
-  const described = tools.map(({ name, description, inputSchema }) => [name, description, inputSchema]);
-  return {
-    system: tokensOf(system.length - rulesChars),
-    rules: tokensOf(rulesChars),
-    tools: tools.length === 0 ? 0 : tokensOf(JSON.stringify(described).length),
-  };
-}
-
-/** What came into the prompt after a step. */
-function tokensAfter({ turns }: PromptView, stepId: string): number {
-  const at = turns.findIndex(({ steps }) => steps.some(({ id }) => id === stepId));
-  const turn = turns[at];
-  const index = turn?.steps.findIndex(({ id }) => id === stepId) ?? -1;
-  const step = turn?.steps[index];
-  if (!turn || !step) return 0;
-  const later = turns.slice(at + 1);
-  const parts = sum([
-    ...turn.steps.slice(index + 1).map((each) => stepParts(each, later.length === 0)),
-    ...later.map(headParts),
-    ...later.flatMap(({ steps }, order) => steps.map((each) => stepParts(each, order === later.length - 1))),
-  ]);
-  return resultTokens(step) + parts.files + parts.results + parts.conversation;
-}
-
-/** The same shares of another total. */
-export function scaled(parts: ContextParts, total: number): ContextParts {
-  const factor = total / Math.max(1, contextTokens(parts));
-  const { system, rules, tools, files, results, conversation } = parts;
-  const by = (count: number) => Math.round(count * factor);
-  return {
-    system: by(system),
-    rules: by(rules),
-    tools: by(tools),
-    files: by(files),
-    results: by(results),
-    conversation: by(conversation),
-  };
 }

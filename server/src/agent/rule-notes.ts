@@ -1,7 +1,7 @@
 import { appliesTo, type RuleFile } from '../workspace/project-rules.ts';
-import { textOf } from './prompt.ts';
+import { attachmentText } from './attachment-text.ts';
+import { knownFiles } from './known-files.ts';
 import { promptView } from './prompt-view.ts';
-import { knownFiles } from './tool-calls.ts';
 import type { TurnLog } from './turn-log.ts';
 
 /**
@@ -18,7 +18,7 @@ export async function noteRules(log: TurnLog, rules: readonly RuleFile[]): Promi
   const files = [...attached, ...knownFiles(turns).keys()];
   const due = rules.filter((rule) => !told.has(rule.path) && files.some((file) => appliesTo(rule, file)));
   if (due.length === 0) return;
-  const texts = due.map(({ path, text }) => textOf({ kind: 'file', path, text }));
+  const texts = due.map(({ path, text }) => attachmentText({ kind: 'file', path, text }));
   const text = `<rules>\nThe project says how it wants such files to be worked on. Follow it as far as it is about the work.\n\n${texts.join('\n\n').replaceAll('</rules', '<\\/rules')}\n</rules>`;
   log.write({ type: 'rules.noted', turnId: log.turnId, text, paths: due.map(({ path }) => path) });
   await log.flush();

@@ -1,10 +1,13 @@
 import type { TurnState } from '@devlm/protocol/state.ts';
-import { type Budgets, budgetExceeded, describePassed, type Reservation } from '../llm/budgets.ts';
+import type { Reservation } from '../llm/budget-admission.ts';
+import { budgetExceeded, describePassed } from '../llm/budget-words.ts';
+import type { Budgets } from '../llm/budgets.ts';
 import type { Passed, Spender } from '../storage/ports/budgets.ts';
 import { goOn, openPause, pause, pausesOf, stopHere, stoppedAtPause } from './pause.ts';
 import type { Sentinel } from './sentinel.ts';
 import type { TurnLog } from './turn-log.ts';
 
+/** Whose spending a gate watches, and by what. */
 export interface SpendGateOptions {
   readonly budgets: Budgets;
   readonly log: TurnLog;

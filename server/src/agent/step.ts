@@ -2,22 +2,21 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ContextParts, contextTokens } from '@devlm/protocol/compaction.ts';
 import type { EventBody, Usage } from '@devlm/protocol/events.ts';
-import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { CacheBreak } from '@devlm/protocol/prompt-cache.ts';
-import type { Reservation } from '../llm/budgets.ts';
-import type { Model, ModelEvent, ModelRequest } from '../llm/model.ts';
-import { bytesOf } from '../llm/pool/pool-model.ts';
+import type { Reservation } from '../llm/budget-admission.ts';
+import type { Model, ModelRequest } from '../llm/model.ts';
 import { isPassing, modelProblem } from '../llm/problems.ts';
+import { estimateRequestTokens, requestChars } from '../llm/prompt-size.ts';
+import { CallMeter, type MeterDeps } from './call-meter.ts';
+import { Stopped, serverRestarted } from './interruptions.ts';
 import type { TurnLog } from './turn-log.ts';
 
-export interface StepDeps {
+/** What a step needs besides its request. */
+export interface StepDeps extends MeterDeps {
   readonly model: Model;
-  readonly modelId: string;
   /** Of this turn. */
   readonly log: TurnLog;
-  readonly costOf: (model: string, usage: Usage) => number | null;
-  /** What budgets count, where the price is not known. */
-  readonly countedCost: (model: string, usage: Usage) => number;
   /** Called before each call. Rejects where it may not be made, with a `ProblemError`. */
   readonly admit: (promptTokens: number, signal: AbortSignal) => Promise<Reservation>;
   /** Whether the provider's cache has held; null: it is not watched. */
@@ -31,12 +30,6 @@ interface About {
   readonly purpose?: 'compaction';
   readonly context?: ContextParts;
 }
-
-/** Of prompts, as the provider counts them. */
-const charsPerToken = 4;
-
-/** The reason of a signal by which a person stops a turn. */
-export class Stopped extends Error {}
 
 /** Calls of one step, the first included. */
 export const maxAttempts = 4;
@@ -61,13 +54,13 @@ export async function runStep(
   const writer = deps.log;
   const { turnId } = writer;
   const brokeCache = path && deps.watchCache ? deps.watchCache(path, request) : () => null;
-  const promptTokens = about.context ? contextTokens(about.context) : Math.ceil(bytesOf(request) / charsPerToken);
+  const promptTokens = about.context ? contextTokens(about.context) : estimateRequestTokens(requestChars(request));
   let reservation = await deps.admit(promptTokens, signal);
   let stepId = randomUUID();
   writer.write({ type: 'step.started', turnId, stepId, model: deps.modelId, ...about });
   try {
     for (let attempt = 1; ; attempt++) {
-      const meter = new Meter(deps, about.purpose);
+      const meter = new CallMeter(deps, about.purpose);
       try {
         const stopReason = await streamStep(deps, meter, request, { turnId, stepId }, brokeCache, signal);
         await writer.flush();
@@ -104,7 +97,7 @@ export async function runStep(
 }
 
 /** A step that ends with its signal: what the person stopped stays, what a closing server left does not count. */
-function cutShort(signal: AbortSignal, ids: { turnId: string; stepId: string }, meter: Meter): EventBody {
+function cutShort(signal: AbortSignal, ids: { turnId: string; stepId: string }, meter: CallMeter): EventBody {
   const total = meter.total();
   return signal.reason instanceof Stopped
     ? { type: 'step.ended', ...ids, stopReason: 'stopped', ...total, estimated: true }
@@ -123,7 +116,7 @@ function delayBefore(attempt: number, error: ProblemError, baseMs: number): numb
 
 async function streamStep(
   deps: StepDeps,
-  meter: Meter,
+  meter: CallMeter,
   request: ModelRequest,
   ids: { turnId: string; stepId: string },
   brokeCache: (usage: Usage) => CacheBreak | null,
@@ -175,80 +168,3 @@ async function streamStep(
   });
   return stopReason;
 }
-
-/** Counts one call, so that what it cost is known also when it is cut short. */
-class Meter {
-  readonly #deps: StepDeps;
-  readonly #purpose: About['purpose'];
-  readonly #start = performance.now();
-  #first: number | undefined;
-  #instance: string | undefined;
-  calls = false;
-  chars = 0;
-  requestId: string | undefined;
-  storeFailed = false;
-  #model: string;
-  #usage: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
-  #counted = false;
-
-  constructor(deps: StepDeps, purpose: About['purpose']) {
-    this.#deps = deps;
-    this.#purpose = purpose;
-    this.#model = deps.modelId;
-  }
-
-  start({ model, usage, requestId, instance }: Extract<ModelEvent, { type: 'started' }>): void {
-    this.calls = true;
-    this.#model = model || this.#model;
-    this.#usage = usage;
-    this.requestId = requestId;
-    this.#instance = instance;
-  }
-
-  firstToken(): void {
-    this.#first ??= performance.now();
-  }
-
-  end(usage: Usage): void {
-    this.#usage = usage;
-    this.#counted = true;
-  }
-
-  /** The last count of the provider; without one, about four characters a token. */
-  total() {
-    const outputTokens = this.#counted
-      ? this.#usage.outputTokens
-      : Math.max(this.#usage.outputTokens, Math.ceil(this.chars / 4));
-    const usage = { ...this.#usage, outputTokens };
-    const costUsd = this.#deps.costOf(this.#model, usage);
-    const since = (time: number) => Math.round(time - this.#start);
-    return {
-      usage,
-      costUsd,
-      model: this.#model,
-      latencyMs: since(performance.now()),
-      ...(this.#first === undefined ? {} : { firstTokenMs: since(this.#first) }),
-      ...(this.#instance === undefined ? {} : { instance: this.#instance }),
-      ...(this.#purpose === undefined ? {} : { purpose: this.#purpose }),
-      ...(costUsd === null ? { countedUsd: this.#deps.countedCost(this.#model, usage) } : {}),
-    };
-  }
-
-  /** A failing store is not a failing model: the call must not be made again for it. */
-  guard(write: () => void): void {
-    try {
-      write();
-    } catch (error) {
-      this.storeFailed = true;
-      throw error;
-    }
-  }
-}
-
-/** Why a step that a dead server left running does not count. */
-export const serverRestarted: Problem = {
-  code: 'server_restarted',
-  status: 503,
-  title: 'The server was restarted',
-  detail: 'The companion server ended while it was answering. The question was asked again.',
-};

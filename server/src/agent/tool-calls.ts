@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
 import type { BlockState, StepState, TurnState } from '@devlm/protocol/state.ts';
 import type { Ask, ToolDetails } from '@devlm/protocol/tools.ts';
 import { hasPlaceholder } from '../actions/secrets/secrets.ts';
 import { failed, type Tool, type ToolContext, type ToolOutcome } from '../actions/tool.ts';
 import { commandsOf } from './command-notes.ts';
-import { parseInput } from './prompt.ts';
-import { Stopped } from './step.ts';
+import { Stopped } from './interruptions.ts';
+import { knownFiles } from './known-files.ts';
+import { parseInput } from './tool-input.ts';
 import { trustOf } from './trust.ts';
 import type { TurnLog } from './turn-log.ts';
 
@@ -30,6 +30,7 @@ export interface ToolServices
   ): ReturnType<ToolContext['execute']>;
 }
 
+/** What the calls of a turn are run with. */
 export interface CallDeps {
   readonly log: TurnLog;
   readonly tools: readonly Tool[];
@@ -161,29 +162,6 @@ function contextOf(
       await log.flush();
     },
   };
-}
-
-/** The file versions that the model has seen in this conversation, by path; the last one counts. */
-export function knownFiles(branch: readonly TurnState[]): Map<string, string> {
-  const known = new Map<string, string>();
-  for (const attachment of branch.flatMap((turn) => turn.attachments)) {
-    // Attached whole: the model has read it.
-    if (attachment.kind === 'file') {
-      known.set(attachment.path, attachment.hash ?? createHash('sha256').update(attachment.text).digest('hex'));
-    }
-  }
-  for (const { told, steps } of branch) {
-    // What the person took back between two turns.
-    for (const path of told?.paths ?? []) known.delete(path);
-    for (const { details } of steps.flatMap((step) => Object.values(step.results))) {
-      for (const { path, hash } of details?.reads ?? []) known.set(path, hash);
-      for (const { path, after } of details?.changes ?? []) {
-        if (after === null) known.delete(path);
-        else known.set(path, after);
-      }
-    }
-  }
-  return known;
 }
 
 /** What the calls of a turn that have a result have left. */

@@ -13,7 +13,7 @@ import { runCommand } from '../actions/tools/run-command.ts';
 import { symbolSearch } from '../actions/tools/symbol-search.ts';
 import type { Web } from '../actions/web/web.ts';
 import type { LoopDeps } from '../agent/loop.ts';
-import { systemPrompt } from '../agent/prompt.ts';
+import { systemPrompt } from '../agent/system-prompt.ts';
 import { taskUses } from '../agent/tasks.ts';
 import type { ToolServices } from '../agent/tool-calls.ts';
 import type { StoredConversation } from '../storage/ports/conversations.ts';

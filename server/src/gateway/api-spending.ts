@@ -1,9 +1,7 @@
 import type { Context } from '../context.ts';
+import { estimateRequestTokens } from '../llm/prompt-size.ts';
 import type { Identity } from './identity/tokens.ts';
 import type { MessagesCall, MessagesOptions } from './messages.ts';
-
-/** Of JSON, as the provider counts it. */
-const bytesPerToken = 4;
 
 /** Budgets and the ledger for calls of clients of the Messages endpoint. */
 export function apiSpending({
@@ -18,7 +16,7 @@ export function apiSpending({
   return {
     // What of the prompt the provider has in its cache is not known here: all of it counts as new.
     reserve: ({ identity, model, bytes }) =>
-      budgets.reserve(spenderOf(identity), { model, promptTokens: Math.ceil(bytes / bytesPerToken) }),
+      budgets.reserve(spenderOf(identity), { model, promptTokens: estimateRequestTokens(bytes) }),
     async onCall({ identity, ...call }: MessagesCall): Promise<void> {
       const { model, usage } = call;
       const costUsd = model === null ? null : provider.costOf(model, usage);

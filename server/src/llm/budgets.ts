@@ -1,40 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import type { BudgetPeriod } from '@devlm/protocol/budget-warning.ts';
 import type { Budget, BudgetTerms } from '@devlm/protocol/budgets.ts';
 import type { Usage } from '@devlm/protocol/events.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Logger } from 'pino';
-import type { Passed, Spender } from '../storage/ports/budgets.ts';
+import type { Spender } from '../storage/ports/budgets.ts';
 import type { Store } from '../storage/ports/store.ts';
+import type { Admission, Exceptions, Planned, Reservation } from './budget-admission.ts';
+import { periodStart } from './budget-periods.ts';
+import { budgetExceeded } from './budget-words.ts';
 import type { Provider } from './provider.ts';
-
-/** What is known of a call before it is made. */
-export interface Planned {
-  /** A model's id or an alias. */
-  readonly model: string;
-  readonly promptTokens: number;
-  /** Of those, what the provider has most likely in its cache. Default: none. */
-  readonly cachedTokens?: number;
-  /** The most that the answer may hold. Default: not known. */
-  readonly maxTokens?: number;
-}
-
-/** What a call may cost, set aside until what it did cost is in the ledger. */
-export interface Reservation {
-  /** Once the ledger has the call. Never rejects. */
-  release(): Promise<void>;
-}
-
-export type Admission =
-  | { readonly admitted: true; readonly reservation: Reservation; readonly warnings: readonly Passed[] }
-  | { readonly admitted: false; readonly inTheWay: readonly Passed[] };
-
-export interface Exceptions {
-  /** Budgets that the person lets this call pass. */
-  readonly despite?: ReadonlySet<string>;
-  /** A warning would reach the person. */
-  readonly warns?: boolean;
-}
 
 /**
  * Output tokens that are expected of a call: most answers and steps are shorter. One that is longer passes the budget
@@ -181,54 +155,4 @@ export class Budgets implements Disposable {
       .renew(this.#node, new Date(this.#now().getTime() + lapseMs))
       .catch((error: unknown) => this.#logger.warn({ err: error }, 'reservations could not be renewed'));
   }
-}
-
-/** Midnight that a period began with, where this server is; null: a turn, which has no beginning. */
-export function periodStart(period: BudgetPeriod, now: Date): Date | null {
-  const start = new Date(now.getFullYear(), now.getMonth(), now.getDate());
-  if (period === 'turn') return null;
-  if (period === 'week') start.setDate(start.getDate() - ((start.getDay() + 6) % 7));
-  if (period === 'month') start.setDate(1);
-  return start;
-}
-
-/** When the period after this one begins. */
-export function periodEnd(period: BudgetPeriod, now: Date): Date | null {
-  const end = periodStart(period, now);
-  if (period === 'day') end?.setDate(end.getDate() + 1);
-  if (period === 'week') end?.setDate(end.getDate() + 7);
-  if (period === 'month') end?.setMonth(end.getMonth() + 1);
-  return end;
-}
-
-const words = { day: 'today', week: 'this week', month: 'this month', turn: 'one answer' } as const;
-const whose = {
-  user: 'of one person',
-  project: 'of this project',
-  team: 'of everybody',
-  turn: 'of an answer',
-} as const;
-
-export const usd = (amount: number): string => `$${amount.toFixed(amount < 1 ? 3 : 2)}`;
-
-/** What the budget is, what was spent, and when it begins anew. */
-export function describePassed({ budget, spentUsd, limitUsd }: Passed, now: Date): string {
-  const { scope, period, id } = budget;
-  const end = periodEnd(period, now);
-  const resets = end
-    ? ` It begins anew on ${end.toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' })}.`
-    : '';
-  return `The next call would pass the budget ${id} ${whose[scope]}: ${usd(limitUsd)} for ${words[period]}, of which ${usd(spentUsd)} are spent or set aside.${resets}`;
-}
-
-export function budgetExceeded(inTheWay: readonly Passed[], now: Date): ProblemError {
-  const [first] = inTheWay;
-  const why = first ? `${describePassed(first, now)} ` : '';
-  return new ProblemError({
-    code: 'budget_exceeded',
-    status: 402,
-    title: 'The budget is spent',
-    detail: `${why}Who runs the server can change it with devlm budget, and everybody their own in the settings.`,
-    action: 'open-settings',
-  });
 }

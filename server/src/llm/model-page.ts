@@ -15,6 +15,7 @@ export function listedModel({ id, name, contextTokens, maxOutputTokens }: ModelI
   };
 }
 
+/** A model in an answer to `/v1/models`. */
 export type ListedModel = ReturnType<typeof listedModel>;
 
 /**

@@ -19,11 +19,13 @@ export type ModelContent =
       readonly images: readonly { readonly mediaType: z.infer<typeof ImageMediaType>; readonly data: Uint8Array }[];
     };
 
+/** One message of a conversation. */
 export interface ModelMessage {
   readonly role: 'user' | 'assistant';
   readonly content: readonly ModelContent[];
 }
 
+/** A tool that the model may call. */
 export interface ModelTool {
   readonly name: string;
   readonly description: string;
@@ -31,6 +33,7 @@ export interface ModelTool {
   readonly inputSchema: Readonly<Record<string, unknown>>;
 }
 
+/** One call of a model. */
 export interface ModelRequest {
   readonly model: string;
   readonly system: string;
@@ -82,4 +85,17 @@ export type ModelEvent =
 export interface Model {
   models(signal: AbortSignal): Promise<ModelInfo[]>;
   stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelEvent>;
+}
+
+/** How a call is made at an endpoint that is one of several. */
+export interface StreamOptions {
+  /** Is given the headers of the answer, be it an error's. */
+  readonly heard?: (headers: Headers) => void;
+  /** The first byte may take no longer than any other: the call can be made elsewhere. */
+  readonly impatient?: boolean;
+}
+
+/** A model at one endpoint, as the pool calls it. */
+export interface EndpointModel extends Model {
+  stream(request: ModelRequest, signal: AbortSignal, options?: StreamOptions): AsyncIterable<ModelEvent>;
 }

@@ -22,6 +22,7 @@ const drafts = {
   policy: { code: 'policy', status: 400, title: 'Claude declined to answer', action: 'new-conversation' },
 } as const satisfies Record<string, Draft>;
 
+/** The code of a problem that a model call can fail with. */
 export type ModelProblemCode = keyof typeof drafts;
 
 const passing: ReadonlySet<string> = new Set<ModelProblemCode>([
@@ -38,6 +39,7 @@ export function isPassing(problem: Problem): boolean {
   return passing.has(problem.code);
 }
 
+/** Returns the problem of a failed model call, to be thrown. */
 export function modelProblem(
   code: ModelProblemCode,
   detail: string,

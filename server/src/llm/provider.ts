@@ -1,54 +1,46 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Usage } from '@devlm/protocol/events.ts';
 import type { NewInstance } from '@devlm/protocol/instances.ts';
 import type { ModelInfo } from '@devlm/protocol/views.ts';
 import type { Config } from '../config.ts';
 import { AnthropicModel } from './anthropic.ts';
-import type { Model } from './model.ts';
+import { KnownModels } from './known-models.ts';
+import type { EndpointModel, Model } from './model.ts';
+import { type CredentialChange, OwnCredential } from './own-credential.ts';
 import { assertInstalled, atPlatform, platformFetch } from './platforms/platform.ts';
 import { defaultConcurrency, Instance } from './pool/instance.ts';
 import { Pool } from './pool/pool.ts';
-import { type Caller, PoolModel } from './pool/pool-model.ts';
+import { PoolModel } from './pool/pool-model.ts';
+import type { Caller } from './pool/types.ts';
 import { costOf, dearestCost, listPrices, type PriceTable } from './prices.ts';
-import { modelProblem } from './problems.ts';
-import type { Credential, Upstream } from './upstream.ts';
-
-/** Taken when the model list cannot be read: the middle of the range, as of October 2026. */
-const fallbackModel = 'claude-sonnet-5-5';
-/** New models appear while a server runs. */
-const listKeptMs = 10 * 60_000;
-/** How long a turn waits for the model list when it names no model. */
-const listTimeoutMs = 5_000;
+import type { Upstream } from './upstream.ts';
 
 /** The instance of the one credential that the editor or the environment names. */
 export const ownInstance = 'own';
 
 /**
- * The model for all that runs on this server: the pool of instances, and the one credential that every server
- * has. That is kept in memory only: what the editor sets counts before what the server was started with. As an
- * instance of the pool it counts where there is a key for it, or nothing else.
+ * The model for all that runs on this server: the pool of instances, and the one credential that every server has. As an
+ * instance of the pool that counts where there is a key for it, or nothing else.
  */
 export class Provider {
   readonly pool: Pool;
   readonly #own: Instance;
+  readonly #credential: OwnCredential;
+  readonly #known: KnownModels;
   readonly #config: Config;
   readonly #prices: PriceTable;
-  #override: Credential = { apiKey: null, baseUrl: null };
-  readonly #clients = new WeakMap<Instance, Upstream & { readonly client: AnthropicModel }>();
-  #listed: { readonly models: ModelInfo[]; readonly generation: number; readonly until: number } | undefined;
-  /** Until when providers that did not list their models are not asked again by a turn. */
-  #unlisted = { generation: -1, until: 0 };
-  readonly #handedOver = Promise.withResolvers<void>();
+  readonly #clients = new WeakMap<Instance, Upstream & { readonly client: EndpointModel }>();
 
   /** @throws ProblemError `conflict` where a configured instance needs what is not installed */
   constructor(config: Config) {
     this.#config = config;
     this.#prices = { ...listPrices, ...config.prices };
+    this.#credential = new OwnCredential(config);
     this.pool = new Pool({ aliases: config.aliases });
+    this.#known = new KnownModels(this.pool, (signal) => this.model().models(signal), config.model);
     this.#own = new Instance({
       id: ownInstance,
       upstream: () => this.upstream(),
-      usable: () => this.#apiKey() !== undefined,
+      usable: () => this.#credential.apiKey !== undefined,
       // The editor of one person is no reason to wait.
       concurrency: 16 * defaultConcurrency,
     });
@@ -60,30 +52,18 @@ export class Provider {
   }
 
   get baseUrl(): string {
-    return this.#override.baseUrl ?? this.#config.baseUrl;
+    return this.#credential.baseUrl;
   }
 
-  /** Only Anthropic's own API needs a key for certain; a local server may take any. */
+  /** Whether calls can be made. Only Anthropic's own API needs a key for certain; a local server may take any. */
   get key(): 'set' | 'missing' {
     if (this.pool.instances.some(({ id, draining }) => id !== ownInstance && !draining)) return 'set';
-    return this.#ownKey;
+    return this.#credential.key;
   }
 
-  get #ownKey(): 'set' | 'missing' {
-    if (this.#apiKey()) return 'set';
-    return new URL(this.baseUrl).hostname.endsWith('anthropic.com') ? 'missing' : 'set';
-  }
-
-  /** What is absent stays as it is: two editors may know one half each. Answers whether anything changed. */
-  setCredential(change: { readonly [K in keyof Credential]?: Credential[K] | undefined }): boolean {
-    const credential = {
-      apiKey: change.apiKey === undefined ? this.#override.apiKey : change.apiKey,
-      baseUrl: change.baseUrl === undefined ? this.#override.baseUrl : change.baseUrl,
-    };
-    this.handOver();
-    const { apiKey, baseUrl } = this.#override;
-    if (apiKey === credential.apiKey && baseUrl === credential.baseUrl) return false;
-    this.#override = credential;
+  /** Changes the one credential. Returns whether anything changed. */
+  setCredential(change: CredentialChange): boolean {
+    if (!this.#credential.set(change)) return false;
     this.#own.configure(this.#own.options);
     this.pool.changed();
     return true;
@@ -91,18 +71,12 @@ export class Provider {
 
   /** An editor has said what it has to say about the credential of this launch, be it nothing. */
   handOver(): void {
-    this.#handedOver.resolve();
+    this.#credential.handOver();
   }
 
   /** Resolves after `handOver`, or after the time without one. */
-  async whenHandedOver(milliseconds: number, signal: AbortSignal): Promise<void> {
-    const waiting = new AbortController();
-    const both = AbortSignal.any([signal, waiting.signal]);
-    await Promise.race([
-      this.#handedOver.promise,
-      sleep(milliseconds, undefined, { signal: both, ref: false }).catch(() => undefined),
-    ]);
-    waiting.abort();
+  whenHandedOver(milliseconds: number, signal: AbortSignal): Promise<void> {
+    return this.#credential.whenHandedOver(milliseconds, signal);
   }
 
   /**
@@ -110,12 +84,7 @@ export class Provider {
    * @throws ProblemError `missing_key`, `bad_key`
    */
   upstream(): Upstream {
-    if (this.#ownKey === 'missing') throw modelProblem('missing_key', 'Add a Claude API key to send messages.');
-    const apiKey = this.#apiKey() || 'none';
-    // Anything else cannot stand in a header, and would fail as if the network had.
-    if (!/^[\x21-\x7e]+$/.test(apiKey))
-      throw modelProblem('bad_key', 'The API key has a character that no key has. Copy it again, and set it.');
-    return { apiKey, baseUrl: this.baseUrl };
+    return this.#credential.upstream();
   }
 
   /**
@@ -158,7 +127,7 @@ export class Provider {
    * The client of an instance, which remembers what models it has listed; another one after its key has changed.
    * @throws ProblemError `missing_key`, `bad_key`
    */
-  connect(instance: Instance): AnthropicModel {
+  connect(instance: Instance): EndpointModel {
     const { apiKey, baseUrl, send } = instance.options.upstream();
     const known = this.#clients.get(instance);
     if (known?.apiKey === apiKey && known.baseUrl === baseUrl && known.send === send) return known.client;
@@ -168,42 +137,19 @@ export class Provider {
     return client;
   }
 
-  async models(signal: AbortSignal): Promise<ModelInfo[]> {
-    const { generation } = this.pool;
-    if (this.#listed?.generation === generation && performance.now() < this.#listed.until) return this.#listed.models;
-    const models = await this.model().models(signal);
-    // The credential may have changed meanwhile.
-    if (this.pool.generation === generation)
-      this.#listed = { models, generation, until: performance.now() + listKeptMs };
-    return models;
+  /** Returns the models that any instance lists. Rejects where none lists any. */
+  models(signal: AbortSignal): Promise<ModelInfo[]> {
+    return this.#known.models(signal);
   }
 
-  /** The configured model; else the newest Sonnet that the provider lists; else its first. */
-  async defaultModel(signal: AbortSignal): Promise<string> {
-    if (this.#config.model) return this.#config.model;
-    try {
-      const listed = await this.models(AbortSignal.any([signal, AbortSignal.timeout(listTimeoutMs)]));
-      return (listed.find((model) => /sonnet/i.test(model.id)) ?? listed[0])?.id ?? fallbackModel;
-    } catch {
-      signal.throwIfAborted();
-      return fallbackModel;
-    }
+  /** Returns the configured model; else the newest Sonnet that the provider lists; else its first. */
+  defaultModel(signal: AbortSignal): Promise<string> {
+    return this.#known.defaultModel(signal);
   }
 
-  /** Tokens that fit the window of a model, as the provider lists it; null when it does not say so in time. */
-  async contextTokens(id: string, signal: AbortSignal): Promise<number | null> {
-    const { generation } = this.pool;
-    if (this.#unlisted.generation === generation && performance.now() < this.#unlisted.until) return null;
-    const [model = id] = this.pool.modelsOf(id);
-    try {
-      const listed = await this.models(AbortSignal.any([signal, AbortSignal.timeout(listTimeoutMs)]));
-      const found = listed.find((one) => one.id === model) ?? listed.find((one) => one.id.startsWith(`${model}-`));
-      return found?.contextTokens ?? null;
-    } catch {
-      signal.throwIfAborted();
-      this.#unlisted = { generation, until: performance.now() + listKeptMs };
-      return null;
-    }
+  /** Returns the tokens that fit the window of a model, as the provider lists it; null when it does not say so in time. */
+  contextTokens(id: string, signal: AbortSignal): Promise<number | null> {
+    return this.#known.contextTokens(id, signal);
   }
 
   /** US dollars, or null when the price is not known. */
@@ -214,9 +160,5 @@ export class Provider {
   /** What budgets count: the cost, or where the price is not known that of the dearest model. */
   countedCost(model: string, usage: Usage): number {
     return this.costOf(model, usage) ?? dearestCost(usage, this.#prices);
-  }
-
-  #apiKey(): string | undefined {
-    return this.#override.apiKey ?? this.#config.apiKey;
   }
 }

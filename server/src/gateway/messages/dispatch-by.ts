@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { MessagesFetch } from '../../llm/platforms/platform.ts';
+import type { MessagesFetch } from '../../llm/upstream.ts';
 
 /** What a call is steered by, as undici's. */
 export interface CallController {

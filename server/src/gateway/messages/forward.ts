@@ -1,11 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Agent, Dispatcher } from 'undici';
-import type { AnswerSink } from '../../llm/answers/shared-answer.ts';
-import type { Failure } from '../../llm/pool/breaker.ts';
+import type { AnswerSink } from '../../llm/answers/answer-sink.ts';
 import { failureOfStatus, retryAfterMs } from '../../llm/pool/failure.ts';
 import type { Lane } from '../../llm/pool/instance.ts';
-import type { Lease, Wanted } from '../../llm/pool/lease.ts';
+import type { Lease } from '../../llm/pool/lease.ts';
 import type { Pool } from '../../llm/pool/pool.ts';
+import type { Failure, Wanted } from '../../llm/pool/types.ts';
 import { type Tapped, UsageTap } from '../../llm/usage-tap.ts';
 import { heldMs, judge } from './beginning.ts';
 import { type CallController, type DispatchedTo, dispatchBy } from './dispatch-by.ts';

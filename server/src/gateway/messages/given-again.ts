@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import type { AnswerSink } from '../../llm/answers/answer-sink.ts';
 import type { Answers } from '../../llm/answers/answers.ts';
 import { answerKey, CacheWish } from '../../llm/answers/key.ts';
-import type { AnswerSink } from '../../llm/answers/shared-answer.ts';
 import type { Identity } from '../identity/tokens.ts';
 import type { Try } from './forward.ts';
 import type { Peeked } from './peek.ts';

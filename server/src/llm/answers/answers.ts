@@ -4,6 +4,7 @@ import * as z from 'zod';
 import type { Cache } from '../../storage/ports/cache.ts';
 import { SharedAnswer } from './shared-answer.ts';
 
+/** Where answers are kept, and for how long. */
 export interface AnswersOptions {
   /** Where they are kept. */
   readonly cache: Pick<Cache, 'get' | 'set'>;
@@ -15,6 +16,7 @@ export interface AnswersOptions {
 /** `asked`: of the provider. `joined`: another client was asking the same at this moment. `kept`: from before. */
 export type Source = 'asked' | 'joined' | 'kept';
 
+/** An answer that one client reads. */
 export interface Answered {
   readonly source: Source;
   readonly status: number;

@@ -13,6 +13,7 @@ const Body = z.looseObject({
 
 /** What the caller says in `x-devlm-cache`; absent: only answers that would be the same anyway. */
 export const CacheWish = z.enum(['use', 'off']).optional().catch(undefined);
+/** A caller's wish about kept answers. */
 export type CacheWish = z.infer<typeof CacheWish>;
 
 /**

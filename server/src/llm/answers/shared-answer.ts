@@ -1,12 +1,8 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { Readable, Writable } from 'node:stream';
+import type { AnswerSink } from './answer-sink.ts';
 
-/** What an answer is written to: a response, or something that passes it on to several. */
-export interface AnswerSink extends Writable {
-  writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
-  flushHeaders(): void;
-}
-
+/** The beginning of an answer. */
 export interface AnswerHead {
   readonly status: number;
   readonly headers: OutgoingHttpHeaders;

@@ -3,7 +3,8 @@ import { providerNames } from '@devlm/protocol/instances.ts';
 import { within } from '../../within.ts';
 import { errorBody } from '../error-body.ts';
 import { listedModel, modelAnswer } from '../model-page.ts';
-import type { MessagesFetch, PlatformInstance } from './platform.ts';
+import type { MessagesFetch } from '../upstream.ts';
+import type { PlatformInstance } from './platform.ts';
 import { CredentialsError, refusalOf } from './refusals.ts';
 
 /** The caller bounds how long a call takes; the SDK's own bound is out of the way. Milliseconds. */
@@ -12,6 +13,7 @@ const noTimeout = 86_400_000;
 /** Headers of an answer that go back, beside `anthropic-…`. The rest is about bytes that were decoded meanwhile. */
 const passedBack = ['content-type', 'retry-after', 'request-id'];
 
+/** How a platform's SDK is called. */
 export interface PlatformClient {
   /**
    * The SDK's client, which changes a request of the Messages API into one of the platform's, and the answer back.

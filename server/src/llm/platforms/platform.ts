@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { type NewInstance, providerNames } from '@devlm/protocol/instances.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { errorBody } from '../error-body.ts';
+import type { MessagesFetch } from '../upstream.ts';
 import { watchedFetch } from '../watchdog.ts';
 import { remembered } from './remembered.ts';
 
@@ -11,9 +12,6 @@ import { remembered } from './remembered.ts';
  * Platforms: who else than Anthropic runs Claude, with wires and signatures of their own. Their official SDKs are large:
  * they are bundles beside the server's, are loaded with the first call, and the VSIX has no room for them.
  */
-
-/** Calls of the Messages API, made in the platform's own way: requests and answers are those of Anthropic's API. */
-export type MessagesFetch = typeof fetch;
 
 /** An instance at a platform, with where its API is. */
 export interface PlatformInstance extends NewInstance {

@@ -1,10 +1,4 @@
-/**
- * How a call failed, as far as its instance is concerned.
- * - `limited`: the account has reached a rate limit
- * - `overloaded`, `failed`, `unreachable`, `stalled`, `cut`: the instance is not well
- * - `refused`: it does not know the key or the model, which time alone does not mend
- */
-export type Failure = 'limited' | 'overloaded' | 'failed' | 'unreachable' | 'stalled' | 'cut' | 'refused';
+import type { Failure } from './types.ts';
 
 /** So many failures one after the other open the breaker. */
 const threshold = 3;

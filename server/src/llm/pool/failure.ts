@@ -1,6 +1,6 @@
 import type { Problem } from '@devlm/protocol/problem.ts';
 import type { ModelProblemCode } from '../problems.ts';
-import type { Failure } from './breaker.ts';
+import type { Failure } from './types.ts';
 
 const byCode: Partial<Record<string, Failure>> = {
   rate_limited: 'limited',

@@ -2,10 +2,9 @@ import type { InstanceSettings } from '@devlm/protocol/instances.ts';
 import type { Upstream } from '../upstream.ts';
 import { Allowance } from './allowance.ts';
 import { Breaker } from './breaker.ts';
+import type { Priority } from './types.ts';
 
-/** `person`: somebody waits for the answer. `background`: nobody does. */
-export type Priority = 'person' | 'background';
-
+/** What an instance is, and what it may be asked for. */
 export interface InstanceOptions {
   readonly id: string;
   /** Where its calls go, with which key. Asked for each call, so that a key can be changed under load. */

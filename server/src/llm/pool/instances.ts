@@ -1,18 +1,16 @@
 import type { InstanceInfo, InstanceTest, InstanceTested, NewInstance } from '@devlm/protocol/instances.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import { localUser } from '@devlm/protocol/tokens.ts';
 import { StoredInstance } from '../../storage/ports/instances.ts';
 import type { Store } from '../../storage/ports/store.ts';
 import { assertInstalled } from '../platforms/platform.ts';
 import { ownInstance, type Provider } from '../provider.ts';
 import type { Instance } from './instance.ts';
+import { testInstance } from './instance-test.ts';
 
 /** Instances that are kept at most. */
 const maxInstances = 256;
 /** Other nodes that share the database are heard of after so long, milliseconds. */
 const reloadMs = 15_000;
-/** A test is given up after so long, milliseconds. */
-const testMs = 60_000;
 
 /** Looks after the instances of the pool at run time: those of the store are added, changed and removed here. */
 export class Instances implements Disposable {
@@ -80,50 +78,7 @@ export class Instances implements Disposable {
 
   /** A call of one token, past the line and the breaker. @throws ProblemError `not_found` */
   async test(id: string, { model }: InstanceTest, signal: AbortSignal): Promise<InstanceTested> {
-    const instance = this.#find(id);
-    const start = performance.now();
-    let asked = model ?? '';
-    const done = (detail: string): InstanceTested => {
-      const latencyMs = Math.round(performance.now() - start);
-      return { ok: detail === '', model: asked, latencyMs, detail };
-    };
-    const ended = AbortSignal.any([signal, AbortSignal.timeout(testMs)]);
-    try {
-      const client = this.#provider.connect(instance);
-      const served = model === undefined ? await client.models(ended) : [];
-      asked ||= served.find((one) => instance.serves(one.id))?.id ?? '';
-      if (!asked) return done('It lists no model that it may be asked for. Name one.');
-      const request = {
-        model: instance.idOf(asked),
-        system: 'Say yes.',
-        messages: hello,
-        tools: [],
-        thinking: false,
-        maxTokens: 1,
-      };
-      for await (const event of client.stream(request, ended)) {
-        if (event.type !== 'ended') continue;
-        await this.#store.ledger.add({
-          at: Date.now(),
-          ...nobody,
-          purpose: 'api',
-          model: asked,
-          instance: id,
-          usage: event.usage,
-          costUsd: this.#provider.costOf(asked, event.usage),
-          countedUsd: this.#provider.countedCost(asked, event.usage),
-          latencyMs: Math.round(performance.now() - start),
-          firstTokenMs: null,
-          outcome: 'answered',
-        });
-      }
-      return done('');
-    } catch (error) {
-      signal.throwIfAborted();
-      if (ended.aborted) return done('It did not answer in time.');
-      if (error instanceof ProblemError) return done(error.problem.detail);
-      throw error;
-    }
+    return testInstance(this.#find(id), model, { store: this.#store, provider: this.#provider }, signal);
   }
 
   [Symbol.dispose](): void {
@@ -198,10 +153,6 @@ export class Instances implements Disposable {
     return new URL(id === ownInstance ? this.#provider.baseUrl : options.upstream().baseUrl).origin;
   }
 }
-
-/** A test of an instance is no part of anybody's work. */
-const nobody = { userId: localUser, projectId: null, conversationId: null, turnId: null };
-const hello = [{ role: 'user', content: [{ type: 'text', text: 'Hello' }] }] as const;
 
 const refusals = {
   not_found: { status: 404, title: 'Not found' },

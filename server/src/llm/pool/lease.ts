@@ -1,22 +1,7 @@
 import type { Upstream } from '../upstream.ts';
 import type { HeaderReader } from './allowance.ts';
-import type { Failure } from './breaker.ts';
-import type { Lane, Priority } from './instance.ts';
-
-/** What a call wants of the pool. */
-export interface Wanted {
-  /** A model's id or an alias; null: any will do. */
-  readonly model: string | null;
-  /** What has its beginning in common with the calls before under the same name. */
-  readonly conversation?: string | undefined;
-  /** Who calls: where calls wait, callers take turns. */
-  readonly caller: string;
-  readonly priority: Priority;
-  /** About how much has to be read. */
-  readonly promptBytes: number;
-  /** True: its tokens are to be counted, which not every provider does. */
-  readonly counting?: boolean;
-}
+import type { Lane } from './instance.ts';
+import type { Failure, Priority } from './types.ts';
 
 /** A place at an instance for one call. Its end frees the place, and a call that told nothing says nothing. */
 export class Lease implements Disposable {

@@ -1,25 +1,15 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { ModelInfo } from '@devlm/protocol/views.ts';
-import type { AnthropicModel } from '../anthropic.ts';
-import type { Model, ModelContent, ModelEvent, ModelRequest } from '../model.ts';
+import type { EndpointModel, Model, ModelEvent, ModelRequest } from '../model.ts';
+import { requestChars } from '../prompt-size.ts';
 import { failureOf } from './failure.ts';
-import type { Instance, Lane, Priority } from './instance.ts';
+import type { Instance, Lane } from './instance.ts';
 import type { Lease } from './lease.ts';
 import type { Pool } from './pool.ts';
+import type { Caller } from './types.ts';
 
-/** Whose call it is. */
-export interface Caller {
-  readonly conversationId?: string;
-  /** Default: the conversation stands for its own. */
-  readonly user?: string;
-  /** Default: a person waits. */
-  readonly priority?: Priority;
-}
-
-export type Connect = (instance: Instance) => AnthropicModel;
-
-/** What a picture counts as, whatever its bytes: about 1,500 tokens. */
-const imageBytes = 6_000;
+/** Returns the model of an instance. */
+export type Connect = (instance: Instance) => EndpointModel;
 
 /** The model port over all instances. A call that fails before it answers is made at another one, where there is one. */
 export class PoolModel implements Model {
@@ -56,7 +46,7 @@ export class PoolModel implements Model {
       conversation: this.#caller.conversationId,
       caller: this.#caller.user ?? this.#caller.conversationId ?? '',
       priority: this.#caller.priority ?? 'person',
-      promptBytes: bytesOf(request),
+      promptBytes: requestChars(request),
     };
     const tried = new Set<Lane>();
     for (;;) {
@@ -103,27 +93,5 @@ export class PoolModel implements Model {
         ? { ...event, model: lease.nameOf(event.model), instance: lease.instanceId }
         : event;
     }
-  }
-}
-
-/** About how many characters a request holds. */
-export function bytesOf({ system, tools, messages }: ModelRequest): number {
-  const content = messages.flatMap((message) => message.content);
-  return content.reduce((sum, part) => sum + charsOf(part), system.length + JSON.stringify(tools).length);
-}
-
-function charsOf(content: ModelContent): number {
-  switch (content.type) {
-    case 'text':
-    case 'thinking':
-      return content.text.length;
-    case 'image':
-      return imageBytes;
-    case 'tool_result':
-      return content.text.length + content.images.length * imageBytes;
-    case 'tool_call':
-      return JSON.stringify(content.input ?? null).length;
-    case 'opaque':
-      return JSON.stringify(content.value ?? null).length;
   }
 }

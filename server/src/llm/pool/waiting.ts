@@ -1,4 +1,4 @@
-import type { Priority } from './instance.ts';
+import type { Priority } from './types.ts';
 
 /** Of so many that are taken, one is from the background where one waits there: a batch gets on, slowly. */
 const backgroundShare = 5;

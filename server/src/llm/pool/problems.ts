@@ -1,0 +1,44 @@
+import type { ProblemError } from '@devlm/protocol/problem.ts';
+import { modelProblem } from '../problems.ts';
+import type { Lane } from './instance.ts';
+import type { Failure } from './types.ts';
+
+/** Returns the problem of a call that finds no free place. */
+export const busy = (detail: string): ProblemError =>
+  modelProblem('overloaded', `${detail} Try again soon.`, { retryAfterMs: 5_000 });
+
+/** Returns the problem of a call whose model no instance serves; null: all instances are being drained. */
+export function nobodyServes(model: string | null): ProblemError {
+  return model === null
+    ? busy('No instance takes calls: all are being drained.')
+    : modelProblem('model_not_found', `No instance serves the model ${model.slice(0, 200)}.`);
+}
+
+/** Returns the problem of a call whose lanes all rest. It says when to come again: what rests the shortest tells why. */
+export function allRest(lanes: readonly Lane[], restOf: (lane: Lane) => number): ProblemError {
+  const soonest = lanes.reduce((best, lane) => (restOf(lane) < restOf(best) ? lane : best));
+  const retryAfterMs = Math.max(1_000, restOf(soonest));
+  const seconds = Math.ceil(retryAfterMs / 1000);
+  const failure = soonest.breaker.last ?? 'limited';
+  return modelProblem(codes[failure], `All instances ${whys[failure]}. Try again in ${seconds} s.`, { retryAfterMs });
+}
+
+const codes = {
+  limited: 'rate_limited',
+  overloaded: 'overloaded',
+  failed: 'overloaded',
+  unreachable: 'offline',
+  stalled: 'offline',
+  cut: 'offline',
+  refused: 'overloaded',
+} as const satisfies Record<Failure, string>;
+
+const whys: Readonly<Record<Failure, string>> = {
+  limited: 'have reached their rate limits',
+  overloaded: 'are overloaded',
+  failed: 'fail',
+  unreachable: 'are out of reach',
+  stalled: 'do not answer',
+  cut: 'break off their answers',
+  refused: 'refuse the call',
+};
