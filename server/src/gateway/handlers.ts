@@ -3,16 +3,16 @@ import { runAction } from '../backend/actions.ts';
 import { conversationHandlers } from '../backend/conversations.ts';
 import { type Executions, LiveExecution, replay } from '../backend/executions.ts';
 import { findNamed, readPage } from '../backend/mentions.ts';
-import { startOfDay } from '../backend/notices.ts';
 import { workspaceHandlers } from '../backend/workspace-files.ts';
 import type { Context } from '../context.ts';
-import type { Handlers } from './app.ts';
 import type { Tokens } from './identity/tokens.ts';
-import { instanceHandlers } from './instance-handlers.ts';
 import { httpProblem } from './problems.ts';
+import type { Handlers } from './routes/handler.ts';
+import { instanceHandlers } from './routes/instances.ts';
+import { tokenHandlers } from './routes/tokens.ts';
+import { usageHandlers } from './routes/usage.ts';
+import { userHandlers } from './routes/users.ts';
 import type { StreamMessage } from './sse.ts';
-import { usageHandlers } from './usage-handlers.ts';
-import { userHandlers } from './user-handlers.ts';
 
 /** What each route does. `shutdown` ends this server after its answer has gone out. */
 export function createHandlers(context: Context, tokens: Tokens, shutdown: () => void): Handlers {
@@ -40,9 +40,8 @@ export function createHandlers(context: Context, tokens: Tokens, shutdown: () =>
       if (provider.setCredential(body)) notices.send({ type: 'info.changed', info: context.info() });
       return context.info();
     },
-    'usage.today': ({ query }, { identity }) =>
-      store.ledger.usageSince(startOfDay(new Date(), query.offset), identity.user),
     ...userHandlers(tokens),
+    ...tokenHandlers(tokens),
     ...instanceHandlers(context.instances),
     ...usageHandlers(context),
     'models.list': async (_input, { signal }) => ({
