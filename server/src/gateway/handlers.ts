@@ -3,7 +3,7 @@ import { runAction } from '../backend/actions.ts';
 import { conversationHandlers } from '../backend/conversations.ts';
 import { type Executions, LiveExecution, replay } from '../backend/executions.ts';
 import { findNamed, readPage } from '../backend/mentions.ts';
-import { workspaceHandlers } from '../backend/workspace-files.ts';
+import { WorkspaceFiles } from '../backend/workspace-files.ts';
 import type { Context } from '../context.ts';
 import type { Tokens } from './identity/tokens.ts';
 import { httpProblem } from './problems.ts';
@@ -12,6 +12,7 @@ import { instanceHandlers } from './routes/instances.ts';
 import { tokenHandlers } from './routes/tokens.ts';
 import { usageHandlers } from './routes/usage.ts';
 import { userHandlers } from './routes/users.ts';
+import { workspaceHandlers } from './routes/workspace.ts';
 import type { StreamMessage } from './sse.ts';
 
 /** What each route does. `shutdown` ends this server after its answer has gone out. */
@@ -84,7 +85,7 @@ export function createHandlers(context: Context, tokens: Tokens, shutdown: () =>
       return findNamed(context.toolbox, params.projectId, query.query, signal);
     },
     'pages.read': ({ body }, { signal }) => readPage(context.toolbox, body.url, signal),
-    ...workspaceHandlers(context),
+    ...workspaceHandlers(new WorkspaceFiles(context)),
     'editor.attach': async ({ body }, { identity, signal }) => context.editors.attach(body, signal, identity.user),
     'editor.answer': async ({ params, body }) => context.editors.answer(params.requestId, body),
     ...conversationHandlers({
