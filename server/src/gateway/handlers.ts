@@ -1,15 +1,19 @@
-import type { Event } from '@devlm/protocol/events.ts';
 import { runAction } from '../backend/actions.ts';
-import { conversationHandlers } from '../backend/conversations.ts';
+import { Conversations } from '../backend/conversations.ts';
 import { type Executions, LiveExecution, replay } from '../backend/executions.ts';
 import { findNamed, readPage } from '../backend/mentions.ts';
+import { NewTurns } from '../backend/new-turns.ts';
+import { Reviews } from '../backend/reviews.ts';
 import { WorkspaceFiles } from '../backend/workspace-files.ts';
 import type { Context } from '../context.ts';
 import type { Tokens } from './identity/tokens.ts';
 import { httpProblem } from './problems.ts';
+import { conversationHandlers } from './routes/conversations.ts';
 import type { Handlers } from './routes/handler.ts';
 import { instanceHandlers } from './routes/instances.ts';
+import { reviewHandlers } from './routes/reviews.ts';
 import { tokenHandlers } from './routes/tokens.ts';
+import { turnHandlers } from './routes/turns.ts';
 import { usageHandlers } from './routes/usage.ts';
 import { userHandlers } from './routes/users.ts';
 import { workspaceHandlers } from './routes/workspace.ts';
@@ -17,7 +21,11 @@ import type { StreamMessage } from './sse.ts';
 
 /** What each route does. `shutdown` ends this server after its answer has gone out. */
 export function createHandlers(context: Context, tokens: Tokens, shutdown: () => void): Handlers {
-  const { store, log, turns, provider, notices, executions, logger } = context;
+  const { store, log, turns, provider, notices, executions, secrets, logger } = context;
+  const { workspaces } = context.toolbox;
+  const conversations = new Conversations({ store, log, turns, workspaces, secrets, notices });
+  const reviews = new Reviews({ store, log, workspaces });
+  const newTurns = new NewTurns({ store, log, turns, workspaces, secrets, reviews });
   return {
     'server.info': async () => context.info(),
     // A window opens its streams after it has sent the credential, if it has one.
@@ -49,17 +57,6 @@ export function createHandlers(context: Context, tokens: Tokens, shutdown: () =>
       models: await provider.models(signal),
       default: await provider.defaultModel(signal),
     }),
-    'conversations.events': async ({ params, query }, { signal, lastEventId }) => {
-      const { conversationId } = params;
-      const conversation = await store.conversations.get(conversationId);
-      if (!conversation) throw httpProblem('not_found', 'There is no such conversation.');
-      const after = lastEventId ?? query.after;
-      // A database that was restored from a backup has fewer events than a page may have seen.
-      if (after > conversation.lastSeq)
-        throw httpProblem('events_ahead', 'This conversation has fewer events than you have read. Read it again.');
-      provider.handOver();
-      return withIds(log.subscribe(conversationId, after, signal));
-    },
     'executions.run': async ({ body }, { identity, signal, wantsStream }) => {
       const started = await executions.start(body, identity.user);
       if (wantsStream) return toMessages(started, signal);
@@ -88,14 +85,9 @@ export function createHandlers(context: Context, tokens: Tokens, shutdown: () =>
     ...workspaceHandlers(new WorkspaceFiles(context)),
     'editor.attach': async ({ body }, { identity, signal }) => context.editors.attach(body, signal, identity.user),
     'editor.answer': async ({ params, body }) => context.editors.answer(params.requestId, body),
-    ...conversationHandlers({
-      store,
-      log,
-      turns,
-      workspaces: context.toolbox.workspaces,
-      secrets: context.secrets,
-      changed: (id) => notices.conversationChanged(id),
-    }),
+    ...conversationHandlers(conversations, context),
+    ...turnHandlers(conversations, newTurns),
+    ...reviewHandlers(reviews),
   };
 }
 
@@ -109,8 +101,4 @@ async function* toMessages(
   } catch (error) {
     if (!signal.aborted) throw error;
   }
-}
-
-async function* withIds(source: AsyncIterable<readonly Event[]>): AsyncGenerator<StreamMessage[]> {
-  for await (const events of source) yield events.map((event) => ({ id: event.seq, data: event }));
 }
