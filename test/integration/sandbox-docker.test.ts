@@ -4,7 +4,7 @@ import { ExecutionRequest } from '@devlm/protocol/execution.ts';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { dialPublic } from '../../server/src/actions/web/dial.ts';
-import { label } from '../../server/src/sandbox/docker/container.ts';
+import { label } from '../../server/src/sandbox/docker/container-options.ts';
 import { createDockerSandbox, type DockerSandbox } from '../../server/src/sandbox/docker/docker.ts';
 import { prepareJob } from '../../server/src/sandbox/job.ts';
 import { dockerClient, type PrivateEngine, startDockerEngine } from '../support/docker-engine.ts';

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { EditorChange } from '@devlm/protocol/editor.ts';
 import type { EventBody } from '@devlm/protocol/events.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import { addTurns, emptyConversation, shownPath } from '@devlm/protocol/reducer.ts';
 import type { Review } from '@devlm/protocol/review.ts';
 import type { RouteChecked } from '@devlm/protocol/routes.ts';
 import type { ReviewState, TurnState } from '@devlm/protocol/state.ts';
@@ -13,6 +12,7 @@ import type { EventLog } from '../storage/event-log.ts';
 import type { Store } from '../storage/ports/store.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import type { Workspaces } from '../workspace/workspaces.ts';
+import { branchOf } from './lookup.ts';
 import {
   type Contents,
   filesChanged,
@@ -246,17 +246,12 @@ export class Reviews {
     if (!row || row.deletedAt) throw refused('not_found', 404, 'There is no such conversation, or it was deleted.');
     if (row.busy) throw refused('conflict', 409, 'DevLM is still working in this conversation. Stop it first.');
     const { head, projectId } = row;
-    return { conversationId, projectId, head, branch: head === null ? [] : await this.#branch(conversationId, head) };
-  }
-
-  async #branch(conversationId: string, at: string, turns = Number.MAX_SAFE_INTEGER): Promise<readonly TurnState[]> {
-    const { turns: records } = await this.#deps.store.turns.branchOf(conversationId, at, turns);
-    return shownPath(addTurns(emptyConversation(conversationId), records), at).turns;
+    return { conversationId, projectId, head, branch: await branchOf(this.#deps.store, conversationId, head) };
   }
 
   /** @throws ProblemError `not_found` */
   async #turn(conversationId: string, turnId: string): Promise<TurnState> {
-    const turn = (await this.#branch(conversationId, turnId, 1)).at(-1);
+    const turn = (await branchOf(this.#deps.store, conversationId, turnId, 1)).at(-1);
     if (!turn) throw refused('not_found', 404, 'There is no such message.');
     return turn;
   }

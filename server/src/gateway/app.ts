@@ -2,13 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import {
-  type RouteChecked,
-  type RouteName,
-  type RouteOutput,
-  type RouteShape,
-  routes,
-} from '@devlm/protocol/routes.ts';
+import { type RouteChecked, type RouteName, type RouteShape, routes } from '@devlm/protocol/routes.ts';
 import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
@@ -21,36 +15,8 @@ import type { Identity } from './identity/tokens.ts';
 import type { Admission } from './limits/admission.ts';
 import { openApi, openApiPath } from './openapi.ts';
 import { httpProblem, sendProblem, toProblem } from './problems.ts';
+import type { CallContext, Handlers } from './routes/handler.ts';
 import { type StreamMessage, sendStream } from './sse.ts';
-
-export interface CallContext {
-  /** Who sends the request. */
-  readonly identity: Identity;
-  /** Aborts when the client goes away or the server closes. */
-  readonly signal: AbortSignal;
-  /** The `Last-Event-ID` header as a number, where there is one. */
-  readonly lastEventId: number | undefined;
-  /** The client accepts `text/event-stream`. */
-  readonly wantsStream: boolean;
-  /** The client accepts `text/csv`. */
-  readonly wantsCsv: boolean;
-}
-
-/** What a handler of the route answers: a stream, a value, or nothing. */
-type Answer<N extends RouteName> = (typeof routes)[N] extends { stream: true }
-  ? Promise<AsyncIterable<readonly StreamMessage[]>>
-  : (typeof routes)[N] extends { event: z.ZodType }
-    ? Promise<RouteOutput<N> | AsyncIterable<readonly StreamMessage[]>>
-    : (typeof routes)[N] extends { csv: true }
-      ? Promise<RouteOutput<N> | CsvText>
-      : undefined extends RouteOutput<N>
-        ? Promise<void>
-        : Promise<RouteOutput<N>>;
-
-/** A handler for each route of the protocol's table: the compiler sees that none is missing. */
-export type Handlers = {
-  readonly [N in RouteName]: (input: RouteChecked<N>, context: CallContext) => Answer<N>;
-};
 
 export interface AppOptions {
   readonly handlers: Handlers;

@@ -1,35 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Duplex } from 'node:stream';
-import type { ExecutionLimits, Language, OutputStream } from '@devlm/protocol/execution.ts';
+import type { OutputStream } from '@devlm/protocol/execution.ts';
 import type Docker from 'dockerode';
-import type { ContainerCreateOptions } from 'dockerode';
-import { languageTable } from '../languages.ts';
-import { node } from './boot/node.ts';
-import { python } from './boot/python.ts';
-import { ruby } from './boot/ruby.ts';
-import { shell } from './boot/shell.ts';
-import { wrapper } from './boot/wrapper.ts';
 import { type EngineClient, EngineError } from './client.ts';
-
-export const label = {
-  /** Which server it belongs to, by its data folder. */
-  server: 'devlm.server',
-  /** Which process of that server. */
-  launch: 'devlm.launch',
-  /** Epoch seconds: older than this it is nobody's. */
-  expires: 'devlm.expires',
-  /** Known before the engine has given it an id. */
-  name: 'devlm.container',
-} as const;
-
-/** All that is settled when a container is made. Two jobs with the same key can use each other's. */
-export interface ContainerSpec {
-  readonly key: string;
-  readonly language: Language;
-  readonly image: string;
-  readonly limits: Pick<ExecutionLimits, 'memoryMb' | 'cpus' | 'processes' | 'fileBytes'>;
-  readonly runtime: string | undefined;
-}
+import { type ContainerSpec, createOptions } from './container-options.ts';
 
 export interface ContainerOwner {
   readonly client: EngineClient;
@@ -44,8 +18,6 @@ export interface ContainerOwner {
 const apiTimeoutMs = 30_000;
 /** From its start until its boot program waits; an interpreter with half a processor takes some 100 ms. */
 const readyTimeoutMs = 30_000;
-/** A container may wait for 10 minutes and then run for an hour. */
-const expiresMs = 80 * 60_000;
 const startErrorBytes = 2_000;
 
 /** A started container that waits for its one program. */
@@ -103,7 +75,7 @@ export class Container {
     let id: string | null = null;
     let container: Container | null = null;
     try {
-      const options = createOptions(owner, spec, name);
+      const options = createOptions(spec, { serverId: owner.serverId, launchId: owner.launchId, name });
       // Not by the signal: who leaves while the engine makes it would not know what to remove.
       const create = client.call('creating a container', apiTimeoutMs, (docker, abortSignal) =>
         docker.createContainer({ ...options, abortSignal }),
@@ -294,68 +266,6 @@ function removeContainer(owner: ContainerOwner, name: string, id: string): void 
 /** Settles when no removal is under way. */
 export async function removalsEnd(owner: ContainerOwner): Promise<void> {
   await Promise.all(removals.get(owner) ?? []);
-}
-
-function createOptions(owner: ContainerOwner, spec: ContainerSpec, name: string): ContainerCreateOptions {
-  const row = languageTable[spec.language];
-  const { memoryMb, cpus, processes, fileBytes } = spec.limits;
-  const memory = memoryMb * 1024 * 1024;
-  // Memory is what really bounds them: each byte in them counts as the program's.
-  const tmpfs = `rw,exec,nosuid,nodev,mode=1777,uid=65534,gid=65534,nr_inodes=65536,size=${memory}`;
-  const typescript =
-    spec.language === 'typescript' ? ['--experimental-transform-types', '--disable-warning=ExperimentalWarning'] : [];
-  const boots = {
-    python: ['python3', '-c', python],
-    node: ['node', ...typescript, '-e', node],
-    ruby: ['ruby', '-e', ruby],
-    shell: ['sh', '-c', shell, 'sh', row.warmUp ?? ''],
-  };
-  return {
-    Image: spec.image,
-    Entrypoint: ['/bin/sh', '-c', wrapper, 'sh'],
-    Cmd: boots[row.boot],
-    Env: Object.entries({ HOME: '/tmp', LANG: 'C.UTF-8', ...row.env }).map(([key, value]) => `${key}=${value}`),
-    User: '65534:65534',
-    // Not the folder itself: engines would make it in the image, for root alone.
-    WorkingDir: '/',
-    Hostname: 'sandbox',
-    AttachStdin: true,
-    AttachStdout: true,
-    AttachStderr: true,
-    OpenStdin: true,
-    // Its input ends with the connection: when this server dies, what waits ends by itself.
-    StdinOnce: true,
-    Tty: false,
-    StopSignal: 'SIGKILL',
-    Healthcheck: { Test: ['NONE'] },
-    Labels: {
-      [label.server]: owner.serverId,
-      [label.launch]: owner.launchId,
-      [label.expires]: String(Math.ceil((Date.now() + expiresMs) / 1000)),
-      [label.name]: name,
-    },
-    HostConfig: {
-      ...(spec.runtime === undefined ? {} : { Runtime: spec.runtime }),
-      NetworkMode: 'none',
-      ReadonlyRootfs: true,
-      Tmpfs: { '/tmp': tmpfs, '/sandbox': tmpfs },
-      CapDrop: ['ALL'],
-      SecurityOpt: ['no-new-privileges'],
-      // The first process is ours; a runtime with a kernel of its own, such as gVisor, has its threads counted too.
-      PidsLimit: processes + (spec.runtime === undefined || spec.runtime === 'runc' ? 1 : 128),
-      Memory: memory,
-      MemorySwap: memory,
-      CpuPeriod: 100_000,
-      CpuQuota: Math.round(cpus * 100_000),
-      Ulimits: [
-        { Name: 'nofile', Soft: 1024, Hard: 1024 },
-        { Name: 'fsize', Soft: fileBytes, Hard: fileBytes },
-        { Name: 'core', Soft: 0, Hard: 0 },
-      ],
-      LogConfig: { Type: 'none', Config: {} },
-      RestartPolicy: { Name: 'no' },
-    },
-  };
 }
 
 /** The types do not know all that the engine takes. */

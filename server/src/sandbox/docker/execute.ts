@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import type { ExecutionStatus } from '@devlm/protocol/execution.ts';
+import type { ExecutionStatus, OutputStream } from '@devlm/protocol/execution.ts';
 import { languageTable } from '../languages.ts';
 import { Output } from '../output.ts';
 import type { Job, RunEvent, RunResult } from '../sandbox.ts';
@@ -8,12 +8,14 @@ import type { Container } from './container.ts';
 import { ArtifactReader, type Ending, MarkFilter, parseEnding } from './ending.ts';
 import { frameOf } from './frame.ts';
 
-/** How long the files in `/sandbox/out` may take to come, after the program has ended. */
+/** Maximum time to wait for the files in `/sandbox/out` after the program has ended, in milliseconds. */
 const artifactsMs = 10_000;
+/** Maximum time to wait for the statistics of a container that is about to be ended, in milliseconds. */
 const statsMs = 250;
-/** After the container was ended: for the output that is still on its way. */
+/** Maximum time to wait for the output of a container that was ended, in milliseconds. */
 const lastOutputMs = 300;
 
+/** The part of a run's result that only its container knows. */
 export type Executed = Pick<
   RunResult,
   | 'status'
@@ -31,80 +33,123 @@ export type Executed = Pick<
   | 'peakMemoryBytes'
 >;
 
-type Stop = 'ended' | 'closed' | 'timeout' | 'output-limit' | 'cancelled';
+/** Why a run is over, or has to be ended. */
+type Stop = 'ended' | 'closed' | Forced;
+/** Reasons for which this server ends a program. */
+type Forced = 'timeout' | 'output-limit' | 'cancelled';
 
-/** Runs a job in a container that waits, to its end or a limit. Removing the container is the caller's. */
+/** How a program ended. What is left out is as in a run without artifacts and without a message. */
+type Facts = Pick<Executed, 'status' | 'exitCode' | 'signal' | 'cpuMs' | 'peakMemoryBytes'> & Partial<Executed>;
+
+/** Runs a job in a waiting container, to its end or a limit. The caller removes the container. */
 export async function execute(
   container: Container,
   job: Job,
   signal: AbortSignal,
   hear: (event: RunEvent) => void,
 ): Promise<Executed> {
-  const output = new Output(job.limits.outputBytes, hear);
-  const stop = Promise.withResolvers<Stop>();
-  const closed = Promise.withResolvers<void>();
-  const artifacts = new ArtifactReader();
-  let ending: Ending | null = null;
-  let endedAt: number | null = null;
-  let line = '';
-  const marked = { stdout: false, stderr: false };
+  return await new ContainerRun(container, job, signal, hear).run();
+}
 
-  const write = (stream: 'stdout' | 'stderr') => (bytes: Buffer) => {
-    if (output.write(stream, bytes)) return;
-    container.pause();
-    stop.resolve('output-limit');
-  };
-  const settle = () => {
-    if (ending && marked.stderr) stop.resolve('ended');
-  };
-  const filters = {
-    stdout: new MarkFilter(container.mark, write('stdout'), (bytes) => {
-      marked.stdout = true;
-      if (ending) return artifacts.write(bytes);
-      line += bytes.toString('latin1');
-      const end = line.indexOf('\n');
-      if (end < 0) return;
-      ending = parseEnding(line.slice(0, end));
-      endedAt = performance.now();
-      if (end + 1 < line.length) artifacts.write(Buffer.from(line.slice(end + 1), 'latin1'));
-      settle();
-    }),
-    stderr: new MarkFilter(container.mark, write('stderr'), () => {
-      marked.stderr = true;
-      settle();
-    }),
-  };
-  container.hear = (stream, bytes) => {
-    if (stream !== null) return filters[stream].write(bytes);
-    for (const filter of Object.values(filters)) filter.end();
-    artifacts.end();
-    closed.resolve();
-    stop.resolve('closed');
-  };
+/**
+ * One run of a job. On each of its outputs the container sends what the program prints, then a mark. Behind the mark
+ * standard output has a line that says how the program ended, and an archive of its artifacts.
+ */
+class ContainerRun {
+  readonly #container: Container;
+  readonly #job: Job;
+  readonly #signal: AbortSignal;
+  readonly #output: Output;
+  readonly #filters: Readonly<Record<OutputStream, MarkFilter>>;
+  readonly #artifacts = new ArtifactReader();
+  readonly #stop = Promise.withResolvers<Stop>();
+  readonly #closed = Promise.withResolvers<void>();
+  /** The beginning of the line that says how the program ended. */
+  #line = '';
+  #ending: Ending | null = null;
+  #endedAt: number | null = null;
+  /** All that the program printed on standard error has come. */
+  #errorsEnded = false;
 
-  const abort = () => stop.resolve('cancelled');
-  const timer = setTimeout(() => stop.resolve('timeout'), job.limits.wallMs);
-  signal.addEventListener('abort', abort, { once: true });
-  if (signal.aborted) abort();
-  const startedAt = performance.now();
-  if (container.closed) stop.resolve('closed');
-  else container.send(frameOf(job), job.stdin);
-  const why = await stop.promise;
-  clearTimeout(timer);
-  signal.removeEventListener('abort', abort);
+  constructor(container: Container, job: Job, signal: AbortSignal, hear: (event: RunEvent) => void) {
+    this.#container = container;
+    this.#job = job;
+    this.#signal = signal;
+    this.#output = new Output(job.limits.outputBytes, hear);
+    const filter = (stream: OutputStream, behindMark: (bytes: Buffer) => void) =>
+      new MarkFilter(container.mark, (bytes) => this.#write(stream, bytes), behindMark);
+    this.#filters = {
+      stdout: filter('stdout', (bytes) => this.#readEnding(bytes)),
+      stderr: filter('stderr', () => {
+        this.#errorsEnded = true;
+        this.#checkEnded();
+      }),
+    };
+  }
 
-  const facts = await (why === 'ended' || why === 'closed' ? byItself() : byForce(why));
-  container.hear = () => {};
-  const wallMs = (endedAt ?? performance.now()) - startedAt;
-  return { message: null, artifacts: [], artifactsTruncated: false, wallMs, ...facts, ...output.end() };
+  async run(): Promise<Executed> {
+    this.#container.hear = (stream, bytes) => {
+      if (stream === null) this.#close();
+      else this.#filters[stream].write(bytes);
+    };
+    const abort = () => this.#stop.resolve('cancelled');
+    const timer = setTimeout(() => this.#stop.resolve('timeout'), this.#job.limits.wallMs);
+    this.#signal.addEventListener('abort', abort, { once: true });
+    if (this.#signal.aborted) abort();
+    const startedAt = performance.now();
+    if (this.#container.closed) this.#stop.resolve('closed');
+    else this.#container.send(frameOf(this.#job), this.#job.stdin);
+    const why = await this.#stop.promise;
+    clearTimeout(timer);
+    this.#signal.removeEventListener('abort', abort);
 
-  type Facts = Pick<Executed, 'status' | 'exitCode' | 'signal' | 'cpuMs' | 'peakMemoryBytes'> & Partial<Executed>;
+    const facts = await (why === 'ended' || why === 'closed' ? this.#ended() : this.#end(why));
+    this.#container.hear = () => {};
+    const wallMs = (this.#endedAt ?? performance.now()) - startedAt;
+    return { message: null, artifacts: [], artifactsTruncated: false, wallMs, ...facts, ...this.#output.end() };
+  }
 
-  async function byItself(): Promise<Facts> {
-    if (!ending) return withoutWord();
+  /** Takes what the program printed. */
+  #write(stream: OutputStream, bytes: Buffer): void {
+    if (this.#output.write(stream, bytes)) return;
+    this.#container.pause();
+    this.#stop.resolve('output-limit');
+  }
+
+  /** Takes what comes behind the mark on standard output: the line, then the archive. */
+  #readEnding(bytes: Buffer): void {
+    if (this.#ending) {
+      this.#artifacts.write(bytes);
+      return;
+    }
+    this.#line += bytes.toString('latin1');
+    const end = this.#line.indexOf('\n');
+    if (end < 0) return;
+    this.#ending = parseEnding(this.#line.slice(0, end));
+    this.#endedAt = performance.now();
+    if (end + 1 < this.#line.length) this.#artifacts.write(Buffer.from(this.#line.slice(end + 1), 'latin1'));
+    this.#checkEnded();
+  }
+
+  #checkEnded(): void {
+    if (this.#ending && this.#errorsEnded) this.#stop.resolve('ended');
+  }
+
+  /** The connection has ended. */
+  #close(): void {
+    for (const filter of Object.values(this.#filters)) filter.end();
+    this.#artifacts.end();
+    this.#closed.resolve();
+    this.#stop.resolve('closed');
+  }
+
+  /** Returns how the program ended by itself. */
+  async #ended(): Promise<Facts> {
+    const ending = this.#ending;
+    if (!ending) return await factsOfLost(this.#container, this.#job);
     if (ending.hasArtifacts) {
-      await Promise.race([artifacts.done, after(artifactsMs, signal)]);
-      artifacts.stop();
+      await Promise.race([this.#artifacts.done, after(artifactsMs, this.#signal)]);
+      this.#artifacts.stop();
     }
     const { exitCode, oomKills, peakMemoryBytes } = ending;
     const status: ExecutionStatus = oomKills ? 'out-of-memory' : exitCode === 0 ? 'ok' : 'failed';
@@ -112,63 +157,72 @@ export async function execute(
       status,
       exitCode,
       signal: signalOf(exitCode),
-      message: status === 'out-of-memory' ? memoryMessage(job) : null,
-      cpuMs: cpuMs(ending.cpuNs),
+      message: status === 'out-of-memory' ? memoryMessage(this.#job) : null,
+      cpuMs: this.#cpuMs(ending.cpuNs),
       peakMemoryBytes,
-      artifacts: artifacts.artifacts,
-      artifactsTruncated: ending.hasArtifacts && artifacts.truncated,
+      artifacts: this.#artifacts.artifacts,
+      artifactsTruncated: ending.hasArtifacts && this.#artifacts.truncated,
     };
   }
 
-  /** The container ended, or the connection did, and its first process has said nothing. */
-  async function withoutWord(): Promise<Facts> {
-    const none = { exitCode: null, signal: null, cpuMs: null, peakMemoryBytes: null };
-    try {
-      const state = await settled(container);
-      if (state.oomKilled) {
-        return { ...none, status: 'out-of-memory', exitCode: 137, signal: 'SIGKILL', message: memoryMessage(job) };
-      }
-      if (!state.running && state.exitCode !== 137 && state.exitCode > 0) {
-        return { ...none, status: 'failed', exitCode: state.exitCode, signal: signalOf(state.exitCode) };
-      }
-      const message = state.running
-        ? 'The connection to the running program was lost. Run it again.'
-        : 'The container was ended from outside: Docker stopped, or gVisor had no memory left. Run it again.';
-      return { ...none, status: 'engine-error', message };
-    } catch (error) {
-      const reason = error instanceof EngineError ? ` ${error.message}` : '';
-      return { ...none, status: 'engine-error', message: `Docker went away while the program ran.${reason}` };
-    }
-  }
-
-  async function byForce(status: 'timeout' | 'output-limit' | 'cancelled'): Promise<Facts> {
-    endedAt = performance.now();
-    const usage = await Promise.race([container.usage().catch(() => null), after(statsMs)]);
-    // When the engine does not answer, the sweep ends it; the run is over in any case.
-    await container.kill().catch(() => {});
-    if (status !== 'output-limit') await Promise.race([closed.promise, after(lastOutputMs)]);
-    const full = status !== 'output-limit' && output.full;
+  /** Ends the program, and takes the output that is still on its way. */
+  async #end(status: Forced): Promise<Facts> {
+    this.#endedAt = performance.now();
+    const usage = await Promise.race([this.#container.usage().catch(() => null), after(statsMs)]);
+    // Where the engine does not answer, the sweep ends the container; the run is over in any case.
+    await this.#container.kill().catch(() => {});
+    if (status !== 'output-limit') await Promise.race([this.#closed.promise, after(lastOutputMs)]);
+    const full = status !== 'output-limit' && this.#output.full;
     return {
       status: full ? 'output-limit' : status,
       exitCode: null,
       signal: null,
-      cpuMs: cpuMs(usage?.cpuNs ?? null),
+      cpuMs: this.#cpuMs(usage?.cpuNs ?? null),
       peakMemoryBytes: usage?.peakMemoryBytes ?? null,
     };
   }
 
-  /** The load of an interpreter is a part of it where its share is not known; that of a compiler's warm-up is not. */
-  function cpuMs(ns: number | null): number | null {
-    if (container.startCpuNs === null && languageTable[job.language].warmUp !== null) return null;
-    return ns === null ? null : Math.max(0, ns - (container.startCpuNs ?? 0)) / 1e6;
+  /**
+   * Returns the processor time of the program. Where the share of the interpreter's start is not known it is counted
+   * in; that of a compiler's warm-up is not, so that null is returned.
+   */
+  #cpuMs(ns: number | null): number | null {
+    const { startCpuNs } = this.#container;
+    if (startCpuNs === null && languageTable[this.#job.language].warmUp !== null) return null;
+    return ns === null ? null : Math.max(0, ns - (startCpuNs ?? 0)) / 1e6;
   }
 }
 
-/** Three seconds at the most: the engine of a machine under load may be late. */
+/** Returns what the engine says of a container that ended, or lost its connection, before it said how. */
+async function factsOfLost(container: Container, job: Job): Promise<Facts> {
+  const none = { exitCode: null, signal: null, cpuMs: null, peakMemoryBytes: null };
+  try {
+    const state = await settled(container);
+    if (state.oomKilled) {
+      return { ...none, status: 'out-of-memory', exitCode: 137, signal: 'SIGKILL', message: memoryMessage(job) };
+    }
+    if (!state.running && state.exitCode !== 137 && state.exitCode > 0) {
+      return { ...none, status: 'failed', exitCode: state.exitCode, signal: signalOf(state.exitCode) };
+    }
+    const message = state.running
+      ? 'The connection to the running program was lost. Run it again.'
+      : 'The container was ended from outside: Docker stopped, or gVisor had no memory left. Run it again.';
+    return { ...none, status: 'engine-error', message };
+  } catch (error) {
+    const reason = error instanceof EngineError ? ` ${error.message}` : '';
+    return { ...none, status: 'engine-error', message: `Docker went away while the program ran.${reason}` };
+  }
+}
+
+/** Maximum number of times that the state of a container is read: for 3 seconds, as the engine may be under load. */
 const settleRounds = 60;
+/** Time between two of them, in milliseconds. */
 const settleRoundMs = 50;
 
-/** The engine notices that a container has ended a moment after its streams did, and why a moment after that. */
+/**
+ * Returns the state of a container that has ended, or the last one that was read. The engine notices that a container
+ * has ended a moment after its streams did, and why a moment after that.
+ */
 async function settled(container: Container): ReturnType<Container['inspect']> {
   let state = await container.inspect();
   const open = () => state.running || (state.exitCode === 137 && !state.oomKilled);

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { EngineError } from './client.ts';
-import type { Container, ContainerSpec } from './container.ts';
+import type { Container } from './container.ts';
+import type { ContainerSpec } from './container-options.ts';
 
 export interface PoolOptions {
   /** Kept for each kind of container in use, at least and at most. */

@@ -1,4 +1,11 @@
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import {
+  type ClientRequest,
+  createServer,
+  type IncomingMessage,
+  request,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream';
@@ -9,7 +16,7 @@ import { pipeline } from 'node:stream';
  */
 export type Dial = (host: string, port: number, signal: AbortSignal) => Promise<Socket>;
 
-/** How long a connection may be silent, milliseconds. */
+/** Maximum time that a connection may be silent, in milliseconds. */
 const idleMs = 30_000;
 const hopByHop = /^(connection|proxy-.*|keep-alive|te|trailer|transfer-encoding|upgrade)$/i;
 
@@ -23,65 +30,59 @@ export function allows(hosts: readonly string[], host: string, port: number): bo
   });
 }
 
-/** An HTTP proxy for one run. It reaches the hosts on the list and no other; connections are handed to it by `emit`. */
+/** Returns an HTTP proxy for one run. It reaches the hosts on the list and no other; connections are handed to it by `emit`. */
 export function createProxy(hosts: readonly string[], dial: Dial, signal: AbortSignal): Server {
-  const reach = async (host: string, port: number): Promise<Socket> => {
-    const socket = await dial(host, port, signal);
-    const end = () => socket.destroy();
-    signal.addEventListener('abort', end, { once: true });
-    socket.once('close', () => signal.removeEventListener('abort', end));
-    socket.setTimeout(idleMs, end);
-    if (signal.aborted) end();
-    return socket;
-  };
+  const routes = new ProxyRoutes(hosts, dial, signal);
+  const server = createServer({ headersTimeout: idleMs, requestTimeout: 0, maxHeaderSize: 32_768 });
+  server.on('request', (incoming, response) => void routes.forward(incoming, response));
+  server.on('connect', (incoming, client, head) => void routes.connect(incoming, client, head));
+  return server;
+}
 
-  const forward = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
+/** What a proxy does with the requests of one run. Its connections end with the signal. */
+class ProxyRoutes {
+  readonly #hosts: readonly string[];
+  readonly #dial: Dial;
+  readonly #signal: AbortSignal;
+
+  constructor(hosts: readonly string[], dial: Dial, signal: AbortSignal) {
+    this.#hosts = hosts;
+    this.#dial = dial;
+    this.#signal = signal;
+  }
+
+  /** Passes on a request for an `http:` address. */
+  async forward(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = URL.canParse(incoming.url ?? '') ? new URL(incoming.url ?? '') : null;
     if (url?.protocol !== 'http:') return refuse(response, 400, 'This is a proxy: it wants a whole http: address.');
     const port = Number(url.port || 80);
-    if (!allows(hosts, url.hostname, port)) return refuse(response, 403, notAllowed(url.hostname, port));
+    if (!allows(this.#hosts, url.hostname, port)) return refuse(response, 403, notAllowed(url.hostname, port));
     try {
-      const socket = await reach(url.hostname, port);
+      const socket = await this.#reach(url.hostname, port);
       const headers = Object.entries(incoming.headers).filter(([name]) => !hopByHop.test(name));
       const outgoing = request({
         createConnection: () => socket,
         method: incoming.method,
         path: `${url.pathname}${url.search}`,
         headers: { ...Object.fromEntries(headers), host: url.host, connection: 'close' },
-        signal,
+        signal: this.#signal,
       });
-      const noHttp = () => refuse(response, 502, `${url.hostname} did not answer as HTTP servers do.`);
-      outgoing.once('response', (answer) => {
-        const kept = Object.entries(answer.headers).filter(([name]) => !hopByHop.test(name));
-        try {
-          // It throws at a status or a header that cannot be sent; what is thrown here ends the server.
-          response.writeHead(answer.statusCode ?? 0, Object.fromEntries(kept));
-        } catch {
-          answer.destroy();
-          return noHttp();
-        }
-        pipeline(answer, response, () => {});
-      });
-      // Nobody asked for one.
-      outgoing.once('upgrade', (_answer, upgraded) => {
-        upgraded.destroy();
-        noHttp();
-      });
-      outgoing.on('error', noHttp);
+      passAnswer(outgoing, response, url.hostname);
       pipeline(incoming, outgoing, () => {});
     } catch (error) {
       refuse(response, 502, `${url.hostname} cannot be reached: ${reason(error)}`);
     }
-  };
+  }
 
-  const connect = async (incoming: IncomingMessage, client: Duplex, head: Buffer): Promise<void> => {
+  /** Opens a tunnel, as programs ask for it to speak TLS. */
+  async connect(incoming: IncomingMessage, client: Duplex, head: Buffer): Promise<void> {
     const [, host = '', digits] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(incoming.url ?? '') ?? [];
     const port = Number(digits);
     const answer = (line: string, text: string) =>
       client.end(`HTTP/1.1 ${line}\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n${text}\n`);
-    if (!host || !allows(hosts, host, port)) return void answer('403 Forbidden', notAllowed(host, port));
+    if (!host || !allows(this.#hosts, host, port)) return void answer('403 Forbidden', notAllowed(host, port));
     try {
-      const socket = await reach(host, port);
+      const socket = await this.#reach(host, port);
       client.write('HTTP/1.1 200 Connection established\r\n\r\n');
       if (head.length > 0) socket.write(head);
       pipeline(client, socket, () => socket.destroy());
@@ -89,12 +90,40 @@ export function createProxy(hosts: readonly string[], dial: Dial, signal: AbortS
     } catch (error) {
       answer('502 Bad Gateway', `${host} cannot be reached: ${reason(error)}`);
     }
-  };
+  }
 
-  const server = createServer({ headersTimeout: idleMs, requestTimeout: 0, maxHeaderSize: 32_768 });
-  server.on('request', (incoming, response) => void forward(incoming, response));
-  server.on('connect', (incoming, client, head) => void connect(incoming, client, head));
-  return server;
+  async #reach(host: string, port: number): Promise<Socket> {
+    const signal = this.#signal;
+    const socket = await this.#dial(host, port, signal);
+    const end = () => socket.destroy();
+    signal.addEventListener('abort', end, { once: true });
+    socket.once('close', () => signal.removeEventListener('abort', end));
+    socket.setTimeout(idleMs, end);
+    if (signal.aborted) end();
+    return socket;
+  }
+}
+
+/** Passes on the answer to a request, or a 502 where it is no HTTP. */
+function passAnswer(outgoing: ClientRequest, response: ServerResponse, host: string): void {
+  const noHttp = () => refuse(response, 502, `${host} did not answer as HTTP servers do.`);
+  outgoing.once('response', (answer) => {
+    const kept = Object.entries(answer.headers).filter(([name]) => !hopByHop.test(name));
+    try {
+      // It throws at a status or a header that cannot be sent; what is thrown here ends the server.
+      response.writeHead(answer.statusCode ?? 0, Object.fromEntries(kept));
+    } catch {
+      answer.destroy();
+      return noHttp();
+    }
+    pipeline(answer, response, () => {});
+  });
+  // Nobody asked for one.
+  outgoing.once('upgrade', (_answer, upgraded) => {
+    upgraded.destroy();
+    noHttp();
+  });
+  outgoing.on('error', noHttp);
 }
 
 function refuse(response: ServerResponse, status: number, text: string): void {

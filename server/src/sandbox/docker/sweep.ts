@@ -1,5 +1,6 @@
 import { EngineError } from './client.ts';
-import { type ContainerOwner, label } from './container.ts';
+import type { ContainerOwner } from './container.ts';
+import { label } from './container-options.ts';
 
 /** After what a container's label says, for clocks that differ. */
 const marginS = 5 * 60;

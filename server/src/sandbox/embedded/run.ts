@@ -3,6 +3,7 @@ import type { Artifact, ExecutionRecord, ExecutionStatus } from '@devlm/protocol
 import { limits as bounds } from '@devlm/protocol/limits.ts';
 import { Output } from '../output.ts';
 import type { Job, RunEvent, RunResult } from '../sandbox.ts';
+import type { JobHead } from './child/frames.ts';
 import type { Child, Ended, Exit } from './child.ts';
 import { type Plan, shownCommand } from './commands.ts';
 import { watchMemory } from './memory.ts';
@@ -45,27 +46,12 @@ export async function runInChild({ job, plan, child, engine, signal, hear }: Run
   const inputBytes = job.files.reduce((sum, { data }) => sum + data.length, job.stdin.length);
   const memoryBytes = limits.memoryMb * 1024 * 1024;
   const memory = watchMemory(child.pid ?? 0, memoryBytes + overheadBytes + 4 * inputBytes, () => stop('out-of-memory'));
-  const said = child.run(
-    {
-      ...plan,
-      env: job.env,
-      files: job.files.map(({ path, data }) => ({ path, bytes: data.length })),
-      stdinBytes: job.stdin.length,
-      limits: {
-        memoryBytes,
-        fileBytes: limits.fileBytes,
-        artifacts: bounds.executionArtifacts,
-        artifactBytes: bounds.executionArtifactBytes,
-      },
+  const said = child.run(headOf(job, plan, memoryBytes), [...job.files.map(({ data }) => data), job.stdin], {
+    output: (stream, data) => {
+      if (!output.write(stream, data)) stop('output-limit');
     },
-    [...job.files.map(({ data }) => data), job.stdin],
-    {
-      output: (stream, data) => {
-        if (!output.write(stream, data)) stop('output-limit');
-      },
-      artifact: (path, data) => artifacts.push(artifactOf(path, data)),
-    },
-  );
+    artifact: (path, data) => artifacts.push(artifactOf(path, data)),
+  });
   const ended = await said.catch(() => null);
   const wallMs = performance.now() - startedAt;
   clearTimeout(timer);
@@ -86,6 +72,22 @@ export async function runInChild({ job, plan, child, engine, signal, hear }: Run
     peakMemoryBytes: ended?.peakMemoryBytes ?? (used.rss > 0 ? used.rss : null),
     engine,
     image: null,
+  };
+}
+
+/** Returns what a child is told of a job; the bytes of the files and of the input follow it. */
+function headOf({ env, files, stdin, limits }: Job, plan: Plan, memoryBytes: number): JobHead {
+  return {
+    ...plan,
+    env,
+    files: files.map(({ path, data }) => ({ path, bytes: data.length })),
+    stdinBytes: stdin.length,
+    limits: {
+      memoryBytes,
+      fileBytes: limits.fileBytes,
+      artifacts: bounds.executionArtifacts,
+      artifactBytes: bounds.executionArtifactBytes,
+    },
   };
 }
 

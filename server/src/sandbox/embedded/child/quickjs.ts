@@ -3,8 +3,8 @@ import { type GuestJob, sendOutput, sleep } from './channel.ts';
 import { frameKinds } from './frames.ts';
 import { MemoryFs } from './memory-fs.ts';
 import { createHost, type GuestState } from './quickjs-host.ts';
-import { loadGuestModules, normalize, sourceOf, warmTypeScript } from './quickjs-modules.ts';
-import type { Context, Core, Handle } from './quickjs-types.ts';
+import { type GuestModules, loadGuestModules, normalize, sourceOf, warmTypeScript } from './quickjs-modules.ts';
+import type { Context, Core, Handle, JsRuntime } from './quickjs-types.ts';
 import { type Ending, outFolder, type PackageFile, type Runtime, workFolder } from './runtime.ts';
 
 /** Bytes of stack that QuickJS takes before it says so itself; WebAssembly's would end the child. */
@@ -13,6 +13,20 @@ const stackBytes = process.platform === 'win32' ? 96 * 1024 : 320 * 1024;
 /** Instead of a module's name: why there is none. */
 const unresolved = 'unresolved:';
 
+/** Functions of the guest's library that run a program: see `guest/start.ts`. */
+interface GuestLoop {
+  readonly begin: Handle;
+  readonly next: Handle;
+  readonly fire: Handle;
+  readonly finish: Handle;
+}
+
+/**
+ * Loads QuickJS with the guest's library, ready for its one program.
+ *
+ * @param guest folder of the guest's library
+ * @param typescript whether the program will be TypeScript, whose compiler is loaded as well
+ */
 export async function createQuickjs(guest: string, typescript: boolean, packageFile: PackageFile): Promise<Runtime> {
   const load = (name: string, path: string) => import(pathToFileURL(packageFile(name, path)).href);
   const core: Core = await load('quickjs-emscripten-core', 'dist/index.mjs');
@@ -25,6 +39,12 @@ export async function createQuickjs(guest: string, typescript: boolean, packageF
   runtime.setInterruptHandler(() => state.exitCode !== null);
   const modules = loadGuestModules(guest);
   if (typescript) warmTypeScript();
+  setModuleLoader(runtime, modules, state);
+  const loop = startGuest(runtime, context, createHost(context, state, modules));
+  return new QuickjsRuntime(runtime, context, state, loop);
+}
+
+function setModuleLoader(runtime: JsRuntime, modules: GuestModules, state: GuestState): void {
   const guarded = (act: () => string): string | { error: Error } => {
     try {
       return act();
@@ -40,7 +60,10 @@ export async function createQuickjs(guest: string, typescript: boolean, packageF
       return typeof full === 'string' ? full : `${unresolved}${full.error.message}`;
     },
   );
-  const host = createHost(context, state, modules);
+}
+
+/** Runs the guest's library, and takes away from programs what only the library may use. */
+function startGuest(runtime: JsRuntime, context: Context, host: Handle): GuestLoop {
   context.setProp(context.global, '__devlm', host);
   const started = context.evalCode('import "devlm:start";', 'devlm:boot', { type: 'module' });
   if (started.error) throw new Error(`QuickJS did not start: ${JSON.stringify(context.dump(started.error))}`);
@@ -50,62 +73,85 @@ export async function createQuickjs(guest: string, typescript: boolean, packageF
   const loop = { begin: take('begin'), next: take('next'), fire: take('fire'), finish: take('finish') };
   const cleared = context.evalCode('delete globalThis.__devlm; delete globalThis.__devlmLoop; "QuickJS"', 'devlm:boot');
   if (cleared.error) throw new Error('QuickJS did not start');
+  return loop;
+}
 
-  /** What the program says at its end; an error that nobody caught is shown and counts as code 1. */
-  const endingOf = (error: Handle): Ending => {
-    if (state.exitCode !== null) return { exitCode: state.exitCode, outOfMemory: false };
-    const shown = describe(context, error);
+class QuickjsRuntime implements Runtime {
+  readonly version = 'quickjs 2025-09-13';
+  readonly #runtime: JsRuntime;
+  readonly #context: Context;
+  readonly #state: GuestState;
+  readonly #loop: GuestLoop;
+
+  constructor(runtime: JsRuntime, context: Context, state: GuestState, loop: GuestLoop) {
+    this.#runtime = runtime;
+    this.#context = context;
+    this.#state = state;
+    this.#loop = loop;
+  }
+
+  run(job: GuestJob): Ending {
+    const state = this.#state;
+    state.fs = new MemoryFs(job.limits.fileBytes, job.limits.memoryBytes);
+    prepareFiles(state.fs, job);
+    state.stdin = job.stdin;
+    const { program, args, env } = job;
+    state.task = JSON.stringify({ program, args, env });
+    try {
+      return this.#runProgram();
+    } catch (error) {
+      return crashOf(error, state);
+    }
+  }
+
+  artifacts(): (readonly [path: string, data: Uint8Array])[] {
+    return [...this.#state.fs.below(outFolder)].sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+
+  /** Runs the program and its timers until none is left. */
+  #runProgram(): Ending {
+    const context = this.#context;
+    const began = this.#call(this.#loop.begin);
+    if ('ending' in began) return began.ending;
+    for (;;) {
+      const next = this.#call(this.#loop.next);
+      if ('ending' in next) return next.ending;
+      const main = context.getPromiseState(began.value);
+      if (main.type === 'rejected') return this.#endingOf(main.error);
+      const wait = context.typeof(next.value) === 'number' ? context.getNumber(next.value) : null;
+      if (wait === null) {
+        if (main.type !== 'pending') break;
+        sendOutput(frameKinds.stderr, Buffer.from('Warning: Detected unsettled top-level await\n'));
+        return { exitCode: 13, outOfMemory: false };
+      }
+      sleep(wait);
+      const fired = this.#call(this.#loop.fire);
+      if ('ending' in fired) return fired.ending;
+    }
+    const finished = this.#call(this.#loop.finish);
+    if ('ending' in finished) return finished.ending;
+    return { exitCode: context.getNumber(finished.value) & 255, outOfMemory: false };
+  }
+
+  /** Calls into the guest. Returns the ending of the program where that was its end. */
+  #call(fn: Handle): { value: Handle } | { ending: Ending } {
+    const result = this.#context.callFunction(fn, this.#context.undefined);
+    if (result.error) return { ending: this.#endingOf(result.error) };
+    const jobs = this.#runtime.executePendingJobs();
+    if (jobs.error) return { ending: this.#endingOf(jobs.error) };
+    const { exitCode } = this.#state;
+    if (exitCode !== null) return { ending: { exitCode, outOfMemory: false } };
+    return { value: result.value };
+  }
+
+  /** Returns the ending of a program that threw. An error that nobody caught is printed, and counts as exit code 1. */
+  #endingOf(error: Handle): Ending {
+    const { exitCode } = this.#state;
+    if (exitCode !== null) return { exitCode, outOfMemory: false };
+    const shown = describe(this.#context, error);
     sendOutput(frameKinds.stderr, Buffer.from(`${shown.text}\n`));
     return { exitCode: shown.outOfMemory ? 134 : 1, outOfMemory: shown.outOfMemory };
-  };
-  /** Calls into the guest; answers its ending where that was the end of it. */
-  const call = (fn: Handle): { value: Handle } | { ending: Ending } => {
-    const result = context.callFunction(fn, context.undefined);
-    if (result.error) return { ending: endingOf(result.error) };
-    const jobs = runtime.executePendingJobs();
-    if (jobs.error) return { ending: endingOf(jobs.error) };
-    if (state.exitCode !== null) return { ending: { exitCode: state.exitCode, outOfMemory: false } };
-    return { value: result.value };
-  };
-
-  return {
-    version: 'quickjs 2025-09-13',
-    run(job) {
-      state.fs = new MemoryFs(job.limits.fileBytes, job.limits.memoryBytes);
-      prepareFiles(state.fs, job);
-      state.stdin = job.stdin;
-      const { program, args, env } = job;
-      state.task = JSON.stringify({ program, args, env });
-      try {
-        const began = call(loop.begin);
-        if ('ending' in began) return began.ending;
-        const main = began.value;
-        for (;;) {
-          const next = call(loop.next);
-          if ('ending' in next) return next.ending;
-          const main_ = context.getPromiseState(main);
-          if (main_.type === 'rejected') return endingOf(main_.error);
-          const wait = context.typeof(next.value) === 'number' ? context.getNumber(next.value) : null;
-          if (wait === null) {
-            if (main_.type === 'pending') {
-              sendOutput(frameKinds.stderr, Buffer.from('Warning: Detected unsettled top-level await\n'));
-              return { exitCode: 13, outOfMemory: false };
-            }
-            break;
-          }
-          sleep(wait);
-          const fired = call(loop.fire);
-          if ('ending' in fired) return fired.ending;
-        }
-        const finished = call(loop.finish);
-        if ('ending' in finished) return finished.ending;
-        return { exitCode: context.getNumber(finished.value) & 255, outOfMemory: false };
-      } catch (error) {
-        return crashOf(error, state);
-      }
-    },
-    artifacts: () => [...state.fs.below(outFolder)].sort(([a], [b]) => (a < b ? -1 : 1)),
-  };
+  }
 }
 
 function loadable(name: string, load: () => string): string {

@@ -39,45 +39,29 @@ function show(value: unknown, depth: number, indent: number, seen: Set<object>):
   }
 }
 
+/** What the parts of an object are shown with. */
+interface Showing {
+  /** Name of the constructor; empty where there is none. */
+  readonly name: string;
+  readonly inner: (item: unknown) => string;
+  readonly list: (items: string[], open: string, close: string) => string;
+  /** The object's own enumerable properties, without those that `skip` names. */
+  readonly fields: (skip?: (key: string) => boolean) => string[];
+}
+
 function showObject(value: object, depth: number, indent: number, seen: Set<object>): string {
   const name = constructorOf(value);
   const tooDeep = seen.size - 1 > depth;
   const inner = (item: unknown) => show(item, depth, indent + 2, seen);
-  const list = (items: string[], open: string, close: string) => layOut(items, open, close, indent);
-  const fields = (skip: (key: string) => boolean = () => false) =>
-    Reflect.ownKeys(value)
-      .filter(
-        (key) => Object.getOwnPropertyDescriptor(value, key)?.enumerable && !(typeof key === 'string' && skip(key)),
-      )
-      .map(
-        (key) =>
-          `${typeof key === 'symbol' ? `[${String(key)}]` : identifier.test(key) ? key : quote(key)}: ${property(value, key, inner)}`,
-      );
-
-  if (Array.isArray(value)) {
-    if (tooDeep) return '[Array]';
-    const items: string[] = [];
-    for (let i = 0; i < Math.min(value.length, 100); i++) items.push(i in value ? inner(value[i]) : '<1 empty item>');
-    if (value.length > 100) items.push(`... ${value.length - 100} more item${value.length > 101 ? 's' : ''}`);
-    return list([...items, ...fields((key) => /^\d+$/.test(key))], '[', ']');
-  }
-  if (typeof value === 'function') {
-    const isClass = /^class\b/.test(Function.prototype.toString.call(value));
-    const kind = isClass ? 'class' : name === 'Function' ? 'Function' : name;
-    const title = value.name ? `${kind}${isClass ? ' ' : ': '}${value.name}` : `${kind} (anonymous)`;
-    const more = fields();
-    return more.length > 0 ? list(more, `[${title}] {`, '}') : `[${title}]`;
-  }
-  if (value instanceof Error) {
-    const head = String(value);
-    const frames = String(value.stack ?? '')
-      .split('\n')
-      .filter((line) => line.trim() !== '' && !line.includes('(devlm:'));
-    const stack = frames.length > 0 ? [head, ...frames.slice(0, 10)].join('\n') : `[${head}]`;
-    const more = fields((key) => key === 'stack' || key === 'message' || key === 'name');
-    if ('cause' in value && value.cause !== undefined) more.push(`[cause]: ${inner(value.cause)}`);
-    return more.length > 0 ? list(more, `${stack} {`, '}') : stack;
-  }
+  const showing: Showing = {
+    name,
+    inner,
+    list: (items, open, close) => layOut(items, open, close, indent),
+    fields: (skip) => fieldsOf(value, inner, skip),
+  };
+  if (Array.isArray(value)) return tooDeep ? '[Array]' : showArray(value, showing);
+  if (typeof value === 'function') return showFunction(value, showing);
+  if (value instanceof Error) return showError(value, showing);
   if (value instanceof RegExp) return String(value);
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
   if (value instanceof Number || value instanceof String || value instanceof Boolean) {
@@ -85,12 +69,53 @@ function showObject(value: object, depth: number, indent: number, seen: Set<obje
   }
   if (value instanceof Promise) return 'Promise { <pending> }';
   if (tooDeep) return `[${name || 'Object'}]`;
-  if (value instanceof Map) {
-    return list(
-      [...value].map(([key, item]) => `${inner(key)} => ${inner(item)}`).concat(fields()),
-      `${name}(${value.size}) {`,
-      '}',
+  return showContents(value, showing);
+}
+
+function fieldsOf(
+  value: object,
+  inner: (item: unknown) => string,
+  skip: (key: string) => boolean = () => false,
+): string[] {
+  return Reflect.ownKeys(value)
+    .filter((key) => Object.getOwnPropertyDescriptor(value, key)?.enumerable && !(typeof key === 'string' && skip(key)))
+    .map(
+      (key) =>
+        `${typeof key === 'symbol' ? `[${String(key)}]` : identifier.test(key) ? key : quote(key)}: ${property(value, key, inner)}`,
     );
+}
+
+function showArray(value: readonly unknown[], { inner, list, fields }: Showing): string {
+  const items: string[] = [];
+  for (let i = 0; i < Math.min(value.length, 100); i++) items.push(i in value ? inner(value[i]) : '<1 empty item>');
+  if (value.length > 100) items.push(`... ${value.length - 100} more item${value.length > 101 ? 's' : ''}`);
+  return list([...items, ...fields((key) => /^\d+$/.test(key))], '[', ']');
+}
+
+function showFunction(value: { readonly name: string }, { name, list, fields }: Showing): string {
+  const isClass = /^class\b/.test(Function.prototype.toString.call(value));
+  const kind = isClass ? 'class' : name === 'Function' ? 'Function' : name;
+  const title = value.name ? `${kind}${isClass ? ' ' : ': '}${value.name}` : `${kind} (anonymous)`;
+  const more = fields();
+  return more.length > 0 ? list(more, `[${title}] {`, '}') : `[${title}]`;
+}
+
+function showError(value: Error, { inner, list, fields }: Showing): string {
+  const head = String(value);
+  const frames = String(value.stack ?? '')
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !line.includes('(devlm:'));
+  const stack = frames.length > 0 ? [head, ...frames.slice(0, 10)].join('\n') : `[${head}]`;
+  const more = fields((key) => key === 'stack' || key === 'message' || key === 'name');
+  if ('cause' in value && value.cause !== undefined) more.push(`[cause]: ${inner(value.cause)}`);
+  return more.length > 0 ? list(more, `${stack} {`, '}') : stack;
+}
+
+/** Shows collections, typed arrays, and any other object. */
+function showContents(value: object, { name, inner, list, fields }: Showing): string {
+  if (value instanceof Map) {
+    const entries = [...value].map(([key, item]) => `${inner(key)} => ${inner(item)}`);
+    return list(entries.concat(fields()), `${name}(${value.size}) {`, '}');
   }
   if (value instanceof Set) return list([...value].map(inner).concat(fields()), `${name}(${value.size}) {`, '}');
   if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {

@@ -1,8 +1,8 @@
-import type { Instances } from '../llm/pool/instances.ts';
-import type { Handlers } from './app.ts';
+import type { Instances } from '../../llm/pool/instances.ts';
+import type { HandlersOf } from './handler.ts';
 
-/** What the routes of instances do. */
-export function instanceHandlers(instances: Instances): Pick<Handlers, Extract<keyof Handlers, `instances.${string}`>> {
+/** Returns the handlers of the routes about Claude instances. */
+export function instanceHandlers(instances: Instances): HandlersOf<'instances'> {
   return {
     'instances.list': async () => ({ items: instances.list() }),
     'instances.add': ({ body }) => instances.add(body),

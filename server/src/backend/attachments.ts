@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto';
+import type { Attachment, NewAttachment } from '@devlm/protocol/events.ts';
+import { limits } from '@devlm/protocol/limits.ts';
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import { addTurns, emptyConversation } from '@devlm/protocol/reducer.ts';
+import type { RouteChecked } from '@devlm/protocol/routes.ts';
+import { hasPlaceholder, type Secrets } from '../actions/secrets/secrets.ts';
+import type { Store } from '../storage/ports/store.ts';
+import { imageTypeOf } from '../workspace/image-type.ts';
+
+type AttachmentStore = Pick<Store, 'turns' | 'blobs'>;
+
+/**
+ * Stores the images of a message and returns its attachments. Those of `attachmentsOf`, an earlier message of the
+ * conversation, come first.
+ *
+ * @throws ProblemError `not_found`, `not_an_image`, `too_many_attachments`
+ */
+export async function storeAttachments(
+  store: AttachmentStore,
+  conversationId: string,
+  { attachments: added, attachmentsOf }: Pick<RouteChecked<'turns.create'>['body'], 'attachments' | 'attachmentsOf'>,
+): Promise<Attachment[]> {
+  const attachments: Attachment[] = [];
+  if (attachmentsOf !== undefined) {
+    const { turns } = await store.turns.branchOf(conversationId, attachmentsOf, 1);
+    const earlier = addTurns(emptyConversation(conversationId), turns).turns[attachmentsOf];
+    attachments.push(...(earlier?.attachments ?? []));
+  }
+  for (const attachment of added) attachments.push(await storeAttachment(store, attachment));
+  if (attachments.length > limits.attachments)
+    throw new ProblemError({
+      code: 'too_many_attachments',
+      status: 422,
+      title: 'Too many attachments',
+      detail: `At most ${limits.attachments} can be sent with a message.`,
+    });
+  return attachments;
+}
+
+async function storeAttachment(store: AttachmentStore, attachment: NewAttachment): Promise<Attachment> {
+  if (attachment.kind !== 'image') return attachment;
+  const { name } = attachment;
+  const data = Buffer.from(attachment.data, 'base64');
+  // The name of a file proves nothing, and the API refuses an image that is not of the type it is declared as.
+  const mediaType = imageTypeOf(data);
+  if (!mediaType)
+    throw new ProblemError({
+      code: 'not_an_image',
+      status: 422,
+      title: 'Not an image',
+      detail: `${name} is not a PNG, JPEG, GIF or WebP image.`,
+    });
+  return { kind: 'image', name, mediaType, blob: await store.blobs.put({ mediaType, data }), bytes: data.length };
+}
+
+/**
+ * Returns the attachment with placeholders instead of credentials. Where there were any, `hash` is the SHA-256 of the
+ * text before, so that the file can be recognized.
+ */
+export function withoutCredentials(secrets: Secrets, attachment: Attachment): Attachment {
+  if (attachment.kind === 'image') return attachment;
+  const { hash: known, ...rest } = attachment;
+  const text = secrets.hide(rest.text);
+  if (text !== rest.text) return { ...rest, text, hash: createHash('sha256').update(rest.text).digest('hex') };
+  // An attachment of an earlier message, whose credentials were replaced then.
+  return known !== undefined && hasPlaceholder(text) ? attachment : rest;
+}

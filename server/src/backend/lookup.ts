@@ -1,0 +1,69 @@
+import { ProblemError } from '@devlm/protocol/problem.ts';
+import { addTurns, emptyConversation, shownPath } from '@devlm/protocol/reducer.ts';
+import type { TurnState } from '@devlm/protocol/state.ts';
+import type { StoredConversation } from '../storage/ports/conversations.ts';
+import type { Store } from '../storage/ports/store.ts';
+import type { TurnRow } from '../storage/ports/turns.ts';
+
+/*
+ * Reads conversations, turns and branches that a request names.
+ */
+
+/**
+ * Returns the conversation with the id.
+ *
+ * @param deletedToo whether one that is marked as deleted is returned as well; default: false
+ * @throws ProblemError `not_found`
+ */
+export async function existingConversation(
+  store: Pick<Store, 'conversations'>,
+  id: string,
+  { deletedToo = false }: { readonly deletedToo?: boolean } = {},
+): Promise<StoredConversation> {
+  const row = await store.conversations.get(id);
+  if (!row || (row.deletedAt && !deletedToo)) throw notFound('conversation');
+  return row;
+}
+
+/**
+ * Returns the turn with the id.
+ *
+ * @throws ProblemError `not_found`
+ */
+export async function existingTurn(
+  store: Pick<Store, 'turns'>,
+  conversationId: string,
+  turnId: string,
+): Promise<TurnRow> {
+  const row = await store.turns.get(conversationId, turnId);
+  if (!row) throw notFound('message');
+  return row;
+}
+
+/**
+ * Returns the folded turns of the branch that ends in a turn, oldest first.
+ *
+ * @param head the last turn of the branch; null for a conversation without turns
+ * @param most maximum number of turns, counted from the last; default: all
+ * @throws ProblemError `not_found`
+ */
+export async function branchOf(
+  store: Pick<Store, 'turns'>,
+  conversationId: string,
+  head: string | null,
+  most = Number.MAX_SAFE_INTEGER,
+): Promise<readonly TurnState[]> {
+  if (head === null) return [];
+  const { turns } = await store.turns.branchOf(conversationId, head, most);
+  return shownPath(addTurns(emptyConversation(conversationId), turns), head).turns;
+}
+
+/** Returns a `not_found` problem; `what` is the word for the missing thing in its sentence. */
+export function notFound(what: string): ProblemError {
+  return new ProblemError({
+    code: 'not_found',
+    status: 404,
+    title: 'Not found',
+    detail: `There is no such ${what}, or it was deleted.`,
+  });
+}

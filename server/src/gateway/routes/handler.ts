@@ -1,0 +1,41 @@
+import type { RouteChecked, RouteName, RouteOutput, routes } from '@devlm/protocol/routes.ts';
+import type * as z from 'zod';
+import type { CsvText } from '../../backend/csv.ts';
+import type { Identity } from '../identity/tokens.ts';
+import type { StreamMessage } from '../sse.ts';
+
+/** What a handler knows of the request besides its checked input. */
+export interface CallContext {
+  /** Who sends the request. */
+  readonly identity: Identity;
+  /** Aborts when the client goes away or the server closes. */
+  readonly signal: AbortSignal;
+  /** The `Last-Event-ID` header as a number, where there is one. */
+  readonly lastEventId: number | undefined;
+  /** The client accepts `text/event-stream`. */
+  readonly wantsStream: boolean;
+  /** The client accepts `text/csv`. */
+  readonly wantsCsv: boolean;
+}
+
+/** What the handler of a route returns: a stream, a value, or nothing. */
+type Answer<N extends RouteName> = (typeof routes)[N] extends { stream: true }
+  ? Promise<AsyncIterable<readonly StreamMessage[]>>
+  : (typeof routes)[N] extends { event: z.ZodType }
+    ? Promise<RouteOutput<N> | AsyncIterable<readonly StreamMessage[]>>
+    : (typeof routes)[N] extends { csv: true }
+      ? Promise<RouteOutput<N> | CsvText>
+      : undefined extends RouteOutput<N>
+        ? Promise<void>
+        : Promise<RouteOutput<N>>;
+
+/** A handler for each route of the protocol's table. The compiler names the routes that have none. */
+export type Handlers = {
+  readonly [N in RouteName]: (input: RouteChecked<N>, context: CallContext) => Answer<N>;
+};
+
+/** The group of a route, which its name begins with: `turns` for `turns.create`. */
+type GroupOf<N extends RouteName> = N extends `${infer G}.${string}` ? G : never;
+
+/** The handlers of all routes of some groups: what each file of this folder exports. */
+export type HandlersOf<G extends GroupOf<RouteName>> = Pick<Handlers, Extract<RouteName, `${G}.${string}`>>;
