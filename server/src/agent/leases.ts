@@ -8,7 +8,7 @@ const leaseMs = 15_000;
 const heartbeatMs = 5_000;
 
 /** Another node runs the conversation's turns by now, or may. */
-export class LeaseLost extends Error {}
+class LeaseLost extends Error {}
 
 /** A lease while this node has it. */
 export interface HeldLease {

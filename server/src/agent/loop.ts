@@ -22,7 +22,7 @@ export interface LoopDeps extends CompactionDeps {
 }
 
 /** Model calls in one turn; a turn that wants more is ended with a problem. */
-export const maxSteps = 100;
+const maxSteps = 100;
 const tooLong: ReadonlySet<string> = new Set<ModelProblemCode>(['too_long', 'too_large']);
 
 /**

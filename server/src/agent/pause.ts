@@ -35,7 +35,7 @@ export function pausesOf(turn: TurnState | undefined): Pause[] {
 }
 
 /** A pause waits for the person. */
-export function isPaused(turn: TurnState | undefined): boolean {
+function isPaused(turn: TurnState | undefined): boolean {
   return pausesOf(turn).some(({ step, answer }) => step.status === 'running' && answer === null);
 }
 

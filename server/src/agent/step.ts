@@ -32,7 +32,7 @@ interface About {
 }
 
 /** Calls of one step, the first included. */
-export const maxAttempts = 4;
+const maxAttempts = 4;
 const longestDelayMs = 30_000;
 /** A `retry-after` beyond this is not waited for: the person decides. */
 const longestRetryAfterMs = 60_000;

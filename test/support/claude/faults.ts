@@ -28,7 +28,7 @@ export interface FaultOptions {
   readonly wire?: Wire;
 }
 
-export function errorType(status: number): string {
+function errorType(status: number): string {
   return types[status] ?? (status < 500 ? 'invalid_request_error' : 'api_error');
 }
 

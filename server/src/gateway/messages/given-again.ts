@@ -8,7 +8,7 @@ import type { Try } from './forward.ts';
 import type { Peeked } from './peek.ts';
 
 /** How the ledger names it, where an instance would stand. */
-export const cacheInstance = 'cache';
+const cacheInstance = 'cache';
 
 const noTokens = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
 

@@ -35,7 +35,7 @@ export function answerKey(body: Buffer, wish: CacheWish, owner: string, about: r
 }
 
 /** JSON with the members of each object in one order, whatever theirs was. */
-export function canonical(value: unknown): string {
+function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
