@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { type RouteChecked, type RouteName, type RouteShape, routes } from '@devlm/protocol/routes.ts';
-import express, { type Express, type Request, type RequestHandler, type Response } from 'express';
+import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
 import type * as z from 'zod';
@@ -28,8 +28,30 @@ export interface AppOptions {
   readonly closing: AbortSignal;
 }
 
+/** Returns the server's HTTP API: every route of the protocol's table, behind admission and the checks of its input. */
 export function createApp({ handlers, admit, ownership, logger, onRequest, closing }: AppOptions): Express {
   const app = express();
+  configure(app);
+  const identityOf = admitRequests(app, admit);
+  app.get(['/healthz', '/readyz'], (_request, response) => void response.json({ status: 'ok' }));
+  app.use((_request, _response, next) => {
+    onRequest();
+    if (closing.aborted) throw httpProblem('closing', 'The server is closing. Connect again.', { retryAfterMs: 1000 });
+    next();
+  });
+  serveOpenApi(app);
+  const calls: Calls = { handlers, ownership, identityOf, closing };
+  const byPath = Map.groupBy(Object.keys(routes) as RouteName[], (name) => routes[name].path);
+  for (const [path, names] of byPath) addPath(app, path, names, calls);
+  app.use((request) => {
+    throw httpProblem('not_found', `There is no ${request.path.slice(0, 200)} on this server.`);
+  });
+  app.use(problemSender(logger));
+  return app;
+}
+
+/** Sets how paths are read, and the headers of every response. */
+function configure(app: Express): void {
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', 'simple');
@@ -45,55 +67,61 @@ export function createApp({ handlers, admit, ownership, logger, onRequest, closi
   // Nothing here is a page: whoever shows an answer as one loads and runs nothing from it.
   const directives = { defaultSrc: ["'none'"], frameAncestors: ["'none'"] };
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives } }));
+}
+
+/** Refuses requests that are not admitted. Returns a function that says who sent one that was. */
+function admitRequests(app: Express, admit: Admission): (request: IncomingMessage) => Identity {
   const identities = new WeakMap<IncomingMessage, Identity>();
   app.use(async (request, response, next) => {
     const identity = await admit(request, response);
     if (identity) identities.set(request, identity);
     next();
   });
-  app.get(['/healthz', '/readyz'], (_request, response) => void response.json({ status: 'ok' }));
-  app.use((_request, _response, next) => {
-    onRequest();
-    if (closing.aborted) throw httpProblem('closing', 'The server is closing. Connect again.', { retryAfterMs: 1000 });
-    next();
-  });
+  return (request) => {
+    const identity = identities.get(request);
+    if (!identity) throw httpProblem('unauthorized', 'Nobody has said who sends this.');
+    return identity;
+  };
+}
 
-  // Made when somebody first asks.
+function serveOpenApi(app: Express): void {
+  // Built for the first request.
   let document: object | undefined;
   app.get(openApiPath, (_request, response) => {
     document ??= openApi(version);
     response.json(document);
   });
-  const identityOf = (request: IncomingMessage): Identity => {
-    const identity = identities.get(request);
-    if (!identity) throw httpProblem('unauthorized', 'Nobody has said who sends this.');
-    return identity;
-  };
-  const byPath = Map.groupBy(Object.keys(routes) as RouteName[], (name) => routes[name].path);
-  for (const [path, names] of byPath) {
-    const allowed = names.map((name) => routes[name].method);
-    const notAllowed: RequestHandler = (request, response) => {
-      response.setHeader('Allow', allowed.join(', '));
-      throw httpProblem(
-        'method_not_allowed',
-        `${request.method} is not possible here; ${allowed.join(' and ')} ${allowed.length > 1 ? 'are' : 'is'}.`,
-      );
-    };
-    // Express would answer it as GET, and an event stream without a body has no end.
-    app.head(path, notAllowed);
-    for (const name of names) {
-      const method = routes[name].method.toLowerCase() as Lowercase<(typeof routes)[RouteName]['method']>;
-      const route: RouteShape = routes[name];
-      const reader = route.body ? readJson(route.bodyBytes ?? limits.requestBodyBytes) : [];
-      app[method](path, ...reader, handle(name, handlers, ownership, identityOf, closing));
-    }
-    app.all(path, notAllowed);
-  }
+}
 
-  app.use((request) => {
-    throw httpProblem('not_found', `There is no ${request.path.slice(0, 200)} on this server.`);
-  });
-  app.use((thrown: unknown, request: Request, response: Response, _next: (error: unknown) => void) => {
+/** What the routes are called with. */
+interface Calls extends Pick<AppOptions, 'handlers' | 'ownership' | 'closing'> {
+  readonly identityOf: (request: IncomingMessage) => Identity;
+}
+
+/** Adds the routes of one path, and a refusal of every other method. */
+function addPath(app: Express, path: string, names: readonly RouteName[], calls: Calls): void {
+  const allowed = names.map((name) => routes[name].method);
+  const notAllowed: RequestHandler = (request, response) => {
+    response.setHeader('Allow', allowed.join(', '));
+    throw httpProblem(
+      'method_not_allowed',
+      `${request.method} is not possible here; ${allowed.join(' and ')} ${allowed.length > 1 ? 'are' : 'is'}.`,
+    );
+  };
+  // Express would answer it as GET, and an event stream without a body has no end.
+  app.head(path, notAllowed);
+  for (const name of names) {
+    const method = routes[name].method.toLowerCase() as Lowercase<(typeof routes)[RouteName]['method']>;
+    const route: RouteShape = routes[name];
+    const reader = route.body ? readJson(route.bodyBytes ?? limits.requestBodyBytes) : [];
+    app[method](path, ...reader, handle(name, calls));
+  }
+  app.all(path, notAllowed);
+}
+
+/** Returns the error handler of the API, the one place where errors become responses. */
+function problemSender(logger: Logger): ErrorRequestHandler {
+  return (thrown: unknown, request, response, _next) => {
     // Express reports a path that is not valid percent-encoding this way.
     const error = thrown instanceof URIError ? httpProblem('bad_request', 'The path is not valid.') : thrown;
     const requestId = String(response.locals['requestId']);
@@ -107,17 +135,10 @@ export function createApp({ handlers, admit, ownership, logger, onRequest, closi
       return;
     }
     sendProblem(response, error, requestId);
-  });
-  return app;
+  };
 }
 
-function handle<N extends RouteName>(
-  name: N,
-  handlers: Handlers,
-  ownership: Ownership,
-  identityOf: (request: IncomingMessage) => Identity,
-  closing: AbortSignal,
-): RequestHandler {
+function handle<N extends RouteName>(name: N, { handlers, ownership, identityOf, closing }: Calls): RequestHandler {
   const route: RouteShape = routes[name];
   return async (request, response) => {
     const input = {

@@ -121,49 +121,12 @@ async function answer(
     const peeked = route.body ? peek(body.bytes) : null;
     if (route.body && !peeked)
       throw new Refused(400, 'The request body is not valid JSON: expected an object with a `model`.');
-    const call: Outgoing = {
-      method: route.method,
-      path,
-      headers: keptHeaders(request.headers),
-      body: (model) => (peeked ? bodyFor(body.bytes, peeked, model) : null),
-      stream: peeked?.stream ?? false,
-      counted: route.counted,
-      begun: () => body[Symbol.dispose](),
-      wanted: {
-        model: peeked?.model ?? null,
-        conversation: route.counted && peeked ? conversationOf(request, identity, peeked) : undefined,
-        caller: identity.user,
-        priority: priorityOf(request),
-        promptBytes: body.bytes.length,
-        counting: route.body && !route.counted,
-      },
-      requestId,
-    };
-    const ask = async (sink: AnswerSink, signal: AbortSignal): Promise<void> => {
+    const asked: Asked = { request, identity, route, path, body, peeked, requestId };
+    const call = outgoingOf(asked);
+    const ask = (sink: AnswerSink, signal: AbortSignal): Promise<void> => {
       // Where the answer is shared the call may outlive this client.
       held = undefined;
-      using _body = body;
-      const reservation =
-        route.counted && peeked
-          ? await options.reserve?.({
-              identity,
-              model: options.pool.modelsOf(peeked.model)[0] ?? peeked.model,
-              bytes: body.bytes.length,
-              body: body.bytes,
-            })
-          : undefined;
-      const noted: Promise<void>[] = [];
-      try {
-        await forward(call, sink, {
-          pool: options.pool,
-          idleMs: options.idleMs,
-          onTry: (done) => void noted.push(options.onCall({ ...done, identity })),
-          signal,
-        });
-      } finally {
-        // Only then: between the two the call must not go uncounted.
-        if (reservation) await Promise.all(noted).then(() => reservation.release());
-      }
+      return makeCall(call, asked, sink, signal, options);
     };
     const key =
       (route.counted && peeked && options.answers?.keyOf(request, path, body.bytes, peeked, identity)) || null;
@@ -175,6 +138,72 @@ async function answer(
     held?.[Symbol.dispose]();
     response.off('close', leave);
     underWay.delete(gone);
+  }
+}
+
+/** A request that was let in and read. */
+interface Asked {
+  readonly request: IncomingMessage;
+  readonly identity: Identity;
+  readonly route: Route;
+  /** The provider's path, with the query. */
+  readonly path: string;
+  readonly body: HeldBody;
+  /** Null for a request without a body. */
+  readonly peeked: Peeked | null;
+  readonly requestId: string;
+}
+
+function outgoingOf({ request, identity, route, path, body, peeked, requestId }: Asked): Outgoing {
+  return {
+    method: route.method,
+    path,
+    headers: keptHeaders(request.headers),
+    body: (model) => (peeked ? bodyFor(body.bytes, peeked, model) : null),
+    stream: peeked?.stream ?? false,
+    counted: route.counted,
+    begun: () => body[Symbol.dispose](),
+    wanted: {
+      model: peeked?.model ?? null,
+      conversation: route.counted && peeked ? conversationOf(request, identity, peeked) : undefined,
+      caller: identity.user,
+      priority: priorityOf(request),
+      promptBytes: body.bytes.length,
+      counting: route.body && !route.counted,
+    },
+    requestId,
+  };
+}
+
+/** Reserves what the call may cost, makes it, and lets go of its body and its reservation. */
+async function makeCall(
+  call: Outgoing,
+  { identity, route, body, peeked }: Asked,
+  sink: AnswerSink,
+  signal: AbortSignal,
+  { pool, idleMs, reserve, onCall }: MessagesOptions,
+): Promise<void> {
+  using _body = body;
+  const reservation =
+    route.counted && peeked
+      ? await reserve?.({
+          identity,
+          model: pool.modelsOf(peeked.model)[0] ?? peeked.model,
+          bytes: body.bytes.length,
+          body: body.bytes,
+        })
+      : undefined;
+  const noted: Promise<void>[] = [];
+  try {
+    await forward(call, sink, {
+      pool,
+      idleMs,
+      onTry: (done) => void noted.push(onCall({ ...done, identity })),
+      signal,
+    });
+  } finally {
+    // Only then: between the two the call must not go uncounted.
+    if (reservation) await Promise.all(noted).then(() => reservation.release());
   }
 }
 

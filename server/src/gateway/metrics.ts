@@ -1,11 +1,15 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { InstanceInfo } from '@devlm/protocol/instances.ts';
+import type prometheusModule from 'prom-client';
 import type { Registry } from 'prom-client';
 import { usageReport } from '../backend/usage.ts';
 import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
+import type { Instances } from '../llm/pool/instances.ts';
+import type { Store } from '../storage/ports/store.ts';
 import { kindOf } from './limits/kinds.ts';
 
-/** Models that are told apart; a client may name any. */
+/** Maximum number of models with a series of their own: a client may name any. */
 const mostModels = 50;
 
 /**
@@ -40,27 +44,39 @@ export async function serveMetrics(config: Config, main: Server, context: Contex
   };
 }
 
-async function metricsOf(main: Server, { instances, turns, notices, executions, store }: Context): Promise<Registry> {
-  // A person's own server never evaluates it.
+/** The library, which a user's own server never loads, and where metrics are registered. */
+interface Metrics {
+  readonly prometheus: typeof prometheusModule;
+  readonly registers: [Registry];
+}
+
+async function metricsOf(main: Server, context: Context): Promise<Registry> {
   const { default: prometheus } = await import('prom-client');
-  const { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } = prometheus;
-  const registry = new Registry();
-  const registers = [registry];
-  collectDefaultMetrics({ register: registry });
-  const requests = new Counter({
+  const registry = new prometheus.Registry();
+  prometheus.collectDefaultMetrics({ register: registry });
+  const metrics: Metrics = { prometheus, registers: [registry] };
+  countRequests(metrics, main);
+  countWork(metrics, context);
+  countInstances(metrics, context.instances);
+  countSpending(metrics, context.store);
+  return registry;
+}
+
+function countRequests({ prometheus, registers }: Metrics, main: Server): void {
+  const requests = new prometheus.Counter({
     name: 'devlm_http_requests_total',
     help: 'Requests that were answered, by kind of route and status',
     labelNames: ['kind', 'status'],
     registers,
   });
-  const seconds = new Histogram({
+  const seconds = new prometheus.Histogram({
     name: 'devlm_http_request_seconds',
     help: 'From the first byte of a request to the last of its answer, without streams of events',
     labelNames: ['kind'],
     buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300],
     registers,
   });
-  const open = new Gauge({
+  const open = new prometheus.Gauge({
     name: 'devlm_http_requests_open',
     help: 'Requests under way, by kind of route',
     labelNames: ['kind'],
@@ -77,8 +93,14 @@ async function metricsOf(main: Server, { instances, turns, notices, executions, 
       if (kind !== 'stream') end();
     });
   });
+}
+
+function countWork(
+  { prometheus, registers }: Metrics,
+  { turns, notices, executions }: Pick<Context, 'turns' | 'notices' | 'executions'>,
+): void {
   const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
+    new prometheus.Gauge({
       name,
       help,
       registers,
@@ -89,29 +111,31 @@ async function metricsOf(main: Server, { instances, turns, notices, executions, 
   gauge('devlm_turns_busy', 'Answers under way', () => turns.busy);
   gauge('devlm_editors', 'Windows that are connected', () => notices.watchers);
   gauge('devlm_executions_busy', 'Programs that run or wait', () => executions.busy);
-  new Gauge({
-    name: 'devlm_instance_calls',
-    help: 'Calls under way to an instance of Claude',
-    labelNames: ['instance'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { id, calls } of instances.list()) this.set({ instance: id }, calls);
-    },
-  });
-  new Gauge({
-    name: 'devlm_instance_up',
-    help: 'Whether an instance takes calls: 1, or 0 while it is drained or a breaker is open',
-    labelNames: ['instance'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { id, state, health } of instances.list())
-        this.set({ instance: id }, state === 'ready' && health.every(({ breaker }) => breaker !== 'open') ? 1 : 0);
-    },
-  });
+}
+
+function countInstances({ prometheus, registers }: Metrics, instances: Instances): void {
+  const gauge = (name: string, help: string, read: (instance: InstanceInfo) => number) =>
+    new prometheus.Gauge({
+      name,
+      help,
+      labelNames: ['instance'],
+      registers,
+      collect() {
+        this.reset();
+        for (const instance of instances.list()) this.set({ instance: instance.id }, read(instance));
+      },
+    });
+  gauge('devlm_instance_calls', 'Calls under way to an instance of Claude', ({ calls }) => calls);
+  gauge(
+    'devlm_instance_up',
+    'Whether an instance takes calls: 1, or 0 while it is drained or a breaker is open',
+    ({ state, health }) => (state === 'ready' && health.every(({ breaker }) => breaker !== 'open') ? 1 : 0),
+  );
+}
+
+function countSpending({ prometheus, registers }: Metrics, store: Store): void {
   const today = (name: string, help: string, read: (row: Row) => number) =>
-    new Gauge({
+    new prometheus.Gauge({
       name,
       help,
       labelNames: ['model'],
@@ -125,7 +149,6 @@ async function metricsOf(main: Server, { instances, turns, notices, executions, 
     });
   today('devlm_spend_today_dollars', 'US dollars of today, by model', ({ costUsd }) => costUsd);
   today('devlm_calls_today', 'Calls of today, by model', ({ calls }) => calls);
-  return registry;
 }
 
 type Row = Awaited<ReturnType<typeof usageReport>>['rows'][number];
