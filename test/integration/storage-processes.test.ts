@@ -103,8 +103,8 @@ test('a disk that takes no more is told, and what was stored stays', async () =>
 
 test('the embedded store never loads pg', async () => {
   const script = `
-    const { openSqlite } = await import('${storage}sqlite.ts');
-    const { openPostgres } = await import('${storage}postgres.ts');
+    const { openSqlite } = await import('${storage}sqlite/sqlite.ts');
+    const { openPostgres } = await import('${storage}postgres/postgres.ts');
     const { createRequire } = await import('node:module');
     const loaded = () => Object.keys(createRequire(import.meta.url).cache).filter((path) => /node_modules.pg./.test(path));
     const store = await openSqlite({ file: process.argv[1], version: '0.1.0' });
