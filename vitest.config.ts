@@ -6,7 +6,7 @@ const parts = ['unit', 'contract', 'integration', 'vscode'] as const;
 
 /** Run once, before the tests of a part. */
 const setUps: Record<(typeof parts)[number], string[]> = {
-  unit: [],
+  unit: ['test/support/page-global-setup.ts'],
   contract: ['test/support/docker-global-setup.ts'],
   integration: ['test/support/docker-global-setup.ts'],
   vscode: ['test/support/docker-global-setup.ts', 'test/support/vscode/global-setup.ts'],

@@ -87,72 +87,76 @@ describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %
     expect(claude.messages).toHaveLength(1);
   });
 
-  test('stop a turn of one node at the other, and keep what it cost', async () => {
-    claude.on(any, slowly(3_000));
-    const conversationId = await newConversation(one);
-    using reader = new Reader(() => one, conversationId);
-    const turnId = await send(one, conversationId, 'Count for long.');
-    await reader.until(({ turns }) => (turns[turnId]?.steps[0]?.blocks[0]?.text.length ?? 0) > 50);
-    const from = performance.now();
-    await two.client.call('turns.stop', { params: { conversationId, turnId } });
-    const turn = await reader.ended(turnId);
-    expect(turn.status).toBe('stopped');
-    // Five on a busy machine; two are promised.
-    expect(performance.now() - from).toBeLessThan(5_000);
-    expect(turn.steps[0]?.costUsd).toBeGreaterThan(0);
-    expectWhole(reader);
-  });
-
-  test('answer at one node what the other asks', async () => {
-    claude.on(any, 'Blue it is.');
-    claude.on(any, toolUse('ask_user', { question: 'Which colour?', options: ['red', 'blue'] }), { times: 1 });
-    using window = new EditorWindow(() => one, folder);
-    await window.attach();
-    const conversationId = await newConversation(two, 'project');
-    using reader = new Reader(() => two, conversationId);
-    // Comes to one node, and runs on that which has the window.
-    const turnId = await send(two, conversationId, 'Paint.');
-    const callOf = (state: Reader['state']) =>
-      Object.entries(state.turns[turnId]?.steps[0]?.calls ?? {}).find(([, call]) => call.ask);
-    const [callId = ''] = callOf(await reader.until((state) => callOf(state) !== undefined)) ?? [];
-    await two.client.call('asks.answer', {
-      params: { conversationId, turnId, callId },
-      body: { kind: 'question', text: 'blue' },
+  const whateverCarriesMessages = () => {
+    test('stop a turn of one node at the other, and keep what it cost', async () => {
+      claude.on(any, slowly(3_000));
+      const conversationId = await newConversation(one);
+      using reader = new Reader(() => one, conversationId);
+      const turnId = await send(one, conversationId, 'Count for long.');
+      await reader.until(({ turns }) => (turns[turnId]?.steps[0]?.blocks[0]?.text.length ?? 0) > 50);
+      const from = performance.now();
+      await two.client.call('turns.stop', { params: { conversationId, turnId } });
+      const turn = await reader.ended(turnId);
+      expect(turn.status).toBe('stopped');
+      // Five on a busy machine; two are promised.
+      expect(performance.now() - from).toBeLessThan(5_000);
+      expect(turn.steps[0]?.costUsd).toBeGreaterThan(0);
+      expectWhole(reader);
     });
-    const turn = await reader.ended(turnId);
-    expect(answerText(turn)).toBe('Blue it is.');
-    expectWhole(reader);
-  });
 
-  test('run the messages of a conversation in order, whichever node they come to', async () => {
-    claude.on(any, slowly(15));
-    const conversationId = await newConversation(one);
-    using reader = new Reader(() => two, conversationId);
-    const turns: string[] = [];
-    for (const [index, node] of [one, two, one, two].entries())
-      turns.push(await send(node, conversationId, `Message ${index}`, { parent: turns.at(-1) ?? null }));
-    for (const turnId of turns) expect((await reader.ended(turnId)).status).toBe('completed');
-    const moments = reader.events.flatMap((event) =>
-      (event.type === 'turn.started' || event.type === 'turn.ended') && 'turnId' in event ? [event.turnId] : [],
-    );
-    expect(moments).toEqual(turns.flatMap((turnId) => [turnId, turnId]));
-    expect(claude.messages).toHaveLength(turns.length);
-    expectWhole(reader);
-  });
+    test('answer at one node what the other asks', async () => {
+      claude.on(any, 'Blue it is.');
+      claude.on(any, toolUse('ask_user', { question: 'Which colour?', options: ['red', 'blue'] }), { times: 1 });
+      using window = new EditorWindow(() => one, folder);
+      await window.attach();
+      const conversationId = await newConversation(two, 'project');
+      using reader = new Reader(() => two, conversationId);
+      // Comes to one node, and runs on that which has the window.
+      const turnId = await send(two, conversationId, 'Paint.');
+      const callOf = (state: Reader['state']) =>
+        Object.entries(state.turns[turnId]?.steps[0]?.calls ?? {}).find(([, call]) => call.ask);
+      const [callId = ''] = callOf(await reader.until((state) => callOf(state) !== undefined)) ?? [];
+      await two.client.call('asks.answer', {
+        params: { conversationId, turnId, callId },
+        body: { kind: 'question', text: 'blue' },
+      });
+      const turn = await reader.ended(turnId);
+      expect(answerText(turn)).toBe('Blue it is.');
+      expectWhole(reader);
+    });
 
-  test('leave the turns of a node that lives alone when another starts', async () => {
-    claude.on(any, slowly(150));
-    const conversationId = await newConversation(one);
-    using reader = new Reader(() => one, conversationId);
-    const turnId = await send(one, conversationId, 'Count.');
-    await reader.until(({ turns }) => (turns[turnId]?.steps[0]?.blocks[0]?.text.length ?? 0) > 50);
-    await using three = await start();
-    expect((await three.client.call('server.info', {})).busyTurns).toBe(0);
-    const turn = await reader.ended(turnId);
-    expect(turn.steps.map(({ status }) => status)).toEqual(['ended']);
-    expect(claude.messages).toHaveLength(1);
-    expectWhole(reader);
-  });
+    test('run the messages of a conversation in order, whichever node they come to', async () => {
+      claude.on(any, slowly(15));
+      const conversationId = await newConversation(one);
+      using reader = new Reader(() => two, conversationId);
+      const turns: string[] = [];
+      for (const [index, node] of [one, two, one, two].entries())
+        turns.push(await send(node, conversationId, `Message ${index}`, { parent: turns.at(-1) ?? null }));
+      for (const turnId of turns) expect((await reader.ended(turnId)).status).toBe('completed');
+      const moments = reader.events.flatMap((event) =>
+        (event.type === 'turn.started' || event.type === 'turn.ended') && 'turnId' in event ? [event.turnId] : [],
+      );
+      expect(moments).toEqual(turns.flatMap((turnId) => [turnId, turnId]));
+      expect(claude.messages).toHaveLength(turns.length);
+      expectWhole(reader);
+    });
+
+    test('leave the turns of a node that lives alone when another starts', async () => {
+      claude.on(any, slowly(150));
+      const conversationId = await newConversation(one);
+      using reader = new Reader(() => one, conversationId);
+      const turnId = await send(one, conversationId, 'Count.');
+      await reader.until(({ turns }) => (turns[turnId]?.steps[0]?.blocks[0]?.text.length ?? 0) > 50);
+      await using three = await start();
+      expect((await three.client.call('server.info', {})).busyTurns).toBe(0);
+      const turn = await reader.ended(turnId);
+      expect(turn.steps.map(({ status }) => status)).toEqual(['ended']);
+      expect(claude.messages).toHaveLength(1);
+      expectWhole(reader);
+    });
+  };
+  if (withRedis) onlyDeep(whateverCarriesMessages);
+  else whateverCarriesMessages();
 
   const signals = ['SIGKILL', 'SIGTERM'] as const;
   test.for(withRedis ? share(signals.toReversed(), 2) : share(signals, 2))(

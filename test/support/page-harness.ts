@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { basename, join } from 'node:path';
 import { build } from 'esbuild';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import * as z from 'zod';
 import { type ThemeName, themeCss } from './page-harness/themes.ts';
 
 /*
@@ -15,7 +16,7 @@ const root = join(import.meta.dirname, '../..');
 const nonce = randomBytes(16).toString('base64');
 
 /** The bundle by file name, built with the options of the extension's build. */
-async function buildPage(): Promise<Map<string, Uint8Array>> {
+export async function buildPage(): Promise<Map<string, Uint8Array>> {
   const common = {
     bundle: true,
     minify: true,
@@ -48,9 +49,34 @@ function html(theme: ThemeName): string {
 
 const types: Record<string, string> = { js: 'text/javascript', css: 'text/css', ttf: 'font/ttf' };
 
-/** Serves the page on loopback and starts a browser. */
+export const chromiumOptions = {
+  executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+  // biome-ignore format: a list of switches
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+};
+
+const SharedPage = z.object({
+  /** Address of the WebSocket of the shared Chromium. */
+  browser: z.string(),
+  /** The files of the built page by name, in base64. */
+  files: z.record(z.string(), z.string()),
+});
+export type SharedPage = z.infer<typeof SharedPage>;
+
+/** Returns the browser and the page of `page-global-setup.ts`; outside of a test run, those of this harness alone. */
+async function browserAndPage(): Promise<{ browser: Browser; files: Map<string, Uint8Array> }> {
+  const keeper = process.env['DEVLM_TEST_PAGE'];
+  if (!keeper) return { browser: await chromium.launch(chromiumOptions), files: await buildPage() };
+  const response = await fetch(keeper);
+  if (!response.ok) throw new Error(await response.text());
+  const shared = SharedPage.parse(await response.json());
+  const files = Object.entries(shared.files).map(([name, data]) => [name, Buffer.from(data, 'base64')] as const);
+  return { browser: await chromium.connect(shared.browser), files: new Map(files) };
+}
+
+/** Serves the page on loopback, to a browser. */
 export async function startPageHarness(): Promise<PageHarness> {
-  const files = await buildPage();
+  const { browser, files } = await browserAndPage();
   const extra = new Map<string, string>();
   const server = createServer((request, response) => {
     const name = basename(new URL(request.url ?? '/', 'http://x').pathname);
@@ -68,11 +94,6 @@ export async function startPageHarness(): Promise<PageHarness> {
     else response.writeHead(404).end();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const browser = await chromium.launch({
-    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-    // biome-ignore format: a list of switches
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  });
   return new PageHarness(browser, `http://127.0.0.1:${(server.address() as AddressInfo).port}`, extra, async () => {
     await browser.close();
     server.closeAllConnections();

@@ -10,6 +10,7 @@ import type { Edit } from '../../../server/src/actions/edits/types.ts';
 import { FolderWorkspace } from '../../../server/src/workspace/folder/folder-workspace.ts';
 import { encode, fileOf } from '../../../server/src/workspace/folder/text.ts';
 import type { Workspace } from '../../../server/src/workspace/workspace.ts';
+import { cases } from '../../support/deep.ts';
 import { FileCalls } from '../../support/file-calls.ts';
 import { workspaceAdapters } from '../../support/workspace-adapters.ts';
 
@@ -213,7 +214,7 @@ test('sequences of edits with before-images undo to the exact bytes', async () =
         steps += images.length;
       },
     ),
-    { numRuns: 200 },
+    { numRuns: cases(60, 200) },
   );
   expect(steps).toBeGreaterThan(100);
 }, 60_000);
