@@ -35,9 +35,9 @@ const filesThatNeed: Record<NeedName, readonly string[]> = {
  * system, processes and streams. A deep run has all contract and integration tests there.
  */
 const onOldestNode = [
-  'test/contract/{model,store,store-event-log,store-executions,store-leases,store-tree,workspace}.test.ts',
-  'test/integration/{agent-tools,embedded-server,executions,extension-launcher,mcp,messages-endpoint}.test.ts',
-  'test/integration/{run-command,storage-disk,storage-fixtures,storage-sqlite,turns}.test.ts',
+  'test/contract/{store,store-event-log,store-executions,store-leases,store-tree,workspace}.test.ts',
+  'test/integration/{embedded-server,extension-launcher,run-command,storage-disk}.test.ts',
+  'test/integration/{storage-fixtures,storage-sqlite,turns}.test.ts',
 ];
 /** What does not run there even then: sandboxes of another process, and what only a server for several people has. */
 const notOnOldestNode = [

@@ -16,7 +16,7 @@ describe('turns', () => {
     claude = await startClaude();
     server = await TestServer.start({
       claudeUrl: claude.url,
-      env: { DEVLM_RETRY_BASE_MS: '10', DEVLM_STREAM_IDLE_MS: '300' },
+      env: { DEVLM_RETRY_BASE_MS: '10', DEVLM_STREAM_IDLE_MS: '600' },
     });
   });
   afterEach(() => claude.reset());

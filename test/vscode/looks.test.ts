@@ -6,6 +6,7 @@ import { root } from '../../scripts/build.ts';
 import { text, thinking } from '../support/claude/answer.ts';
 import { any } from '../support/claude/scenario.ts';
 import { startClaude } from '../support/claude/server.ts';
+import { share } from '../support/deep.ts';
 import { openVscode } from '../support/vscode/browser.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -32,52 +33,49 @@ Two things to check:
 > I have not run this: DevLM says "passed" only of what it ran.`;
 
 /** What a person sees, in each kind of theme: pictures to look at, and no accessibility violation. */
-describe.each(['dark', 'light', 'high-contrast', 'high-contrast-light'] as const)(
-  'looks, %s',
-  { timeout: 120_000 },
-  (theme) => {
-    it('is drawn, beside the editor’s own chat, without an accessibility violation', async () => {
-      await using claude = await startClaude();
-      claude.on(any, { blocks: [thinking('The month is advanced but the day is kept.'), text(answer)] });
-      await using vscode = await openVscode({
-        workspace: join(root, 'samples/todo'),
-        theme,
-        viewport: { width: 1440, height: 900 },
-        env: { ANTHROPIC_API_KEY: 'sk-test-0123456789', ANTHROPIC_BASE_URL: claude.url },
-      });
-      await vscode.runCommand('DevLM: Open Chat');
-      const frame = vscode.chatFrame();
-      const message = frame.getByRole('textbox', { name: 'Message', exact: true });
-      await message.waitFor();
-      // Wide enough to read, beside the built-in chat.
-      const box = await vscode.page.locator('.part.sidebar').boundingBox();
-      if (box) {
-        await vscode.page.mouse.move(box.x + box.width + 2, 400);
-        await vscode.page.mouse.down();
-        await vscode.page.mouse.move(box.x + 460, 400, { steps: 5 });
-        await vscode.page.mouse.up();
-        await vscode.page.mouse.move(720, 400);
-      }
-      const check = async (name: string) => {
-        await vscode.page.waitForTimeout(400);
-        await vscode.screenshot(`${name}-${theme}`);
-        const body = await frame.locator('body').elementHandle();
-        const inner = await body?.ownerFrame();
-        await inner?.evaluate(axe);
-        const violations = await inner?.evaluate<{ id: string; nodes: string[] }[]>(
-          `axe.run(document.body, { resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id, nodes }) => ({ id, nodes: nodes.map((node) => node.html.slice(0, 160)) })))`,
-        );
-        expect(violations).toEqual([]);
-      };
-      await check('empty');
-      await message.fill('Why is the due date of a monthly task wrong?');
-      await message.press('Enter');
-      await frame.locator('.answer').getByText('I have not run this').waitFor();
-      await frame.locator('.usage').waitFor();
-      await check('chat');
-      await vscode.runCommand('DevLM: Show Chat History');
-      await frame.locator('.row-open').first().waitFor();
-      await check('history');
+const themes = ['dark', 'light', 'high-contrast', 'high-contrast-light'] as const;
+describe.for(share(themes, 2))('looks, %s', { timeout: 120_000 }, (theme) => {
+  it('is drawn, beside the editor’s own chat, without an accessibility violation', async () => {
+    await using claude = await startClaude();
+    claude.on(any, { blocks: [thinking('The month is advanced but the day is kept.'), text(answer)] });
+    await using vscode = await openVscode({
+      workspace: join(root, 'samples/todo'),
+      theme,
+      viewport: { width: 1440, height: 900 },
+      env: { ANTHROPIC_API_KEY: 'sk-test-0123456789', ANTHROPIC_BASE_URL: claude.url },
     });
-  },
-);
+    await vscode.runCommand('DevLM: Open Chat');
+    const frame = vscode.chatFrame();
+    const message = frame.getByRole('textbox', { name: 'Message', exact: true });
+    await message.waitFor();
+    // Wide enough to read, beside the built-in chat.
+    const box = await vscode.page.locator('.part.sidebar').boundingBox();
+    if (box) {
+      await vscode.page.mouse.move(box.x + box.width + 2, 400);
+      await vscode.page.mouse.down();
+      await vscode.page.mouse.move(box.x + 460, 400, { steps: 5 });
+      await vscode.page.mouse.up();
+      await vscode.page.mouse.move(720, 400);
+    }
+    const check = async (name: string) => {
+      await vscode.page.waitForTimeout(400);
+      await vscode.screenshot(`${name}-${theme}`);
+      const body = await frame.locator('body').elementHandle();
+      const inner = await body?.ownerFrame();
+      await inner?.evaluate(axe);
+      const violations = await inner?.evaluate<{ id: string; nodes: string[] }[]>(
+        `axe.run(document.body, { resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ id, nodes }) => ({ id, nodes: nodes.map((node) => node.html.slice(0, 160)) })))`,
+      );
+      expect(violations).toEqual([]);
+    };
+    await check('empty');
+    await message.fill('Why is the due date of a monthly task wrong?');
+    await message.press('Enter');
+    await frame.locator('.answer').getByText('I have not run this').waitFor();
+    await frame.locator('.usage').waitFor();
+    await check('chat');
+    await vscode.runCommand('DevLM: Show Chat History');
+    await frame.locator('.row-open').first().waitFor();
+    await check('history');
+  });
+});
