@@ -3,7 +3,7 @@ import { ExecutionRequest, languages } from '@devlm/protocol/execution.ts';
 import * as z from 'zod';
 import { takeAlong } from '../../workspace/sandbox-files.ts';
 import { describeRecord } from '../effects/describe-record.ts';
-import { permit, ruleGiver } from '../policy/permission.ts';
+import { permit, policySource } from '../policy/permission.ts';
 import { cut, defineTool, done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
 import { Path } from './inputs.ts';
 
@@ -70,7 +70,7 @@ export const runCode = defineTool({
 /** A program needs no leave to run in the sandbox, but to be given a credential: it could print it in another form. */
 async function permitSecrets(context: ToolContext, program: unknown): Promise<ToolOutcome | null> {
   const action = { tool: 'run_code', effect: 'run' } as const;
-  return permit(context, await ruleGiver(context), action, () => ({
+  return permit(context, await policySource(context), action, () => ({
     title: 'Run a program in the sandbox with a credential',
     detail: cut(JSON.stringify(program, null, 2).replaceAll('\\n', '\n'), 100_000),
     format: 'text',

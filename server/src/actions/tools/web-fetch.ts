@@ -1,6 +1,6 @@
 import type { ToolDetails } from '@devlm/protocol/tools.ts';
 import * as z from 'zod';
-import { judge, permit, ruleGiver } from '../policy/permission.ts';
+import { judge, permit, policySource } from '../policy/permission.ts';
 import type { Action } from '../policy/rules.ts';
 import { untrustedText } from '../policy/untrusted.ts';
 import { defineTool, done, failed } from '../tool.ts';
@@ -22,7 +22,7 @@ export const webFetch = defineTool({
   readOnly: true,
   async run({ url, from }, context) {
     const { hostname, href } = checkedAddress(url);
-    const rules = await ruleGiver(context);
+    const rules = await policySource(context);
     const connectTo = (host: string): Action => ({ tool: 'web_fetch', effect: 'fetch', hosts: [host] });
     const refused = await permit(context, rules, connectTo(hostname), () => ({
       title: `Fetch a page of ${hostname}`.slice(0, 200),

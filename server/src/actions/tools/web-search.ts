@@ -1,6 +1,6 @@
 import type { ModelCall } from '@devlm/protocol/tools.ts';
 import * as z from 'zod';
-import { permit, ruleGiver } from '../policy/permission.ts';
+import { permit, policySource } from '../policy/permission.ts';
 import { untrustedText } from '../policy/untrusted.ts';
 import { defineTool, done, failed } from '../tool.ts';
 import type { Found } from '../web/search/search.ts';
@@ -20,7 +20,7 @@ export const webSearch = defineTool({
     const { search } = context.web;
     if (!search) return failed('Web search is turned off (DEVLM_SEARCH=none). Go on without it.');
     const action = { tool: 'web_search', effect: 'fetch', hosts: [search.host] } as const;
-    const refused = await permit(context, await ruleGiver(context), action, () => ({
+    const refused = await permit(context, await policySource(context), action, () => ({
       title: `Search the web with ${search.name}`,
       detail: query,
       format: 'text',
