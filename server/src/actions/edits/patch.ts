@@ -5,10 +5,10 @@ import type { Edit, Wanted } from './types.ts';
 import { parseUnified } from './unified.ts';
 
 /**
- * A patch as what is wanted of each file, strictly: either a unified diff, or `*** Begin Patch`, then
- * `*** Add File:`, `*** Delete File:` or `*** Update File:` with `@@` hunks, then `*** End Patch`. Each hunk
- * becomes an edit of whole lines; text after `@@` names the part of the file that it is in. Refused: moves
- * (delete and add say the same), a hunk without old lines (it has no place), a file named twice.
+ * Parses a patch strictly into the changes it wants of each file. It is either a unified diff, or `*** Begin Patch`,
+ * then `*** Add File:`, `*** Delete File:` or `*** Update File:` with `@@` hunks, then `*** End Patch`. Each hunk
+ * becomes an edit of whole lines; text after `@@` names the part of the file that it is in. Refused are moves (delete
+ * and add say the same), hunks without old lines (they have no place) and files named twice.
  */
 export function parsePatch(patch: string): { ok: true; wanted: Wanted[] } | Refusal {
   const lines = toLf(patch).replace(/\n+$/, '').split('\n');
@@ -71,7 +71,7 @@ function hunkEdits(body: readonly string[], bad: Bad): Edit[] | Refusal {
     const within: string[] = [];
     const first = at;
     for (; isHunkStart(body[at]); at++) {
-      // Line numbers are not trusted in this format: the lines themselves say where.
+      // Line numbers are not trusted in this format: the lines themselves tell the place.
       const name = (body[at] ?? '').replace(/^@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@.*$/, '@@').slice(3);
       if (name.trim() !== '') within.push(name);
     }

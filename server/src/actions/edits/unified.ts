@@ -2,13 +2,15 @@ import { type Bad, HunkText } from './hunk-text.ts';
 import type { Refusal } from './refusal.ts';
 import type { Edit, Wanted } from './types.ts';
 
-const none = '/dev/null';
+/** The path that stands for no file. */
+const nullPath = '/dev/null';
 const hunkHead = /^@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@/;
+/** Header lines that are skipped. */
 const ignoredHeads = /^(?:diff --git |index |new file mode |deleted file mode )/;
 
 /**
- * The files of a unified diff. Strict: the numbers in an `@@` line must be those of its lines, and hunks
- * stand in order. The first number only decides between several places where the old lines stand to the letter.
+ * Parses a unified diff strictly: the numbers in an `@@` line must match its lines, and hunks must be in order. The
+ * first number only decides between several exact matches of the old lines.
  */
 export function parseUnified(lines: readonly string[], first: number, bad: Bad): Wanted[] | Refusal {
   const wanted: Wanted[] = [];
@@ -42,6 +44,7 @@ export function parseUnified(lines: readonly string[], first: number, bad: Bad):
   return wanted;
 }
 
+/** A parsed hunk. `start` is the line number of its `@@` line, `next` the index of the line after it. */
 interface Hunk extends Pick<HunkText, 'before' | 'after'> {
   start: number;
   removed: number;
@@ -79,10 +82,10 @@ function readHunk(lines: readonly string[], head: number, bad: Bad): Hunk | Refu
 
 function fileOf(from: string, to: string, hunks: readonly Hunk[], bad: (why: string) => Refusal): Wanted | Refusal {
   const [only] = hunks;
-  if (from === none || to === none) {
-    const path = unprefixed(from === none ? to : from, from === none ? 'b/' : 'a/');
+  if (from === nullPath || to === nullPath) {
+    const path = unprefixed(from === nullPath ? to : from, from === nullPath ? 'b/' : 'a/');
     if (from === to || hunks.length > 1) return bad('a file is added or deleted whole, by one hunk.');
-    if (from === none) {
+    if (from === nullPath) {
       if (only && only.removed > 0) return bad('an added file has no old lines.');
       return { path, text: only?.after ?? '', create: true };
     }

@@ -5,6 +5,7 @@ import { untrustedText } from '../policy/untrusted.ts';
 import { defineTool, done, failed } from '../tool.ts';
 import type { Found } from '../web/search/search.ts';
 
+/** The tool `web_search`: searches the web. */
 export const webSearch = defineTool({
   name: 'web_search',
   description:
