@@ -30,8 +30,6 @@ const stopTimeoutMs = 10_000;
 const maxSources = 10;
 
 /** A command that is to be run. */
-
-/** What is to be run. */
 export interface AskedCommand {
   readonly command: string;
   /** A folder of the workspace. Default: the workspace itself. */
