@@ -18,7 +18,7 @@ export interface ToolOutcome {
 }
 
 /** What a call had begun when an earlier server died during it. */
-export interface Begun {
+export interface BegunCall {
   readonly changes?: readonly FileChange[] | undefined;
   readonly executionId?: string | undefined;
   readonly command?: CommandRef | undefined;
@@ -52,11 +52,11 @@ export interface ToolContext {
   /** Returns the current index of the symbols defined in the workspace. @throws ProblemError as `workspace` */
   symbols(): Promise<SymbolIndex>;
   /** What an earlier server had begun for this call, or null. */
-  readonly begun: Begun | null;
+  readonly begun: BegunCall | null;
   /** Asks the user and waits for the answer, across restarts if necessary. At most once per call. */
   ask(ask: Ask): Promise<AskAnswer>;
   /** Logs what the call is about to do. Must be awaited before the first effect. */
-  begin(intent: Begun): Promise<void>;
+  begin(intent: BegunCall): Promise<void>;
   /** Shows text to the user while the call runs. The model does not see it. */
   output(text: string): void;
   /** Stores a text and returns its hash. */
@@ -129,8 +129,8 @@ export const failed = (text: string, details?: ToolDetails): ToolOutcome => ({
 export function cut(text: string, chars: number = limits.toolResultChars): string {
   if (text.length <= chars) return text;
   const half = Math.floor((chars - 100) / 2);
-  const left = text.length - 2 * half;
-  return `${text.slice(0, half).toWellFormed()}\n[... ${left} characters left out ...]\n${text.slice(-half).toWellFormed()}`;
+  const omittedChars = text.length - 2 * half;
+  return `${text.slice(0, half).toWellFormed()}\n[... ${omittedChars} characters left out ...]\n${text.slice(-half).toWellFormed()}`;
 }
 
 /** Returns the message for a missing value; undefined keeps zod's own message. */
@@ -140,8 +140,8 @@ function missingMessage({ code, input }: z.core.$ZodRawIssue): string | undefine
 
 function describeIssues(error: z.ZodError): string {
   const issues = error.issues.slice(0, 5).map((issue) => {
-    const where = issue.path.join('.');
-    return where === '' ? issue.message : `${where}: ${issue.message}`;
+    const path = issue.path.join('.');
+    return path === '' ? issue.message : `${path}: ${issue.message}`;
   });
   return `${issues.join('; ')}. Call it again with the input mended.`;
 }

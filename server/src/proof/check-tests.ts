@@ -7,7 +7,7 @@ import { defineTool, done, failed, type ToolContext, type ToolOutcome } from '..
 import { Path } from '../actions/tools/inputs.ts';
 import { type SandboxFile, takeAlong } from '../workspace/sandbox-files.ts';
 import { linesOfFunction, mutationsOf } from './mutants.ts';
-import { saysNothing, type TestCommand, testCommand } from './test-commands.ts';
+import { type TestCommand, testCommand, whyInconclusive } from './test-commands.ts';
 
 /** Number of failing runs in a turn after which there is no further one: the first version and two corrections. */
 const maxFailures = 3;
@@ -74,7 +74,7 @@ async function judgeRun(
   failuresBefore: number,
   tryMutants: () => Promise<Mutant[]>,
 ): Promise<ToolOutcome> {
-  const inconclusive = saysNothing(framework, record);
+  const inconclusive = whyInconclusive(framework, record);
   const verdict = inconclusive ? 'unknown' : record.status === 'ok' ? 'passed' : 'failed';
   const failures = failuresBefore + (verdict === 'failed' ? 1 : 0);
   const report = (mutants: Mutant[]): TestReport => ({

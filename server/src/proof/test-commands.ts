@@ -62,7 +62,7 @@ export function testCommand(framework: TestFramework, tests: readonly string[]):
 }
 
 /** Returns why a run proves nothing about the code, or null if it does. */
-export function saysNothing(framework: TestFramework, record: ExecutionRecord): string | null {
+export function whyInconclusive(framework: TestFramework, record: ExecutionRecord): string | null {
   const output = `${record.stdout}\n${record.stderr}`;
   if (record.status === 'engine-error' || record.status === 'cancelled') return 'The sandbox did not run the tests.';
   if (record.status === 'failed' && notInstalled[framework]?.test(output))

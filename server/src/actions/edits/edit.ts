@@ -99,18 +99,18 @@ function endWithoutNewline(lf: string, edit: Edit): Edit | undefined {
 
 /** Applies several edits, each to the result of those before. Refuses an edit that touches what another one wrote. */
 export function applyEdits(text: string, edits: readonly Edit[]): { ok: true; text: string } | Refusal {
-  let now = text;
+  let current = text;
   let written: Range[] = [];
   for (const [index, edit] of edits.entries()) {
-    const result = applyEdit(now, edit);
+    const result = applyEdit(current, edit);
     const which = `Edit ${index + 1} of ${edits.length}`;
     if (!result.ok) return edits.length === 1 ? result : { ...result, message: `${which}: ${result.message}` };
     const moved = afterChanges(written, result.changes);
     if (!moved) return refuse('overlap', `${which} changes what an earlier one wrote: make them one edit.`);
     written = moved;
-    now = result.text;
+    current = result.text;
   }
-  return { ok: true, text: now };
+  return { ok: true, text: current };
 }
 
 /** Offsets of a range of the text. */

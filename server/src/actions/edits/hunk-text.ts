@@ -1,7 +1,7 @@
 import type { Refusal } from './refusal.ts';
 
 /** Returns a refusal of a line of a patch. @param index 0-based index of the line */
-export type Bad = (index: number, why: string) => Refusal;
+export type RefuseLine = (index: number, why: string) => Refusal;
 
 /** Collects the lines of a hunk into the text before and after it. */
 export class HunkText {

@@ -59,10 +59,10 @@ function similarity(first: string, second: string): number {
   for (let k = 0; k + 1 < a.length; k++) pairs.set(a.slice(k, k + 2), (pairs.get(a.slice(k, k + 2)) ?? 0) + 1);
   let shared = 0;
   for (let k = 0; k + 1 < b.length; k++) {
-    const left = pairs.get(b.slice(k, k + 2)) ?? 0;
-    if (left > 0) {
+    const remaining = pairs.get(b.slice(k, k + 2)) ?? 0;
+    if (remaining > 0) {
       shared++;
-      pairs.set(b.slice(k, k + 2), left - 1);
+      pairs.set(b.slice(k, k + 2), remaining - 1);
     }
   }
   return (2 * shared) / Math.max(1, a.length + b.length - 2);

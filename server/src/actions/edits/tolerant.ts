@@ -61,8 +61,8 @@ function byLookAlike(lines: Lines, sought: Sought, old: readonly string[]): Matc
     if (found.length > 1) return ambiguous(at, how);
     const [line, wanted] = [lineAt(lines, offset), plain(newText)];
     const inside = wanted.includes(part) ? Math.max(0, offset - (wanted.length - part.length)) : text.length;
-    const there = text.slice(inside, offset + wanted.length).includes(wanted);
-    if (there)
+    const isAlreadyThere = text.slice(inside, offset + wanted.length).includes(wanted);
+    if (isAlreadyThere)
       return refuse('already-applied', `The new text is already there, at line ${line + 1}, ${how}.`, [line + 1]);
     const { head, tail } = commonEnds(oldText, newText);
     const isKnown = lines.lf.startsWith(oldText.slice(head, oldText.length - tail), offset + head);
@@ -124,9 +124,9 @@ function rankedStarts(have: Int32Array, want: Int32Array, old: readonly string[]
       if (place >= index) votes.set(place - index, (votes.get(place - index) ?? 0) + 1);
     }
   }
-  let most = 0;
-  for (const count of votes.values()) most = Math.max(most, count);
-  const best = [...votes].filter(([, count]) => count * 2 >= most).sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+  let maxVotes = 0;
+  for (const count of votes.values()) maxVotes = Math.max(maxVotes, count);
+  const best = [...votes].filter(([, count]) => count * 2 >= maxVotes).sort((a, b) => b[1] - a[1] || a[0] - b[0]);
   return best.slice(0, maxRankedPlaces).map(([start]) => start);
 }
 

@@ -15,7 +15,7 @@ export interface Edit {
 }
 
 /** What is to become of a file: edits of its content, a whole new text, or null to remove it. */
-export type Wanted = { readonly path: string } & (
+export type WantedFile = { readonly path: string } & (
   | { readonly edits: readonly Edit[] }
   | {
       readonly text: string | null;

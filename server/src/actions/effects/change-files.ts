@@ -5,10 +5,10 @@ import type { Workspace } from '../../workspace/workspace.ts';
 import { applyEdits } from '../edits/edit.ts';
 import { hunksOf, shownDiff } from '../edits/hunks.ts';
 import { lineEndsOf } from '../edits/lines.ts';
-import type { Wanted } from '../edits/types.ts';
+import type { WantedFile } from '../edits/types.ts';
 import { permit } from '../policy/permission.ts';
 import { addedPlaceholders, type Secrets } from '../secrets/secrets.ts';
-import { hiddenText } from '../secrets/uses.ts';
+import { hideFileText } from '../secrets/uses.ts';
 import { done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
 import { listDiagnostics } from './list-diagnostics.ts';
 
@@ -28,7 +28,11 @@ const maxDiffLines = 400;
  * settings or the user, logged before it happens, and made by the side that has the files. If an earlier server died
  * during the call, the current content of the files tells what is left to do.
  */
-export async function changeFiles(context: ToolContext, tool: string, wanted: readonly Wanted[]): Promise<ToolOutcome> {
+export async function changeFiles(
+  context: ToolContext,
+  tool: string,
+  wanted: readonly WantedFile[],
+): Promise<ToolOutcome> {
   const workspace = await context.workspace();
   if (context.begun?.changes) return resume(context, workspace, context.begun.changes);
   const planned: PlannedChange[] = [];
@@ -106,7 +110,7 @@ async function differenceFrom(
   text: string,
 ): Promise<string> {
   const old = await getText(version);
-  return old === null ? '' : shownDiff(hiddenText(secrets, path, old), text);
+  return old === null ? '' : shownDiff(hideFileText(secrets, path, old), text);
 }
 
 function acceptedIn({ acceptsEdits }: Workspace): Pick<ToolDetails, 'accepted'> {
@@ -136,15 +140,15 @@ async function resume(
   workspace: Workspace,
   changes: readonly FileChange[],
 ): Promise<ToolOutcome> {
-  const now = await Promise.all(
+  const currentHashes = await Promise.all(
     changes.map(async ({ path }) => {
       const file = await workspace.read(path, context.signal);
       return file.kind === 'text' ? file.hash : file.kind === 'missing' ? null : file.kind;
     }),
   );
-  const rest = changes.filter(({ after }, i) => now[i] !== after);
+  const rest = changes.filter(({ after }, i) => currentHashes[i] !== after);
   if (rest.length === 0) return done('The change had been made.', { changes: [...changes], ...acceptedIn(workspace) });
-  if (changes.every(({ before, after }, i) => now[i] === before || now[i] === after)) {
+  if (changes.every(({ before, after }, i) => currentHashes[i] === before || currentHashes[i] === after)) {
     const outcome = await apply(context, workspace, rest);
     const made = outcome.details?.changes ?? [];
     if (rest.length === changes.length) return outcome;
@@ -162,7 +166,7 @@ async function resume(
 }
 
 /** Plans the change of one file. Its text and everything wanted of it contain placeholders instead of credentials. */
-async function planFile(context: ToolContext, want: Wanted, file: EditorFile): Promise<PlannedChange | string> {
+async function planFile(context: ToolContext, want: WantedFile, file: EditorFile): Promise<PlannedChange | string> {
   const { secrets } = context;
   const known = context.known.get(want.path);
   if (file.kind === 'folder') return 'This is a folder.';

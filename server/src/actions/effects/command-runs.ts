@@ -117,7 +117,7 @@ export async function runDirectly(
   if (!commands) return failed('Commands cannot be run in this workspace.');
   const ref = context.begun?.command ?? { id: commandIdOf(context), windowId: commands.windowId };
   if (!context.begun?.command) await context.begin({ command: ref });
-  const what = { ...ref, line, cwd: cwd ?? null };
+  const command = { ...ref, line, cwd: cwd ?? null };
   const untrusted = untrustedIn(line, commands);
   const detailsOf = (command: CommandNews): ToolDetails => ({
     command,
@@ -125,12 +125,12 @@ export async function runDirectly(
   });
   try {
     const { conversationId } = context;
-    const asked = { commandId: ref.id, conversationId, line, cwd: cwd ?? null, stdin, open: background };
-    await commands.start(ref.windowId, asked, context.signal);
+    const startRequest = { commandId: ref.id, conversationId, line, cwd: cwd ?? null, stdin, open: background };
+    await commands.start(ref.windowId, startRequest, context.signal);
     await follow(context, commands, ref, waitMs);
     const output = await commands.poll(ref.windowId, { commandId: ref.id, after: 0, waitMs: 0 }, context.signal);
     const text = `The command ${stateWords(output)}.\n${outputWords(output)}`;
-    const details = detailsOf(newsOf(what, output, output.next));
+    const details = detailsOf(newsOf(command, output, output.next));
     if (output.failure !== null) return failed(text, details);
     if (output.state === 'ended') return done(text, details);
     const goesOn = background
@@ -148,7 +148,7 @@ export async function runDirectly(
     context.signal.throwIfAborted();
     if (!(error instanceof ProblemError) || error.problem.code !== 'editor_gone') throw error;
     const lost = { state: 'ended', exitCode: null, signal: null, stopped: false, failure: null, wallMs: 0 } as const;
-    return failed(windowGone, detailsOf(newsOf(what, lost, 0)));
+    return failed(windowGone, detailsOf(newsOf(command, lost, 0)));
   }
 }
 
@@ -164,8 +164,8 @@ async function follow(context: ToolContext, commands: Commands, ref: CommandRef,
   let shown = 0;
   for (;;) {
     const remainingMs = Math.max(0, deadline - performance.now());
-    const asked = { commandId: ref.id, after, waitMs: Math.min(limits.commandPollMs, Math.ceil(remainingMs)) };
-    const output: CommandOutput = await commands.poll(ref.windowId, asked, signal);
+    const pollRequest = { commandId: ref.id, after, waitMs: Math.min(limits.commandPollMs, Math.ceil(remainingMs)) };
+    const output: CommandOutput = await commands.poll(ref.windowId, pollRequest, signal);
     after = output.next;
     const text = readable(output.chunks.map((chunk) => chunk.text).join(''));
     if (text !== '' && shown < maxLiveChars) context.output(text.slice(0, maxLiveChars - shown).toWellFormed());

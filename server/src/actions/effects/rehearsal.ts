@@ -3,7 +3,7 @@ import { ExecutionRequest, type Language } from '@devlm/protocol/execution.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
-import type { Wanted } from '../edits/types.ts';
+import type { WantedFile } from '../edits/types.ts';
 import { programName } from '../policy/programs.ts';
 import { analyzeShell } from '../policy/shell.ts';
 import { done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
@@ -102,36 +102,36 @@ export async function rehearse(
         });
       throw error;
     });
-  const said = [
+  const messages = [
     `This was a rehearsal in a copy of the workspace, in the sandbox and without network. ${describeRecord({ ...record, artifacts: [] })}`,
   ];
   if (copy.leftOut.length > 0) {
     const more = copy.leftOut.length > maxNamedFiles ? ` and ${copy.leftOut.length - maxNamedFiles} more` : '';
-    said.push(`Not in the copy, besides ignored files: ${copy.leftOut.slice(0, maxNamedFiles).join(', ')}${more}.`);
+    messages.push(`Not in the copy, besides ignored files: ${copy.leftOut.slice(0, maxNamedFiles).join(', ')}${more}.`);
   }
   const details = { executionId: id };
-  if (record.status === 'engine-error') return failed(said.join('\n'), details);
+  if (record.status === 'engine-error') return failed(messages.join('\n'), details);
   const artifact = record.artifacts.find(({ path }) => path === 'changes');
   const found = artifact && changesIn(Buffer.from(artifact.data, 'base64'));
   if (!found) {
     const ended = record.status === 'ok' || record.status === 'failed';
-    said.push(
+    messages.push(
       ended ? 'It changed more than can be handed over: nothing is offered.' : 'What it changed is not offered.',
     );
-    return done(said.join('\n'), details);
+    return done(messages.join('\n'), details);
   }
   const { wanted, skipped } = await wantedOf(workspace, copy, found, context.signal);
-  if (skipped.length > 0) said.push(`Not offered:\n${skipped.slice(0, maxNamedFiles).join('\n')}`);
-  if (wanted.length === 0) return done([...said, 'It changed no file.'].join('\n'), details);
+  if (skipped.length > 0) messages.push(`Not offered:\n${skipped.slice(0, maxNamedFiles).join('\n')}`);
+  if (wanted.length === 0) return done([...messages, 'It changed no file.'].join('\n'), details);
   if (wanted.length > maxChangedFiles)
     return done(
-      [...said, `It changed ${wanted.length} files, more than ${maxChangedFiles}: nothing is offered.`].join('\n'),
+      [...messages, `It changed ${wanted.length} files, more than ${maxChangedFiles}: nothing is offered.`].join('\n'),
       details,
     );
   // The copy counts as read by the model, so that the files in it can be changed.
   const known = new Map([...context.known, ...[...copy.files].map(([path, { hash }]) => [path, hash] as const)]);
   const outcome = await changeFiles({ ...context, known }, 'run_command', wanted);
-  return { ...outcome, text: [...said, outcome.text].join('\n'), details: { ...outcome.details, ...details } };
+  return { ...outcome, text: [...messages, outcome.text].join('\n'), details: { ...outcome.details, ...details } };
 }
 
 /** Returns the image whose programs a command uses. */
@@ -202,8 +202,8 @@ async function wantedOf(
   copy: Copy,
   found: ReadonlyMap<string, Buffer | null>,
   signal: AbortSignal,
-): Promise<{ wanted: Wanted[]; skipped: string[] }> {
-  const wanted: Wanted[] = [];
+): Promise<{ wanted: WantedFile[]; skipped: string[] }> {
+  const wanted: WantedFile[] = [];
   const skipped: string[] = [];
   for (const [path, bytes] of found) {
     if (ignoredPaths.test(path) || unusablePath.test(path)) continue;

@@ -3,7 +3,7 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { ToolDetails } from '@devlm/protocol/tools.ts';
 import { permit } from '../policy/permission.ts';
 import { untrustedText } from '../policy/untrusted.ts';
-import { revealedIn } from '../secrets/uses.ts';
+import { revealSecretsIn } from '../secrets/uses.ts';
 import { cut, failed, type Tool, type ToolContext } from '../tool.ts';
 
 /** Maximum length of the name of a tool in the Messages API, in characters. */
@@ -60,7 +60,7 @@ export function foreignTool({ name, owner, title, description, inputSchema, sour
       if (refused) return refused;
       await context.begin({});
       try {
-        const { ok, text, images } = await call({ ...Object(revealedIn(context.secrets, input)) }, context);
+        const { ok, text, images } = await call({ ...Object(revealSecretsIn(context.secrets, input)) }, context);
         return {
           ok,
           text: untrustedText('tool_result', { from: owner }, cut(context.secrets.hide(text.toWellFormed()))),

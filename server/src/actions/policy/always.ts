@@ -62,8 +62,8 @@ function conditionsOf(
   asked: ReadonlySet<string>,
 ): Pick<Rule, 'path' | 'command' | 'exact' | 'host'> | null {
   if (command) {
-    const [first, ...others] = command.commands.filter(({ text }) => asked.has(text)).map(({ argv }) => argv);
-    if (!first || others.length > 0 || command.redirects.length > 0 || command.unknown.length > 0) return null;
+    const [first, ...rest] = command.commands.filter(({ text }) => asked.has(text)).map(({ argv }) => argv);
+    if (!first || rest.length > 0 || command.redirects.length > 0 || command.unknown.length > 0) return null;
     return commandCondition(first);
   }
   if (effect === 'external') return asked.size === 1 && !hosts && !paths ? {} : null;

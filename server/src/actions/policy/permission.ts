@@ -7,7 +7,7 @@ import { alwaysRule } from './always.ts';
 import { type Action, type Decision, decide } from './rules.ts';
 
 /** The description of an action that is shown to the user with the question. */
-export type Shown = Pick<Extract<Ask, { kind: 'approval' }>, 'title' | 'detail' | 'format'>;
+export type ApprovalText = Pick<Extract<Ask, { kind: 'approval' }>, 'title' | 'detail' | 'format'>;
 
 /** The source of the permission rules: usually the editor window that lends the project. */
 export type PolicySource = Pick<Workspace, 'restricted' | 'rules' | 'noSettings'>;
@@ -35,7 +35,7 @@ export async function permit(
   context: ToolContext,
   workspace: PolicySource,
   action: Action,
-  show: () => Shown,
+  show: () => ApprovalText,
 ): Promise<ToolOutcome | null> {
   const { verdict, reason } = judge(context, workspace, action);
   if (verdict === 'deny') return failed(`This is not allowed: ${reason}`);

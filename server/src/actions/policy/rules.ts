@@ -204,14 +204,14 @@ export function pathsOutside(argv: ShellCommand['argv']): string[] {
 /** Returns a path without `.` and `..`, or null if it leads outside or cannot be judged. */
 function insideWorkspace(path: string): string | null {
   if (/^[\\/~]|^[A-Za-z]:[\\/]|^file:|\0/i.test(path)) return null;
-  const kept: string[] = [];
+  const segments: string[] = [];
   for (const segment of path.split(/[\\/]+/)) {
     // A pattern may match `..` too.
     if (segment === '..' || /^\.[*?[]/.test(segment)) {
-      if (kept.pop() === undefined) return null;
-    } else if (segment !== '' && segment !== '.') kept.push(segment);
+      if (segments.pop() === undefined) return null;
+    } else if (segment !== '' && segment !== '.') segments.push(segment);
   }
-  return kept.join('/');
+  return segments.join('/');
 }
 
 function matching(part: Part, action: Action, rules: { user: Rules; workspace: Rules }): DecidedPart[] {

@@ -3,7 +3,7 @@ import { placeholder, placeholderMark } from '@devlm/protocol/placeholder.ts';
 import { LRUCache } from 'lru-cache';
 import { secretFormats, wordStart } from './formats.ts';
 import { SecretStream } from './stream.ts';
-import { envValues, formsOf, looksReal, worthHiding } from './values.ts';
+import { envValues, formsOf, isWorthHiding, looksReal } from './values.ts';
 
 const placeholders = new RegExp(placeholder.source, 'g');
 // Matches broken placeholders too: in another case, cut off, or without their number.
@@ -88,7 +88,7 @@ export class Secrets {
 
   /** Learns the value of a variable, unless it is too common to be a credential. */
   addVariable(name: string, value: string): void {
-    if (worthHiding(name, value)) this.add(value);
+    if (isWorthHiding(name, value)) this.add(value);
   }
 
   /**

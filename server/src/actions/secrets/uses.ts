@@ -43,7 +43,7 @@ export async function learnEnvFiles(workspace: Workspace, secrets: Secrets, sign
  * @param put encodes a value for the place where it is inserted
  * @throws ProblemError `secret_unknown`
  */
-export function revealed(secrets: Secrets, text: string, put?: (value: string) => string): string {
+export function revealSecrets(secrets: Secrets, text: string, put?: (value: string) => string): string {
   const real = secrets.restore(text, put);
   if (real !== null) return real;
   const detail =
@@ -52,8 +52,8 @@ export function revealed(secrets: Secrets, text: string, put?: (value: string) =
 }
 
 /** Returns the value with the placeholders in all its strings resolved. @throws ProblemError `secret_unknown` */
-export function revealedIn(secrets: Secrets, value: unknown): unknown {
-  return mapTexts(value, (text) => revealed(secrets, text));
+export function revealSecretsIn(secrets: Secrets, value: unknown): unknown {
+  return mapTexts(value, (text) => revealSecrets(secrets, text));
 }
 
 /** Matches text that a shell takes literally wherever it occurs. */
@@ -64,8 +64,8 @@ const shellSafe = /^(?!-)[\w@%+=:,./-]*$/;
  *
  * @throws ProblemError `secret_unusable` if the shell would interpret a part of a credential
  */
-function revealedLine(secrets: Secrets, line: string): string {
-  return revealed(secrets, line, (value) => {
+function revealLine(secrets: Secrets, line: string): string {
+  return revealSecrets(secrets, line, (value) => {
     if (shellSafe.test(value)) return value;
     const detail =
       'The credential has characters that a shell would take for its own. Give it to the command by stdin, or let the command read the file that it is in.';
@@ -78,15 +78,15 @@ function revealedLine(secrets: Secrets, line: string): string {
  *
  * @throws ProblemError `secret_unusable` if the result has another host
  */
-function revealedAddress(secrets: Secrets, address: string): string {
-  const real = revealed(secrets, address, encodeURIComponent);
+function revealAddress(secrets: Secrets, address: string): string {
+  const real = revealSecrets(secrets, address, encodeURIComponent);
   if (real === address || (URL.canParse(address) && new URL(real).host === new URL(address).host)) return real;
   const detail = 'A placeholder cannot stand in the name of a host.';
   throw new ProblemError({ code: 'secret_unusable', status: 409, title: 'Not usable in an address', detail });
 }
 
 /** Returns the text of a file as the model may see it. The values of a `.env` file are learned from the text first. */
-export function hiddenText(secrets: Secrets, path: string, text: string): string {
+export function hideFileText(secrets: Secrets, path: string, text: string): string {
   if (isEnvFile(path)) secrets.addEnvFile(text);
   return secrets.hide(text);
 }
@@ -99,7 +99,7 @@ export function hidingWorkspace(workspace: Workspace, secrets: Secrets): Workspa
   const { commands } = workspace;
   const hide = (text: string) => secrets.hide(text);
   const hiddenFile = (path: string, file: EditorFile): EditorFile =>
-    file.kind === 'text' ? { ...file, text: hiddenText(secrets, path, file.text) } : file;
+    file.kind === 'text' ? { ...file, text: hideFileText(secrets, path, file.text) } : file;
   return {
     restricted: workspace.restricted,
     folders: workspace.folders,
@@ -132,7 +132,7 @@ export function hidingWorkspace(workspace: Workspace, secrets: Secrets): Workspa
             start: async (windowId, request, signal) => {
               let real: Pick<typeof request, 'line' | 'stdin'>;
               try {
-                real = { line: revealedLine(secrets, request.line), stdin: revealed(secrets, request.stdin) };
+                real = { line: revealLine(secrets, request.line), stdin: revealSecrets(secrets, request.stdin) };
               } catch (unknown) {
                 // An earlier server may have started the command.
                 const started = { commandId: request.commandId, after: 0, waitMs: 0 };
@@ -144,7 +144,7 @@ export function hidingWorkspace(workspace: Workspace, secrets: Secrets): Workspa
             },
             poll: (windowId, request, signal) => commands.poll(windowId, request, signal),
             write: async (windowId, request, signal) =>
-              commands.write(windowId, { ...request, text: revealed(secrets, request.text) }, signal),
+              commands.write(windowId, { ...request, text: revealSecrets(secrets, request.text) }, signal),
             stop: (windowId, request, signal) => commands.stop(windowId, request, signal),
           },
         }
@@ -160,7 +160,7 @@ export function hidingWeb({ pages, search }: Web, secrets: Secrets): Web {
   return {
     pages: {
       read: async (address, permitRedirect, signal) => {
-        const page = await pages.read(revealedAddress(secrets, address), permitRedirect, signal);
+        const page = await pages.read(revealAddress(secrets, address), permitRedirect, signal);
         return { ...page, url: hide(page.url), title: hide(page.title), text: hide(page.text) };
       },
     },

@@ -26,7 +26,7 @@ export function isEnvFile(path: string): boolean {
 }
 
 /** Returns whether a value of a `.env` file is unlikely to occur in a text by chance. */
-export function worthHiding(name: string, value: string): boolean {
+export function isWorthHiding(name: string, value: string): boolean {
   if (value.length < 6 || /^(\$\{?\w+\}?|<.*>|x+|\*+|change-?me|your[-_ ].*)$/i.test(value)) return false;
   if (
     /^(true|false|null|none|undefined|development|production|staging|localhost|0\.0\.0\.0|127\.0\.0\.1)$/i.test(value)
@@ -94,15 +94,15 @@ export function formsOf(value: string): string[] {
     forms.add(url.replaceAll('%20', '+'));
     const bytes = Buffer.from(value);
     forms.add(bytes.toString('hex')).add(bytes.toString('hex').toUpperCase());
-    for (const [before, cut] of [0, 2, 3].entries()) {
+    for (const [offset, cut] of [0, 2, 3].entries()) {
       // The first characters share bits with preceding bytes unless the value is aligned to three bytes; likewise the
       // last.
-      const whole = Buffer.concat([Buffer.alloc(before), bytes])
+      const whole = Buffer.concat([Buffer.alloc(offset), bytes])
         .toString('base64')
         .replace(/=+$/, '');
-      const own = whole.slice(cut, (before + bytes.length) % 3 === 0 ? undefined : -1);
-      if (own.length < minEncodedChars) continue;
-      forms.add(own).add(own.replaceAll('+', '-').replaceAll('/', '_'));
+      const aligned = whole.slice(cut, (offset + bytes.length) % 3 === 0 ? undefined : -1);
+      if (aligned.length < minEncodedChars) continue;
+      forms.add(aligned).add(aligned.replaceAll('+', '-').replaceAll('/', '_'));
     }
   }
   return [...forms];

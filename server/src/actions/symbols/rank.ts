@@ -43,14 +43,14 @@ export class ReferenceGraph {
   readonly #paths: readonly string[];
   readonly #edges: Edges;
   /** Share of its weight that each file does not pass on. */
-  readonly #kept: Float64Array;
+  readonly #retained: Float64Array;
 
   constructor(files: readonly RankedFile[]) {
     this.#paths = files.map(({ path }) => path);
     this.#edges = edgesOf(files);
-    this.#kept = new Float64Array(files.length).fill(1);
+    this.#retained = new Float64Array(files.length).fill(1);
     const { from, share } = this.#edges;
-    for (let at = 0; at < from.length; at++) add(this.#kept, from[at], -(share[at] ?? 0));
+    for (let at = 0; at < from.length; at++) add(this.#retained, from[at], -(share[at] ?? 0));
   }
 
   /**
@@ -65,7 +65,7 @@ export class ReferenceGraph {
     let weights = start.slice();
     for (let round = 0; round < rounds; round++) {
       // The weight that a file does not pass on returns to the start of the walk.
-      const lost = this.#kept.reduce((sum, part, at) => sum + part * (weights[at] ?? 0), 0);
+      const lost = this.#retained.reduce((sum, part, at) => sum + part * (weights[at] ?? 0), 0);
       const next = start.map((weight) => weight * (1 - damping + damping * lost));
       for (let at = 0; at < from.length; at++)
         add(next, to[at], damping * (share[at] ?? 0) * (weights[from[at] ?? 0] ?? 0));

@@ -63,8 +63,8 @@ async function pollNew(
   const deadline = performance.now() + waitMs;
   for (;;) {
     const remainingMs = Math.max(0, deadline - performance.now());
-    const asked = { commandId: id, after: seen, waitMs: Math.min(limits.commandPollMs, Math.ceil(remainingMs)) };
-    const output = await commands.poll(windowId, asked, signal);
+    const pollRequest = { commandId: id, after: seen, waitMs: Math.min(limits.commandPollMs, Math.ceil(remainingMs)) };
+    const output = await commands.poll(windowId, pollRequest, signal);
     if (output.chunks.length > 0 || output.state === 'ended' || performance.now() >= deadline) return output;
   }
 }
@@ -102,15 +102,15 @@ async function write(
 }
 
 async function restart(context: ToolContext, commands: Commands, known: CommandNews): Promise<ToolOutcome> {
-  const asked = { command: known.line, cwd: known.cwd ?? undefined, stdin: '' };
+  const commandRequest = { command: known.line, cwd: known.cwd ?? undefined, stdin: '' };
   if (!context.begun) {
-    const action = actionOf('run_command', asked, commands);
-    const refused = await permitCommand(context, await context.workspace(), action, asked);
+    const action = actionOf('run_command', commandRequest, commands);
+    const refused = await permitCommand(context, await context.workspace(), action, commandRequest);
     if (refused) return refused;
   }
   if (commands.isOpen(known.windowId))
     await commands.stop(known.windowId, { commandId: known.id }, context.signal).catch(ignoreNotFound);
-  return runDirectly(context, asked, { background: true, waitMs: firstOutputMs });
+  return runDirectly(context, commandRequest, { background: true, waitMs: firstOutputMs });
 }
 
 /** Ignores that a command no longer exists: it need not be stopped. */

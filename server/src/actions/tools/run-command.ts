@@ -29,27 +29,27 @@ export const runCommand = defineTool({
     rehearse: z.boolean().default(false),
   }),
   readOnly: false,
-  async run({ timeoutMs, background, rehearse: wanted, ...asked }, context) {
+  async run({ timeoutMs, background, rehearse: wanted, ...commandRequest }, context) {
     const workspace = await context.workspace();
     const { commands, restricted } = workspace;
     if (restricted) return failed('Commands cannot be run in this workspace.');
     const { begun } = context;
-    if (!begun && asked.cwd !== undefined && asked.cwd !== '.') {
-      const { kind } = await workspace.read(asked.cwd, context.signal);
-      if (kind !== 'folder') return failed(`cwd: ${asked.cwd} is no folder of the workspace.`);
+    if (!begun && commandRequest.cwd !== undefined && commandRequest.cwd !== '.') {
+      const { kind } = await workspace.read(commandRequest.cwd, context.signal);
+      if (kind !== 'folder') return failed(`cwd: ${commandRequest.cwd} is no folder of the workspace.`);
     }
     if (!commands || !begun?.command) {
       // Commands never run on the server itself: without a window, the command is rehearsed.
-      const action = actionOf('run_command', asked, commands ?? { shell: 'sh' });
+      const action = actionOf('run_command', commandRequest, commands ?? { shell: 'sh' });
       const { verdict } = judge(context, workspace, action);
       const rehearsed = begun || verdict === 'rehearse' || ((wanted || !commands) && verdict !== 'deny');
       if (!rehearsed || (context.usesSecrets && !begun)) {
-        const refused = await permitCommand(context, workspace, action, asked);
+        const refused = await permitCommand(context, workspace, action, commandRequest);
         if (refused) return refused;
       }
-      if (rehearsed) return rehearse(context, { ...asked, timeoutMs });
+      if (rehearsed) return rehearse(context, { ...commandRequest, timeoutMs });
     }
-    return runDirectly(context, asked, {
+    return runDirectly(context, commandRequest, {
       background,
       waitMs: background ? firstOutputMs : (timeoutMs ?? defaultWaitMs),
     });

@@ -22,22 +22,22 @@ export const symbolSearch = defineTool({
     path: Path.optional().describe('Only in this file, or below this folder.'),
   }),
   readOnly: true,
-  async run(asked, context) {
+  async run(search, context) {
     const workspace = await context.workspace();
     const [index, known] = await Promise.all([
       context.symbols(),
-      serverSymbols(workspace, asked.query, context.signal),
+      serverSymbols(workspace, search.query, context.signal),
     ]);
-    const own = findSymbols(index.symbols(), asked, maxResults + 1);
-    const parsed = new Set(own.map(({ path, name, line }) => `${path}\n${name}\n${line}`));
-    const others = findSymbols(known, asked, maxResults).filter(
+    const indexed = findSymbols(index.symbols(), search, maxResults + 1);
+    const parsed = new Set(indexed.map(({ path, name, line }) => `${path}\n${name}\n${line}`));
+    const fromServers = findSymbols(known, search, maxResults).filter(
       // The line of a definition may differ by one, because of decorators or comments.
       ({ path, name, line }) => ![line - 1, line, line + 1].some((at) => parsed.has(`${path}\n${name}\n${at}`)),
     );
-    const found = findSymbols<FoundSymbol>([...own, ...others], asked, maxResults + 1);
+    const found = findSymbols<FoundSymbol>([...indexed, ...fromServers], search, maxResults + 1);
     if (found.length === 0)
       return done(
-        `No definition fits "${asked.query}" in ${index.files} source files. Try a part of the name, or file_search for text.`,
+        `No definition fits "${search.query}" in ${index.files} source files. Try a part of the name, or file_search for text.`,
       );
     const lines = found.slice(0, maxResults).map(({ path, line, kind, signature, name }) => {
       const uses = index.uses(name);

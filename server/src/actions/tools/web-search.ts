@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { permit, policySource } from '../policy/permission.ts';
 import { untrustedText } from '../policy/untrusted.ts';
 import { defineTool, done, failed } from '../tool.ts';
-import type { Found } from '../web/search/search.ts';
+import type { SearchResult } from '../web/search/search.ts';
 
 /** The tool `web_search`: searches the web. */
 export const webSearch = defineTool({
@@ -42,7 +42,7 @@ const cost = (costUsd: number | null | undefined, call: ModelCall | undefined) =
   ...(call ? { call } : {}),
 });
 
-function describe({ title, url, snippet, age }: Found, index: number): string {
+function describe({ title, url, snippet, age }: SearchResult, index: number): string {
   const lines = [`${index + 1}. ${title}`, `   ${url}`, age && `   ${age}`, snippet && `   ${snippet}`];
   return lines.filter(Boolean).join('\n');
 }

@@ -63,7 +63,7 @@ export interface NamedServer {
 }
 
 /** A server that cannot be used, with the reason. */
-export interface Unusable {
+export interface UnusableServer {
   readonly name: string;
   readonly why: string;
 }
@@ -72,12 +72,12 @@ export interface Unusable {
 export function readServers(
   mcp: EditorHello['mcp'],
   options: { readonly stdio: boolean; readonly folder: string | null },
-): { servers: NamedServer[]; unusable: Unusable[] } {
+): { servers: NamedServer[]; unusable: UnusableServer[] } {
   const servers: NamedServer[] = [];
-  const unusable: Unusable[] = [];
+  const unusable: UnusableServer[] = [];
   for (const { name, from, config } of configuredServers(mcp, unusable)) {
     const slug = slugOf(name);
-    const refused = servers.some((other) => other.slug === slug)
+    const refused = servers.some((server) => server.slug === slug)
       ? 'another server has this name'
       : servers.length === maxServers
         ? `there are more than ${maxServers} servers`
@@ -101,7 +101,7 @@ export function readServers(
   return { servers, unusable };
 }
 
-function configuredServers(mcp: EditorHello['mcp'], unusable: Unusable[]) {
+function configuredServers(mcp: EditorHello['mcp'], unusable: UnusableServer[]) {
   const found: { name: string; from: NamedServer['from']; config: ServerConfig }[] = [];
   const add = (from: NamedServer['from'], servers: Readonly<Record<string, unknown>>) => {
     for (const [name, value] of Object.entries(servers)) {

@@ -16,15 +16,15 @@ const ajv = new Ajv2020({ strict: false, validateFormats: false, logger: false }
 export function inputSchemaOf(schema: unknown): Readonly<Record<string, unknown>> | string {
   if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) return 'its schema is no object';
   // The API accepts no alternatives at the top level. The server checks its input itself.
-  const { $schema, $id, oneOf, anyOf, allOf, ...kept }: Record<string, unknown> = { ...schema };
-  if (kept['type'] !== 'object') return 'its schema is not of an object';
+  const { $schema, $id, oneOf, anyOf, allOf, ...inputSchema }: Record<string, unknown> = { ...schema };
+  if (inputSchema['type'] !== 'object') return 'its schema is not of an object';
   try {
-    if (JSON.stringify(kept).length > maxSchemaChars) return 'its schema is too large';
-    if (ajv.validateSchema(kept) !== true) return 'its schema is no JSON Schema';
+    if (JSON.stringify(inputSchema).length > maxSchemaChars) return 'its schema is too large';
+    if (ajv.validateSchema(inputSchema) !== true) return 'its schema is no JSON Schema';
   } catch {
     return 'its schema is no JSON Schema';
   }
-  const names = Object.keys(Object(kept['properties']));
+  const names = Object.keys(Object(inputSchema['properties']));
   if (!names.every((name) => propertyName.test(name))) return 'its schema has a property with an odd name';
-  return kept;
+  return inputSchema;
 }

@@ -242,8 +242,8 @@ function isClosed(error: unknown): boolean {
   return error instanceof McpError && error.code === ErrorCode.ConnectionClosed;
 }
 
-function failureOf(error: unknown, said: string): McpFailure {
-  const more = said === '' ? '' : `: ${said}`;
+function failureOf(error: unknown, errorOutput: string): McpFailure {
+  const more = errorOutput === '' ? '' : `: ${errorOutput}`;
   if (error instanceof McpFailure) return error;
   if (isClosed(error)) return new McpFailure(`ended${more}`);
   if (error instanceof McpError) {

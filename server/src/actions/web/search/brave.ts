@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { askEngine, type Findings, type Meaning, type SearchEngine } from './search.ts';
+import { askEngine, type ErrorMeaning, type SearchEngine, type SearchResults } from './search.ts';
 
 /** The used part of the response of `/res/v1/web/search`. */
 const Answer = z.object({
@@ -22,7 +22,7 @@ const Answer = z.object({
 const max = { chars: 400, words: 50, count: 20 } as const;
 
 /** The API responds to an unknown token with 422. */
-const meaning: Meaning = (status, body) =>
+const meaning: ErrorMeaning = (status, body) =>
   status === 422 && body.includes('SUBSCRIPTION_TOKEN_INVALID') ? 'search_key' : undefined;
 
 /** Brave Search: https://api-dashboard.search.brave.com/app/documentation/web-search */
@@ -38,7 +38,7 @@ export class BraveSearch implements SearchEngine {
     this.host = new URL(base).hostname;
   }
 
-  async search(query: string, count: number, signal: AbortSignal): Promise<Findings> {
+  async search(query: string, count: number, signal: AbortSignal): Promise<SearchResults> {
     const url = new URL('/res/v1/web/search', this.#base);
     url.searchParams.set('q', query.split(/\s+/).slice(0, max.words).join(' ').slice(0, max.chars));
     url.searchParams.set('count', String(Math.min(count, max.count)));

@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 import type * as z from 'zod';
 
 /** A search result. */
-export interface Found {
+export interface SearchResult {
   readonly title: string;
   /** An http or https address. */
   readonly url: string;
@@ -15,8 +15,8 @@ export interface Found {
 }
 
 /** The results of a search and its extra cost, if a model was asked for them. */
-export interface Findings {
-  readonly results: readonly Found[];
+export interface SearchResults {
+  readonly results: readonly SearchResult[];
   /** Cost in US dollars, in addition to the engine's own price; null if the price is unknown. */
   readonly costUsd?: number | null;
   /** The model call that made the search. */
@@ -33,7 +33,7 @@ export interface SearchEngine {
   /** Name of the host that receives the query. */
   readonly host: string;
   /** Returns at most `count` results, best first. */
-  search(query: string, count: number, signal: AbortSignal): Promise<Findings>;
+  search(query: string, count: number, signal: AbortSignal): Promise<SearchResults>;
 }
 
 /** Maximum lengths of the parts of a result, in UTF-16 code units. */
@@ -43,7 +43,7 @@ const maxChars = { title: 300, url: 2_048, snippet: 1_000, age: 100 } as const;
 export class BoundedSearch implements SearchEngine {
   readonly name: string;
   readonly #engine: SearchEngine;
-  readonly #cache = new LRUCache<string, Findings>({ max: 200, maxSize: 4_000_000, ttl: 15 * 60_000 });
+  readonly #cache = new LRUCache<string, SearchResults>({ max: 200, maxSize: 4_000_000, ttl: 15 * 60_000 });
 
   constructor(engine: SearchEngine) {
     this.#engine = engine;
@@ -54,7 +54,7 @@ export class BoundedSearch implements SearchEngine {
     return this.#engine.host;
   }
 
-  async search(query: string, count: number, signal: AbortSignal): Promise<Findings> {
+  async search(query: string, count: number, signal: AbortSignal): Promise<SearchResults> {
     const key = `${count} ${query.trim().replace(/\s+/g, ' ')}`;
     const cached = this.#cache.get(key);
     // A cached result costs nothing.
@@ -66,7 +66,7 @@ export class BoundedSearch implements SearchEngine {
   }
 }
 
-function bounded({ title, url, snippet, age }: Found): Found[] {
+function bounded({ title, url, snippet, age }: SearchResult): SearchResult[] {
   if (url.length > maxChars.url || !/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return [];
   const cut = (text: string, max: number) => plain(text).slice(0, max).toWellFormed();
   return [
@@ -91,7 +91,7 @@ function plain(text: string): string {
 const responseLimits = { ms: 15_000, bytes: 2_000_000 } as const;
 
 /** Returns the meaning of an error response of an engine that 401, 403 and 429 do not express, or undefined. */
-export type Meaning = (status: number, body: string) => 'search_key' | 'search_limited' | undefined;
+export type ErrorMeaning = (status: number, body: string) => 'search_key' | 'search_limited' | undefined;
 
 /**
  * Sends a request to an engine's API and returns its parsed response.
@@ -100,7 +100,7 @@ export type Meaning = (status: number, body: string) => 'search_key' | 'search_l
  */
 export async function askEngine<S extends z.ZodType>(
   engine: Pick<SearchEngine, 'name' | 'host'>,
-  request: { readonly url: URL; readonly init?: RequestInit; readonly schema: S; readonly meaning?: Meaning },
+  request: { readonly url: URL; readonly init?: RequestInit; readonly schema: S; readonly meaning?: ErrorMeaning },
   signal: AbortSignal,
 ): Promise<z.output<S>> {
   const deadline = AbortSignal.timeout(responseLimits.ms);
@@ -140,7 +140,11 @@ async function textOf(response: Response): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-function refusal({ name }: Pick<SearchEngine, 'name'>, status: number, meaning: ReturnType<Meaning>): ProblemError {
+function refusal(
+  { name }: Pick<SearchEngine, 'name'>,
+  status: number,
+  meaning: ReturnType<ErrorMeaning>,
+): ProblemError {
   const code = meaning ?? (status === 401 || status === 403 ? 'search_key' : undefined);
   if (code === 'search_key')
     return searchProblem(code, `${name} refused the search key. Tell the person to check DEVLM_SEARCH_KEY.`);

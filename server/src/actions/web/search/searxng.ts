@@ -1,6 +1,6 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import * as z from 'zod';
-import { askEngine, type Findings, type SearchEngine, searchProblem } from './search.ts';
+import { askEngine, type SearchEngine, type SearchResults, searchProblem } from './search.ts';
 
 /** The used part of the response of `/search?format=json`. */
 const Answer = z.object({
@@ -26,7 +26,7 @@ export class SearxngSearch implements SearchEngine {
     this.host = new URL(base).hostname;
   }
 
-  async search(query: string, count: number, signal: AbortSignal): Promise<Findings> {
+  async search(query: string, count: number, signal: AbortSignal): Promise<SearchResults> {
     const url = new URL(`${this.#base.replace(/\/+$/, '')}/search`);
     url.searchParams.set('q', query);
     url.searchParams.set('format', 'json');

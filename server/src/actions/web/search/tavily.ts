@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { askEngine, type Findings, type Meaning, type SearchEngine } from './search.ts';
+import { askEngine, type ErrorMeaning, type SearchEngine, type SearchResults } from './search.ts';
 
 /** The used part of the response of `POST /search`. */
 const Answer = z.object({
@@ -17,7 +17,7 @@ const Answer = z.object({
 const maxResults = 20;
 
 /** 432 is the limit of the plan, 433 that of pay-as-you-go. */
-const meaning: Meaning = (status) => (status === 432 || status === 433 ? 'search_limited' : undefined);
+const meaning: ErrorMeaning = (status) => (status === 432 || status === 433 ? 'search_limited' : undefined);
 
 /** Tavily: https://docs.tavily.com/documentation/api-reference/endpoint/search */
 export class TavilySearch implements SearchEngine {
@@ -32,7 +32,7 @@ export class TavilySearch implements SearchEngine {
     this.host = new URL(base).hostname;
   }
 
-  async search(query: string, count: number, signal: AbortSignal): Promise<Findings> {
+  async search(query: string, count: number, signal: AbortSignal): Promise<SearchResults> {
     const init = {
       method: 'POST',
       headers: { authorization: `Bearer ${this.#key}`, 'content-type': 'application/json' },
