@@ -182,7 +182,7 @@ export type EditorRequestKind = EditorRequest['kind'];
 export const editorAnswers = {
   read: EditorFile,
   apply: z.object({
-    /** Files whose content is not what the change expects. If there are any, nothing was changed. */
+    /** Files without the expected content. If there are any, nothing was changed. */
     conflicts: z.array(z.object({ path: Path, file: EditorFile })),
     /** Hashes of the files after the change. They may differ from the request because the editor formats on save. */
     files: z.array(z.object({ path: Path, hash: TextHash.nullable() })),

@@ -102,8 +102,8 @@ export const BlockKind = z.enum(['text', 'thinking', 'tool_call', 'server_tool',
 export type BlockKind = z.infer<typeof BlockKind>;
 
 /**
- * Purpose of a step that is not an answer. `compaction` summarizes; `pause` asks the user whether to continue, without
- * a model.
+ * Purpose of a step that is not an answer: `compaction` summarizes the conversation, `pause` asks the user whether to
+ * continue and calls no model.
  */
 export const StepPurpose = z.enum(['compaction', 'pause']);
 export type StepPurpose = z.infer<typeof StepPurpose>;
@@ -168,7 +168,10 @@ export const EventBody = z.discriminatedUnion('type', [
     /** Estimated content of the prompt. */
     context: ContextParts.optional(),
   }),
-  /** Part of a compaction step: the form of the prompt changes. If the step failed, texts are cut instead. */
+  /**
+   * The prompt has another form from here on. Part of a compaction step; if that step fails, texts are cut instead of
+   * summarized.
+   */
   z.object({ type: z.literal('context.compacted'), turnId, stepId, compaction: Compaction }),
   z.object({
     type: z.literal('block.started'),

@@ -43,9 +43,7 @@ export const Review = z.object({
 });
 export type Review = z.infer<typeof Review>;
 
-/**
- * Turns that a restore removed from the conversation until a new message is sent: the first of them, and the decision.
- */
+/** The first turn that a restore removed, until a new message is sent, and the decision that removed it. */
 export const Aside = z.object({ turnId: Id, reviewId: Id });
 export type Aside = z.infer<typeof Aside>;
 

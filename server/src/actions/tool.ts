@@ -17,7 +17,7 @@ export interface ToolOutcome {
   readonly details?: ToolDetails;
 }
 
-/** What a call had begun when an earlier server died during it. */
+/** The effects of a call, logged before they begin, so that a later server can resume the call. */
 export interface BegunCall {
   readonly changes?: readonly FileChange[] | undefined;
   readonly executionId?: string | undefined;

@@ -178,7 +178,10 @@ function codeOf(source: string, family: Family): string {
   return source.replace(notCode[family], (found) => found.replaceAll(/[^\n]/g, ' '));
 }
 
-/** Returns single-line strings that are values and not docstrings or names of imports, with their replacements. */
+/**
+ * Returns the single-line string literals that are values, with their replacements. Docstrings and names of imports are
+ * left out.
+ */
 function stringLiterals(source: string, family: Family): { index: number; found: string; put: string }[] {
   return [...source.matchAll(notCode[family])].flatMap(({ 0: found, index }) => {
     if (!/^(["']).+\1$/.test(found)) return [];

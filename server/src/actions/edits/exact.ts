@@ -79,8 +79,8 @@ function indentationBefore(lines: Lines, offset: number): string {
 }
 
 /**
- * Returns whether new lines could be meant literally or relative to the first line, which was given without its
- * indentation. Only lines that the old text has too, and indentations of its later lines, are clear.
+ * Returns whether it is unclear if new lines are meant literally or relative to the first line, which was given without
+ * its indentation. Only lines that the old text has too, and indentations of its later lines, are clear.
  */
 function isIndentationUnclear(lines: Lines, offset: number, oldText: string, newText: string): boolean {
   if (!newText.includes('\n') || indentationBefore(lines, offset) === '') return false;

@@ -125,7 +125,10 @@ export function bare(line: string): string {
   return line.slice(from, to);
 }
 
-/** Returns `bare` of a line (0-based) in one step if its signature is among those given, or else undefined. */
+/**
+ * Returns `bare` of a line (0-based), or undefined if its signature is not among those given. Only matching lines are
+ * copied.
+ */
 export function bareText(lines: Lines, line: number, signatures: Uint8Array): string | undefined {
   const next = lines.lfStarts[line + 1];
   const text = lines.lf;

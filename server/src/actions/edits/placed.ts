@@ -74,7 +74,7 @@ function changeOf(
   };
 }
 
-/** Returns whether the new lines already surround the place of the old ones, as after an insertion made before. */
+/** Returns whether the new lines are already there, around the old ones, because the insertion was made before. */
 function isThere(lines: Lines, start: number, old: readonly string[], next: readonly string[]): boolean {
   const added = next.length - old.length;
   if (added <= 0) return false;
@@ -84,7 +84,10 @@ function isThere(lines: Lines, start: number, old: readonly string[], next: read
   return runsOf(keys, () => true, 1).length > 0;
 }
 
-/** Returns a function that maps the model's indentation to that of the file, and to undefined where that is unclear. */
+/**
+ * Returns a function that converts the indentation of a line from the model's to the file's. It returns undefined if
+ * that is unclear.
+ */
 function indentation(old: readonly string[], actual: readonly string[]): (line: string) => string | undefined {
   const seen = new Map<string, string>();
   let clear = true;

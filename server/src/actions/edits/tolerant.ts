@@ -6,7 +6,10 @@ import { commonEnds, narrowed, occurrences, where } from './ranges.ts';
 import { nearMiss, type Refusal, refuse } from './refusal.ts';
 import { type Keyed, keyed, keyedBare, maxPlaces, runsOf } from './same-lines.ts';
 
-/** Minimum share of the non-blank old lines that must be in place apart from indentation, and their minimum number. */
+/**
+ * Requirements of a similar match: the share of non-blank old lines that match apart from indentation, and the number
+ * of non-blank old lines.
+ */
 const [minSimilarShare, minSimilarLines] = [0.8, 4];
 /** Maximum length of an old text that is searched by similarity, in lines. */
 const maxSimilarityLines = 400;

@@ -28,7 +28,7 @@ export interface ForeignTool {
   readonly title: string;
   readonly description: string;
   readonly inputSchema: Readonly<Record<string, unknown>>;
-  /** Name of the source in the mark that its results are untrusted. */
+  /** Name of the source to which its untrusted results are attributed. */
   readonly source: string;
   /** @throws ProblemError, or the signal's reason */
   readonly call: (input: Readonly<Record<string, unknown>>, context: ToolContext) => Promise<ForeignResult>;

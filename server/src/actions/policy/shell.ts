@@ -211,7 +211,10 @@ class Reader {
     if (operation?.type === 'Slice') this.unknown.add('What an arithmetic expression evaluates');
   }
 
-  /** The parser is lenient, this check is not: only separators may remain between the parts that the parser found. */
+  /**
+   * Adds an unknown if anything but separators remains between the parts that the parser found. The parser itself is
+   * lenient.
+   */
   private nothingDropped(root: ParsedScript, source: string): void {
     const covered = new Uint8Array(source.length);
     const mark = (pos: number, end: number) => covered.fill(1, Math.max(0, pos), end);

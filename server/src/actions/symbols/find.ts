@@ -47,7 +47,9 @@ function scoreOf(name: string, query: string): number {
   return words.length > 2 && hasLetters(plain, words) ? 20 : 0;
 }
 
-/** Returns whether the letters occur in order and close to each other. Far apart, any long name has a few letters. */
+/**
+ * Returns whether the letters occur in order and close together. Without that limit, almost any long name would match.
+ */
 function hasLetters(text: string, letters: string): boolean {
   let at = text.indexOf(letters[0] ?? '');
   const first = at;

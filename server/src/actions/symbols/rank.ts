@@ -23,7 +23,8 @@ const rounds = 12;
 const damping = 0.85;
 
 /**
- * Edges of the graph, each a use in one file of a name that another file defines. Item i of each array is of edge i.
+ * The edges of the graph. An edge is the use in one file of a name that another file defines. Item i of each array
+ * belongs to edge i.
  */
 interface Edges {
   /** Index of the file that uses the name. */

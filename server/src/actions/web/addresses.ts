@@ -48,7 +48,8 @@ const blocks6 = special6.map(([address, bits, what]) => ({ list: listOf(address,
 const global6 = listOf('2000::', 3);
 
 /**
- * Returns what an address that must not be fetched from belongs to, such as "a private network"; null if it is public.
+ * Returns a description of the network that an address belongs to, such as "a private network"; null if the address is
+ * public.
  */
 export function notPublic(address: string): string | null {
   switch (isIP(address)) {

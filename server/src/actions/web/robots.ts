@@ -61,7 +61,8 @@ export class Robots {
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof ProblemError)) throw error;
-      // A file that is not text or leads elsewhere is not a robots.txt. If the site does not respond, nothing is known.
+      // A file that is not text or leads elsewhere is not a robots.txt. If the site does not respond, its rules are
+      // unknown.
       if (!['fetch_unreadable', 'fetch_refused', 'fetch_too_large'].includes(error.problem.code)) throw error;
       return { rules: allowAll, weight: 1 };
     }

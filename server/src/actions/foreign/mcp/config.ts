@@ -168,7 +168,10 @@ const variablesIn = (value: string): string[] => value.match(/\$\{[^}]{1,300}\}/
 
 const quoted = (word: string): string => (/^[\w@%+=:,./$-]+$/.test(word) ? word : JSON.stringify(word));
 
-/** Returns the part of a tool's name. It never has two underscores in a row, because those separate the parts. */
+/**
+ * Returns the part of a tool's name that stands for the server. It never has two underscores in a row, which separate
+ * the parts.
+ */
 function slugOf(name: string): string {
   return name.replaceAll(/[^A-Za-z0-9-]+/g, '_').slice(0, 24);
 }

@@ -20,7 +20,7 @@ const maxProjects = 50;
 /** Options of `McpServers`. */
 export interface McpOptions extends SessionOptions {
   readonly dataDir: string;
-  /** Whether programs are started for editors. False if the server does not belong to its only user. */
+  /** Whether MCP servers are started as programs. False on a server that several users share. */
   readonly stdio: boolean;
   /** Time without use after which a server is ended, in milliseconds. */
   readonly idleMs: number;

@@ -129,7 +129,9 @@ export class Session {
     return await this.#list('resources/list', Resources, ({ resources }) => resources, signal);
   }
 
-  /** Returns the unparsed entries of the server's list of templates. @throws McpFailure, or the signal's reason */
+  /**
+   * Returns the unparsed entries of the server's list of resource templates. @throws McpFailure, or the signal's reason
+   */
   async resourceTemplates(signal: AbortSignal): Promise<unknown[]> {
     return await this.#list('resources/templates/list', Templates, (page) => page.resourceTemplates, signal);
   }

@@ -90,7 +90,10 @@ function plain(text: string): string {
 /** Limits of a response: milliseconds and bytes. */
 const responseLimits = { ms: 15_000, bytes: 2_000_000 } as const;
 
-/** Returns the meaning of an error response of an engine that 401, 403 and 429 do not express, or undefined. */
+/**
+ * Classifies the error response of an engine, where its meaning differs from that of the status. Returns undefined if
+ * it does not.
+ */
 export type ErrorMeaning = (status: number, body: string) => 'search_key' | 'search_limited' | undefined;
 
 /**
