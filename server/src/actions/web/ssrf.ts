@@ -65,6 +65,7 @@ export function checkedAddress(text: string): URL {
   if (text.length > 8192) throw refused('the address', 'it is too long');
   // `URL` drops tabs and line ends and converts backslashes, so that the checked address would differ from the written
   // one.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
   if (/[\u0000-\u0020\u007f\\]/.test(text))
     throw refused('the address', 'it has spaces, control characters or backslashes');
   if (!URL.canParse(text)) throw refused('the address', 'it is not a URL');
