@@ -18,7 +18,7 @@ export interface Mutation {
 }
 
 /** A range of lines of a file, 1-based and inclusive. */
-export interface Lines {
+export interface LineRange {
   readonly from: number;
   readonly to: number;
 }
@@ -104,7 +104,7 @@ const kinds: readonly MutationKind[] = [
  * Returns up to `max` mutants of a source, each with one small change within the lines, of as many kinds and places as
  * there are. The same source gives the same mutants.
  */
-export function mutationsOf(source: string, language: Language, lines: Lines | null, max: number): Mutation[] {
+export function mutationsOf(source: string, language: Language, lines: LineRange | null, max: number): Mutation[] {
   const family = families[language];
   if (!family) return [];
   const code = codeOf(source, family);
@@ -137,7 +137,7 @@ export function mutationsOf(source: string, language: Language, lines: Lines | n
 }
 
 /** Returns the lines of the definition of a function or method, or null if it is not found. */
-export function linesOfFunction(source: string, language: Language, name: string): Lines | null {
+export function linesOfFunction(source: string, language: Language, name: string): LineRange | null {
   const family = families[language];
   if (!family) return null;
   const code = codeOf(source, family);

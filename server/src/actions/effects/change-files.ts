@@ -67,7 +67,7 @@ async function apply(context: ToolContext, workspace: Workspace, changes: readon
     context.signal,
   );
   if (answer.conflicts.length > 0) return failed(await conflictText(context, changes, answer.conflicts));
-  const made = await Promise.all(changes.map((change) => asMade(context, workspace, change, answer.files)));
+  const made = await Promise.all(changes.map((change) => changeAsSaved(context, workspace, change, answer.files)));
   const lines = made.map(({ path, before, after, added, removed }) => {
     if (after === null) return `${path} was removed.`;
     return `${path} was ${before === null ? 'created' : 'changed'} (+${added} −${removed}).`;
@@ -118,7 +118,7 @@ function acceptedIn({ acceptsEdits }: Workspace): Pick<ToolDetails, 'accepted'> 
 }
 
 /** Returns the change as the editor made it: saving may have formatted the file. */
-async function asMade(
+async function changeAsSaved(
   context: ToolContext,
   workspace: Workspace,
   change: FileChange,

@@ -56,7 +56,7 @@ cd "$copy" && sums >/tmp/.after
 exit $code`;
 
 /** The copy of a workspace that a rehearsal runs on. */
-interface Copy {
+interface WorkspaceCopy {
   /** The copied files, by path. */
   readonly files: ReadonlyMap<string, { readonly text: string; readonly hash: string }>;
   /** Paths of files that are not in the copy. */
@@ -145,7 +145,7 @@ export function imageFor(command: string): Language {
 }
 
 /** Copies the text files of the workspace that are not ignored, within the limits. */
-async function copyOf(workspace: Workspace, signal: AbortSignal): Promise<Copy> {
+async function copyOf(workspace: Workspace, signal: AbortSignal): Promise<WorkspaceCopy> {
   const { entries, truncated } = await workspace.list({ path: '.', depth: 20, limit: bounds.listed }, signal);
   const files = new Map<string, { text: string; hash: string }>();
   const leftOut: string[] = truncated ? [`what comes after the first ${bounds.listed} files and folders`] : [];
@@ -199,7 +199,7 @@ export function changesIn(data: Buffer): Map<string, Buffer | null> | null {
 /** Returns the changes that can be made in the workspace, and reasons for the others. The paths are not trusted. */
 async function wantedOf(
   workspace: Workspace,
-  copy: Copy,
+  copy: WorkspaceCopy,
   found: ReadonlyMap<string, Buffer | null>,
   signal: AbortSignal,
 ): Promise<{ wanted: WantedFile[]; skipped: string[] }> {
@@ -207,7 +207,7 @@ async function wantedOf(
   const skipped: string[] = [];
   for (const [path, bytes] of found) {
     if (ignoredPaths.test(path) || unusablePath.test(path)) continue;
-    const text = bytes && decoded(bytes);
+    const text = bytes && decodeUtf8(bytes);
     if (text === undefined) skipped.push(`${path}: it is no text.`);
     else if (copy.files.has(path)) wanted.push({ path, text, exact: true, real: true });
     // Ignored or left out of the copy: the command has not seen the existing file.
@@ -218,7 +218,7 @@ async function wantedOf(
 }
 
 /** Returns the bytes as text, or undefined if they are not UTF-8 text. */
-function decoded(bytes: Buffer): string | undefined {
+function decodeUtf8(bytes: Buffer): string | undefined {
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
     return text.includes('\0') ? undefined : text;

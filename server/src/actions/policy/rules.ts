@@ -72,12 +72,12 @@ const strictest = (parts: readonly DecidedPart[]) =>
 /** Decides an action. The workspace's rules can only make it stricter: their `allow` rules are ignored. */
 export function decide(action: Action, rules: { user: Rules; workspace: Rules }, state: PolicyState): Decision {
   const parts = partsOf(action, state).flatMap((part) => {
-    const ruled = [part.standard, ...matching(part, action, rules)];
+    const ruled = [part.standard, ...matchingRules(part, action, rules)];
     // An `allow` of the user's rules replaces the default. Any stricter verdict still wins.
     const allowed = ruled.find((rule) => rule.verdict === 'allow' && rule.by === 'user');
     const loosened = allowed && part.standard.by === 'default' ? ruled.filter((rule) => rule !== part.standard) : ruled;
     const decided = strictest(loosened);
-    return [decided, ...tainted(part, decided, action, state)];
+    return [decided, ...taintQuestions(part, decided, action, state)];
   });
   const { verdict, reason } = strictest(parts);
   return { verdict, reason, parts };
@@ -214,10 +214,10 @@ function insideWorkspace(path: string): string | null {
   return segments.join('/');
 }
 
-function matching(part: Part, action: Action, rules: { user: Rules; workspace: Rules }): DecidedPart[] {
+function matchingRules(part: Part, action: Action, rules: { user: Rules; workspace: Rules }): DecidedPart[] {
   const from = (list: Rules, by: 'user' | 'workspace') =>
     list
-      .filter((rule) => (by === 'user' || rule.verdict !== 'allow') && applies(rule, part, action))
+      .filter((rule) => (by === 'user' || rule.verdict !== 'allow') && ruleApplies(rule, part, action))
       .map((rule): DecidedPart => {
         const reason = `${by === 'user' ? 'Your settings' : "The workspace's settings"} say ${rule.verdict} for ${describe(rule)}.`;
         return { what: part.what, verdict: rule.verdict, reason, by };
@@ -225,7 +225,7 @@ function matching(part: Part, action: Action, rules: { user: Rules; workspace: R
   return [...from(rules.user, 'user'), ...from(rules.workspace, 'workspace')];
 }
 
-function applies(rule: Rule, part: Part, action: Action): boolean {
+function ruleApplies(rule: Rule, part: Part, action: Action): boolean {
   const loosens = rule.verdict === 'allow';
   if (!wildcard(rule.tool, false).test(action.tool)) return false;
   if (rule.path !== undefined && (part.path === undefined || !wildcard(rule.path, !loosens).test(part.path)))
@@ -234,11 +234,11 @@ function applies(rule: Rule, part: Part, action: Action): boolean {
   if (rule.command === undefined) return true;
   const words = rule.command.split(/\s+/);
   if (part.command === undefined || (rule.exact && part.command.argv.length !== words.length)) return false;
-  return begins(part.command, words, loosens);
+  return startsWithWords(part.command, words, loosens);
 }
 
 /** Compares word by word. Only a rule that tightens also matches a program that is given by its path. */
-function begins({ argv }: ShellCommand, words: readonly string[], loosens: boolean): boolean {
+function startsWithWords({ argv }: ShellCommand, words: readonly string[], loosens: boolean): boolean {
   return words.every((word, index) => {
     const arg = argv[index];
     if (typeof arg !== 'string') return false;
@@ -257,7 +257,7 @@ function describe({ tool, path, command, host }: Rule): string {
 }
 
 /** Asks where untrusted text may have caused an action that could leak or destroy something, whatever the rules say. */
-function tainted(part: Part, decided: DecidedPart, action: Action, state: PolicyState): DecidedPart[] {
+function taintQuestions(part: Part, decided: DecidedPart, action: Action, state: PolicyState): DecidedPart[] {
   const [source] = state.taints;
   if (source === undefined || decided.verdict !== 'allow' || action.isolated) return [];
   const risk = riskOf(part, action, state);

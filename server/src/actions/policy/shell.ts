@@ -1,6 +1,6 @@
 import { forEachChild, type ParsedScript, parse, type Redirection, type SyntaxNode, type Word } from 'unbash';
 import { harmlessVariables, programName, shellState } from './programs.ts';
-import { type Argument, type Inner, innerOf } from './wrappers.ts';
+import { type Argument, type InnerCommand, innerOf } from './wrappers.ts';
 
 /** A simple command, at any position in the script. */
 export interface ShellCommand {
@@ -170,7 +170,7 @@ class Reader {
     this.within(inner, depth);
   }
 
-  private within(inner: Inner, depth: number): void {
+  private within(inner: InnerCommand, depth: number): void {
     if (depth >= bounds.depth) {
       if (inner.kind !== 'none') this.unknown.add('What so deeply nested a command does');
     } else if (inner.kind === 'argv') {

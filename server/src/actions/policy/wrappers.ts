@@ -4,16 +4,16 @@ import { programName } from './programs.ts';
 export type Argument = string | null;
 
 /** The commands that a command runs in turn. */
-export type Inner =
+export type InnerCommand =
   | { readonly kind: 'none' }
   /** The command wraps another one; if `transparent`, it needs no rule of its own. */
   | { readonly kind: 'argv'; readonly argv: readonly Argument[]; readonly transparent: boolean }
   | { readonly kind: 'script'; readonly script: string }
-  | { readonly kind: 'several'; readonly inner: readonly Inner[] }
+  | { readonly kind: 'several'; readonly inner: readonly InnerCommand[] }
   | { readonly kind: 'unknown'; readonly why: string };
 
-const none: Inner = { kind: 'none' };
-const unknown = (why: string): Inner => ({ kind: 'unknown', why });
+const none: InnerCommand = { kind: 'none' };
+const unknown = (why: string): InnerCommand => ({ kind: 'unknown', why });
 
 /** Options of a wrapper command. */
 interface Wrapper {
@@ -85,7 +85,7 @@ const opaque = new Set([
 ]);
 
 /** Returns what a simple command runs in turn, as far as its words tell. */
-export function innerOf(argv: readonly Argument[]): Inner {
+export function innerOf(argv: readonly Argument[]): InnerCommand {
   const [name, ...args] = argv;
   if (!name) return none;
   const program = programName(name);
@@ -101,7 +101,7 @@ export function innerOf(argv: readonly Argument[]): Inner {
   return wrapper ? wrappedCommand(program, args, wrapper) : none;
 }
 
-function wrappedCommand(program: string, args: readonly Argument[], wrapper: Wrapper): Inner {
+function wrappedCommand(program: string, args: readonly Argument[], wrapper: Wrapper): InnerCommand {
   let at = 0;
   for (; at < args.length; at++) {
     const arg = args[at];
@@ -118,17 +118,17 @@ function wrappedCommand(program: string, args: readonly Argument[], wrapper: Wra
   return rest.length === 0 ? none : { kind: 'argv', argv: rest, transparent: wrapper.transparent ?? false };
 }
 
-function commandOf(args: readonly Argument[]): Inner {
+function commandOf(args: readonly Argument[]): InnerCommand {
   if (args[0] === '-v' || args[0] === '-V') return none;
   return wrappedCommand('command', args, { transparent: true });
 }
 
-function envOf(args: readonly Argument[]): Inner {
+function envOf(args: readonly Argument[]): InnerCommand {
   // Assignments stay in front: the caller handles them like those before any command.
   return wrappedCommand('env', args, { alone: /^(-i|--ignore-environment|-u\w+|--unset=\w+)$/, valued: /^-u$/ });
 }
 
-function xargsOf(args: readonly Argument[]): Inner {
+function xargsOf(args: readonly Argument[]): InnerCommand {
   const inner = wrappedCommand('xargs', args, {
     alone: /^(-[0rtx]+|--null|--no-run-if-empty|-[nPLs]\d+|-I\S+|-d.+|--max-\w+=\d+)$/,
     valued: /^-[nPLsIdE]$/,
@@ -137,8 +137,8 @@ function xargsOf(args: readonly Argument[]): Inner {
   return inner.kind === 'argv' ? { ...inner, argv: [...inner.argv, null] } : inner;
 }
 
-function findOf(args: readonly Argument[]): Inner {
-  const inner: Inner[] = [];
+function findOf(args: readonly Argument[]): InnerCommand {
+  const inner: InnerCommand[] = [];
   for (let at = 0; at < args.length; at++) {
     const arg = args[at];
     if (typeof arg !== 'string' || !/^(-(exec|ok)(dir)?|-x|-X|--exec|--exec-batch)$/.test(arg)) continue;
@@ -153,7 +153,7 @@ function findOf(args: readonly Argument[]): Inner {
   return inner.length === 0 ? none : { kind: 'several', inner };
 }
 
-function shellOf(program: string, args: readonly Argument[]): Inner {
+function shellOf(program: string, args: readonly Argument[]): InnerCommand {
   const known = program === 'sh' || program === 'bash' || program === 'dash';
   for (let at = 0; at < args.length; at++) {
     const arg = args[at];
@@ -169,7 +169,7 @@ function shellOf(program: string, args: readonly Argument[]): Inner {
   return unknown(`What "${program}" reads from its input and runs`);
 }
 
-function joined(args: readonly Argument[], what: string): Inner {
+function joined(args: readonly Argument[], what: string): InnerCommand {
   const words = args.filter((arg): arg is string => arg !== null);
   return words.length === args.length ? { kind: 'script', script: words.join(' ') } : unknown(what);
 }

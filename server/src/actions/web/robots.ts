@@ -10,15 +10,15 @@ export const robotName = 'DevLM';
 const bounds = { bytes: 512_000, ms: 8_000 } as const;
 
 /** The parsed rules of a site. */
-interface Rules {
+interface SiteRules {
   allows(url: string): boolean;
 }
-const allowAll: Rules = { allows: () => true };
-const allowNone: Rules = { allows: () => false };
+const allowAll: SiteRules = { allows: () => true };
+const allowNone: SiteRules = { allows: () => false };
 
 /** Checks addresses against robots.txt (RFC 9309). The rules of a site are cached for half an hour. */
 export class Robots {
-  readonly #cache = new LRUCache<string, Rules>({ max: 200, maxSize: 2_000_000, ttl: 30 * 60_000 });
+  readonly #cache = new LRUCache<string, SiteRules>({ max: 200, maxSize: 2_000_000, ttl: 30 * 60_000 });
   readonly #network: Network;
 
   constructor(network: Network) {
@@ -41,7 +41,7 @@ export class Robots {
     return rules.allows(url.href);
   }
 
-  async #read(origin: string, signal: AbortSignal): Promise<{ rules: Rules; weight: number }> {
+  async #read(origin: string, signal: AbortSignal): Promise<{ rules: SiteRules; weight: number }> {
     const address = `${origin}/robots.txt`;
     try {
       const { status, bytes } = await guardedFetch(address, {

@@ -50,7 +50,7 @@ export interface FetchedPage {
 }
 
 /** A checked URL with the address to connect to. No other address may be used. */
-export interface Target {
+export interface FetchTarget {
   readonly url: URL;
   readonly address: string;
   readonly port: number;
@@ -91,7 +91,7 @@ export function checkedAddress(text: string): URL {
  *
  * @throws ProblemError `fetch_refused`; `fetch_failed` if the host name has no address
  */
-export async function checkedTarget(text: string, network: Network = {}): Promise<Target> {
+export async function checkedTarget(text: string, network: Network = {}): Promise<FetchTarget> {
   const url = checkedAddress(text);
   const port = portOf(url);
   const host = bareHost(url);
@@ -164,7 +164,7 @@ function requirePublic(address: string, host: string): string {
   return address;
 }
 
-function send(target: Target, options: GuardedFetch, signal: AbortSignal): Promise<IncomingMessage> {
+function send(target: FetchTarget, options: GuardedFetch, signal: AbortSignal): Promise<IncomingMessage> {
   const { url, address, port } = target;
   const secure = url.protocol === 'https:';
   const place = options.dial?.(address, port) ?? { host: address, port };

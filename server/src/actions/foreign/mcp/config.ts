@@ -33,7 +33,7 @@ const WorkspaceFiles = z
 const maxServers = 20;
 
 /** How a server is reached, with all variables substituted. */
-export type Target =
+export type ServerTarget =
   | {
       readonly kind: 'stdio';
       readonly command: string;
@@ -59,7 +59,7 @@ export interface NamedServer {
   readonly shown: string;
   /** Hash of the configuration as written. An agreement to start the server is valid for this hash only. */
   readonly hash: string;
-  readonly target: Target;
+  readonly target: ServerTarget;
 }
 
 /** A server that cannot be used, with the reason. */
@@ -122,7 +122,11 @@ function configuredServers(mcp: EditorHello['mcp'], unusable: UnusableServer[]) 
   return found;
 }
 
-function targetOf(config: ServerConfig, variables: Readonly<Record<string, string>>, folder: string | null): Target {
+function targetOf(
+  config: ServerConfig,
+  variables: Readonly<Record<string, string>>,
+  folder: string | null,
+): ServerTarget {
   const fill = (text: string) => substitute(text, variables);
   const fillAll = (values: Readonly<Record<string, string | number | null>>) =>
     Object.fromEntries(

@@ -26,7 +26,7 @@ const Listed = z.object({
 export type ListedTool = Pick<ForeignTool, 'name' | 'title' | 'description' | 'inputSchema'>;
 
 /** A request to a session. */
-type Ask<T> = (session: Session, signal: AbortSignal) => Promise<T>;
+type SessionRequest<T> = (session: Session, signal: AbortSignal) => Promise<T>;
 
 /** Options of a connection. */
 export interface ConnectionOptions extends SessionOptions {
@@ -90,7 +90,7 @@ export class Connection {
    *
    * @throws ProblemError, or the signal's reason
    */
-  async ask<T>(request: Ask<T>, signal: AbortSignal): Promise<T> {
+  async ask<T>(request: SessionRequest<T>, signal: AbortSignal): Promise<T> {
     const session = await this.#open(signal);
     this.#calls++;
     try {

@@ -6,7 +6,7 @@ import { ReadBuffer, serializeMessage } from '@modelcontextprotocol/sdk/shared/s
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
 import spawn from 'cross-spawn';
-import type { Target } from './config.ts';
+import type { ServerTarget } from './config.ts';
 import { maxMessageBytes, tooLarge } from './http.ts';
 
 /** Maximum amount of data that waits for a server that does not read, in bytes. */
@@ -29,13 +29,13 @@ export class ProcessTransport implements Transport {
   onmessage?: (message: JSONRPCMessage) => void;
   /** Why the server had to be killed, worded to follow its name. */
   fault: string | undefined;
-  readonly #target: Extract<Target, { kind: 'stdio' }>;
+  readonly #target: Extract<ServerTarget, { kind: 'stdio' }>;
   readonly #buffer = new ReadBuffer({ maxBufferSize: maxMessageBytes });
   #process: ChildProcess | undefined;
   #badLines = 0;
   #errors = '';
 
-  constructor(target: Extract<Target, { kind: 'stdio' }>) {
+  constructor(target: Extract<ServerTarget, { kind: 'stdio' }>) {
     this.#target = target;
   }
 

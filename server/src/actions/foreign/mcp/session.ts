@@ -5,7 +5,7 @@ import type { RequestOptions } from '@modelcontextprotocol/sdk/shared/protocol.j
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { ErrorCode, McpError, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import * as z from 'zod';
-import type { Target } from './config.ts';
+import type { ServerTarget } from './config.ts';
 import { boundedFetch, tooLarge } from './http.ts';
 import { ProcessTransport } from './process-transport.ts';
 
@@ -70,7 +70,7 @@ export class Session {
    * @throws McpFailure
    */
   static async open(
-    target: Target,
+    target: ServerTarget,
     { version, callMs }: SessionOptions,
     handlers: { onEnd: () => void; onToolsChanged: () => void },
     signal: AbortSignal,
@@ -228,7 +228,7 @@ export class Session {
 }
 
 /** Returns factories of the transports to try, in this order. */
-function transportsFor(target: Target, onTooLarge: () => void): (() => Transport)[] {
+function transportsFor(target: ServerTarget, onTooLarge: () => void): (() => Transport)[] {
   if (target.kind === 'stdio') return [() => new ProcessTransport(target)];
   const { url, headers, sse } = target;
   const options = { requestInit: { headers }, fetch: boundedFetch(onTooLarge) };
