@@ -1,16 +1,16 @@
 import * as z from 'zod';
 
-/** Days, weeks (from Monday) and months begin at midnight where the server is. */
+/** The period of a budget. Days, weeks (from Monday) and months begin at midnight in the time zone of the server. */
 export const BudgetPeriod = z.enum(['day', 'week', 'month', 'turn']);
 export type BudgetPeriod = z.infer<typeof BudgetPeriod>;
 
-/** What was spent has come to a limit that only warns. */
+/** A warning that spending has reached a limit that only warns. */
 export const BudgetWarning = z.object({
   budgetId: z.string(),
   period: BudgetPeriod,
-  /** US dollars. */
+  /** Limit in US dollars. */
   limitUsd: z.number(),
-  /** What was spent, and what calls under way are expected to cost. */
+  /** Amount spent, including the expected cost of calls under way, in US dollars. */
   spentUsd: z.number(),
 });
 export type BudgetWarning = z.infer<typeof BudgetWarning>;

@@ -3,26 +3,27 @@ import { BudgetPeriod } from './budget-warning.ts';
 import { UsageTotal } from './views.ts';
 
 /*
- * What may be spent, and what was.
+ * Budgets and usage.
  */
 
-/** What a budget is about: one person, one project, all on the server, or one answer. */
+/** What a budget limits: one user, one project, the whole server, or one turn. */
 const BudgetScope = z.enum(['user', 'project', 'team', 'turn']);
 /**
- * What happens to a call that would pass the limit: the person is told once in the period, is asked, or the call is
- * refused. Who cannot be asked, such as a client of the Messages endpoint, is refused.
+ * What happens to a call that would exceed the limit: the user is warned once per period, the user is asked, or the call
+ * is refused. A caller that cannot be asked, such as a client of the Messages endpoint, is refused.
  */
 const BudgetAction = z.enum(['warn', 'ask', 'stop']);
 
 const budgetId = z.string().regex(/^[\w.-]{1,64}$/, 'expected letters, digits, . _ -');
 
+/** The terms of a budget. */
 export const BudgetTerms = z
   .object({
     scope: BudgetScope,
-    /** The user or the project; null: each of them. */
+    /** The user or the project. Null: each of them. */
     subject: z.string().min(1).max(200).nullable().default(null),
     period: BudgetPeriod,
-    /** US dollars. */
+    /** Limit in US dollars. */
     limitUsd: z.number().positive().max(1_000_000_000),
     action: BudgetAction,
   })
@@ -36,22 +37,26 @@ export const BudgetTerms = z
   });
 export type BudgetTerms = z.infer<typeof BudgetTerms>;
 
+/** A budget. */
 export const Budget = z.intersection(z.object({ id: budgetId }), BudgetTerms);
 export type Budget = z.infer<typeof Budget>;
 
+/** What a usage report is grouped by. */
 export const UsageGroup = z.enum(['day', 'conversation', 'model', 'user', 'project']);
 export type UsageGroup = z.infer<typeof UsageGroup>;
 
 const day = z.iso.date();
 
+/** A query for a usage report. */
 export const UsageQuery = z.object({
-  /** Days, both included. Default: today. */
+  /** First day. Default: today. */
   from: day.optional(),
+  /** Last day, inclusive. Default: today. */
   to: day.optional(),
   group: UsageGroup.default('day'),
-  /** `me`: one's own alone, also with the scope `admin`. */
+  /** `me`: only the caller's own usage, even with the scope `admin`. */
   of: z.enum(['me', 'all']).default('all'),
-  /** Minutes east of UTC, so that days are the person's. Default: the server's. */
+  /** Minutes east of UTC, so that days are those of the user. Default: the server's offset. */
   offset: z.coerce.number().int().min(-840).max(840).optional(),
   /** Default: by the `Accept` header. */
   format: z.enum(['json', 'csv']).optional(),
@@ -60,26 +65,28 @@ export type UsageQuery = z.infer<typeof UsageQuery>;
 
 /** Sum of the calls of one day, conversation, model, user or project. */
 export const UsageRow = UsageTotal.extend({
-  /** The day, or an id. Null: calls that belong to none. */
+  /** The day or an id. Null: calls that belong to none. */
   key: z.string().nullable(),
-  /** Of a conversation of one's own that is still there. */
+  /** Title of the conversation, if it exists and belongs to the caller; otherwise null. */
   title: z.string().nullable(),
   calls: z.int().min(0),
 });
 export type UsageRow = z.infer<typeof UsageRow>;
 
+/** A usage report. */
 export const UsageReport = z.object({
   from: day,
   to: day,
   group: UsageGroup,
-  /** Days in their order, others by what they cost; the dearest 1,000. */
+  /** Days in chronological order, other groups by descending cost; at most 1,000. */
   rows: z.array(UsageRow),
   total: UsageTotal.extend({ calls: z.int().min(0) }),
 });
 export type UsageReport = z.infer<typeof UsageReport>;
 
+/** Routes for budgets and usage. */
 export const budgetRoutes = {
-  /** One's own usage; with the scope `admin`, everybody's. `text/csv` where the client asks for it. */
+  /** Returns the caller's usage; with the scope `admin`, that of all users. `text/csv` if the client requests it. */
   'usage.report': {
     method: 'GET',
     path: '/backend/usage',
@@ -89,7 +96,7 @@ export const budgetRoutes = {
     page: true,
   },
   'budgets.list': { method: 'GET', path: '/admin/budgets', response: z.object({ items: z.array(Budget) }) },
-  /** Sets a budget, or changes the one of this id. */
+  /** Creates a budget, or changes the one with this id. */
   'budgets.set': {
     method: 'PUT',
     path: '/admin/budgets/:budgetId',
@@ -97,7 +104,7 @@ export const budgetRoutes = {
     body: BudgetTerms,
     response: Budget,
   },
-  /** Answers the budget that is gone. */
+  /** Removes a budget and returns it. */
   'budgets.remove': {
     method: 'DELETE',
     path: '/admin/budgets/:budgetId',

@@ -4,65 +4,71 @@ import { Id } from './ids.ts';
 import { limits } from './limits.ts';
 
 /*
- * Commands on the person's own machine. They run in the editor window that lends its workspace, under
- * an id that the server makes: asking again for the same id never starts a second process.
+ * Commands on the user's machine. They run in the editor window that lends its workspace, under an id that the server
+ * makes: another request with the same id never starts a second process.
  */
 
-/** What a window runs a command line with. */
+/** The shell that runs the command lines of a window. */
 export const CommandShell = z.enum(['bash', 'sh', 'powershell']);
 export type CommandShell = z.infer<typeof CommandShell>;
 
+/** A command line. */
 export const CommandLine = z
   .string()
   .min(1)
   .max(limits.commandLineChars)
   .refine((line) => !line.includes('\0'), 'must not contain U+0000');
 
+/** A request to start a command. */
 export const CommandStart = z.object({
   commandId: Id,
-  /** It ends at the latest with its conversation. */
+  /** The conversation that it belongs to, with which it ends at the latest. */
   conversationId: Id,
   line: CommandLine,
-  /** A folder of the workspace; null for its first one. */
+  /** A folder of the workspace. Null: the first one. */
   cwd: z.string().min(1).max(4096).nullable(),
   stdin: z.string().max(limits.commandInputChars),
-  /** More input may follow; otherwise its input ends here. */
+  /** Whether more input may follow. If not, the input ends after `stdin`. */
   open: z.boolean(),
 });
 export type CommandStart = z.infer<typeof CommandStart>;
 
-/** How a command is doing. */
+/** The state of a command. */
 export const CommandState = z.object({
   state: z.enum(['running', 'ended']),
-  /** Null while it runs, and where a signal ended it. */
+  /** Null while it runs, and if a signal ended it. */
   exitCode: z.int().nullable(),
-  /** For example `SIGKILL`. */
+  /** Name of the signal that ended it, for example `SIGKILL`. */
   signal: z.string().max(32).nullable(),
-  /** It was ended because somebody asked for it. */
+  /** Whether it was ended on request. */
   stopped: z.boolean(),
-  /** Why it could not be started; null where it was. */
+  /** Why it could not be started; null if it was started. */
   failure: z.string().max(1000).nullable(),
-  /** Milliseconds since its start, or from its start to its end. */
+  /** Time since its start, or from its start to its end, in milliseconds. */
   wallMs: z.number().min(0),
 });
 export type CommandState = z.infer<typeof CommandState>;
 
-/** A piece of output. `at` counts UTF-16 code units of both streams together: between pieces some may be missing. */
+/**
+ * A piece of output. `at` is its offset in both streams together, in UTF-16 code units. Pieces in between may be
+ * missing.
+ */
 export const CommandChunk = z.object({ at: z.int().min(0), stream: OutputStream, text: z.string() });
 export type CommandChunk = z.infer<typeof CommandChunk>;
 
+/** A part of the output of a command. */
 export const CommandOutput = CommandState.extend({
   chunks: z.array(CommandChunk),
-  /** Where the output goes on. */
+  /** Offset at which the output continues. */
   next: z.int().min(0),
 });
 export type CommandOutput = z.infer<typeof CommandOutput>;
 
-/** A command as the log names it before it is started. */
+/** The ids by which the log names a command before it is started. */
 export const CommandRef = z.object({ id: Id, windowId: Id });
 export type CommandRef = z.infer<typeof CommandRef>;
 
-/** What the model knows of a command: what is newer can be told it. */
+/** The last state of a command that the model knows. Anything newer can be reported to it. */
 export const CommandNews = CommandRef.extend({
   line: CommandLine,
   cwd: z.string().max(4096).nullable(),
@@ -70,7 +76,7 @@ export const CommandNews = CommandRef.extend({
   exitCode: CommandState.shape.exitCode,
   signal: CommandState.shape.signal,
   wallMs: CommandState.shape.wallMs,
-  /** Output up to here has been in a result or a note. */
+  /** Offset up to which the output was in a result or a note. */
   seen: z.int().min(0),
 });
 export type CommandNews = z.infer<typeof CommandNews>;

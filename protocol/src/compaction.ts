@@ -2,49 +2,49 @@ import * as z from 'zod';
 import { Id } from './ids.ts';
 
 /*
- * What fills a model's context window, and what became of the part that no longer fits.
+ * The content of a model's context window, and the compaction of the part that no longer fits.
  */
 
 const tokens = z.int().min(0);
 
-/** Estimated tokens of a prompt by where they come from. */
+/** Estimated tokens of a prompt by source. */
 export const ContextParts = z.object({
-  /** What the model is told about itself and the workspace. */
+  /** The system prompt about the model's role and the workspace. */
   system: tokens,
-  /** How the project wants to be worked on. */
+  /** The rules of the project. */
   rules: tokens,
-  /** Descriptions of the tools that it may call. */
+  /** Descriptions of the available tools. */
   tools: tokens,
-  /** What the person attached, and the map of the project. */
+  /** The user's attachments and the map of the project. */
   files: tokens,
-  /** Tool calls and what they answered. */
+  /** Tool calls and their results. */
   results: tokens,
-  /** Messages, answers, and the summary of what came before. */
+  /** Messages, answers, and the summary of the earlier conversation. */
   conversation: tokens,
 });
 export type ContextParts = z.infer<typeof ContextParts>;
 
 /**
- * From here on the prompt has another form of what lies up to a boundary; the log keeps the whole. A
+ * A change of the form in which the prompt contains the conversation up to a boundary. The log keeps the whole. A
  * boundary is the end of a turn, or of a step in it.
  */
 export const Compaction = z.object({
   upTo: z.object({ turnId: Id, stepId: Id.nullable() }),
   /**
-   * Null: the text of the step that made it takes the place of all up to the boundary. A number: results and
-   * attached texts up to the boundary are cut to so many characters, and pictures are left out.
+   * Null: the text of the step that made the compaction replaces everything up to the boundary. A number: results and
+   * attached texts up to the boundary are cut to this many characters, and images are left out.
    */
   textChars: z.int().min(0).nullable(),
-  /** Turns of the branch that it is about, the last one perhaps in part. */
+  /** Number of compacted turns of the branch, the last one perhaps in part. */
   turns: z.int().min(0),
-  /** Estimated tokens of the prompt before. */
+  /** Estimated tokens of the prompt before the compaction. */
   tokensBefore: tokens,
-  /** What the prompt held right after. */
+  /** Content of the prompt right after the compaction. */
   context: ContextParts,
 });
 export type Compaction = z.infer<typeof Compaction>;
 
-/** All parts together. */
+/** Returns the sum of all parts, in tokens. */
 export function contextTokens(parts: ContextParts): number {
   return Object.values(parts).reduce((sum, count) => sum + count, 0);
 }

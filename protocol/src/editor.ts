@@ -5,16 +5,16 @@ import { limits } from './limits.ts';
 import { Problem } from './problem.ts';
 
 /*
- * What the server asks of an editor window while the agent works in its project. The window keeps
- * one stream of requests open; each is answered once, by its id.
+ * Requests that the server sends to an editor window while the agent works in its project. The window keeps one stream
+ * of requests open and answers each request once, by its id.
  */
 
-/** Relative to the workspace, with `/`; with several folders its first name is the folder's. */
+/** A path relative to the workspace, with `/`. With several folders, it starts with the name of the folder. */
 const Path = z.string().min(1).max(4096);
-/** SHA-256 of the text's UTF-8 bytes, hex: what a file held when it was read. */
+/** SHA-256 of the UTF-8 bytes of a file's text when it was read, in hex. */
 const TextHash = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** A tool of another extension, as VS Code's `lm.tools` lists it. Unchecked text of somebody else's. */
+/** A tool of another extension, as VS Code's `lm.tools` lists it. Its text is untrusted. */
 export const EditorTool = z.object({
   name: z.string().min(1).max(200),
   description: z.string().max(4000),
@@ -27,67 +27,70 @@ export type EditorTool = z.infer<typeof EditorTool>;
 export const EditorHello = z.object({
   windowId: Id,
   projectId: Id,
-  /** False in a restricted workspace: nothing may be changed or run. */
+  /** False in a restricted workspace, where nothing may be changed or run. */
   trusted: z.boolean(),
-  /** Of its folders, as the agent names them in paths. */
+  /** The folders of the workspace, with the names that the agent uses in paths. */
   folders: z.array(z.object({ name: z.string().max(255), path: z.string().max(4096).nullable() })).max(50),
-  /** Changes need no review: they are accepted as they are made. */
+  /** Whether changes are accepted as they are made, without a review. */
   acceptsEdits: z.boolean().optional(),
-  /** Permission rules, from the user's settings and from the workspace's. Checked where they are used. */
+  /** Permission rules from the user's settings and from the workspace's settings. Validated where they are used. */
   rules: z.object({ user: z.json(), workspace: z.json() }),
-  /** MCP servers, from the user's settings and from files of the workspace. Checked where they are used. */
+  /** MCP servers from the user's settings and from files of the workspace. Validated where they are used. */
   mcp: z
     .object({
       user: z.json(),
       workspace: z.json(),
-      /** What `${NAME}` stands for in them, as far as the window knows. May hold secrets. */
+      /** Values of `${NAME}` in these configurations, as far as the window knows them. May contain secrets. */
       variables: z.record(z.string().max(300), z.string().max(32_768)),
     })
     .optional(),
-  /** Tools of other extensions that the person lets the agent use. */
+  /** Tools of other extensions that the user lets the agent use. */
   tools: z.array(EditorTool).max(limits.lentTools).optional(),
-  /** What it runs commands with; without it, it runs none. */
+  /** The shell that runs commands. If absent, the window runs none. */
   shell: CommandShell.optional(),
-  /** How much of the project the model is shown at the beginning of a conversation. Without it: nothing. */
+  /** Size of the repository map that the model gets at the start of a conversation, in tokens. Default: no map. */
   mapTokens: z.int().min(0).max(limits.mapTokens).optional(),
 });
 export type EditorHello = z.infer<typeof EditorHello>;
 
-/** A file as the editor has it: an open one with what is not saved yet. */
+/** A file as the editor has it, including unsaved changes. */
 export const EditorFile = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('missing') }),
   z.object({ kind: z.literal('folder') }),
   z.object({
     kind: z.literal('text'),
-    /** With its own line ends, without a byte order mark. */
+    /** The text with its own line ends, without a byte order mark. */
     text: z.string(),
-    /** As VS Code names it, for example `utf8`, `utf8bom`, `utf16le`, `windows1252`. */
+    /** Encoding as VS Code names it, for example `utf8`, `utf8bom`, `utf16le`, `windows1252`. */
     encoding: z.string().max(64),
     hash: TextHash,
-    /** It has changes that are not saved. */
+    /** Whether it has unsaved changes. */
     dirty: z.boolean(),
   }),
   z.object({ kind: z.literal('image'), mediaType: ImageMediaType, data: z.base64().max(limits.imageBytes * 1.4) }),
-  /** Not text, larger than `limits.fileBytes`, or text that would not survive being written back; `reason` says which. */
+  /**
+   * Not text, larger than `limits.fileBytes`, or text that would change when it is written back. `reason` says which.
+   */
   z.object({ kind: z.literal('unreadable'), reason: z.string().max(500), bytes: z.int().min(0).nullable() }),
 ]);
 export type EditorFile = z.infer<typeof EditorFile>;
 
-/** One file of a change. All files of a request change, or none. */
+/** The change of one file. Either all files of a request change, or none. */
 export const EditorChange = z.object({
   path: Path,
-  /** What it must still hold; null: there must be no such file. */
+  /** Hash that the file must still have; null: the file must not exist. */
   base: TextHash.nullable(),
-  /** Its new text; null removes it. */
+  /** The new text; null removes the file. */
   text: z.string().nullable(),
-  /** Of a file that is made; an existing one keeps its own. */
+  /** Encoding of a new file. An existing file keeps its own. */
   encoding: z.string().max(64).optional(),
 });
 export type EditorChange = z.infer<typeof EditorChange>;
 
+/** An error or warning that the editor shows. */
 export const Diagnostic = z.object({
   path: Path,
-  /** 1-based. */
+  /** 1-based line. */
   line: z.int().min(1),
   severity: z.enum(['error', 'warning', 'information', 'hint']),
   message: z.string().max(2000),
@@ -95,25 +98,26 @@ export const Diagnostic = z.object({
 });
 export type Diagnostic = z.infer<typeof Diagnostic>;
 
-/** A definition as the editor's language servers know it. */
+/** A definition known to the editor's language servers. */
 export const EditorSymbol = z.object({
   name: z.string().min(1).max(500),
-  /** In the words of VS Code's `SymbolKind`, in lower case. */
+  /** Name of the kind in VS Code's `SymbolKind`, in lower case. */
   kind: z.string().max(50),
-  /** The class or module that it is in. */
+  /** The class or module that contains it. */
   container: z.string().max(500).nullable(),
   path: Path,
-  /** 1-based. */
+  /** 1-based line. */
   line: z.int().min(1),
 });
 export type EditorSymbol = z.infer<typeof EditorSymbol>;
 
 const request = { id: Id };
 
+/** A request to an editor window. */
 export const EditorRequest = z.discriminatedUnion('kind', [
   z.object({ ...request, kind: z.literal('read'), path: Path }),
   z.object({ ...request, kind: z.literal('apply'), changes: z.array(EditorChange).min(1).max(200) }),
-  /** Ignored files (files.exclude, .gitignore) are left out. `path` `.` is the whole workspace. */
+  /** Lists files and folders. Ignored files (files.exclude, .gitignore) are left out. `.` is the whole workspace. */
   z.object({
     ...request,
     kind: z.literal('list'),
@@ -128,12 +132,12 @@ export const EditorRequest = z.discriminatedUnion('kind', [
     pattern: z.string().min(1).max(1000),
     isRegex: z.boolean(),
     caseSensitive: z.boolean(),
-    /** Globs; empty: all files that are not ignored. */
+    /** Globs. Empty: all files that are not ignored. */
     include: z.array(z.string().max(500)).max(20),
     limit: z.int().min(1).max(1000),
   }),
   z.object({ ...request, kind: z.literal('diagnostics'), paths: z.array(Path).max(200) }),
-  /** Asks the language servers for definitions in the workspace by their name. */
+  /** Searches the definitions of the language servers by name. */
   z.object({
     ...request,
     kind: z.literal('symbols'),
@@ -147,9 +151,9 @@ export const EditorRequest = z.discriminatedUnion('kind', [
     name: z.string().min(1).max(200),
     input: z.record(z.string(), z.json()),
   }),
-  /** Starts a command, or finds the one with this id. */
+  /** Starts a command, or returns the state of the one with this id. */
   CommandStart.extend({ ...request, kind: z.literal('command.start') }),
-  /** Waits, `waitMs` at most, until there is output beyond `after` or the command has ended. */
+  /** Waits until there is output after `after` or the command has ended, at most `waitMs`. */
   z.object({
     ...request,
     kind: z.literal('command.poll'),
@@ -162,25 +166,27 @@ export const EditorRequest = z.discriminatedUnion('kind', [
     kind: z.literal('command.write'),
     commandId: Id,
     text: z.string().max(limits.commandInputChars),
-    /** Nothing follows. */
+    /** Whether the input ends after this text. */
     end: z.boolean(),
   }),
-  /** Ends a command, or all of a conversation, with all that they started. */
+  /** Stops a command and all processes that it started. */
   z.object({ ...request, kind: z.literal('command.stop'), commandId: Id }),
+  /** Stops all commands of a conversation and all processes that they started. */
   z.object({ ...request, kind: z.literal('command.stopAll'), conversationId: Id }),
 ]);
 export type EditorRequest = z.infer<typeof EditorRequest>;
+/** The kind of a request. */
 export type EditorRequestKind = EditorRequest['kind'];
 
-/** What each kind of request is answered with. */
+/** Schemas of the answers to each kind of request. */
 export const editorAnswers = {
   read: EditorFile,
-  /** `conflicts`: nothing was changed, because these files are not what they should have been. */
   apply: z.object({
+    /** Files without the expected content. If there are any, nothing was changed. */
     conflicts: z.array(z.object({ path: Path, file: EditorFile })),
-    /** What the files hold now; an editor may format on save. */
+    /** Hashes of the files after the change. They may differ from the request because the editor formats on save. */
     files: z.array(z.object({ path: Path, hash: TextHash.nullable() })),
-    /** Errors and warnings in these files that were not there before. */
+    /** New errors and warnings in these files. */
     diagnostics: z.array(Diagnostic),
   }),
   list: z.object({
@@ -189,7 +195,7 @@ export const editorAnswers = {
         path: Path,
         kind: z.enum(['file', 'folder']),
         bytes: z.int().min(0).nullable(),
-        /** When the file was last saved, milliseconds of Unix time; null where that does not say what it holds. */
+        /** Time of the last save, in milliseconds of Unix time; null if the content may differ from the saved one. */
         modified: z.number().nullable().optional(),
       }),
     ),
@@ -213,8 +219,10 @@ export const editorAnswers = {
   'command.stop': CommandState,
   'command.stopAll': z.object({ stopped: z.int().min(0) }),
 } as const satisfies Record<EditorRequestKind, z.ZodType>;
+/** The answer to a kind of request. */
 export type EditorAnswerOf<K extends EditorRequestKind> = z.output<(typeof editorAnswers)[K]>;
 
+/** An answer to a request, or the problem that prevented it. */
 export const EditorAnswer = z.discriminatedUnion('ok', [
   z.object({ ok: z.literal(true), value: z.unknown() }),
   z.object({ ok: z.literal(false), problem: Problem }),

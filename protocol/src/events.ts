@@ -10,28 +10,30 @@ import { Aside, FileMark, Review } from './review.ts';
 import { Task } from './tasks.ts';
 import { Ask, AskAnswer, FileChange, ToolDetails, UntrustedSource } from './tools.ts';
 
+/** An attachment that is text. */
 export const TextAttachment = z.object({
   kind: z.enum(['file', 'selection', 'folder', 'symbol', 'problems', 'terminal', 'git', 'url']),
   /**
-   * Relative to the workspace folder where there is one; shown to the model and the person. What is no file
-   * has in its place what names it: the command, the address, which changes.
+   * Path relative to the workspace folder, if there is one. It is shown to the model and the user. An attachment that
+   * is not a file has another name here: the command, the address, the kind of changes.
    */
   path: z.string().min(1).max(4096),
   language: z.string().max(64).optional(),
-  /** 1-based and inclusive; for a selection and a symbol. */
+  /** First line of a selection or symbol, 1-based. */
   startLine: z.int().min(1).optional(),
+  /** Last line of a selection or symbol, inclusive. */
   endLine: z.int().min(1).optional(),
   text: z.string().max(limits.attachmentChars),
-  /** SHA-256 of a whole file's text as it was, where credentials in it were replaced. Set by the server. */
+  /** SHA-256 of a whole file's original text, if credentials in it were replaced. Set by the server. */
   hash: BlobHash.optional(),
-  /** Set where the text is somebody else's, such as a page of the web. */
+  /** Set if the text is from an untrusted source, such as a web page. */
   untrusted: UntrustedSource.optional(),
 });
 
 /** An attachment that is text. */
 export type TextAttachment = z.infer<typeof TextAttachment>;
 
-/** An attachment as it is sent: an image carries its bytes. */
+/** An attachment as it is sent. An image contains its data. */
 export const NewAttachment = z.discriminatedUnion('kind', [
   TextAttachment,
   z.object({
@@ -47,7 +49,7 @@ export const NewAttachment = z.discriminatedUnion('kind', [
 ]);
 export type NewAttachment = z.infer<typeof NewAttachment>;
 
-/** An attachment as it is stored in the event log: an image is a reference to a blob. */
+/** An attachment as it is stored in the event log. An image is a reference to a blob. */
 export const Attachment = z.discriminatedUnion('kind', [
   TextAttachment,
   z.object({
@@ -66,26 +68,28 @@ export const Usage = z.object({
   outputTokens: z.int().min(0),
   cacheReadTokens: z.int().min(0),
   cacheWriteTokens: z.int().min(0),
-  /** Of the cache writes, those that are kept for an hour, which cost more. */
+  /** The part of the cache writes that is kept for an hour, which costs more. */
   cacheWrite1hTokens: z.int().min(0).optional(),
-  /** Of the output, what the model thought, where the provider says so. */
+  /** The part of the output that is thinking, if the provider states it. */
   thinkingTokens: z.int().min(0).optional(),
 });
 export type Usage = z.infer<typeof Usage>;
 
-/** How a call of a model went, for the ledger. */
+/** Facts about a model call, for the ledger. */
 const callFacts = {
   /** Default: an answer. */
   purpose: z.literal('compaction').optional(),
-  /** Which Claude credential and endpoint answered. */
+  /** The instance that answered. */
   instance: z.string().optional(),
-  /** Milliseconds until its end, and until the first of it. */
+  /** Time until the end of the response, in milliseconds. */
   latencyMs: z.int().min(0).optional(),
+  /** Time until the first token, in milliseconds. */
   firstTokenMs: z.int().min(0).optional(),
-  /** What budgets count where the price is not known, US dollars. */
+  /** Amount that budgets count if the price is unknown, in US dollars. */
   countedUsd: z.number().min(0).optional(),
 };
 
+/** A source that an answer cites. */
 export const Citation = z.object({
   url: z.string().optional(),
   title: z.string().optional(),
@@ -93,14 +97,18 @@ export const Citation = z.object({
 });
 export type Citation = z.infer<typeof Citation>;
 
-/** What a block of an answer is. `server_tool` ran at the provider and brings its own result. */
+/** The kind of a block of an answer. A `server_tool` runs at the provider and brings its own result. */
 export const BlockKind = z.enum(['text', 'thinking', 'tool_call', 'server_tool', 'server_tool_result']);
 export type BlockKind = z.infer<typeof BlockKind>;
 
-/** `compaction`: it sums up the conversation. `pause`: it asks the person whether to go on, and calls no model. */
+/**
+ * Purpose of a step that is not an answer: `compaction` summarizes the conversation, `pause` asks the user whether to
+ * continue and calls no model.
+ */
 export const StepPurpose = z.enum(['compaction', 'pause']);
 export type StepPurpose = z.infer<typeof StepPurpose>;
 
+/** How a turn ended. */
 export const TurnOutcome = z.enum(['completed', 'stopped', 'failed']);
 export type TurnOutcome = z.infer<typeof TurnOutcome>;
 
@@ -111,8 +119,8 @@ const callId = z.string();
 const index = z.int().min(0);
 
 /**
- * What happens in a conversation. Turns form a tree by `parent` (editing a message or asking
- * again makes a sibling); `head` is the newest turn of the branch that is shown.
+ * An event of a conversation. Turns form a tree by `parent`: editing a message or asking again creates a sibling. `head`
+ * is the newest turn of the branch that is shown.
  */
 export const EventBody = z.discriminatedUnion('type', [
   z.object({
@@ -130,37 +138,40 @@ export const EventBody = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('head.moved'),
     turnId: turnId.nullable(),
-    /** The decision that set later turns aside, and the first of those. */
+    /** The decision that removed later turns, and the first of those turns. */
     aside: Aside.optional(),
   }),
-  /** A person's message. It also moves the head to this turn. */
+  /** The user has sent a message. The event also moves the head to this turn. */
   z.object({
     type: z.literal('turn.created'),
     turnId,
     parent: Id.nullable(),
     text: z.string().max(limits.messageChars),
     attachments: z.array(Attachment).max(limits.attachments),
-    /** Model id; null means the server's default at the time the turn runs. */
+    /** Model id; null is the default model of the server at the time the turn runs. */
     model: z.string().min(1).max(200).nullable(),
     thinking: z.boolean(),
-    /** It asks for no answer: the conversation before it is to be summed up. */
+    /** Set if the turn summarizes the preceding conversation and has no answer. */
     compact: z.literal(true).optional(),
-    /** The command that asks. */
+    /** The task of the command that created the turn. */
     task: Task.optional(),
   }),
-  /** The turn has been taken up. `attempt` counts from 1 and grows when a dead server's turn is resumed. */
+  /** The turn has started. `attempt` counts from 1 and grows each time the turn is resumed after a server has died. */
   z.object({ type: z.literal('turn.started'), turnId, attempt: z.int().min(1) }),
   z.object({
     type: z.literal('step.started'),
     turnId,
     stepId,
     model: z.string(),
-    /** Set where it is no part of the answer. */
+    /** Set if the step is not part of the answer. */
     purpose: StepPurpose.optional(),
-    /** What the prompt is estimated to hold. */
+    /** Estimated content of the prompt. */
     context: ContextParts.optional(),
   }),
-  /** Part of a compaction step: the prompt has another form from here on. A failed step cuts texts instead. */
+  /**
+   * The prompt has another form from here on. Part of a compaction step; if that step fails, texts are cut instead of
+   * summarized.
+   */
   z.object({ type: z.literal('context.compacted'), turnId, stepId, compaction: Compaction }),
   z.object({
     type: z.literal('block.started'),
@@ -168,23 +179,23 @@ export const EventBody = z.discriminatedUnion('type', [
     stepId,
     index,
     kind: BlockKind,
-    /** For the three tool kinds: the provider's call id and the tool's name. */
+    /** For the three kinds of tool blocks: the provider's id of the call and the name of the tool. */
     tool: z.object({ callId: z.string(), name: z.string() }).optional(),
   }),
-  /** Text of the block: prose, thinking, or the partial JSON of a tool's input. */
+  /** Text of the block: prose, thinking, or partial JSON of a tool's input. */
   z.object({ type: z.literal('block.delta'), turnId, stepId, index, text: z.string() }),
   z.object({
     type: z.literal('block.ended'),
     turnId,
     stepId,
     index,
-    /** Thinking only: must be sent back unchanged. */
+    /** Signature of thinking, which must be sent back unchanged. */
     signature: z.string().optional(),
-    /** Redacted thinking or a server tool's result, kept as the provider sent it so that it can be sent back. */
+    /** Redacted thinking or the result of a server tool, stored as received so that it can be sent back. */
     opaque: z.json().optional(),
     citations: z.array(Citation).optional(),
   }),
-  /** A call failed before its first token and will be made again after `delayMs`. */
+  /** A call failed before its first token and is repeated after `delayMs`. */
   z.object({
     type: z.literal('step.retrying'),
     turnId,
@@ -194,16 +205,17 @@ export const EventBody = z.discriminatedUnion('type', [
     maxAttempts: z.int().min(1),
     delayMs: z.int().min(0),
   }),
-  /** What the step wrote so far does not count; another step follows. Shown as a note. */
+  /** The output of the step so far is discarded, and another step follows. Shown as a note. */
   z.object({
     type: z.literal('step.abandoned'),
     turnId,
     stepId,
     problem: Problem,
-    /** What the call cost all the same, as far as it is known. */
+    /** Usage of the call, as far as it is known. */
     usage: Usage.optional(),
+    /** Cost of the call, as far as it is known, in US dollars; null if the price is unknown. */
     costUsd: z.number().min(0).nullable().optional(),
-    /** The model that answered, as the provider names it. */
+    /** The provider's name of the model that answered. */
     model: z.string().optional(),
     ...callFacts,
   }),
@@ -211,28 +223,28 @@ export const EventBody = z.discriminatedUnion('type', [
     type: z.literal('step.ended'),
     turnId,
     stepId,
-    /** The provider's stop reason, or `stopped` when the person stopped it. */
+    /** The provider's stop reason, or `stopped` if the user stopped the step. */
     stopReason: z.string(),
     usage: Usage,
-    /** The stream ended before the provider's final count: `outputTokens` is an estimate. */
+    /** Whether `outputTokens` is an estimate, because the stream ended before the provider's final count. */
     estimated: z.boolean().optional(),
-    /** US dollars; null when the model's price is not known. */
+    /** Cost in US dollars; null if the model's price is unknown. */
     costUsd: z.number().min(0).nullable(),
-    /** The model that answered, as the provider names it. */
+    /** The provider's name of the model that answered. */
     model: z.string(),
     requestId: z.string().optional(),
     cacheBreak: CacheBreak.optional(),
     ...callFacts,
   }),
-  /** What was spent has come to a limit that only warns: said once in its period. */
+  /** Spending has reached a limit that only warns. Reported once per period. */
   z.object({ type: z.literal('budget.warned'), turnId, warning: BudgetWarning }),
-  /** The turn waits for a person. Asked once a call; it holds across restarts. */
+  /** The turn waits for the user, also across restarts. At most once per call. */
   z.object({ type: z.literal('ask.opened'), turnId, stepId, callId, ask: Ask }),
-  /** The first answer counts; a second one is never written. */
+  /** The user has answered. Only the first answer counts; a second one is never written. */
   z.object({ type: z.literal('ask.answered'), turnId, stepId, callId, answer: AskAnswer }),
   /**
-   * The call is about to have its effect. After a crash it is not simply repeated: the changes it names
-   * are compared with the files, a run is looked up by its id.
+   * The call is about to have its effect. After a crash it is not simply repeated: the changes that it names are
+   * compared with the files, and a run is looked up by its id.
    */
   z.object({
     type: z.literal('tool.started'),
@@ -243,9 +255,9 @@ export const EventBody = z.discriminatedUnion('type', [
     executionId: Id.optional(),
     command: CommandRef.optional(),
   }),
-  /** What the tool prints while it runs; shown, not sent to the model. */
+  /** Output of the tool while it runs. Shown to the user, not sent to the model. */
   z.object({ type: z.literal('tool.output'), turnId, stepId, callId, text: z.string() }),
-  /** The result of a tool call that this side ran; failures are results too. */
+  /** The result of a tool call that DevLM ran. Failures are results too. */
   z.object({
     type: z.literal('tool.ended'),
     turnId,
@@ -255,29 +267,30 @@ export const EventBody = z.discriminatedUnion('type', [
     text: z.string(),
     details: ToolDetails.optional(),
   }),
-  /** Rules of the project that are for certain files, one of which is in the conversation now. */
+  /** The model is told rules of the project that apply to certain files, one of which is in the conversation now. */
   z.object({ type: z.literal('rules.noted'), turnId, text: z.string(), paths: z.array(z.string()).max(500) }),
-  /** What the project looks like, which the model reads before this turn's message: once in a conversation. */
+  /** The repository map that the model reads before the message of this turn. At most once per conversation. */
   z.object({ type: z.literal('project.mapped'), turnId, text: z.string().max(100_000) }),
-  /** What background commands did since the model heard of them: it reads this before its next step. */
+  /** The model is told before its next step what background commands did since its last news of them. */
   z.object({
     type: z.literal('commands.noted'),
     turnId,
     text: z.string(),
     commands: z.array(CommandNews).max(limits.commands),
   }),
-  /** The server that runs the turn is asked to stop it. */
+  /** A stop was requested from the server that runs the turn. */
   z.object({ type: z.literal('turn.stopping'), turnId }),
   z.object({ type: z.literal('turn.ended'), turnId, outcome: TurnOutcome, problem: Problem.optional() }),
   /**
-   * The person decided about files of turns that have ended, and the files are about to be changed so. After a
-   * crash the files tell whether they were: `review.ended` says it. A part of the first turn it is about.
+   * The user has decided about files of ended turns, and the files are about to be changed accordingly. After a crash,
+   * the files tell whether they were changed, and `review.ended` records it. Belongs to the first turn concerned.
    */
   z.object({ type: z.literal('review.started'), turnId, review: Review }),
-  /** Where files of the turn stand from here on. */
+  /** New states of the review of files of the turn. */
   z.object({ type: z.literal('review.marked'), turnId, reviewId: Id, files: z.array(FileMark).max(500) }),
+  /** The decision was carried out (`done`) or failed. */
   z.object({ type: z.literal('review.ended'), turnId, reviewId: Id, done: z.boolean() }),
-  /** What the model reads of the decisions since its last answer, and the files that are not what it knew. */
+  /** The model is told of the decisions since its last answer, and of the files that differ from what it knew. */
   z.object({
     type: z.literal('reviews.noted'),
     turnId,
@@ -289,18 +302,18 @@ export const EventBody = z.discriminatedUnion('type', [
 export type EventBody = z.infer<typeof EventBody>;
 
 const Stamp = z.object({
-  /** Grows by one within a conversation, from 1, with no gaps. */
+  /** Sequence number: grows by one within a conversation, from 1, without gaps. */
   seq: z.int().min(1),
   /** ISO 8601, UTC. */
   at: z.iso.datetime(),
 });
 
+/** An event with its sequence number and time. */
 export const Event = z.intersection(Stamp, EventBody);
 export type Event = z.infer<typeof Event>;
 
 /**
- * An event from a newer server may be of a type this code does not know: it is kept for its
- * `seq` and otherwise ignored.
+ * An event that may come from a newer server. An event of an unknown type is kept for its `seq` and otherwise ignored.
  */
 export const ReceivedEvent = z.union([Event, z.intersection(Stamp, z.object({ type: z.string() }))]);
 export type ReceivedEvent = z.infer<typeof ReceivedEvent>;

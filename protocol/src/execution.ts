@@ -3,11 +3,11 @@ import { Id } from './ids.ts';
 import { limits } from './limits.ts';
 
 /*
- * Running a program in the sandbox: the request, what is heard while it runs, and the record that
- * stays. The record is DevLM's receipt: whatever is said about a program was read from one.
+ * Running a program in the sandbox: the request, the events while it runs, and the record that is kept. The record is
+ * the evidence for everything that DevLM says about a program.
  */
 
-/** What the sandbox can run. Which of them an engine has is in `SandboxStatus`. */
+/** Languages of the sandbox. `SandboxStatus` tells which of them an engine supports. */
 export const languages = [
   'python',
   'javascript',
@@ -20,6 +20,7 @@ export const languages = [
   'rust',
   'java',
 ] as const;
+/** A language of the sandbox. */
 export const Language = z.enum(languages);
 export type Language = z.infer<typeof Language>;
 
@@ -42,7 +43,7 @@ const aliases: Readonly<Record<string, Language>> = {
   rs: 'rust',
 };
 
-/** The language that a name, an alias or the tag of a code block stands for; null when it is none of ours. */
+/** Returns the language for a name, an alias or the tag of a code block, or null if it is not supported. */
 export function languageOf(name: string): Language | null {
   const lower = name.trim().toLowerCase();
   const known = Language.safeParse(lower);
@@ -60,7 +61,7 @@ const LanguageName = z
     return z.NEVER;
   });
 
-/** Relative to the working folder, with `/` between names. No name may be empty, `.` or `..`. */
+/** A path relative to the working folder, with `/`. No part may be empty, `.` or `..`. */
 const FilePath = z
   .string()
   .min(1)
@@ -78,6 +79,7 @@ const Argument = z
   .max(limits.executionArgumentChars)
   .refine((text) => !text.includes('\0'), 'must not contain U+0000');
 
+/** A file of a program. */
 export const SourceFile = z.object({
   path: FilePath,
   content: z.string(),
@@ -85,19 +87,19 @@ export const SourceFile = z.object({
 });
 export type SourceFile = z.infer<typeof SourceFile>;
 
-/** Bounds of one run. What a request leaves out comes from the language; the server caps the rest. */
+/** Limits of one run. Limits that a request leaves out come from the language. The server caps all of them. */
 export const ExecutionLimits = z.object({
-  /** MiB, swap included; what the program writes to its memory file systems counts. */
+  /** Memory in MiB, including swap and what the program writes to its in-memory file systems. */
   memoryMb: z.int().min(6).max(65_536),
-  /** Share of the processors; 0.5 is half of one. */
+  /** Number of processors; 0.5 is half of one. */
   cpus: z.number().min(0.05).max(256),
-  /** Milliseconds from the start of the program to its end by force. */
+  /** Maximum time from the start of the program until it is killed, in milliseconds. */
   wallMs: z.int().min(50).max(3_600_000),
-  /** Processes and threads at one time. */
+  /** Maximum number of concurrent processes and threads. */
   processes: z.int().min(1).max(32_768),
-  /** Bytes that are kept of both outputs together; the run ends when there are more. */
+  /** Maximum size of both output streams together, in bytes. The run ends when it is exceeded. */
   outputBytes: z.int().min(0).max(limits.executionOutputBytes),
-  /** Bytes of the largest file that it may write. */
+  /** Maximum size of a file that the program writes, in bytes. */
   fileBytes: z
     .int()
     .min(0)
@@ -105,40 +107,41 @@ export const ExecutionLimits = z.object({
 });
 export type ExecutionLimits = z.infer<typeof ExecutionLimits>;
 
-/** Where in a chat a program came from, so that its receipt is found again. */
+/** The place in a chat that a program came from, by which its record is found again. */
 export const ExecutionOrigin = z.object({
   conversationId: Id,
   turnId: Id,
-  /** Names the place within the turn, for example a code block by its order. */
+  /** Place within the turn, for example the number of a code block. */
   part: z.string().max(64),
 });
 export type ExecutionOrigin = z.infer<typeof ExecutionOrigin>;
 
+/** A request to run a program. */
 export const ExecutionRequest = z
   .object({
-    /** Made by the caller, so that a run can be cancelled and a lost answer asked for again. */
+    /** Id chosen by the caller, so that the run can be canceled, and a lost response requested again. */
     id: Id,
     language: LanguageName,
-    /** One file, named as the language wants it. */
+    /** Source of a single file, which gets the usual name of the language. */
     source: z.string().max(limits.executionInputBytes).optional(),
     files: z.array(SourceFile).max(limits.executionFiles).default([]),
-    /** Which of the files to run. Default: the source, or the language's usual name. */
+    /** The file to run. Default: the source, or the usual file name of the language. */
     entry: FilePath.optional(),
-    /** Instead of an entry: a program and its arguments, run in the working folder. */
+    /** A program and its arguments to run in the working folder, instead of an entry. */
     command: z.array(Argument).min(1).max(64).optional(),
     stdin: z.string().default(''),
     args: z.array(Argument).max(64).default([]),
     env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/), Argument).default({}),
     limits: ExecutionLimits.partial().default({}),
-    /** `none`, or the hosts that it may reach. */
+    /** `none`, or the hosts that the program may connect to. */
     network: z
       .union([z.literal('none'), z.object({ allow: z.array(z.string().min(1).max(253)).min(1).max(32) })])
       .default('none'),
-    /** An earlier record of the same program, input and limits will do. */
+    /** Whether an earlier record of the same program, input and limits may be returned instead. */
     reuse: z.boolean().default(false),
     /**
-     * The user accepts that this machine cannot cut the network from the embedded engine. A server for
-     * several people refuses it: `open_network_forbidden`.
+     * Whether the user accepts that the embedded engine cannot block the network on this machine. A team server refuses
+     * it with `open_network_forbidden`.
      */
     acceptOpenNetwork: z.boolean().default(false),
     origin: ExecutionOrigin.optional(),
@@ -150,97 +153,102 @@ export const ExecutionRequest = z
   .refine((request) => Object.keys(request.env).length <= 64, { message: 'has more than 64 variables', path: ['env'] });
 export type ExecutionRequest = z.infer<typeof ExecutionRequest>;
 
+/** The outcome of a run. */
 export const ExecutionStatus = z.enum([
-  /** Ended by itself with exit code 0. */
+  /** The program exited with code 0. */
   'ok',
-  /** Ended by itself with another exit code, or by a signal. */
+  /** The program exited with another code, or was ended by a signal. */
   'failed',
   'timeout',
-  /** It, or a process that it started, was ended because the memory was used up. */
+  /** The program, or one of its processes, was ended because memory was exhausted. */
   'out-of-memory',
   'output-limit',
   'cancelled',
-  /** The engine could not run it, or lost it; `message` says what to do. */
+  /** The engine could not run the program, or lost it. `message` says what to do. */
   'engine-error',
 ]);
 export type ExecutionStatus = z.infer<typeof ExecutionStatus>;
 
+/** An output stream of a program. */
 export const OutputStream = z.enum(['stdout', 'stderr']);
 export type OutputStream = z.infer<typeof OutputStream>;
 
+/** A file that a program wrote to its output folder. */
 export const Artifact = z.object({
-  /** Relative to `/sandbox/out`. */
+  /** Path relative to `/sandbox/out`. */
   path: z.string(),
   bytes: z.int().min(0),
   sha256: z.string(),
-  /** Base64. */
+  /** Content in base64. */
   data: z.string(),
 });
 export type Artifact = z.infer<typeof Artifact>;
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** The engine that ran a program. */
 export const ExecutionEngine = z.object({
   kind: z.enum(['docker', 'embedded']),
-  /** What runs it, for example `runc`, `runsc`, `pyodide 314.0.0`. */
+  /** Name of the runtime, for example `runc`, `runsc`, `pyodide 314.0.0`. */
   runtime: z.string(),
-  /** False: this platform could not cut the network from the program. */
+  /** False if this platform cannot block the program's access to the network. */
   networkCut: z.boolean(),
-  /** It was waiting, started, before the request came. */
+  /** Whether the sandbox was started before the request and was waiting for it. */
   warm: z.boolean(),
 });
 export type ExecutionEngine = z.infer<typeof ExecutionEngine>;
 
+/** The record of a run. */
 export const ExecutionRecord = z.object({
   id: Id,
   status: ExecutionStatus,
-  /** Null when it did not end by itself. As shells give it: 128 and the number for a signal. */
+  /** Exit code as shells report it: 128 plus the number for a signal. Null if the program did not end by itself. */
   exitCode: z.int().nullable(),
-  /** For example `SIGSEGV`. */
+  /** Name of the signal, for example `SIGSEGV`. */
   signal: z.string().nullable(),
-  /** A sentence for a person, where the status alone does not say what to do. */
+  /** A sentence for the user, if the status alone does not say what to do. */
   message: z.string().nullable(),
   language: Language,
-  /** What was run, in the working folder. */
+  /** The command that was run in the working folder. */
   command: z.array(z.string()),
   stdout: z.string(),
   stderr: z.string(),
-  /** The order in which the two arrived: take so many UTF-16 code units of the one, then of the other. */
+  /** The order in which the streams arrived, as lengths in UTF-16 code units to take from each in turn. */
   order: z.array(z.object({ stream: OutputStream, chars: z.int().min(1) })),
   truncated: z.object({ stdout: z.boolean(), stderr: z.boolean() }),
   artifacts: z.array(Artifact),
-  /** More was written than is kept. */
+  /** Whether more files were written than are kept. */
   artifactsTruncated: z.boolean(),
   limits: ExecutionLimits,
-  /** Milliseconds it waited for its turn. */
+  /** Time in the queue, in milliseconds. */
   queuedMs: z.number().min(0),
-  /** Milliseconds from the start of the program to its end. */
+  /** Time from the start of the program to its end, in milliseconds. */
   wallMs: z.number().min(0),
-  /** Milliseconds of processor time; null where the engine could not tell. */
+  /** Processor time in milliseconds; null if the engine cannot measure it. */
   cpuMs: z.number().min(0).nullable(),
-  /** Bytes; null where the engine could not tell. */
+  /** Peak memory in bytes; null if the engine cannot measure it. */
   peakMemoryBytes: z.int().min(0).nullable(),
-  /** Null: it never came to an engine. */
+  /** Null if the run never reached an engine. */
   engine: ExecutionEngine.nullable(),
   image: z.object({ name: z.string(), digest: z.string() }).nullable(),
-  /** SHA-256 of all that decides what the program does: files, command, input, variables, limits. */
+  /** SHA-256 of everything that determines what the program does: files, command, input, variables, limits. */
   inputHash: Sha256,
-  /** SHA-256 of files, command and input alone: where the program is kept. */
+  /** SHA-256 of files, command and input only, under which the program is stored. */
   programHash: Sha256,
   inputs: z.array(z.object({ path: z.string(), bytes: z.int().min(0), sha256: Sha256 })),
   startedAt: z.iso.datetime(),
   endedAt: z.iso.datetime(),
   origin: ExecutionOrigin.nullable(),
-  /** This record was made earlier, for the run with this id. */
+  /** Id of the run that this record was originally made for, if it was reused; otherwise null. */
   reusedFrom: Id.nullable(),
 });
 export type ExecutionRecord = z.infer<typeof ExecutionRecord>;
 
-/** What is heard of a run, in this order; nothing follows `ended`, and it always comes. */
+/** An event of a run, in the order of this list. `ended` always comes, and nothing follows it. */
 export const ExecutionEvent = z.discriminatedUnion('type', [
-  /** Others are before it. */
+  /** The run is queued behind `before` other runs. */
   z.object({ type: z.literal('queued'), before: z.int().min(0) }),
-  /** What it waits for, such as an image that is pulled. `fraction` from 0 to 1 where it is known. */
+  /** The run waits for something, such as an image that is pulled. `fraction` is from 0 to 1, or null if unknown. */
   z.object({ type: z.literal('preparing'), message: z.string(), fraction: z.number().min(0).max(1).nullable() }),
   z.object({ type: z.literal('started'), engine: ExecutionEngine }),
   z.object({ type: z.literal('output'), stream: OutputStream, text: z.string() }),
@@ -252,25 +260,25 @@ export type ExecutionEvent = z.infer<typeof ExecutionEvent>;
 export const Execution = z.object({
   id: Id,
   state: z.enum(['queued', 'running', 'ended']),
-  /** Null until it has ended. */
+  /** Null until the run has ended. */
   record: ExecutionRecord.nullable(),
 });
 export type Execution = z.infer<typeof Execution>;
 
-/** What can be run here, and how. */
+/** What the sandbox of a server can run. */
 export const SandboxStatus = z.object({
-  /** Null: nothing can be run; `message` says what to do. */
+  /** Null if nothing can be run; `message` says what to do. */
   engine: z.enum(['docker', 'embedded']).nullable(),
-  /** A sentence: which engine, or why not. */
+  /** A sentence that says which engine is used, or why none is. */
   message: z.string(),
-  /** False: a person has to agree before the first run (`acceptOpenNetwork`). */
+  /** False if the user has to agree before the first run (`acceptOpenNetwork`). */
   networkCut: z.boolean(),
   languages: z.array(
     z.object({
       language: Language,
-      /** `missing`: it comes with the first run (an image, a runtime), which takes longer. */
+      /** `missing`: it is loaded with the first run (an image, a runtime), which takes longer. */
       state: z.enum(['ready', 'missing', 'unavailable']),
-      /** The image or the runtime. */
+      /** Name of the image or the runtime. */
       runs: z.string(),
       message: z.string().nullable(),
     }),
@@ -278,7 +286,7 @@ export const SandboxStatus = z.object({
 });
 export type SandboxStatus = z.infer<typeof SandboxStatus>;
 
-/** A program as it is kept, without its variables: they may be secrets. */
+/** A program as it is stored. Without its variables, because they may be secrets. */
 export const Snippet = z.object({
   language: Language,
   entry: z.string().nullable(),
@@ -288,16 +296,16 @@ export const Snippet = z.object({
 });
 export type Snippet = z.infer<typeof Snippet>;
 
-/** The record with no more than the first so many characters of its output. */
+/** Returns the record with only the first `chars` UTF-16 code units of its output. */
 export function cutOutput(record: ExecutionRecord, chars: number): ExecutionRecord {
   if (record.stdout.length + record.stderr.length <= chars) return record;
   const kept = { stdout: '', stderr: '' };
   const order: ExecutionRecord['order'] = [];
-  let left = chars;
+  let remaining = chars;
   for (const { stream, text } of outputOf(record)) {
-    if (left === 0) break;
-    const part = text.slice(0, left);
-    left -= part.length;
+    if (remaining === 0) break;
+    const part = text.slice(0, remaining);
+    remaining -= part.length;
     kept[stream] += part;
     order.push({ stream, chars: part.length });
   }
@@ -308,7 +316,7 @@ export function cutOutput(record: ExecutionRecord, chars: number): ExecutionReco
   return { ...record, ...kept, order, truncated };
 }
 
-/** Both outputs of a record in the order in which they arrived. */
+/** Returns both outputs of a record in the order in which they arrived. */
 export function outputOf(
   record: Pick<ExecutionRecord, 'stdout' | 'stderr' | 'order'>,
 ): { stream: OutputStream; text: string }[] {

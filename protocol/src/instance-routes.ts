@@ -4,12 +4,12 @@ import { InstanceInfo, InstanceKey, InstanceTest, InstanceTested, NewInstance } 
 
 const instance = z.object({ instanceId: Id });
 
-/** A part of the table of routes: the Claude credentials and endpoints that a server calls. */
+/** Routes for the Claude credentials and endpoints that a server calls. */
 export const instanceRoutes = {
   'instances.list': { method: 'GET', path: '/admin/instances', response: z.object({ items: z.array(InstanceInfo) }) },
-  /** 409 `conflict` where there is one of this id, or where the server lacks what the provider needs. */
+  /** Adds an instance. 409 `conflict` if the id is taken, or if the server lacks what the provider needs. */
   'instances.add': { method: 'POST', path: '/admin/instances', body: NewInstance, response: InstanceInfo },
-  /** Makes a call of one token. */
+  /** Tests an instance by a call of one token. */
   'instances.test': {
     method: 'POST',
     path: '/admin/instances/:instanceId/test',
@@ -17,7 +17,7 @@ export const instanceRoutes = {
     body: InstanceTest,
     response: InstanceTested,
   },
-  /** Calls under way end with the key that they began with. */
+  /** Replaces the key of an instance. Calls under way continue with the old key. */
   'instances.rotate': {
     method: 'PUT',
     path: '/admin/instances/:instanceId/key',
@@ -25,7 +25,7 @@ export const instanceRoutes = {
     body: z.object({ apiKey: InstanceKey }),
     response: InstanceInfo,
   },
-  /** Calls under way go on; new ones go elsewhere. */
+  /** Starts or ends draining: calls under way continue, new ones go to other instances. */
   'instances.drain': {
     method: 'PUT',
     path: '/admin/instances/:instanceId/draining',

@@ -1,11 +1,11 @@
 import * as z from 'zod';
 
 /*
- * Instances: the Claude credentials and endpoints that a server calls, beside the one that the editor names.
+ * Instances: the Claude credentials and endpoints that a server calls, in addition to the one of the editor.
  */
 
 const keyForm = 'expected a key without spaces';
-/** What a key may be made of: it stands in a header. */
+/** An API key. Limited to the characters that are allowed in a header. */
 const ApiKey = z.string().regex(/^[\x21-\x7e]{1,4096}$/, keyForm);
 const InstanceId = z
   .string()
@@ -13,16 +13,18 @@ const InstanceId = z
   .refine((id) => id !== 'own', 'own is the instance of the key of the editor or the environment');
 
 const ModelName = z.string().min(1).max(200);
+/** Maximum number of models of an instance. */
 const maxModels = 100;
 
 /**
- * Who runs the models: Anthropic, or whoever else speaks the Messages API; Amazon Bedrock, whose models up to Claude 4.6
- * have an endpoint of its own making (`bedrock`), and those from 4.7 on one for the Messages API (`bedrock-mantle`);
- * Google Vertex AI.
+ * The provider of an instance: `anthropic` for Anthropic or any other host of the Messages API; `bedrock` for Amazon
+ * Bedrock's own endpoint, which serves models up to Claude 4.6; `bedrock-mantle` for Bedrock's endpoint of the Messages
+ * API, which serves models from 4.7 on; `vertex` for Google Vertex AI.
  */
 export const InstanceProvider = z.enum(['anthropic', 'bedrock', 'bedrock-mantle', 'vertex']);
 export type InstanceProvider = z.infer<typeof InstanceProvider>;
 
+/** Display names of the providers. */
 export const providerNames = {
   anthropic: 'Anthropic',
   bedrock: 'Amazon Bedrock',
@@ -30,42 +32,43 @@ export const providerNames = {
   vertex: 'Google Vertex AI',
 } as const satisfies Record<InstanceProvider, string>;
 
+/** The settings of an instance. */
 export const InstanceSettings = z.object({
   provider: InstanceProvider.default('anthropic'),
-  /** Of Bedrock and Vertex, such as `us-east-1`, `us-east5` or Vertex's `global`. */
+  /** Region of Bedrock and Vertex, such as `us-east-1`, `us-east5` or Vertex's `global`. */
   region: z
     .string()
     .regex(/^[a-z0-9-]{1,64}$/, 'expected the name of a region')
     .optional(),
-  /** Of Vertex: the project at Google Cloud. */
+  /** Id of the Google Cloud project, for Vertex. */
   projectId: z
     .string()
     .regex(/^[a-z0-9.:-]{1,128}$/, 'expected the id of a project')
     .optional(),
-  /** Where the API is. Default: the server's own base URL; of Bedrock and Vertex that of the region. */
+  /** Base URL of the API. Default: the server's own base URL; for Bedrock and Vertex, that of the region. */
   baseUrl: z
     .url({ protocol: /^https?$/ })
     .max(2048)
     .optional(),
-  /** Models that it serves; a name that ends in `*` stands for all that begin so. Empty: every model. */
+  /** Models that it serves. A name that ends in `*` stands for all names with that prefix. Empty: every model. */
   models: z.array(ModelName).max(maxModels).default([]),
-  /** Models that it serves under another id: name -> the provider's own id, as Bedrock's inference profiles. */
+  /** Models that it serves under another id, such as an inference profile of Bedrock: name -> the provider's id. */
   modelIds: z
     .record(ModelName, ModelName)
     .refine((ids) => Object.keys(ids).length <= maxModels, `expected at most ${maxModels} models`)
     .default({}),
-  /** How much of the load it takes beside the others. */
+  /** Share of the load, relative to the other instances. */
   weight: z.number().min(0.01).max(100).default(1),
-  /** Calls at one time. */
+  /** Maximum number of concurrent calls. */
   concurrency: z.int().min(1).max(10_000).default(256),
 });
 
 export type InstanceSettings = z.infer<typeof InstanceSettings>;
 
-/** A key that stands in a header, or of Vertex the JSON of a service account's key. */
+/** An API key, or for Vertex the JSON of a service account's key. */
 export const InstanceKey = z.string().regex(/^[\x20-\x7e\t\r\n]{1,16384}$/, 'expected a key');
 
-/** The members of a service account's key that are needed to sign with it. */
+/** The members of a service account's key that are needed for signing. */
 export const ServiceAccountKey = z.object({
   type: z.literal('service_account'),
   client_email: z.string().min(3).max(320),
@@ -74,7 +77,7 @@ export const ServiceAccountKey = z.object({
 });
 export type ServiceAccountKey = z.infer<typeof ServiceAccountKey>;
 
-/** The service account's key in a text; undefined where it is none. */
+/** Parses the JSON of a service account's key. Returns undefined if the text is none. */
 export function serviceAccountKey(text: string): ServiceAccountKey | undefined {
   try {
     return ServiceAccountKey.safeParse(JSON.parse(text)).data;
@@ -86,18 +89,18 @@ export function serviceAccountKey(text: string): ServiceAccountKey | undefined {
 const WithCredential = InstanceSettings.extend({
   id: InstanceId,
   /**
-   * Of Anthropic the API key. Of Bedrock an API key, or with `accessKeyId` the secret access key; of Vertex the JSON of
-   * a service account's key. Without one those two take what their platform finds in the server's surroundings.
+   * For Anthropic, the API key. For Bedrock, an API key, or with `accessKeyId` the secret access key. For Vertex, the
+   * JSON of a service account's key. Without it, Bedrock and Vertex use the credentials in the server's environment.
    */
   apiKey: InstanceKey.optional(),
-  /** Of Bedrock. */
+  /** Id of the access key, for Bedrock. */
   accessKeyId: z
     .string()
     .regex(/^\w{16,128}$/, 'expected the id of an access key')
     .optional(),
 });
 
-/** What each provider needs (true), may have (false), and cannot have (absent). */
+/** Members of each provider: required (true), optional (false) or not allowed (absent). */
 const members = {
   anthropic: { apiKey: true },
   bedrock: { apiKey: false, region: true, accessKeyId: false },
@@ -105,8 +108,8 @@ const members = {
   vertex: { apiKey: false, region: true, projectId: true },
 } as const satisfies Record<InstanceProvider, Partial<Record<keyof z.infer<typeof WithCredential>, boolean>>>;
 
-/** Which member is missing, or does not belong to the provider; undefined: none. */
-function misfit(instance: z.infer<typeof WithCredential>): { path: string; message: string } | undefined {
+/** Returns the member that is missing or not allowed for the provider, or undefined. */
+function findInvalidMember(instance: z.infer<typeof WithCredential>): { path: string; message: string } | undefined {
   const { provider, apiKey, accessKeyId } = instance;
   const allowed: Partial<Record<string, boolean>> = members[provider];
   for (const path of ['region', 'projectId', 'accessKeyId', 'apiKey'] as const) {
@@ -123,58 +126,60 @@ function misfit(instance: z.infer<typeof WithCredential>): { path: string; messa
     : { path: 'apiKey', message: "expected the JSON of a service account's key" };
 }
 
+/** An instance to add. */
 export const NewInstance = WithCredential.superRefine((instance, context) => {
-  const wrong = misfit(instance);
-  if (wrong) context.addIssue({ code: 'custom', path: [wrong.path], message: wrong.message });
+  const invalid = findInvalidMember(instance);
+  if (invalid) context.addIssue({ code: 'custom', path: [invalid.path], message: invalid.message });
 });
 export type NewInstance = z.infer<typeof NewInstance>;
 
-/** An instance as it is listed; never its key. */
+/** An instance as it is listed, without its key. */
 export const InstanceInfo = InstanceSettings.omit({ baseUrl: true }).extend({
   id: z.string(),
-  /** Scheme and host. */
+  /** Scheme and host of the API. */
   host: z.string(),
-  /** With those of `modelIds`. */
+  /** Models that it serves, including those of `modelIds`. */
   models: z.array(ModelName),
   /** `own`: the key of the editor or the environment. `file`: config.json. `store`: added at run time. */
   source: z.enum(['own', 'file', 'store']),
   state: z.enum(['ready', 'draining', 'not-used']),
-  /** Calls under way. */
+  /** Number of calls under way. */
   calls: z.int(),
-  /** How it is doing, model by model, for those that were called. */
+  /** Health by model, for the models that were called. */
   health: z.array(
     z.object({
       model: z.string().nullable(),
       breaker: z.enum(['closed', 'open', 'half-open']),
-      /** Milliseconds until it takes calls again; 0 now. */
+      /** Milliseconds until it accepts calls again; 0 if it does now. */
       restMs: z.int(),
-      /** Milliseconds until the first token, a moving average; null where nobody has measured. */
+      /** Moving average of the time to the first token, in milliseconds; null if not measured yet. */
       firstTokenMs: z.int().nullable(),
-      /** The newest failure since the last success. */
+      /** The newest failure since the last success, or null. */
       failure: z.string().nullable(),
     }),
   ),
 });
 export type InstanceInfo = z.infer<typeof InstanceInfo>;
 
+/** A request to test an instance. */
 export const InstanceTest = z.object({
-  /** A model that it serves. Default: the first that it lists. */
+  /** Model to call. Default: the first that the instance lists. */
   model: z.string().min(1).max(200).optional(),
 });
 
 export type InstanceTest = z.infer<typeof InstanceTest>;
 
-/** What became of a call of one token. */
+/** The result of a test call of one token. */
 export const InstanceTested = z.object({
   ok: z.boolean(),
   model: z.string(),
   latencyMs: z.int(),
-  /** What went wrong, in a sentence; else empty. */
+  /** A sentence about the failure, or an empty string. */
   detail: z.string(),
 });
 export type InstanceTested = z.infer<typeof InstanceTested>;
 
-/** In config.json: the key by value, or by the name of an environment variable. */
+/** An instance in config.json, with its key by value or by the name of an environment variable. */
 const ConfiguredInstance = WithCredential.extend({
   apiKeyEnv: z
     .string()

@@ -1,28 +1,28 @@
 import * as z from 'zod';
 
 /*
- * The permission rules of the settings: what DevLM's tools may do without a question, after one, or not at all.
+ * The permission rules of the settings: which actions of tools are allowed, which ask, and which are denied.
  */
 
 /**
- * What may happen: without a question, after one, only in a copy (a command; for all else this asks), or not
- * at all. In rising strictness.
+ * The verdict on an action, in order of increasing strictness: allowed, allowed after a question, run only on a copy of
+ * the workspace (for commands; any other action asks), or denied.
  */
 export const Verdict = z.enum(['allow', 'ask', 'rehearse', 'deny']);
 export type Verdict = z.infer<typeof Verdict>;
 
-/** One rule of the settings. It applies to a part of an action that meets every condition it states. */
+/** A rule of the settings. It applies to a part of an action that meets all its conditions. */
 export const Rule = z.strictObject({
   verdict: Verdict,
-  /** Name of a tool; `*` stands for any characters. */
+  /** Name of a tool. `*` matches any characters. */
   tool: z.string().min(1).max(100),
-  /** Glob of a path in the workspace: `*` and `?` within a folder, `**` across folders. */
+  /** Glob for paths in the workspace: `*` and `?` match within a folder, `**` across folders. */
   path: z.string().min(1).max(300).optional(),
-  /** First words of a command, as `git status`: any command that begins with these words. */
+  /** First words of a command, such as `git status`. Matches any command that begins with these words. */
   command: z.string().trim().min(1).max(300).optional(),
-  /** The words of `command` are all there may be. */
+  /** Whether the command must consist of exactly these words. */
   exact: z.boolean().optional(),
-  /** A host name, or `*.example.org` for those below it. */
+  /** A host name, or `*.example.org` for its subdomains. */
   host: z.string().min(1).max(253).optional(),
 });
 export type Rule = z.infer<typeof Rule>;
@@ -32,8 +32,8 @@ export const Rules = z.array(Rule).max(500);
 export type Rules = z.infer<typeof Rules>;
 
 /**
- * A rule that "always allow" may add: of one named tool, and of no more than a folder, a command or a host.
- * Without any of these it is for a tool of somebody else's, whose effect nobody here knows.
+ * A rule that "always allow" may add: for one named tool, and at most a folder, a command or a host. A rule without any
+ * of these conditions is for a third-party tool whose effects are unknown.
  */
 export const AlwaysRule = Rule.extend({
   verdict: z.literal('allow'),
@@ -53,12 +53,12 @@ export const AlwaysRule = Rule.extend({
     .optional(),
 }).refine(({ tool, path, command, host }) => {
   const conditions = [path, command, host].filter((part) => part !== undefined).length;
-  // Tools of somebody else's bear the name of their owner, as in `mcp__files__list`.
+  // Names of third-party tools contain the name of their owner, as in `mcp__files__list`.
   return conditions === 1 || (conditions === 0 && tool.includes('__'));
 });
 export type AlwaysRule = z.infer<typeof AlwaysRule>;
 
-/** The rule that an ask offers, or null when what it holds is none. */
+/** Returns the rule that a question offers, or null if the text is not such a rule. */
 export function offeredRule(text: string | null): AlwaysRule | null {
   if (text === null) return null;
   try {

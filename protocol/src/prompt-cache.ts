@@ -1,19 +1,19 @@
 import * as z from 'zod';
 
 /**
- * A prompt of which the provider should have had the beginning, and had not: it was paid for in full, at up to
- * twelve times the price.
+ * A cache miss where the provider should have had the beginning of the prompt cached. The prompt was paid in full, at up
+ * to twelve times the price.
  */
 export const CacheBreak = z.object({
   /**
-   * What was other than in the step before: the tools, the system prompt, something in the conversation (`earlier`),
-   * thinking that is not sent twice (`thinking`), the model; `time`: nothing, but the cache's five minutes were over;
-   * `provider`: nothing that is known here.
+   * What differs from the previous step: the tools, the system prompt, an earlier part of the conversation (`earlier`),
+   * thinking that is not sent twice (`thinking`), or the model. `time`: nothing, but the cache has expired after five
+   * minutes. `provider`: nothing that is known here.
    */
   cause: z.enum(['model', 'tools', 'system', 'thinking', 'earlier', 'time', 'provider']),
-  /** Names of the tools that came, went or changed. */
+  /** Names of the tools that were added, removed or changed. */
   tools: z.array(z.string().max(200)).max(20).optional(),
-  /** Tokens that had to be read again. */
+  /** Number of tokens that had to be processed again. */
   tokens: z.int().min(0),
 });
 export type CacheBreak = z.infer<typeof CacheBreak>;

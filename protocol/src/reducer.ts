@@ -3,20 +3,20 @@ import { EventBody as EventBodySchema } from './events.ts';
 import type { BlockState, ConversationState, StepState, ToolCallState, TurnRecord, TurnState } from './state.ts';
 
 /*
- * The one reducer. The chat page, the server's prompt, the export and the tests all fold events
- * with it.
+ * The one reducer: the chat page, the server's prompt, the export and the tests all fold events with it.
  */
 
-/** Characters of a tool's live output that are kept in a state. */
-const outputChars = 20_000;
+/** Length of the end of a tool's live output that a state keeps, in UTF-16 code units. */
+const maxOutputChars = 20_000;
 
+/** Returns the state of a conversation without events. */
 export function emptyConversation(id: string): ConversationState {
   return { id, title: '', projectId: null, branchOf: null, head: null, lastSeq: 0, turns: {} };
 }
 
 /**
- * Folds a live event. An event at or below `lastSeq` changes nothing, so a repeated delivery is
- * harmless; a gap is the transport's to notice.
+ * Folds a live event into the state. An event at or below `lastSeq` changes nothing, so that repeated delivery is
+ * harmless. The transport has to detect gaps.
  */
 export function applyEvent(state: ConversationState, event: ReceivedEvent): ConversationState {
   if (event.seq <= state.lastSeq) return state;
@@ -24,11 +24,11 @@ export function applyEvent(state: ConversationState, event: ReceivedEvent): Conv
   return { ...next, lastSeq: event.seq };
 }
 
-/** Adds turns from a page of the conversation. `lastSeq` and `head` stay as they are. */
+/** Adds the turns of a page of the conversation. `lastSeq` and `head` do not change. */
 export function addTurns(state: ConversationState, records: readonly TurnRecord[]): ConversationState {
   const turns = { ...state.turns };
   for (const { turnId, siblings, events } of records) {
-    // Each alone: the order in which pages arrive must not show in the order of siblings.
+    // Each turn is folded on its own, so that the order of siblings does not depend on the order of pages.
     const turn = events.reduce(fold, emptyConversation(state.id)).turns[turnId];
     if (!turn) continue;
     turns[turnId] = { ...turn, siblings };
@@ -40,15 +40,15 @@ export function addTurns(state: ConversationState, records: readonly TurnRecord[
   return { ...state, turns };
 }
 
-/** Forgets turns, to bound memory; they can be loaded again. */
+/** Removes turns to bound memory. They can be loaded again. */
 export function dropTurns(state: ConversationState, ids: ReadonlySet<string>): ConversationState {
   if (ids.size === 0) return state;
   return { ...state, turns: Object.fromEntries(Object.entries(state.turns).filter(([id]) => !ids.has(id))) };
 }
 
 /**
- * The loaded turns of the shown branch, oldest first: from `from` (default: the head) up the
- * parents until one is not loaded. `older` is that turn's id, or null at the beginning.
+ * Returns the loaded turns of a branch, oldest first: from `from` (default: the head) through its ancestors to the last
+ * one that is loaded. `older` is the id of the next ancestor, or null at the beginning.
  */
 export function shownPath(
   state: ConversationState,
@@ -65,7 +65,7 @@ export function shownPath(
   return { turns: turns.reverse(), older: id };
 }
 
-/** What a turn cost so far. `costUsd` is null as soon as one step's price is not known. */
+/** Returns the usage of a turn so far. `costUsd` is null if the price of any step is unknown. */
 export function turnUsage(turn: TurnState): Usage & { costUsd: number | null } {
   const total = {
     inputTokens: 0,
@@ -90,7 +90,7 @@ export function turnUsage(turn: TurnState): Usage & { costUsd: number | null } {
   return total;
 }
 
-/** The text of a turn's answer, without thinking and tools. */
+/** Returns the text of a turn's answer, without thinking and tools. */
 export function answerText(turn: TurnState): string {
   return turn.steps
     .flatMap((step) => (step.purpose ? [] : step.blocks))
@@ -100,8 +100,8 @@ export function answerText(turn: TurnState): string {
 }
 
 /**
- * Joins neighbouring deltas of the same block into one event, for sending a stored turn. The
- * joined event has the last one's `seq`; folding the result gives the same state.
+ * Joins adjacent deltas of the same block into one event, for sending a stored turn. The joined event has the `seq` of
+ * the last one. Folding the result gives the same state.
  */
 export function joinDeltas<E extends ReceivedEvent>(events: readonly E[]): E[] {
   const joined: E[] = [];
@@ -149,7 +149,7 @@ function fold(state: ConversationState, event: ReceivedEvent): ConversationState
       return createTurn(state, event);
     default: {
       const turn = state.turns[event.turnId];
-      // A turn outside the page's window: nothing to show.
+      // A turn that the page has not loaded is not shown.
       if (!turn) return state;
       const changed = foldTurn(turn, event);
       return changed === turn ? state : withTurn(state, changed);
@@ -161,15 +161,15 @@ function createTurn(
   state: ConversationState,
   event: ReceivedEvent & Extract<EventBody, { type: 'turn.created' }>,
 ): ConversationState {
-  const elder = Object.values(state.turns).filter((turn) => turn.parent === event.parent);
-  // Each loaded sibling already lists the others, so the longest list is the whole list.
-  const known = elder.reduce<readonly string[]>(
+  const olderSiblings = Object.values(state.turns).filter((turn) => turn.parent === event.parent);
+  // Each loaded sibling lists its own siblings, so that the longest list is the complete one.
+  const known = olderSiblings.reduce<readonly string[]>(
     (longest, turn) => (turn.siblings.length > longest.length ? turn.siblings : longest),
     [],
   );
   const siblings = [...known.filter((id) => id !== event.turnId), event.turnId];
   const turns = { ...state.turns };
-  for (const turn of elder) turns[turn.id] = { ...turn, siblings };
+  for (const turn of olderSiblings) turns[turn.id] = { ...turn, siblings };
   turns[event.turnId] = {
     id: event.turnId,
     parent: event.parent,
@@ -328,7 +328,7 @@ function foldCall(step: StepState, event: CallEvent): StepState {
       return withCall(step, event.callId, (call) => ({ ...call, answer: call.answer ?? event.answer }));
     case 'tool.started': {
       const { changes, executionId, command } = event;
-      // A rehearsal starts twice: with its run, and with the changes that came of it.
+      // A rehearsal starts twice: with its run, and with the resulting changes.
       return withCall(step, event.callId, (call) => ({
         ...call,
         started: true,
@@ -341,7 +341,7 @@ function foldCall(step: StepState, event: CallEvent): StepState {
     case 'tool.output':
       return withCall(step, event.callId, (call) => ({
         ...call,
-        output: (call.output + event.text).slice(-outputChars),
+        output: (call.output + event.text).slice(-maxOutputChars),
       }));
     case 'tool.ended': {
       const { ok, text, details } = event;

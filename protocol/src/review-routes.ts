@@ -4,12 +4,14 @@ import { HunkPlace, ReviewedFile } from './review.ts';
 import { FileChange } from './tools.ts';
 
 const turn = z.object({ conversationId: Id, turnId: Id });
-/** What a decision came to. Without an id there was nothing to decide; `paths` are the files that were written. */
+/**
+ * The result of a decision. `reviewId` is null if there was nothing to decide. `paths` are the files that were written.
+ */
 const Reviewed = z.object({ reviewId: Id.nullable(), paths: z.array(z.string()) });
 
-/** A part of the table of routes: what a person decides about files that DevLM changed. */
+/** Routes for the user's review of files that DevLM changed. */
 export const reviewRoutes = {
-  /** What a restore to before the turn would make of files: from what DevLM left in them to what they were. */
+  /** Previews a restore to before the turn: the changes from what DevLM left in the files to their earlier content. */
   'files.preview': {
     method: 'GET',
     path: '/backend/conversations/:conversationId/turns/:turnId/restore',
@@ -18,8 +20,8 @@ export const reviewRoutes = {
     page: true,
   },
   /**
-   * Goes back to before the turn: the files that this turn and all after it changed (all or none; 409
-   * `files_changed`, with `diff`, where one is no longer what DevLM wrote), the conversation, or both.
+   * Goes back to before the turn. Restores the files that this turn and all later ones changed (all or none; 409
+   * `files_changed`, with `diff`, if one is no longer what DevLM wrote), the conversation, or both.
    */
   'files.restore': {
     method: 'POST',
@@ -29,7 +31,7 @@ export const reviewRoutes = {
     response: Reviewed,
     page: true,
   },
-  /** Where the differences of a file of a turn are that are not decided about yet. */
+  /** Returns the places of the differences in a file of a turn that are not decided yet. */
   'changes.hunks': {
     method: 'POST',
     path: '/backend/conversations/:conversationId/turns/:turnId/hunks',
@@ -38,8 +40,8 @@ export const reviewRoutes = {
     response: z.object({ base: BlobHash.nullable(), now: BlobHash.nullable(), hunks: z.array(HunkPlace) }),
   },
   /**
-   * Accepts changes of a turn, which only marks them, or rejects them: the files become what they were, all or
-   * none. 409 `review_stale` where the review has moved on, `files_changed`, with `diff`, where a file has.
+   * Accepts changes of a turn, which only marks them, or rejects them, which restores the files, all or none. 409
+   * `review_stale` if the review has changed meanwhile, `files_changed`, with `diff`, if a file has.
    */
   'changes.review': {
     method: 'POST',
@@ -49,7 +51,7 @@ export const reviewRoutes = {
     response: Reviewed,
     page: true,
   },
-  /** Takes a decision back, its changes of files included; the same refusals. */
+  /** Undoes a decision, including its changes of files. It fails like `changes.review`. */
   'changes.undo': {
     method: 'POST',
     path: '/backend/conversations/:conversationId/turns/:turnId/reviews/:reviewId/undo',

@@ -3,58 +3,61 @@ import { BlobHash, Id } from './ids.ts';
 import { FileChange } from './tools.ts';
 
 /*
- * What a person decides about files that DevLM changed. The decision about a file of a turn is kept as two
- * versions: `base`, what was agreed to, and `now`, what DevLM left. What differs between them is pending.
- * Accepting moves `base` on, rejecting and restoring take `now` (and the file) back.
+ * The review of files that DevLM changed. Its state for a file of a turn consists of two versions: `base`, the last
+ * accepted version, and `now`, the version that DevLM left. The differences between them are pending. Accepting
+ * advances `base`; rejecting and restoring set `now` (and the file) back.
  */
 
+/** The user's decision about changed files. */
 export const Verdict = z.enum(['accept', 'reject', 'restore', 'undo']);
 export type Verdict = z.infer<typeof Verdict>;
 
-/** Where the review of one file of a turn stands. */
+/** The state of the review of one file of a turn. */
 export const FileMark = z.object({
   path: z.string().max(4096),
   base: BlobHash.nullable(),
   now: BlobHash.nullable(),
-  /** The last decision; null: there was none yet. */
+  /** The last decision, or null before the first. */
   verdict: Verdict.nullable(),
 });
 export type FileMark = z.infer<typeof FileMark>;
 
+/** The review states of files of one turn. */
 export const TurnMarks = z.object({ turnId: Id, files: z.array(FileMark).min(1).max(500) });
 export type TurnMarks = z.infer<typeof TurnMarks>;
 
-/** One decision: what it makes of files, and of the state of their review. */
+/** A decision, with its effects on files and on the states of their review. */
 export const Review = z.object({
   id: Id,
   verdict: Verdict,
-  /** From what the files hold to what they are to hold. Empty where nothing but marks change. */
+  /** Changes of the files. Empty if only marks change. */
   changes: z.array(FileChange).max(200),
+  /** The review states after the decision. */
   marks: z.array(TurnMarks),
-  /** The marks before, for an undo. */
+  /** The review states before the decision, for an undo. */
   previous: z.array(TurnMarks),
-  /** The conversation goes back too: its newest turn before and after. */
+  /** The newest turn before and after, if the decision also moves the conversation back. */
   head: z.object({ from: Id.nullable(), to: Id.nullable() }).optional(),
-  /** The decision that this one takes back. */
+  /** The decision that this one undoes. */
   undoes: Id.optional(),
 });
 export type Review = z.infer<typeof Review>;
 
-/** Turns that a restore took out of the conversation, until a new message is sent: the first of them, by what. */
+/** The first turn that a restore removed, until a new message is sent, and the decision that removed it. */
 export const Aside = z.object({ turnId: Id, reviewId: Id });
 export type Aside = z.infer<typeof Aside>;
 
-/** What the person decides about one file, and which state of its review they saw. */
+/** The user's decision about one file, with the state of its review that the user saw. */
 export const ReviewedFile = z.object({
   path: z.string().min(1).max(4096),
   base: BlobHash.nullable(),
   now: BlobHash.nullable(),
-  /** Of the differences from `base` to `now`, by their order; without it: all. */
+  /** Indexes of the differences from `base` to `now`. Default: all. */
   hunks: z.array(z.int().min(0)).min(1).max(10_000).optional(),
 });
 export type ReviewedFile = z.infer<typeof ReviewedFile>;
 
-/** A difference of a file: 0-based first lines and how many there are, on both sides. */
+/** The place of a difference in a file: the first line (0-based) and the number of lines, on both sides. */
 export const HunkPlace = z.object({
   base: z.object({ line: z.int().min(0), lines: z.int().min(0) }),
   now: z.object({ line: z.int().min(0), lines: z.int().min(0) }),

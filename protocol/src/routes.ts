@@ -32,11 +32,11 @@ import {
 import { workspaceRoutes } from './workspace-routes.ts';
 
 /*
- * The routes of the companion server, once: the gateway registers and checks them from this
- * table, the extension's client and the chat page call them by name, the contract test walks it.
+ * The routes of the server, defined once: the gateway registers and validates them from this table, the extension's
+ * client and the chat page call them by name, and the contract test checks each of them.
  */
 
-/** Grows when an older extension can no longer speak to a newer server, or the reverse. */
+/** Version of the protocol. It grows when an older extension and a newer server, or the reverse, are incompatible. */
 export const protocolVersion = 1;
 
 const NoContent = z.undefined();
@@ -45,38 +45,41 @@ const turn = z.object({ conversationId: Id, turnId: Id });
 const execution = z.object({ executionId: Id });
 const count = z.coerce.number().int().min(1).max(limits.pageRows);
 
-/** What a row of the table may say. */
+/** The definition of a route. */
 export interface RouteShape {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** `:name` stands for a path parameter. */
+  /** Path of the route. `:name` is a path parameter. */
   readonly path: string;
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
-  /** `NoContent` answers 204. A stream answers `text/event-stream` of this schema. */
+  /** Schema of the response. `NoContent` gives status 204. A stream sends `text/event-stream` with this schema. */
   readonly response: z.ZodType;
   readonly stream?: boolean;
-  /** A client that accepts `text/event-stream` gets a stream of this instead of the response. */
+  /** Schema of the events for a client that accepts `text/event-stream`, instead of the response. */
   readonly event?: z.ZodType;
-  /** A client that accepts `text/csv` gets that instead of the response. */
+  /** Whether a client that accepts `text/csv` gets that instead of the response. */
   readonly csv?: boolean;
-  /** Largest body, bytes; default `limits.requestBodyBytes`. */
+  /** Maximum size of the body, in bytes. Default: `limits.requestBodyBytes`. */
   readonly bodyBytes?: number;
-  /** The chat page may call it. */
+  /** Whether the chat page may call the route. */
   readonly page?: boolean;
 }
 
+/** All routes by name. */
 export const routes = {
   'server.info': { method: 'GET', path: '/backend/info', response: ServerInfo, page: true },
   'server.events': { method: 'GET', path: '/backend/events', response: ServerNotice, stream: true },
-  /** Ends an idle server so that a newer one can take its place; 409 `busy` while turns run. */
+  /** Ends an idle server so that a newer one can replace it. 409 `busy` while turns run. */
   'server.shutdown': {
     method: 'POST',
     path: '/backend/shutdown',
     body: z.object({ version: z.string() }),
     response: NoContent,
   },
-  /** Held in memory only. Null falls back to the server's own configuration; what is absent stays as it is. */
+  /**
+   * Sets the credential, in memory only. Null restores the server's own configuration; an absent value is not changed.
+   */
   'server.credential': {
     method: 'PUT',
     path: '/backend/credential',
@@ -93,7 +96,7 @@ export const routes = {
   'usage.today': {
     method: 'GET',
     path: '/backend/usage/today',
-    /** Minutes east of UTC, so that "today" is the person's. */
+    /** Minutes east of UTC, so that "today" is the user's day. */
     query: z.object({ offset: z.coerce.number().int().min(-840).max(840).default(0) }),
     response: UsageTotal,
     page: true,
@@ -110,7 +113,7 @@ export const routes = {
     query: z.object({
       search: z.string().max(limits.queryChars).optional(),
       projectId: Id.optional(),
-      /** Opaque, from the page before. */
+      /** Opaque cursor from the previous page. */
       cursor: z.string().max(200).optional(),
       limit: count.default(50),
     }),
@@ -132,7 +135,7 @@ export const routes = {
     method: 'GET',
     path: '/backend/conversations/:conversationId',
     params: conversation,
-    /** How many of the newest turns to bring along. */
+    /** `limit`: number of the newest turns to include. */
     query: z.object({ limit: count.default(20) }),
     response: ConversationSnapshot,
     page: true,
@@ -145,7 +148,7 @@ export const routes = {
     response: ConversationSummary,
     page: true,
   },
-  /** Undoable for 30 days by `conversations.restore`. */
+  /** Deletes a conversation. `conversations.restore` can undo it for 30 days. */
   'conversations.delete': {
     method: 'DELETE',
     path: '/backend/conversations/:conversationId',
@@ -160,7 +163,7 @@ export const routes = {
     response: ConversationSummary,
     page: true,
   },
-  /** A new conversation with a copy of everything up to and with the turn. */
+  /** Creates a conversation with a copy of all turns up to and including this one. */
   'conversations.branch': {
     method: 'POST',
     path: '/backend/conversations/:conversationId/branch',
@@ -169,7 +172,7 @@ export const routes = {
     response: ConversationSummary,
     page: true,
   },
-  /** Shows another branch: the head becomes the newest turn below the one named. */
+  /** Shows another branch: the head becomes the newest turn below this one. */
   'conversations.show': {
     method: 'POST',
     path: '/backend/conversations/:conversationId/head',
@@ -189,7 +192,7 @@ export const routes = {
     method: 'GET',
     path: '/backend/conversations/:conversationId/events',
     params: conversation,
-    /** The `Last-Event-ID` header, where present, counts instead. */
+    /** The `Last-Event-ID` header, if present, takes precedence. */
     query: z.object({ after: z.coerce.number().int().min(0).default(0) }),
     response: ReceivedEvent,
     stream: true,
@@ -198,12 +201,12 @@ export const routes = {
     method: 'GET',
     path: '/backend/conversations/:conversationId/turns',
     params: conversation,
-    /** `at` and its ancestors, at most `limit`. */
+    /** Selects `at` and its ancestors, at most `limit` turns. */
     query: z.object({ at: Id, limit: count.default(20) }),
     response: TurnPage,
     page: true,
   },
-  /** Sending the same turn id again changes nothing and answers the same. */
+  /** Creates a turn. Repeating it with the same id changes nothing and returns the same response. */
   'turns.create': {
     method: 'POST',
     path: '/backend/conversations/:conversationId/turns',
@@ -213,20 +216,20 @@ export const routes = {
       parent: Id.nullable(),
       text: z.string().max(limits.messageChars),
       attachments: z.array(NewAttachment).max(limits.attachments).default([]),
-      /** Attachments of this earlier turn are taken over (edit and resend, ask again). */
+      /** An earlier turn whose attachments are reused (to edit and resend, or to ask again). */
       attachmentsOf: Id.optional(),
       model: z.string().min(1).max(200).nullable().default(null),
       thinking: z.boolean().default(false),
-      /** The command that asks. */
+      /** The task of the command that created the turn. */
       task: Task.optional(),
-      /** Sums up the conversation before it instead of answering. */
+      /** Set to summarize the preceding conversation instead of answering. */
       compact: z.literal(true).optional(),
     }),
-    /** `seq` of the `turn.created` event. */
+    /** `seq` is that of the `turn.created` event. */
     response: z.object({ turnId: Id, seq: z.int() }),
     page: true,
   },
-  /** Stops a running turn, or takes a queued one out. Stopping one that has ended changes nothing. */
+  /** Stops a running turn, or removes a queued one. Stopping a turn that has ended changes nothing. */
   'turns.stop': {
     method: 'POST',
     path: '/backend/conversations/:conversationId/turns/:turnId/stop',
@@ -235,9 +238,9 @@ export const routes = {
     page: true,
   },
   /**
-   * Runs a program. Its end is always an answer with a record, whatever became of it; 429 `sandbox_busy`
-   * when too many wait. A client that goes away cancels it, unless it was following events.
-   * The same id again follows the run that there is.
+   * Runs a program. The response is always a record, whatever the outcome; 429 `sandbox_busy` if too many runs wait. The
+   * run is canceled when the client disconnects, unless the client was following events. A request with the id of an
+   * existing run follows that run.
    */
   'executions.run': {
     method: 'POST',
@@ -247,7 +250,7 @@ export const routes = {
     response: ExecutionRecord,
     event: ExecutionEvent,
   },
-  /** With `text/event-stream`: everything from its start, then live to its end. */
+  /** Returns a run. With `text/event-stream`, it sends all events from the start of the run to its end. */
   'executions.get': {
     method: 'GET',
     path: '/execute/:executionId',
@@ -256,7 +259,7 @@ export const routes = {
     event: ExecutionEvent,
     page: true,
   },
-  /** Cancelling a run that has ended changes nothing. */
+  /** Cancels a run. Canceling a run that has ended changes nothing. */
   'executions.cancel': {
     method: 'DELETE',
     path: '/execute/:executionId',
@@ -264,7 +267,7 @@ export const routes = {
     response: NoContent,
     page: true,
   },
-  /** The newest run of each part of a conversation, running ones too, their output cut short. */
+  /** Lists the newest run of each part of a conversation, including running ones, with shortened output. */
   'executions.list': {
     method: 'GET',
     path: '/backend/executions',
@@ -272,7 +275,7 @@ export const routes = {
     response: z.object({ items: z.array(z.object({ origin: ExecutionOrigin, execution: Execution })) }),
     page: true,
   },
-  /** A program that was run, by the `programHash` of a record. */
+  /** Returns a program that was run, by the `programHash` of its record. */
   'snippets.get': {
     method: 'GET',
     path: '/backend/snippets/:hash',
@@ -281,7 +284,7 @@ export const routes = {
     page: true,
   },
   'sandbox.status': { method: 'GET', path: '/backend/sandbox', response: SandboxStatus, page: true },
-  /** Answers what a tool asked the person. The first answer counts; a later one changes nothing. */
+  /** Answers a question of a tool to the user. Only the first answer counts; a later one changes nothing. */
   'asks.answer': {
     method: 'POST',
     path: '/backend/conversations/:conversationId/turns/:turnId/asks/:callId',
@@ -290,7 +293,7 @@ export const routes = {
     response: NoContent,
     page: true,
   },
-  /** Definitions of a project by their name, best first; none while no window lends it. */
+  /** Searches the definitions of a project by name, best first. Returns none while no window lends the project. */
   'symbols.find': {
     method: 'GET',
     path: '/backend/projects/:projectId/symbols',
@@ -299,7 +302,7 @@ export const routes = {
     response: z.object({ items: z.array(NamedSymbol) }),
     page: true,
   },
-  /** The text of a page that a person names; fetched as `web_fetch` does it. */
+  /** Returns the text of a web page that the user names, fetched like `web_fetch`. */
   'pages.read': {
     method: 'POST',
     path: '/backend/pages',
@@ -307,7 +310,7 @@ export const routes = {
     response: TextAttachment,
     page: true,
   },
-  /** A window lends its workspace for as long as it keeps the stream open. */
+  /** Lends the workspace of a window for as long as the window keeps the stream open. */
   'editor.attach': {
     method: 'POST',
     path: '/backend/editor',
@@ -330,8 +333,8 @@ export const routes = {
   ...tokenRoutes,
   ...userRoutes,
   /**
-   * Calls a tool that only reads, for the editor's own chat: `web_search` or `symbol_search`. Rules are
-   * heeded; `confirmed` says that the person has been asked where they ask.
+   * Calls a read-only tool, `web_search` or `symbol_search`, for the editor's own chat. Permission rules apply;
+   * `confirmed` states that the user was asked, where a rule requires it.
    */
   'actions.run': {
     method: 'POST',
@@ -353,24 +356,29 @@ export const routes = {
   },
 } as const satisfies Record<string, RouteShape>;
 
+/** The table of all routes. */
 export type Routes = typeof routes;
+/** The name of a route. */
 export type RouteName = keyof Routes;
+/** The name of a route that the chat page may call. */
 export type PageRouteName = { [N in RouteName]: Routes[N] extends { page: true } ? N : never }[RouteName];
 
 type In<T> = T extends z.ZodType ? z.input<T> : never;
 type Out<T> = T extends z.ZodType ? z.output<T> : undefined;
 type Field<N extends RouteName, K extends string> = K extends keyof Routes[N] ? Routes[N][K] : undefined;
 
-/** What a caller passes: only the parts that the route has. */
+/** The input of a route as a caller passes it: only the parts that the route has. */
 export type RouteInput<N extends RouteName> = {
   [K in 'params' | 'query' | 'body' as Field<N, K> extends z.ZodType ? K : never]: In<Field<N, K>>;
 };
-/** What a handler receives, checked and with defaults filled in. */
+/** The input of a route as a handler receives it, validated and with defaults filled in. */
 export type RouteChecked<N extends RouteName> = {
   [K in 'params' | 'query' | 'body']: Out<Field<N, K>>;
 };
+/** The response of a route. */
 export type RouteOutput<N extends RouteName> = z.output<Routes[N]['response']>;
 
+/** Returns whether a name is that of a route that the chat page may call. */
 export function isPageRoute(name: string): name is PageRouteName {
   return Object.hasOwn(routes, name) && 'page' in routes[name as RouteName];
 }

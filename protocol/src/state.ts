@@ -9,10 +9,11 @@ import type { Task } from './tasks.ts';
 import type { Ask, AskAnswer, FileChange, ToolDetails } from './tools.ts';
 
 /*
- * What the reducer folds events to. States are never changed in place: what did not change keeps its
- * identity, so a view can compare by reference.
+ * The states that the reducer folds events to. They are immutable: unchanged parts keep their identity, so that views
+ * can compare by reference.
  */
 
+/** The state of a block of an answer. */
 export interface BlockState {
   readonly index: number;
   readonly kind: BlockKind;
@@ -25,44 +26,48 @@ export interface BlockState {
   readonly citations?: readonly Citation[];
 }
 
+/** The result of a tool call. */
 export interface ToolResult {
   readonly ok: boolean;
   readonly text: string;
   readonly details?: ToolDetails;
 }
 
-/** What is known of a tool call besides its input and its result. */
+/** The state of a tool call besides its input and its result. */
 export interface ToolCallState {
   readonly ask?: Ask;
-  /** Without it, `ask` is open: the turn waits for a person. */
+  /** The user's answer. While it is absent, `ask` is open and the turn waits for the user. */
   readonly answer?: AskAnswer;
-  /** Its effect may have begun. */
+  /** Whether its effect may have begun. */
   readonly started: boolean;
   /** ISO 8601. */
   readonly startedAt?: string;
   readonly changes?: readonly FileChange[];
   readonly executionId?: string;
   readonly command?: CommandRef;
-  /** The end of what it printed so far. */
+  /** The end of its output so far. */
   readonly output: string;
 }
 
+/** A pending retry of a step. */
 export interface RetryState {
   readonly problem: Problem;
   readonly attempt: number;
   readonly maxAttempts: number;
+  /** Delay before the retry, in milliseconds. */
   readonly delayMs: number;
 }
 
+/** The state of a step: one call of the model and the tool calls that it made. */
 export interface StepState {
   readonly id: string;
   readonly model: string;
   /** An abandoned step keeps no blocks: only its problem is shown. */
   readonly status: 'running' | 'ended' | 'abandoned';
   readonly blocks: readonly BlockState[];
-  /** By call id. */
+  /** Results by call id. */
   readonly results: Readonly<Record<string, ToolResult>>;
-  /** By call id; those about which something happened between input and result. */
+  /** States by call id, of the calls with events between their input and their result. */
   readonly calls: Readonly<Record<string, ToolCallState>>;
   readonly retry?: RetryState;
   readonly problem?: Problem;
@@ -71,25 +76,26 @@ export interface StepState {
   readonly estimated?: boolean;
   readonly costUsd?: number | null;
   readonly cacheBreak?: CacheBreak;
-  /** It is no part of the answer: it sums up what came before, or asks whether to go on. */
+  /** Set if the step is not part of the answer: it summarizes the conversation, or asks whether to continue. */
   readonly purpose?: StepPurpose;
-  /** What its prompt held, by estimate. */
+  /** Estimated content of its prompt. */
   readonly context?: ContextParts;
-  /** Of a compaction step that took effect. */
+  /** The effect of a successful compaction step. */
   readonly compaction?: Compaction;
 }
 
-/** A decision of the person's about files. While it is `open` the files may have been changed, or not yet. */
+/** A decision of the user about files. While it is `open`, the files may or may not have been changed. */
 export interface ReviewState extends Review {
   /** ISO 8601. */
   readonly at: string;
   readonly status: 'open' | 'done' | 'failed';
 }
 
+/** The state of a turn. */
 export interface TurnState {
   readonly id: string;
   readonly parent: string | null;
-  /** Ids of all turns with the same parent, oldest first, this one included. */
+  /** Ids of all turns with the same parent, oldest first, including this one. */
   readonly siblings: readonly string[];
   /** ISO 8601. */
   readonly at: string;
@@ -97,37 +103,38 @@ export interface TurnState {
   readonly attachments: readonly Attachment[];
   readonly model: string | null;
   readonly thinking: boolean;
-  /** It sums up what came before it, and has no answer. */
+  /** Set if the turn summarizes the preceding conversation and has no answer. */
   readonly compact?: true;
-  /** The command of the editor or the chat that asks. */
+  /** The task of the editor or chat command that created the turn. */
   readonly task?: Task;
   readonly status: 'queued' | 'running' | TurnOutcome;
-  /** It was asked to stop by way of another server than the one that runs it. */
+  /** Whether a stop was requested by way of another server than the one that runs it. */
   readonly stopping?: true;
   readonly steps: readonly StepState[];
-  /** Rules for certain files that the model was told of in this turn, by their paths. */
+  /** Paths of the rules for certain files that the model was told in this turn. */
   readonly rules?: readonly string[];
   /** The repository map that the model reads before the message. */
   readonly map?: string;
-  /** What the model was told of background commands, before the step with this index. */
+  /** Notes to the model, such as news of background commands, each before the step with this index. */
   readonly notes?: readonly {
     readonly step: number;
     readonly text: string;
     readonly commands: readonly CommandNews[];
   }[];
-  /** Limits that only warn and that it has come to, before the step with this index. */
+  /** Warnings of budget limits, each before the step with this index. */
   readonly warnings?: readonly (BudgetWarning & { readonly step: number })[];
   readonly problem?: Problem;
-  /** ISO 8601 of the end. */
+  /** Time of the end, ISO 8601. */
   readonly endedAt?: string;
-  /** Where the review of its files stands, by path; of those that something was decided about. */
+  /** States of the review by path, of the files that the user has decided about. */
   readonly marks?: Readonly<Record<string, FileMark>>;
   /** Decisions that began with this turn, oldest first. */
   readonly reviews?: readonly ReviewState[];
-  /** Decisions that the model has been told of in this turn, and the files that they changed. */
+  /** Decisions that the model was told of in this turn, and the files that they changed. */
   readonly told?: { readonly reviews: readonly string[]; readonly paths: readonly string[] };
 }
 
+/** The state of a conversation. */
 export interface ConversationState {
   readonly id: string;
   readonly title: string;
@@ -135,15 +142,15 @@ export interface ConversationState {
   readonly branchOf: { readonly conversationId: string; readonly turnId: string } | null;
   /** The newest turn of the branch that is shown; null in an empty conversation. */
   readonly head: string | null;
-  /** What was set aside by the last restore, as long as nothing was sent since. */
+  /** Turns that the last restore removed, as long as no message was sent since. */
   readonly aside?: Aside | undefined;
-  /** The last event folded; 0 before the first. */
+  /** Sequence number of the last folded event; 0 before the first. */
   readonly lastSeq: number;
-  /** The turns that are loaded, by id; not necessarily all. */
+  /** The loaded turns by id; not necessarily all turns. */
   readonly turns: Readonly<Record<string, TurnState>>;
 }
 
-/** One turn as the server hands it out: what it cannot know from its own events, and its events. */
+/** A turn as the server returns it: its events, and its siblings, which the events do not tell. */
 export interface TurnRecord {
   readonly turnId: string;
   readonly siblings: readonly string[];

@@ -2,34 +2,36 @@ import * as z from 'zod';
 import { Id } from './ids.ts';
 
 /*
- * Tokens: what lets a program in beside the editor, for a time, for a part of what there is.
+ * Tokens: they give programs other than the editor access to a part of the server for a limited time.
  */
 
-/** Everybody on a person's own server is one person. */
+/** Id of the user of an embedded server, where all clients are the same user. */
 export const localUser = 'local';
 
-/** What a token opens, each the routes below one prefix: `/llm`, `/execute`, `/backend`, `/admin`. */
+/** A scope of a token. Each gives access to the routes below one prefix: `/llm`, `/execute`, `/backend`, `/admin`. */
 export const Scope = z.enum(['llm', 'execute', 'backend', 'admin']);
 export type Scope = z.infer<typeof Scope>;
 
+/** A token to create. */
 export const NewToken = z.object({
-  /** What it is for, in the person's words. */
+  /** Description that the user chooses. */
   name: z.string().trim().min(1).max(100),
   scopes: z.array(Scope).min(1).max(Scope.options.length),
-  /** Days until it ends by itself. */
+  /** Days until the token expires. */
   days: z.int().min(1).max(3650),
-  /** Name of the user whose it is. Default: `local`. */
+  /** Name of the user that the token belongs to. Default: `local`. */
   user: z.string().min(1).max(100).optional(),
 });
 export type NewToken = z.infer<typeof NewToken>;
 
+/** A request for a new signing key. */
 export const RotateKey = z.object({
-  /** Removes the older keys too, and revokes every token. */
+  /** Whether the older keys are removed too, which revokes every token. */
   forget: z.boolean().default(false),
 });
 export type RotateKey = z.infer<typeof RotateKey>;
 
-/** A token as it is listed; the token itself is shown once, when it is made. */
+/** A token as it is listed. The token itself is shown only once, when it is created. */
 export const TokenInfo = NewToken.omit({ days: true, user: true }).extend({
   id: z.string(),
   userId: z.string(),
@@ -39,9 +41,9 @@ export const TokenInfo = NewToken.omit({ days: true, user: true }).extend({
 });
 export type TokenInfo = z.infer<typeof TokenInfo>;
 
-/** A part of the table of routes: tokens, and the keys that sign them. */
+/** Routes for tokens and the keys that sign them. */
 export const tokenRoutes = {
-  /** The token is in this answer and never again. */
+  /** Creates a token. Only this response contains it. */
   'tokens.create': {
     method: 'POST',
     path: '/admin/tokens',
@@ -53,14 +55,14 @@ export const tokenRoutes = {
     path: '/admin/tokens',
     response: z.object({ items: z.array(TokenInfo) }),
   },
-  /** Revoking again changes nothing. */
+  /** Revokes a token. Repeating it changes nothing. */
   'tokens.revoke': {
     method: 'DELETE',
     path: '/admin/tokens/:tokenId',
     params: z.object({ tokenId: Id }),
     response: TokenInfo,
   },
-  /** A new key signs tokens from now on; answers its `kid`. */
+  /** Creates a key that signs tokens from now on, and returns its `kid`. */
   'tokens.rotateKey': {
     method: 'POST',
     path: '/admin/token-keys',

@@ -4,86 +4,92 @@ import { BlobHash, Id, ImageMediaType } from './ids.ts';
 import { Proposal, TestReport } from './tasks.ts';
 
 /*
- * What a tool asks a person, and what stays of its work beside the text that the model reads.
+ * Questions of tools to the user, and what is kept of a tool call besides the text that the model reads.
  */
 
-/** A question that holds a turn until a person has answered it, today or next week. */
+/** A question that holds a turn until the user has answered it, however long that takes. */
 export const Ask = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('approval'),
-    /** What is about to be done, in a few words. */
+    /** A short description of the action. */
     title: z.string().max(200),
-    /** Why it is asked: which rule, or what came into the conversation. */
+    /** The reason for the question: a rule, or untrusted text in the conversation. */
     reason: z.string().max(1000),
-    /** The command, the address, the difference: what the person decides on. */
+    /** The command, address or diff that the user decides on. */
     detail: z.string().max(100_000),
     format: z.enum(['command', 'diff', 'url', 'text']),
-    /** What a yes agrees to besides: hosts to connect to, files to change. Later calls need not ask about them again. */
+    /** Hosts to connect to that an approval also covers. Later calls do not ask about them again. */
     hosts: z.array(z.string().max(253)).max(20).optional(),
+    /** Files to change that an approval also covers. Later calls do not ask about them again. */
     paths: z.array(z.string().max(4096)).max(500).optional(),
-    /** The rule that "always allow" would add; null where nothing can be allowed for good. */
+    /** The rule that "always allow" would add, as JSON; null if no rule can allow the action. */
     rule: z.string().max(1000).nullable(),
   }),
   z.object({
     kind: z.literal('question'),
     question: z.string().max(4000),
-    /** Short answers to choose from; the person may write another. */
+    /** Short answers to choose from. The user may also write another one. */
     options: z.array(z.string().max(200)).max(8),
   }),
 ]);
 export type Ask = z.infer<typeof Ask>;
 
+/** The user's answer to a question. */
 export const AskAnswer = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('approval'),
     allow: z.boolean(),
-    /** What the person wants instead; the model reads it. */
+    /** What the user wants instead. The model reads it. */
     note: z.string().max(4000).optional(),
   }),
   z.object({ kind: z.literal('question'), text: z.string().max(20_000) }),
 ]);
 export type AskAnswer = z.infer<typeof AskAnswer>;
 
-/** What becomes of one file. Contents are blobs: the checkpoint that a person can go back to. */
+/** The change of one file. The contents are stored as blobs, to which the user can go back. */
 export const FileChange = z.object({
   path: z.string().max(4096),
-  /** Bytes before and after; null: there is no such file. */
+  /** Hash of the content before; null: the file did not exist. */
   before: BlobHash.nullable(),
+  /** Hash of the content after; null: the file is removed. */
   after: BlobHash.nullable(),
-  /** Of the file before, or of the one that is made. */
+  /** Encoding of the file before the change, or of the new file. */
   encoding: z.string().max(64),
+  /** Number of added lines. */
   added: z.int().min(0),
+  /** Number of removed lines. */
   removed: z.int().min(0),
 });
 export type FileChange = z.infer<typeof FileChange>;
 
+/** A step of the model's plan. */
 export const PlanItem = z.object({
   text: z.string().max(500),
   status: z.enum(['open', 'active', 'done']),
 });
 export type PlanItem = z.infer<typeof PlanItem>;
 
-/** Where text came from that may carry somebody else's instructions. */
+/** A source of text that may contain instructions of a third party. */
 export const UntrustedSource = z.object({
-  /** A page or search on the web, an MCP server or another extension, a file outside of the workspace. */
+  /** A web page or search, an MCP server or another extension, or a file outside the workspace. */
   kind: z.enum(['web', 'mcp', 'outside']),
-  /** Its host, the server's name, the path. */
+  /** The host, the name of the server, or the path. */
   name: z.string().max(300),
 });
 export type UntrustedSource = z.infer<typeof UntrustedSource>;
 
-/** A page of the web as it is named to a person. */
+/** A web page as it is shown to the user. */
 const WebPage = z.object({
   title: z.string().max(300),
   url: z.string().max(8192),
-  /** As the search engine says it, such as "3 days ago". */
+  /** Age as the search engine states it, such as "3 days ago". */
   age: z.string().max(100).optional(),
 });
 export type WebPage = z.infer<typeof WebPage>;
 
 const tokens = z.int().min(0);
 
-/** A call of a model that a tool made. */
+/** A model call made by a tool. */
 export const ModelCall = z.object({
   model: z.string(),
   usage: z.object({
@@ -95,41 +101,42 @@ export const ModelCall = z.object({
   }),
   instance: z.string().optional(),
   latencyMs: z.int().min(0),
+  /** Amount that budgets count if the price is unknown, in US dollars. */
   countedUsd: z.number().min(0).optional(),
 });
 export type ModelCall = z.infer<typeof ModelCall>;
 
-/** What a view shows of a tool's work. */
+/** Details of a tool call that views show. */
 export const ToolDetails = z.object({
-  /** The run whose receipt belongs to it. */
+  /** The run whose record belongs to the call. */
   executionId: Id.optional(),
   changes: z.array(FileChange).max(500).optional(),
-  /** The changes were agreed to as they were made: nobody has to review them. */
+  /** Set if the changes were accepted as they were made and need no review. */
   accepted: z.literal(true).optional(),
-  /** Which versions of files the model has seen: it may change these and no others. */
+  /** The versions of files that the model has seen. It may only change these. */
   reads: z
     .array(z.object({ path: z.string().max(4096), hash: BlobHash }))
     .max(500)
     .optional(),
   plan: z.array(PlanItem).max(50).optional(),
-  /** Pictures that the model was shown. */
+  /** Images that the model was shown. */
   images: z
     .array(z.object({ mediaType: ImageMediaType, blob: BlobHash }))
     .max(20)
     .optional(),
-  /** Where the text that the model was given came from, if nobody vouches for it: effects ask again from then on. */
+  /** Sources of untrusted text that the model was given. From then on, actions with effects ask again. */
   untrusted: z.array(UntrustedSource).max(50).optional(),
-  /** Pages that were found or fetched. */
+  /** Web pages that were found or fetched. */
   pages: z.array(WebPage).max(50).optional(),
-  /** What a model that the tool asked cost, US dollars; null when the price is not known. */
+  /** Cost of a model that the tool called, in US dollars; null if the price is unknown. */
   costUsd: z.number().min(0).nullable().optional(),
-  /** The call of that model, for the ledger. */
+  /** That model call, for the ledger. */
   call: ModelCall.optional(),
   /** A command that was started, read or ended. */
   command: CommandNews.optional(),
-  /** What was handed over to the command that asked. */
+  /** The text that was handed over to the requesting command. */
   proposal: Proposal.optional(),
-  /** What a run of tests came to. */
+  /** The result of a test run. */
   tests: TestReport.optional(),
 });
 export type ToolDetails = z.infer<typeof ToolDetails>;

@@ -2,16 +2,19 @@ import type { Verdict } from './review.ts';
 import type { StepState, TurnState } from './state.ts';
 import type { FileChange } from './tools.ts';
 
-/** A file that a turn changed: from before its first change to after its last. */
+/** A file that a turn changed, with its content before the first change and after the last one. */
 export interface TurnFile extends FileChange {
+  /** Hash of the last accepted version; null: no file. */
   readonly base: string | null;
+  /** Hash of the version that DevLM left; null: no file. */
   readonly now: string | null;
+  /** The last decision, or null before the first. */
   readonly verdict: Verdict | null;
-  /** The last change had begun when the turn was stopped: the file holds `now`, or still this. */
+  /** Set if the turn was stopped during the last change: the file has the version `now`, or still this one. */
   readonly unsure?: { readonly now: string | null };
 }
 
-/** What a turn did to each file, in the order of the first changes, and where the review of each stands. */
+/** Returns the files that a turn changed, in the order of their first changes, with the state of their review. */
 export function turnFiles(turn: TurnState): TurnFile[] {
   const files = new Map<string, TurnFile>();
   for (const { changes, accepted, made } of turn.steps.flatMap(effectsOf)) {
@@ -35,7 +38,7 @@ export function turnFiles(turn: TurnState): TurnFile[] {
   return [...files.values()];
 }
 
-/** What the calls of a step changed, in their order, whatever the order of their results. */
+/** Returns the changes of the calls of a step, in the order of the calls and not of their results. */
 function effectsOf({ blocks, calls, results }: StepState) {
   const ids = new Set(blocks.flatMap(({ tool }) => (tool ? [tool.callId] : [])));
   for (const id of [...Object.keys(calls), ...Object.keys(results)]) ids.add(id);
@@ -46,9 +49,10 @@ function effectsOf({ blocks, calls, results }: StepState) {
   });
 }
 
-/** What a person sees of the review of a file. */
+/** The state of the review of a file, as the user sees it. */
 export type FileStanding = 'pending' | 'accepted' | 'rejected' | 'restored';
 
+/** Returns the state of the review of a file. */
 export function standingOf({ before, after, base, now, verdict }: TurnFile): FileStanding {
   if (base !== now) return 'pending';
   if (verdict === 'restore') return 'restored';

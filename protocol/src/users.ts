@@ -1,12 +1,13 @@
 import * as z from 'zod';
 import { Id } from './ids.ts';
 
-/** An admin may use `/admin` besides, with a token for it. */
+/** The role of a user. An admin may also use `/admin`, with a token that has this scope. */
 export const Role = z.enum(['admin', 'member']);
 export type Role = z.infer<typeof Role>;
 
 const UserName = z.string().regex(/^[\w.@-]{1,100}$/, 'a name of 1 to 100 letters, digits, ., @, _ or -');
 
+/** A user to add. */
 export const NewUser = z.object({
   name: UserName,
   email: z.email().max(254).nullable().default(null),
@@ -14,6 +15,7 @@ export const NewUser = z.object({
 });
 export type NewUser = z.infer<typeof NewUser>;
 
+/** A user as it is listed. */
 export const UserInfo = NewUser.extend({
   id: Id,
   email: z.string().nullable(),
@@ -23,12 +25,12 @@ export const UserInfo = NewUser.extend({
 });
 export type UserInfo = z.infer<typeof UserInfo>;
 
-/** A part of the table of routes: who may use a server. */
+/** Routes for the users of a server. */
 export const userRoutes = {
-  /** 409 `conflict` where there is one of this name. */
+  /** 409 `conflict` if there is already a user of this name. */
   'users.add': { method: 'POST', path: '/admin/users', body: NewUser, response: UserInfo },
   'users.list': { method: 'GET', path: '/admin/users', response: z.object({ items: z.array(UserInfo) }) },
-  /** From now on no token of theirs counts. Doing it again changes nothing; `local` cannot be disabled. */
+  /** Invalidates all tokens of a user. Repeating it changes nothing. The user `local` cannot be disabled. */
   'users.disable': {
     method: 'DELETE',
     path: '/admin/users/:userId',

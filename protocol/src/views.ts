@@ -5,9 +5,10 @@ import { Id } from './ids.ts';
 import { Aside } from './review.ts';
 
 /*
- * What the routes answer with: conversations as they are listed and shown, the server and its models.
+ * Responses of the routes: conversations as they are listed and shown, the server and its models.
  */
 
+/** A conversation as it is listed. */
 export const ConversationSummary = z.object({
   id: Id,
   title: z.string(),
@@ -16,53 +17,56 @@ export const ConversationSummary = z.object({
   updatedAt: z.iso.datetime(),
   deletedAt: z.iso.datetime().nullable(),
   turns: z.int().min(0),
-  /** A turn is queued or running. */
+  /** Whether a turn is queued or running. */
   busy: z.boolean(),
-  /** Known costs added up, US dollars. */
+  /** Sum of the known costs, in US dollars. */
   costUsd: z.number(),
-  /** Where a search matched; plain text. */
+  /** Text around the match of a search, as plain text. */
   snippet: z.string().optional(),
 });
 export type ConversationSummary = z.infer<typeof ConversationSummary>;
 
-/** A stretch of one branch, oldest first, ready to fold. Deltas are joined. */
+/** Consecutive turns of one branch, oldest first, ready to fold. Their deltas are joined. */
 export const TurnPage = z.object({
   turns: z.array(z.object({ turnId: Id, siblings: z.array(Id), events: z.array(ReceivedEvent) })),
-  /** The turn before the first one here; ask for it to read on. */
+  /** The turn before the first one, from which the next page can be requested; null at the beginning. */
   older: Id.nullable(),
 });
 export type TurnPage = z.infer<typeof TurnPage>;
 
-/** What a page needs to show a conversation and go on live from `lastSeq`. */
+/** The data that a page needs to show a conversation and continue live from `lastSeq`. */
 export const ConversationSnapshot = z.object({
   conversation: ConversationSummary,
   head: Id.nullable(),
   lastSeq: z.int().min(0),
   page: TurnPage,
-  /** What a restore has set aside, if nothing was sent since. */
+  /** Turns that a restore has removed, if no message was sent since. */
   aside: Aside.nullable().optional(),
 });
 export type ConversationSnapshot = z.infer<typeof ConversationSnapshot>;
 
+/** A model that the server offers. */
 export const ModelInfo = z.object({
   id: z.string(),
   name: z.string(),
-  /** Tokens; null where the provider does not say. */
+  /** Size of the context window, in tokens; null if the provider does not state it. */
   contextTokens: z.int().nullable(),
+  /** Maximum output, in tokens; null if the provider does not state it. */
   maxOutputTokens: z.int().nullable(),
   thinking: z.boolean(),
 });
 export type ModelInfo = z.infer<typeof ModelInfo>;
 
+/** The server and its state. */
 export const ServerInfo = z.object({
   version: z.string(),
   protocol: z.int(),
   mode: z.enum(['embedded', 'team']),
   pid: z.int(),
   startedAt: z.iso.datetime(),
-  /** Whether a Claude credential is known. */
+  /** Whether a Claude credential is configured. */
   key: z.enum(['set', 'missing']),
-  /** The server was started with `--demo`: answers are scripted, not AI. */
+  /** Whether the server was started with `--demo`, so that answers are scripted and not from a model. */
   demo: z.boolean(),
   /** Host of the Messages API, without credentials. */
   baseUrl: z.string(),
@@ -70,43 +74,44 @@ export const ServerInfo = z.object({
 });
 export type ServerInfo = z.infer<typeof ServerInfo>;
 
+/** Sum of the usage of several calls. `costUsd` does not include the `unpricedSteps`, whose price is unknown. */
 export const UsageTotal = Usage.extend({ costUsd: z.number(), unpricedSteps: z.int().min(0) });
 export type UsageTotal = z.infer<typeof UsageTotal>;
 
-/** How an MCP server is doing. */
+/** The status of an MCP server. */
 export const McpStatus = z.object({
   name: z.string().max(100),
   state: z.enum(['starting', 'ready', 'failed', 'ended', 'waiting']),
-  /** Why it failed or what it waits for, and which of its tools are left out; for a person. */
+  /** For the user: why it failed or what it waits for, and which of its tools are left out. */
   detail: z.string().max(1000),
-  /** Tools that the model may use. */
+  /** Number of tools that the model may use. */
   tools: z.int().min(0),
 });
 export type McpStatus = z.infer<typeof McpStatus>;
 
-/** What `/backend/events` sends, so that every window's history and status bar stay true. */
+/** Notices of `/backend/events`, which keep the history and the status bar of every window up to date. */
 export const ServerNotice = z.discriminatedUnion('type', [
   z.object({ type: z.literal('hello'), info: ServerInfo }),
   z.object({ type: z.literal('conversation.changed'), conversation: ConversationSummary }),
   z.object({ type: z.literal('usage.changed'), today: UsageTotal }),
   z.object({ type: z.literal('info.changed'), info: ServerInfo }),
-  /** A run that a chat asked for has ended: its receipt can be shown in every window. */
+  /** A run that a chat requested has ended, so that every window can show its record. */
   z.object({ type: z.literal('execution.ended'), record: ExecutionRecord }),
-  /** What became of an MCP server of a project. */
+  /** The status of an MCP server of a project has changed. */
   z.object({ type: z.literal('mcp.changed'), projectId: Id, server: McpStatus }),
-  /** The server is about to exit; reconnect. */
+  /** The server is about to exit. The client should reconnect. */
   z.object({ type: z.literal('closing') }),
 ]);
 export type ServerNotice = z.infer<typeof ServerNotice>;
 
-/** A definition as a person picks it from a list. */
+/** A definition in a list that the user picks from. */
 export const NamedSymbol = z.object({
   name: z.string(),
   kind: z.string(),
   path: z.string(),
-  /** 1-based. */
+  /** 1-based line. */
   line: z.int().min(1),
-  /** Where it is known. */
+  /** Last line, if known. */
   endLine: z.int().min(1).optional(),
 });
 export type NamedSymbol = z.infer<typeof NamedSymbol>;

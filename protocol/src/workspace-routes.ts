@@ -4,30 +4,30 @@ import { BlobHash, Id } from './ids.ts';
 import { limits } from './limits.ts';
 
 const project = z.object({ projectId: Id });
-/** Relative to the folder, with `/`. */
+/** A path relative to the folder, with `/`. */
 const Path = z.string().min(1).max(4096);
 const file = { path: Path, bytes: z.int().min(0), hash: BlobHash };
 
 /**
- * A part of the table of routes: a folder of the server as the workspace of a project that no editor lends. What
- * conversations of the project do with files, they do there.
+ * Routes for a folder of the server that is the workspace of a project, when no editor lends one. File operations in
+ * conversations of the project happen in this folder.
  */
 export const workspaceRoutes = {
-  /** Makes the folder, empty; one that is there stays as it is. 404 where the project is somebody else's. */
+  /** Creates the folder. An existing one is not changed. 404 if the project belongs to another user. */
   'workspace.create': {
     method: 'PUT',
     path: '/backend/projects/:projectId/workspace',
     params: project,
     response: z.object({ projectId: Id }),
   },
-  /** Removes the folder with all that is in it. */
+  /** Removes the folder with everything in it. */
   'workspace.delete': {
     method: 'DELETE',
     path: '/backend/projects/:projectId/workspace',
     params: project,
     response: z.undefined(),
   },
-  /** What is in a folder; what .gitignore files leave out is not shown. */
+  /** Lists a folder, without what .gitignore files exclude. */
   'workspace.list': {
     method: 'GET',
     path: '/backend/projects/:projectId/workspace',
@@ -46,7 +46,7 @@ export const workspaceRoutes = {
     query: z.object({ path: Path }),
     response: z.object({ ...file, data: z.base64() }),
   },
-  /** Makes or replaces a file, with the folders that it needs. 409 `file_changed` where it has not the hash it should have. */
+  /** Creates or replaces a file, with its parent folders. 409 `file_changed` if it does not have the expected hash. */
   'workspace.write': {
     method: 'PUT',
     path: '/backend/projects/:projectId/workspace/file',
@@ -54,7 +54,7 @@ export const workspaceRoutes = {
     query: z.object({ path: Path }),
     body: z.object({
       data: z.base64().max(Math.ceil(limits.fileBytes / 3) * 4),
-      /** SHA-256 of the bytes that the file must have, null: there must be none. Default: whatever it has. */
+      /** SHA-256 that the file must have; null: the file must not exist. Default: no check. */
       expected: BlobHash.nullable().optional(),
     }),
     response: z.object(file),

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { FileChange } from '@devlm/protocol/tools.ts';
-import type { Edit, Wanted } from '../../server/src/actions/edits/types.ts';
+import type { Edit, WantedFile } from '../../server/src/actions/edits/types.ts';
 import { changeFiles } from '../../server/src/actions/effects/change-files.ts';
 import { Secrets } from '../../server/src/actions/secrets/secrets.ts';
 import { hidingWorkspace } from '../../server/src/actions/secrets/uses.ts';
@@ -45,7 +45,7 @@ export class FileCalls {
     return await this.#run((context) => applyPatch.run({ patch }, context));
   }
 
-  async change(wanted: readonly Wanted[]): Promise<ToolOutcome> {
+  async change(wanted: readonly WantedFile[]): Promise<ToolOutcome> {
     return await this.#run((context) => changeFiles(context, 'file_edit', wanted));
   }
 

@@ -10,58 +10,63 @@ import type { Secrets } from './secrets/secrets.ts';
 import type { SymbolIndex } from './symbols/project-symbols.ts';
 import type { Web } from './web/web.ts';
 
-/** What a tool's work comes to. A failure is a result too: its text tells the model what to do instead. */
+/** The result of a tool call. A failure is a result too: its text tells the model what to do instead. */
 export interface ToolOutcome {
   readonly ok: boolean;
   readonly text: string;
   readonly details?: ToolDetails;
 }
 
-/** What a call began before a server died over it. */
-export interface Begun {
+/** The effects of a call, logged before they begin, so that a later server can resume the call. */
+export interface BegunCall {
   readonly changes?: readonly FileChange[] | undefined;
   readonly executionId?: string | undefined;
   readonly command?: CommandRef | undefined;
 }
 
-/** One call of a tool: what it may use, and what it has to tell. */
+/** The context of one tool call: the services that the tool may use and its channels to the log and the user. */
 export interface ToolContext {
   readonly conversationId: string;
   readonly turnId: string;
   readonly callId: string;
   readonly signal: AbortSignal;
-  /** The signal has aborted because the person stopped the turn, not because the server goes away. */
+  /** Returns whether the signal was aborted because the user stopped the turn, not because the server shuts down. */
   stopped(): boolean;
-  /** @throws ProblemError `no_workspace` where the conversation has no project */
+  /** Returns the workspace of the conversation. @throws ProblemError `no_workspace` if it has no project */
   workspace(): Promise<Workspace>;
-  /** Hashes of the file versions that the model has seen, by path; the last one counts. */
+  /** Hashes of the file versions that the model has seen, by path. Only the last version counts. */
   readonly known: ReadonlyMap<string, string>;
-  /** Commands that the model has started in this conversation, by id, as it knows them. */
+  /** Commands that the model has started in this conversation, by id, in their last state reported to the model. */
   readonly commands: ReadonlyMap<string, CommandNews>;
-  /** Whether untrusted text is in the conversation, and what the person has agreed to in it. */
+  /** Whether untrusted text is in the conversation, and what the user has agreed to. */
   readonly trust: Trust;
-  /** What the calls of this turn that are over have left. */
+  /** Details of the finished calls of this turn. */
   readonly earlier: readonly ToolDetails[];
   readonly web: Web;
-  /** The credentials of the conversation. What is read and run here is hidden and resolved by itself. */
+  /**
+   * The credentials of the conversation. The workspace and the web of this context hide and resolve them by themselves.
+   */
   readonly secrets: Secrets;
-  /** The call names a credential by its placeholder: only the person can let it act. */
+  /** Whether the call contains a placeholder of a credential, so that only the user can allow it. */
   readonly usesSecrets: boolean;
-  /** What is defined in the workspace, as it is now. @throws ProblemError as `workspace` */
+  /** Returns the current index of the symbols defined in the workspace. @throws ProblemError as `workspace` */
   symbols(): Promise<SymbolIndex>;
-  /** Set when an earlier server had begun this very call. */
-  readonly begun: Begun | null;
-  /** Waits for the person, over restarts if need be. Asked once a call. */
+  /** What an earlier server had begun for this call, or null. */
+  readonly begun: BegunCall | null;
+  /** Asks the user and waits for the answer, across restarts if necessary. At most once per call. */
   ask(ask: Ask): Promise<AskAnswer>;
-  /** To be awaited before the first effect: it is in the log when this resolves. */
-  begin(intent: Begun): Promise<void>;
-  /** Shows the person what happens; the model does not read it. */
+  /** Logs what the call is about to do. Must be awaited before the first effect. */
+  begin(intent: BegunCall): Promise<void>;
+  /** Shows text to the user while the call runs. The model does not see it. */
   output(text: string): void;
+  /** Stores a text and returns its hash. */
   putText(text: string): Promise<string>;
+  /** Returns a stored text by its hash, or null if it is not stored. */
   getText(hash: string): Promise<string | null>;
+  /** Stores an image and returns its hash. */
   putImage(mediaType: string, data: Uint8Array): Promise<string>;
-  /** Runs a program in the sandbox to its record. The same id again answers the same record. */
-  execute(request: ExecutionRequest, hear: (text: string) => void): Promise<ExecutionRecord>;
+  /** Runs a program in the sandbox and returns its record. Returns the same record for the same id. */
+  execute(request: ExecutionRequest, onOutput: (text: string) => void): Promise<ExecutionRecord>;
 }
 
 /** A tool that the model may call. */
@@ -70,13 +75,13 @@ export interface Tool {
   readonly description: string;
   /** JSON Schema of the input object. */
   readonly inputSchema: Readonly<Record<string, unknown>>;
-  /** Changes nothing: may run beside others, and again after a crash. */
+  /** Whether it changes nothing, so that it may run in parallel with others and again after a crash. */
   readonly readOnly: boolean;
-  /** Never rejects but with the signal's reason. */
+  /** Runs the tool. Rejects only with the signal's reason, or with a bug. */
   run(input: unknown, context: ToolContext): Promise<ToolOutcome>;
 }
 
-/** Makes a tool of a schema and a function: bad input and failures become results that the model can use. */
+/** Creates a tool from a schema and a function. Invalid input and failures become results that the model can use. */
 export function defineTool<S extends z.ZodType>(tool: {
   readonly name: string;
   readonly description: string;
@@ -92,11 +97,11 @@ export function defineTool<S extends z.ZodType>(tool: {
     inputSchema,
     readOnly,
     async run(value, context) {
-      const parsed = input.safeParse(value, { error: missing });
-      if (!parsed.success) return failed(`The input of ${name} is not right. ${sentence(parsed.error)}`);
+      const parsed = input.safeParse(value, { error: missingMessage });
+      if (!parsed.success) return failed(`The input of ${name} is not right. ${describeIssues(parsed.error)}`);
       try {
         const outcome = await tool.run(parsed.data, context);
-        // Before anything is cut: half a credential would not be found.
+        // Hide before cutting: half a credential would not be found.
         return { ...outcome, text: cut(context.secrets.hide(outcome.text)) };
       } catch (error) {
         context.signal.throwIfAborted();
@@ -107,34 +112,36 @@ export function defineTool<S extends z.ZodType>(tool: {
   };
 }
 
+/** Returns the outcome of a call that succeeded. */
 export const done = (text: string, details?: ToolDetails): ToolOutcome => ({
   ok: true,
   text,
   ...(details ? { details } : {}),
 });
+/** Returns the outcome of a call that failed. */
 export const failed = (text: string, details?: ToolDetails): ToolOutcome => ({
   ok: false,
   text,
   ...(details ? { details } : {}),
 });
 
-/** Keeps the beginning and the end of a text that is too long, and says what is missing. */
+/** Returns the beginning and the end of a text that is too long, with a note of how many characters are left out. */
 export function cut(text: string, chars: number = limits.toolResultChars): string {
   if (text.length <= chars) return text;
   const half = Math.floor((chars - 100) / 2);
-  const left = text.length - 2 * half;
-  return `${text.slice(0, half).toWellFormed()}\n[... ${left} characters left out ...]\n${text.slice(-half).toWellFormed()}`;
+  const omittedChars = text.length - 2 * half;
+  return `${text.slice(0, half).toWellFormed()}\n[... ${omittedChars} characters left out ...]\n${text.slice(-half).toWellFormed()}`;
 }
 
-/** Words for what is not there; the checker's own for everything else. */
-function missing({ code, input }: z.core.$ZodRawIssue): string | undefined {
+/** Returns the message for a missing value; undefined keeps zod's own message. */
+function missingMessage({ code, input }: z.core.$ZodRawIssue): string | undefined {
   return code === 'invalid_type' && input === undefined ? 'It is missing' : undefined;
 }
 
-function sentence(error: z.ZodError): string {
+function describeIssues(error: z.ZodError): string {
   const issues = error.issues.slice(0, 5).map((issue) => {
-    const where = issue.path.join('.');
-    return where === '' ? issue.message : `${where}: ${issue.message}`;
+    const path = issue.path.join('.');
+    return path === '' ? issue.message : `${path}: ${issue.message}`;
   });
   return `${issues.join('; ')}. Call it again with the input mended.`;
 }

@@ -1,5 +1,5 @@
 import { mapTexts } from '../actions/secrets/hidden-event.ts';
-import { keptChars, type Secrets } from '../actions/secrets/secrets.ts';
+import { minCachedChars, type Secrets } from '../actions/secrets/secrets.ts';
 import type { Model, ModelContent, ModelEvent, ModelRequest } from '../llm/model.ts';
 
 /** Texts that are kept as they were found to be safe to send. */
@@ -60,7 +60,7 @@ export class HidingModel implements Model {
   }
 
   #hide(text: string): string {
-    if (text.length < keptChars) return this.#secrets.hide(text);
+    if (text.length < minCachedChars) return this.#secrets.hide(text);
     const known = this.#kept.get(text);
     if (known !== undefined) return known;
     const hidden = this.#secrets.hide(text);

@@ -6,7 +6,7 @@ import {
   type Snippet,
 } from '@devlm/protocol/execution.ts';
 import type { Secrets } from '../actions/secrets/secrets.ts';
-import { revealed } from '../actions/secrets/uses.ts';
+import { revealSecrets } from '../actions/secrets/uses.ts';
 
 /*
  * A program gets the real credentials; what is heard, kept and shown of its run has placeholders.
@@ -17,7 +17,7 @@ import { revealed } from '../actions/secrets/uses.ts';
  * @throws ProblemError `secret_unknown`
  */
 export function revealedRequest(secrets: Secrets, request: ExecutionRequest): ExecutionRequest {
-  const reveal = (text: string) => revealed(secrets, text);
+  const reveal = (text: string) => revealSecrets(secrets, text);
   const { source, files, command, stdin, args, env } = request;
   return {
     ...request,

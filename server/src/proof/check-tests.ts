@@ -7,15 +7,16 @@ import { defineTool, done, failed, type ToolContext, type ToolOutcome } from '..
 import { Path } from '../actions/tools/inputs.ts';
 import { type SandboxFile, takeAlong } from '../workspace/sandbox-files.ts';
 import { linesOfFunction, mutationsOf } from './mutants.ts';
-import { saysNothing, type TestCommand, testCommand } from './test-commands.ts';
+import { type TestCommand, testCommand, whyInconclusive } from './test-commands.ts';
 
-/** Failing runs of one turn after which it is over: the tests were written once and mended twice in vain. */
-const mostFailures = 3;
-/** Runs of one turn in all. */
-const mostRuns = 8;
-/** Wrong versions of the code that tests which pass are run against, and the time for all of them. */
-const mostMutants = 6;
-const mutantsMs = 60_000;
+/** Number of failing runs in a turn after which there is no further one: the first version and two corrections. */
+const maxFailures = 3;
+/** Maximum number of runs per turn. */
+const maxRuns = 8;
+/** Maximum number of mutants that passing tests are run against. */
+const maxMutants = 6;
+/** Time limit for the runs against all mutants, in milliseconds. */
+const mutantsTimeoutMs = 60_000;
 
 const Input = z.strictObject({
   framework: TestFramework,
@@ -30,22 +31,23 @@ const Input = z.strictObject({
 });
 type Input = z.output<typeof Input>;
 
+/** The tool `check_tests`: runs tests in the sandbox, and against mutants of the code under test. */
 export const checkTests = defineTool({
   name: 'check_tests',
   description:
     'Runs test files of the workspace in the sandbox, with the file under test and what else you name. ' +
     'Answers with what the server recorded. Tests that pass are then run against small wrong versions of the code under test: ' +
-    `the answer says how many of these they catch. After ${mostFailures} failing runs in one turn there is no further one.`,
+    `the answer says how many of these they catch. After ${maxFailures} failing runs in one turn there is no further one.`,
   input: Input,
   readOnly: false,
   async run(input, context) {
     const earlier = context.earlier.flatMap(({ tests }) => tests ?? []);
     const failures = earlier.filter(({ verdict }) => verdict === 'failed').length;
-    if (failures >= mostFailures)
+    if (failures >= maxFailures)
       return failed(
         `The tests failed ${failures} times: they are not run again. Tell the person that they fail, and why.`,
       );
-    if (earlier.length >= mostRuns) return failed('The tests were run often enough. Tell the person what is known.');
+    if (earlier.length >= maxRuns) return failed('The tests were run often enough. Tell the person what is known.');
     const files = await takeAlong(await context.workspace(), filesOf(input), context.signal);
     if (typeof files === 'string') return failed(files);
     const subject = files.find(({ path }) => path === input.subject);
@@ -58,22 +60,22 @@ export const checkTests = defineTool({
     const { conversationId, turnId, callId } = context;
     const origin = { conversationId, turnId, part: callId.slice(0, 64) };
     const record = await context.execute({ ...request, origin }, (text) => context.output(text));
-    return await judged(context, input, record, failures, () =>
+    return await judgeRun(context, input, record, failures, () =>
       mutantsOf(context, { input, command, files, subject }, record),
     );
   },
 });
 
-/** What the record says, for the model and for the person. */
-async function judged(
+/** Returns the tool result for a run of the tests, judged by its record. */
+async function judgeRun(
   { signal }: ToolContext,
   { framework, subject }: Input,
   record: ExecutionRecord,
   failuresBefore: number,
   tryMutants: () => Promise<Mutant[]>,
 ): Promise<ToolOutcome> {
-  const nothing = saysNothing(framework, record);
-  const verdict = nothing ? 'unknown' : record.status === 'ok' ? 'passed' : 'failed';
+  const inconclusive = whyInconclusive(framework, record);
+  const verdict = inconclusive ? 'unknown' : record.status === 'ok' ? 'passed' : 'failed';
   const failures = failuresBefore + (verdict === 'failed' ? 1 : 0);
   const report = (mutants: Mutant[]): TestReport => ({
     executionId: record.id,
@@ -87,12 +89,12 @@ async function judged(
       executionId: record.id,
       tests: report(mutants),
     });
-  if (nothing) return outcome(nothing);
+  if (inconclusive) return outcome(inconclusive);
   if (verdict === 'failed') {
     return outcome(
-      failures >= mostFailures
+      failures >= maxFailures
         ? `The tests failed, for the last time: ${failures} failing runs are the limit. Stop here. Tell the person that they fail, and why.`
-        : `The tests failed. Mend what is wrong; ${mostFailures - failures} more failing runs are allowed.`,
+        : `The tests failed. Mend what is wrong; ${maxFailures - failures} more failing runs are allowed.`,
     );
   }
   const mutants = await tryMutants();
@@ -110,6 +112,7 @@ async function judged(
   return outcome(words.join('\n'), mutants);
 }
 
+/** What is needed to run the tests again. */
 interface TestRun {
   readonly input: Input;
   readonly command: TestCommand;
@@ -117,7 +120,7 @@ interface TestRun {
   readonly subject: SandboxFile;
 }
 
-/** Runs the tests against wrong versions of the code, one after the other, as long as there is time. */
+/** Runs the tests against mutants of the code, one after the other, within the time limit. */
 async function mutantsOf(
   context: ToolContext,
   { input: { function: name }, command, files, subject }: TestRun,
@@ -125,35 +128,37 @@ async function mutantsOf(
 ): Promise<Mutant[]> {
   const { language } = command;
   const lines = name === undefined ? null : linesOfFunction(subject.content, language, name);
-  const until = performance.now() + mutantsMs;
-  // One that runs for much longer than the code itself is not going to end.
+  const deadline = performance.now() + mutantsTimeoutMs;
+  // A mutant that runs for much longer than the code itself probably never ends.
   const wallMs = Math.min(passed.limits.wallMs, Math.ceil(passed.wallMs * 3) + 3_000);
   const mutants: Mutant[] = [];
   for (const [nth, { text, line, before, after }] of mutationsOf(
     subject.content,
     language,
     lines,
-    mostMutants,
+    maxMutants,
   ).entries()) {
-    if (performance.now() > until) break;
+    if (performance.now() > deadline) break;
     context.signal.throwIfAborted();
     const changed = files.map((file) => (file === subject ? { ...file, content: text } : file));
     const request = requestOf(idOf(context, `mutant ${nth}`), command, changed, wallMs);
     if (typeof request === 'string') break;
     const record = await context.execute(request, () => undefined);
-    // What cannot be built is no version of the code; what did not run says nothing.
+    // A mutant that does not build is no version of the code, and one that did not run proves nothing.
     if (record.status === 'engine-error' || record.status === 'cancelled' || isBroken(record)) continue;
     mutants.push({ path: subject.path, line, before, after, executionId: record.id, caught: record.status !== 'ok' });
   }
   return mutants;
 }
 
-/** It was never run, because it could not be read or compiled. */
+/** Returns whether the program never ran because it could not be parsed or compiled. */
 function isBroken({ status, stdout, stderr }: ExecutionRecord): boolean {
   return status !== 'ok' && /\[(?:build|setup) failed\]|SyntaxError|syntax error/.test(`${stdout}\n${stderr}`);
 }
 
-/** The files that a run needs, as far as their places say: what is beside the code, and what names the project. */
+/**
+ * Returns the files that a run needs, judged by their paths: those beside the code, and those that define the project.
+ */
 function filesOf({ framework, tests, subject, files }: Input): string[] {
   const beside = (path: string) => path.replace(/[^/]*?(\.\w+)?$/, '*$1');
   const project = framework === 'go' ? ['go.*', ...tests.map(beside)] : framework === 'node' ? ['package.json*'] : [];
@@ -179,7 +184,7 @@ function requestOf(
   return `The tests cannot be run. ${issue?.path.join('.')}: ${issue?.message}.`;
 }
 
-/** From the call: after a crash the record is found again instead of a second run. */
+/** Returns an id derived from the call, so that after a crash the record is found instead of running it again. */
 function idOf({ turnId, callId }: ToolContext, part: string): string {
   return createHash('sha256').update(`${turnId} ${callId} ${part}`).digest('hex').slice(0, 32);
 }

@@ -1,27 +1,29 @@
 import type { Language } from '@devlm/protocol/execution.ts';
 
 /*
- * Small wrong versions of a piece of code. Tests that pass with all of them check nothing. Textual on
- * purpose: one row of patterns for each kind of change, looked for outside of comments.
+ * Creates mutants: versions of a piece of code with one small change. Tests that pass with all of them check nothing.
+ * The changes are textual on purpose: one pattern for each kind of change, matched outside of comments.
  */
 
-/** A version of a file with one change. */
+/** A mutant of a file. */
 export interface Mutation {
-  /** 1-based. */
+  /** 1-based line of the change. */
   readonly line: number;
-  /** What stood there, and what stands there now. */
+  /** The original text. */
   readonly before: string;
+  /** The text that replaces it. */
   readonly after: string;
-  /** The whole file. */
+  /** The text of the whole changed file. */
   readonly text: string;
 }
 
-/** Lines of a file, 1-based and inclusive. */
-export interface Lines {
+/** A range of lines of a file, 1-based and inclusive. */
+export interface LineRange {
   readonly from: number;
   readonly to: number;
 }
 
+/** Languages that share their patterns. */
 type Family = 'python' | 'script' | 'go' | 'ruby';
 
 const families: Partial<Record<Language, Family>> = {
@@ -33,10 +35,10 @@ const families: Partial<Record<Language, Family>> = {
 };
 
 const quoted = String.raw`"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'`;
-/** After these a slash begins an expression, not a division. */
+/** A regular expression literal. After these characters, a slash is not a division. */
 const regexp = String.raw`(?<=[(,=:[!&|?{};~]\s*)\/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n])+\/`;
 
-/** What is text or comment, and no code. */
+/** Matches string literals and comments. */
 const notCode: Readonly<Record<Family, RegExp>> = {
   python: new RegExp(String.raw`"""[\s\S]*?"""|'''[\s\S]*?'''|${quoted}|#[^\n]*`, 'g'),
   script: new RegExp(String.raw`\/\/[^\n]*|\/\*[\s\S]*?\*\/|\`(?:\\.|[^\`\\])*\`|${quoted}|${regexp}`, 'g'),
@@ -47,9 +49,11 @@ const notCode: Readonly<Record<Family, RegExp>> = {
   ),
 };
 
-interface Kind {
+/** A kind of change. */
+interface MutationKind {
   readonly pattern: RegExp;
   readonly change: (found: string) => string;
+  /** The families that it applies to. Default: all. */
   readonly only?: readonly Family[];
 }
 
@@ -57,8 +61,8 @@ const swaps = (pairs: Readonly<Record<string, string>>) => (found: string) =>
   found.replace(found.trim(), pairs[found.trim()] ?? found.trim());
 
 const comparison = /(?<![=!<>])(?:===|!==|==|!=|<=(?!>)|>=)(?!=)|(?<=[\w)\]]) [<>] (?=[\w([-])/g;
-/** Kinds of changes, in the order in which one of each is made. */
-const kinds: readonly Kind[] = [
+/** All kinds of changes, in the order in which one change of each is made. */
+const kinds: readonly MutationKind[] = [
   {
     pattern: comparison,
     change: swaps({
@@ -91,16 +95,16 @@ const kinds: readonly Kind[] = [
     pattern: /\b(?:True|False|true|false)\b/g,
     change: swaps({ True: 'False', False: 'True', true: 'false', false: 'true' }),
   },
-  // At the border only: some of these change nothing that can be seen.
+  // Boundary changes come late, because some of them have no visible effect.
   { pattern: comparison, change: swaps({ '<=': '<', '>=': '>', '<': '<=', '>': '>=' }) },
   { pattern: /\+=|-=/g, change: swaps({ '+=': '-=', '-=': '+=' }) },
 ];
 
 /**
- * Up to `most` versions of a source with one small change each within the lines, of as many kinds and
- * places as there are. The same source gives the same ones.
+ * Returns up to `max` mutants of a source, each with one small change within the lines, of as many kinds and places as
+ * there are. The same source gives the same mutants.
  */
-export function mutationsOf(source: string, language: Language, lines: Lines | null, most: number): Mutation[] {
+export function mutationsOf(source: string, language: Language, lines: LineRange | null, max: number): Mutation[] {
   const family = families[language];
   if (!family) return [];
   const code = codeOf(source, family);
@@ -114,36 +118,36 @@ export function mutationsOf(source: string, language: Language, lines: Lines | n
         .map(({ 0: found, index }) => ({ index, found, put: change(found) }))
         .filter(({ found, put }) => found !== put),
     );
-  // Texts are changed as a whole, so that a function that only makes some has mutants too.
-  byKind.push(texts(source, family).filter(({ index }) => index >= from && index < to));
+  // String literals are replaced as a whole, so that functions that only produce strings have mutants too.
+  byKind.push(stringLiterals(source, family).filter(({ index }) => index >= from && index < to));
   const chosen: Mutation[] = [];
-  for (let round = 0; chosen.length < most && byKind.some((found) => found.length > round); round++) {
+  for (let round = 0; chosen.length < max && byKind.some((found) => found.length > round); round++) {
     for (const found of byKind) {
-      const one = found[round];
-      if (!one || chosen.length === most) continue;
+      const change = found[round];
+      if (!change || chosen.length === max) continue;
       chosen.push({
-        line: code.slice(0, one.index).split('\n').length,
-        before: one.found.trim().slice(0, 200),
-        after: one.put.trim().slice(0, 200),
-        text: source.slice(0, one.index) + one.put + source.slice(one.index + one.found.length),
+        line: code.slice(0, change.index).split('\n').length,
+        before: change.found.trim().slice(0, 200),
+        after: change.put.trim().slice(0, 200),
+        text: source.slice(0, change.index) + change.put + source.slice(change.index + change.found.length),
       });
     }
   }
   return chosen;
 }
 
-/** Where a function or method of this name is defined; null where none is found. */
-export function linesOfFunction(source: string, language: Language, name: string): Lines | null {
+/** Returns the lines of the definition of a function or method, or null if it is not found. */
+export function linesOfFunction(source: string, language: Language, name: string): LineRange | null {
   const family = families[language];
   if (!family) return null;
   const code = codeOf(source, family);
-  const own =
+  const plainName =
     name
       .split(/[.#:]/)
       .at(-1)
       ?.replaceAll(/[^\w$?!=]/g, '') ?? '';
-  if (own === '') return null;
-  const escaped = own.replaceAll(/[$?]/g, '\\$&');
+  if (plainName === '') return null;
+  const escaped = plainName.replaceAll(/[$?]/g, '\\$&');
   const heads: Readonly<Record<Family, string>> = {
     python: `^[ \\t]*(?:async[ \\t]+)?(?:def|class)[ \\t]+${escaped}\\b`,
     ruby: `^[ \\t]*(?:\\w+[ \\t]+)?(?:def[ \\t]+(?:self\\.)?|class[ \\t]+|module[ \\t]+)${escaped}(?!\\w)`,
@@ -157,7 +161,7 @@ export function linesOfFunction(source: string, language: Language, name: string
   const indent = (line: string) => /^[ \t]*/.exec(line)?.[0].length ?? 0;
   const margin = indent(all[from - 1] ?? '');
   let to = from;
-  // All of these are indented by habit, and two of them by law: the next line at the margin ends it.
+  // A definition ends before the next line at its own indentation: by syntax in Python, by gofmt in Go, else by habit.
   for (let at = from; at < all.length; at++) {
     const line = all[at] ?? '';
     if (line.trim() === '') continue;
@@ -169,13 +173,16 @@ export function linesOfFunction(source: string, language: Language, name: string
   return { from, to };
 }
 
-/** The source with spaces in the place of all that is no code; every character keeps its place. */
+/** Returns the source with spaces in place of strings and comments, so that offsets stay the same. */
 function codeOf(source: string, family: Family): string {
   return source.replace(notCode[family], (found) => found.replaceAll(/[^\n]/g, ' '));
 }
 
-/** Texts of one line that stand for a value: no docstrings, no names of what is imported. */
-function texts(source: string, family: Family): { index: number; found: string; put: string }[] {
+/**
+ * Returns the single-line string literals that are values, with their replacements. Docstrings and names of imports are
+ * left out.
+ */
+function stringLiterals(source: string, family: Family): { index: number; found: string; put: string }[] {
   return [...source.matchAll(notCode[family])].flatMap(({ 0: found, index }) => {
     if (!/^(["']).+\1$/.test(found)) return [];
     const line = source.slice(source.lastIndexOf('\n', index - 1) + 1, index);
@@ -184,13 +191,13 @@ function texts(source: string, family: Family): { index: number; found: string; 
       /^\s*(?:import|from|export .* from|require|package)\b|require(?:_relative)?[ (]+$/.test(line)
     )
       return [];
-    // A rune of Go cannot be empty.
+    // A rune literal of Go cannot be empty.
     if (family === 'go' && found.startsWith("'")) return [];
     return [{ index, found, put: found.slice(0, 1) + found.slice(-1) }];
   });
 }
 
-/** Where a line begins, 1-based; the end where there is none. */
+/** Returns the offset of a line (1-based), or the length of the text if there is no such line. */
 function offsetOfLine(text: string, line: number): number {
   let at = 0;
   for (let n = 1; n < line; n++) {

@@ -1,15 +1,15 @@
 import type { ExecutionRecord, Language } from '@devlm/protocol/execution.ts';
 import type { TestFramework } from '@devlm/protocol/tasks.ts';
 
-/** How a framework is run in the sandbox. */
+/** A command that runs tests in the sandbox. */
 export interface TestCommand {
   readonly language: Language;
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What the output says where the framework itself is not there. */
-const absent: Partial<Record<TestFramework, RegExp>> = {
+/** Matches output that shows that the framework itself is not installed. */
+const notInstalled: Partial<Record<TestFramework, RegExp>> = {
   pytest: /No module named '?pytest/,
   vitest: /vitest: not found|could not determine executable|ENOENT|EAI_AGAIN|ENOTFOUND/,
   jest: /jest: not found|could not determine executable|ENOENT|EAI_AGAIN|ENOTFOUND/,
@@ -17,18 +17,18 @@ const absent: Partial<Record<TestFramework, RegExp>> = {
   rspec: /rspec: not found|cannot load such file -- rspec/,
 };
 
-/** What takes its place, where a plain sandbox has something. */
-const insteadOf: Partial<Record<TestFramework, string>> = {
+/** Suggestions of a framework that a plain sandbox has instead. */
+const alternatives: Partial<Record<TestFramework, string>> = {
   pytest: 'Write unittest.TestCase classes, which pytest runs too, and name the framework unittest.',
   vitest: 'Write the tests for node:test and name the framework node.',
   jest: 'Write the tests for node:test and name the framework node.',
   rspec: 'Write the tests for minitest and name the framework minitest.',
 };
 
-/** What the output says where the framework found nothing to run. */
-const none = /Ran 0 tests|no tests ran|^# tests 0$|\bno tests to run\b|\[no test files\]|^0 runs, |^0 examples, /m;
+/** Matches output that shows that the framework found no tests. */
+const noTests = /Ran 0 tests|no tests ran|^# tests 0$|\bno tests to run\b|\[no test files\]|^0 runs, |^0 examples, /m;
 
-/** The command that runs test files, in the folder of the workspace. */
+/** Returns the command that runs test files, in the folder of the workspace. */
 export function testCommand(framework: TestFramework, tests: readonly string[]): TestCommand {
   switch (framework) {
     case 'pytest':
@@ -61,19 +61,19 @@ export function testCommand(framework: TestFramework, tests: readonly string[]):
   }
 }
 
-/** Why a run says nothing about the code; null where it does. */
-export function saysNothing(framework: TestFramework, record: ExecutionRecord): string | null {
+/** Returns why a run proves nothing about the code, or null if it does. */
+export function whyInconclusive(framework: TestFramework, record: ExecutionRecord): string | null {
   const output = `${record.stdout}\n${record.stderr}`;
   if (record.status === 'engine-error' || record.status === 'cancelled') return 'The sandbox did not run the tests.';
-  if (record.status === 'failed' && absent[framework]?.test(output))
-    return `The sandbox does not have ${framework}. ${insteadOf[framework] ?? 'Ask the person for an image that has it (sandboxImages).'}`;
-  return none.test(output) ? 'No test ran: the framework found none in these files.' : null;
+  if (record.status === 'failed' && notInstalled[framework]?.test(output))
+    return `The sandbox does not have ${framework}. ${alternatives[framework] ?? 'Ask the person for an image that has it (sandboxImages).'}`;
+  return noTests.test(output) ? 'No test ran: the framework found none in these files.' : null;
 }
 
-/** Where packages usually are. */
+/** Adds the folders in which packages usually are. */
 const pythonPath = { PYTHONPATH: '.:src' };
 
-/** A path in single quotes is all text to Ruby but for the quote and the backslash. */
+/** Returns Ruby code that loads the files. In single quotes, Ruby only interprets the quote and the backslash. */
 function loadAll(tests: readonly string[]): string {
   return tests.map((path) => `load './${path.replaceAll(/[\\']/g, '\\$&')}'`).join(';');
 }

@@ -1,13 +1,14 @@
+/** Indexes of two equal lines, one in each text. */
 type Pair = [number, number];
 
-/** Products of line counts up to this are aligned by a full table (4 MB, a few milliseconds). */
-const tableBound = 1_000_000;
+/** Maximum product of line counts that is aligned by a full table (4 MB, a few milliseconds). */
+const maxTableCells = 1_000_000;
 
 /**
- * Pairs of equal lines of two texts, in order: a longest common subsequence where the texts are small, else
- * one between the lines that each text has once. What stays too large after that is left unpaired.
+ * Returns pairs of equal lines of two texts, in order: a longest common subsequence if the texts are small, otherwise
+ * one over the lines that are unique in each text. Ranges that stay too large after that are left unpaired.
  */
-export function commonLines(a: readonly string[], b: readonly string[], bound = tableBound): Pair[] {
+export function commonLines(a: readonly string[], b: readonly string[], bound = maxTableCells): Pair[] {
   const pairs: Pair[] = [];
   align(a, b, [0, a.length], [0, b.length], bound, pairs);
   return pairs;
@@ -30,7 +31,7 @@ function align(
   if (product > bound) {
     const anchors = uniquePairs(a, b, [from, to], [otherFrom, otherTo]);
     let [i, j] = [from, otherFrom];
-    // Without an anchor the range would be the same again: it stays unpaired.
+    // Without an anchor the range could not be split further: it stays unpaired.
     for (const [x, y] of anchors.length > 0 ? [...anchors, [to, otherTo] as const] : []) {
       align(a, b, [i, x], [j, y], bound, out);
       if (x < to) out.push([x, y]);
@@ -57,7 +58,7 @@ function table(a: readonly string[], b: readonly string[], [a0, a1]: Range, [b0,
   }
 }
 
-/** The longest run, ascending in both, of the lines that both ranges have exactly once. */
+/** Returns the longest sequence, ascending in both ranges, of the lines that occur exactly once in each. */
 function uniquePairs(a: readonly string[], b: readonly string[], [a0, a1]: Range, [b0, b1]: Range): Pair[] {
   const once = (lines: readonly string[], from: number, to: number) => {
     const seen = new Map<string, number>();

@@ -3,17 +3,18 @@ import { countUpTo, lineAt, lineCount, splitLines, toLf } from './lines.ts';
 import type { Match } from './placed.ts';
 import { applyChanges, type Change, type How, occurrences, where } from './ranges.ts';
 import { nearMiss, type Refusal, refuse } from './refusal.ts';
-import { mostPlaces } from './same-lines.ts';
+import { maxPlaces } from './same-lines.ts';
 import { sectionsOf } from './sections.ts';
 import { tolerantMatch } from './tolerant.ts';
 import type { Edit } from './types.ts';
 
+/** The result of an edit, with the changes that it made and how its place was found. */
 export type Edited = { ok: true; text: string; changes: readonly Change[]; how: How };
 
 /**
- * One edit of a text. Line ends never decide a match, and new lines get those of their surroundings.
- * Tolerance concerns only where the edit goes: a line that the edit replaces must be known to the
- * letter (but for its indentation), and lines it keeps keep their bytes.
+ * Applies one edit to a text. Line ends never decide a match, and new lines get the line ends of their surroundings.
+ * Tolerance concerns only the place of the edit: a line that the edit replaces must match exactly, except for its
+ * indentation, and lines that it keeps stay unchanged byte for byte.
  */
 export function applyEdit(text: string, edit: Edit): Edited | Refusal {
   const match = matchOf(text, { ...edit, oldText: toLf(edit.oldText), newText: toLf(edit.newText) });
@@ -23,7 +24,7 @@ export function applyEdit(text: string, edit: Edit): Edited | Refusal {
   return { ...match, text: applyChanges(text, match.changes) };
 }
 
-/** Whether a CR and an LF that were apart would stand together. */
+/** Returns whether a change would bring a CR directly before an LF. */
 function joinsEnds(text: string, { start, end, text: written }: Change): boolean {
   if (text[end] === '\n' && written.endsWith('\r')) return true;
   return text[start - 1] === '\r' && (written[0] ?? text[end]) === '\n';
@@ -56,9 +57,9 @@ function matchOf(text: string, edit: Edit): Match | Refusal {
   }
   const isLong = newText.trim().length >= 4;
   const made = occurrences(
-    ended(lines.lf, newText),
+    withFinalNewline(lines.lf, newText),
     newText,
-    mostPlaces,
+    maxPlaces,
     (offset) => isLong || isLine(lines.lf, offset, newText),
   );
   if (made.length > 0) {
@@ -78,14 +79,19 @@ function matchOf(text: string, edit: Edit): Match | Refusal {
 
 const startsLine = (lf: string, offset: number) => offset === 0 || lf[offset - 1] === '\n';
 
-/** Whether a short text is a whole line there, and not something found anywhere. */
+/**
+ * Returns whether a text that is not blank is a whole line at an offset. Short texts only count then, because they
+ * occur anywhere.
+ */
 const isLine = (lf: string, offset: number, part: string) =>
   part.trim() !== '' && part.endsWith('\n') && startsLine(lf, offset);
 
-/** The text as it would end if its last line had an end, where the part has one. */
-const ended = (lf: string, part: string) => (part.endsWith('\n') && !lf.endsWith('\n') ? `${lf}\n` : lf);
+/** Returns the text with a final line end added if the part ends with one. */
+const withFinalNewline = (lf: string, part: string) => (part.endsWith('\n') && !lf.endsWith('\n') ? `${lf}\n` : lf);
 
-/** The edit of a file's last lines where the file has no final line end and the old text does: the file keeps its end. */
+/**
+ * Returns the edit without final line ends if it replaces the last lines of a file that has none, or else undefined.
+ */
 function endWithoutNewline(lf: string, edit: Edit): Edit | undefined {
   const { oldText, newText } = edit;
   if (lf.endsWith('\n') || !oldText.endsWith('\n') || (newText !== '' && !newText.endsWith('\n'))) return undefined;
@@ -94,28 +100,29 @@ function endWithoutNewline(lf: string, edit: Edit): Edit | undefined {
   return { ...edit, oldText: part, newText: newText.slice(0, -1), replaceAll: false, startLine: undefined };
 }
 
-/** Several edits, each on the result of those before; one that touches what another wrote is refused. */
+/** Applies several edits, each to the result of those before. Refuses an edit that touches what another one wrote. */
 export function applyEdits(text: string, edits: readonly Edit[]): { ok: true; text: string } | Refusal {
-  let now = text;
+  let current = text;
   let written: Range[] = [];
   for (const [index, edit] of edits.entries()) {
-    const result = applyEdit(now, edit);
+    const result = applyEdit(current, edit);
     const which = `Edit ${index + 1} of ${edits.length}`;
     if (!result.ok) return edits.length === 1 ? result : { ...result, message: `${which}: ${result.message}` };
     const moved = afterChanges(written, result.changes);
     if (!moved) return refuse('overlap', `${which} changes what an earlier one wrote: make them one edit.`);
     written = moved;
-    now = result.text;
+    current = result.text;
   }
-  return { ok: true, text: now };
+  return { ok: true, text: current };
 }
 
+/** Offsets of a range of the text. */
 interface Range {
   start: number;
   end: number;
 }
 
-/** Ranges written so far and by these changes, as offsets after them; undefined where a change touches a range. */
+/** Returns the ranges written so far and by these changes, as offsets after them, or undefined if they touch. */
 function afterChanges(written: readonly Range[], changes: readonly Change[]): Range[] | undefined {
   const ends = changes.map(({ end }) => end);
   const shifts = [0];

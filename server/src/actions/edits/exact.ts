@@ -2,29 +2,29 @@ import { type Lines, lead, lineAt } from './lines.ts';
 import type { Match } from './placed.ts';
 import { type Change, narrowed, occurrences, where } from './ranges.ts';
 import { type Refusal, refuse } from './refusal.ts';
-import { mostPlaces } from './same-lines.ts';
+import { maxPlaces } from './same-lines.ts';
 import type { Edit } from './types.ts';
 
-/** Places that one edit may replace at once. */
-const mostReplaced = 10_000;
+/** Maximum number of places that one edit may replace. */
+const maxReplacements = 10_000;
 
-/** The edit where its old text stands to the letter and fits; undefined where it nowhere does. */
+/** Returns the edit at the exact places of its old text that fit, or undefined if there are none. */
 export function exactMatch(
   lines: Lines,
   edit: Edit,
   fits: (offset: number, length: number) => boolean,
 ): Match | Refusal | undefined {
   const { oldText, newText } = edit;
-  // Text that starts with indentation starts its line: from the middle of a deeper indentation it is no match. Where it
-  // stands behind other text too, its white space may be none, and then every place counts.
+  // Text that starts with indentation starts its line: within a deeper indentation it is no match. If it also occurs
+  // after other text on a line, its leading white space may not be indentation, and every place counts.
   const isIndented =
     lead(oldText) !== '' &&
     occurrences(lines.lf, oldText, 1, (offset) => fits(offset, oldText.length) && isInLine(lines, offset)).length === 0;
   const fitsHere = (offset: number) =>
     fits(offset, oldText.length) && !(isIndented && indentationBefore(lines, offset) !== '');
   const found = edit.replaceAll
-    ? apart(lines, oldText, fitsHere)
-    : occurrences(lines.lf, oldText, mostPlaces + 1, fitsHere);
+    ? separateOccurrences(lines, oldText, fitsHere)
+    : occurrences(lines.lf, oldText, maxPlaces + 1, fitsHere);
   if ('ok' in found) return found;
   if (found.length === 0) return undefined;
   let chosen = found;
@@ -32,7 +32,7 @@ export function exactMatch(
     chosen = edit.startLine === undefined ? [] : onLine(lines, edit.startLine - 1, oldText, fitsHere);
     if (chosen.length !== 1) {
       const at = found.map((offset) => lineAt(lines, offset) + 1);
-      const times = found.length > mostPlaces ? `over ${mostPlaces}` : found.length;
+      const times = found.length > maxPlaces ? `over ${maxPlaces}` : found.length;
       const message = `The old text is in the file ${times} times, at ${where(at)}: add lines around it that tell which.`;
       return refuse('ambiguous', message, at);
     }
@@ -61,16 +61,16 @@ export function exactMatch(
   return { ok: true, changes, how: 'exact' };
 }
 
-/** What stands before an offset on its line. */
+/** Returns the text before an offset on its line. */
 const lineUpTo = (lines: Lines, offset: number) => lines.lf.slice(lines.lfStarts[lineAt(lines, offset)] ?? 0, offset);
 
-/** Whether more than spaces and tabs stand before an offset on its line. */
+/** Returns whether anything but spaces and tabs is before an offset on its line. */
 function isInLine(lines: Lines, offset: number): boolean {
   const text = lineUpTo(lines, offset);
   return lead(text) !== text;
 }
 
-/** The spaces and tabs before an offset, where nothing else stands before it on its line. */
+/** Returns the spaces and tabs before an offset, or an empty string if anything else is before it on its line. */
 function indentationBefore(lines: Lines, offset: number): string {
   const last = lines.lf[offset - 1];
   if (last !== ' ' && last !== '\t') return '';
@@ -79,23 +79,23 @@ function indentationBefore(lines: Lines, offset: number): string {
 }
 
 /**
- * A first line given without its indentation: new lines may be meant as they are, or beside that line. Clear is
- * only a line that the old text has too, or an indentation that lines after its first one have.
+ * Returns whether it is unclear if new lines are meant literally or relative to the first line, which was given without
+ * its indentation. Only lines that the old text has too, and indentations of its later lines, are clear.
  */
 function isIndentationUnclear(lines: Lines, offset: number, oldText: string, newText: string): boolean {
   if (!newText.includes('\n') || indentationBefore(lines, offset) === '') return false;
-  const [, ...others] = oldText.split('\n');
-  if (others.length === 0 && (lines.lf[offset + oldText.length] ?? '\n') !== '\n') return false;
-  const known = new Set(others);
-  const depths = new Set(others.filter((line) => line.trim() !== '').map(lead));
+  const [, ...laterLines] = oldText.split('\n');
+  if (laterLines.length === 0 && (lines.lf[offset + oldText.length] ?? '\n') !== '\n') return false;
+  const known = new Set(laterLines);
+  const depths = new Set(laterLines.filter((line) => line.trim() !== '').map(lead));
   const [, ...written] = newText.split('\n');
   return written.some(
     (line) => line.trim() !== '' && !known.has(line) && (lead(line) === '' || !depths.has(lead(line))),
   );
 }
 
-/** All places of a text, none of which may touch the next. */
-function apart(lines: Lines, part: string, fits: (offset: number) => boolean): number[] | Refusal {
+/** Returns all offsets of a text that fit, or a refusal if two of them overlap. */
+function separateOccurrences(lines: Lines, part: string, fits: (offset: number) => boolean): number[] | Refusal {
   const found: number[] = [];
   for (let at = lines.lf.indexOf(part); at >= 0; at = lines.lf.indexOf(part, at + 1)) {
     if (!fits(at)) continue;
@@ -105,21 +105,25 @@ function apart(lines: Lines, part: string, fits: (offset: number) => boolean): n
       return refuse('overlap', `Occurrences of the old text overlap, at ${where(places)}: give a longer text.`, places);
     }
     found.push(at);
-    if (found.length > mostReplaced)
-      return refuse('too-large', `The old text is there over ${mostReplaced} times, which is too many for one edit.`);
+    if (found.length > maxReplacements)
+      return refuse(
+        'too-large',
+        `The old text is there over ${maxReplacements} times, which is too many for one edit.`,
+      );
   }
   return found;
 }
 
+/** Returns the offsets of a text that start on a line (0-based), at most two. */
 function onLine(lines: Lines, line: number, part: string, fits: (offset: number) => boolean): number[] {
   const from = lines.lfStarts[line];
   if (from === undefined) return [];
   const to = lines.lfStarts[line + 1] ?? lines.lf.length;
-  const reach = lines.lf.slice(from, to + part.length - 1);
-  return occurrences(reach, part, 2, (offset) => fits(from + offset)).map((offset) => from + offset);
+  const range = lines.lf.slice(from, to + part.length - 1);
+  return occurrences(range, part, 2, (offset) => fits(from + offset)).map((offset) => from + offset);
 }
 
-/** Lines (1-based) of the places around which the new text stands already. */
+/** Returns the lines (1-based) of the places that the new text already surrounds. */
 function alreadyMade(lines: Lines, offsets: readonly number[], oldText: string, newText: string): number[] {
   if (!newText.includes(oldText)) return [];
   const isLines = newText.endsWith('\n') && newText.slice(0, -1) !== oldText;

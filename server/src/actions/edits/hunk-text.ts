@@ -1,14 +1,14 @@
 import type { Refusal } from './refusal.ts';
 
-/** A refusal of a line of a patch, by its index. */
-export type Bad = (index: number, why: string) => Refusal;
+/** Returns a refusal of a line of a patch. @param index 0-based index of the line */
+export type RefuseLine = (index: number, why: string) => Refusal;
 
-/** The lines of a hunk as the text before and after. */
+/** Collects the lines of a hunk into the text before and after it. */
 export class HunkText {
   before = '';
   after = '';
 
-  /** False for a line that has no mark. A line without any character is a blank one whose space was lost. */
+  /** Adds a line. Returns false if it has no mark. An empty line counts as a blank one whose space was lost. */
   add(line: string): boolean {
     if (!/^[-+ ]/.test(line) && line !== '') return false;
     if (!line.startsWith('+')) this.before += `${line.slice(1)}\n`;
@@ -16,7 +16,7 @@ export class HunkText {
     return true;
   }
 
-  /** The line added last, with this mark, has no line end. */
+  /** Removes the line end of the line added last, which has this mark. */
   endWithout(mark: string): void {
     if (mark !== '+') this.before = this.before.slice(0, -1);
     if (mark !== '-') this.after = this.after.slice(0, -1);

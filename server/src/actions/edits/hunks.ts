@@ -1,14 +1,14 @@
 import { commonLines } from './common-lines.ts';
 import { lineCount, splitLines } from './lines.ts';
 
-/** A run of lines that differ: raw texts with their line ends, and where it starts (0-based line) before. */
+/** A run of lines that differ: the raw texts before and after, and its first line (0-based) in the text before. */
 export interface Hunk {
   line: number;
   before: string;
   after: string;
 }
 
-/** The differences between two texts, in order. A difference too large to align is one hunk. */
+/** Returns the differences between two texts, in order. A difference too large to align is one hunk. */
 export function hunksOf(before: string, after: string): Hunk[] {
   const a = rawLines(before);
   const b = rawLines(after);
@@ -21,7 +21,7 @@ export function hunksOf(before: string, after: string): Hunk[] {
   return hunks;
 }
 
-/** The exact text where only the accepted hunks (by index) are made. */
+/** Returns the text with only the accepted hunks (by index) made. All other bytes are those of `before`. */
 export function withHunks(before: string, hunks: readonly Hunk[], accepted: ReadonlySet<number>): string {
   const a = rawLines(before);
   const parts: string[] = [];
@@ -34,7 +34,7 @@ export function withHunks(before: string, hunks: readonly Hunk[], accepted: Read
   return parts.join('');
 }
 
-/** Lines that came and went. */
+/** Returns the numbers of lines that were added and removed. */
 export function countsOf(before: string | null, after: string | null): { added: number; removed: number } {
   const counts = { added: 0, removed: 0 };
   for (const hunk of hunksOf(before ?? '', after ?? '')) {
@@ -44,7 +44,7 @@ export function countsOf(before: string | null, after: string | null): { added: 
   return counts;
 }
 
-/** What changed, for a model to read: at most `limit` lines. */
+/** Returns a diff for a model to read, of at most `limit` lines. */
 export function shownDiff(before: string, after: string, limit = 60): string {
   const out: string[] = [];
   for (const hunk of hunksOf(before, after)) {
@@ -57,7 +57,7 @@ export function shownDiff(before: string, after: string, limit = 60): string {
     : out.join('\n');
 }
 
-/** The lines of a text, each with its line end. */
+/** Returns the lines of a text, each with its line end. */
 export function rawLines(text: string): string[] {
   const lines = splitLines(text);
   return lines.rawStarts.slice(0, lineCount(lines)).map((start, line) => text.slice(start, lines.rawStarts[line + 1]));

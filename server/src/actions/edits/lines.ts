@@ -1,17 +1,21 @@
-/** A text as lines, with offsets in the raw text and in the text with `\n` ends. Built in one pass, nothing is copied. */
+/**
+ * A text as lines, with offsets in the raw text and in the text with `\n` ends. Built in one pass, without copying
+ * lines.
+ */
 export interface Lines {
   readonly text: string;
   /** The text with every line end as `\n`. */
   readonly lf: string;
-  /** Where each line starts; after a final line end there is one more, empty, line that `lineCount` leaves out. */
+  /** Start of each line in `text`. After a final line end there is one more, empty line, not counted by `lineCount`. */
   readonly rawStarts: readonly number[];
+  /** Start of each line in `lf`. */
   readonly lfStarts: readonly number[];
 }
 
-/** The line ends of a text: of one kind, `mixed` or none. */
+/** The kind of line ends of a text: one kind, `mixed` or `none`. */
 export type LineEnds = 'none' | 'lf' | 'crlf' | 'cr' | 'mixed';
 
-/** Returns which line ends a text has. */
+/** Returns the kind of line ends of a text. */
 export function lineEndsOf(text: string): LineEnds {
   const kinds: LineEnds[] = [];
   if (text.includes('\r\n')) kinds.push('crlf');
@@ -20,10 +24,12 @@ export function lineEndsOf(text: string): LineEnds {
   return kinds.length > 1 ? 'mixed' : (kinds[0] ?? 'none');
 }
 
+/** Returns the text with every line end as `\n`. */
 export function toLf(text: string): string {
   return text.includes('\r') ? text.replaceAll('\r\n', '\n').replaceAll('\r', '\n') : text;
 }
 
+/** Splits a text into lines. */
 export function splitLines(text: string): Lines {
   const rawStarts = [0];
   let cr = text.indexOf('\r');
@@ -47,19 +53,19 @@ export function splitLines(text: string): Lines {
   return { text, lf: toLf(text), rawStarts, lfStarts };
 }
 
-/** How many lines there are; a final line end ends the last one and starts none. */
+/** Returns the number of lines. A final line end ends the last line and starts none. */
 export function lineCount(lines: Lines): number {
   const starts = lines.rawStarts;
   return starts.at(-1) === lines.text.length ? starts.length - 1 : starts.length;
 }
 
-/** What a line (0-based) holds, without its end. */
+/** Returns the content of a line (0-based), without its line end. */
 export function lineText(lines: Lines, line: number): string {
   const next = lines.lfStarts[line + 1];
   return lines.lf.slice(lines.lfStarts[line] ?? lines.lf.length, next === undefined ? undefined : next - 1);
 }
 
-/** How a line ends; `''` for a last line without an end. */
+/** Returns the line end of a line (0-based), or `''` for a last line without one. */
 export function lineEnd(lines: Lines, line: number): string {
   const next = lines.rawStarts[line + 1];
   if (next === undefined) return '';
@@ -67,12 +73,12 @@ export function lineEnd(lines: Lines, line: number): string {
   return next - 2 >= (lines.rawStarts[line] ?? 0) && lines.text[next - 2] === '\r' ? '\r\n' : '\n';
 }
 
-/** The 0-based line of an offset in the text with `\n` ends. */
+/** Returns the line (0-based) of an offset in the text with `\n` ends. */
 export function lineAt(lines: Lines, lfOffset: number): number {
   return countUpTo(lines.lfStarts, lfOffset) - 1;
 }
 
-/** How many of the ascending numbers are at most `bound`. */
+/** Returns how many of the ascending numbers are at most `bound`. */
 export function countUpTo(ascending: readonly number[], bound: number): number {
   let low = 0;
   let high = ascending.length;
@@ -84,34 +90,34 @@ export function countUpTo(ascending: readonly number[], bound: number): number {
   return low;
 }
 
-/** The offset in the raw text of one in the text with `\n` ends. */
+/** Returns the offset in the raw text for an offset in the text with `\n` ends. */
 export function rawOffset(lines: Lines, lfOffset: number): number {
   const line = lineAt(lines, lfOffset);
   return (lines.rawStarts[line] ?? 0) + lfOffset - (lines.lfStarts[line] ?? 0);
 }
 
 /**
- * The end that new lines get between two lines: the one used there, else that of the line at the place, else
- * of the line before it; undefined where the range itself mixes ends, for then no choice is right.
+ * Returns the line end for new lines in a range: the one used in the range, or else that of the line at its start, or
+ * else that of the line before. Returns undefined if the range mixes line ends, because then no choice is right.
  */
 export function endWithin(lines: Lines, first: number, last: number): string | undefined {
-  let own = '';
+  let lineEndWithin = '';
   for (let line = first; line < last; line++) {
     const end = lineEnd(lines, line);
-    if (own && end && end !== own) return undefined;
-    own ||= end;
+    if (lineEndWithin && end && end !== lineEndWithin) return undefined;
+    lineEndWithin ||= end;
   }
-  return own || lineEnd(lines, first) || lineEnd(lines, first - 1) || '\n';
+  return lineEndWithin || lineEnd(lines, first) || lineEnd(lines, first - 1) || '\n';
 }
 
-/** A text's lines; a final line end starts none. */
+/** Returns the lines of a text with `\n` ends. A final line end starts no line. */
 export function block(lf: string): string[] {
   const lines = lf.split('\n');
   if (lines.at(-1) === '') lines.pop();
   return lines;
 }
 
-/** The line without the spaces and tabs around it. Other white space tells lines apart. */
+/** Returns the line without the spaces and tabs around it. Other white space is significant. */
 export function bare(line: string): string {
   let [from, to] = [0, line.length];
   while (from < to && isBlank(line.charCodeAt(from))) from++;
@@ -119,7 +125,10 @@ export function bare(line: string): string {
   return line.slice(from, to);
 }
 
-/** `bare` of a line (0-based) of a text where its signature is among those given, in one step. */
+/**
+ * Returns `bare` of a line (0-based), or undefined if its signature is not among those given. Only matching lines are
+ * copied.
+ */
 export function bareText(lines: Lines, line: number, signatures: Uint8Array): string | undefined {
   const next = lines.lfStarts[line + 1];
   const text = lines.lf;
@@ -130,10 +139,10 @@ export function bareText(lines: Lines, line: number, signatures: Uint8Array): st
   return signatures[signature(text, from, to)] === 1 ? text.slice(from, to) : undefined;
 }
 
-/** Signatures are below this. */
+/** Number of possible signatures. */
 export const signatureCount = 4096;
 
-/** A number for a part of a text, from its length and three characters: equal for equal parts. */
+/** Returns a hash of a part of a text, computed from its length and three of its characters. */
 export function signature(text: string, from: number, to: number): number {
   const length = to - from;
   if (length === 0) return 0;
@@ -145,7 +154,7 @@ export function signature(text: string, from: number, to: number): number {
   return sum & (signatureCount - 1);
 }
 
-/** The spaces and tabs a line starts with. */
+/** Returns the spaces and tabs that a line starts with. */
 export function lead(line: string): string {
   let to = 0;
   while (to < line.length && isBlank(line.charCodeAt(to))) to++;

@@ -11,10 +11,10 @@ const lookAlike = new RegExp(`[${[...plainOf.keys()].join('')}]`);
 const plainCodes = Uint16Array.from({ length: 0x10000 }, (_, code) => code);
 for (const [alike, to] of plainOf) plainCodes[alike.charCodeAt(0)] = to.charCodeAt(0);
 
-/** Quotes, dashes and spaces as their plain forms: one character for one, so that offsets stay. */
+/** Replaces typographic quotes, dashes and spaces by their plain forms, one character by one, so that offsets stay. */
 export function plain(text: string): string {
   if (!lookAlike.test(text)) return text;
-  // By codes and not by a replacement: a text may have a hundred thousand of them.
+  // Code by code instead of a regular expression: a text may have a hundred thousand of them.
   const codes = new Uint16Array(text.length);
   const bytes = Buffer.from(codes.buffer);
   bytes.write(text, 'utf16le');
@@ -22,17 +22,17 @@ export function plain(text: string): string {
   return bytes.toString('utf16le');
 }
 
-/** `plain` of the composed form (NFC), which is that of any text below U+0300: lengths may change, the number of lines does not. */
+/** Returns `plain` of the composed form (NFC) of a text. Its length may change, the number of its lines does not. */
 export function folded(text: string): string {
   return plain(/[\u0300-\uffff]/.test(text) ? text.normalize('NFC') : text);
 }
 
-/** Whether `folded` leaves the text as it is, as far as that is quick to tell. */
+/** Returns true only if `folded` leaves the text as it is. A quick check that may also return false for such a text. */
 export function isPlain(text: string): boolean {
   return !lookAlike.test(text) && !/[\u0300-\uffff]/.test(text);
 }
 
-/** What is left of a line without spacing, kinds of quotes and a comma or semicolon at its end. */
+/** Returns a line without white space, kinds of quotes, and a comma or semicolon at its end. */
 export function squeezed(line: string): string {
   return folded(line).replace(/\s+/g, '').replace(/["`]/g, "'").replace(/[,;]$/, '');
 }

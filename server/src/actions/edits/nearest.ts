@@ -1,21 +1,25 @@
 import { bare, type Lines, lineAt, lineCount, lineText } from './lines.ts';
 import { folded } from './look-alikes.ts';
 
-/** Characters of a piece that is looked for, and how many pieces of how many lines: 8 passes over the text at most. */
+/** Length of a piece that is searched, in characters. */
 const pieceLength = 8;
+/** Pieces searched per line. With `linesTried`, and a search for each whole line, at most 8 passes over the text. */
 const piecesPerLine = 3;
+/** Number of old lines, longest first, whose place is searched. */
 const linesTried = 2;
-/** Places compared for each piece, and how much of them must be the same. */
+/** Maximum number of places compared for each piece. */
 const placesPerPiece = 8;
-const [likeness, sureLikeness] = [0.6, 0.85];
+/** Minimum similarity of a candidate, and the similarity above which the search ends, both from 0 to 1. */
+const [minSimilarity, sureSimilarity] = [0.6, 0.85];
+/** Number of characters of a line that are compared. */
 const comparedLength = 300;
-/** Lines; in a file this small every line is compared. */
-const smallFile = 300;
+/** Maximum number of lines of a file in which every line is compared. */
+const smallFileLines = 300;
 
-/** The line (0-based) where an old text that has no line in the file seems to be meant; for a refusal's excerpt only. */
+/** Returns the line (0-based) that an old text without a match seems to mean. Only for the excerpt of a refusal. */
 export function nearestLine(lines: Lines, old: readonly string[]): number | undefined {
   const longest = [...old.keys()].sort((a, b) => (old[b]?.length ?? 0) - (old[a]?.length ?? 0)).slice(0, linesTried);
-  let best = { line: -1, score: likeness };
+  let best = { line: -1, score: minSimilarity };
   const count = lineCount(lines);
   for (const index of longest) {
     const wanted = bare(old[index] ?? '').slice(0, comparedLength);
@@ -26,17 +30,17 @@ export function nearestLine(lines: Lines, old: readonly string[]): number | unde
     const compare = (line: number) => {
       if (seen.has(line)) return;
       seen.add(line);
-      const score = sameness(wanted, bare(lineText(lines, line)).slice(0, comparedLength));
+      const score = similarity(wanted, bare(lineText(lines, line)).slice(0, comparedLength));
       if (score > best.score) best = { line: Math.max(0, line - index), score };
     };
     for (const piece of pieces(wanted)) {
-      if (best.score > sureLikeness) break;
+      if (best.score > sureSimilarity) break;
       let at = lines.lf.indexOf(piece);
       for (let n = 0; at >= 0 && n < placesPerPiece; n++, at = lines.lf.indexOf(piece, at + piece.length)) {
         compare(lineAt(lines, at));
       }
     }
-    if (best.line < 0 && count <= smallFile) for (let line = 0; line < count; line++) compare(line);
+    if (best.line < 0 && count <= smallFileLines) for (let line = 0; line < count; line++) compare(line);
   }
   return best.line < 0 ? undefined : best.line;
 }
@@ -48,18 +52,18 @@ function pieces(line: string): string[] {
   return [...new Set(starts.map((start) => line.slice(start, start + pieceLength)))];
 }
 
-/** Of the pairs of neighbouring characters, the share that both have: 0 to 1. */
-function sameness(one: string, other: string): number {
-  const [a, b] = [folded(one).toLowerCase(), folded(other).toLowerCase()];
+/** Returns the share of pairs of neighboring characters that two texts have in common, from 0 to 1. */
+function similarity(first: string, second: string): number {
+  const [a, b] = [folded(first).toLowerCase(), folded(second).toLowerCase()];
   const pairs = new Map<string, number>();
   for (let k = 0; k + 1 < a.length; k++) pairs.set(a.slice(k, k + 2), (pairs.get(a.slice(k, k + 2)) ?? 0) + 1);
-  let both = 0;
+  let shared = 0;
   for (let k = 0; k + 1 < b.length; k++) {
-    const left = pairs.get(b.slice(k, k + 2)) ?? 0;
-    if (left > 0) {
-      both++;
-      pairs.set(b.slice(k, k + 2), left - 1);
+    const remaining = pairs.get(b.slice(k, k + 2)) ?? 0;
+    if (remaining > 0) {
+      shared++;
+      pairs.set(b.slice(k, k + 2), remaining - 1);
     }
   }
-  return (2 * both) / Math.max(1, a.length + b.length - 2);
+  return (2 * shared) / Math.max(1, a.length + b.length - 2);
 }

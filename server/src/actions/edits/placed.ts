@@ -5,11 +5,12 @@ import type { Change, How } from './ranges.ts';
 import { excerpt, nearMiss, type Refusal, refuse } from './refusal.ts';
 import { keyed, runsOf } from './same-lines.ts';
 
+/** The changes that make an edit at the place that was found for it. */
 export type Match = { ok: true; changes: Change[]; how: How };
 
 /**
- * The new lines in place of those at `start`. Lines that old and new text share keep the file's bytes;
- * a line that goes must be the model's to the letter, spaces and tabs around it aside.
+ * Replaces the lines at `start` by the new lines. Lines that the old and the new text share keep the bytes of the file.
+ * A line that is removed must match the model's text exactly, apart from spaces and tabs around it.
  */
 export function placed(lines: Lines, start: number, oldText: string, newText: string, how: How): Match | Refusal {
   const old = block(oldText);
@@ -31,11 +32,11 @@ export function placed(lines: Lines, start: number, oldText: string, newText: st
   let [i, j] = [0, 0];
   for (const [keptOld, keptNew] of [...commonLines(old, next), [old.length, next.length] as const]) {
     if (keptOld > i || keptNew > j) {
-      // The lines on both sides are compared too, so that a change never stands beside an unknown line.
+      // The lines on both sides are compared too, so that no change is made next to an unknown line.
       for (let k = Math.max(0, i - 1); k < Math.min(old.length, keptOld + 1); k++) {
-        const goes = k >= i && k < keptOld;
-        const known = goes ? bare(old[k] ?? '') === bare(actual[k] ?? '') : isSame(old[k] ?? '', actual[k] ?? '');
-        if (!known) return miss(`it differs in lines that the edit ${goes ? 'replaces' : 'stands beside'}`);
+        const isRemoved = k >= i && k < keptOld;
+        const known = isRemoved ? bare(old[k] ?? '') === bare(actual[k] ?? '') : isSame(old[k] ?? '', actual[k] ?? '');
+        if (!known) return miss(`it differs in lines that the edit ${isRemoved ? 'replaces' : 'stands beside'}`);
       }
       const written = next.slice(j, keptNew).map((line) => (bare(line) === '' ? line : indent(line)));
       if (written.some((line) => line === undefined)) {
@@ -56,7 +57,7 @@ export function placed(lines: Lines, start: number, oldText: string, newText: st
 
 const isSame = (a: string, b: string) => bare(folded(a)) === bare(folded(b));
 
-/** Lines `from` to `to` (exclusive) replaced by whole lines; undefined where no line end is right. */
+/** Replaces lines `from` to `to` (exclusive) by whole lines. Returns undefined if no line end is right. */
 function changeOf(
   lines: Lines,
   from: number,
@@ -73,7 +74,7 @@ function changeOf(
   };
 }
 
-/** Whether the new lines stand where the old ones were found, around them: an insertion made before. */
+/** Returns whether the new lines are already there, around the old ones, because the insertion was made before. */
 function isThere(lines: Lines, start: number, old: readonly string[], next: readonly string[]): boolean {
   const added = next.length - old.length;
   if (added <= 0) return false;
@@ -83,35 +84,38 @@ function isThere(lines: Lines, start: number, old: readonly string[], next: read
   return runsOf(keys, () => true, 1).length > 0;
 }
 
-/** How the file indents what the model indented; undefined for an indentation that does not follow. */
+/**
+ * Returns a function that converts the indentation of a line from the model's to the file's. It returns undefined if
+ * that is unclear.
+ */
 function indentation(old: readonly string[], actual: readonly string[]): (line: string) => string | undefined {
   const seen = new Map<string, string>();
   let clear = true;
   for (const [index, line] of old.entries()) {
-    const other = actual[index] ?? '';
-    if (bare(line) === '' || bare(line) !== bare(other)) continue;
-    const [theirs, ours] = [lead(line), lead(other)];
-    if ((seen.get(theirs) ?? ours) !== ours) clear = false;
-    seen.set(theirs, ours);
+    const actualLine = actual[index] ?? '';
+    if (bare(line) === '' || bare(line) !== bare(actualLine)) continue;
+    const [given, used] = [lead(line), lead(actualLine)];
+    if ((seen.get(given) ?? used) !== used) clear = false;
+    seen.set(given, used);
   }
   if (seen.size === 0 || new Set(seen.values()).size !== seen.size) clear = false;
   const entries = [...seen];
-  if (clear && entries.every(([theirs, ours]) => theirs === ours)) return (line) => line;
-  const [theirs, ours] = entries[0] ?? ['', ''];
-  const added = ours.endsWith(theirs) ? ours.slice(0, ours.length - theirs.length) : undefined;
-  const cut = theirs.endsWith(ours) ? theirs.slice(0, theirs.length - ours.length) : undefined;
+  if (clear && entries.every(([given, used]) => given === used)) return (line) => line;
+  const [given, used] = entries[0] ?? ['', ''];
+  const added = used.endsWith(given) ? used.slice(0, used.length - given.length) : undefined;
+  const cut = given.endsWith(used) ? given.slice(0, given.length - used.length) : undefined;
   return (line) => {
     if (!clear) return undefined;
-    const own = lead(line);
-    const known = seen.get(own);
-    if (known !== undefined) return known + line.slice(own.length);
+    const indent = lead(line);
+    const known = seen.get(indent);
+    if (known !== undefined) return known + line.slice(indent.length);
     let depth: string | undefined;
-    if (added !== undefined && entries.every(([a, b]) => b === added + a)) depth = added + own;
-    else if (cut !== undefined && own.startsWith(cut) && entries.every(([a, b]) => a === cut + b))
-      depth = own.slice(cut.length);
-    // Tabs and spaces together are a guess at how wide the file's tabs are.
+    if (added !== undefined && entries.every(([a, b]) => b === added + a)) depth = added + indent;
+    else if (cut !== undefined && indent.startsWith(cut) && entries.every(([a, b]) => a === cut + b))
+      depth = indent.slice(cut.length);
+    // A mix of tabs and spaces would be a guess at the width of the file's tabs.
     return depth === undefined || (depth.includes('\t') && depth.includes(' '))
       ? undefined
-      : depth + line.slice(own.length);
+      : depth + line.slice(indent.length);
   };
 }

@@ -1,8 +1,9 @@
 import { endWithin, type Lines, lineAt, rawOffset } from './lines.ts';
 
-const shownCandidates = 10;
+/** Maximum number of candidate lines that a message names. */
+const maxShownCandidates = 10;
 
-/** A range of the text before (offsets in UTF-16 units) and what stands there after. */
+/** A range of the text before the change (offsets in UTF-16 code units), and the text that replaces it. */
 export interface Change {
   readonly start: number;
   readonly end: number;
@@ -12,7 +13,7 @@ export interface Change {
 /** How the place of an edit was found. */
 export type How = 'exact' | 'whitespace' | 'look-alike' | 'similar';
 
-/** The text with changes made; they must be in order and apart. */
+/** Applies changes to a text. They must be in order and must not overlap. */
 export function applyChanges(text: string, changes: readonly Change[]): string {
   const parts: string[] = [];
   let from = 0;
@@ -24,7 +25,7 @@ export function applyChanges(text: string, changes: readonly Change[]): string {
   return parts.join('');
 }
 
-/** How much two texts have in common at both ends, without overlap and never half of a surrogate pair. */
+/** Returns the lengths that two texts share at both ends, without overlap and without splitting a surrogate pair. */
 export function commonEnds(a: string, b: string): { head: number; tail: number } {
   const shorter = Math.min(a.length, b.length);
   let head = 0;
@@ -40,8 +41,8 @@ const isHigh = (code: number) => code >= 0xd800 && code < 0xdc00;
 const isLow = (code: number) => code >= 0xdc00 && code < 0xe000;
 
 /**
- * The change at an offset without what old and new text have in common at both ends, so that those bytes
- * stay; undefined where it writes lines over lines that end differently.
+ * Returns the change at an offset without what the old and the new text share at both ends, so that those bytes stay
+ * unchanged. Returns undefined if it writes lines over lines with different line ends.
  */
 export function narrowed(lines: Lines, offset: number, oldText: string, newText: string): Change | undefined {
   const { head, tail } = commonEnds(oldText, newText);
@@ -53,18 +54,18 @@ export function narrowed(lines: Lines, offset: number, oldText: string, newText:
   return { start: rawOffset(lines, start), end: rawOffset(lines, end), text: middle.replaceAll('\n', () => lineEnd) };
 }
 
-/** Offsets of a text in another that fit, overlapping ones too; at most `most` of them. */
-export function occurrences(text: string, part: string, most: number, fits?: (offset: number) => boolean): number[] {
+/** Returns the offsets at which a text occurs in another and fits, overlapping ones too, at most `max` of them. */
+export function occurrences(text: string, part: string, max: number, fits?: (offset: number) => boolean): number[] {
   const found: number[] = [];
   if (part === '') return found;
-  for (let at = text.indexOf(part); at >= 0 && found.length < most; at = text.indexOf(part, at + 1)) {
+  for (let at = text.indexOf(part); at >= 0 && found.length < max; at = text.indexOf(part, at + 1)) {
     if (!fits || fits(at)) found.push(at);
   }
   return found;
 }
 
-/** Lines (1-based) for a person or a model to read. */
+/** Formats lines (1-based) for a message. */
 export function where(lines: readonly number[]): string {
-  const shown = lines.slice(0, shownCandidates).join(', ');
-  return `line${lines.length > 1 ? 's' : ''} ${shown}${lines.length > shownCandidates ? ' and more' : ''}`;
+  const shown = lines.slice(0, maxShownCandidates).join(', ');
+  return `line${lines.length > 1 ? 's' : ''} ${shown}${lines.length > maxShownCandidates ? ' and more' : ''}`;
 }

@@ -1,6 +1,6 @@
 import { type Lines, lineCount, lineText } from './lines.ts';
 
-/** Why an edit was not made. The code is stable; the message is worded for a model. */
+/** Why an edit was refused. The code is stable; the message is worded for a model. */
 export type RefusalCode =
   | 'too-large'
   | 'empty'
@@ -14,7 +14,7 @@ export type RefusalCode =
   | 'overlap'
   | 'malformed';
 
-/** An edit that was refused: nothing was changed. `lines` are 1-based candidates in the file. */
+/** A refused edit: nothing was changed. `lines` are 1-based candidates in the file. */
 export interface Refusal {
   ok: false;
   code: RefusalCode;
@@ -22,14 +22,15 @@ export interface Refusal {
   lines: readonly number[];
 }
 
+/** Creates a refusal. */
 export function refuse(code: RefusalCode, message: string, lines: readonly number[] = []): Refusal {
   return { ok: false, code, message, lines };
 }
 
-/** How much of a place a refusal shows. */
-const [shownLines, shownLength] = [8, 200];
+/** Maximum number of lines in an excerpt, and maximum length of a line, in UTF-16 code units. */
+const [maxExcerptLines, maxLineLength] = [8, 200];
 
-/** The old text is not there to the letter, and this is the place it seems to mean. */
+/** Creates a refusal for an old text that has no exact match, with the place that it seems to mean. */
 export function nearMiss(lines: Lines, start: number, count: number, why: string): Refusal {
   return refuse(
     'near-miss',
@@ -38,10 +39,10 @@ export function nearMiss(lines: Lines, start: number, count: number, why: string
   );
 }
 
-/** The lines at a place, shortened. */
+/** Returns the lines at a place, shortened. */
 export function excerpt(lines: Lines, start: number, count: number): string {
-  const last = Math.min(start + Math.min(count, shownLines), lineCount(lines));
+  const last = Math.min(start + Math.min(count, maxExcerptLines), lineCount(lines));
   const shown: string[] = [];
-  for (let line = start; line < last; line++) shown.push(lineText(lines, line).slice(0, shownLength));
+  for (let line = start; line < last; line++) shown.push(lineText(lines, line).slice(0, maxLineLength));
   return shown.join('\n');
 }

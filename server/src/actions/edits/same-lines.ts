@@ -1,15 +1,15 @@
 import { bare, bareText, type Lines, lineCount, signature, signatureCount } from './lines.ts';
 
-/** More places than this are only "many": no refusal names them all and nothing is chosen among them. */
-export const mostPlaces = 100;
+/** Maximum number of places that a refusal names. Beyond it, a message only says that there are more. */
+export const maxPlaces = 100;
 
-/** Lines as numbers: equal where their keys are. -1 is a line whose key is not among the wanted ones. */
+/** Lines as numbers that are equal if their keys are. -1 is a line whose key is not among the wanted ones. */
 export interface Keyed {
   readonly have: Int32Array;
   readonly want: Int32Array;
 }
 
-/** The keys of `count` lines against those of the wanted ones: the one pass that the tolerant stages share. */
+/** Numbers `count` lines and the wanted ones by their keys. This is the one pass that the tolerant stages share. */
 export function keyed(count: number, keyAt: (line: number) => string | undefined, wanted: readonly string[]): Keyed {
   const numbers = new Map<string, number>();
   for (const key of wanted) if (!numbers.has(key)) numbers.set(key, numbers.size);
@@ -22,8 +22,8 @@ export function keyed(count: number, keyAt: (line: number) => string | undefined
 }
 
 /**
- * A file's lines against old ones, but for the spaces and tabs around them. Most lines are told apart by their
- * length and three characters, without being copied.
+ * Numbers the lines of a file and the old lines, ignoring spaces and tabs around them. Most lines are told apart by
+ * their length and three characters, without being copied.
  */
 export function keyedBare(lines: Lines, old: readonly string[]): Keyed {
   const wanted = old.map(bare);
@@ -32,8 +32,8 @@ export function keyedBare(lines: Lines, old: readonly string[]): Keyed {
   return keyed(lineCount(lines), (line) => bareText(lines, line, signatures), wanted);
 }
 
-/** Where all wanted lines stand in a row, in time that grows with the two lengths only; at most `most` places. */
-export function runsOf({ have, want }: Keyed, fits: (start: number) => boolean, most = mostPlaces + 1): number[] {
+/** Returns where all wanted lines occur in a row, at most `max` places. Knuth-Morris-Pratt, thus in linear time. */
+export function runsOf({ have, want }: Keyed, fits: (start: number) => boolean, max = maxPlaces + 1): number[] {
   const found: number[] = [];
   if (want.length === 0) return found;
   const back = new Int32Array(want.length);
@@ -43,7 +43,7 @@ export function runsOf({ have, want }: Keyed, fits: (start: number) => boolean, 
     return want[at] === key ? at + 1 : at;
   };
   for (let k = 1; k < want.length; k++) back[k] = step(back[k - 1] ?? 0, want[k]);
-  for (let line = 0, matched = 0; line < have.length && found.length < most; line++) {
+  for (let line = 0, matched = 0; line < have.length && found.length < max; line++) {
     matched = step(matched, have[line]);
     const start = line + 1 - want.length;
     if (matched === want.length && fits(start)) found.push(start);

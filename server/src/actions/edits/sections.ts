@@ -1,30 +1,31 @@
 import { bare, type Lines, lead, lineCount, lineText } from './lines.ts';
 import { type Refusal, refuse } from './refusal.ts';
 
-/** Lines from (inclusive) and to (exclusive), 0-based. */
+/** A range of lines, 0-based, from `from` (inclusive) to `to` (exclusive). */
 export type Section = readonly [from: number, to: number];
 
-const shownContext = 80;
-/** Places of one `@@` line; a line more common than this names nothing. */
-const mostPlaces = 20;
+/** Maximum number of characters of an `@@` line that a message shows. */
+const maxShownChars = 80;
+/** Maximum number of places of an `@@` line. A more common line names no place. */
+const maxSections = 20;
 
 /**
- * The parts of a text that `@@` lines name, each within those of the one before. A part starts with the line
- * itself and goes on while lines are indented deeper; where none is, to the next line that starts with the
- * same sign (`#`, `[`), or to the end of the paragraph. Narrow rather than wide: what lies outside is refused.
+ * Returns the parts of a text that `@@` lines name, each within those of the line before. A part starts with the named
+ * line and continues while lines are indented deeper. If none is, it extends to the next line that starts with the same
+ * sign (`#`, `[`), or to the end of the paragraph. Narrow rather than wide, because edits outside a part are refused.
  */
 export function sectionsOf(lines: Lines, names: readonly string[]): Section[] | Refusal {
   let sections: Section[] = [[0, lineCount(lines)]];
   for (const name of names) {
     const exact = inside(lines, sections, (line) => line.trimEnd() === name.trimEnd());
     sections = exact.length > 0 ? exact : inside(lines, sections, (line) => bare(line) === bare(name));
-    if (sections.length > mostPlaces)
+    if (sections.length > maxSections)
       return refuse(
         'ambiguous',
-        `The line "${name.slice(0, shownContext)}" of "@@" is there over ${mostPlaces} times.`,
+        `The line "${name.slice(0, maxShownChars)}" of "@@" is there over ${maxSections} times.`,
       );
     if (sections.length === 0)
-      return refuse('not-found', `There is no line "${name.slice(0, shownContext)}", which the "@@" line names.`);
+      return refuse('not-found', `There is no line "${name.slice(0, maxShownChars)}", which the "@@" line names.`);
   }
   return sections;
 }
@@ -34,7 +35,7 @@ function inside(lines: Lines, sections: readonly Section[], isNamed: (line: stri
   let done = 0;
   for (const [from, to] of sections) {
     for (let line = Math.max(from, done); line < to; line++) {
-      if (found.length <= mostPlaces && isNamed(lineText(lines, line)))
+      if (found.length <= maxSections && isNamed(lineText(lines, line)))
         found.push([line, Math.min(to, sectionEnd(lines, line, to))]);
     }
     done = Math.max(done, to);

@@ -4,27 +4,31 @@ import { nearestLine } from './nearest.ts';
 import { type Match, placed } from './placed.ts';
 import { commonEnds, narrowed, occurrences, where } from './ranges.ts';
 import { nearMiss, type Refusal, refuse } from './refusal.ts';
-import { type Keyed, keyed, keyedBare, mostPlaces, runsOf } from './same-lines.ts';
+import { type Keyed, keyed, keyedBare, maxPlaces, runsOf } from './same-lines.ts';
 
-/** Of the old lines that are not blank, how many must be in place but for their indentation; at least so many. */
-const [similarShare, similarLines] = [0.8, 4];
-/** Lines; a larger old text is not searched by similarity. */
-const similarBound = 400;
-/** Places of one line that are counted; a line more common than this tells nothing about where. */
-const commonPlaces = 50;
-/** Places that are compared line by line. */
-const rankedPlaces = 20;
+/**
+ * Requirements of a similar match: the share of non-blank old lines that match apart from indentation, and the number
+ * of non-blank old lines.
+ */
+const [minSimilarShare, minSimilarLines] = [0.8, 4];
+/** Maximum length of an old text that is searched by similarity, in lines. */
+const maxSimilarityLines = 400;
+/** Maximum number of places of a line that are counted. A more common line does not help to find the place. */
+const maxCommonPlaces = 50;
+/** Maximum number of places that are compared line by line. */
+const maxRankedPlaces = 20;
 
-/** An edit that is not in the text to the letter; its texts have `\n` ends. */
+/** An edit whose old text has no exact match. Its texts have `\n` ends. */
 export interface Sought {
   readonly oldText: string;
   readonly newText: string;
-  /** Whether the old text may stand there: as whole lines, from a line (0-based) on, or from an offset. */
+  /** Returns whether the old text may be at `count` whole lines from a line (0-based) on. */
   readonly fitsLines: (line: number, count: number) => boolean;
+  /** Returns whether the old text may be at an offset. */
   readonly fitsAt: (offset: number, length: number) => boolean;
 }
 
-/** Where an old text that is not in the file to the letter belongs: by whitespace, look-alikes, similarity. */
+/** Finds the place of an old text without an exact match: ignoring whitespace, then look-alikes, then by similarity. */
 export function tolerantMatch(lines: Lines, sought: Sought): Match | Refusal {
   const old = block(sought.oldText);
   const keys = keyedBare(lines, old);
@@ -35,7 +39,7 @@ export function tolerantMatch(lines: Lines, sought: Sought): Match | Refusal {
 
 function byWhitespace(lines: Lines, sought: Sought, old: readonly string[], keys: Keyed): Match | Refusal | undefined {
   const starts = runsOf(keys, (start) => sought.fitsLines(start, old.length));
-  if (starts.length > mostPlaces) return ambiguous(starts, 'but for whitespace');
+  if (starts.length > maxPlaces) return ambiguous(starts, 'but for whitespace');
   const indented = starts.filter((start) =>
     old.every((line, index) => line.trimEnd() === lineText(lines, start + index).trimEnd()),
   );
@@ -53,15 +57,15 @@ function byLookAlike(lines: Lines, sought: Sought, old: readonly string[]): Matc
   if (isPlain(lines.lf) && isPlain(oldText)) return undefined;
   const how = 'but for look-alike characters';
   const [text, part] = [plain(lines.lf), plain(oldText)];
-  const found = occurrences(text, part, mostPlaces + 1, (offset) => sought.fitsAt(offset, part.length));
+  const found = occurrences(text, part, maxPlaces + 1, (offset) => sought.fitsAt(offset, part.length));
   const [offset] = found;
   if (offset !== undefined) {
     const at = found.map((each) => lineAt(lines, each));
     if (found.length > 1) return ambiguous(at, how);
     const [line, wanted] = [lineAt(lines, offset), plain(newText)];
     const inside = wanted.includes(part) ? Math.max(0, offset - (wanted.length - part.length)) : text.length;
-    const there = text.slice(inside, offset + wanted.length).includes(wanted);
-    if (there)
+    const isAlreadyThere = text.slice(inside, offset + wanted.length).includes(wanted);
+    if (isAlreadyThere)
       return refuse('already-applied', `The new text is already there, at line ${line + 1}, ${how}.`, [line + 1]);
     const { head, tail } = commonEnds(oldText, newText);
     const isKnown = lines.lf.startsWith(oldText.slice(head, oldText.length - tail), offset + head);
@@ -83,22 +87,24 @@ function byLookAlike(lines: Lines, sought: Sought, old: readonly string[]): Matc
 }
 
 /**
- * At least four fifths of the lines in place, and the others the same but for spacing, quotes or a comma at
- * the end. Lines with other words never match: two functions may differ in nothing but their names.
+ * Finds a place where at least four fifths of the lines match and the others are the same except for spacing, quotes
+ * or a comma at the end. Lines with other words never match: two functions may differ only in their names.
  */
 function bySimilarity(lines: Lines, sought: Sought, old: readonly string[], { have, want }: Keyed): Match | Refusal {
   const { oldText, newText } = sought;
   const known = old.filter((line) => bare(line) !== '').length;
-  const ranked = old.length <= similarBound ? rankedStarts(have, want, old) : [];
+  const ranked = old.length <= maxSimilarityLines ? rankedStarts(have, want, old) : [];
   const inPlace = (start: number) => old.filter((line, k) => bare(line) !== '' && have[start + k] === want[k]).length;
-  const close = ranked.filter((start) => start + old.length <= have.length && inPlace(start) >= known * similarShare);
+  const close = ranked.filter(
+    (start) => start + old.length <= have.length && inPlace(start) >= known * minSimilarShare,
+  );
   const alike = close.filter((start) =>
     old.every((line, k) => have[start + k] === want[k] || squeezed(line) === squeezed(lineText(lines, start + k))),
   );
   const [start] = alike;
   if (start !== undefined && sought.fitsLines(start, old.length)) {
     if (alike.length > 1) return ambiguous(alike, 'in similar form');
-    if (known >= similarLines && close.length === 1) return placed(lines, start, oldText, newText, 'similar');
+    if (known >= minSimilarLines && close.length === 1) return placed(lines, start, oldText, newText, 'similar');
     return nearMiss(lines, start, old.length, 'too little of it matches');
   }
   const nearest = ranked[0] ?? nearestLine(lines, old);
@@ -106,30 +112,30 @@ function bySimilarity(lines: Lines, sought: Sought, old: readonly string[], { ha
   return refuse('not-found', 'The old text is not in the file, nor anything like it: read the file again.');
 }
 
-/** Starts that most of the less common lines point to, best first. */
+/** Returns the starts that most of the less common lines point to, best first. */
 function rankedStarts(have: Int32Array, want: Int32Array, old: readonly string[]): number[] {
   const places: number[][] = Array.from(want, () => []);
   for (let line = 0; line < have.length; line++) {
     const found = places[have[line] ?? -1];
-    if (found && found.length <= commonPlaces) found.push(line);
+    if (found && found.length <= maxCommonPlaces) found.push(line);
   }
   const votes = new Map<number, number>();
   for (const [index, line] of old.entries()) {
     const found = places[want[index] ?? -1] ?? [];
-    if (!/[\p{L}\p{N}]/u.test(line) || found.length > commonPlaces) continue;
+    if (!/[\p{L}\p{N}]/u.test(line) || found.length > maxCommonPlaces) continue;
     for (const place of found) {
       if (place >= index) votes.set(place - index, (votes.get(place - index) ?? 0) + 1);
     }
   }
-  let most = 0;
-  for (const count of votes.values()) most = Math.max(most, count);
-  const best = [...votes].filter(([, count]) => count * 2 >= most).sort((a, b) => b[1] - a[1] || a[0] - b[0]);
-  return best.slice(0, rankedPlaces).map(([start]) => start);
+  let maxVotes = 0;
+  for (const count of votes.values()) maxVotes = Math.max(maxVotes, count);
+  const best = [...votes].filter(([, count]) => count * 2 >= maxVotes).sort((a, b) => b[1] - a[1] || a[0] - b[0]);
+  return best.slice(0, maxRankedPlaces).map(([start]) => start);
 }
 
 function ambiguous(starts: readonly number[], how: string): Refusal {
   const at = starts.map((start) => start + 1);
-  const times = at.length > mostPlaces ? `over ${mostPlaces} times` : `${at.length} times`;
+  const times = at.length > maxPlaces ? `over ${maxPlaces} times` : `${at.length} times`;
   return refuse(
     'ambiguous',
     `The old text is not in the file to the letter; ${how} it is there ${times}, at ${where(at)}.`,

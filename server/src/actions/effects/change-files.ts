@@ -5,36 +5,41 @@ import type { Workspace } from '../../workspace/workspace.ts';
 import { applyEdits } from '../edits/edit.ts';
 import { hunksOf, shownDiff } from '../edits/hunks.ts';
 import { lineEndsOf } from '../edits/lines.ts';
-import type { Wanted } from '../edits/types.ts';
+import type { WantedFile } from '../edits/types.ts';
 import { permit } from '../policy/permission.ts';
 import { addedPlaceholders, type Secrets } from '../secrets/secrets.ts';
-import { hiddenText } from '../secrets/uses.ts';
+import { hideFileText } from '../secrets/uses.ts';
 import { done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
 import { listDiagnostics } from './list-diagnostics.ts';
 
-interface Planned extends FileChange {
+/** A change of one file that was computed but not yet made. */
+interface PlannedChange extends FileChange {
   readonly oldText: string | null;
   readonly newText: string | null;
-  /** Both as they are shown, with placeholders for credentials. */
+  /** Both texts as they are shown, with placeholders for credentials. */
   readonly shown: { readonly oldText: string; readonly newText: string };
 }
 
-/** Lines of a difference that a person is shown of one file before they decide. */
-const shownLines = 400;
+/** Maximum number of lines of a diff that the user is shown per file before deciding. */
+const maxDiffLines = 400;
 
 /**
- * Changes files, all of them or none: computed from the version that the model has read, allowed by the
- * settings or the person, named in the log before it happens, and made by whoever has the files.
- * A call that a dead server had begun is looked up by what the files hold now.
+ * Changes files, all of them or none. The change is computed from the version that the model has read, allowed by the
+ * settings or the user, logged before it happens, and made by the side that has the files. If an earlier server died
+ * during the call, the current content of the files tells what is left to do.
  */
-export async function changeFiles(context: ToolContext, tool: string, wanted: readonly Wanted[]): Promise<ToolOutcome> {
+export async function changeFiles(
+  context: ToolContext,
+  tool: string,
+  wanted: readonly WantedFile[],
+): Promise<ToolOutcome> {
   const workspace = await context.workspace();
   if (context.begun?.changes) return resume(context, workspace, context.begun.changes);
-  const planned: Planned[] = [];
+  const planned: PlannedChange[] = [];
   const problems: string[] = [];
   for (const want of wanted) {
     const file = await workspace.read(want.path, context.signal);
-    const plan = await planOne(context, want, file);
+    const plan = await planFile(context, want, file);
     if (typeof plan === 'string') problems.push(`${want.path}: ${plan}`);
     else planned.push(plan);
   }
@@ -54,7 +59,7 @@ export async function changeFiles(context: ToolContext, tool: string, wanted: re
   return apply(context, workspace, changes);
 }
 
-/** Makes changes whose contents are stored, and says what became of them. */
+/** Makes changes whose contents are already stored, and returns a description of the outcome. */
 async function apply(context: ToolContext, workspace: Workspace, changes: readonly FileChange[]): Promise<ToolOutcome> {
   const texts = await Promise.all(changes.map(({ after }) => (after === null ? null : context.getText(after))));
   const answer = await workspace.apply(
@@ -62,7 +67,7 @@ async function apply(context: ToolContext, workspace: Workspace, changes: readon
     context.signal,
   );
   if (answer.conflicts.length > 0) return failed(await conflictText(context, changes, answer.conflicts));
-  const made = await Promise.all(changes.map((change) => asMade(context, workspace, change, answer.files)));
+  const made = await Promise.all(changes.map((change) => changeAsSaved(context, workspace, change, answer.files)));
   const lines = made.map(({ path, before, after, added, removed }) => {
     if (after === null) return `${path} was removed.`;
     return `${path} was ${before === null ? 'created' : 'changed'} (+${added} −${removed}).`;
@@ -74,7 +79,7 @@ async function apply(context: ToolContext, workspace: Workspace, changes: readon
   return done(lines.join('\n'), { changes: made, ...acceptedIn(workspace) });
 }
 
-/** Says which files changed after the change was computed, and what changed in them. */
+/** Returns a message that names the files changed since the change was computed, with what changed in them. */
 async function conflictText(
   context: ToolContext,
   changes: readonly FileChange[],
@@ -94,9 +99,9 @@ async function conflictText(
 }
 
 /**
- * Returns what differs between an earlier version of a file and its text, both as the model sees them.
+ * Returns the differences between an earlier version of a file and its text, both as the model sees them.
  *
- * @param version hash of the earlier text; where that is not stored, the result is empty
+ * @param version hash of the earlier text; if that text is not stored, the result is empty
  */
 async function differenceFrom(
   { getText, secrets }: ToolContext,
@@ -105,15 +110,15 @@ async function differenceFrom(
   text: string,
 ): Promise<string> {
   const old = await getText(version);
-  return old === null ? '' : shownDiff(hiddenText(secrets, path, old), text);
+  return old === null ? '' : shownDiff(hideFileText(secrets, path, old), text);
 }
 
 function acceptedIn({ acceptsEdits }: Workspace): Pick<ToolDetails, 'accepted'> {
   return acceptsEdits ? { accepted: true } : {};
 }
 
-/** The change as the editor made it: saving may have formatted the file. */
-async function asMade(
+/** Returns the change as the editor made it: saving may have formatted the file. */
+async function changeAsSaved(
   context: ToolContext,
   workspace: Workspace,
   change: FileChange,
@@ -127,23 +132,23 @@ async function asMade(
 }
 
 /**
- * An earlier server had begun. Each file is as it was, or as it was to become, and the rest is made now; anything else
- * is someone else's.
+ * Resumes a call that an earlier server had begun. If each file is either in its old or in its new state, the remaining
+ * changes are made now. Any other content was written by someone else.
  */
 async function resume(
   context: ToolContext,
   workspace: Workspace,
   changes: readonly FileChange[],
 ): Promise<ToolOutcome> {
-  const now = await Promise.all(
+  const currentHashes = await Promise.all(
     changes.map(async ({ path }) => {
       const file = await workspace.read(path, context.signal);
       return file.kind === 'text' ? file.hash : file.kind === 'missing' ? null : file.kind;
     }),
   );
-  const rest = changes.filter(({ after }, i) => now[i] !== after);
+  const rest = changes.filter(({ after }, i) => currentHashes[i] !== after);
   if (rest.length === 0) return done('The change had been made.', { changes: [...changes], ...acceptedIn(workspace) });
-  if (changes.every(({ before, after }, i) => now[i] === before || now[i] === after)) {
+  if (changes.every(({ before, after }, i) => currentHashes[i] === before || currentHashes[i] === after)) {
     const outcome = await apply(context, workspace, rest);
     const made = outcome.details?.changes ?? [];
     if (rest.length === changes.length) return outcome;
@@ -160,8 +165,8 @@ async function resume(
   return failed(`The server was restarted during this change, and ${names} changed since. Read again what is there.`);
 }
 
-/** The file's text, and all that is wanted of it, has placeholders for credentials. */
-async function planOne(context: ToolContext, want: Wanted, file: EditorFile): Promise<Planned | string> {
+/** Plans the change of one file. Its text and everything wanted of it contain placeholders instead of credentials. */
+async function planFile(context: ToolContext, want: WantedFile, file: EditorFile): Promise<PlannedChange | string> {
   const { secrets } = context;
   const known = context.known.get(want.path);
   if (file.kind === 'folder') return 'This is a folder.';
@@ -184,7 +189,7 @@ async function planOne(context: ToolContext, want: Wanted, file: EditorFile): Pr
     if (text === file.text) return 'The file holds exactly this already.';
     return plan(want.path, file, text, file.encoding, secrets, want.real);
   }
-  // What the model made up itself looks like a credential too, and it knows it as it wrote it.
+  // Text that the model made up may look like a credential too, and the model knows it as it wrote it.
   const edits = want.edits.map((edit) => ({ ...edit, oldText: secrets.hide(edit.oldText) }));
   const edited = applyEdits(file.text, edits);
   return edited.ok ? plan(want.path, file, edited.text, file.encoding, secrets) : edited.message;
@@ -197,7 +202,7 @@ function plan(
   encoding: string,
   secrets: Secrets,
   real = false,
-): Planned | string {
+): PlannedChange | string {
   const shown = { oldText: old?.text ?? '', newText: text ?? '' };
   const added = real ? [] : addedPlaceholders(shown.oldText, shown.newText);
   if (added.length > 0) {
@@ -229,16 +234,16 @@ function shownText({ text, real }: { text: string | null; real?: boolean }, secr
   return text !== null && real ? secrets.hide(text) : text;
 }
 
-/** A whole new text with the line ends that the file has had, where it had one kind. */
+/** Returns a whole new text with the line ends of the old one, if those are all of one kind. */
 function withLineEndsOf(old: string, text: string): string {
   const ends = { crlf: '\r\n', cr: '\r', lf: '\n' } as const;
   const kind = lineEndsOf(old);
   return kind in ends ? text.replace(/\r\n|\r|\n/g, ends[kind as keyof typeof ends]) : text;
 }
 
-function diffOf({ path, before, after, shown }: Planned): string {
+function diffOf({ path, before, after, shown }: PlannedChange): string {
   const what = before === null ? ' (new)' : after === null ? ' (removed)' : '';
-  return `${path}${what}\n${shownDiff(shown.oldText, shown.newText, shownLines)}`;
+  return `${path}${what}\n${shownDiff(shown.oldText, shown.newText, maxDiffLines)}`;
 }
 
 function hashOf(text: string): string {

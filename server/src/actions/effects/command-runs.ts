@@ -14,44 +14,46 @@ import { analyzeShell } from '../policy/shell.ts';
 import { done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
 
 /*
- * A command on the person's machine: what the rules and the person are asked, and its way from the start
- * to its result.
+ * Commands on the user's machine: what the rules and the user are asked, and the run of a command from its start to
+ * its result.
  */
 
-/** How long a background command is listened to for its first words, milliseconds. */
-export const firstWordsMs = 2_000;
-/** Between two looks at a command that prints all the time, milliseconds. */
-const breathMs = 100;
-/** Of what a command prints while it runs, so much is shown live, in UTF-16 code units. */
-const liveChars = 200_000;
-/** Longest wait for a window to end a command, milliseconds. */
-const stopMs = 10_000;
-/** Sources of untrusted text that are named of one command. */
-const namedSources = 10;
+/** Time to wait for the first output of a background command, in milliseconds. */
+export const firstOutputMs = 2_000;
+/** Pause between two polls of a command that prints continuously, in milliseconds. */
+const pollPauseMs = 100;
+/** Maximum amount of output shown live while a command runs, in UTF-16 code units. */
+const maxLiveChars = 200_000;
+/** Time limit for a window to stop a command, in milliseconds. */
+const stopTimeoutMs = 10_000;
+/** Maximum number of sources of untrusted text that are recorded for one command. */
+const maxSources = 10;
 
-/** What is to be run. */
+/** A command that is to be run. */
 export interface AskedCommand {
   readonly command: string;
-  /** A folder of the workspace; default: the workspace. */
+  /** A folder of the workspace. Default: the workspace itself. */
   readonly cwd?: string | undefined;
+  /** The text for its standard input. */
   readonly stdin: string;
 }
 
-/** What a command does, for the rules. */
+/** Returns the description of a command by which the rules judge it. */
 export function actionOf(
   tool: string,
   { command, cwd, stdin }: AskedCommand,
   { shell }: Pick<Commands, 'shell'>,
 ): Action {
   const { commands, redirects, unknown, source } = analyzeShell(command, shell);
-  const delicate = cwd !== undefined && (pathsOutside(['cd', cwd]).length > 0 || protectedBecause(`${cwd}/x`) !== null);
+  const isDelicateFolder =
+    cwd !== undefined && (pathsOutside(['cd', cwd]).length > 0 || protectedBecause(`${cwd}/x`) !== null);
   return {
     tool,
     effect: 'run',
     command: {
       source,
       commands,
-      // Seen from the workspace, as the rules know files.
+      // Relative to the workspace, as the rules know files.
       redirects: redirects.map(({ target, writes }) => ({
         target: target === null || cwd === undefined || /^[\\/~]|^[A-Za-z]:/.test(target) ? target : `${cwd}/${target}`,
         writes,
@@ -59,13 +61,13 @@ export function actionOf(
       unknown: [
         ...unknown,
         ...(stdin === '' ? [] : ['What the command does with its input']),
-        ...(delicate ? [`What a command does in ${cwd}`] : []),
+        ...(isDelicateFolder ? [`What a command does in ${cwd}`] : []),
       ],
     },
   };
 }
 
-/** Lets a command through, or answers the result that says why not. The person sees all that decides what it does. */
+/** Returns null if a command is allowed, or else the tool result that says why not. The user sees all its inputs. */
 export function permitCommand(
   context: ToolContext,
   workspace: Workspace,
@@ -82,7 +84,7 @@ export function permitCommand(
   }));
 }
 
-/** Where the output of a command may come from, as far as its words tell: somebody else's text may be in it. */
+/** Returns the possible sources of untrusted text in a command's output, as far as its words tell. */
 function untrustedIn(line: string, { shell }: Pick<Commands, 'shell'>): UntrustedSource[] {
   const sources = new Map<string, UntrustedSource>();
   const add = (kind: UntrustedSource['kind'], name: string) => sources.set(name, { kind, name: name.slice(0, 300) });
@@ -92,7 +94,7 @@ function untrustedIn(line: string, { shell }: Pick<Commands, 'shell'>): Untruste
     if (hosts.length === 0 && fetchesText(argv)) add('web', `the network (${argv[0]})`);
     for (const path of pathsOutside(argv)) add('outside', path);
   }
-  return [...sources.values()].slice(0, namedSources);
+  return [...sources.values()].slice(0, maxSources);
 }
 
 function hostsIn(word: string): string[] {
@@ -100,12 +102,12 @@ function hostsIn(word: string): string[] {
   return address !== undefined && URL.canParse(address) ? [new URL(address).hostname] : [];
 }
 
-/** The id of a call's command, by which it is found again after a crash. */
+/** Returns the id of the command of a call, by which it is found again after a crash. */
 function commandIdOf({ turnId, callId }: ToolContext): string {
   return createHash('sha256').update(`command ${turnId} ${callId}`).digest('hex').slice(0, 12);
 }
 
-/** Starts a command that is allowed, unless an earlier server did, and follows it. */
+/** Starts an allowed command, unless an earlier server did, and follows it until it ends or `waitMs` is over. */
 export async function runDirectly(
   context: ToolContext,
   { command: line, cwd, stdin }: AskedCommand,
@@ -115,7 +117,7 @@ export async function runDirectly(
   if (!commands) return failed('Commands cannot be run in this workspace.');
   const ref = context.begun?.command ?? { id: commandIdOf(context), windowId: commands.windowId };
   if (!context.begun?.command) await context.begin({ command: ref });
-  const what = { ...ref, line, cwd: cwd ?? null };
+  const command = { ...ref, line, cwd: cwd ?? null };
   const untrusted = untrustedIn(line, commands);
   const detailsOf = (command: CommandNews): ToolDetails => ({
     command,
@@ -123,12 +125,12 @@ export async function runDirectly(
   });
   try {
     const { conversationId } = context;
-    const asked = { commandId: ref.id, conversationId, line, cwd: cwd ?? null, stdin, open: background };
-    await commands.start(ref.windowId, asked, context.signal);
+    const startRequest = { commandId: ref.id, conversationId, line, cwd: cwd ?? null, stdin, open: background };
+    await commands.start(ref.windowId, startRequest, context.signal);
     await follow(context, commands, ref, waitMs);
     const output = await commands.poll(ref.windowId, { commandId: ref.id, after: 0, waitMs: 0 }, context.signal);
     const text = `The command ${stateWords(output)}.\n${outputWords(output)}`;
-    const details = detailsOf(newsOf(what, output, output.next));
+    const details = detailsOf(newsOf(command, output, output.next));
     if (output.failure !== null) return failed(text, details);
     if (output.state === 'ended') return done(text, details);
     const goesOn = background
@@ -140,34 +142,35 @@ export async function runDirectly(
     );
   } catch (error) {
     if (context.stopped()) {
-      const stop = AbortSignal.timeout(stopMs);
+      const stop = AbortSignal.timeout(stopTimeoutMs);
       await commands.stop(ref.windowId, { commandId: ref.id }, stop).catch(() => undefined);
     }
     context.signal.throwIfAborted();
     if (!(error instanceof ProblemError) || error.problem.code !== 'editor_gone') throw error;
     const lost = { state: 'ended', exitCode: null, signal: null, stopped: false, failure: null, wallMs: 0 } as const;
-    return failed(windowGone, detailsOf(newsOf(what, lost, 0)));
+    return failed(windowGone, detailsOf(newsOf(command, lost, 0)));
   }
 }
 
+/** The result for a command whose editor window is gone. */
 export const windowGone =
   'The editor window that ran this command is gone, and the command ended with it. Whether it had finished before is not known: look at what it did before you run it again.';
 
-/** Shows what a command prints until it ends or the time is over. */
+/** Shows the output of a command until it ends or the time is over. */
 async function follow(context: ToolContext, commands: Commands, ref: CommandRef, waitMs: number): Promise<void> {
   const { signal } = context;
   const deadline = performance.now() + waitMs;
   let after = 0;
   let shown = 0;
   for (;;) {
-    const left = Math.max(0, deadline - performance.now());
-    const asked = { commandId: ref.id, after, waitMs: Math.min(limits.commandPollMs, Math.ceil(left)) };
-    const output: CommandOutput = await commands.poll(ref.windowId, asked, signal);
+    const remainingMs = Math.max(0, deadline - performance.now());
+    const pollRequest = { commandId: ref.id, after, waitMs: Math.min(limits.commandPollMs, Math.ceil(remainingMs)) };
+    const output: CommandOutput = await commands.poll(ref.windowId, pollRequest, signal);
     after = output.next;
     const text = readable(output.chunks.map((chunk) => chunk.text).join(''));
-    if (text !== '' && shown < liveChars) context.output(text.slice(0, liveChars - shown).toWellFormed());
+    if (text !== '' && shown < maxLiveChars) context.output(text.slice(0, maxLiveChars - shown).toWellFormed());
     shown += text.length;
     if (output.state === 'ended' || performance.now() >= deadline) return;
-    if (text !== '') await sleep(breathMs, undefined, { signal });
+    if (text !== '') await sleep(pollPauseMs, undefined, { signal });
   }
 }

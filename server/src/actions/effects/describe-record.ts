@@ -1,7 +1,7 @@
 import type { ExecutionRecord } from '@devlm/protocol/execution.ts';
 import { cut } from '../tool.ts';
 
-/** A record in words for the model; the person sees the record itself. */
+/** Returns a text for the model that describes a record. The user sees the record itself. */
 export function describeRecord(record: ExecutionRecord): string {
   const ended: Record<ExecutionRecord['status'], string> = {
     ok: 'ended with exit code 0',

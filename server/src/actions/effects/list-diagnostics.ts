@@ -1,6 +1,6 @@
 import type { Diagnostic } from '@devlm/protocol/editor.ts';
 
-/** One line a problem, errors first. */
+/** Formats diagnostics for a model, one per line, errors first. */
 export function listDiagnostics(items: readonly Diagnostic[]): string {
   const order = ['error', 'warning', 'information', 'hint'];
   return items

@@ -3,23 +3,23 @@ import { ExecutionRequest, type Language } from '@devlm/protocol/execution.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
-import type { Wanted } from '../edits/types.ts';
+import type { WantedFile } from '../edits/types.ts';
 import { programName } from '../policy/programs.ts';
 import { analyzeShell } from '../policy/shell.ts';
 import { done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
 import { changeFiles } from './change-files.ts';
 import { describeRecord } from './describe-record.ts';
 
-/** What is copied at most. The sandbox takes no more files, and keeps them in its memory. */
+/** Limits of the copy. The sandbox accepts no more files, and keeps them in memory. Sizes are in bytes. */
 const bounds = { files: limits.executionFiles - 10, bytes: 8 * 1024 * 1024, fileBytes: 1024 * 1024, listed: 5_000 };
-/** Files that are read at a time. */
-const atOnce = 6;
-/** Files that the editor changes together at most. */
-const changedFiles = 200;
-/** Names of what was left out that the model is told. */
-const namedFiles = 20;
+/** Number of files read in parallel. */
+const readConcurrency = 6;
+/** Maximum number of files that the editor changes together. */
+const maxChangedFiles = 200;
+/** Maximum number of names of omitted files that the model is told. */
+const maxNamedFiles = 20;
 
-/** Which image a command needs, by the programs in it; any other is run where there is only a shell. */
+/** Sandbox images by the programs that need them. Any other command runs in an image with only a shell. */
 const images: readonly [Language, RegExp][] = [
   ['python', /^(python[\d.]*|pytest|pip[\d.]*|tox|ruff|black|mypy)$/],
   ['javascript', /^(node|npm|npx|yarn|pnpm|tsc|eslint|prettier|biome)$/],
@@ -27,12 +27,12 @@ const images: readonly [Language, RegExp][] = [
   ['ruby', /^(ruby|rake|bundle|rspec|rubocop|gem)$/],
 ];
 
-/** Caches and the like, which no project keeps. */
-const litter = /(^|\/)(__pycache__|\.pytest_cache|\.ruff_cache|\.mypy_cache|node_modules|\.git)\//;
+/** Paths of caches and dependencies, whose changes are not offered. */
+const ignoredPaths = /(^|\/)(__pycache__|\.pytest_cache|\.ruff_cache|\.mypy_cache|node_modules|\.git)\//;
 
 /**
- * Runs `$1` in the folder `$2` of the copy and writes what that changed as one artifact: for each file a
- * line `F BYTES PATH` and the bytes, or `D 0 PATH` for one that is gone. Names with line ends are passed over.
+ * Shell script that runs `$1` in the folder `$2` of the copy and writes the changes as one artifact: for each changed
+ * file a line `F BYTES PATH` and its bytes, for each deleted file `D 0 PATH`. Names with line ends are skipped.
  */
 const script = `export LC_ALL=C
 mkdir -p work && cd work || exit 125
@@ -55,15 +55,17 @@ cd "$copy" && sums >/tmp/.after
 } >../out/changes
 exit $code`;
 
-interface Copy {
-  /** By path. */
+/** The copy of a workspace that a rehearsal runs on. */
+interface WorkspaceCopy {
+  /** The copied files, by path. */
   readonly files: ReadonlyMap<string, { readonly text: string; readonly hash: string }>;
+  /** Paths of files that are not in the copy. */
   readonly leftOut: readonly string[];
 }
 
 /**
- * Runs a command in the sandbox, on a copy of the workspace and without network, and offers what it
- * changed as any other change of files.
+ * Runs a command in the sandbox, on a copy of the workspace and without network, and offers its changes to the user
+ * like any other change of files.
  */
 export async function rehearse(
   context: ToolContext,
@@ -76,7 +78,7 @@ export async function rehearse(
 ): Promise<ToolOutcome> {
   const workspace = await context.workspace();
   const id = createHash('sha256').update(`rehearsal ${context.turnId} ${context.callId}`).digest('hex').slice(0, 32);
-  // Its changes were being made when a server died: only these are of interest now.
+  // An earlier server died while the changes were being made: only they remain to be done.
   if (context.begun?.changes) return changeFiles(context, 'run_command', []);
   const copy = await copyOf(workspace, context.signal);
   const request = ExecutionRequest.safeParse({
@@ -100,39 +102,39 @@ export async function rehearse(
         });
       throw error;
     });
-  const said = [
+  const messages = [
     `This was a rehearsal in a copy of the workspace, in the sandbox and without network. ${describeRecord({ ...record, artifacts: [] })}`,
   ];
   if (copy.leftOut.length > 0) {
-    const more = copy.leftOut.length > namedFiles ? ` and ${copy.leftOut.length - namedFiles} more` : '';
-    said.push(`Not in the copy, besides ignored files: ${copy.leftOut.slice(0, namedFiles).join(', ')}${more}.`);
+    const more = copy.leftOut.length > maxNamedFiles ? ` and ${copy.leftOut.length - maxNamedFiles} more` : '';
+    messages.push(`Not in the copy, besides ignored files: ${copy.leftOut.slice(0, maxNamedFiles).join(', ')}${more}.`);
   }
   const details = { executionId: id };
-  if (record.status === 'engine-error') return failed(said.join('\n'), details);
+  if (record.status === 'engine-error') return failed(messages.join('\n'), details);
   const artifact = record.artifacts.find(({ path }) => path === 'changes');
   const found = artifact && changesIn(Buffer.from(artifact.data, 'base64'));
   if (!found) {
     const ended = record.status === 'ok' || record.status === 'failed';
-    said.push(
+    messages.push(
       ended ? 'It changed more than can be handed over: nothing is offered.' : 'What it changed is not offered.',
     );
-    return done(said.join('\n'), details);
+    return done(messages.join('\n'), details);
   }
   const { wanted, skipped } = await wantedOf(workspace, copy, found, context.signal);
-  if (skipped.length > 0) said.push(`Not offered:\n${skipped.slice(0, namedFiles).join('\n')}`);
-  if (wanted.length === 0) return done([...said, 'It changed no file.'].join('\n'), details);
-  if (wanted.length > changedFiles)
+  if (skipped.length > 0) messages.push(`Not offered:\n${skipped.slice(0, maxNamedFiles).join('\n')}`);
+  if (wanted.length === 0) return done([...messages, 'It changed no file.'].join('\n'), details);
+  if (wanted.length > maxChangedFiles)
     return done(
-      [...said, `It changed ${wanted.length} files, more than ${changedFiles}: nothing is offered.`].join('\n'),
+      [...messages, `It changed ${wanted.length} files, more than ${maxChangedFiles}: nothing is offered.`].join('\n'),
       details,
     );
-  // The model has seen what the copy was made of, as far as a change of it goes.
+  // The copy counts as read by the model, so that the files in it can be changed.
   const known = new Map([...context.known, ...[...copy.files].map(([path, { hash }]) => [path, hash] as const)]);
   const outcome = await changeFiles({ ...context, known }, 'run_command', wanted);
-  return { ...outcome, text: [...said, outcome.text].join('\n'), details: { ...outcome.details, ...details } };
+  return { ...outcome, text: [...messages, outcome.text].join('\n'), details: { ...outcome.details, ...details } };
 }
 
-/** The image whose programs a command uses. */
+/** Returns the image whose programs a command uses. */
 export function imageFor(command: string): Language {
   for (const { argv } of analyzeShell(command).commands) {
     const program = programName(argv[0] ?? '');
@@ -142,24 +144,29 @@ export function imageFor(command: string): Language {
   return 'bash';
 }
 
-/** The text files of the workspace that are not ignored, as far as they fit. */
-async function copyOf(workspace: Workspace, signal: AbortSignal): Promise<Copy> {
+/** Copies the text files of the workspace that are not ignored, within the limits. */
+async function copyOf(workspace: Workspace, signal: AbortSignal): Promise<WorkspaceCopy> {
   const { entries, truncated } = await workspace.list({ path: '.', depth: 20, limit: bounds.listed }, signal);
   const files = new Map<string, { text: string; hash: string }>();
   const leftOut: string[] = truncated ? [`what comes after the first ${bounds.listed} files and folders`] : [];
   const paths = entries.filter(({ kind }) => kind === 'file').map(({ path }) => path);
   let bytes = 0;
-  for (let at = 0; at < paths.length; at += atOnce) {
-    const some = paths.slice(at, at + atOnce);
-    if (files.size + some.length > bounds.files || bytes > bounds.bytes) {
+  for (let at = 0; at < paths.length; at += readConcurrency) {
+    const batch = paths.slice(at, at + readConcurrency);
+    if (files.size + batch.length > bounds.files || bytes > bounds.bytes) {
       leftOut.push(...paths.slice(at));
       break;
     }
-    const read = await Promise.all(some.map((path) => workspace.read(path, signal)));
+    const read = await Promise.all(batch.map((path) => workspace.read(path, signal)));
     for (const [i, file] of read.entries()) {
-      const path = some[i] ?? '';
+      const path = batch[i] ?? '';
       const size = file.kind === 'text' ? Buffer.byteLength(file.text) : Number.POSITIVE_INFINITY;
-      if (file.kind === 'text' && size <= bounds.fileBytes && bytes + size <= bounds.bytes && !unusable.test(path)) {
+      if (
+        file.kind === 'text' &&
+        size <= bounds.fileBytes &&
+        bytes + size <= bounds.bytes &&
+        !unusablePath.test(path)
+      ) {
         files.set(path, { text: file.text, hash: file.hash });
         bytes += size;
       } else if (file.kind !== 'missing') leftOut.push(path);
@@ -168,13 +175,15 @@ async function copyOf(workspace: Workspace, signal: AbortSignal): Promise<Copy> 
   return { files, leftOut };
 }
 
-/** Names that the sandbox does not take. */
+/** Matches names that the sandbox does not accept. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is refused.
-const unusable = /[\x00-\x1f\x7f\\]|^.{500}/;
+const unusablePath = /[\x00-\x1f\x7f\\]|^.{500}/;
 
-/** Files by path, with their new bytes or null; null where the artifact is not what the script writes. */
+/**
+ * Parses the artifact of the script into new bytes by path, null for a deleted file. Returns null if it is malformed.
+ */
 export function changesIn(data: Buffer): Map<string, Buffer | null> | null {
-  const found = new Map<string, Buffer | null>();
+  const changes = new Map<string, Buffer | null>();
   for (let at = 0; at < data.length; ) {
     const end = data.indexOf(0x0a, at);
     const [, kind, size, path] = /^([FD]) (\d{1,9}) \.\/(.+)$/.exec(data.toString('utf8', at, Math.max(at, end))) ?? [];
@@ -182,33 +191,34 @@ export function changesIn(data: Buffer): Map<string, Buffer | null> | null {
     const length = Number(size);
     at = end + 1 + length;
     if (at > data.length) return null;
-    found.set(path, kind === 'D' ? null : data.subarray(end + 1, at));
+    changes.set(path, kind === 'D' ? null : data.subarray(end + 1, at));
   }
-  return found;
+  return changes;
 }
 
-/** What of the changes can be made in the workspace, and why not of the others. The program may have named anything. */
+/** Returns the changes that can be made in the workspace, and reasons for the others. The paths are not trusted. */
 async function wantedOf(
   workspace: Workspace,
-  copy: Copy,
+  copy: WorkspaceCopy,
   found: ReadonlyMap<string, Buffer | null>,
   signal: AbortSignal,
-): Promise<{ wanted: Wanted[]; skipped: string[] }> {
-  const wanted: Wanted[] = [];
+): Promise<{ wanted: WantedFile[]; skipped: string[] }> {
+  const wanted: WantedFile[] = [];
   const skipped: string[] = [];
   for (const [path, bytes] of found) {
-    if (litter.test(path) || unusable.test(path)) continue;
-    const text = bytes && decoded(bytes);
+    if (ignoredPaths.test(path) || unusablePath.test(path)) continue;
+    const text = bytes && decodeUtf8(bytes);
     if (text === undefined) skipped.push(`${path}: it is no text.`);
     else if (copy.files.has(path)) wanted.push({ path, text, exact: true, real: true });
-    // Ignored, or left out: the command has not seen what is there.
+    // Ignored or left out of the copy: the command has not seen the existing file.
     else if ((await workspace.read(path, signal)).kind !== 'missing') skipped.push(`${path}: it was not in the copy.`);
     else if (text !== null) wanted.push({ path, text, create: true, real: true });
   }
   return { wanted, skipped };
 }
 
-function decoded(bytes: Buffer): string | undefined {
+/** Returns the bytes as text, or undefined if they are not UTF-8 text. */
+function decodeUtf8(bytes: Buffer): string | undefined {
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
     return text.includes('\0') ? undefined : text;

@@ -3,43 +3,47 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { ToolDetails } from '@devlm/protocol/tools.ts';
 import { permit } from '../policy/permission.ts';
 import { untrustedText } from '../policy/untrusted.ts';
-import { revealedIn } from '../secrets/uses.ts';
+import { revealSecretsIn } from '../secrets/uses.ts';
 import { cut, failed, type Tool, type ToolContext } from '../tool.ts';
 
-/** Longest name of a tool that the Messages API takes. */
+/** Maximum length of the name of a tool in the Messages API, in characters. */
 const maxNameChars = 64;
+/** Maximum length of a description, in UTF-16 code units. */
 const maxDescriptionChars = 1_000;
 
-/** What a call of somebody else's tool came to. */
+/** The result of a call of a third-party tool. */
 export interface ForeignResult {
   readonly ok: boolean;
   readonly text: string;
   readonly images: NonNullable<ToolDetails['images']>;
 }
 
-/** A tool of an MCP server or of another extension. What it says of itself is not believed. */
+/** A tool of an MCP server or of another extension. Its own claims are not trusted. */
 export interface ForeignTool {
-  /** As the model calls it. */
+  /** Name under which the model calls it. */
   readonly name: string;
-  /** Whose it is, for the person: `the MCP server "x"`. */
+  /** Its owner, for the user: `the MCP server "x"`. */
   readonly owner: string;
-  /** As its owner calls it. */
+  /** Name that its owner gave it. */
   readonly title: string;
   readonly description: string;
   readonly inputSchema: Readonly<Record<string, unknown>>;
-  /** Named in the mark that its results are nobody's we know. */
+  /** Name of the source to which its untrusted results are attributed. */
   readonly source: string;
   /** @throws ProblemError, or the signal's reason */
   readonly call: (input: Readonly<Record<string, unknown>>, context: ToolContext) => Promise<ForeignResult>;
 }
 
-/** Makes a tool of it: each call is allowed by rule or person, happens once, and its result is bounded and marked. */
+/**
+ * Wraps a third-party tool: each call needs a rule or the user, is made once, and its result is bounded and marked as
+ * untrusted.
+ */
 export function foreignTool({ name, owner, title, description, inputSchema, source, call }: ForeignTool): Tool {
   return {
     name,
     description: `A tool of ${owner}, which describes it so: ${printable(description).slice(0, maxDescriptionChars)}`,
     inputSchema,
-    // Whatever its owner says about that.
+    // Not read-only, whatever the owner claims.
     readOnly: false,
     async run(value, context) {
       const input = { ...Object(value) };
@@ -56,7 +60,7 @@ export function foreignTool({ name, owner, title, description, inputSchema, sour
       if (refused) return refused;
       await context.begin({});
       try {
-        const { ok, text, images } = await call({ ...Object(revealedIn(context.secrets, input)) }, context);
+        const { ok, text, images } = await call({ ...Object(revealSecretsIn(context.secrets, input)) }, context);
         return {
           ok,
           text: untrustedText('tool_result', { from: owner }, cut(context.secrets.hide(text.toWellFormed()))),
@@ -73,17 +77,17 @@ export function foreignTool({ name, owner, title, description, inputSchema, sour
 }
 
 /**
- * A name that the Messages API takes. One that had to be changed ends with a hash of what it was, so that
- * no two become the same.
+ * Returns a name that the Messages API accepts. A name that had to be changed ends with a hash of the original, so that
+ * names stay unique.
  */
 export function foreignName(prefix: string, name: string): string {
   const plain = name.replaceAll(/[^A-Za-z0-9_-]/g, '_');
-  const room = maxNameChars - prefix.length;
-  if (plain === name && plain.length <= room) return prefix + plain;
-  return `${prefix}${plain.slice(0, room - 9)}_${createHash('sha256').update(name).digest('hex').slice(0, 8)}`;
+  const maxChars = maxNameChars - prefix.length;
+  if (plain === name && plain.length <= maxChars) return prefix + plain;
+  return `${prefix}${plain.slice(0, maxChars - 9)}_${createHash('sha256').update(name).digest('hex').slice(0, 8)}`;
 }
 
-/** Without half characters, and those that cannot be seen. */
+/** Returns the text without lone surrogates and invisible characters. */
 export function printable(text: string): string {
   return text.toWellFormed().replaceAll(/(?![\n\t])[\p{Cc}\p{Cf}]/gu, ' ');
 }

@@ -4,9 +4,10 @@ import type { Tool } from '../tool.ts';
 import { foreignName, foreignTool } from './foreign-tool.ts';
 import { readParts } from './mcp/result.ts';
 
+/** The JSON input of a call. */
 const Input = z.record(z.string(), z.json());
 
-/** The tools of other extensions that a window lends. In a restricted workspace there are none. */
+/** Returns the tools of other extensions that a window lends. A restricted workspace has none. */
 export async function lentTools({ restricted, tools, callTool }: Workspace): Promise<Tool[]> {
   if (restricted || !callTool || !tools || tools.length === 0) return [];
   const { inputSchemaOf } = await import('./mcp/schema.ts');

@@ -6,36 +6,36 @@ import { failed, type ToolContext, type ToolOutcome } from '../tool.ts';
 import { alwaysRule } from './always.ts';
 import { type Action, type Decision, decide } from './rules.ts';
 
-/** What the person sees when they are asked. */
-export type Shown = Pick<Extract<Ask, { kind: 'approval' }>, 'title' | 'detail' | 'format'>;
+/** The description of an action that is shown to the user with the question. */
+export type ApprovalText = Pick<Extract<Ask, { kind: 'approval' }>, 'title' | 'detail' | 'format'>;
 
-/** Who says what may happen: the window that lends the project. */
-export type RuleGiver = Pick<Workspace, 'restricted' | 'rules' | 'noSettings'>;
+/** The source of the permission rules: usually the editor window that lends the project. */
+export type PolicySource = Pick<Workspace, 'restricted' | 'rules' | 'noSettings'>;
 
-/** For a conversation without a project: nothing is allowed but by the person. */
-const nobody: RuleGiver = { restricted: false, rules: { user: null, workspace: null }, noSettings: true };
+/** The source for a conversation without a project: no rules, so that only the user can allow anything. */
+const noRules: PolicySource = { restricted: false, rules: { user: null, workspace: null }, noSettings: true };
 
-/** The workspace of the conversation; where it has none, there are no rules. */
-export async function ruleGiver(context: ToolContext): Promise<RuleGiver> {
+/** Returns the workspace of the conversation, or a source without rules if it has no workspace. */
+export async function policySource(context: ToolContext): Promise<PolicySource> {
   try {
     return await context.workspace();
   } catch (error) {
-    if (error instanceof ProblemError && error.problem.code === 'no_workspace') return nobody;
+    if (error instanceof ProblemError && error.problem.code === 'no_workspace') return noRules;
     throw error;
   }
 }
 
 /**
- * Lets an action through, or answers the result that says why not. What the settings say decides, then
- * the person; nothing that a model wrote is looked at but what it wants to do.
+ * Returns null if an action is allowed, or else the tool result that says why it is not. The settings decide first,
+ * then the user. Of what the model wrote, only the action itself is considered.
  *
- * @param show is called only where the person is asked
+ * @param show describes the action; called only if the user is asked
  */
 export async function permit(
   context: ToolContext,
-  workspace: RuleGiver,
+  workspace: PolicySource,
   action: Action,
-  show: () => Shown,
+  show: () => ApprovalText,
 ): Promise<ToolOutcome | null> {
   const { verdict, reason } = judge(context, workspace, action);
   if (verdict === 'deny') return failed(`This is not allowed: ${reason}`);
@@ -46,41 +46,41 @@ export async function permit(
     reason: reason.slice(0, 1000),
     ...(action.hosts ? { hosts: [...action.hosts] } : {}),
     ...(action.paths ? { paths: action.paths.filter((path) => path !== null) } : {}),
-    rule: offered(context, workspace, action),
+    rule: offeredRule(context, workspace, action),
   });
   if (answer.kind === 'approval' && answer.allow) return null;
   const note = answer.kind === 'approval' && answer.note ? ` They said: ${answer.note}` : '';
   return failed(`The person did not allow this.${note}`);
 }
 
-/** What the settings, and the text in the conversation, say of an action. */
+/** Returns the verdict of the settings and of the text in the conversation on an action. */
 export function judge(
   { trust, usesSecrets }: ToolContext,
-  { restricted, rules }: RuleGiver,
+  { restricted, rules }: PolicySource,
   action: Action,
 ): Pick<Decision, 'verdict' | 'reason'> {
-  const { broken, ...known } = readable(rules);
+  const { broken, ...known } = parseRules(rules);
   const { verdict, reason } = decide(action, known, { restricted, ...trust });
-  // Files get none where there was none before.
+  // Writing a file is not included: an edit cannot put a credential where there was none before.
   if (usesSecrets && verdict === 'allow' && ['run', 'fetch', 'external'].includes(action.effect))
     return { verdict: 'ask', reason: 'It is given a credential, in the place of DEVLM_SECRET_…' };
   return { verdict, reason: broken ? `${reason} The permission rules in the settings cannot be read.` : reason };
 }
 
-/** The rule that the person may add to their settings, as JSON; null: there is none. */
-function offered({ trust, usesSecrets }: ToolContext, giver: RuleGiver, action: Action): string | null {
+/** Returns the rule that the user may add to the settings, as JSON, or null if there is none. */
+function offeredRule({ trust, usesSecrets }: ToolContext, source: PolicySource, action: Action): string | null {
   if (usesSecrets) return null;
-  const { broken, ...known } = readable(giver.rules);
-  // Without a window nobody brings the rules of the settings.
-  if (broken || giver.noSettings) return null;
-  const rule = alwaysRule(action, known, { restricted: giver.restricted, ...trust });
+  const { broken, ...known } = parseRules(source.rules);
+  // Without a window, no rules from the settings reach the server.
+  if (broken || source.noSettings) return null;
+  const rule = alwaysRule(action, known, { restricted: source.restricted, ...trust });
   return rule && JSON.stringify(rule);
 }
 
-function readable(rules: RuleGiver['rules']): { user: Rules; workspace: Rules; broken: boolean } {
+function parseRules(rules: PolicySource['rules']): { user: Rules; workspace: Rules; broken: boolean } {
   const user = Rules.safeParse(rules.user ?? []);
-  const own = Rules.safeParse(rules.workspace ?? []);
-  // A rule that cannot be read might have been one that forbids.
-  const broken = !user.success || !own.success;
-  return { user: broken ? [] : user.data, workspace: own.data ?? [], broken };
+  const workspaceRules = Rules.safeParse(rules.workspace ?? []);
+  // A rule that cannot be parsed might have been one that denies.
+  const broken = !user.success || !workspaceRules.success;
+  return { user: broken ? [] : user.data, workspace: workspaceRules.data ?? [], broken };
 }

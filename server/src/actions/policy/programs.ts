@@ -1,10 +1,13 @@
 /**
- * What is known of common programs, for judging a parsed command. Facts from the programs' own manuals.
- * The tables only ever add questions: a program that is in none of them is judged by the rules alone,
- * and asks while untrusted text is in the conversation.
+ * Facts about common programs, taken from their manuals, by which a parsed command is judged. The tables only ever
+ * add questions: a program in none of them is judged by the rules alone, and asks while untrusted text is in the
+ * conversation.
  */
 
-/** Change what later words of the same shell mean, or run text that cannot be seen. Nobody can allow them unseen. */
+/**
+ * Builtins that change the meaning of later words in the shell, or run text that is not visible. Rules cannot allow
+ * them.
+ */
 export const shellState: ReadonlySet<string> = new Set([
   'alias',
   'unalias',
@@ -32,7 +35,7 @@ export const shellState: ReadonlySet<string> = new Set([
   'history',
 ]);
 
-/** Variables that change how a program reports, not what it runs. Any other assignment is a question. */
+/** Variables that change how a program reports, not what it runs. Any other assignment asks. */
 export const harmlessVariables: ReadonlySet<string> = new Set([
   'CI',
   'COLORTERM',
@@ -51,7 +54,7 @@ export const harmlessVariables: ReadonlySet<string> = new Set([
   'TZ',
 ]);
 
-/** Only read files of the workspace and say something: no network, no writes, no other programs. */
+/** Programs that only read files of the workspace and print: no network, no writes, no other programs. */
 const readers: ReadonlySet<string> = new Set([
   ':',
   '[',
@@ -109,7 +112,7 @@ const readers: ReadonlySet<string> = new Set([
   'whoami',
 ]);
 
-/** Print what they find on the web. */
+/** Programs that print content from the web. */
 const webReaders: ReadonlySet<string> = new Set([
   'aria2c',
   'curl',
@@ -149,8 +152,8 @@ const gitReaders: ReadonlySet<string> = new Set([
   'status',
 ]);
 
-/** Options by which a program that looks harmless runs another one, writes a file or leaves the project. */
-const escapes: Readonly<Record<string, RegExp>> = {
+/** Options by which a program that looks harmless runs another program, writes a file or leaves the project. */
+const escapeOptions: Readonly<Record<string, RegExp>> = {
   find: /^-(exec|execdir|ok|okdir|delete|fprint|fprint0|fprintf|fls)$/,
   fd: /^(-x|-X|--exec|--exec-batch)/,
   git: /^(-c|--config-env|--exec-path|--git-dir|--work-tree|-C|--output|--ext-diff|--textconv|--no-index|--upload-pack|--receive-pack|--open-files-in-pager|-O|--exec|-x|--filters|--contents|--paginate|-p$)/,
@@ -178,29 +181,29 @@ const escapes: Readonly<Record<string, RegExp>> = {
   file: /^(-[a-zA-Z]*f|--files-from|-[a-zA-Z]*m|--magic-file|-C|--compile|-[a-zA-Z]*[zZS])/,
 };
 
-/** The name under which a program is known: `/usr/bin/Git.EXE` is `git`. */
+/** Returns the normalized name of a program: `git` for `/usr/bin/Git.EXE`. */
 export function programName(word: string): string {
   return (word.split(/[\\/]/).at(-1) ?? word).toLowerCase().replace(/\.(exe|cmd|bat|com)$/, '');
 }
 
-/** The first argument by which this program would do more than it looks like, if there is one. */
+/** Returns the first argument that makes a program do more than it appears to, or null if there is none. */
 export function escapeOption(argv: readonly (string | null)[]): string | null {
   const [name, ...args] = argv;
   if (!name) return null;
-  const pattern = escapes[programName(name)];
+  const pattern = escapeOptions[programName(name)];
   return (pattern && args.find((arg): arg is string => arg !== null && pattern.test(arg))) ?? null;
 }
 
-/** Whether a command prints text of the web. */
+/** Returns whether a command prints content from the web. */
 export function readsWeb([name]: readonly (string | null)[]): boolean {
   return typeof name === 'string' && webReaders.has(programName(name));
 }
 
-/** Whether a command only reads the project: nothing of it can leave this machine or be lost by it. */
+/** Returns whether a command only reads the project, so that it can neither send nor destroy anything. */
 export function onlyReads(argv: readonly (string | null)[]): boolean {
   const [name, sub] = argv;
   if (!name || argv.includes(null) || escapeOption(argv) !== null) return false;
-  // A program given by a path is whatever lies there.
+  // A program given by a path can be any file.
   if (name !== programName(name)) return false;
   if (name === 'git') return typeof sub === 'string' && gitReaders.has(sub);
   if (name === 'uniq') return argv.slice(1).filter((arg) => !arg?.startsWith('-')).length < 2;
@@ -208,14 +211,14 @@ export function onlyReads(argv: readonly (string | null)[]): boolean {
   return readers.has(name);
 }
 
-/** Programs whose output is what another machine said. */
+/** Programs whose output comes from another machine. */
 const fetchers = new Set(
   'curl wget http https xh aria2c lynx w3m links elinks gh glab nc ncat netcat socat telnet ssh scp sftp ftp whois'.split(
     ' ',
   ),
 );
 
-/** Whether what a command prints comes from the network, as far as its name tells. */
+/** Returns whether the output of a command comes from the network, judged by the name of its program. */
 export function fetchesText([name]: readonly (string | null)[]): boolean {
   return typeof name === 'string' && fetchers.has(programName(name));
 }

@@ -1,9 +1,9 @@
 /**
- * Files that do something by being there: what lies in them runs, or decides what runs, without anybody
- * starting it. Writing one always asks. Names from the documentation of the tools that read them.
+ * Files that take effect merely by existing: their content runs, or decides what runs, without anyone starting it.
+ * Writing one always asks. The names come from the documentation of the tools that read them.
  */
 
-/** Folders, wherever they stand in a path. */
+/** Names of protected folders, at any position in a path. */
 const folders = new Set([
   '.git',
   '.devlm',
@@ -39,7 +39,7 @@ const folders = new Set([
   '.mise',
 ]);
 
-/** Files, in any folder. */
+/** Names of protected files, in any folder. */
 const files = new Set([
   // Shells and sessions.
   ...['.bashrc', '.bash_profile', '.bash_login', '.bash_logout', '.bash_aliases', '.profile', '.inputrc'],
@@ -62,7 +62,7 @@ const files = new Set([
   ...['.mcp.json', '.envrc.local', '.vimrc', '.exrc', '.nvimrc', '.emacs', '.dir-locals.el', 'desktop.ini'],
 ]);
 
-/** Whole paths below the workspace, as they begin. */
+/** Protected paths of several segments. */
 const prefixes = [
   '.github/workflows',
   '.github/actions',
@@ -75,10 +75,13 @@ const prefixes = [
   '.config/git',
 ];
 
-/** A file of these endings opens a window with its own settings and tasks. */
+/**
+ * Endings of protected files: a workspace file opens a window with its own settings and tasks, Python runs `.pth`
+ * files.
+ */
 const endings = ['.code-workspace', '.pth'];
 
-/** Why a change to this path always asks, in the words after "because"; null where it does not. */
+/** Returns why a change to this path always asks, as the words after "because", or null if it does not. */
 export function protectedBecause(path: string): string | null {
   const segments = path
     .split(/[\\/]+/)
@@ -86,7 +89,7 @@ export function protectedBecause(path: string): string | null {
     .filter((segment) => segment !== '' && segment !== '.');
   if (segments.length === 0) return 'it is the workspace itself';
   for (const segment of segments) {
-    // The short name that Windows gives to `.git`.
+    // Windows gives `.git` such a short name.
     if (folders.has(segment) || /^git~\d+$/.test(segment)) return `what lies in "${segment}" can run by itself`;
   }
   const last = segments.at(-1) ?? '';
@@ -103,7 +106,9 @@ export function protectedBecause(path: string): string | null {
   return null;
 }
 
-/** The name as the least strict file systems see it: no case, no invisible characters, no stream, no trailing dots. */
+/**
+ * Returns a name as the least strict file systems see it: no case, invisible characters, stream name or trailing dots.
+ */
 function folded(segment: string): string {
   const plain = segment
     .normalize('NFKC')

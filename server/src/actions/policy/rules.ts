@@ -4,53 +4,53 @@ import { escapeOption, onlyReads, programName } from './programs.ts';
 import { protectedBecause } from './protected.ts';
 import type { ShellAnalysis, ShellCommand } from './shell.ts';
 
-/** What a tool is about to do, told by the tool itself from its parsed input; nothing in it is the model's opinion. */
+/** An action that a tool is about to take, described by the tool from its parsed input and never by the model. */
 export interface Action {
   readonly tool: string;
   /**
-   * `none` touches nothing (a question, a plan); `run` a command or program; `fetch` the network;
-   * `external` what only someone else's tool knows.
+   * `none` touches nothing (a question, a plan), `run` runs a command or program, `fetch` uses the network, and
+   * `external` is a third-party tool whose effect is unknown.
    */
   readonly effect: 'none' | 'read' | 'write' | 'remove' | 'run' | 'fetch' | 'external';
-  /** Resolved paths, relative to the workspace and with `/`; null for one outside of it. */
+  /** Resolved paths, relative to the workspace and with `/`; null for a path outside the workspace. */
   readonly paths?: readonly (string | null)[];
   readonly command?: ShellAnalysis;
   /** Host names, in lower case, without a port. */
   readonly hosts?: readonly string[];
-  /** It runs where it can reach neither the network nor the person's files. */
+  /** Whether it runs where it can reach neither the network nor the user's files. */
   readonly isolated?: boolean;
 }
 
-/** What a conversation brings to a decision: the text that is in it, and what the person has agreed to. */
+/** The state of trust of a conversation: the untrusted text in it, and what the user has agreed to. */
 export interface Trust {
-  /** Where untrusted text in the conversation came from, as `example.org` or `the MCP server "x"`. Empty: none. */
+  /** Sources of untrusted text in the conversation, such as `example.org` or `the MCP server "x"`. */
   readonly taints: readonly string[];
-  /** Hosts that the person has named or agreed to in this conversation. */
+  /** Hosts that the user has named or agreed to in this conversation. */
   readonly knownHosts: ReadonlySet<string>;
-  /** Files whose change the person has agreed to in this conversation. */
+  /** Files whose change the user has agreed to in this conversation. */
   readonly knownPaths: ReadonlySet<string>;
 }
 
-/** What the conversation and the window bring to a decision. */
+/** The state of the conversation and the window that a decision depends on. */
 export interface PolicyState extends Trust {
-  /** The person has not trusted the workspace. */
+  /** Whether the user has not trusted the workspace. */
   readonly restricted: boolean;
 }
 
-/** One part of an action and what was decided of it. */
+/** The decision on one part of an action. */
 export interface DecidedPart {
   /** The path, command or host; the tool's name where the action has no parts. */
   readonly what: string;
   readonly verdict: Verdict;
   readonly reason: string;
-  /** Who decided: nobody can loosen `hard` and `taint`. */
+  /** What the verdict is based on. No rule can loosen `hard` and `taint`. */
   readonly by: 'hard' | 'taint' | 'user' | 'workspace' | 'default';
 }
 
-/** The strictest of its parts. */
+/** The decision on an action: the strictest verdict of its parts. */
 export interface Decision {
   readonly verdict: Verdict;
-  /** For the person. */
+  /** Explanation for the user. */
   readonly reason: string;
   readonly parts: readonly DecidedPart[];
 }
@@ -63,19 +63,21 @@ interface Part {
   readonly standard: DecidedPart;
 }
 
-const order: readonly Verdict[] = Verdict.options;
+const verdictOrder: readonly Verdict[] = Verdict.options;
 const strictest = (parts: readonly DecidedPart[]) =>
-  parts.reduce((worst, part) => (order.indexOf(part.verdict) > order.indexOf(worst.verdict) ? part : worst));
+  parts.reduce((worst, part) =>
+    verdictOrder.indexOf(part.verdict) > verdictOrder.indexOf(worst.verdict) ? part : worst,
+  );
 
-/** Decides an action. The workspace's rules can make it stricter, never looser: what they allow is not looked at. */
+/** Decides an action. The workspace's rules can only make it stricter: their `allow` rules are ignored. */
 export function decide(action: Action, rules: { user: Rules; workspace: Rules }, state: PolicyState): Decision {
   const parts = partsOf(action, state).flatMap((part) => {
-    const ruled = [part.standard, ...matching(part, action, rules)];
-    // What the person's rules allow replaces the default; any stricter voice then wins.
-    const allowed = ruled.find((one) => one.verdict === 'allow' && one.by === 'user');
-    const loosened = allowed && part.standard.by === 'default' ? ruled.filter((one) => one !== part.standard) : ruled;
+    const ruled = [part.standard, ...matchingRules(part, action, rules)];
+    // An `allow` of the user's rules replaces the default. Any stricter verdict still wins.
+    const allowed = ruled.find((rule) => rule.verdict === 'allow' && rule.by === 'user');
+    const loosened = allowed && part.standard.by === 'default' ? ruled.filter((rule) => rule !== part.standard) : ruled;
     const decided = strictest(loosened);
-    return [decided, ...tainted(part, decided, action, state)];
+    return [decided, ...taintQuestions(part, decided, action, state)];
   });
   const { verdict, reason } = strictest(parts);
   return { verdict, reason, parts };
@@ -101,7 +103,7 @@ function partsOf(action: Action, state: PolicyState): Part[] {
   if (effect === 'none') {
     return [{ what: tool, standard: { what: tool, verdict: 'allow', reason: 'It changes nothing.', by: 'default' } }];
   }
-  // A read that names no file reads the workspace.
+  // A read that names no file applies to the workspace.
   if (effect === 'read') {
     const reason = 'It only reads the workspace.';
     return [{ what: tool, standard: { what: tool, verdict: 'allow', reason, by: 'default' } }];
@@ -141,9 +143,9 @@ function commandParts(analysis: ShellAnalysis): Part[] {
     return { what, standard: ask(what, `${noun} cannot be known before it runs.`, 'hard') };
   });
   for (const command of analysis.commands) {
-    const hard = hardOfCommand(command);
-    const standard = hard
-      ? ask(command.text, hard, 'hard')
+    const hardReason = hardReasonOf(command);
+    const standard = hardReason
+      ? ask(command.text, hardReason, 'hard')
       : command.transparent
         ? ({ what: command.text, verdict: 'allow', reason: 'It only starts another command.', by: 'default' } as const)
         : ask(command.text, `No rule allows "${command.text}".`, 'default');
@@ -160,12 +162,14 @@ function commandParts(analysis: ShellAnalysis): Part[] {
   return parts;
 }
 
-/** What no rule can allow of a command: words that cannot be known, ways out of the project, protected files. */
-function hardOfCommand({ argv, text }: ShellCommand): string | null {
+/**
+ * Returns why no rule can allow a command: unknown words, paths out of the project, protected files. Null: no reason.
+ */
+function hardReasonOf({ argv, text }: ShellCommand): string | null {
   if (argv.includes(null)) return `Some words of "${text}" cannot be known before it runs.`;
   const option = escapeOption(argv);
   if (option !== null) return `"${option}" can make "${programName(argv[0] ?? '')}" do more than it looks like.`;
-  // Entering a folder reads nothing, but what follows is done there.
+  // Entering a folder reads nothing, but later commands run there.
   const reads = onlyReads(argv) && argv[0] !== 'cd';
   for (const word of argv.slice(1)) {
     for (const path of pathsIn(word ?? '')) {
@@ -178,7 +182,10 @@ function hardOfCommand({ argv, text }: ShellCommand): string | null {
   return null;
 }
 
-/** The paths that a word of a command may stand for: itself, and what follows `=`, `:`, `@` or a short option. */
+/**
+ * Returns the paths that a word of a command may contain: the word itself, and what follows `=`, `:`, `,`, `@` or a
+ * short option.
+ */
 function pathsIn(word: string): string[] {
   if (/^https?:\/\/[^/]/i.test(word)) return [];
   const found = [word, ...word.split(/[=:,@]/).slice(1)];
@@ -186,7 +193,7 @@ function pathsIn(word: string): string[] {
   return (short ? [...found, short] : found).filter((part) => part !== '' && part !== '-');
 }
 
-/** Paths outside of the workspace that the words of a command name, and that may be files. */
+/** Returns the paths outside the workspace that the words of a command name and that may be files. */
 export function pathsOutside(argv: ShellCommand['argv']): string[] {
   const named = argv.slice(1).flatMap((word) => (word === null ? [] : pathsIn(word)));
   return named.filter(
@@ -194,23 +201,23 @@ export function pathsOutside(argv: ShellCommand['argv']): string[] {
   );
 }
 
-/** A path without `.` and `..`, or null when it leads out or cannot be judged. */
+/** Returns a path without `.` and `..`, or null if it leads outside or cannot be judged. */
 function insideWorkspace(path: string): string | null {
   if (/^[\\/~]|^[A-Za-z]:[\\/]|^file:|\0/i.test(path)) return null;
-  const kept: string[] = [];
+  const segments: string[] = [];
   for (const segment of path.split(/[\\/]+/)) {
-    // A pattern may stand for `..` too.
+    // A pattern may match `..` too.
     if (segment === '..' || /^\.[*?[]/.test(segment)) {
-      if (kept.pop() === undefined) return null;
-    } else if (segment !== '' && segment !== '.') kept.push(segment);
+      if (segments.pop() === undefined) return null;
+    } else if (segment !== '' && segment !== '.') segments.push(segment);
   }
-  return kept.join('/');
+  return segments.join('/');
 }
 
-function matching(part: Part, action: Action, rules: { user: Rules; workspace: Rules }): DecidedPart[] {
+function matchingRules(part: Part, action: Action, rules: { user: Rules; workspace: Rules }): DecidedPart[] {
   const from = (list: Rules, by: 'user' | 'workspace') =>
     list
-      .filter((rule) => (by === 'user' || rule.verdict !== 'allow') && applies(rule, part, action))
+      .filter((rule) => (by === 'user' || rule.verdict !== 'allow') && ruleApplies(rule, part, action))
       .map((rule): DecidedPart => {
         const reason = `${by === 'user' ? 'Your settings' : "The workspace's settings"} say ${rule.verdict} for ${describe(rule)}.`;
         return { what: part.what, verdict: rule.verdict, reason, by };
@@ -218,7 +225,7 @@ function matching(part: Part, action: Action, rules: { user: Rules; workspace: R
   return [...from(rules.user, 'user'), ...from(rules.workspace, 'workspace')];
 }
 
-function applies(rule: Rule, part: Part, action: Action): boolean {
+function ruleApplies(rule: Rule, part: Part, action: Action): boolean {
   const loosens = rule.verdict === 'allow';
   if (!wildcard(rule.tool, false).test(action.tool)) return false;
   if (rule.path !== undefined && (part.path === undefined || !wildcard(rule.path, !loosens).test(part.path)))
@@ -227,11 +234,11 @@ function applies(rule: Rule, part: Part, action: Action): boolean {
   if (rule.command === undefined) return true;
   const words = rule.command.split(/\s+/);
   if (part.command === undefined || (rule.exact && part.command.argv.length !== words.length)) return false;
-  return begins(part.command, words, loosens);
+  return startsWithWords(part.command, words, loosens);
 }
 
-/** Word by word. A rule that tightens also knows a program by its path; one that loosens does not. */
-function begins({ argv }: ShellCommand, words: readonly string[], loosens: boolean): boolean {
+/** Compares word by word. Only a rule that tightens also matches a program that is given by its path. */
+function startsWithWords({ argv }: ShellCommand, words: readonly string[], loosens: boolean): boolean {
   return words.every((word, index) => {
     const arg = argv[index];
     if (typeof arg !== 'string') return false;
@@ -249,8 +256,8 @@ function describe({ tool, path, command, host }: Rule): string {
   return detail === undefined ? `"${tool}"` : `"${tool}" with "${detail}"`;
 }
 
-/** Untrusted text may be what wants this: what could leak or destroy asks, whatever the rules say. */
-function tainted(part: Part, decided: DecidedPart, action: Action, state: PolicyState): DecidedPart[] {
+/** Asks where untrusted text may have caused an action that could leak or destroy something, whatever the rules say. */
+function taintQuestions(part: Part, decided: DecidedPart, action: Action, state: PolicyState): DecidedPart[] {
   const [source] = state.taints;
   if (source === undefined || decided.verdict !== 'allow' || action.isolated) return [];
   const risk = riskOf(part, action, state);

@@ -1,43 +1,46 @@
 import { forEachChild, type ParsedScript, parse, type Redirection, type SyntaxNode, type Word } from 'unbash';
 import { harmlessVariables, programName, shellState } from './programs.ts';
-import { type Argument, type Inner, innerOf } from './wrappers.ts';
+import { type Argument, type InnerCommand, innerOf } from './wrappers.ts';
 
-/** One simple command, wherever in the script it stands. */
+/** A simple command, at any position in the script. */
 export interface ShellCommand {
-  /** Its words after quotes are gone; null for a word that only the running shell knows. */
+  /** Its words without quotes; null for a word that only the running shell knows. */
   readonly argv: readonly Argument[];
-  /** As written, or rebuilt for a command found inside another. */
+  /** The command as written, or rebuilt for a command found inside another. */
   readonly text: string;
-  /** It only starts another listed command, and needs no rule of its own. */
+  /** Whether it only starts another listed command and needs no rule of its own. */
   readonly transparent: boolean;
 }
 
 /** A redirection to or from a file. */
 export interface ShellRedirect {
-  /** Null where only the running shell knows it. */
+  /** Null if only the running shell knows it. */
   readonly target: string | null;
   readonly writes: boolean;
 }
 
-/** Everything that a command line would run, and what cannot be told of it. */
+/** Everything that a command line would run, and what cannot be known about it. */
 export interface ShellAnalysis {
   readonly source: string;
   readonly commands: readonly ShellCommand[];
   readonly redirects: readonly ShellRedirect[];
-  /** Noun phrases, each completing "... cannot be known before it runs". Not empty means: ask. */
+  /** Noun phrases, each completing "... cannot be known before it runs". If there are any, the user is asked. */
   readonly unknown: readonly string[];
 }
 
-/** Shells whose grammar is read here; `sh` is judged as bash, and what differs between them counts as unknown. */
+/** Names of shells. Only `bash` and `sh` are parsed; `sh` is judged as bash, and all differences count as unknown. */
 export type ShellName = 'bash' | 'sh' | 'zsh' | 'powershell' | 'cmd' | 'other';
 
-/** Characters, brackets, nested scripts and commands, beyond which a line is not judged but asked about. */
+/**
+ * Limits of a line, beyond which it is not judged but asked about: characters, brackets, depth of nesting, commands.
+ */
 const bounds = { chars: 10_000, brackets: 300, depth: 8, commands: 400 } as const;
 
-// What is not seen, or makes a line look other than it is. Line ends, tabs and plain spaces are taken out before.
+// Characters that are invisible, or make a line look different from what it is. Line ends, tabs and spaces are removed
+// before.
 const invisible = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u;
 
-/** Reads a command line. Never throws: what it cannot read is in `unknown`. */
+/** Analyzes a command line. Never throws: what cannot be analyzed is listed in `unknown`. */
 export function analyzeShell(source: string, shell: ShellName = 'bash'): ShellAnalysis {
   const reader = new Reader();
   if (shell !== 'bash' && shell !== 'sh') reader.unknown.add(`What ${shell} makes of this`);
@@ -53,7 +56,7 @@ class Reader {
   readonly unknown = new Set<string>();
 
   script(source: string, depth: number): void {
-    // Time to parse grows with the square of the nesting.
+    // Parse time grows with the square of the nesting depth.
     const brackets = source.length > bounds.chars ? 0 : source.split(/[({`]/).length;
     if (source.length > bounds.chars || brackets > bounds.brackets)
       this.unknown.add('What a command line of this length does');
@@ -70,10 +73,10 @@ class Reader {
   }
 
   private parsed(script: ParsedScript, source: string, depth: number): void {
-    const own = script.source ?? source;
+    const scriptSource = script.source ?? source;
     if (script.errors && script.errors.length > 0) this.unknown.add('What a line with a syntax error does');
-    this.nothingDropped(script, own);
-    forEachChild(script, (child) => this.node(child, own, depth));
+    this.nothingDropped(script, scriptSource);
+    forEachChild(script, (child) => this.node(child, scriptSource, depth));
   }
 
   private node(node: SyntaxNode, source: string, depth: number): void {
@@ -140,7 +143,7 @@ class Reader {
   }
 
   private command(argv: readonly Argument[], text: string, depth: number, nested: boolean): void {
-    // Assignments in front are those of `env`, whose inner words come here without a parser.
+    // Leading assignments come from `env`, whose inner words get here without a parser.
     let words = argv;
     if (nested) {
       while (typeof words[0] === 'string' && /^[A-Za-z_]\w*=/.test(words[0])) {
@@ -167,13 +170,13 @@ class Reader {
     this.within(inner, depth);
   }
 
-  private within(inner: Inner, depth: number): void {
+  private within(inner: InnerCommand, depth: number): void {
     if (depth >= bounds.depth) {
       if (inner.kind !== 'none') this.unknown.add('What so deeply nested a command does');
     } else if (inner.kind === 'argv') {
       this.command(inner.argv, inner.argv.map((word) => word ?? '…').join(' '), depth + 1, true);
     } else if (inner.kind === 'script') this.script(inner.script, depth + 1);
-    else if (inner.kind === 'several') for (const one of inner.inner) this.within(one, depth);
+    else if (inner.kind === 'several') for (const item of inner.inner) this.within(item, depth);
     else if (inner.kind === 'unknown') this.unknown.add(inner.why);
   }
 
@@ -189,7 +192,7 @@ class Reader {
     if (node.type === 'HereString') return;
     const target = node.target && valueOfWord(node.target);
     if (node.descriptor?.type === 'FileDescriptorVariable') this.unknown.add('Where a redirection leads');
-    // A number after `>&` names an open file, no file of that name.
+    // A number after `>&` refers to an open file descriptor, not to a file.
     if ((node.operator === '>&' || node.operator === '<&') && target && /^(\d+-?|-)$/.test(target)) return;
     if (typeof target !== 'string') this.unknown.add('Where a redirection leads');
     else if (/^\/dev\/(tcp|udp)\//.test(target)) this.unknown.add('What is sent over the network');
@@ -208,7 +211,10 @@ class Reader {
     if (operation?.type === 'Slice') this.unknown.add('What an arithmetic expression evaluates');
   }
 
-  /** The parser forgives; this does not: between the parts it found may stand nothing but separators. */
+  /**
+   * Adds an unknown if anything but separators remains between the parts that the parser found. The parser itself is
+   * lenient.
+   */
   private nothingDropped(root: ParsedScript, source: string): void {
     const covered = new Uint8Array(source.length);
     const mark = (pos: number, end: number) => covered.fill(1, Math.max(0, pos), end);
@@ -228,7 +234,7 @@ class Reader {
   }
 }
 
-/** A word's value where every shell would agree on it, else null. */
+/** Returns a word's value if every shell would agree on it, or else null. */
 function valueOfWord(word: Word): Argument {
   if (!word.parts) return word.value;
   let value = '';
@@ -239,7 +245,7 @@ function valueOfWord(word: Word): Argument {
         value += part.value;
         break;
       case 'Glob':
-        // A pattern in front could expand to the name of a file that reads as an option.
+        // A leading pattern could expand to a file name that reads as an option.
         if (index === 0) return null;
         value += part.text;
         break;

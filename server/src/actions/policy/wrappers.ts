@@ -1,31 +1,33 @@
 import { programName } from './programs.ts';
 
-/** A word of a command: null where only the running shell knows it. */
+/** A word of a command; null if only the running shell knows it. */
 export type Argument = string | null;
 
-/** What a command runs in turn. */
-export type Inner =
+/** The commands that a command runs in turn. */
+export type InnerCommand =
   | { readonly kind: 'none' }
-  /** The command is only a coat: it needs no rule of its own where `transparent`. */
+  /** The command wraps another one; if `transparent`, it needs no rule of its own. */
   | { readonly kind: 'argv'; readonly argv: readonly Argument[]; readonly transparent: boolean }
   | { readonly kind: 'script'; readonly script: string }
-  | { readonly kind: 'several'; readonly inner: readonly Inner[] }
+  | { readonly kind: 'several'; readonly inner: readonly InnerCommand[] }
   | { readonly kind: 'unknown'; readonly why: string };
 
-const none: Inner = { kind: 'none' };
-const unknown = (why: string): Inner => ({ kind: 'unknown', why });
+const none: InnerCommand = { kind: 'none' };
+const unknown = (why: string): InnerCommand => ({ kind: 'unknown', why });
 
-/** Options of a coat: those that stand alone, and those that take the next word. */
-interface Coat {
+/** Options of a wrapper command. */
+interface Wrapper {
+  /** Options that take no value. */
   readonly alone?: RegExp;
+  /** Options whose value is the next word. */
   readonly valued?: RegExp;
-  /** Words between the options and the command, as the duration of `timeout`. */
+  /** Number of words between the options and the command, such as the duration of `timeout`. */
   readonly operands?: number;
-  /** Adds nothing to what the inner command may do. */
+  /** Whether it adds nothing to what the inner command may do. */
   readonly transparent?: boolean;
 }
 
-const coats: Readonly<Record<string, Coat>> = {
+const wrappers: Readonly<Record<string, Wrapper>> = {
   nohup: { transparent: true },
   time: { alone: /^-[pv]$/, transparent: true },
   nice: { alone: /^(-\d+|--adjustment=-?\d+|-n-?\d+)$/, valued: /^-n$/, transparent: true },
@@ -53,7 +55,7 @@ const coats: Readonly<Record<string, Coat>> = {
 
 const shells = new Set(['sh', 'bash', 'dash', 'zsh', 'ksh', 'mksh', 'ash', 'rbash', 'fish', 'csh', 'tcsh']);
 
-/** Programs that run what they read somewhere else, or on another machine. */
+/** Programs that run what they read elsewhere, or on another machine. */
 const opaque = new Set([
   'watch',
   'parallel',
@@ -82,8 +84,8 @@ const opaque = new Set([
   'coproc',
 ]);
 
-/** What a simple command runs in turn, as far as its words tell. */
-export function innerOf(argv: readonly Argument[]): Inner {
+/** Returns what a simple command runs in turn, as far as its words tell. */
+export function innerOf(argv: readonly Argument[]): InnerCommand {
   const [name, ...args] = argv;
   if (!name) return none;
   const program = programName(name);
@@ -95,11 +97,11 @@ export function innerOf(argv: readonly Argument[]): Inner {
   if (program === 'find' || program === 'fd') return findOf(args);
   if (shells.has(program)) return shellOf(program, args);
   if (opaque.has(program)) return unknown(`What "${program}" runs in turn`);
-  const coat = Object.hasOwn(coats, program) ? coats[program] : undefined;
-  return coat ? behind(program, args, coat) : none;
+  const wrapper = Object.hasOwn(wrappers, program) ? wrappers[program] : undefined;
+  return wrapper ? wrappedCommand(program, args, wrapper) : none;
 }
 
-function behind(program: string, args: readonly Argument[], coat: Coat): Inner {
+function wrappedCommand(program: string, args: readonly Argument[], wrapper: Wrapper): InnerCommand {
   let at = 0;
   for (; at < args.length; at++) {
     const arg = args[at];
@@ -109,34 +111,34 @@ function behind(program: string, args: readonly Argument[], coat: Coat): Inner {
       break;
     }
     if (!arg.startsWith('-')) break;
-    if (coat.valued?.test(arg)) at++;
-    else if (!coat.alone?.test(arg)) return unknown(`What "${program} ${arg}" runs`);
+    if (wrapper.valued?.test(arg)) at++;
+    else if (!wrapper.alone?.test(arg)) return unknown(`What "${program} ${arg}" runs`);
   }
-  const rest = args.slice(at + (coat.operands ?? 0));
-  return rest.length === 0 ? none : { kind: 'argv', argv: rest, transparent: coat.transparent ?? false };
+  const rest = args.slice(at + (wrapper.operands ?? 0));
+  return rest.length === 0 ? none : { kind: 'argv', argv: rest, transparent: wrapper.transparent ?? false };
 }
 
-function commandOf(args: readonly Argument[]): Inner {
+function commandOf(args: readonly Argument[]): InnerCommand {
   if (args[0] === '-v' || args[0] === '-V') return none;
-  return behind('command', args, { transparent: true });
+  return wrappedCommand('command', args, { transparent: true });
 }
 
-function envOf(args: readonly Argument[]): Inner {
-  // Assignments stay at the front: the caller reads them as it does those before any command.
-  return behind('env', args, { alone: /^(-i|--ignore-environment|-u\w+|--unset=\w+)$/, valued: /^-u$/ });
+function envOf(args: readonly Argument[]): InnerCommand {
+  // Assignments stay in front: the caller handles them like those before any command.
+  return wrappedCommand('env', args, { alone: /^(-i|--ignore-environment|-u\w+|--unset=\w+)$/, valued: /^-u$/ });
 }
 
-function xargsOf(args: readonly Argument[]): Inner {
-  const inner = behind('xargs', args, {
+function xargsOf(args: readonly Argument[]): InnerCommand {
+  const inner = wrappedCommand('xargs', args, {
     alone: /^(-[0rtx]+|--null|--no-run-if-empty|-[nPLs]\d+|-I\S+|-d.+|--max-\w+=\d+)$/,
     valued: /^-[nPLsIdE]$/,
   });
-  // The words that it adds come from its input.
+  // The words that xargs appends come from its input.
   return inner.kind === 'argv' ? { ...inner, argv: [...inner.argv, null] } : inner;
 }
 
-function findOf(args: readonly Argument[]): Inner {
-  const inner: Inner[] = [];
+function findOf(args: readonly Argument[]): InnerCommand {
+  const inner: InnerCommand[] = [];
   for (let at = 0; at < args.length; at++) {
     const arg = args[at];
     if (typeof arg !== 'string' || !/^(-(exec|ok)(dir)?|-x|-X|--exec|--exec-batch)$/.test(arg)) continue;
@@ -151,7 +153,7 @@ function findOf(args: readonly Argument[]): Inner {
   return inner.length === 0 ? none : { kind: 'several', inner };
 }
 
-function shellOf(program: string, args: readonly Argument[]): Inner {
+function shellOf(program: string, args: readonly Argument[]): InnerCommand {
   const known = program === 'sh' || program === 'bash' || program === 'dash';
   for (let at = 0; at < args.length; at++) {
     const arg = args[at];
@@ -163,11 +165,11 @@ function shellOf(program: string, args: readonly Argument[]): Inner {
     }
     if (!/^(-[eux]+|--norc|--noprofile|--posix)$/.test(arg)) return unknown(`What "${program} ${arg}" runs`);
   }
-  // Without a script it runs its input.
+  // Without a script, a shell runs its input.
   return unknown(`What "${program}" reads from its input and runs`);
 }
 
-function joined(args: readonly Argument[], what: string): Inner {
+function joined(args: readonly Argument[], what: string): InnerCommand {
   const words = args.filter((arg): arg is string => arg !== null);
   return words.length === args.length ? { kind: 'script', script: words.join(' ') } : unknown(what);
 }

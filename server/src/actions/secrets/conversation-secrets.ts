@@ -1,37 +1,40 @@
 import { Secrets } from './secrets.ts';
 
-/** Conversations whose credentials are kept in memory; those not used for longest are forgotten. */
-const mostConversations = 300;
-/** Conversations of which it is remembered what they are a copy of. */
-const mostOrigins = 10_000;
-/** Copies of copies beyond which a conversation counts as the first. */
-const mostCopies = 100;
+/** Maximum number of conversations whose credentials are kept in memory. The least recently used are dropped first. */
+const maxConversations = 300;
+/** Maximum number of conversations whose origin, the conversation that they were first copied from, is cached. */
+const maxOrigins = 10_000;
+/** Maximum length of a chain of copies that is followed back. A conversation beyond it counts as the original. */
+const maxCopyDepth = 100;
 
+/** Options of `ConversationSecrets`. */
 export interface ConversationSecretsOptions {
-  /** The same 32 bytes for an id at any time. */
+  /** Returns the key of a conversation: 32 bytes, always the same for the same id. */
   readonly keyOf: (id: string) => Uint8Array;
-  /** The conversation that one was copied from; null: none. */
+  /** Returns the id of the conversation that the given one was copied from, or null if it is no copy. */
   readonly copiedFrom?: (conversationId: string) => Promise<string | null>;
 }
 
 /**
- * The credentials of each conversation. A placeholder of one means nothing in another, but in its copies: they
- * have its text.
+ * The credentials of each conversation. A placeholder is valid only in its own conversation and in copies of that
+ * conversation, which have the same text.
  */
 export class ConversationSecrets {
   readonly #options: ConversationSecretsOptions;
   readonly #secrets = new Map<string, Secrets>();
   readonly #origins = new Map<string, string>();
-  /** For what belongs to no conversation. */
-  readonly #others: Secrets;
+  /** Credentials in text that belongs to no conversation. */
+  readonly #unscoped: Secrets;
 
   constructor(options: ConversationSecretsOptions) {
     this.#options = options;
-    this.#others = new Secrets(options.keyOf(''));
+    this.#unscoped = new Secrets(options.keyOf(''));
   }
 
   /**
-   * @param id of a conversation; anything else that names who may resolve a placeholder serves as well
+   * Returns the credentials of a conversation, shared with the conversations that it was copied from.
+   *
+   * @param id of a conversation; any other id that defines who may resolve a placeholder works as well
    * @throws what `copiedFrom` throws
    */
   async of(id: string): Promise<Secrets> {
@@ -39,13 +42,13 @@ export class ConversationSecrets {
     const secrets = this.#secrets.get(origin) ?? new Secrets(this.#options.keyOf(origin));
     this.#secrets.delete(origin);
     this.#secrets.set(origin, secrets);
-    dropOldest(this.#secrets, mostConversations);
+    dropOldest(this.#secrets, maxConversations);
     return secrets;
   }
 
-  /** A text that belongs to no conversation, such as a line of the log, without the credentials of any. */
+  /** Returns a text that belongs to no conversation, such as a log line, with all known credentials hidden. */
   hideAll(text: string): string {
-    let hidden = this.#others.hide(text);
+    let hidden = this.#unscoped.hide(text);
     for (const secrets of this.#secrets.values()) hidden = secrets.hideKnown(hidden);
     return hidden;
   }
@@ -54,20 +57,20 @@ export class ConversationSecrets {
     const known = this.#origins.get(id);
     if (known !== undefined) return known;
     let origin = id;
-    for (let copies = 0; copies < mostCopies; copies++) {
-      const before = (await this.#options.copiedFrom?.(origin)) ?? null;
-      if (before === null) break;
-      origin = before;
+    for (let copies = 0; copies < maxCopyDepth; copies++) {
+      const parent = (await this.#options.copiedFrom?.(origin)) ?? null;
+      if (parent === null) break;
+      origin = parent;
     }
     this.#origins.set(id, origin);
-    dropOldest(this.#origins, mostOrigins);
+    dropOldest(this.#origins, maxOrigins);
     return origin;
   }
 }
 
-function dropOldest(map: Map<string, unknown>, most: number): void {
+function dropOldest(map: Map<string, unknown>, max: number): void {
   for (const key of map.keys()) {
-    if (map.size <= most) return;
+    if (map.size <= max) return;
     map.delete(key);
   }
 }

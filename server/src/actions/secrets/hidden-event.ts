@@ -1,15 +1,15 @@
 import { EventBody } from '@devlm/protocol/events.ts';
 import type { Secrets } from './secrets.ts';
 
-/** Fields that name or mark something and hold nobody's text; and what the provider has to get back unchanged. */
-const structural: ReadonlySet<string> = new Set([
+/** Event fields without free text, such as ids and states, and fields that the provider must get back unchanged. */
+const structuralFields: ReadonlySet<string> = new Set([
   ...['type', 'kind', 'status', 'state', 'verdict', 'format', 'by', 'outcome', 'purpose', 'code', 'action'],
   ...['id', 'turnId', 'stepId', 'callId', 'conversationId', 'projectId', 'windowId', 'executionId', 'reviewId'],
   ...['parent', 'head', 'blob', 'hash', 'before', 'after', 'base', 'now', 'encoding', 'mediaType'],
   ...['signature', 'opaque', 'model', 'requestId'],
 ]);
 
-/** The value with all its texts replaced; the same object where none changed. */
+/** Returns the value with `map` applied to each of its strings, or the same object if no string changed. */
 export function mapTexts(
   value: unknown,
   map: (text: string) => string,
@@ -31,15 +31,15 @@ export function mapTexts(
 }
 
 /**
- * An event as it may be stored. What the model writes is left as it is: it has been shown no credential, and its
- * tools are given just what it wrote.
+ * Returns an event with its credentials hidden, as it is stored. Blocks written by the model stay unchanged: the model
+ * has seen no credentials, and its tools must receive exactly what it wrote.
  */
 export function hiddenEvent(secrets: Secrets, event: EventBody): EventBody {
   if (event.type === 'block.started' || event.type === 'block.delta' || event.type === 'block.ended') return event;
-  const hidden = mapTexts(event, (text) => secrets.hide(text), structural);
+  const hidden = mapTexts(event, (text) => secrets.hide(text), structuralFields);
   if (hidden === event) return event;
   const parsed = EventBody.safeParse(hidden);
   if (parsed.success) return parsed.data;
-  // A placeholder can be longer than what it stands for, and a text longer than it may be.
-  return EventBody.parse(mapTexts(event, (text) => secrets.hide(text).slice(0, text.length), structural));
+  // A placeholder can be longer than its credential, so that a text exceeds its maximum length.
+  return EventBody.parse(mapTexts(event, (text) => secrets.hide(text).slice(0, text.length), structuralFields));
 }

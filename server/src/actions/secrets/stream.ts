@@ -1,31 +1,38 @@
-/** Characters of a line that waits for its end, before it is let through in pieces. */
-const heldChars = 20_000;
+/** Maximum length of an unfinished line that is held back until its end, in characters. */
+const maxHeldChars = 20_000;
 /**
- * A line that does not end is shown as far as it goes when nothing came for so long, milliseconds: it may be a question.
- * Where something comes all the time, after the longer one.
+ * Pause in the input after which an unfinished line is shown as far as it goes, in milliseconds. The line may be a
+ * prompt that waits for input.
  */
 const quietMs = 300;
-const longestMs = 1_000;
+/** Maximum time that text is held back while input keeps arriving, in milliseconds. */
+const maxHoldMs = 1_000;
 
 /**
- * Lets whole lines through, so that no credential is cut in two. What came of a line before a pause stays in view,
- * and so do the lines of a key whose end has not come: the rest is looked at together with it.
+ * A filter that hides credentials in streamed text. It passes on whole lines, so that no credential is cut in two.
+ * The part of a line that was shown during a pause stays in the buffer, and so do the lines of a key without its end
+ * marker: they are searched again together with what follows.
  */
 export class SecretStream implements Disposable {
   readonly #hide: (text: string) => string;
   readonly #out: (text: string) => void;
   #held = '';
-  /** What of the held text was handed on, as it was. */
+  /** The prefix of the held text that was already passed on, with credentials hidden. */
   #shown = '';
   #timer: NodeJS.Timeout | undefined;
-  /** When the last of it was handed on, or there was nothing. */
+  /** Time at which the buffer was last empty or completely passed on. */
   #emptyAt = performance.now();
 
+  /**
+   * @param hide returns a text with its credentials hidden
+   * @param out receives the text that can be shown
+   */
   constructor(hide: (text: string) => string, out: (text: string) => void) {
     this.#hide = hide;
     this.#out = out;
   }
 
+  /** Adds a piece of the input. */
   push(piece: string): void {
     this.#held += piece;
     const end = this.#held.lastIndexOf('\n') + 1;
@@ -33,16 +40,16 @@ export class SecretStream implements Disposable {
     const open = begin >= 0 && !/-----END [^\n]*-----/.test(this.#held.slice(begin, end));
     if (open) this.#show(end);
     else this.#release(end);
-    if (this.#held.length > heldChars) this.#release(this.#place());
+    if (this.#held.length > maxHeldChars) this.#release(this.#cutPosition());
     clearTimeout(this.#timer);
     if (this.#held.length === this.#shown.length) this.#emptyAt = performance.now();
     else {
-      const left = this.#emptyAt + longestMs - performance.now();
-      this.#timer = setTimeout(() => this.#showAll(), Math.max(0, Math.min(quietMs, left)));
+      const remainingMs = this.#emptyAt + maxHoldMs - performance.now();
+      this.#timer = setTimeout(() => this.#showAll(), Math.max(0, Math.min(quietMs, remainingMs)));
     }
   }
 
-  /** Hands on the rest. */
+  /** Passes on everything that is still held back. */
   end(): void {
     clearTimeout(this.#timer);
     this.#release(this.#held.length);
@@ -52,16 +59,16 @@ export class SecretStream implements Disposable {
     clearTimeout(this.#timer);
   }
 
-  /** Where a line without an end can be cut so that no credential is. */
-  #place(): number {
-    const whole = this.#hide(this.#held);
-    let end = this.#held.length - heldChars / 4;
+  /** Returns a position at which an unfinished line can be cut without cutting a credential. */
+  #cutPosition(): number {
+    const expected = this.#hide(this.#held);
+    let end = this.#held.length - maxHeldChars / 4;
     for (let tries = 0; tries < 20; tries++, end -= 211)
-      if (this.#hide(this.#held.slice(0, end)) + this.#hide(this.#held.slice(end)) === whole) break;
+      if (this.#hide(this.#held.slice(0, end)) + this.#hide(this.#held.slice(end)) === expected) break;
     return end;
   }
 
-  /** Hands on what of the beginning was not, and forgets it. */
+  /** Passes on the text up to `end`, except for what was already shown, and removes it from the buffer. */
   #release(end: number): void {
     if (end === 0) return;
     const text = this.#hide(this.#held.slice(0, end));
@@ -81,7 +88,7 @@ export class SecretStream implements Disposable {
   }
 
   #emit(text: string): void {
-    // What was shown before the rest of a credential came cannot be taken back.
+    // Text that was shown before the rest of a credential arrived cannot be taken back.
     let same = 0;
     while (same < this.#shown.length && this.#shown[same] === text[same]) same++;
     if (text.length > same) this.#out(text.slice(same));

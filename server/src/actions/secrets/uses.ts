@@ -7,23 +7,25 @@ import type { Secrets } from './secrets.ts';
 import { isEnvFile } from './values.ts';
 
 /*
- * Where credentials come into a conversation and leave it again: what tools read is hidden, and what they act with
- * is resolved, at the last moment and nowhere else. The person was asked about the placeholder by then.
+ * The places where credentials enter and leave a conversation. What tools read is hidden, and what they act with is
+ * resolved at the last moment, after the user was asked about the text with the placeholder.
  */
 
-/** Where the variables of a project usually are. */
+/** File names that usually hold the environment variables of a project. */
 const envFiles = ['.env', '.env.local', '.env.development', '.env.production', '.env.staging', '.env.test', '.envrc'];
-/** A window that does not answer must not hold back a message for long, milliseconds. */
-const envWaitMs = 2_000;
-/** Folders of a workspace whose variables are read. */
-const envFolders = 10;
+/**
+ * Time limit for reading the `.env` files, so that an unresponsive window does not delay a message, in milliseconds.
+ */
+const envReadTimeoutMs = 2_000;
+/** Maximum number of workspace folders whose `.env` files are read. */
+const maxEnvFolders = 10;
 
-/** Learns the `.env` files at the top of a workspace and what MCP servers are given, before anything prints them. */
+/** Learns the `.env` files at the top of a workspace and the variables of MCP servers, before anything prints them. */
 export async function learnEnvFiles(workspace: Workspace, secrets: Secrets, signal: AbortSignal): Promise<void> {
-  const stop = AbortSignal.any([signal, AbortSignal.timeout(envWaitMs)]);
+  const stop = AbortSignal.any([signal, AbortSignal.timeout(envReadTimeoutMs)]);
   const { folders, mcp } = workspace;
   for (const [name, value] of Object.entries(mcp?.variables ?? {})) secrets.addVariable(name, value);
-  const roots = folders.length > 1 ? folders.slice(0, envFolders).map(({ name }) => `${name}/`) : [''];
+  const roots = folders.length > 1 ? folders.slice(0, maxEnvFolders).map(({ name }) => `${name}/`) : [''];
   await Promise.all(
     roots.flatMap((root) =>
       envFiles.map(async (name) => {
@@ -35,8 +37,13 @@ export async function learnEnvFiles(workspace: Workspace, secrets: Secrets, sign
   signal.throwIfAborted();
 }
 
-/** The text with its credentials. @throws ProblemError `secret_unknown` */
-export function revealed(secrets: Secrets, text: string, put?: (value: string) => string): string {
+/**
+ * Returns the text with its placeholders replaced by the credentials.
+ *
+ * @param put encodes a value for the place where it is inserted
+ * @throws ProblemError `secret_unknown`
+ */
+export function revealSecrets(secrets: Secrets, text: string, put?: (value: string) => string): string {
   const real = secrets.restore(text, put);
   if (real !== null) return real;
   const detail =
@@ -44,17 +51,21 @@ export function revealed(secrets: Secrets, text: string, put?: (value: string) =
   throw new ProblemError({ code: 'secret_unknown', status: 409, title: 'Unknown credential', detail });
 }
 
-/** The value with the credentials in all its texts. @throws ProblemError `secret_unknown` */
-export function revealedIn(secrets: Secrets, value: unknown): unknown {
-  return mapTexts(value, (text) => revealed(secrets, text));
+/** Returns the value with the placeholders in all its strings resolved. @throws ProblemError `secret_unknown` */
+export function revealSecretsIn(secrets: Secrets, value: unknown): unknown {
+  return mapTexts(value, (text) => revealSecrets(secrets, text));
 }
 
-/** What stands for itself in a shell wherever it stands. */
+/** Matches text that a shell takes literally wherever it occurs. */
 const shellSafe = /^(?!-)[\w@%+=:,./-]*$/;
 
-/** A command line with its credentials, none of which may become a part of the command. */
-function revealedLine(secrets: Secrets, line: string): string {
-  return revealed(secrets, line, (value) => {
+/**
+ * Returns a command line with its placeholders resolved.
+ *
+ * @throws ProblemError `secret_unusable` if the shell would interpret a part of a credential
+ */
+function revealLine(secrets: Secrets, line: string): string {
+  return revealSecrets(secrets, line, (value) => {
     if (shellSafe.test(value)) return value;
     const detail =
       'The credential has characters that a shell would take for its own. Give it to the command by stdin, or let the command read the file that it is in.';
@@ -62,29 +73,33 @@ function revealedLine(secrets: Secrets, line: string): string {
   });
 }
 
-/** An address with its credentials, which cannot lead to another host. */
-function revealedAddress(secrets: Secrets, address: string): string {
-  const real = revealed(secrets, address, encodeURIComponent);
+/**
+ * Returns an address with its placeholders resolved.
+ *
+ * @throws ProblemError `secret_unusable` if the result has another host
+ */
+function revealAddress(secrets: Secrets, address: string): string {
+  const real = revealSecrets(secrets, address, encodeURIComponent);
   if (real === address || (URL.canParse(address) && new URL(real).host === new URL(address).host)) return real;
   const detail = 'A placeholder cannot stand in the name of a host.';
   throw new ProblemError({ code: 'secret_unusable', status: 409, title: 'Not usable in an address', detail });
 }
 
-/** Returns the text of a file as the model may see it. The values of a `.env` file are learnt from the text first. */
-export function hiddenText(secrets: Secrets, path: string, text: string): string {
+/** Returns the text of a file as the model may see it. The values of a `.env` file are learned from the text first. */
+export function hideFileText(secrets: Secrets, path: string, text: string): string {
   if (isEnvFile(path)) secrets.addEnvFile(text);
   return secrets.hide(text);
 }
 
 /**
- * A workspace in which no credential is seen: edits are made on what the model sees, and commands get the real values.
- * `apply` takes texts as they are to be.
+ * Returns a view of a workspace that shows no credentials. Edits are computed on the text that the model sees, and
+ * commands get the real values. `apply` expects texts that are already resolved.
  */
 export function hidingWorkspace(workspace: Workspace, secrets: Secrets): Workspace {
   const { commands } = workspace;
   const hide = (text: string) => secrets.hide(text);
   const hiddenFile = (path: string, file: EditorFile): EditorFile =>
-    file.kind === 'text' ? { ...file, text: hiddenText(secrets, path, file.text) } : file;
+    file.kind === 'text' ? { ...file, text: hideFileText(secrets, path, file.text) } : file;
   return {
     restricted: workspace.restricted,
     folders: workspace.folders,
@@ -101,9 +116,9 @@ export function hidingWorkspace(workspace: Workspace, secrets: Secrets): Workspa
         conflicts: answer.conflicts.map(({ path, file }) => ({ path, file: hiddenFile(path, file) })),
       };
     },
-    list: (asked, signal) => workspace.list(asked, signal),
-    search: async (asked, signal) => {
-      const { matches, truncated } = await workspace.search(asked, signal);
+    list: (request, signal) => workspace.list(request, signal),
+    search: async (request, signal) => {
+      const { matches, truncated } = await workspace.search(request, signal);
       return { matches: matches.map((match) => ({ ...match, text: hide(match.text) })), truncated };
     },
     ...(workspace.noSettings === undefined ? {} : { noSettings: workspace.noSettings }),
@@ -114,23 +129,23 @@ export function hidingWorkspace(workspace: Workspace, secrets: Secrets): Workspa
             windowId: commands.windowId,
             shell: commands.shell,
             isOpen: (windowId) => commands.isOpen(windowId),
-            start: async (windowId, asked, signal) => {
-              let real: Pick<typeof asked, 'line' | 'stdin'>;
+            start: async (windowId, request, signal) => {
+              let real: Pick<typeof request, 'line' | 'stdin'>;
               try {
-                real = { line: revealedLine(secrets, asked.line), stdin: revealed(secrets, asked.stdin) };
+                real = { line: revealLine(secrets, request.line), stdin: revealSecrets(secrets, request.stdin) };
               } catch (unknown) {
-                // An earlier server may have started it.
-                const started = { commandId: asked.commandId, after: 0, waitMs: 0 };
+                // An earlier server may have started the command.
+                const started = { commandId: request.commandId, after: 0, waitMs: 0 };
                 return await commands.poll(windowId, started, signal).catch((error: unknown) => {
                   throw error instanceof ProblemError && error.problem.code === 'not_found' ? unknown : error;
                 });
               }
-              return commands.start(windowId, { ...asked, ...real }, signal);
+              return commands.start(windowId, { ...request, ...real }, signal);
             },
-            poll: (windowId, asked, signal) => commands.poll(windowId, asked, signal),
-            write: async (windowId, asked, signal) =>
-              commands.write(windowId, { ...asked, text: revealed(secrets, asked.text) }, signal),
-            stop: (windowId, asked, signal) => commands.stop(windowId, asked, signal),
+            poll: (windowId, request, signal) => commands.poll(windowId, request, signal),
+            write: async (windowId, request, signal) =>
+              commands.write(windowId, { ...request, text: revealSecrets(secrets, request.text) }, signal),
+            stop: (windowId, request, signal) => commands.stop(windowId, request, signal),
           },
         }
       : {}),
@@ -139,13 +154,13 @@ export function hidingWorkspace(workspace: Workspace, secrets: Secrets): Workspa
   };
 }
 
-/** The web, whose pages show no credential, and where an address may have one. */
+/** Returns a view of the web whose pages show no credentials, and whose addresses may contain placeholders. */
 export function hidingWeb({ pages, search }: Web, secrets: Secrets): Web {
   const hide = (text: string) => secrets.hide(text);
   return {
     pages: {
       read: async (address, permitRedirect, signal) => {
-        const page = await pages.read(revealedAddress(secrets, address), permitRedirect, signal);
+        const page = await pages.read(revealAddress(secrets, address), permitRedirect, signal);
         return { ...page, url: hide(page.url), title: hide(page.title), text: hide(page.text) };
       },
     },

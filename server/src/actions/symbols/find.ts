@@ -1,25 +1,26 @@
 import type { SourceSymbol, SymbolKind } from './source-symbols.ts';
 
-/** A definition that a search may find. */
+/** A definition in a file. */
 export interface FoundSymbol extends SourceSymbol {
   readonly path: string;
 }
 
+/** A search for definitions. */
 export interface SymbolQuery {
   readonly query: string;
   readonly kind?: SymbolKind | undefined;
-  /** A file, or a folder with all that is in it. */
+  /** A file, or a folder with everything in it. */
   readonly path?: string | undefined;
 }
 
-/** The definitions that fit, best first: the very name, then what begins with it, contains it, has its letters. */
-export function findSymbols<T extends FoundSymbol>(symbols: Iterable<T>, asked: SymbolQuery, limit: number): T[] {
+/** Returns the matching definitions, best first: exact names, then prefixes, substrings, and names with the letters. */
+export function findSymbols<T extends FoundSymbol>(symbols: Iterable<T>, search: SymbolQuery, limit: number): T[] {
   const found: { symbol: T; score: number }[] = [];
-  const folder = asked.path?.replace(/^\.\/|\/+$/g, '');
+  const folder = search.path?.replace(/^\.\/|\/+$/g, '');
   for (const symbol of symbols) {
-    if (asked.kind && symbol.kind !== asked.kind) continue;
+    if (search.kind && symbol.kind !== search.kind) continue;
     if (folder && folder !== '.' && symbol.path !== folder && !symbol.path.startsWith(`${folder}/`)) continue;
-    const score = scoreOf(symbol.name, asked.query);
+    const score = scoreOf(symbol.name, search.query);
     if (score > 0) found.push({ symbol, score });
   }
   found.sort(
@@ -34,7 +35,7 @@ export function findSymbols<T extends FoundSymbol>(symbols: Iterable<T>, asked: 
 function scoreOf(name: string, query: string): number {
   if (name === query) return 100;
   const text = name.toLowerCase();
-  // `read_file`, `readFile` and `read file` are one to who asks.
+  // Compared without case here and without separators below: `read_file`, `readFile` and `read file` are equivalent.
   const wanted = query.toLowerCase();
   if (text === wanted) return 90;
   const plain = text.replaceAll(/[^\p{L}\p{N}]/gu, '');
@@ -46,7 +47,9 @@ function scoreOf(name: string, query: string): number {
   return words.length > 2 && hasLetters(plain, words) ? 20 : 0;
 }
 
-/** The letters in their order, close to each other: any long name has any few letters somewhere. */
+/**
+ * Returns whether the letters occur in order and close together. Without that limit, almost any long name would match.
+ */
 function hasLetters(text: string, letters: string): boolean {
   let at = text.indexOf(letters[0] ?? '');
   const first = at;

@@ -1,9 +1,10 @@
-/** Grammars that DevLM brings, by the name of their file. */
+/** Grammars that are part of DevLM, by the name of their file. */
 export type Grammar = 'python' | 'javascript' | 'typescript' | 'tsx' | 'go' | 'ruby' | 'rust' | 'java' | 'cpp';
 
-/** Larger files are data or generated, bytes: they are not parsed. */
+/** Maximum size of a source file, in bytes. Larger files are data or generated code and are not parsed. */
 export const maxSourceBytes = 512 * 1024;
 
+/** Grammars by file name extension. */
 const extensions: Readonly<Record<string, Grammar>> = {
   py: 'python',
   pyi: 'python',
@@ -29,7 +30,7 @@ const extensions: Readonly<Record<string, Grammar>> = {
   hpp: 'cpp',
 };
 
-/** The grammar of a file by its name; null where there is none, or where it is made by a machine. */
+/** Returns the grammar of a file by its name, or null if there is none or the file is minified. */
 export function grammarOf(path: string): Grammar | null {
   if (/\.min\.[cm]?js$/i.test(path)) return null;
   const extension = /\.([^./]+)$/.exec(path)?.[1]?.toLowerCase() ?? '';
@@ -63,8 +64,8 @@ const typescript = `${javascript}
 `;
 
 /**
- * What a definition is, as tree-sitter queries: `@name` in a node that is captured as its kind.
- * `@reference` are all names that occur, `@imported` those that are said to come from elsewhere.
+ * Tree-sitter queries that find the definitions of a source file. A definition is a node captured as its kind, with
+ * `@name` inside. `@reference` captures all names that occur, `@imported` those that are imported from elsewhere.
  */
 export const queries: Readonly<Record<Grammar, string>> = {
   python: `

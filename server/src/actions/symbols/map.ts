@@ -1,33 +1,34 @@
 import type { SourceSymbol } from './source-symbols.ts';
 
-/** A definition with the file that it is in, and how much it matters. */
+/** A definition with its file and its importance. */
 export interface RankedSymbol extends SourceSymbol {
   readonly path: string;
   readonly rank: number;
 }
 
-/** Characters to a token of a map, measured low: paths and names are split often. */
+/** Estimate of characters per token in a map. Measured to be low, because paths and names are split often. */
 const charsPerToken = 3.2;
-const lineChars = 120;
-/** Of one file, so that one does not fill the map. */
-const mostPerFile = 12;
+/** Maximum length of a line of the map, in characters. */
+const maxLineChars = 120;
+/** Maximum number of definitions per file, so that one file does not fill the map. */
+const maxPerFile = 12;
 
 /**
- * The most important definitions of a project, by file, in at most so many tokens (an estimate). The same
- * definitions give the same text. Empty where there are none.
+ * Returns a map of the most important definitions of a project, grouped by file, of at most `tokens` tokens (an
+ * estimate). The same definitions give the same text. Empty if there are no definitions.
  */
 export function repositoryMap(ranked: readonly RankedSymbol[], tokens: number): string {
-  let left = Math.floor(tokens * charsPerToken);
+  let remainingChars = Math.floor(tokens * charsPerToken);
   const files = new Map<string, RankedSymbol[]>();
   const best = [...ranked].sort(
     (a, b) => b.rank - a.rank || (a.path < b.path ? -1 : a.path > b.path ? 1 : a.line - b.line),
   );
   for (const symbol of best) {
     const chosen = files.get(symbol.path);
-    if (chosen && chosen.length >= mostPerFile) continue;
+    if (chosen && chosen.length >= maxPerFile) continue;
     const cost = lineOf(symbol).length + 1 + (chosen ? 0 : symbol.path.length + 2);
-    if (cost > left) break;
-    left -= cost;
+    if (cost > remainingChars) break;
+    remainingChars -= cost;
     if (chosen) chosen.push(symbol);
     else files.set(symbol.path, [symbol]);
   }
@@ -38,5 +39,5 @@ export function repositoryMap(ranked: readonly RankedSymbol[], tokens: number): 
 }
 
 function lineOf({ line, signature }: RankedSymbol): string {
-  return `${String(line).padStart(5)} ${signature}`.slice(0, lineChars).toWellFormed();
+  return `${String(line).padStart(5)} ${signature}`.slice(0, maxLineChars).toWellFormed();
 }

@@ -5,15 +5,16 @@ import * as z from 'zod';
 import type { Grammar } from './languages.ts';
 import { noSymbols, SourceSymbols } from './source-symbols.ts';
 
-/** A file that takes longer is hostile, or not worth it. The first one waits for its grammar as well. */
-const fileMs = 5_000;
-/** The thread is ended after so long without work, to give its memory back. */
+/** Default time limit of one file, in milliseconds. The first file of a language also waits for its grammar to load. */
+const fileTimeoutMs = 5_000;
+/** Time without work after which the thread is terminated to free its memory, in milliseconds. */
 const idleMs = 30_000;
+/** Heap limit of the thread, in MiB. */
 const heapMb = 256;
 
 const Answer = SourceSymbols.extend({ id: z.int() });
 
-/** Parses source texts one after the other in a thread of its own, which is started when it is needed. */
+/** Parses source texts one after the other in a thread of its own, which is started on demand. */
 export class ParseThread implements AsyncDisposable {
   readonly #fileMs: number;
   #worker: Worker | undefined;
@@ -22,18 +23,22 @@ export class ParseThread implements AsyncDisposable {
   #id = 0;
   #closed = false;
 
+  /** @param options `fileMs`: time limit of one file, in milliseconds. Default: 5000 */
   constructor(options: { readonly fileMs?: number } = {}) {
-    this.#fileMs = options.fileMs ?? fileMs;
+    this.#fileMs = options.fileMs ?? fileTimeoutMs;
   }
 
-  /** What a text defines and names; nothing where it cannot be parsed in time. Rejects with the signal's reason. */
+  /**
+   * Returns the definitions and names of a text, or none if it cannot be parsed in time. Rejects with the signal's
+   * reason.
+   */
   parse(grammar: Grammar, text: string, signal: AbortSignal): Promise<SourceSymbols> {
-    const mine = this.#last.then(() => {
+    const result = this.#last.then(() => {
       signal.throwIfAborted();
       return this.#parse(grammar, text);
     });
-    this.#last = mine.catch(() => undefined);
-    return mine;
+    this.#last = result.catch(() => undefined);
+    return result;
   }
 
   async #parse(grammar: Grammar, text: string): Promise<SourceSymbols> {
@@ -44,13 +49,13 @@ export class ParseThread implements AsyncDisposable {
     this.#id += 1;
     const id = this.#id;
     const { promise, resolve } = Promise.withResolvers<SourceSymbols | null>();
-    const hear = (message: unknown) => {
+    const onMessage = (message: unknown) => {
       const answer = Answer.safeParse(message);
       if (answer.data?.id === id) resolve(answer.data);
     };
     const fail = () => resolve(null);
     const timer = setTimeout(fail, this.#fileMs);
-    worker.on('message', hear).once('error', fail).once('exit', fail);
+    worker.on('message', onMessage).once('error', fail).once('exit', fail);
     try {
       worker.postMessage({ id, grammar, text });
       const found = await promise;
@@ -59,19 +64,19 @@ export class ParseThread implements AsyncDisposable {
       return noSymbols;
     } finally {
       clearTimeout(timer);
-      worker.off('message', hear).off('error', fail).off('exit', fail);
+      worker.off('message', onMessage).off('error', fail).off('exit', fail);
       this.#idle = setTimeout(() => void this.#stop(), idleMs).unref();
     }
   }
 
   #start(): Worker {
-    const worker = new Worker(program(), {
+    const worker = new Worker(workerPath(), {
       resourceLimits: { maxOldGenerationSizeMb: heapMb },
       stdout: true,
       stderr: true,
       env: {},
     });
-    // It dies between two files: the next one starts another.
+    // A worker that dies between two files is replaced for the next one.
     worker
       .on('error', () => undefined)
       .on('exit', () => {
@@ -94,8 +99,8 @@ export class ParseThread implements AsyncDisposable {
   }
 }
 
-/** The bundle beside the bundled server, or the source. */
-function program(): string {
+/** Returns the path of the worker's program: the bundle beside the bundled server, or the source. */
+function workerPath(): string {
   const bundled = join(import.meta.dirname, 'symbol-parser.mjs');
   return existsSync(bundled) ? bundled : join(import.meta.dirname, 'parser/main.ts');
 }

@@ -8,67 +8,70 @@ import { ParseThread } from './parse-thread.ts';
 import { ReferenceGraph } from './rank.ts';
 import type { SourceSymbols } from './source-symbols.ts';
 
-/** Bounds of what is kept. */
-const most = { projects: 8, files: 3_000, references: 400_000, texts: 6_000 } as const;
-/** One look through a project ends after this with what it has; the next one goes on. Milliseconds. */
-const lookMs = 60_000;
-/** Files that are asked for at once; other requests to the window shall not wait behind them. */
-const atOnce = 4;
+/** Limits of what is kept in memory. */
+const max = { projects: 8, files: 3_000, references: 400_000, texts: 6_000 } as const;
+/** Time limit of one scan of a project, in milliseconds. It keeps what it has found, and the next scan continues. */
+const scanTimeoutMs = 60_000;
+/** Number of files requested in parallel, low enough that other requests to the window do not wait behind them. */
+const readConcurrency = 4;
 
 type ListedFile = EditorAnswerOf<'list'>['entries'][number];
 
-/** What is looked through: a workspace, of which nothing but this is used. */
+/** The part of a workspace that a scan uses. */
 export type SourceFolder = Pick<Workspace, 'list' | 'read'>;
 
+/** A source file that was scanned. */
 interface KnownFile {
-  /** Says without reading whether it is the same; null: it has to be read. */
+  /** Identifies the version of the file without reading it; null if the file must be read. */
   readonly stamp: string | null;
   readonly found: SourceSymbols;
 }
 
-/** What is defined in a project, at one time. */
+/** The definitions of a project at one point in time. */
 export class SymbolIndex {
   readonly #files: ReadonlyMap<string, KnownFile>;
   #ranking: Ranking | undefined;
-  /** The map that most conversations begin with. */
-  #plain: { readonly tokens: number; readonly text: string } | undefined;
+  /** Cache of the map without focus, with which most conversations begin. */
+  #unfocusedMap: { readonly tokens: number; readonly text: string } | undefined;
   #uses: Map<string, number> | undefined;
 
   constructor(files: ReadonlyMap<string, KnownFile>) {
     this.#files = files;
   }
 
+  /** Number of source files. */
   get files(): number {
     return this.#files.size;
   }
 
+  /** Iterates over all definitions. */
   *symbols(): Generator<FoundSymbol> {
     for (const [path, { found }] of this.#files) for (const symbol of found.symbols) yield { ...symbol, path };
   }
 
-  /** How often a name occurs in the project, its definitions left out. */
+  /** Returns how often a name occurs in the project, apart from its definitions. */
   uses(name: string): number {
     if (!this.#uses) {
       this.#uses = new Map();
       for (const { found } of this.#files.values())
-        for (const [one, times] of found.references) this.#uses.set(one, (this.#uses.get(one) ?? 0) + times);
+        for (const [used, times] of found.references) this.#uses.set(used, (this.#uses.get(used) ?? 0) + times);
     }
     return this.#uses.get(name) ?? 0;
   }
 
-  /** The repository map in at most so many tokens; what matters to the files in `focus` comes first. */
+  /** Returns the repository map of at most `tokens` tokens. Definitions relevant to the files in `focus` come first. */
   map(tokens: number, focus: ReadonlySet<string> = new Set()): string {
-    if (focus.size === 0 && this.#plain?.tokens === tokens) return this.#plain.text;
+    if (focus.size === 0 && this.#unfocusedMap?.tokens === tokens) return this.#unfocusedMap.text;
     const { graph, byKey } = this.#prepared();
     const best = [...graph.rank(focus)].sort(([, a], [, b]) => b - a);
     const ranked: RankedSymbol[] = [];
-    // No line is so short that more of them would fit.
+    // Each line takes more than one token, so that no more than `tokens` lines fit.
     for (const [key, rank] of best.slice(0, tokens)) {
       const symbol = byKey.get(key);
       if (symbol) ranked.push({ ...symbol, rank });
     }
     const text = repositoryMap(ranked, tokens);
-    if (focus.size === 0) this.#plain = { tokens, text };
+    if (focus.size === 0) this.#unfocusedMap = { tokens, text };
     return text;
   }
 
@@ -77,7 +80,7 @@ export class SymbolIndex {
     const byKey = new Map<string, FoundSymbol>();
     for (const symbol of this.symbols()) {
       const key = `${symbol.path}\n${symbol.name}`;
-      // Overloads are one.
+      // Overloads count as one definition.
       if (!byKey.has(key)) byKey.set(key, symbol);
     }
     const files = [...this.#files].map(([path, { found }]) => ({
@@ -90,67 +93,70 @@ export class SymbolIndex {
   }
 }
 
+/** The prepared ranking of an index. */
 interface Ranking {
   readonly graph: ReferenceGraph;
-  /** Definitions by path and name, as the graph joins them. */
+  /** Definitions by the key of the graph: path and name. */
   readonly byKey: ReadonlyMap<string, FoundSymbol>;
 }
 
+/** The state of one project. */
 class Project {
   files: ReadonlyMap<string, KnownFile> = new Map();
   index: SymbolIndex | null = null;
-  /** The end of the look that is under way, and whether another one is to follow. */
+  /** Settles when the running scan ends. */
   looking: Promise<void> | undefined;
+  /** Settles when the scan after it ends. */
   next: Promise<void> | undefined;
 }
 
 /**
- * The definitions of the projects whose windows are there. Files are parsed when they change, told by
- * what the window's list says of them and by the hash of their text; it is all in memory.
+ * The definitions of the projects with open windows. A file is parsed again when its entry in the window's list and
+ * the hash of its text have changed. Everything is kept in memory.
  */
 export class ProjectSymbols implements AsyncDisposable {
-  /** The one used last is the last. */
+  /** Ordered from least to most recently used. */
   readonly #projects = new Map<string, Project>();
-  /** What texts hold, by grammar and hash; the oldest go first. */
+  /** Parse results by grammar and hash of the text. The oldest are dropped first. */
   readonly #texts = new Map<string, SourceSymbols>();
   readonly #thread = new ParseThread();
   readonly #stop = new AbortController();
 
-  /** What is known now; null before the first look through the project has ended. */
+  /** Returns the current index, or null before the first scan of the project has ended. */
   current(projectId: string): SymbolIndex | null {
     return this.#projects.get(projectId)?.index ?? null;
   }
 
-  /** Looks through the project in the background, and makes the map of so many tokens, for which nobody waits then. */
+  /** Scans the project in the background and prepares its map of `tokens` tokens, so that no request waits for it. */
   refresh(projectId: string, tokens: number, open: (signal: AbortSignal) => Promise<SourceFolder>): void {
-    const look = async () => {
+    const scan = async () => {
       const index = await this.fresh(projectId, await open(this.#stop.signal), this.#stop.signal);
       index.map(tokens);
     };
-    // Nobody asked for it: it is tried again with the next window or conversation.
-    look().catch(() => undefined);
+    // Failures are ignored: the next window or conversation tries again.
+    scan().catch(() => undefined);
   }
 
-  /** Looks through the project as it is now. Rejects with the signal's reason, or a `ProblemError` of the window's. */
+  /** Scans the project in its current state. Rejects with the signal's reason, or a `ProblemError` of the window. */
   async fresh(projectId: string, workspace: SourceFolder, signal: AbortSignal): Promise<SymbolIndex> {
     const project = this.#project(projectId);
-    // One that is under way may have passed by what has changed since.
+    // A running scan may already have passed a file that has changed since, so another one follows it.
     project.next ??= (project.looking ?? Promise.resolve()).then(async () => {
       project.looking = project.next;
       project.next = undefined;
       try {
-        await this.#look(project, workspace);
+        await this.#scan(project, workspace);
       } finally {
         project.looking = undefined;
       }
     });
-    const look = project.next;
+    const scan = project.next;
     const aborted = Promise.withResolvers<never>();
     const abort = () => aborted.reject(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
     try {
       signal.throwIfAborted();
-      await Promise.race([look, aborted.promise]);
+      await Promise.race([scan, aborted.promise]);
     } finally {
       signal.removeEventListener('abort', abort);
     }
@@ -167,12 +173,12 @@ export class ProjectSymbols implements AsyncDisposable {
     this.#projects.delete(projectId);
     this.#projects.set(projectId, project);
     const oldest = this.#projects.keys().next().value;
-    if (this.#projects.size > most.projects && oldest !== undefined) this.#projects.delete(oldest);
+    if (this.#projects.size > max.projects && oldest !== undefined) this.#projects.delete(oldest);
     return project;
   }
 
-  async #look(project: Project, workspace: SourceFolder): Promise<void> {
-    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(lookMs)]);
+  async #scan(project: Project, workspace: SourceFolder): Promise<void> {
+    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(scanTimeoutMs)]);
     const { entries } = await workspace.list({ path: '.', depth: 20, limit: 5_000 }, signal);
     const sources = entries
       .flatMap((entry) => {
@@ -180,18 +186,18 @@ export class ProjectSymbols implements AsyncDisposable {
         return grammar ? [{ entry, grammar }] : [];
       })
       .sort((a, b) => (a.entry.path < b.entry.path ? -1 : 1))
-      .slice(0, most.files);
+      .slice(0, max.files);
     const known = new Map<string, KnownFile>();
     const queue = sources.values();
     const work = async () => {
       for (const { entry, grammar } of queue) {
-        // What could not be read in time stays as it was.
+        // A file that could not be read in time keeps its previous result.
         const before = project.files.get(entry.path);
         const file = await this.#file(entry, grammar, before, workspace, signal).catch(() => before);
         if (file) known.set(entry.path, file);
       }
     };
-    await Promise.all(Array.from({ length: atOnce }, work));
+    await Promise.all(Array.from({ length: readConcurrency }, work));
     let references = 0;
     const files = new Map<string, KnownFile>();
     let changed = project.index === null || known.size !== project.files.size;
@@ -199,12 +205,12 @@ export class ProjectSymbols implements AsyncDisposable {
       const file = known.get(entry.path);
       if (!file) continue;
       references += file.found.references.length;
-      const kept = references > most.references ? { ...file, found: { ...file.found, references: [] } } : file;
+      const kept = references > max.references ? { ...file, found: { ...file.found, references: [] } } : file;
       files.set(entry.path, kept);
       changed ||= project.files.get(entry.path)?.found !== file.found;
     }
     project.files = files;
-    // An index that is still right keeps its ranking.
+    // An unchanged index keeps its ranking.
     if (changed) project.index = new SymbolIndex(files);
   }
 
@@ -225,7 +231,7 @@ export class ProjectSymbols implements AsyncDisposable {
       found = await this.#thread.parse(grammar, file.text, signal);
       this.#texts.set(key, found);
       const oldest = this.#texts.keys().next().value;
-      if (this.#texts.size > most.texts && oldest !== undefined) this.#texts.delete(oldest);
+      if (this.#texts.size > max.texts && oldest !== undefined) this.#texts.delete(oldest);
     }
     return { stamp: file.dirty ? null : stamp, found };
   }

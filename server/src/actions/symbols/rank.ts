@@ -1,65 +1,73 @@
 import type { NameUse, SourceSymbol } from './source-symbols.ts';
 
-/** A file of a project as the ranking sees it. */
+/** A file of a project as input of the ranking. */
 export interface RankedFile {
   readonly path: string;
   readonly defines: readonly Pick<SourceSymbol, 'name' | 'kind'>[];
   readonly references: readonly NameUse[];
 }
 
-/** Names which so many files define say nothing about which of them is meant. */
-const mostDefiners = 12;
-/** Shorter names are locals. */
-const leastChars = 3;
-/** What tests define is for tests. */
+/** Maximum number of files that define a name. A more common name does not tell which definition is meant. */
+const maxDefiners = 12;
+/** Minimum length of a name, in characters. Shorter names are local variables. */
+const minNameChars = 3;
+/** Matches paths of tests, whose definitions are used by tests only. */
 const isTest = /(^|\/)(__tests__|tests?|specs?|bench|benchmarks|examples?|fixtures)\//i;
-const testWorth = 0.05;
-/** Names that are not imported: of members, of locals, of the language itself. */
-const unlikelyWorth = 0.05;
+/** Weight of a definition in a test. */
+const testWeight = 0.05;
+/** Weight of a name that is not imported: a member, a local variable, or part of the language. */
+const unlikelyWeight = 0.05;
+/** Number of iterations of the PageRank computation. */
 const rounds = 12;
+/** Damping factor of PageRank. */
 const damping = 0.85;
 
-/** One file's use of a name that another one defines; each number at its index is of one use. */
+/**
+ * The edges of the graph. An edge is the use in one file of a name that another file defines. Item i of each array
+ * belongs to edge i.
+ */
 interface Edges {
+  /** Index of the file that uses the name. */
   readonly from: Int32Array;
+  /** Index of the file that defines the name. */
   readonly to: Int32Array;
   /** Index of the definition in `keys`. */
   readonly key: Int32Array;
-  /** Share of what `from` has that it hands on, 0 to 1. */
+  /** Share of the weight of `from` that it passes on, 0 to 1. */
   readonly share: Float64Array;
-  /** `path\nname` of the definitions that are used. */
+  /** The definitions that are used, as `path\nname`. */
   readonly keys: readonly string[];
 }
 
-/** Which files of a project refer to which, over the names that one defines and the other uses. */
+/** A graph of the files of a project, connected by names that one file defines and another one uses. */
 export class ReferenceGraph {
   readonly #paths: readonly string[];
   readonly #edges: Edges;
-  /** What each file does not hand on. */
-  readonly #kept: Float64Array;
+  /** Share of its weight that each file does not pass on. */
+  readonly #retained: Float64Array;
 
   constructor(files: readonly RankedFile[]) {
     this.#paths = files.map(({ path }) => path);
     this.#edges = edgesOf(files);
-    this.#kept = new Float64Array(files.length).fill(1);
+    this.#retained = new Float64Array(files.length).fill(1);
     const { from, share } = this.#edges;
-    for (let at = 0; at < from.length; at++) add(this.#kept, from[at], -(share[at] ?? 0));
+    for (let at = 0; at < from.length; at++) add(this.#retained, from[at], -(share[at] ?? 0));
   }
 
   /**
-   * How much each definition matters, as PageRank has it: what is used by files that are themselves used
-   * comes first. Paths in `focus`, those of the conversation, are where the walk begins again.
+   * Ranks the definitions by PageRank: those used by files that are themselves used come first. The random walk
+   * restarts at the paths in `focus`, the files of the conversation.
    *
-   * @returns by path and name, joined as `path\nname`; only names that are used by other files
+   * @returns ranks by `path\nname`, only of names that are used by other files
    */
   rank(focus: ReadonlySet<string> = new Set()): Map<string, number> {
     const { from, to, key, share, keys } = this.#edges;
     const start = this.#start(focus);
     let weights = start.slice();
     for (let round = 0; round < rounds; round++) {
-      // What a file does not hand on goes back to where the walk begins.
-      const lost = this.#kept.reduce((sum, part, at) => sum + part * (weights[at] ?? 0), 0);
-      const next = start.map((one) => one * (1 - damping + damping * lost));
+      // The weight that a file does not pass on returns to the start of the walk.
+      const lost = this.#retained.reduce((sum, part, at) => sum + part * (weights[at] ?? 0), 0);
+      const next = start.map((weight) => weight * (1 - damping + damping * lost));
       for (let at = 0; at < from.length; at++)
         add(next, to[at], damping * (share[at] ?? 0) * (weights[from[at] ?? 0] ?? 0));
       weights = next;
@@ -92,12 +100,13 @@ function edgesOf(files: readonly RankedFile[]): Edges {
     const out: { to: number; name: string; weight: number }[] = [];
     for (const [name, times, isLikely] of references) {
       const found = definers.get(name);
-      // A name of its own is meant before somebody else's.
-      if (!found || found.size > mostDefiners || found.has(at)) continue;
-      const weight = (Math.sqrt(times) * (isLikely ? 1 : unlikelyWorth)) / found.size;
-      for (const [definer, worth] of found) out.push({ to: definer, name, weight: worth * weight });
+      // A name that the file defines itself refers to its own definition.
+      if (!found || found.size > maxDefiners || found.has(at)) continue;
+      const weight = (Math.sqrt(times) * (isLikely ? 1 : unlikelyWeight)) / found.size;
+      for (const [definer, definitionWeight] of found)
+        out.push({ to: definer, name, weight: definitionWeight * weight });
     }
-    // One doubtful reference must not get all that a file has to give.
+    // The sum starts at 1, so that one doubtful reference does not receive all the weight of a file.
     const sum = out.reduce((total, { weight }) => total + weight, 1);
     for (const edge of out) {
       const named = `${files[edge.to]?.path}\n${edge.name}`;
@@ -117,25 +126,25 @@ function edgesOf(files: readonly RankedFile[]): Edges {
   };
 }
 
-/** By name: which files define it, and how likely each is meant. */
+/** Returns for each name the files that define it, with the likelihood that each is meant. */
 function definersOf(files: readonly RankedFile[]): Map<string, Map<number, number>> {
   const definers = new Map<string, Map<number, number>>();
   for (const [at, { path, defines }] of files.entries()) {
-    const worth = isTest.test(path) ? testWorth : 1;
+    const pathWeight = isTest.test(path) ? testWeight : 1;
     for (const symbol of defines) {
-      if (symbol.name.length < leastChars) continue;
+      if (symbol.name.length < minNameChars) continue;
       const known = definers.get(symbol.name) ?? new Map<number, number>();
-      definers.set(symbol.name, known.set(at, Math.max(known.get(at) ?? 0, worth * worthOf(symbol))));
+      definers.set(symbol.name, known.set(at, Math.max(known.get(at) ?? 0, pathWeight * weightOf(symbol))));
     }
   }
   return definers;
 }
 
 /**
- * How likely a name that occurs elsewhere means this definition: words such as `path` or `push` are
- * locals and other people's methods most of the time, `readFile` is not.
+ * Returns the likelihood that a name used elsewhere refers to this definition: words such as `path` or `push` mostly
+ * name local variables and methods of other objects, `readFile` does not.
  */
-function worthOf({ name, kind }: Pick<SourceSymbol, 'name' | 'kind'>): number {
+function weightOf({ name, kind }: Pick<SourceSymbol, 'name' | 'kind'>): number {
   const isCompound = /[a-z0-9][A-Z]|[A-Za-z0-9]_+[A-Za-z0-9]/.test(name);
   const byName = isCompound ? 1 : /^[A-Z]/.test(name) ? 0.6 : 0.03;
   return byName * (kind === 'method' ? 0.2 : kind === 'variable' ? 0.4 : 1);

@@ -3,6 +3,7 @@ import { parsePatch } from '../edits/patch.ts';
 import { changeFiles } from '../effects/change-files.ts';
 import { defineTool, failed } from '../tool.ts';
 
+/** The tool `apply_patch`: changes several files by a patch. */
 export const applyPatch = defineTool({
   name: 'apply_patch',
   description:

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { defineTool, done, failed } from '../tool.ts';
 
+/** The tool `ask_user`: asks the user a question and waits for the answer. */
 export const askUser = defineTool({
   name: 'ask_user',
   description:

@@ -3,13 +3,14 @@ import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import * as z from 'zod';
 import { type Commands, newsOf, outputWords, stateWords } from '../../workspace/commands.ts';
-import { actionOf, firstWordsMs, permitCommand, runDirectly, windowGone } from '../effects/command-runs.ts';
+import { actionOf, firstOutputMs, permitCommand, runDirectly, windowGone } from '../effects/command-runs.ts';
 import { permit } from '../policy/permission.ts';
 import { defineTool, done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
 
-/** How long an answer to what was written is waited for, milliseconds. */
-const replyMs = 1_000;
+/** Time to wait for output after writing to a command, in milliseconds. */
+const replyWaitMs = 1_000;
 
+/** The tool `command_control`: reads, writes to, stops or restarts a background command. */
 export const commandControl = defineTool({
   name: 'command_control',
   description:
@@ -35,12 +36,12 @@ export const commandControl = defineTool({
     try {
       switch (action) {
         case 'read':
-          return told(known, await news(context, commands, known, waitMs));
+          return outcomeOf(known, await pollNew(context, commands, known, waitMs));
         case 'write':
           return await write(context, commands, known, text, end);
         case 'stop':
           await commands.stop(known.windowId, { commandId: id }, context.signal);
-          return told(known, await news(context, commands, known, 0));
+          return outcomeOf(known, await pollNew(context, commands, known, 0));
         case 'restart':
           return await restart(context, commands, known);
       }
@@ -52,8 +53,8 @@ export const commandControl = defineTool({
   },
 });
 
-/** What it printed since the model last heard of it, once there is something or the time is over. */
-async function news(
+/** Returns the output since the model last saw it, as soon as there is some or the time is over. */
+async function pollNew(
   { signal }: ToolContext,
   commands: Commands,
   { id, windowId, seen }: CommandNews,
@@ -61,19 +62,21 @@ async function news(
 ): Promise<CommandOutput> {
   const deadline = performance.now() + waitMs;
   for (;;) {
-    const left = Math.max(0, deadline - performance.now());
-    const asked = { commandId: id, after: seen, waitMs: Math.min(limits.commandPollMs, Math.ceil(left)) };
-    const output = await commands.poll(windowId, asked, signal);
+    const remainingMs = Math.max(0, deadline - performance.now());
+    const pollRequest = { commandId: id, after: seen, waitMs: Math.min(limits.commandPollMs, Math.ceil(remainingMs)) };
+    const output = await commands.poll(windowId, pollRequest, signal);
     if (output.chunks.length > 0 || output.state === 'ended' || performance.now() >= deadline) return output;
   }
 }
 
-function told(known: CommandNews, output: CommandOutput): ToolOutcome {
+function outcomeOf(known: CommandNews, output: CommandOutput): ToolOutcome {
   const text = `The command ${stateWords(output)}. Since you last heard of it:\n${outputWords(output, known.seen)}`;
   return done(text, { command: newsOf(known, output, output.next) });
 }
 
-/** A program that reads may do anything with what it is told: the person is asked as for a command. */
+/**
+ * Writes to a command's input. The user is asked as for a command, because a program may do anything with its input.
+ */
 async function write(
   context: ToolContext,
   commands: Commands,
@@ -95,22 +98,22 @@ async function write(
   if (refused) return refused;
   await context.begin({ command: { id, windowId } });
   await commands.write(windowId, { commandId: id, text, end }, context.signal);
-  return told(known, await news(context, commands, known, replyMs));
+  return outcomeOf(known, await pollNew(context, commands, known, replyWaitMs));
 }
 
 async function restart(context: ToolContext, commands: Commands, known: CommandNews): Promise<ToolOutcome> {
-  const asked = { command: known.line, cwd: known.cwd ?? undefined, stdin: '' };
+  const commandRequest = { command: known.line, cwd: known.cwd ?? undefined, stdin: '' };
   if (!context.begun) {
-    const action = actionOf('run_command', asked, commands);
-    const refused = await permitCommand(context, await context.workspace(), action, asked);
+    const action = actionOf('run_command', commandRequest, commands);
+    const refused = await permitCommand(context, await context.workspace(), action, commandRequest);
     if (refused) return refused;
   }
   if (commands.isOpen(known.windowId))
-    await commands.stop(known.windowId, { commandId: known.id }, context.signal).catch(notThere);
-  return runDirectly(context, asked, { background: true, waitMs: firstWordsMs });
+    await commands.stop(known.windowId, { commandId: known.id }, context.signal).catch(ignoreNotFound);
+  return runDirectly(context, commandRequest, { background: true, waitMs: firstOutputMs });
 }
 
-/** What is not there any more need not be stopped. */
-function notThere(error: unknown): void {
+/** Ignores that a command no longer exists: it need not be stopped. */
+function ignoreNotFound(error: unknown): void {
   if (!(error instanceof ProblemError) || error.problem.code !== 'not_found') throw error;
 }

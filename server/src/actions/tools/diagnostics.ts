@@ -3,6 +3,7 @@ import { listDiagnostics } from '../effects/list-diagnostics.ts';
 import { defineTool, done, failed } from '../tool.ts';
 import { Path } from './inputs.ts';
 
+/** The tool `diagnostics`: lists the problems that the editor shows. */
 export const diagnostics = defineTool({
   name: 'diagnostics',
   description: 'The errors and warnings that the editor shows, of some files or of the whole workspace.',

@@ -3,6 +3,7 @@ import { changeFiles } from '../effects/change-files.ts';
 import { defineTool } from '../tool.ts';
 import { Path } from './inputs.ts';
 
+/** The tool `file_edit`: replaces texts in a file. */
 export const fileEdit = defineTool({
   name: 'file_edit',
   description:

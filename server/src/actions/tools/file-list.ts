@@ -2,11 +2,13 @@ import * as z from 'zod';
 import { defineTool, done } from '../tool.ts';
 import { Path } from './inputs.ts';
 
-const most = 1_000;
+/** Maximum number of entries that are listed. */
+const maxEntries = 1_000;
 
+/** The tool `file_list`: lists files and folders of the workspace. */
 export const fileList = defineTool({
   name: 'file_list',
-  description: `Lists files and folders of the workspace, ignored ones left out, at most ${most}. Folders end with /.`,
+  description: `Lists files and folders of the workspace, ignored ones left out, at most ${maxEntries}. Folders end with /.`,
   input: z.strictObject({
     path: Path.default('.').describe('Folder to list; . is the whole workspace.'),
     depth: z.int().min(1).max(10).default(2).describe('Levels below it.'),
@@ -14,7 +16,7 @@ export const fileList = defineTool({
   readOnly: true,
   async run({ path, depth }, context) {
     const workspace = await context.workspace();
-    const { entries, truncated } = await workspace.list({ path, depth, limit: most }, context.signal);
+    const { entries, truncated } = await workspace.list({ path, depth, limit: maxEntries }, context.signal);
     if (entries.length === 0) return done(`${path} is empty, or everything in it is ignored.`);
     const lines = entries.map(({ path, kind, bytes }) =>
       kind === 'folder' ? `${path}/` : bytes === null ? path : `${path} (${bytes} bytes)`,

@@ -3,14 +3,15 @@ import * as z from 'zod';
 import { cut, defineTool, done, failed } from '../tool.ts';
 import { Path } from './inputs.ts';
 
-/** Lines that are read where the model names no end. */
-const usualLines = 2_000;
+/** Number of lines that are read if the model names no end. */
+const defaultLines = 2_000;
 
+/** The tool `file_read`: reads a file of the workspace. */
 export const fileRead = defineTool({
   name: 'file_read',
   description:
     'Reads a file of the workspace as the editor has it, unsaved changes included. Text comes with line numbers; ' +
-    `of a long file the first ${usualLines} lines, name start and end for others. Images are shown to you. Read a file before you change it.`,
+    `of a long file the first ${defaultLines} lines, name start and end for others. Images are shown to you. Read a file before you change it.`,
   input: z.strictObject({
     path: Path,
     start: z.int().min(1).optional().describe('First line, from 1.'),
@@ -33,11 +34,11 @@ export const fileRead = defineTool({
       }
       case 'text': {
         const lines = file.text.split(/\r\n|\r|\n/);
-        // A line end at the end of the file begins no further line.
+        // A final line end starts no further line.
         if (lines.at(-1) === '') lines.pop();
         if (lines.length === 0) return done(`${path} is empty.`, { reads: [{ path, hash: file.hash }] });
         if (start > lines.length) return failed(`${path} has ${lines.length} lines; there is no line ${start}.`);
-        const last = Math.min(end ?? start + usualLines - 1, lines.length);
+        const last = Math.min(end ?? start + defaultLines - 1, lines.length);
         if (last < start) return failed(`The last line, ${end}, is before the first, ${start}.`);
         const numbered = lines.slice(start - 1, last).map((line, i) => `${start + i}\t${line}`);
         const rest = last < lines.length || start > 1 ? `\n(Lines ${start} to ${last} of ${lines.length}.)` : '';

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { defineTool, done } from '../tool.ts';
 
+/** The tool `file_search`: searches the text of the workspace. */
 export const fileSearch = defineTool({
   name: 'file_search',
   description:

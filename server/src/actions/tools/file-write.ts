@@ -4,6 +4,7 @@ import { changeFiles } from '../effects/change-files.ts';
 import { defineTool } from '../tool.ts';
 import { Path } from './inputs.ts';
 
+/** The tool `file_write`: creates a file or replaces its whole text. */
 export const fileWrite = defineTool({
   name: 'file_write',
   description:

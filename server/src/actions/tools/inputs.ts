@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-/** A path as the model writes it. What it may reach is decided where it is used. */
+/** A path as the model writes it, normalized to `/`. Whether it may be accessed is checked where it is used. */
 export const Path = z
   .string()
   .min(1)

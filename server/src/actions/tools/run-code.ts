@@ -3,10 +3,11 @@ import { ExecutionRequest, languages } from '@devlm/protocol/execution.ts';
 import * as z from 'zod';
 import { takeAlong } from '../../workspace/sandbox-files.ts';
 import { describeRecord } from '../effects/describe-record.ts';
-import { permit, ruleGiver } from '../policy/permission.ts';
+import { permit, policySource } from '../policy/permission.ts';
 import { cut, defineTool, done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
 import { Path } from './inputs.ts';
 
+/** The tool `run_code`: runs a program in the sandbox. */
 export const runCode = defineTool({
   name: 'run_code',
   description:
@@ -41,7 +42,7 @@ export const runCode = defineTool({
     const wanted = workspaceFiles.filter((path) => !given.has(path));
     const copied = wanted.length === 0 ? [] : await takeAlong(await context.workspace(), wanted, context.signal);
     if (typeof copied === 'string') return failed(copied);
-    // The id comes from the call: after a crash its record is found again instead of a second run.
+    // The id is derived from the call, so that after a crash its record is found instead of running it again.
     const id = createHash('sha256').update(`${context.turnId} ${context.callId}`).digest('hex').slice(0, 32);
     const request = ExecutionRequest.safeParse({
       ...input,
@@ -67,10 +68,13 @@ export const runCode = defineTool({
   },
 });
 
-/** A program needs no leave to run in the sandbox, but to be given a credential: it could print it in another form. */
+/**
+ * Asks the user before a program gets a credential, because it could print it in another form. Other programs need no
+ * permission.
+ */
 async function permitSecrets(context: ToolContext, program: unknown): Promise<ToolOutcome | null> {
   const action = { tool: 'run_code', effect: 'run' } as const;
-  return permit(context, await ruleGiver(context), action, () => ({
+  return permit(context, await policySource(context), action, () => ({
     title: 'Run a program in the sandbox with a credential',
     detail: cut(JSON.stringify(program, null, 2).replaceAll('\\n', '\n'), 100_000),
     format: 'text',

@@ -1,15 +1,16 @@
 import { CommandLine } from '@devlm/protocol/commands.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import * as z from 'zod';
-import { actionOf, firstWordsMs, permitCommand, runDirectly } from '../effects/command-runs.ts';
+import { actionOf, firstOutputMs, permitCommand, runDirectly } from '../effects/command-runs.ts';
 import { rehearse } from '../effects/rehearsal.ts';
 import { judge } from '../policy/permission.ts';
 import { defineTool, failed } from '../tool.ts';
 import { Path } from './inputs.ts';
 
-/** How long a command is waited for before it becomes a background one, milliseconds. */
-const usualWaitMs = 120_000;
+/** Default time to wait for a command before it continues in the background, in milliseconds. */
+const defaultWaitMs = 120_000;
 
+/** The tool `run_command`: runs a command on the user's machine, or rehearses it in the sandbox. */
 export const runCommand = defineTool({
   name: 'run_command',
   description:
@@ -28,26 +29,29 @@ export const runCommand = defineTool({
     rehearse: z.boolean().default(false),
   }),
   readOnly: false,
-  async run({ timeoutMs, background, rehearse: wanted, ...asked }, context) {
+  async run({ timeoutMs, background, rehearse: wanted, ...commandRequest }, context) {
     const workspace = await context.workspace();
     const { commands, restricted } = workspace;
     if (restricted) return failed('Commands cannot be run in this workspace.');
     const { begun } = context;
-    if (!begun && asked.cwd !== undefined && asked.cwd !== '.') {
-      const { kind } = await workspace.read(asked.cwd, context.signal);
-      if (kind !== 'folder') return failed(`cwd: ${asked.cwd} is no folder of the workspace.`);
+    if (!begun && commandRequest.cwd !== undefined && commandRequest.cwd !== '.') {
+      const { kind } = await workspace.read(commandRequest.cwd, context.signal);
+      if (kind !== 'folder') return failed(`cwd: ${commandRequest.cwd} is no folder of the workspace.`);
     }
     if (!commands || !begun?.command) {
-      // Never on the server itself.
-      const action = actionOf('run_command', asked, commands ?? { shell: 'sh' });
+      // Commands never run on the server itself: without a window, the command is rehearsed.
+      const action = actionOf('run_command', commandRequest, commands ?? { shell: 'sh' });
       const { verdict } = judge(context, workspace, action);
       const rehearsed = begun || verdict === 'rehearse' || ((wanted || !commands) && verdict !== 'deny');
       if (!rehearsed || (context.usesSecrets && !begun)) {
-        const refused = await permitCommand(context, workspace, action, asked);
+        const refused = await permitCommand(context, workspace, action, commandRequest);
         if (refused) return refused;
       }
-      if (rehearsed) return rehearse(context, { ...asked, timeoutMs });
+      if (rehearsed) return rehearse(context, { ...commandRequest, timeoutMs });
     }
-    return runDirectly(context, asked, { background, waitMs: background ? firstWordsMs : (timeoutMs ?? usualWaitMs) });
+    return runDirectly(context, commandRequest, {
+      background,
+      waitMs: background ? firstOutputMs : (timeoutMs ?? defaultWaitMs),
+    });
   },
 });

@@ -7,53 +7,55 @@ import { SymbolKind } from '../symbols/source-symbols.ts';
 import { defineTool, done } from '../tool.ts';
 import { Path } from './inputs.ts';
 
-const most = 40;
-/** What the language servers do not know by then is not waited for, milliseconds. */
-const serverMs = 4_000;
+/** Maximum number of definitions that are listed. */
+const maxResults = 40;
+/** Time limit for the answer of the language servers, in milliseconds. */
+const languageServerTimeoutMs = 4_000;
 
+/** The tool `symbol_search`: finds definitions by name. */
 export const symbolSearch = defineTool({
   name: 'symbol_search',
-  description: `Finds where classes, functions, methods, types and constants of the workspace are defined, by name: the very name first, then beginnings, parts, and names with its letters. At most ${most}, with file:line, signature, and how often the name is used elsewhere. Use file_search for other text.`,
+  description: `Finds where classes, functions, methods, types and constants of the workspace are defined, by name: the very name first, then beginnings, parts, and names with its letters. At most ${maxResults}, with file:line, signature, and how often the name is used elsewhere. Use file_search for other text.`,
   input: z.strictObject({
     query: z.string().trim().min(1).max(limits.queryChars).describe('The name, or a part of it.'),
     kind: SymbolKind.optional(),
     path: Path.optional().describe('Only in this file, or below this folder.'),
   }),
   readOnly: true,
-  async run(asked, context) {
+  async run(search, context) {
     const workspace = await context.workspace();
     const [index, known] = await Promise.all([
       context.symbols(),
-      serverSymbols(workspace, asked.query, context.signal),
+      serverSymbols(workspace, search.query, context.signal),
     ]);
-    const own = findSymbols(index.symbols(), asked, most + 1);
-    const parsed = new Set(own.map(({ path, name, line }) => `${path}\n${name}\n${line}`));
-    const others = findSymbols(known, asked, most).filter(
-      // The two may differ by a line of decorators or comments.
+    const indexed = findSymbols(index.symbols(), search, maxResults + 1);
+    const parsed = new Set(indexed.map(({ path, name, line }) => `${path}\n${name}\n${line}`));
+    const fromServers = findSymbols(known, search, maxResults).filter(
+      // The line of a definition may differ by one, because of decorators or comments.
       ({ path, name, line }) => ![line - 1, line, line + 1].some((at) => parsed.has(`${path}\n${name}\n${at}`)),
     );
-    const found = findSymbols<FoundSymbol>([...own, ...others], asked, most + 1);
+    const found = findSymbols<FoundSymbol>([...indexed, ...fromServers], search, maxResults + 1);
     if (found.length === 0)
       return done(
-        `No definition fits "${asked.query}" in ${index.files} source files. Try a part of the name, or file_search for text.`,
+        `No definition fits "${search.query}" in ${index.files} source files. Try a part of the name, or file_search for text.`,
       );
-    const lines = found.slice(0, most).map(({ path, line, kind, signature, name }) => {
+    const lines = found.slice(0, maxResults).map(({ path, line, kind, signature, name }) => {
       const uses = index.uses(name);
       return `${path}:${line} ${signature} (${kind}, ${uses === 1 ? '1 use' : `${uses} uses`} of the name)`;
     });
-    const more = found.length > most ? '\n(There are more. Ask for a longer name, a kind or a path.)' : '';
+    const more = found.length > maxResults ? '\n(There are more. Ask for a longer name, a kind or a path.)' : '';
     return done(lines.join('\n') + more);
   },
 });
 
-/** What language servers find. They are an extra: what goes wrong with them is nobody's business. */
+/** Returns what the language servers find. They are optional: their failures are ignored. */
 async function serverSymbols(workspace: Workspace, query: string, signal: AbortSignal): Promise<FoundSymbol[]> {
   if (!workspace.symbols) return [];
-  const stop = AbortSignal.any([signal, AbortSignal.timeout(serverMs)]);
+  const stop = AbortSignal.any([signal, AbortSignal.timeout(languageServerTimeoutMs)]);
   const { items } = await workspace.symbols({ query, limit: 200 }, stop).catch(() => ({ items: [] }));
   signal.throwIfAborted();
   return items.map(({ name, kind, container, path, line }) => ({
-    // Language servers write functions with their parentheses.
+    // Language servers append parentheses to the names of functions.
     name: name.replace(/\(.*$/s, ''),
     kind: kindOf(kind),
     path,

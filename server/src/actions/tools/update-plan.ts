@@ -2,6 +2,7 @@ import { PlanItem } from '@devlm/protocol/tools.ts';
 import * as z from 'zod';
 import { defineTool, done } from '../tool.ts';
 
+/** The tool `update_plan`: shows the model's plan to the user. */
 export const updatePlan = defineTool({
   name: 'update_plan',
   description:

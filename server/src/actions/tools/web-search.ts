@@ -1,10 +1,11 @@
 import type { ModelCall } from '@devlm/protocol/tools.ts';
 import * as z from 'zod';
-import { permit, ruleGiver } from '../policy/permission.ts';
+import { permit, policySource } from '../policy/permission.ts';
 import { untrustedText } from '../policy/untrusted.ts';
 import { defineTool, done, failed } from '../tool.ts';
-import type { Found } from '../web/search/search.ts';
+import type { SearchResult } from '../web/search/search.ts';
 
+/** The tool `web_search`: searches the web. */
 export const webSearch = defineTool({
   name: 'web_search',
   description:
@@ -20,7 +21,7 @@ export const webSearch = defineTool({
     const { search } = context.web;
     if (!search) return failed('Web search is turned off (DEVLM_SEARCH=none). Go on without it.');
     const action = { tool: 'web_search', effect: 'fetch', hosts: [search.host] } as const;
-    const refused = await permit(context, await ruleGiver(context), action, () => ({
+    const refused = await permit(context, await policySource(context), action, () => ({
       title: `Search the web with ${search.name}`,
       detail: query,
       format: 'text',
@@ -41,7 +42,7 @@ const cost = (costUsd: number | null | undefined, call: ModelCall | undefined) =
   ...(call ? { call } : {}),
 });
 
-function describe({ title, url, snippet, age }: Found, index: number): string {
+function describe({ title, url, snippet, age }: SearchResult, index: number): string {
   const lines = [`${index + 1}. ${title}`, `   ${url}`, age && `   ${age}`, snippet && `   ${snippet}`];
   return lines.filter(Boolean).join('\n');
 }

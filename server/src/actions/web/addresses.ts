@@ -1,8 +1,8 @@
 import { BlockList, isIP, isIPv4 } from 'node:net';
 
 /**
- * The address blocks that are not the public internet, from IANA's registries of special-purpose addresses
- * (RFC 6890 and its updates), multicast (RFC 5771) and what is reserved for the future.
+ * Blocks of IPv4 addresses that are not on the public internet, from IANA's registries of special-purpose addresses
+ * (RFC 6890 and its updates), multicast (RFC 5771) and addresses reserved for future use.
  */
 const special4: readonly (readonly [string, number, string])[] = [
   ['0.0.0.0', 8, 'this machine'],
@@ -23,11 +23,13 @@ const special4: readonly (readonly [string, number, string])[] = [
   ['203.0.113.0', 24, 'a block for examples'],
   ['224.0.0.0', 4, 'a multicast group'],
   ['240.0.0.0', 4, 'a reserved block'],
-  // Public by number, but answered by the host of a virtual machine on Azure.
+  // Formally public, but served by the host of a virtual machine on Azure.
   ['168.63.129.16', 32, 'the host of a cloud machine'],
 ];
 
-/** What of 2000::/3 is not public. All else outside of 2000::/3 is not either: loopback, local, mapped, translated. */
+/**
+ * Blocks of 2000::/3 that are not public. Nothing outside 2000::/3 is: loopback, local, mapped, translated addresses.
+ */
 const special6: readonly (readonly [string, number, string])[] = [
   ['2001::', 23, 'a reserved block or a tunnel'],
   ['2001:db8::', 32, 'a block for examples'],
@@ -45,13 +47,16 @@ const blocks4 = special4.map(([address, bits, what]) => ({ list: listOf(address,
 const blocks6 = special6.map(([address, bits, what]) => ({ list: listOf(address, bits), what }));
 const global6 = listOf('2000::', 3);
 
-/** What kind of place an address is that must not be fetched from, as "a private network"; null for a public one. */
+/**
+ * Returns a description of the network that an address belongs to, such as "a private network"; null if the address is
+ * public.
+ */
 export function notPublic(address: string): string | null {
   switch (isIP(address)) {
     case 4:
       return blocks4.find(({ list }) => list.check(address, 'ipv4'))?.what ?? null;
     case 6:
-      // A zone is a name of this machine's own links.
+      // A zone names a network interface of this machine.
       if (address.includes('%') || !global6.check(address, 'ipv6')) return 'this machine or a local network';
       return blocks6.find(({ list }) => list.check(address, 'ipv6'))?.what ?? null;
     default:
@@ -59,18 +64,18 @@ export function notPublic(address: string): string | null {
   }
 }
 
-/** Endings that never are names of the public internet (RFC 6761, 6762, 7686, 8375, 9476 and common practice). */
+/** Endings of names that are never on the public internet (RFC 6761, 6762, 7686, 8375, 9476 and common practice). */
 const privateEndings = [
   ...['localhost', 'local', 'internal', 'intranet', 'private', 'corp', 'home', 'lan', 'localdomain', 'home.arpa'],
   ...['onion', 'test', 'invalid', 'alt', 'consul', 'svc', 'in-addr.arpa', 'ip6.arpa'],
 ];
 
-/** As `notPublic`, for a host name in the form that `URL` gives it. */
+/** Like `notPublic`, for a host name as `URL` normalizes it. */
 export function privateName(host: string): string | null {
   const name = host.replace(/\.+$/, '').toLowerCase();
   if (name === '' || name.length > 253) return 'not a name';
   if (!name.includes('.')) return 'a name of the local network';
-  // A last part of digits is an address that some resolver may read its own way.
+  // A numeric last label may be read as an address, in a way that depends on the resolver.
   if (/(^|\.)(\d+|0x[0-9a-f]*)$/.test(name)) return 'not a name';
   if (!/^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/.test(name)) return 'not a name';
   return privateEndings.some((ending) => name === ending || name.endsWith(`.${ending}`))

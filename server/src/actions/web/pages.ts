@@ -5,58 +5,59 @@ import { readableText } from './readable.ts';
 import { Robots, robotName } from './robots.ts';
 import { type FetchedPage, fetchBounds, type GuardedFetch, guardedFetch, type Network } from './ssrf.ts';
 
-/** A page as a model can read it. */
+/** A page in a form that a model can read. */
 export interface Page {
-  /** After redirects. */
+  /** The address after redirects. */
   readonly url: string;
   readonly status: number;
-  /** '' where the page has none. */
+  /** An empty string if the page has no title. */
   readonly title: string;
-  /** Markdown of an HTML page; any other text as it is. */
+  /** Markdown for an HTML page; any other text unchanged. */
   readonly text: string;
 }
 
+/** Decides whether a redirect may be followed. */
 export type PermitRedirect = GuardedFetch['permitRedirect'];
 
-/** Public pages of the web as text. Those of the last minutes are not fetched again. */
+/** Fetches public web pages as text. Pages of the last ten minutes come from a cache. */
 export class Pages {
   readonly #network: Network;
   readonly #robots: Robots;
-  readonly #kept = new LRUCache<string, Page>({ max: 100, maxSize: 20_000_000, ttl: 10 * 60_000 });
+  readonly #cache = new LRUCache<string, Page>({ max: 100, maxSize: 20_000_000, ttl: 10 * 60_000 });
 
-  /** @param network how the web is reached, where it is not as the machine reaches it */
+  /** @param network how the web is reached. Default: the network of this machine */
   constructor(network: Network = {}) {
     this.#network = network;
     this.#robots = new Robots(network);
   }
 
   /**
-   * Fetches a page within 5 MB and 20 s.
+   * Fetches a page of at most 5 MB within 20 s.
    *
    * @throws ProblemError those of `guardedFetch`, `fetch_disallowed`, `page_unreadable`; the signal's reason
    */
   async read(address: string, permitRedirect: PermitRedirect, signal: AbortSignal): Promise<Page> {
     const key = address.replace(/#.*$/s, '');
-    const kept = this.#kept.get(key);
-    if (kept && (await this.#leadsWhereItMay(key, kept, permitRedirect))) return kept;
+    const cached = this.#cache.get(key);
+    if (cached && (await this.#isRedirectPermitted(key, cached, permitRedirect))) return cached;
     const deadline = AbortSignal.timeout(fetchBounds.ms);
-    const during = AbortSignal.any([signal, deadline]);
+    const fetchSignal = AbortSignal.any([signal, deadline]);
     try {
-      // What is no address, or not public, is refused by the fetch itself.
-      if (URL.canParse(address)) await this.#askRobots(new URL(address), during);
+      // An address that is invalid or not public is refused by the fetch itself.
+      if (URL.canParse(address)) await this.#checkRobots(new URL(address), fetchSignal);
       const fetched = await guardedFetch(key, {
         ...this.#network,
-        signal: during,
+        signal: fetchSignal,
         userAgent: robotName,
         permitRedirect: async (to, from) => {
           if (!(await permitRedirect(to, from))) return false;
-          await this.#askRobots(to, during);
+          await this.#checkRobots(to, fetchSignal);
           return true;
         },
       });
-      const page = await toPage(fetched, during);
-      // What went wrong may be right the next time.
-      if (page.status < 400) this.#kept.set(key, page, { size: 1 + page.text.length });
+      const page = await toPage(fetched, fetchSignal);
+      // Errors are not cached: the next attempt may succeed.
+      if (page.status < 400) this.#cache.set(key, page, { size: 1 + page.text.length });
       return page;
     } catch (error) {
       signal.throwIfAborted();
@@ -65,13 +66,13 @@ export class Pages {
     }
   }
 
-  /** A page is the same for everybody; whether its redirect may be followed is not. */
-  async #leadsWhereItMay(asked: string, { url }: Page, permitRedirect: PermitRedirect): Promise<boolean> {
-    const [to, from] = [new URL(url), new URL(asked)];
+  /** Checks the redirect of a cached page again, because callers may differ in the redirects that they permit. */
+  async #isRedirectPermitted(requested: string, { url }: Page, permitRedirect: PermitRedirect): Promise<boolean> {
+    const [to, from] = [new URL(url), new URL(requested)];
     return to.hostname === from.hostname || (await permitRedirect(to, from));
   }
 
-  async #askRobots(url: URL, signal: AbortSignal): Promise<void> {
+  async #checkRobots(url: URL, signal: AbortSignal): Promise<void> {
     if (!/^https?:$/.test(url.protocol) || (await this.#robots.allows(url, signal))) return;
     const detail = `The robots.txt of ${url.host} does not let programs fetch this page. Ask the person to open it.`;
     throw problem('fetch_disallowed', 403, detail);
@@ -80,7 +81,7 @@ export class Pages {
 
 async function toPage({ url, status, contentType, charset, bytes }: FetchedPage, signal: AbortSignal): Promise<Page> {
   const text = decodeText(bytes, charset);
-  // A few control characters happen in text; a NUL does not.
+  // A few control characters occur in text; a NUL does not.
   if (text.includes('\0'))
     throw problem('fetch_unreadable', 415, `${new URL(url).host} answered with what is not text.`);
   const isHtml = /^(text\/html|application\/(xhtml\+xml|html))$/.test(contentType);

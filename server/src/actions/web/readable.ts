@@ -4,37 +4,37 @@ import { Worker } from 'node:worker_threads';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import * as z from 'zod';
 
-/** A page as it can be read. */
+/** The readable content of a page. */
 export interface ReadablePage {
   readonly title: string;
   readonly markdown: string;
 }
 
-/** Bounds of one conversion: a page that needs more is hostile, or no page to read. */
+/** Limits of one conversion. A page that needs more is hostile, or not meant to be read. */
 const conversion = { ms: 10_000, heapMb: 512 } as const;
 
 const Converted = z.object({ title: z.string(), markdown: z.string() });
 
-/** Ends of the conversions that were asked for: one runs at a time. */
+/** Settles when the last requested conversion ends. Conversions run one at a time. */
 let last: Promise<unknown> = Promise.resolve();
 
 /**
- * The readable text of an HTML page, as Markdown.
+ * Returns the readable text of an HTML page, as Markdown.
  *
  * @throws ProblemError `page_unreadable`; the signal's reason
  */
 export function readableText(html: string, url: string, signal: AbortSignal): Promise<ReadablePage> {
-  const mine = last.then(() => convert(html, url, signal));
-  last = mine.catch(() => undefined);
-  return mine;
+  const conversionResult = last.then(() => convert(html, url, signal));
+  last = conversionResult.catch(() => undefined);
+  return conversionResult;
 }
 
 async function convert(html: string, url: string, signal: AbortSignal): Promise<ReadablePage> {
   signal.throwIfAborted();
-  const worker = new Worker(program(), {
+  const worker = new Worker(workerPath(), {
     workerData: { html, url },
     resourceLimits: { maxOldGenerationSizeMb: conversion.heapMb },
-    // What a library prints is nobody's business; a page may make it print a lot.
+    // Discards what libraries print; a page may make them print a lot.
     stdout: true,
     stderr: true,
     env: {},
@@ -56,8 +56,8 @@ async function convert(html: string, url: string, signal: AbortSignal): Promise<
   }
 }
 
-/** The bundle beside the bundled server, or the source. */
-function program(): string {
+/** Returns the path of the worker's program: the bundle beside the bundled server, or the source. */
+function workerPath(): string {
   const bundled = join(import.meta.dirname, 'page-reader.mjs');
   return existsSync(bundled) ? bundled : join(import.meta.dirname, 'reader/main.ts');
 }

@@ -7,74 +7,78 @@ import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { notPublic, privateName } from './addresses.ts';
 
-/** Bytes of a body, as sent and as unpacked, and milliseconds of a whole fetch. From the issue: 5 MB and 20 s. */
+/** Limits of a fetch: bytes of a body, both as sent and as unpacked, milliseconds in total, and number of redirects. */
 export const fetchBounds = { bytes: 5_000_000, ms: 20_000, redirects: 5 } as const;
 
-const ports: ReadonlySet<number> = new Set([80, 443, 8080, 8443]);
+/** Ports that pages may be fetched from. */
+const allowedPorts: ReadonlySet<number> = new Set([80, 443, 8080, 8443]);
 
-/** Types whose text can be shown to a model. */
-const readable =
+/** Content types whose text can be shown to a model. */
+const readableType =
   /^(text\/[\w.+-]+|application\/([\w.-]+\+)?(json|xml)|application\/(x?html|javascript|ecmascript|x-ndjson|yaml|x-yaml|toml|rtf|x-sh))$/;
 
-/** How the guard reaches the network. The defaults are the machine's own. */
+/** How the guard reaches the network. Default: the resolver and network of this machine. */
 export interface Network {
-  /** All addresses of a name. */
+  /** Returns all addresses of a host name. */
   readonly resolve?: (host: string) => Promise<readonly string[]>;
-  /** Where a connection to an address that passed really goes: a server of a test. */
+  /** Returns the real target of a connection to an address that passed the checks, such as the server of a test. */
   readonly dial?: (address: string, port: number) => { readonly host: string; readonly port: number };
 }
 
-/** What to fetch and how far to go. */
+/** Options of a guarded fetch. */
 export interface GuardedFetch extends Network {
   readonly signal: AbortSignal;
-  /** Asked for every address that a redirect leads to, before anything is sent there. */
+  /** Called for every address that a redirect leads to, before anything is sent there. */
   readonly permitRedirect: (to: URL, from: URL) => boolean | Promise<boolean>;
   readonly userAgent?: string;
+  /** Maximum size of the body. Default: `fetchBounds.bytes`. */
   readonly maxBytes?: number;
+  /** Time limit of the whole fetch, in milliseconds. Default: `fetchBounds.ms`. */
   readonly timeoutMs?: number;
 }
 
-/** A page as it came. */
+/** A page as it was received. */
 export interface FetchedPage {
-  /** After redirects. */
+  /** The address after redirects. */
   readonly url: string;
   readonly status: number;
-  /** Without parameters, in lower case. */
+  /** The media type in lower case, without parameters. */
   readonly contentType: string;
-  /** As declared; null where it is not. */
+  /** The declared character set, in lower case, or null. */
   readonly charset: string | null;
   readonly bytes: Buffer;
 }
 
-/** Where a URL leads once it was checked: connect to this address and to no other. */
-export interface Target {
+/** A checked URL with the address to connect to. No other address may be used. */
+export interface FetchTarget {
   readonly url: URL;
   readonly address: string;
   readonly port: number;
 }
 
 /**
- * Checks the address of a page as far as that goes without asking anybody what its host's address is.
+ * Checks the URL of a page as far as possible without resolving its host name.
  *
  * @throws ProblemError `fetch_refused`
  */
 export function checkedAddress(text: string): URL {
   if (text.length > 8192) throw refused('the address', 'it is too long');
-  // `URL` drops tabs and line ends and turns backslashes: what is checked must be what was written.
+  // `URL` drops tabs and line ends and converts backslashes, so that the checked address would differ from the written
+  // one.
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
   if (/[\u0000-\u0020\u007f\\]/.test(text))
     throw refused('the address', 'it has spaces, control characters or backslashes');
   if (!URL.canParse(text)) throw refused('the address', 'it is not a URL');
   const url = new URL(text);
-  // What is not ASCII grows when it is written out.
+  // Non-ASCII characters grow when they are encoded.
   if (url.href.length > 8192) throw refused('the address', 'it is too long');
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw refused(url.protocol, 'only http and https are fetched');
   if (url.username !== '' || url.password !== '') throw refused(url.hostname, 'it carries a user name or password');
   const port = portOf(url);
-  if (!ports.has(port)) throw refused(url.host, `port ${port} is not one that pages are served on`);
+  if (!allowedPorts.has(port)) throw refused(url.host, `port ${port} is not one that pages are served on`);
   const host = bareHost(url);
-  if (isIP(host)) publicOnly(host, host);
+  if (isIP(host)) requirePublic(host, host);
   else {
     const why = privateName(host);
     if (why !== null) throw refused(host, `it is ${why}`);
@@ -85,22 +89,22 @@ export function checkedAddress(text: string): URL {
 /**
  * Checks a URL and every address of its host.
  *
- * @throws ProblemError `fetch_refused`, `fetch_failed` where the name has no address
+ * @throws ProblemError `fetch_refused`; `fetch_failed` if the host name has no address
  */
-export async function checkedTarget(text: string, network: Network = {}): Promise<Target> {
+export async function checkedTarget(text: string, network: Network = {}): Promise<FetchTarget> {
   const url = checkedAddress(text);
   const port = portOf(url);
   const host = bareHost(url);
   if (isIP(host)) return { url, address: host, port };
   const addresses = await (network.resolve ?? resolveAll)(host.replace(/\.+$/, ''));
-  const [first] = addresses.map((address) => publicOnly(address, host));
+  const [first] = addresses.map((address) => requirePublic(address, host));
   if (first === undefined) throw failed(host, 'it has no address');
   return { url, address: first, port };
 }
 
 /**
- * Fetches a page without ever connecting to anything but a public address: every hop is checked, and the
- * connection goes to the very address that was.
+ * Fetches a page without ever connecting to anything but a public address. Every hop is checked, and each connection
+ * goes to the same address that was checked.
  *
  * @throws ProblemError `fetch_refused`, `fetch_too_large`, `fetch_timeout`, `fetch_unreadable`, `fetch_failed`;
  *   the signal's reason
@@ -154,13 +158,13 @@ async function resolveAll(host: string): Promise<string[]> {
   return (await lookup(host, { all: true })).map(({ address }) => address);
 }
 
-function publicOnly(address: string, host: string): string {
+function requirePublic(address: string, host: string): string {
   const why = notPublic(address);
   if (why !== null) throw refused(host, `its address is that of ${why}`);
   return address;
 }
 
-function send(target: Target, options: GuardedFetch, signal: AbortSignal): Promise<IncomingMessage> {
+function send(target: FetchTarget, options: GuardedFetch, signal: AbortSignal): Promise<IncomingMessage> {
   const { url, address, port } = target;
   const secure = url.protocol === 'https:';
   const place = options.dial?.(address, port) ?? { host: address, port };
@@ -168,11 +172,11 @@ function send(target: Target, options: GuardedFetch, signal: AbortSignal): Promi
   return new Promise((resolve, reject) => {
     const request = (secure ? httpsRequest : httpRequest)({
       ...place,
-      // An own agent: no connection of others is used again, and no proxy of the environment.
+      // A new agent reuses no connection of others and no proxy of the environment.
       agent: secure ? new HttpsAgent({ keepAlive: false }) : new HttpAgent({ keepAlive: false }),
       method: 'GET',
       path: `${url.pathname}${url.search}`,
-      // The certificate must be that of the name, though the connection goes to the address.
+      // The certificate must match the host name, although the connection goes to the address.
       ...(secure && !isIP(name) ? { servername: name } : {}),
       headers: {
         host: url.host,
@@ -197,7 +201,7 @@ async function pageOf(
 ): Promise<FetchedPage> {
   const [type = '', ...parameters] = (response.headers['content-type'] ?? '').split(';').map((part) => part.trim());
   const contentType = type.toLowerCase();
-  if (contentType !== '' && !readable.test(contentType)) {
+  if (contentType !== '' && !readableType.test(contentType)) {
     const detail = `${url.host} answered with ${contentType.slice(0, 100)}, which is not text.`;
     throw problem('fetch_unreadable', 415, 'Not text', detail);
   }
@@ -207,7 +211,7 @@ async function pageOf(
   return { url: url.href, status, contentType, charset: charset?.toLowerCase() ?? null, bytes };
 }
 
-/** The unpacked body. Both what arrives and what it unpacks to are counted while they stream. */
+/** Returns the unpacked body. Both the received and the unpacked bytes are limited while they stream. */
 async function bodyOf(response: IncomingMessage, url: URL, maxBytes: number, signal: AbortSignal): Promise<Buffer> {
   const encoding = (response.headers['content-encoding'] ?? '').trim().toLowerCase();
   const unpack = {
@@ -252,7 +256,7 @@ async function* bounded(stream: AsyncIterable<Buffer>, url: URL, maxBytes: numbe
   }
 }
 
-/** A promise that cannot be stopped, no longer waited for once the signal fires. */
+/** Awaits work that cannot be canceled, but no longer than until the signal aborts. */
 async function untilAborted<T>(work: T | Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const stop = () => reject(signal.reason);

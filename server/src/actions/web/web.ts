@@ -5,14 +5,14 @@ import { BoundedSearch, type SearchEngine } from './search/search.ts';
 import { SearxngSearch } from './search/searxng.ts';
 import { TavilySearch } from './search/tavily.ts';
 
-/** What tools reach of the web. */
+/** The parts of the web that tools can use. */
 export interface Web {
   readonly pages: Pick<Pages, 'read'>;
-  /** Null where searching is turned off. */
+  /** Null if search is turned off. */
   readonly search: SearchEngine | null;
 }
 
-/** Which engine searches, and what it needs. */
+/** The configured search engine and its credentials. */
 export interface SearchSettings {
   readonly search: 'claude' | 'brave' | 'tavily' | 'searxng' | 'none';
   readonly searchKey?: string | undefined;
@@ -20,10 +20,10 @@ export interface SearchSettings {
 }
 
 /**
- * The search engine that the configuration names.
+ * Returns the search engine that the configuration names, or null for `none`.
  *
  * @param claude the search that the model's provider offers
- * @throws ProblemError `config_invalid` where it needs a key or an address that is not there
+ * @throws ProblemError `config_invalid` if the required key or address is missing
  */
 export function searchEngine(settings: SearchSettings, claude: SearchEngine): SearchEngine | null {
   const { search, searchKey, searxngUrl } = settings;
@@ -31,17 +31,17 @@ export function searchEngine(settings: SearchSettings, claude: SearchEngine): Se
     case 'claude':
       return new BoundedSearch(claude);
     case 'brave':
-      return new BoundedSearch(new BraveSearch(searchKey ?? missing('DEVLM_SEARCH_KEY')));
+      return new BoundedSearch(new BraveSearch(searchKey ?? throwMissing('DEVLM_SEARCH_KEY')));
     case 'tavily':
-      return new BoundedSearch(new TavilySearch(searchKey ?? missing('DEVLM_SEARCH_KEY')));
+      return new BoundedSearch(new TavilySearch(searchKey ?? throwMissing('DEVLM_SEARCH_KEY')));
     case 'searxng':
-      return new BoundedSearch(new SearxngSearch(searxngUrl ?? missing('DEVLM_SEARXNG_URL')));
+      return new BoundedSearch(new SearxngSearch(searxngUrl ?? throwMissing('DEVLM_SEARXNG_URL')));
     case 'none':
       return null;
   }
 }
 
-function missing(variable: string): never {
+function throwMissing(variable: string): never {
   const detail = `search: this search engine needs ${variable}. See devlm serve --help.`;
   throw new ProblemError({ code: 'config_invalid', status: 400, title: 'Wrong configuration', detail });
 }

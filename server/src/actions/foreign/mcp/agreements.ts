@@ -2,13 +2,13 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 
-/** The oldest are forgotten, and asked about again. */
+/** Maximum number of stored agreements. The oldest are dropped first, so that the user is asked about them again. */
 const maxAgreements = 1_000;
 const Stored = z.array(z.string().regex(/^[0-9a-f]{64}$/));
 
 /**
- * The configurations of workspaces' MCP servers that the person has agreed to start, by hash: in a file of
- * this user's data folder, where no workspace can write.
+ * The configurations of workspaces' MCP servers that the user has agreed to start, by hash. They are stored in a file
+ * in the data folder of the user, where no workspace can write.
  */
 export class Agreements {
   readonly #file: string;
@@ -17,10 +17,12 @@ export class Agreements {
     this.#file = join(dataDir, 'mcp-agreed.json');
   }
 
+  /** Returns whether the user has agreed to a configuration. */
   has(hash: string): boolean {
     return this.#read().includes(hash);
   }
 
+  /** Stores an agreement. */
   add(hash: string): void {
     const hashes = [...new Set([...this.#read(), hash])].slice(-maxAgreements);
     const next = `${this.#file}.new`;
@@ -33,7 +35,7 @@ export class Agreements {
     try {
       return Stored.parse(JSON.parse(readFileSync(this.#file, 'utf8')));
     } catch {
-      // Damaged: it is asked again.
+      // A damaged file counts as empty: the user is asked again.
       return [];
     }
   }

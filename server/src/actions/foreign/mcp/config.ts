@@ -3,8 +3,8 @@ import type { EditorHello } from '@devlm/protocol/editor.ts';
 import * as z from 'zod';
 
 /*
- * Which MCP servers a window names: in the user's settings and in files of the workspace, in the
- * format of VS Code's mcp.json.
+ * Reads the MCP servers that a window names in the user's settings and in files of the workspace, in the format of
+ * VS Code's mcp.json.
  */
 
 const Text = z.string().max(8192);
@@ -12,7 +12,7 @@ const Stdio = z.object({
   type: z.literal('stdio').optional(),
   command: z.string().min(1).max(4096),
   args: z.array(Text).max(200).default([]),
-  /** Null is as good as absent. */
+  /** A null value counts as absent. */
   env: z.record(z.string().regex(/^\w+$/).max(200), z.union([Text, z.number(), z.null()])).default({}),
   cwd: z.string().min(1).max(4096).optional(),
 });
@@ -29,11 +29,11 @@ const WorkspaceFiles = z
   .array(z.object({ path: z.string().max(4096), content: z.object({ servers: ServerMap.default({}) }).nullable() }))
   .max(100);
 
-/** Most servers of one project. */
+/** Maximum number of servers per project. */
 const maxServers = 20;
 
-/** How a server is reached, every variable filled in. */
-export type Target =
+/** How a server is reached, with all variables substituted. */
+export type ServerTarget =
   | {
       readonly kind: 'stdio';
       readonly command: string;
@@ -45,39 +45,39 @@ export type Target =
       readonly kind: 'http';
       readonly url: URL;
       readonly headers: Readonly<Record<string, string>>;
-      /** Only the older transport of server-sent events is tried. */
+      /** Whether only the older transport, server-sent events, is tried. */
       readonly sse: boolean;
     };
 
-/** A server that a window names. */
+/** A server in the configuration of a window. */
 export interface NamedServer {
   readonly name: string;
-  /** Part of its tools' names. */
+  /** Its part of the names of its tools. */
   readonly slug: string;
   readonly from: 'user' | 'workspace';
-  /** The command line or the address, as it is written: without what variables stand for. */
+  /** The command line or the address as written, without the values of variables. */
   readonly shown: string;
-  /** Of what is written: an agreement to start it counts for just this. */
+  /** Hash of the configuration as written. An agreement to start the server is valid for this hash only. */
   readonly hash: string;
-  readonly target: Target;
+  readonly target: ServerTarget;
 }
 
-/** A server that cannot be used, and why. */
-export interface Unusable {
+/** A server that cannot be used, with the reason. */
+export interface UnusableServer {
   readonly name: string;
   readonly why: string;
 }
 
-/** What a window names, read; what cannot be used is told apart. Of two with one name the user's counts. */
+/** Parses the servers of a window. If two have the same name, the one in the user's settings takes precedence. */
 export function readServers(
   mcp: EditorHello['mcp'],
   options: { readonly stdio: boolean; readonly folder: string | null },
-): { servers: NamedServer[]; unusable: Unusable[] } {
+): { servers: NamedServer[]; unusable: UnusableServer[] } {
   const servers: NamedServer[] = [];
-  const unusable: Unusable[] = [];
-  for (const { name, from, config } of written(mcp, unusable)) {
+  const unusable: UnusableServer[] = [];
+  for (const { name, from, config } of configuredServers(mcp, unusable)) {
     const slug = slugOf(name);
-    const refused = servers.some((other) => other.slug === slug)
+    const refused = servers.some((server) => server.slug === slug)
       ? 'another server has this name'
       : servers.length === maxServers
         ? `there are more than ${maxServers} servers`
@@ -101,7 +101,7 @@ export function readServers(
   return { servers, unusable };
 }
 
-function written(mcp: EditorHello['mcp'], unusable: Unusable[]) {
+function configuredServers(mcp: EditorHello['mcp'], unusable: UnusableServer[]) {
   const found: { name: string; from: NamedServer['from']; config: ServerConfig }[] = [];
   const add = (from: NamedServer['from'], servers: Readonly<Record<string, unknown>>) => {
     for (const [name, value] of Object.entries(servers)) {
@@ -122,8 +122,12 @@ function written(mcp: EditorHello['mcp'], unusable: Unusable[]) {
   return found;
 }
 
-function targetOf(config: ServerConfig, variables: Readonly<Record<string, string>>, folder: string | null): Target {
-  const fill = (text: string) => filled(text, variables);
+function targetOf(
+  config: ServerConfig,
+  variables: Readonly<Record<string, string>>,
+  folder: string | null,
+): ServerTarget {
+  const fill = (text: string) => substitute(text, variables);
   const fillAll = (values: Readonly<Record<string, string | number | null>>) =>
     Object.fromEntries(
       Object.entries(values).flatMap(([name, value]) => (value === null ? [] : [[name, fill(String(value))]])),
@@ -144,7 +148,7 @@ function targetOf(config: ServerConfig, variables: Readonly<Record<string, strin
   return { kind: 'http', url, headers: fillAll(config.headers), sse: config.type === 'sse' };
 }
 
-function filled(text: string, variables: Readonly<Record<string, string>>): string {
+function substitute(text: string, variables: Readonly<Record<string, string>>): string {
   return text.replaceAll(/\$\{([^}]{1,300})\}/g, (_, name: string) => {
     const value = Object.hasOwn(variables, name) ? variables[name] : undefined;
     if (value === undefined) throw new Error(`nothing is known for \${${name}}`);
@@ -152,23 +156,26 @@ function filled(text: string, variables: Readonly<Record<string, string>>): stri
   });
 }
 
-/** For the person who is asked. Values of variables, headers and the environment may be secrets: names are enough. */
+/** Returns a server as it is shown to the user who is asked. Values may be secrets, therefore only names are shown. */
 function shownOf(config: ServerConfig): string {
   const [first, values] =
     'command' in config
       ? [[config.command, ...config.args].map(quoted).join(' '), config.env]
       : [config.url, config.headers];
-  const names = Object.entries(values).map(([name, value]) => [name, ...referredIn(String(value))].join(' '));
+  const names = Object.entries(values).map(([name, value]) => [name, ...variablesIn(String(value))].join(' '));
   const where = 'command' in config && config.cwd !== undefined ? `\nin ${config.cwd}` : '';
   return `${first}${where}${names.length > 0 ? `\nwith ${names.join(', ')}` : ''}`;
 }
 
-/** The variables that a value is made of. */
-const referredIn = (value: string): string[] => value.match(/\$\{[^}]{1,300}\}/g) ?? [];
+/** Returns the variables that a value refers to. */
+const variablesIn = (value: string): string[] => value.match(/\$\{[^}]{1,300}\}/g) ?? [];
 
 const quoted = (word: string): string => (/^[\w@%+=:,./$-]+$/.test(word) ? word : JSON.stringify(word));
 
-/** Part of a tool's name: never with two underscores, which divide its parts. */
+/**
+ * Returns the part of a tool's name that stands for the server. It never has two underscores in a row, which separate
+ * the parts.
+ */
 function slugOf(name: string): string {
   return name.replaceAll(/[^A-Za-z0-9-]+/g, '_').slice(0, 24);
 }

@@ -6,12 +6,13 @@ import { type ForeignTool, foreignName, printable } from '../foreign-tool.ts';
 import type { NamedServer } from './config.ts';
 import type { CallResult, Session, SessionOptions } from './session.ts';
 
-/** Wait before a server that failed is started again, milliseconds; doubles with each failure in a row. */
+/** Delay before a failed server is started again, in milliseconds. It doubles with each consecutive failure. */
 const firstBackoffMs = 500;
+/** Maximum of that delay, in milliseconds. */
 const maxBackoffMs = 60_000;
-/** A server that held for so long was a good one, milliseconds. */
+/** Uptime after which the count of consecutive failures starts again, in milliseconds. */
 const stableMs = 30_000;
-/** Most tools of one server that the model is offered. */
+/** Maximum number of tools of one server that the model is offered. */
 const maxTools = 64;
 
 const Listed = z.object({
@@ -24,18 +25,20 @@ const Listed = z.object({
 /** A tool that a server lists and the model can be offered. */
 export type ListedTool = Pick<ForeignTool, 'name' | 'title' | 'description' | 'inputSchema'>;
 
-/** Something that a session is asked. */
-type Ask<T> = (session: Session, signal: AbortSignal) => Promise<T>;
+/** A request to a session. */
+type SessionRequest<T> = (session: Session, signal: AbortSignal) => Promise<T>;
 
+/** Options of a connection. */
 export interface ConnectionOptions extends SessionOptions {
   readonly server: NamedServer;
+  /** Called when the status has changed. */
   readonly tell: (status: McpStatus) => void;
 }
 
-/** One MCP server of a project: started when it is first needed, and again when it has died. */
+/** One MCP server of a project. It is started when it is first needed, and again after it has died. */
 export class Connection {
   readonly server: NamedServer;
-  /** When it was last needed, by `performance.now()`. */
+  /** Time when it was last needed, by `performance.now()`. */
   usedAt = performance.now();
   tools: readonly ListedTool[] = [];
   readonly #options: ConnectionOptions;
@@ -43,33 +46,38 @@ export class Connection {
   #session: Session | undefined;
   #opening: Promise<Session> | undefined;
   #openedAt = 0;
-  /** Failures in a row, and when it may be tried again. */
+  /** Number of consecutive failures. */
   #failures = 0;
+  /** Earliest time of the next start, by `performance.now()`. */
   #notBefore = 0;
+  /** Whether the list of tools has changed since it was read. */
   #stale = false;
   #calls = 0;
-  #told = '';
+  #reported = '';
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.server = options.server;
   }
 
+  /** Whether it is starting or has calls under way. */
   get busy(): boolean {
     return this.#calls > 0 || this.#opening !== undefined;
   }
 
+  /** Whether the server runs. */
   get running(): boolean {
     return this.#session !== undefined;
   }
 
+  /** Whether the running server has resources. */
   get hasResources(): boolean {
     return this.#session?.hasResources ?? false;
   }
 
   /**
-   * Starts the server where it does not run, and reads its tools. What was begun goes on when the signal
-   * aborts: the next one finds it done.
+   * Starts the server if it does not run, and reads its tools. The start continues when the signal aborts, for the
+   * benefit of the next caller.
    *
    * @throws ProblemError, or the signal's reason
    */
@@ -77,12 +85,16 @@ export class Connection {
     await this.#open(signal);
   }
 
-  /** Asks the server something, once it runs. A server that dies over it is not asked again. */
-  async ask<T>(what: Ask<T>, signal: AbortSignal): Promise<T> {
+  /**
+   * Sends a request to the server once it runs. If the server dies meanwhile, the request is not repeated.
+   *
+   * @throws ProblemError, or the signal's reason
+   */
+  async ask<T>(request: SessionRequest<T>, signal: AbortSignal): Promise<T> {
     const session = await this.#open(signal);
     this.#calls++;
     try {
-      return await what(session, AbortSignal.any([signal, this.#life.signal]));
+      return await request(session, AbortSignal.any([signal, this.#life.signal]));
     } catch (error) {
       signal.throwIfAborted();
       throw this.#problem(error);
@@ -92,21 +104,22 @@ export class Connection {
     }
   }
 
+  /** Calls a tool of the server. @throws ProblemError, or the signal's reason */
   async call(
     name: string,
     input: Readonly<Record<string, unknown>>,
     onProgress: (text: string) => void,
     signal: AbortSignal,
   ): Promise<CallResult> {
-    return await this.ask((session, during) => session.call(name, input, onProgress, during), signal);
+    return await this.ask((session, askSignal) => session.call(name, input, onProgress, askSignal), signal);
   }
 
-  /** Ends the server; it is started again when it is needed. */
+  /** Ends the server until it is needed again. */
   async rest(): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
     await session?.close();
-    if (session) this.#tell('ended', '');
+    if (session) this.#report('ended', '');
   }
 
   /** Ends the server for good. */
@@ -137,7 +150,7 @@ export class Connection {
     const { signal } = this.#life;
     try {
       if (!this.#session) {
-        this.#tell('starting', '');
+        this.#report('starting', '');
         await sleep(Math.max(0, this.#notBefore - performance.now()), undefined, { signal });
       }
       const session = this.#session ?? (await this.#connect(signal));
@@ -145,18 +158,18 @@ export class Connection {
       const { offered, leftOut } = await this.#list(session, signal);
       this.tools = offered;
       this.#session = session;
-      this.#tell('ready', leftOut.join(' '));
+      this.#report('ready', leftOut.join(' '));
       return session;
     } catch (error) {
-      this.#ended();
+      this.#onEnded();
       const problem = this.#problem(error);
-      if (!signal.aborted) this.#tell('failed', problem.problem.detail);
+      if (!signal.aborted) this.#report('failed', problem.problem.detail);
       throw problem;
     }
   }
 
   async #connect(signal: AbortSignal): Promise<Session> {
-    // Loaded where there is a server to speak to.
+    // The SDK is loaded only when there is a server to connect to.
     const { Session } = await import('./session.ts');
     let ended = false;
     const session = await Session.open(
@@ -166,8 +179,8 @@ export class Connection {
         onEnd: () => {
           ended = true;
           if (this.#session !== session) return;
-          this.#ended();
-          this.#tell('ended', `${this.#owner} ended. It is started again when it is needed.`);
+          this.#onEnded();
+          this.#report('ended', `${this.#owner} ended. It is started again when it is needed.`);
         },
         onToolsChanged: () => {
           this.#stale = true;
@@ -186,7 +199,7 @@ export class Connection {
     const { inputSchemaOf } = await import('./schema.ts');
     const offered = new Map<string, ListedTool>();
     const leftOut: string[] = [];
-    const listed = session.hasTools ? await this.#closing(session, session.tools(signal)) : [];
+    const listed = session.hasTools ? await this.#closeOnError(session, session.tools(signal)) : [];
     for (const value of listed) {
       const { data } = Listed.safeParse(value);
       if (!data) {
@@ -205,8 +218,8 @@ export class Connection {
     return { offered: [...offered.values()], leftOut };
   }
 
-  /** What a new session fails at ends it. */
-  async #closing<T>(session: Session, work: Promise<T>): Promise<T> {
+  /** Awaits the first requests of a new session and closes it if they fail. */
+  async #closeOnError<T>(session: Session, work: Promise<T>): Promise<T> {
     try {
       return await work;
     } catch (error) {
@@ -215,9 +228,9 @@ export class Connection {
     }
   }
 
-  #ended(): void {
-    const held = this.#session !== undefined && performance.now() - this.#openedAt >= stableMs;
-    this.#failures = held ? 1 : this.#failures + 1;
+  #onEnded(): void {
+    const isStable = this.#session !== undefined && performance.now() - this.#openedAt >= stableMs;
+    this.#failures = isStable ? 1 : this.#failures + 1;
     this.#notBefore = performance.now() + Math.min(maxBackoffMs, firstBackoffMs * 2 ** (this.#failures - 1));
     this.#session = undefined;
   }
@@ -233,18 +246,18 @@ export class Connection {
     return new ProblemError({ code: 'mcp_failed', status: 502, title: 'MCP server', detail }, { cause: error });
   }
 
-  /** What its configuration keeps secret may be in what it prints. */
+  /** Removes the secret values of the configuration, which a server may print. */
   #withoutSecrets(text: string): string {
     const { target } = this.server;
     const values = Object.values(target.kind === 'stdio' ? target.env : target.headers);
-    return values.filter((value) => value.length >= 6).reduce((left, value) => left.replaceAll(value, '***'), text);
+    return values.filter((value) => value.length >= 6).reduce((rest, value) => rest.replaceAll(value, '***'), text);
   }
 
-  #tell(state: McpStatus['state'], detail: string): void {
+  #report(state: McpStatus['state'], detail: string): void {
     const status = { name: this.server.name, state, detail: detail.slice(0, 1000), tools: this.tools.length };
     const text = JSON.stringify(status);
-    if (text === this.#told) return;
-    this.#told = text;
+    if (text === this.#reported) return;
+    this.#reported = text;
     this.#options.tell(status);
   }
 }

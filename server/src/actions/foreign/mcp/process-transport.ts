@@ -6,44 +6,45 @@ import { ReadBuffer, serializeMessage } from '@modelcontextprotocol/sdk/shared/s
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import type { JSONRPCMessage } from '@modelcontextprotocol/sdk/types.js';
 import spawn from 'cross-spawn';
-import type { Target } from './config.ts';
+import type { ServerTarget } from './config.ts';
 import { maxMessageBytes, tooLarge } from './http.ts';
 
-/** What may wait for a server that does not read, bytes. */
+/** Maximum amount of data that waits for a server that does not read, in bytes. */
 const maxUnsentBytes = 2 * maxMessageBytes;
-/** Lines on its output that are no messages; a server that prints more is ended. */
+/** Maximum number of output lines that are not messages. A server that prints more is killed. */
 const maxBadLines = 1_000;
-/** What is kept of its error output, UTF-16 code units. */
+/** Length of the end of the error output that is kept, in UTF-16 code units. */
 const keptErrorChars = 4_000;
-/** How long it may take over its end before it is killed, milliseconds. */
-const endMs = 1_000;
+/** Time for the process to end before each stronger signal, in milliseconds. */
+const endTimeoutMs = 1_000;
 
 /**
- * A server as a child process that speaks through its standard streams. Unlike the SDK's own transport
- * it ends all that the process started, and not only the process. It sees of the environment what the
- * SDK thinks harmless (PATH, HOME and the like) and what its configuration names.
+ * A transport to a server that runs as a child process and communicates over its standard streams. Unlike the SDK's own
+ * transport, it ends the whole process tree. The server sees only the environment variables that the SDK considers
+ * harmless (such as PATH and HOME) and those in its configuration.
  */
 export class ProcessTransport implements Transport {
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: (message: JSONRPCMessage) => void;
-  /** Why it had to be ended, in words that go on from its name. */
+  /** Why the server had to be killed, worded to follow its name. */
   fault: string | undefined;
-  readonly #target: Extract<Target, { kind: 'stdio' }>;
+  readonly #target: Extract<ServerTarget, { kind: 'stdio' }>;
   readonly #buffer = new ReadBuffer({ maxBufferSize: maxMessageBytes });
   #process: ChildProcess | undefined;
   #badLines = 0;
   #errors = '';
 
-  constructor(target: Extract<Target, { kind: 'stdio' }>) {
+  constructor(target: Extract<ServerTarget, { kind: 'stdio' }>) {
     this.#target = target;
   }
 
-  /** The end of what it printed on its error output. */
+  /** The end of its error output. */
   get errorOutput(): string {
     return this.#errors;
   }
 
+  /** Starts the process. @throws Error if it cannot be started */
   async start(): Promise<void> {
     const { command, args, env, cwd } = this.#target;
     const child = spawn(command, [...args], {
@@ -52,10 +53,10 @@ export class ProcessTransport implements Transport {
       stdio: 'pipe',
       shell: false,
       windowsHide: true,
-      // A group of its own, so that it can be ended with all that it starts.
+      // A process group of its own, so that the whole tree can be ended.
       detached: process.platform !== 'win32',
     });
-    // Before anything is thrown: where there are too many files open, it has no streams and fails.
+    // Registered before anything is thrown: with too many open files, the process has no streams and fails.
     child.on('error', (error) => this.onerror?.(error));
     const { stdin, stdout, stderr } = child;
     if (!stdin || !stdout || !stderr) throw new Error('it has no streams');
@@ -73,6 +74,7 @@ export class ProcessTransport implements Transport {
     await once(child, 'spawn');
   }
 
+  /** Sends a message. @throws Error if the process has ended or does not read */
   async send(message: JSONRPCMessage): Promise<void> {
     const stdin = this.#process?.stdin;
     if (!stdin?.writable) throw new Error('it has ended');
@@ -82,6 +84,7 @@ export class ProcessTransport implements Transport {
     await promise;
   }
 
+  /** Ends the process tree: first by closing its input, then with SIGTERM, then with SIGKILL. */
   async close(): Promise<void> {
     const child = this.#process;
     if (!child) return;
@@ -89,7 +92,7 @@ export class ProcessTransport implements Transport {
     child.stdin?.end();
     for (const signal of [null, 'SIGTERM', 'SIGKILL'] as const) {
       if (signal) await killTree(child, signal);
-      const ended = await Promise.race([closed.then(() => true), sleep(endMs, false, { ref: false })]);
+      const ended = await Promise.race([closed.then(() => true), sleep(endTimeoutMs, false, { ref: false })]);
       if (ended) return;
     }
   }
@@ -106,7 +109,7 @@ export class ProcessTransport implements Transport {
       try {
         message = this.#buffer.readMessage();
       } catch {
-        // Some print a word or two of their own.
+        // Some servers print lines that are not messages.
         this.#badLines++;
         if (this.#badLines <= maxBadLines) continue;
         this.#giveUp('prints what is no JSON-RPC');
@@ -126,7 +129,7 @@ export class ProcessTransport implements Transport {
   }
 }
 
-/** Signals a process and all that it started. One that has gone already is no failure. */
+/** Sends a signal to a process and all its descendants. Does nothing if the process has already ended. */
 async function killTree(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   const { pid } = child;
   if (pid === undefined) return;
@@ -137,6 +140,6 @@ async function killTree(child: ChildProcess, signal: NodeJS.Signals): Promise<vo
   try {
     process.kill(-pid, signal);
   } catch {
-    // Nothing is left of it.
+    // The process group no longer exists.
   }
 }

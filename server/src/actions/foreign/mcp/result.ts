@@ -6,7 +6,7 @@ import { imageTypeOf } from '../../../workspace/image-type.ts';
 import type { ToolContext } from '../../tool.ts';
 
 /*
- * What somebody else's tool answers, in parts, as a text for the model and its pictures.
+ * Converts the parts of a third-party tool's result to a text and images for the model.
  */
 
 const Resource = z.object({
@@ -23,19 +23,19 @@ const Part = z.union([
   z.object({ type: z.literal('resource_link'), uri: z.string().max(10_000), name: z.string().max(1000).optional() }),
 ]);
 
-/** Parts that are looked at. */
+/** Maximum number of parts that are read. */
 const maxParts = 200;
 
 type Image = NonNullable<ToolDetails['images']>[number];
 
-/** The text and the pictures of some parts. What cannot be shown is named in the text. */
+/** Returns the text and the images of the parts. The text names what cannot be shown. */
 export async function readParts(
   parts: readonly unknown[],
   context: Pick<ToolContext, 'putImage'>,
 ): Promise<{ text: string; images: Image[] }> {
   const texts: string[] = [];
   const images: Image[] = [];
-  const picture = async (data: string, mimeType: string) => {
+  const addImage = async (data: string, mimeType: string) => {
     const image = images.length < limits.resultImages ? imageOf(data) : 'there are too many';
     if (typeof image === 'string') return texts.push(`(A picture, ${JSON.stringify(mimeType)}, left out: ${image}.)`);
     const blob = await context.putImage(image.mediaType, image.bytes);
@@ -48,12 +48,12 @@ export async function readParts(
         texts.push(part.text);
         break;
       case 'image':
-        await picture(part.data, part.mimeType);
+        await addImage(part.data, part.mimeType);
         break;
       case 'resource': {
         const { uri, mimeType = '', text, blob } = part.resource;
         if (text !== undefined) texts.push(`${uri}:\n${text}`);
-        else if (mimeType.startsWith('image/') && blob !== undefined) await picture(blob, mimeType);
+        else if (mimeType.startsWith('image/') && blob !== undefined) await addImage(blob, mimeType);
         else texts.push(`(${uri}: ${mimeType || 'binary'}, which cannot be shown.)`);
         break;
       }
@@ -68,7 +68,7 @@ export async function readParts(
   return { text: texts.join('\n'), images };
 }
 
-/** A picture that the Messages API takes, told by its bytes; or why it is none. */
+/** Returns an image that the Messages API accepts, recognized by its bytes, or the reason why it is not one. */
 function imageOf(base64: string): { mediaType: z.infer<typeof ImageMediaType>; bytes: Buffer } | string {
   if (base64.length > limits.imageBytes * 1.4) return 'it is too large';
   const bytes = Buffer.from(base64, 'base64');

@@ -1,30 +1,30 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 
-/** Longest schema of one tool, as JSON. */
+/** Maximum length of the schema of one tool, as JSON, in UTF-16 code units. */
 const maxSchemaChars = 16_000;
 const propertyName = /^[a-zA-Z0-9_.-]{1,64}$/;
 
-/** Checks against the schema of schemas alone: nothing of a foreign schema is compiled or run. */
+/** Validates schemas against the meta-schema only: no foreign schema is compiled or run. */
 const ajv = new Ajv2020({ strict: false, validateFormats: false, logger: false });
 
 /**
- * A foreign tool's input schema as the Messages API takes it: one that it refuses would make every turn
- * fail.
+ * Returns a foreign tool's input schema in a form that the Messages API accepts. A schema that the API refuses would
+ * make every turn fail.
  *
- * @returns what is wrong with it, where it cannot be used
+ * @returns the reason, if the schema cannot be used
  */
 export function inputSchemaOf(schema: unknown): Readonly<Record<string, unknown>> | string {
   if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) return 'its schema is no object';
-  // The API takes no alternatives at the top. The server checks its input itself.
-  const { $schema, $id, oneOf, anyOf, allOf, ...kept }: Record<string, unknown> = { ...schema };
-  if (kept['type'] !== 'object') return 'its schema is not of an object';
+  // The API accepts no alternatives at the top level. The server checks its input itself.
+  const { $schema, $id, oneOf, anyOf, allOf, ...inputSchema }: Record<string, unknown> = { ...schema };
+  if (inputSchema['type'] !== 'object') return 'its schema is not of an object';
   try {
-    if (JSON.stringify(kept).length > maxSchemaChars) return 'its schema is too large';
-    if (ajv.validateSchema(kept) !== true) return 'its schema is no JSON Schema';
+    if (JSON.stringify(inputSchema).length > maxSchemaChars) return 'its schema is too large';
+    if (ajv.validateSchema(inputSchema) !== true) return 'its schema is no JSON Schema';
   } catch {
     return 'its schema is no JSON Schema';
   }
-  const names = Object.keys(Object(kept['properties']));
+  const names = Object.keys(Object(inputSchema['properties']));
   if (!names.every((name) => propertyName.test(name))) return 'its schema has a property with an odd name';
-  return kept;
+  return inputSchema;
 }

@@ -8,31 +8,34 @@ import { Connection } from './connection.ts';
 import type { SessionOptions } from './session.ts';
 import { mcpTools, resourceTool, startTool } from './tools.ts';
 
-/** A turn waits so long for servers that are on their way, milliseconds. */
+/** Maximum time that a turn waits for servers that are starting, in milliseconds. */
 const turnWaitMs = 5_000;
-/** Most that is offered to the model of all servers' tools, as JSON. */
+/** Maximum size of all tools offered to the model, as JSON, in UTF-16 code units. */
 const maxOfferChars = 200_000;
-/** A project without a window for so long needs its servers no more, milliseconds. */
+/** Time without a window after which the servers of a project are ended, in milliseconds. */
 const graceMs = 15_000;
-/** Projects that have servers at the same time. */
+/** Maximum number of projects with running servers. */
 const maxProjects = 50;
 
+/** Options of `McpServers`. */
 export interface McpOptions extends SessionOptions {
   readonly dataDir: string;
-  /** Programs are started for editors. Off where the server is not the person's own. */
+  /** Whether MCP servers are started as programs. False on a server that several users share. */
   readonly stdio: boolean;
-  /** A server that nobody needed for this long is ended, milliseconds. */
+  /** Time without use after which a server is ended, in milliseconds. */
   readonly idleMs: number;
-  /** Whether a window of the project is there. */
+  /** Returns whether a window of the project is attached. */
   readonly attached: (projectId: string) => boolean;
+  /** Called when the status of a server has changed. */
   readonly tell: (projectId: string, status: McpStatus) => void;
 }
 
+/** The state of one project. */
 interface Project {
   readonly connections: Map<string, Connection>;
-  /** Servers that cannot be used, as they were told. */
+  /** The unusable servers that were reported last, as JSON. */
   told: string;
-  /** When a window was last seen. */
+  /** Time when a window was last attached, by `performance.now()`. */
   seenAt: number;
 }
 
@@ -50,10 +53,10 @@ export class McpServers implements AsyncDisposable {
   }
 
   /**
-   * The tools of the servers that a window names. Those that do not answer soon are offered in the next
-   * turn. In a restricted workspace there are none.
+   * Returns the tools of the servers that a window names. Servers that do not respond in time are offered in the next
+   * turn. A restricted workspace has no servers.
    *
-   * @param offer called when further tools are there in the middle of the turn
+   * @param offer called when further tools become available during the turn
    */
   async toolsFor(
     projectId: string,
@@ -66,14 +69,14 @@ export class McpServers implements AsyncDisposable {
     const { servers, unusable } = readServers(workspace.mcp, { stdio: this.#options.stdio, folder });
     const project = this.#project(projectId);
     if (servers.length === 0 && unusable.length === 0 && project.connections.size === 0) return [];
-    const told = JSON.stringify(unusable);
-    if (told !== project.told) {
-      project.told = told;
+    const reported = JSON.stringify(unusable);
+    if (reported !== project.told) {
+      project.told = reported;
       for (const { name, why } of unusable)
         this.#options.tell(projectId, { name, state: 'failed', detail: `The MCP server "${name}": ${why}.`, tools: 0 });
     }
     const agreed = servers.filter((server) => server.from === 'user' || this.#agreements.has(keyOf(projectId, server)));
-    await this.#keep(projectId, project, agreed);
+    await this.#reconcile(projectId, project, agreed);
     const connections = [...project.connections.values()];
     const soon = AbortSignal.any([signal, AbortSignal.timeout(turnWaitMs)]);
     await Promise.all(connections.map((connection) => connection.ready(soon).catch(() => undefined)));
@@ -82,7 +85,7 @@ export class McpServers implements AsyncDisposable {
     return [
       ...offerOf(connections),
       ...(waiting.length > 0
-        ? [startTool(waiting, (server, during) => this.#agree(projectId, server, offer, during))]
+        ? [startTool(waiting, (server, toolSignal) => this.#agree(projectId, server, offer, toolSignal))]
         : []),
     ];
   }
@@ -94,7 +97,7 @@ export class McpServers implements AsyncDisposable {
     await Promise.all(connections.map((connection) => connection.close()));
   }
 
-  /** The person has agreed to a server of the workspace: remembers it, starts it and offers its tools. */
+  /** Stores the user's agreement to a server of the workspace, starts the server and offers its tools. */
   async #agree(
     projectId: string,
     server: NamedServer,
@@ -120,8 +123,8 @@ export class McpServers implements AsyncDisposable {
     return project;
   }
 
-  /** Has a connection for each of these servers as it is configured now, and no other. */
-  async #keep(projectId: string, project: Project, servers: readonly NamedServer[]): Promise<void> {
+  /** Makes sure that there is a connection for each of these servers in its current configuration, and no other. */
+  async #reconcile(projectId: string, project: Project, servers: readonly NamedServer[]): Promise<void> {
     for (const [name, connection] of project.connections) {
       if (servers.some((server) => server.name === name && sameTarget(server, connection.server))) continue;
       project.connections.delete(name);
@@ -159,7 +162,7 @@ export class McpServers implements AsyncDisposable {
   }
 }
 
-/** What an agreement is remembered by: another workspace with the same words is another program. */
+/** Returns the hash that identifies an agreement. The same configuration in another workspace is another program. */
 function keyOf(projectId: string, server: NamedServer): string {
   return createHash('sha256').update(`${projectId}\n${server.hash}`).digest('hex');
 }
@@ -169,7 +172,7 @@ function sameTarget(a: NamedServer, b: NamedServer): boolean {
   return a.from === b.from && text(a) === text(b);
 }
 
-/** Their tools, as many as fit. */
+/** Returns the tools of the connections, as many as fit. */
 function offerOf(connections: readonly Connection[]): Tool[] {
   const tools: Tool[] = [];
   let chars = 0;

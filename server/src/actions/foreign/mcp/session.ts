@@ -5,27 +5,29 @@ import type { RequestOptions } from '@modelcontextprotocol/sdk/shared/protocol.j
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { ErrorCode, McpError, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import * as z from 'zod';
-import type { Target } from './config.ts';
+import type { ServerTarget } from './config.ts';
 import { boundedFetch, tooLarge } from './http.ts';
 import { ProcessTransport } from './process-transport.ts';
 
-/** How long a server may take to say hello, milliseconds: some are downloaded first. */
-const helloMs = 60_000;
-/** How long it may take to list what it has, one page, milliseconds. */
-const listMs = 10_000;
+/**
+ * Time limit for the handshake with a server, in milliseconds. It is long because some servers are downloaded first.
+ */
+const connectTimeoutMs = 60_000;
+/** Time limit for one page of a list, in milliseconds. */
+const listTimeoutMs = 10_000;
 const maxPages = 20;
-/** Most that is read of a list. */
+/** Maximum number of items of a list that are read. */
 const maxListed = 200;
-/** A call that takes this long altogether is given up, whatever the news of it, milliseconds. */
+/** Time limit of a whole call, in milliseconds, even if the server reports progress. */
 const callTotalMs = 1_800_000;
-/** A server over whose connection something went wrong has this long to show that it lives, milliseconds. */
-const pingMs = 5_000;
+/** Time for a server to answer a ping after a fault of its connection, in milliseconds. */
+const pingTimeoutMs = 5_000;
 
 const Page = z.object({ nextCursor: z.string().max(10_000).nullish() });
 const Tools = Page.extend({ tools: z.array(z.unknown()) });
 const Resources = Page.extend({ resources: z.array(z.unknown()) });
 const Templates = Page.extend({ resourceTemplates: z.array(z.unknown()) });
-/** Read part by part later: one odd part must not lose the others. */
+/** The parts are parsed one by one later, so that an invalid part does not lose the others. */
 const CallResult = z.object({
   content: z.array(z.unknown()).default([]),
   structuredContent: z.unknown().optional(),
@@ -34,24 +36,25 @@ const CallResult = z.object({
 export type CallResult = z.infer<typeof CallResult>;
 const Contents = z.object({ contents: z.array(z.unknown()) });
 
-/** Why something asked of a server came to nothing, in words that go on from its name. */
+/** A failed request to a server. Its message is worded to follow the server's name. */
 class McpFailure extends Error {}
 
+/** Options of a session. */
 export interface SessionOptions {
-  /** Of DevLM, for the server. */
+  /** Version of DevLM that the server is told. */
   readonly version: string;
-  /** A call without news for this long is given up, milliseconds. */
+  /** Time without progress after which a call is abandoned, in milliseconds. */
   readonly callMs: number;
 }
 
-/** A connection to an MCP server, from hello to its end. The only file that knows the SDK's client. */
+/** A connection to an MCP server, from the handshake to its end. The only file that uses the SDK's client. */
 export class Session {
   readonly #client: Client;
   readonly #transport: Transport;
   readonly #callMs: number;
   #closed: Promise<void> | undefined;
   #pinging = false;
-  /** Why it had to be ended, in words that go on from its name. */
+  /** Why the connection had to be closed, worded to follow the server's name. */
   #fault: string | undefined;
 
   private constructor(client: Client, transport: Transport, callMs: number) {
@@ -61,14 +64,15 @@ export class Session {
   }
 
   /**
-   * @param onEnd called once when the connection has ended, by whomever
-   * @param onToolsChanged the server says that it has other tools now
+   * Connects to a server. `onEnd` is called once when the connection has ended, whichever side ended it, and
+   * `onToolsChanged` when the server announces that its tools have changed.
+   *
    * @throws McpFailure
    */
   static async open(
-    target: Target,
+    target: ServerTarget,
     { version, callMs }: SessionOptions,
-    hear: { onEnd: () => void; onToolsChanged: () => void },
+    handlers: { onEnd: () => void; onToolsChanged: () => void },
     signal: AbortSignal,
   ): Promise<Session> {
     let opened: Session | undefined;
@@ -83,10 +87,10 @@ export class Session {
         fault ??= error;
       };
       try {
-        await client.connect(transport, { timeout: helloMs, signal });
+        await client.connect(transport, { timeout: connectTimeoutMs, signal });
         const session = new Session(client, transport, callMs);
-        client.setNotificationHandler(ToolListChangedNotificationSchema, hear.onToolsChanged);
-        client.onclose = hear.onEnd;
+        client.setNotificationHandler(ToolListChangedNotificationSchema, handlers.onToolsChanged);
+        client.onclose = handlers.onEnd;
         client.onerror = () => void session.#check();
         opened = session;
         return session;
@@ -94,10 +98,10 @@ export class Session {
         await transport.close().catch(() => undefined);
         signal.throwIfAborted();
         const next = fallbacks.shift();
-        // What is told of a server of the older kind: the request as such was refused.
+        // A server that only knows the older transport refuses the request itself.
         if (!next || !(error instanceof StreamableHTTPError) || !isRefusal(error.code)) {
-          const said = transport instanceof ProcessTransport ? lastLine(transport.errorOutput) : '';
-          throw failureOf(isClosed(error) && fault ? fault : error, said);
+          const errorOutput = transport instanceof ProcessTransport ? lastLine(transport.errorOutput) : '';
+          throw failureOf(isClosed(error) && fault ? fault : error, errorOutput);
         }
         make = next;
       }
@@ -105,27 +109,39 @@ export class Session {
     throw new McpFailure('cannot be reached');
   }
 
+  /** Whether the server declares that it has tools. */
   get hasTools(): boolean {
     return this.#client.getServerCapabilities()?.tools !== undefined;
   }
 
+  /** Whether the server declares that it has resources. */
   get hasResources(): boolean {
     return this.#client.getServerCapabilities()?.resources !== undefined;
   }
 
+  /** Returns the unparsed entries of the server's list of tools. @throws McpFailure, or the signal's reason */
   async tools(signal: AbortSignal): Promise<unknown[]> {
     return await this.#list('tools/list', Tools, ({ tools }) => tools, signal);
   }
 
+  /** Returns the unparsed entries of the server's list of resources. @throws McpFailure, or the signal's reason */
   async resources(signal: AbortSignal): Promise<unknown[]> {
     return await this.#list('resources/list', Resources, ({ resources }) => resources, signal);
   }
 
+  /**
+   * Returns the unparsed entries of the server's list of resource templates. @throws McpFailure, or the signal's reason
+   */
   async resourceTemplates(signal: AbortSignal): Promise<unknown[]> {
     return await this.#list('resources/templates/list', Templates, (page) => page.resourceTemplates, signal);
   }
 
-  /** @param onProgress hears what the server says while it works */
+  /**
+   * Calls a tool.
+   *
+   * @param onProgress called with each progress report of the server
+   * @throws McpFailure, or the signal's reason
+   */
   async call(
     name: string,
     input: Readonly<Record<string, unknown>>,
@@ -142,12 +158,13 @@ export class Session {
     });
   }
 
+  /** Returns the unparsed contents of a resource. @throws McpFailure, or the signal's reason */
   async read(uri: string, signal: AbortSignal): Promise<unknown[]> {
     const options = { signal, timeout: this.#callMs };
     return (await this.#request('resources/read', { uri }, Contents, options)).contents;
   }
 
-  /** Ends the connection, and the server's process where it has one. */
+  /** Closes the connection and ends the server's process, if there is one. */
   async close(): Promise<void> {
     this.#closed ??= this.#transport.close().catch(() => undefined);
     await this.#closed;
@@ -163,7 +180,7 @@ export class Session {
     let cursor: string | undefined;
     for (let page = 0; page < maxPages && found.length < maxListed; page++) {
       const params = cursor === undefined ? {} : { cursor };
-      const answer = await this.#request(method, params, schema, { signal, timeout: listMs });
+      const answer = await this.#request(method, params, schema, { signal, timeout: listTimeoutMs });
       found.push(...items(answer).slice(0, maxListed - found.length));
       cursor = answer.nextCursor ?? undefined;
       if (cursor === undefined) break;
@@ -195,14 +212,14 @@ export class Session {
     void this.close();
   }
 
-  /** After a fault: a server that does not answer is done with, so that what waits for it hears of that. */
+  /** Pings the server after a fault and closes the connection if it does not answer, so that pending requests fail. */
   async #check(): Promise<void> {
     if (this.#pinging || this.#closed || this.#transport instanceof ProcessTransport) return;
     this.#pinging = true;
     try {
-      await this.#client.ping({ timeout: pingMs });
+      await this.#client.ping({ timeout: pingTimeoutMs });
     } catch (error) {
-      // One that does not know the question is there all the same.
+      // A server that does not know the method is alive all the same.
       if (!(error instanceof McpError && error.code === ErrorCode.MethodNotFound)) await this.close();
     } finally {
       this.#pinging = false;
@@ -210,13 +227,13 @@ export class Session {
   }
 }
 
-/** What to try, in this order. */
-function transportsFor(target: Target, onTooLarge: () => void): (() => Transport)[] {
+/** Returns factories of the transports to try, in this order. */
+function transportsFor(target: ServerTarget, onTooLarge: () => void): (() => Transport)[] {
   if (target.kind === 'stdio') return [() => new ProcessTransport(target)];
   const { url, headers, sse } = target;
   const options = { requestInit: { headers }, fetch: boundedFetch(onTooLarge) };
-  const older = () => new SSEClientTransport(url, options);
-  return sse ? [older] : [() => new StreamableHTTPClientTransport(url, options), older];
+  const fallback = () => new SSEClientTransport(url, options);
+  return sse ? [fallback] : [() => new StreamableHTTPClientTransport(url, options), fallback];
 }
 
 function isRefusal(status: number | undefined): boolean {
@@ -227,8 +244,8 @@ function isClosed(error: unknown): boolean {
   return error instanceof McpError && error.code === ErrorCode.ConnectionClosed;
 }
 
-function failureOf(error: unknown, said: string): McpFailure {
-  const more = said === '' ? '' : `: ${said}`;
+function failureOf(error: unknown, errorOutput: string): McpFailure {
+  const more = errorOutput === '' ? '' : `: ${errorOutput}`;
   if (error instanceof McpFailure) return error;
   if (isClosed(error)) return new McpFailure(`ended${more}`);
   if (error instanceof McpError) {
@@ -241,7 +258,7 @@ function failureOf(error: unknown, said: string): McpFailure {
   return new McpFailure(`cannot be used: ${why.slice(0, 500)}${more}`);
 }
 
-/** `fetch` hides the reason in the cause. */
+/** Returns the reason of an error. `fetch` hides it in the cause. */
 function reasonOf(error: Error): string {
   const { cause } = error;
   return cause instanceof Error && 'code' in cause ? String(cause.code) : error.message;

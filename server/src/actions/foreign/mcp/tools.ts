@@ -8,13 +8,14 @@ import type { NamedServer } from './config.ts';
 import type { Connection } from './connection.ts';
 import { readParts } from './result.ts';
 
-/** A server that the person has agreed to start has so long until its tools are there, milliseconds. */
+/** Maximum time to wait for the tools of a server that the user has agreed to start, in milliseconds. */
 const startWaitMs = 60_000;
-/** Longest note of a server about its progress, UTF-16 code units; and how many are shown of one call. */
-const progressChars = 300;
-const progressNotes = 200;
+/** Maximum length of a progress report of a server, in UTF-16 code units. */
+const maxProgressChars = 300;
+/** Maximum number of progress reports that are shown per call. */
+const maxProgressReports = 200;
 
-/** The tools of a server. A server that runs no more is started again by a call. */
+/** Returns the tools of a server. A call starts the server again if it does not run. */
 export function mcpTools(connection: Connection): Tool[] {
   const { name: server } = connection.server;
   return connection.tools.map((tool) =>
@@ -23,11 +24,11 @@ export function mcpTools(connection: Connection): Tool[] {
       owner: `the MCP server "${server}"`,
       source: server,
       call: async (input, context) => {
-        let notes = 0;
-        const hear = (text: string) => {
-          if (notes++ < progressNotes) context.output(`${printable(text).slice(0, progressChars)}\n`);
+        let reports = 0;
+        const onProgress = (text: string) => {
+          if (reports++ < maxProgressReports) context.output(`${printable(text).slice(0, maxProgressChars)}\n`);
         };
-        const result = await connection.call(tool.title, input, hear, context.signal);
+        const result = await connection.call(tool.title, input, onProgress, context.signal);
         const { text, images } = await readParts(result.content, context);
         const structured = text === '' && images.length === 0 && result.structuredContent !== undefined;
         return {
@@ -48,7 +49,7 @@ const ResourceRow = z.object({
   description: z.string().max(100_000).default(''),
 });
 
-/** Lists and reads what servers hold. */
+/** Returns the tool `mcp_resource`, which lists and reads the resources of servers. */
 export function resourceTool(connections: readonly Connection[]): Tool {
   const names = connections.map(({ server }) => server.name);
   return defineTool({
@@ -57,7 +58,7 @@ export function resourceTool(connections: readonly Connection[]): Tool {
     input: z.strictObject({ server: z.string().max(100), uri: z.string().min(1).max(10_000).optional() }),
     readOnly: false,
     async run({ server, uri }, context) {
-      const connection = connections.find((one) => one.server.name === server);
+      const connection = connections.find((candidate) => candidate.server.name === server);
       if (!connection) return failed(`There is no MCP server ${JSON.stringify(server)}. They are ${names.join(', ')}.`);
       const refused = await permit(
         context,
@@ -74,7 +75,7 @@ export function resourceTool(connections: readonly Connection[]): Tool {
       try {
         const mark = (text: string) => untrustedText('tool_result', { from: `the MCP server "${server}"` }, text);
         if (uri === undefined) return done(mark(await list(connection, context.signal)), details);
-        const contents = await connection.ask((session, during) => session.read(uri, during), context.signal);
+        const contents = await connection.ask((session, signal) => session.read(uri, signal), context.signal);
         const parts = contents.map((resource) => ({ type: 'resource', resource }));
         const { text, images } = await readParts(parts, context);
         return done(mark(cut(context.secrets.hide(text.toWellFormed()))), {
@@ -92,10 +93,10 @@ export function resourceTool(connections: readonly Connection[]): Tool {
 
 async function list(connection: Connection, signal: AbortSignal): Promise<string> {
   const rows = await connection.ask(
-    async (session, during) => [
-      ...(await session.resources(during)),
-      // Many servers have none and say so with an error.
-      ...(await session.resourceTemplates(during).catch(() => [])),
+    async (session, askSignal) => [
+      ...(await session.resources(askSignal)),
+      // Many servers have no templates and report an error instead of an empty list.
+      ...(await session.resourceTemplates(askSignal).catch(() => [])),
     ],
     signal,
   );
@@ -109,7 +110,11 @@ async function list(connection: Connection, signal: AbortSignal): Promise<string
   return lines.length > 0 ? lines.join('\n') : 'It has no resources.';
 }
 
-/** Starts a server that the workspace names, once the person has agreed to just this one. */
+/**
+ * Returns the tool `mcp_start`, which starts a server of the workspace once the user has agreed to this configuration.
+ *
+ * @param agree stores the agreement and starts the server
+ */
 export function startTool(
   waiting: readonly NamedServer[],
   agree: (server: NamedServer, signal: AbortSignal) => Promise<Connection>,
@@ -121,9 +126,9 @@ export function startTool(
     input: z.strictObject({ server: z.string().max(100) }),
     readOnly: false,
     async run({ server: name }, context: ToolContext) {
-      const server = waiting.find((one) => one.name === name);
+      const server = waiting.find((candidate) => candidate.name === name);
       if (!server) return failed(`There is no such server. They are ${names}.`);
-      // A rule can forbid it, but none can allow it: it would allow whatever a file says.
+      // A rule can deny it, but none can allow it, because that would allow whatever a file says.
       const { verdict, reason } = judge(context, await context.workspace(), { tool: 'mcp_start', effect: 'external' });
       if (verdict === 'deny') return failed(`This is not allowed: ${reason}`);
       const answer = await context.ask({

@@ -5,8 +5,8 @@ import { noSymbols } from '../source-symbols.ts';
 import { parseSymbols } from './parse.ts';
 
 /*
- * Parses source files, in a thread of its own: the grammars are other people's C code, and what they
- * are given is hostile. Whoever asks ends the thread when an answer is too long in coming.
+ * Parses source files, in a thread of its own: the grammars are third-party C code, and their input is untrusted. The
+ * caller terminates the thread when a result takes too long.
  */
 
 const Job = z.object({
@@ -17,7 +17,7 @@ const Job = z.object({
 
 parentPort?.on('message', async (message: unknown) => {
   const { id, grammar, text } = Job.parse(message);
-  // A grammar that fails on a file has nothing to say about it.
+  // A file on which the grammar fails has no symbols.
   const found = await parseSymbols(grammar, text).catch(() => noSymbols);
   parentPort?.postMessage({ id, ...found });
 });

@@ -6,26 +6,27 @@ import TurndownService from 'turndown';
 import * as z from 'zod';
 
 /*
- * Turns a page into Markdown, in a thread of its own: a hostile page can make any of these libraries
- * slow, and then the thread is ended.
+ * Converts a page to Markdown, in a thread of its own: a hostile page can make any of these libraries slow, and then
+ * the thread is terminated.
  */
 
-/** Nothing of these is text that a reader of the page sees. */
-const unseen =
+/** Selector of elements whose content a reader of the page does not see. */
+const invisible =
   'script,style,noscript,template,svg,canvas,iframe,frame,object,embed,audio,video,dialog:not([open]),[hidden],[aria-hidden="true"]';
-const unseenStyle =
+/** Matches inline styles that hide an element. */
+const invisibleStyle =
   /(display\s*:\s*none|visibility\s*:\s*(hidden|collapse)|content-visibility\s*:\s*hidden|opacity\s*:\s*0?\.?0+\s*(;|!|$)|font-size\s*:\s*0|(left|top|text-indent)\s*:\s*-\d{3,})/i;
 
-/** Tables of a page with more rows are not drawn as tables: the time for them grows with the square of it. */
-const tableRows = 1_500;
+/** Maximum number of table rows in a page whose tables are converted. The time grows with the square of the number. */
+const maxTableRows = 1_500;
 
-/** The main text of a page, where one stands out; else all that can be seen of it. */
+/** Returns the main text of a page if it stands out, or else all its visible text. */
 function readPage(source: string, address: string): { title: string; markdown: string } {
   const whole = /<(html|body)[\s>]/i.test(source) ? source : `<html><head></head><body>${source}</body></html>`;
   const { document } = parseHTML(whole);
-  for (const element of document.querySelectorAll(unseen)) element.remove();
+  for (const element of document.querySelectorAll(invisible)) element.remove();
   for (const element of document.querySelectorAll('[style]')) {
-    if (unseenStyle.test(element.getAttribute('style') ?? '')) element.remove();
+    if (invisibleStyle.test(element.getAttribute('style') ?? '')) element.remove();
   }
   const base = baseOf(document.querySelector('base')?.getAttribute('href') ?? null, address);
   for (const [selector, attribute] of [
@@ -40,18 +41,18 @@ function readPage(source: string, address: string): { title: string; markdown: s
     }
   }
   const title = document.querySelector('title')?.textContent ?? '';
-  // Without a head it stands among the text.
+  // In a page without a head, the title is part of the text.
   for (const element of document.querySelectorAll('body title')) element.remove();
   const body = document.body.innerHTML;
   const length = document.body.textContent.length;
   const rows = document.querySelectorAll('tr').length;
-  // It takes the document apart.
+  // Readability takes the document apart, so that everything above must be read before.
   const article = new Readability(document, { keepClasses: true, disableJSONLD: true }).parse();
-  // Documentation is often taken for clutter: then the whole page is better than a part of it.
-  const enough = (article?.textContent ?? '').length * 3 >= length;
+  // Documentation is often mistaken for clutter: then the whole page is better than a part of it.
+  const isEnough = (article?.textContent ?? '').length * 3 >= length;
   const turndown = new TurndownService({ headingStyle: 'atx', codeBlockStyle: 'fenced', bulletListMarker: '-' });
-  turndown.use(rows > tableRows ? [strikethrough, taskListItems] : gfm);
-  const markdown = turndown.turndown((enough && article?.content) || body);
+  turndown.use(rows > maxTableRows ? [strikethrough, taskListItems] : gfm);
+  const markdown = turndown.turndown((isEnough && article?.content) || body);
   return { title: title.replace(/\s+/g, ' ').trim(), markdown: markdown.replace(/\n{3,}/g, '\n\n') };
 }
 

@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { askEngine, type Findings, type Meaning, type SearchEngine } from './search.ts';
+import { askEngine, type ErrorMeaning, type SearchEngine, type SearchResults } from './search.ts';
 
-/** What is read of the answer of `/res/v1/web/search`. */
+/** The used part of the response of `/res/v1/web/search`. */
 const Answer = z.object({
   web: z
     .object({
@@ -18,11 +18,11 @@ const Answer = z.object({
     .optional(),
 });
 
-/** The API takes no longer query, in characters and words, and gives no more results. */
-const most = { chars: 400, words: 50, count: 20 } as const;
+/** Maximum length of a query, in characters and words, and maximum number of results, as the API allows. */
+const max = { chars: 400, words: 50, count: 20 } as const;
 
-/** A token that is not known makes a request that "cannot be processed". */
-const meaning: Meaning = (status, body) =>
+/** The API responds to an unknown token with 422. */
+const meaning: ErrorMeaning = (status, body) =>
   status === 422 && body.includes('SUBSCRIPTION_TOKEN_INVALID') ? 'search_key' : undefined;
 
 /** Brave Search: https://api-dashboard.search.brave.com/app/documentation/web-search */
@@ -38,10 +38,10 @@ export class BraveSearch implements SearchEngine {
     this.host = new URL(base).hostname;
   }
 
-  async search(query: string, count: number, signal: AbortSignal): Promise<Findings> {
+  async search(query: string, count: number, signal: AbortSignal): Promise<SearchResults> {
     const url = new URL('/res/v1/web/search', this.#base);
-    url.searchParams.set('q', query.split(/\s+/).slice(0, most.words).join(' ').slice(0, most.chars));
-    url.searchParams.set('count', String(Math.min(count, most.count)));
+    url.searchParams.set('q', query.split(/\s+/).slice(0, max.words).join(' ').slice(0, max.chars));
+    url.searchParams.set('count', String(Math.min(count, max.count)));
     url.searchParams.set('text_decorations', 'false');
     const init = { headers: { accept: 'application/json', 'x-subscription-token': this.#key } };
     const { web } = await askEngine(this, { url, init, schema: Answer, meaning }, signal);

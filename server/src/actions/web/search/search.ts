@@ -3,46 +3,47 @@ import type { ModelCall } from '@devlm/protocol/tools.ts';
 import { LRUCache } from 'lru-cache';
 import type * as z from 'zod';
 
-/** A page that a search found. */
-export interface Found {
+/** A search result. */
+export interface SearchResult {
   readonly title: string;
-  /** http or https. */
+  /** An http or https address. */
   readonly url: string;
-  /** What the page says about it; '' where the engine tells nothing. */
+  /** The engine's excerpt of the page, or an empty string. */
   readonly snippet: string;
-  /** As the engine says it: a date, or such as "3 days ago". Null where it does not. */
+  /** The age as the engine states it: a date, or a text such as "3 days ago". Null if unknown. */
   readonly age: string | null;
 }
 
-/** What a search found, and what it cost beside the engine's own price: a model may have been asked. */
-export interface Findings {
-  readonly results: readonly Found[];
-  /** US dollars; null when the price is not known. */
+/** The results of a search and its extra cost, if a model was asked for them. */
+export interface SearchResults {
+  readonly results: readonly SearchResult[];
+  /** Cost in US dollars, in addition to the engine's own price; null if the price is unknown. */
   readonly costUsd?: number | null;
+  /** The model call that made the search. */
   readonly call?: ModelCall;
 }
 
 /**
- * The port to a search engine. Failures are `ProblemError`s: `search_failed`, `search_key`, `search_limited`;
- * an aborted signal rejects with its reason.
+ * The port for search engines. Failures are `ProblemError`s with the codes `search_failed`, `search_key` and
+ * `search_limited`. If the signal aborts, the search rejects with its reason.
  */
 export interface SearchEngine {
-  /** For people. */
+  /** Display name. */
   readonly name: string;
-  /** Who is told what is searched for. */
+  /** Name of the host that receives the query. */
   readonly host: string;
-  /** The best first, at most `count`. */
-  search(query: string, count: number, signal: AbortSignal): Promise<Findings>;
+  /** Returns at most `count` results, best first. */
+  search(query: string, count: number, signal: AbortSignal): Promise<SearchResults>;
 }
 
-/** Longest parts of a result, in UTF-16 code units. */
-const chars = { title: 300, url: 2_048, snippet: 1_000, age: 100 } as const;
+/** Maximum lengths of the parts of a result, in UTF-16 code units. */
+const maxChars = { title: 300, url: 2_048, snippet: 1_000, age: 100 } as const;
 
-/** A search engine whose answers are kept for some minutes and never larger than is good for a prompt. */
+/** A search engine whose results are cached for 15 minutes and bounded in size, so that they fit into a prompt. */
 export class BoundedSearch implements SearchEngine {
   readonly name: string;
   readonly #engine: SearchEngine;
-  readonly #kept = new LRUCache<string, Findings>({ max: 200, maxSize: 4_000_000, ttl: 15 * 60_000 });
+  readonly #cache = new LRUCache<string, SearchResults>({ max: 200, maxSize: 4_000_000, ttl: 15 * 60_000 });
 
   constructor(engine: SearchEngine) {
     this.#engine = engine;
@@ -53,32 +54,32 @@ export class BoundedSearch implements SearchEngine {
     return this.#engine.host;
   }
 
-  async search(query: string, count: number, signal: AbortSignal): Promise<Findings> {
+  async search(query: string, count: number, signal: AbortSignal): Promise<SearchResults> {
     const key = `${count} ${query.trim().replace(/\s+/g, ' ')}`;
-    const kept = this.#kept.get(key);
-    // It costs nothing a second time.
-    if (kept) return { results: kept.results };
+    const cached = this.#cache.get(key);
+    // A cached result costs nothing.
+    if (cached) return { results: cached.results };
     const findings = await this.#engine.search(query, count, signal);
     const results = findings.results.flatMap(bounded).slice(0, count);
-    this.#kept.set(key, { results }, { size: JSON.stringify(results).length });
+    this.#cache.set(key, { results }, { size: JSON.stringify(results).length });
     return { ...findings, results };
   }
 }
 
-function bounded({ title, url, snippet, age }: Found): Found[] {
-  if (url.length > chars.url || !/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return [];
-  const cut = (text: string, most: number) => plain(text).slice(0, most).toWellFormed();
+function bounded({ title, url, snippet, age }: SearchResult): SearchResult[] {
+  if (url.length > maxChars.url || !/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return [];
+  const cut = (text: string, max: number) => plain(text).slice(0, max).toWellFormed();
   return [
     {
-      title: cut(title, chars.title) || url,
+      title: cut(title, maxChars.title) || url,
       url,
-      snippet: cut(snippet, chars.snippet),
-      age: age === null ? null : cut(age, chars.age) || null,
+      snippet: cut(snippet, maxChars.snippet),
+      age: age === null ? null : cut(age, maxChars.age) || null,
     },
   ];
 }
 
-/** In one line, and without the marks that engines put around words they found. */
+/** Returns the text on one line, without the tags that engines put around matched words. */
 function plain(text: string): string {
   return text
     .replace(/<\/?(strong|b|em|mark)>/gi, '')
@@ -86,27 +87,30 @@ function plain(text: string): string {
     .trim();
 }
 
-/** How long an engine may take, and how much it may say. */
-const answer = { ms: 15_000, bytes: 2_000_000 } as const;
-
-/** What a refusal of an engine means that is not said by 401, 403 or 429. */
-export type Meaning = (status: number, body: string) => 'search_key' | 'search_limited' | undefined;
+/** Limits of a response: milliseconds and bytes. */
+const responseLimits = { ms: 15_000, bytes: 2_000_000 } as const;
 
 /**
- * Asks an engine's API.
+ * Classifies the error response of an engine, where its meaning differs from that of the status. Returns undefined if
+ * it does not.
+ */
+export type ErrorMeaning = (status: number, body: string) => 'search_key' | 'search_limited' | undefined;
+
+/**
+ * Sends a request to an engine's API and returns its parsed response.
  *
  * @throws ProblemError `search_failed`, `search_key`, `search_limited`; the signal's reason
  */
 export async function askEngine<S extends z.ZodType>(
   engine: Pick<SearchEngine, 'name' | 'host'>,
-  request: { readonly url: URL; readonly init?: RequestInit; readonly schema: S; readonly meaning?: Meaning },
+  request: { readonly url: URL; readonly init?: RequestInit; readonly schema: S; readonly meaning?: ErrorMeaning },
   signal: AbortSignal,
 ): Promise<z.output<S>> {
-  const deadline = AbortSignal.timeout(answer.ms);
+  const deadline = AbortSignal.timeout(responseLimits.ms);
   try {
     const response = await fetch(request.url, {
       ...request.init,
-      // A key must not follow to another place.
+      // The key must not follow a redirect to another host.
       redirect: 'error',
       signal: AbortSignal.any([signal, deadline]),
     });
@@ -120,8 +124,10 @@ export async function askEngine<S extends z.ZodType>(
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof ProblemError) throw error;
-    const why = deadline.aborted ? `did not answer within ${answer.ms / 1000} s` : 'did not answer as it should';
-    // The error itself may quote the request, and the request has the key.
+    const why = deadline.aborted
+      ? `did not answer within ${responseLimits.ms / 1000} s`
+      : 'did not answer as it should';
+    // The error itself may quote the request, which contains the key.
     throw searchProblem('search_failed', `${engine.name} (${engine.host}) ${why}. Try again later, or go on without.`);
   }
 }
@@ -131,13 +137,17 @@ async function textOf(response: Response): Promise<string> {
   let total = 0;
   for await (const chunk of response.body ?? []) {
     total += chunk.length;
-    if (total > answer.bytes) throw new Error('too large');
+    if (total > responseLimits.bytes) throw new Error('too large');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();
 }
 
-function refusal({ name }: Pick<SearchEngine, 'name'>, status: number, meaning: ReturnType<Meaning>): ProblemError {
+function refusal(
+  { name }: Pick<SearchEngine, 'name'>,
+  status: number,
+  meaning: ReturnType<ErrorMeaning>,
+): ProblemError {
   const code = meaning ?? (status === 401 || status === 403 ? 'search_key' : undefined);
   if (code === 'search_key')
     return searchProblem(code, `${name} refused the search key. Tell the person to check DEVLM_SEARCH_KEY.`);
@@ -148,6 +158,7 @@ function refusal({ name }: Pick<SearchEngine, 'name'>, status: number, meaning: 
   return searchProblem('search_failed', `${name} answered with status ${status}. Try again later, or go on without.`);
 }
 
+/** Creates an error of a search. */
 export function searchProblem(code: 'search_failed' | 'search_key' | 'search_limited', detail: string): ProblemError {
   const status = { search_failed: 502, search_key: 401, search_limited: 429 }[code];
   return new ProblemError({ code, status, title: 'The search failed', detail });

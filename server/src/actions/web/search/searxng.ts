@@ -1,8 +1,8 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import * as z from 'zod';
-import { askEngine, type Findings, type SearchEngine, searchProblem } from './search.ts';
+import { askEngine, type SearchEngine, type SearchResults, searchProblem } from './search.ts';
 
-/** What is read of the answer of `/search?format=json`. */
+/** The used part of the response of `/search?format=json`. */
 const Answer = z.object({
   results: z.array(
     z.object({
@@ -14,19 +14,19 @@ const Answer = z.object({
   ),
 });
 
-/** SearXNG, a search engine of one's own: https://docs.searxng.org/dev/search_api.html */
+/** SearXNG, a self-hosted search engine: https://docs.searxng.org/dev/search_api.html */
 export class SearxngSearch implements SearchEngine {
   readonly name = 'SearXNG';
   readonly host: string;
   readonly #base: string;
 
-  /** @param base its address; it may be on this machine, for it is the person's own choice */
+  /** @param base its address. It may be on this machine, because the operator has chosen it. */
   constructor(base: string) {
     this.#base = base;
     this.host = new URL(base).hostname;
   }
 
-  async search(query: string, count: number, signal: AbortSignal): Promise<Findings> {
+  async search(query: string, count: number, signal: AbortSignal): Promise<SearchResults> {
     const url = new URL(`${this.#base.replace(/\/+$/, '')}/search`);
     url.searchParams.set('q', query);
     url.searchParams.set('format', 'json');

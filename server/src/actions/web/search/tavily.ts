@@ -1,7 +1,7 @@
 import * as z from 'zod';
-import { askEngine, type Findings, type Meaning, type SearchEngine } from './search.ts';
+import { askEngine, type ErrorMeaning, type SearchEngine, type SearchResults } from './search.ts';
 
-/** What is read of the answer of `POST /search`. */
+/** The used part of the response of `POST /search`. */
 const Answer = z.object({
   results: z.array(
     z.object({
@@ -13,10 +13,11 @@ const Answer = z.object({
   ),
 });
 
-const mostResults = 20;
+/** Maximum number of results that the API allows. */
+const maxResults = 20;
 
-/** The plan's limit, and that of paying as one goes. */
-const meaning: Meaning = (status) => (status === 432 || status === 433 ? 'search_limited' : undefined);
+/** 432 is the limit of the plan, 433 that of pay-as-you-go. */
+const meaning: ErrorMeaning = (status) => (status === 432 || status === 433 ? 'search_limited' : undefined);
 
 /** Tavily: https://docs.tavily.com/documentation/api-reference/endpoint/search */
 export class TavilySearch implements SearchEngine {
@@ -31,11 +32,11 @@ export class TavilySearch implements SearchEngine {
     this.host = new URL(base).hostname;
   }
 
-  async search(query: string, count: number, signal: AbortSignal): Promise<Findings> {
+  async search(query: string, count: number, signal: AbortSignal): Promise<SearchResults> {
     const init = {
       method: 'POST',
       headers: { authorization: `Bearer ${this.#key}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ query, max_results: Math.min(count, mostResults), search_depth: 'basic' }),
+      body: JSON.stringify({ query, max_results: Math.min(count, maxResults), search_depth: 'basic' }),
     };
     const url = new URL('/search', this.#base);
     const { results } = await askEngine(this, { url, init, schema: Answer, meaning }, signal);
