@@ -3,39 +3,40 @@ import type { Usage } from '@devlm/protocol/events.ts';
 import type { UsageTotal } from '@devlm/protocol/views.ts';
 import type { Spender } from './budgets.ts';
 
-/** One call of a model, as the ledger has it. */
+/** One call of a model. */
 export interface LedgerCall extends Spender {
-  /** Milliseconds since 1970. */
+  /** Time of the call, in milliseconds since 1970. */
   readonly at: number;
-  /** `chat`: a step of an answer. `search`: what a tool asked. `api`: a client of the Messages endpoint. */
+  /** `chat`: step of an answer; `search`: call by a tool; `api`: call by a client of the Messages endpoint. */
   readonly purpose: 'chat' | 'compaction' | 'search' | 'api';
-  /** As the provider names it; null where it has not said. */
+  /** Name of the model at the provider; null if unknown. */
   readonly model: string | null;
-  /** Null where it is not known. */
+  /** Id of the instance; null if unknown. */
   readonly instance: string | null;
   readonly usage: Usage;
-  /** US dollars; null when the model's price is not known. */
+  /** Cost in US dollars; null if the price of the model is unknown. */
   readonly costUsd: number | null;
-  /** What budgets count. */
+  /** Amount that budgets count, in US dollars. */
   readonly countedUsd: number;
-  /** Milliseconds until the end of the answer; null where nobody measured. */
+  /** Time until the end of the answer, in milliseconds; null if not measured. */
   readonly latencyMs: number | null;
-  /** Milliseconds until the first byte of the answer. */
+  /** Time until the first byte of the answer, in milliseconds; null if not measured. */
   readonly firstTokenMs: number | null;
-  /** `cut`: it did not come to its end. */
+  /** `cut`: the answer did not reach its end. */
   readonly outcome: 'answered' | 'cut';
 }
 
+/** Query of a usage report. */
 export interface UsageSpan {
   readonly from: Date;
-  /** Not included. */
+  /** End of the span, exclusive. */
   readonly to: Date;
   readonly group: UsageGroup;
-  /** Minutes east of UTC: where a day ends. */
+  /** Time zone that days end in, in minutes east of UTC. */
   readonly offset: number;
-  /** Null: everybody's. */
+  /** The only user whose calls are counted; null: all users. */
   readonly userId: string | null;
-  /** Who asks: titles of other people's conversations are not told. */
+  /** User who asks. Titles of other users' conversations are left out. */
   readonly askedBy: string;
 }
 

@@ -4,16 +4,16 @@ import { type Placeholders, prepared } from './prepared.ts';
 import { isId } from './rows.ts';
 import type { Db } from './schema.ts';
 
-const ownerIn = (table: 'conversations' | 'execution_results' | 'projects') =>
+const selectOwner = (table: 'conversations' | 'execution_results' | 'projects') =>
   prepared((db, { id }: Placeholders<{ id: string }>) => db.selectFrom(table).select('user_id').where('id', '=', id));
 
 const owners = {
-  conversation: ownerIn('conversations'),
-  execution: ownerIn('execution_results'),
-  project: ownerIn('projects'),
+  conversation: selectOwner('conversations'),
+  execution: selectOwner('execution_results'),
+  project: selectOwner('projects'),
 };
 
-/** The owners of a store on SQL. */
+/** The owners of an SQL store. */
 export class SqlOwners implements OwnerStore {
   readonly #sql: SqlAccess;
 
@@ -30,14 +30,14 @@ export class SqlOwners implements OwnerStore {
       await tx
         .insertInto('projects')
         .values({ id, user_id: userId })
-        .onConflict((known) => known.column('id').doNothing())
+        .onConflict((oc) => oc.column('id').doNothing())
         .execute();
       return (await tx.selectFrom('projects').select('user_id').where('id', '=', id).executeTakeFirstOrThrow()).user_id;
     });
   }
 }
 
-/** Returns the owner's user id, or null when there is no such thing. */
+/** Returns the user id of the owner, or null if there is no such thing. */
 export async function ownerOf(db: Db, what: Owned, id: string): Promise<string | null> {
   if (!isId(id)) return null;
   const [row] = await owners[what](db, { id });

@@ -345,7 +345,7 @@ async function writeBlobUses(tx: Tx, conversationId: string, body: NewEvent): Pr
   await tx
     .insertInto('blob_uses')
     .values(uses)
-    .onConflict((conflicting) => conflicting.doNothing())
+    .onConflict((oc) => oc.doNothing())
     .execute();
 }
 
