@@ -76,18 +76,18 @@ export class Executions {
     if (request.acceptOpenNetwork && !this.#options.mayAcceptOpenNetwork) throw openNetworkForbidden();
     if (((await this.ownerOf(request.id)) ?? userId) !== userId) throw conflict();
     const secrets = await this.#options.secrets.of(request.origin?.conversationId ?? queueKey);
-    const known = this.#live.get(request.id) ?? (await store.executions.get(request.id));
+    const existing = this.#live.get(request.id) ?? (await store.executions.get(request.id));
     let prepared: PreparedJob;
     try {
       prepared = prepareJob(revealedRequest(secrets, request), this.#options.caps);
     } catch (error) {
       // The credentials of the request are forgotten, but the record of the run is kept.
-      if (known && error instanceof ProblemError && error.problem.code === 'secret_unknown') return known;
+      if (existing && error instanceof ProblemError && error.problem.code === 'secret_unknown') return existing;
       throw error;
     }
-    if (known) {
-      if (known.inputHash !== prepared.inputHash) throw conflict();
-      return known;
+    if (existing) {
+      if (existing.inputHash !== prepared.inputHash) throw conflict();
+      return existing;
     }
     if (request.origin && !(await store.conversations.get(request.origin.conversationId))) throw conversationNotFound();
     if (request.reuse) {
@@ -181,13 +181,13 @@ export class Executions {
   async #run(live: LiveExecution, queueKey: string, secrets: Secrets): Promise<ExecutionRecord> {
     const { store, sandbox, queue, logger } = this.#options;
     const { job, snippet } = live.prepared;
-    const redactor = hidingListener(secrets, (event) => live.hear(event));
+    const redactor = hidingListener(secrets, (event) => live.addEvent(event));
     try {
       let result: RunResult | null = null;
       try {
-        using _place = await queue.enter(queueKey, live.signal, (before) => live.hear({ type: 'queued', before }));
+        using _place = await queue.enter(queueKey, live.signal, (before) => live.addEvent({ type: 'queued', before }));
         live.leaveQueue();
-        result = await sandbox.run(job, live.signal, redactor.hear);
+        result = await sandbox.run(job, live.signal, redactor.onEvent);
         if (result === null) live.message = (await sandbox.status()).message;
       } catch (error) {
         if (error instanceof ProblemError) throw error;
@@ -245,7 +245,7 @@ export class LiveExecution {
     // Followers receive the error. Without followers the rejection must not be unhandled.
     promise.catch(() => {});
     this.settle = (record) => {
-      this.hear({ type: 'ended', record });
+      this.addEvent({ type: 'ended', record });
       this.#finish();
       resolve(record);
     };
@@ -279,7 +279,7 @@ export class LiveExecution {
   }
 
   /** Adds an event and passes it to all followers. */
-  hear(event: ExecutionEvent): void {
+  addEvent(event: ExecutionEvent): void {
     const last = this.#events.at(-1);
     if (event.type === 'output' && last?.type === 'output' && last.stream === event.stream) {
       this.#events[this.#events.length - 1] = { ...last, text: last.text + event.text };

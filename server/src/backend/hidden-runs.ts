@@ -41,7 +41,7 @@ export function hidingListener(secrets: Secrets, onEvent: (event: ExecutionEvent
   const streamOf = (stream: 'stdout' | 'stderr') => secrets.stream((text) => onEvent({ type: 'output', stream, text }));
   const streams = { stdout: streamOf('stdout'), stderr: streamOf('stderr') };
   return {
-    hear: (event: ExecutionEvent) =>
+    onEvent: (event: ExecutionEvent) =>
       event.type === 'output' ? streams[event.stream].push(event.text) : onEvent(event),
     end: () => {
       streams.stdout.end();

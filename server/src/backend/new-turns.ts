@@ -50,8 +50,8 @@ export class NewTurns {
       return await this.#create(conversationId, turn);
     } catch (error) {
       // A client that lost the response sends the same request again.
-      const known = await this.#deps.store.turns.get(conversationId, turn.turnId);
-      if (known) return { turnId: known.turnId, seq: known.createdSeq };
+      const existing = await this.#deps.store.turns.get(conversationId, turn.turnId);
+      if (existing) return { turnId: existing.turnId, seq: existing.createdSeq };
       throw error;
     }
   }

@@ -47,12 +47,12 @@ export async function planReview(
   const changes: FileChange[] = [];
   for (const { path, base, now, hunks } of asked) {
     const file = files.get(path);
-    if (!file) throw refused('not_found', 404, `This answer did not change ${path}.`);
+    if (!file) throw refusal('not_found', 404, `This answer did not change ${path}.`);
     if (file.base !== base || file.now !== now)
-      throw refused('review_stale', 409, `The review of ${path} has moved on. Look at it again.`);
+      throw refusal('review_stale', 409, `The review of ${path} has moved on. Look at it again.`);
     if (base === now) continue;
     if (verdict === 'reject' && changedLater.has(path))
-      throw refused(
+      throw refusal(
         'changed_later',
         409,
         `A later answer changed ${path} again: review it there, or restore the files to before this message.`,
@@ -78,7 +78,7 @@ async function decide(
   const hunks = hunksOf(baseText ?? '', nowText ?? '');
   const selected = new Set(indexes ?? hunks.keys());
   if ([...selected].some((index) => index >= hunks.length))
-    throw refused('not_found', 404, `There is no such difference in ${path}.`);
+    throw refusal('not_found', 404, `There is no such difference in ${path}.`);
   const whole = selected.size === hunks.length || baseText === null || nowText === null;
   if (verdict === 'accept') {
     if (whole) return { mark: { base: now, now } };
@@ -132,7 +132,7 @@ export async function planRestore(contents: Contents, turns: readonly TurnState[
     changes.push({ path, before: now, after: before, encoding, ...counts });
   }
   if (changes.length > maxFiles)
-    throw refused(
+    throw refusal(
       'too_many_files',
       422,
       `At most ${maxFiles} files can be restored at once. Restore a later message first.`,
@@ -161,7 +161,7 @@ export async function planUndo(contents: Contents, review: ReviewState, turns: r
       return file?.base === base && file.now === now;
     });
   if (review.status !== 'done' || !review.marks.every(isCurrent))
-    throw refused(
+    throw refusal(
       'review_stale',
       409,
       'These files were decided about again since. That decision has to be taken back first.',
@@ -205,7 +205,7 @@ function describe(file: Exclude<EditorFile, { kind: 'text' }>): string {
 }
 
 /** Returns a problem for a decision that cannot be carried out. */
-export function refused(code: string, status: number, detail: string): ProblemError {
+export function refusal(code: string, status: number, detail: string): ProblemError {
   return new ProblemError({ code, status, title: 'Not possible', detail });
 }
 

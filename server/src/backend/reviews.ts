@@ -21,7 +21,7 @@ import {
   planRestore,
   planReview,
   planUndo,
-  refused,
+  refusal,
 } from './review-plan.ts';
 
 /** Dependencies of `Reviews`. */
@@ -63,7 +63,7 @@ export class Reviews {
   async hunks({ params, body }: RouteChecked<'changes.hunks'>) {
     const turn = await this.#turn(params.conversationId, params.turnId);
     const file = turnFiles(turn).find(({ path }) => path === body.path);
-    if (!file) throw refused('not_found', 404, `This answer did not change ${body.path}.`);
+    if (!file) throw refusal('not_found', 404, `This answer did not change ${body.path}.`);
     const { base, now } = file;
     return { base, now, hunks: placesOf((await this.#text(base)) ?? '', (await this.#text(now)) ?? '') };
   }
@@ -89,8 +89,8 @@ export class Reviews {
         target.branch.find(({ id }) => id === params.turnId) ??
         (await this.#turn(params.conversationId, params.turnId));
       const contents = this.#contents(target.projectId, signal);
-      const asked = new Set(body.files.map(({ path }) => path));
-      if (asked.size < body.files.length) throw refused('invalid_input', 400, 'A file is named twice.');
+      const paths = new Set(body.files.map(({ path }) => path));
+      if (paths.size < body.files.length) throw refusal('invalid_input', 400, 'A file is named twice.');
       const plan = await planReview(contents, { turn, branch: target.branch }, body.verdict, body.files);
       return { turnId: turn.id, plan };
     });
@@ -124,9 +124,9 @@ export class Reviews {
     return this.#exclusively(params.conversationId, signal, async (target) => {
       const turn = await this.#turn(params.conversationId, params.turnId);
       const review = turn.reviews?.find(({ id }) => id === params.reviewId);
-      if (!review) throw refused('not_found', 404, 'There is no such decision.');
+      if (!review) throw refusal('not_found', 404, 'There is no such decision.');
       if (review.head && review.head.to !== target.head)
-        throw refused(
+        throw refusal(
           'review_stale',
           409,
           'The conversation has gone on since. Use the versions of the message to go back.',
@@ -157,7 +157,7 @@ export class Reviews {
     signal: AbortSignal,
     makePlan: (target: Target) => Promise<{ turnId: string; plan: Plan }>,
   ): Promise<{ reviewId: string | null; paths: string[] }> {
-    if (this.#busy.has(conversationId)) throw refused('conflict', 409, 'Another decision is being carried out.');
+    if (this.#busy.has(conversationId)) throw refusal('conflict', 409, 'Another decision is being carried out.');
     this.#busy.add(conversationId);
     try {
       let target = await this.#target(conversationId);
@@ -256,19 +256,19 @@ export class Reviews {
   }
 
   async #workspace(projectId: string | null): Promise<Workspace> {
-    if (projectId === null) throw refused('no_workspace', 409, 'This conversation belongs to no project.');
+    if (projectId === null) throw refusal('no_workspace', 409, 'This conversation belongs to no project.');
     try {
       return await this.#deps.workspaces.workspace(projectId, AbortSignal.timeout(windowWaitMs));
     } catch (error) {
       if (error instanceof ProblemError) throw error;
-      throw refused('editor_gone', 503, 'No editor window with this project is open.');
+      throw refusal('editor_gone', 503, 'No editor window with this project is open.');
     }
   }
 
   async #target(conversationId: string): Promise<Target> {
     const row = await this.#deps.store.conversations.get(conversationId);
-    if (!row || row.deletedAt) throw refused('not_found', 404, 'There is no such conversation, or it was deleted.');
-    if (row.busy) throw refused('conflict', 409, 'DevLM is still working in this conversation. Stop it first.');
+    if (!row || row.deletedAt) throw refusal('not_found', 404, 'There is no such conversation, or it was deleted.');
+    if (row.busy) throw refusal('conflict', 409, 'DevLM is still working in this conversation. Stop it first.');
     const { head, projectId } = row;
     return { conversationId, projectId, head, branch: await branchOf(this.#deps.store, conversationId, head) };
   }
@@ -276,7 +276,7 @@ export class Reviews {
   /** @throws ProblemError `not_found` */
   async #turn(conversationId: string, turnId: string): Promise<TurnState> {
     const turn = (await branchOf(this.#deps.store, conversationId, turnId, 1)).at(-1);
-    if (!turn) throw refused('not_found', 404, 'There is no such message.');
+    if (!turn) throw refusal('not_found', 404, 'There is no such message.');
     return turn;
   }
 
@@ -291,7 +291,7 @@ export class Reviews {
   async #text(hash: string | null): Promise<string | null> {
     if (hash === null) return null;
     const blob = await this.#deps.store.blobs.get(hash);
-    if (!blob) throw refused('not_found', 404, 'An old version of a file is no longer stored. Nothing was changed.');
+    if (!blob) throw refusal('not_found', 404, 'An old version of a file is no longer stored. Nothing was changed.');
     return Buffer.from(blob.data).toString();
   }
 }
@@ -314,6 +314,6 @@ function endOf(turnId: string, review: Review | ReviewState, done: boolean): Eve
  */
 function turnsFrom(branch: readonly TurnState[], turnId: string): readonly TurnState[] {
   const at = branch.findIndex(({ id }) => id === turnId);
-  if (at < 0) throw refused('not_found', 404, 'There is no such message in what the conversation shows.');
+  if (at < 0) throw refusal('not_found', 404, 'There is no such message in what the conversation shows.');
   return branch.slice(at);
 }

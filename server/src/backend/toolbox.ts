@@ -52,9 +52,9 @@ export async function toolboxFor(
 ): Promise<Pick<LoopDeps, 'tools' | 'services' | 'system' | 'rulesChars' | 'fileRules' | 'projectMap'>> {
   const { id: conversationId, projectId } = conversation;
   const attached = projectId === null ? null : await workspaces.present(projectId, signal);
-  const own = await secrets.of(conversationId);
-  if (attached) await learnEnvFiles(attached, own, signal);
-  const workspace = attached && hidingWorkspace(attached, own);
+  const conversationSecrets = await secrets.of(conversationId);
+  if (attached) await learnEnvFiles(attached, conversationSecrets, signal);
+  const workspace = attached && hidingWorkspace(attached, conversationSecrets);
   const tools: Tool[] = [
     ...(workspace ? workspaceTools.filter((tool) => tool !== diagnostics || workspace.diagnostics) : []),
     ...(workspace && !workspace.restricted ? changingTools : []),
@@ -93,7 +93,7 @@ export async function toolboxFor(
     ...(projectId !== null && attached && tools.includes(symbolSearch)
       ? { projectMap: (focus) => projectMapOf(symbols, projectId, attached, focus) }
       : {}),
-    services: toolServices({ store, workspaces, executions, web, symbols }, own, conversation),
+    services: toolServices({ store, workspaces, executions, web, symbols }, conversationSecrets, conversation),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Bucket, RateLimit, Taken } from './ports/rate-limiter.ts';
+import type { Bucket, RateLimit, TakeResult } from './ports/rate-limiter.ts';
 
 /** Returns the time in which a bucket gains a token, in microseconds, the unit that the limiters count in. */
 export function intervalOf({ rate }: RateLimit): number {
@@ -10,7 +10,7 @@ export function intervalOf({ rate }: RateLimit): number {
  * @param waitUs time until each bucket has a token, in microseconds; 0 or less: the tokens were taken
  * @param missingUs time until the first bucket is full, in microseconds
  */
-export function taken(waitUs: number, missingUs: number, first: Bucket | undefined): Taken {
+export function toTakeResult(waitUs: number, missingUs: number, first: Bucket | undefined): TakeResult {
   const interval = first ? intervalOf(first) : 1;
   return {
     waitMs: Math.max(0, waitUs) / 1000,

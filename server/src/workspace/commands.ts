@@ -18,24 +18,24 @@ export interface Commands {
   readonly windowId: string;
   /** Shell of that window. */
   readonly shell: CommandShell;
-  /** Returns whether the window can be asked now, without waiting for it. */
+  /** Returns whether the window can be request now, without waiting for it. */
   isOpen(windowId: string): boolean;
   /** Starts a command, or returns the state of the command that already has this id. */
-  start(windowId: string, asked: CommandStart, signal: AbortSignal): Promise<CommandState>;
+  start(windowId: string, request: CommandStart, signal: AbortSignal): Promise<CommandState>;
   /** Returns the output after a position. Waits up to `waitMs` milliseconds for more. */
   poll(
     windowId: string,
-    asked: { commandId: string; after: number; waitMs: number },
+    request: { commandId: string; after: number; waitMs: number },
     signal: AbortSignal,
   ): Promise<CommandOutput>;
   /** Writes to the standard input of a command; `end` closes it. */
   write(
     windowId: string,
-    asked: { commandId: string; text: string; end: boolean },
+    request: { commandId: string; text: string; end: boolean },
     signal: AbortSignal,
   ): Promise<CommandState>;
   /** Stops a command. Returns its state. */
-  stop(windowId: string, asked: { commandId: string }, signal: AbortSignal): Promise<CommandState>;
+  stop(windowId: string, request: { commandId: string }, signal: AbortSignal): Promise<CommandState>;
 }
 
 /**

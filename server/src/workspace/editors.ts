@@ -67,8 +67,8 @@ export class Editors {
   ): AsyncGenerator<{ data: EditorRequest }[]> {
     const window = new Window(hello, userId);
     // A window has one stream. The newer one replaces the older one.
-    for (const other of this.#windows)
-      if (other.hello.windowId === hello.windowId && other.userId === userId) this.#remove(other);
+    for (const existing of this.#windows)
+      if (existing.hello.windowId === hello.windowId && existing.userId === userId) this.#remove(existing);
     const stop = new AbortController();
     const requests = on(window.events, 'request', { signal: AbortSignal.any([signal, stop.signal]) });
     window.events.once('gone', () => stop.abort());
@@ -107,8 +107,8 @@ export class Editors {
     const { hello } = await this.#window(projectId, signal);
     const ask =
       <K extends EditorRequestKind>(kind: K) =>
-      (asked: Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>, during: AbortSignal) =>
-        this.#ask(projectId, kind, asked, during);
+      (parameters: Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>, during: AbortSignal) =>
+        this.#ask(projectId, kind, parameters, during);
     const read = ask('read');
     const apply = ask('apply');
     return {
@@ -133,8 +133,8 @@ export class Editors {
   #commands(projectId: string, windowId: string, shell: CommandShell): Commands {
     const ask =
       <K extends EditorRequestKind>(kind: K) =>
-      (targetId: string, asked: Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>, during: AbortSignal) =>
-        this.#ask(projectId, kind, asked, during, targetId);
+      (targetId: string, parameters: Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>, during: AbortSignal) =>
+        this.#ask(projectId, kind, parameters, during, targetId);
     return {
       windowId,
       shell,
@@ -179,14 +179,14 @@ export class Editors {
   async #ask<K extends EditorRequestKind>(
     projectId: string,
     kind: K,
-    asked: Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>,
+    parameters: Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>,
     signal: AbortSignal,
     /** The only window that can answer. Default: any window of the project. */
     windowId?: string,
   ): Promise<EditorAnswerOf<K>> {
     if (this.#pending.size >= maxPendingRequests)
       throw editorGone('Too many requests wait for the editor. Try again later.');
-    const request = parseRequest({ ...asked, id: randomUUID(), kind });
+    const request = parseRequest({ ...parameters, id: randomUUID(), kind });
     const { promise, resolve } = Promise.withResolvers<EditorAnswer>();
     this.#pending.set(request.id, { projectId, request, settle: resolve });
     const deadline = AbortSignal.timeout(answerTimeoutMs);
@@ -240,8 +240,8 @@ export class Editors {
 }
 
 /** Parses a request. What the model asks for may exceed what a request can hold, such as a path without end. */
-function parseRequest(asked: object): EditorRequest {
-  const { success, data, error } = EditorRequest.safeParse(asked);
+function parseRequest(request: object): EditorRequest {
+  const { success, data, error } = EditorRequest.safeParse(request);
   if (success) return data;
   const [issue] = error.issues;
   const detail = `This cannot be asked of an editor. ${issue?.path.join('.')}: ${issue?.message}.`;

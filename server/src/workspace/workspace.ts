@@ -29,17 +29,17 @@ export interface Workspace {
   /** Applies all changes or none. Each file must still have the hash that its change is based on; others are conflicts. */
   apply(changes: readonly EditorChange[], signal: AbortSignal): Promise<EditorAnswerOf<'apply'>>;
   /** Lists a folder. */
-  list(asked: RequestOf<'list'>, signal: AbortSignal): Promise<EditorAnswerOf<'list'>>;
+  list(request: RequestOf<'list'>, signal: AbortSignal): Promise<EditorAnswerOf<'list'>>;
   /** Searches the text files. */
-  search(asked: RequestOf<'search'>, signal: AbortSignal): Promise<EditorAnswerOf<'search'>>;
+  search(request: RequestOf<'search'>, signal: AbortSignal): Promise<EditorAnswerOf<'search'>>;
   /** Returns errors and warnings. Undefined: the workspace has no diagnostics. */
-  diagnostics?(asked: RequestOf<'diagnostics'>, signal: AbortSignal): Promise<EditorAnswerOf<'diagnostics'>>;
+  diagnostics?(request: RequestOf<'diagnostics'>, signal: AbortSignal): Promise<EditorAnswerOf<'diagnostics'>>;
   /** Runs commands. Undefined: commands cannot be run. */
   readonly commands?: Commands;
   /** Maximum length of the repository map, in tokens. Default: 0, no map. */
   readonly mapTokens?: number;
   /** Returns what language servers know about a name. Undefined: there are none. */
-  symbols?(asked: RequestOf<'symbols'>, signal: AbortSignal): Promise<EditorAnswerOf<'symbols'>>;
+  symbols?(request: RequestOf<'symbols'>, signal: AbortSignal): Promise<EditorAnswerOf<'symbols'>>;
   /** Calls a lent tool. Undefined: no tools are lent. */
-  callTool?(asked: RequestOf<'tool.call'>, signal: AbortSignal): Promise<EditorAnswerOf<'tool.call'>>;
+  callTool?(request: RequestOf<'tool.call'>, signal: AbortSignal): Promise<EditorAnswerOf<'tool.call'>>;
 }

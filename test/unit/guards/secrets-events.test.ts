@@ -113,10 +113,10 @@ describe('the record of a run', () => {
 
   it('is heard live without credentials', () => {
     const heard: unknown[] = [];
-    const ear = hidingListener(withValue(), (event) => heard.push(event));
-    ear.hear({ type: 'output', stream: 'stdout', text: value.slice(0, 6) });
-    ear.hear({ type: 'output', stream: 'stdout', text: `${value.slice(6)}\nmore` });
-    ear.end();
+    const listener = hidingListener(withValue(), (event) => heard.push(event));
+    listener.onEvent({ type: 'output', stream: 'stdout', text: value.slice(0, 6) });
+    listener.onEvent({ type: 'output', stream: 'stdout', text: `${value.slice(6)}\nmore` });
+    listener.end();
     expect(heard).toEqual([
       { type: 'output', stream: 'stdout', text: `${mark}\n` },
       { type: 'output', stream: 'stdout', text: 'more' },

@@ -1,5 +1,5 @@
-import type { Bucket, RateLimiter, Taken } from '../ports/rate-limiter.ts';
-import { intervalOf, taken } from '../token-bucket.ts';
+import type { Bucket, RateLimiter, TakeResult } from '../ports/rate-limiter.ts';
+import { intervalOf, toTakeResult } from '../token-bucket.ts';
 
 /** Options of `MemoryRateLimiter`. */
 export interface MemoryRateLimiterOptions {
@@ -26,7 +26,7 @@ export class MemoryRateLimiter implements RateLimiter {
     return this.#fullAt.size;
   }
 
-  async take(buckets: readonly Bucket[]): Promise<Taken> {
+  async take(buckets: readonly Bucket[]): Promise<TakeResult> {
     const nowUs = Math.floor(this.#now() * 1000);
     let waitUs = 0;
     for (const bucket of buckets) {
@@ -35,7 +35,7 @@ export class MemoryRateLimiter implements RateLimiter {
     }
     if (waitUs === 0) for (const bucket of buckets) this.#set(bucket, nowUs);
     const [first] = buckets;
-    return taken(waitUs, first ? this.#timeToFull(first, nowUs) : 0, first);
+    return toTakeResult(waitUs, first ? this.#timeToFull(first, nowUs) : 0, first);
   }
 
   /** Returns the time until the bucket is full, in microseconds. */

@@ -9,7 +9,7 @@ export interface Spender {
 }
 
 /** A call that asks to be admitted. */
-export interface Asking extends Spender {
+export interface BudgetRequest extends Spender {
   /** Id of the reservation. */
   readonly id: string;
   /** Server that makes the call. It renews its reservations. */
@@ -56,7 +56,7 @@ export interface BudgetStore {
    * Decides whether a call is admitted, and reserves its expected cost if it is. Decisions are made one at a time over
    * all servers of the store: each counts what the previous ones admitted.
    */
-  reserve(asking: Asking): Promise<Decision>;
+  reserve(request: BudgetRequest): Promise<Decision>;
   /** Extends all reservations of a server until the given time. */
   renew(node: string, until: Date): Promise<void>;
   /** Removes a reservation whose call has ended and is in the ledger. */
@@ -66,7 +66,7 @@ export interface BudgetStore {
 }
 
 /** Raise of a budget's limit. */
-export interface Raise extends Spender, Pick<Asking, 'since'> {
+export interface Raise extends Spender, Pick<BudgetRequest, 'since'> {
   /** Amount of the raise, in US dollars. */
   readonly usd: number;
 }

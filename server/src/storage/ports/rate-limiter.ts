@@ -17,7 +17,7 @@ export interface Bucket extends RateLimit {
 }
 
 /** Result of `RateLimiter.take`. */
-export interface Taken {
+export interface TakeResult {
   /** Time until each bucket has a token, in milliseconds; 0: each had one, and it was taken. */
   readonly waitMs: number;
   /** Number of whole tokens left in the first bucket. */
@@ -29,5 +29,5 @@ export interface Taken {
 /** Limits the rate of requests. Implementations pass `test/contract/rate-limiter.test.ts`. */
 export interface RateLimiter {
   /** Takes a token from each bucket, or from none if one is empty: a refused request costs nothing. Never rejects. */
-  take(buckets: readonly Bucket[]): Promise<Taken>;
+  take(buckets: readonly Bucket[]): Promise<TakeResult>;
 }

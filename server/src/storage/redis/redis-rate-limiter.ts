@@ -1,7 +1,7 @@
 import type { Result } from 'ioredis';
 import * as z from 'zod';
-import type { Bucket, RateLimiter, Taken } from '../ports/rate-limiter.ts';
-import { intervalOf, taken } from '../token-bucket.ts';
+import type { Bucket, RateLimiter, TakeResult } from '../ports/rate-limiter.ts';
+import { intervalOf, toTakeResult } from '../token-bucket.ts';
 import type { RedisConnection } from './connection.ts';
 
 /**
@@ -51,12 +51,12 @@ export class RedisRateLimiter implements RateLimiter {
     redis.define('takeTokens', script);
   }
 
-  async take(buckets: readonly Bucket[]): Promise<Taken> {
+  async take(buckets: readonly Bucket[]): Promise<TakeResult> {
     const keys = buckets.map(({ key }) => `limit:${key}`);
     const numbers = buckets.flatMap((bucket) => [intervalOf(bucket), bucket.burst]);
     const reply = Reply.safeParse(
       await this.#redis.ask((client) => client.takeTokens(keys.length, ...keys, ...numbers)),
     );
-    return reply.success ? taken(reply.data[0], reply.data[1], buckets[0]) : this.#local.take(buckets);
+    return reply.success ? toTakeResult(reply.data[0], reply.data[1], buckets[0]) : this.#local.take(buckets);
   }
 }

@@ -1,6 +1,6 @@
 import { Budget } from '@devlm/protocol/budgets.ts';
 import { type SqlBool, sql } from 'kysely';
-import type { Asking, BudgetStore, Decision, Passed, Raise, Spender } from '../ports/budgets.ts';
+import type { BudgetRequest, BudgetStore, Decision, Passed, Raise, Spender } from '../ports/budgets.ts';
 import type { Store } from '../ports/store.ts';
 import { storeDamaged } from '../problems.ts';
 import type { SqlAccess } from './access.ts';
@@ -36,8 +36,8 @@ export class SqlBudgets implements BudgetStore {
     });
   }
 
-  reserve(asking: Asking): Promise<Decision> {
-    return this.#sql.write((tx) => reserve(tx, this.#sql.kind, asking, this.#sql.now()));
+  reserve(request: BudgetRequest): Promise<Decision> {
+    return this.#sql.write((tx) => reserve(tx, this.#sql.kind, request, this.#sql.now()));
   }
 
   renew(node: string, until: Date): Promise<void> {
@@ -60,16 +60,16 @@ export class SqlBudgets implements BudgetStore {
 /** Key of the advisory lock: a fixed number that differs from those of the migrations and token keys. */
 const lockKey = 0x64_65_76_6c_62;
 
-async function reserve(tx: Tx, kind: Store['kind'], asking: Asking, now: Date): Promise<Decision> {
+async function reserve(tx: Tx, kind: Store['kind'], request: BudgetRequest, now: Date): Promise<Decision> {
   // On SQLite the transaction itself holds the write lock.
   if (kind === 'postgres') await sql`select pg_advisory_xact_lock(${sql.lit(lockKey)})`.execute(tx);
   await tx.deleteFrom('reservations').where('until', '<', now.getTime()).execute();
   const inTheWay: Passed[] = [];
   const warnings: Passed[] = [];
   for (const budget of await listBudgets(tx)) {
-    const subject = subjectOf(budget, asking);
+    const subject = subjectOf(budget, request);
     if (subject === null) continue;
-    const since = asking.since(budget)?.getTime() ?? 0;
+    const since = request.since(budget)?.getTime() ?? 0;
     const period = await tx
       .selectFrom('budget_periods')
       .selectAll()
@@ -78,30 +78,30 @@ async function reserve(tx: Tx, kind: Store['kind'], asking: Asking, now: Date): 
       .where('since', '=', since)
       .executeTakeFirst();
     const limitUsd = budget.limitUsd + (period?.raised_usd ?? 0);
-    const spentUsd = await spentUsdOf(tx, budget, asking, since);
+    const spentUsd = await spentUsdOf(tx, budget, request, since);
     // A tolerance of a thousandth of a cent for rounding errors of the sums.
-    if (spentUsd + asking.amountUsd <= limitUsd + 1e-5) continue;
+    if (spentUsd + request.amountUsd <= limitUsd + 1e-5) continue;
     const passed = { budget, spentUsd, limitUsd };
     if (budget.action !== 'warn') {
-      if (!asking.despite.has(budget.id)) inTheWay.push(passed);
-    } else if (asking.warns && !period?.warned) {
+      if (!request.despite.has(budget.id)) inTheWay.push(passed);
+    } else if (request.warns && !period?.warned) {
       warnings.push(passed);
     }
   }
   if (inTheWay.length > 0) return { admitted: false, inTheWay, warnings: [] };
-  for (const { budget } of warnings) await updatePeriod(tx, budget, asking, { warned: 1, raised_usd: 0 });
+  for (const { budget } of warnings) await updatePeriod(tx, budget, request, { warned: 1, raised_usd: 0 });
   await tx
     .insertInto('reservations')
     .values({
-      id: asking.id,
-      node: asking.node,
-      user_id: asking.userId,
-      project_id: asking.projectId,
-      conversation_id: asking.conversationId,
-      turn_id: asking.turnId,
-      amount_usd: asking.amountUsd,
+      id: request.id,
+      node: request.node,
+      user_id: request.userId,
+      project_id: request.projectId,
+      conversation_id: request.conversationId,
+      turn_id: request.turnId,
+      amount_usd: request.amountUsd,
       made_at: now.getTime(),
-      until: asking.until.getTime(),
+      until: request.until.getTime(),
     })
     .execute();
   return { admitted: true, inTheWay, warnings };
@@ -110,7 +110,7 @@ async function reserve(tx: Tx, kind: Store['kind'], asking: Asking, now: Date): 
 async function updatePeriod(
   tx: Tx,
   budget: Budget,
-  spender: Spender & Pick<Asking, 'since'>,
+  spender: Spender & Pick<BudgetRequest, 'since'>,
   change: { warned: number; raised_usd: number },
 ): Promise<void> {
   const subject = subjectOf(budget, spender);

@@ -1,4 +1,4 @@
-import type { Owned, OwnerStore } from '../ports/owners.ts';
+import type { OwnedKind, OwnerStore } from '../ports/owners.ts';
 import type { SqlAccess } from './access.ts';
 import { type Placeholders, prepared } from './prepared.ts';
 import { isId } from './rows.ts';
@@ -21,7 +21,7 @@ export class SqlOwners implements OwnerStore {
     this.#sql = access;
   }
 
-  ownerOf(what: Owned, id: string): Promise<string | null> {
+  ownerOf(what: OwnedKind, id: string): Promise<string | null> {
     return this.#sql.read((db) => ownerOf(db, what, id));
   }
 
@@ -38,7 +38,7 @@ export class SqlOwners implements OwnerStore {
 }
 
 /** Returns the user id of the owner, or null if there is no such thing. */
-export async function ownerOf(db: Db, what: Owned, id: string): Promise<string | null> {
+export async function ownerOf(db: Db, what: OwnedKind, id: string): Promise<string | null> {
   if (!isId(id)) return null;
   const [row] = await owners[what](db, { id });
   return row?.user_id ?? null;

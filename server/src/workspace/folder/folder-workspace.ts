@@ -56,8 +56,8 @@ export class FolderWorkspace implements Workspace {
     return { entries: await Promise.all(found.map((entry) => this.#entryOf(entry))), truncated };
   }
 
-  search(asked: RequestOf<'search'>, signal: AbortSignal): Promise<EditorAnswerOf<'search'>> {
-    return searchFolder(this.#root, asked, signal);
+  search(request: RequestOf<'search'>, signal: AbortSignal): Promise<EditorAnswerOf<'search'>> {
+    return searchFolder(this.#root, request, signal);
   }
 
   async #entryOf({ path, kind, bytes, modified }: WalkEntry): Promise<EditorAnswerOf<'list'>['entries'][number]> {

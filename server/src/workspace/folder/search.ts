@@ -25,13 +25,13 @@ const excludedNames = new Set(['node_modules', 'bower_components']);
  */
 export async function searchFolder(
   root: string,
-  asked: SearchRequest,
+  request: SearchRequest,
   signal: AbortSignal,
 ): Promise<EditorAnswerOf<'search'>> {
   const deadline = AbortSignal.timeout(searchTimeoutMs);
   const stop = AbortSignal.any([signal, deadline]);
-  await using scan = new Scan(asked);
-  const included = includedBy(asked.include);
+  await using scan = new Scan(request);
+  const included = includedBy(request.include);
   let [files, bytes, batchedBytes] = [0, 0, 0];
   let batch: SearchedText[] = [];
   let exhausted = false;
