@@ -24,9 +24,9 @@ const usageDebounceMs = 200;
 const costEvents: ReadonlySet<Event['type']> = new Set<Event['type']>(['step.ended', 'step.abandoned']);
 
 /**
- * Notices that every window receives, whichever conversation it shows. A window's stream of notices also keeps the
- * server informed that the window is open. Notices for a user reach windows at all nodes. One that is lost on the way is
- * not sent again: a window that reconnects reads everything anew.
+ * Notices that every window receives, whichever conversation it shows. An open stream of notices also shows that
+ * the window is open. Notices for a user reach windows at all nodes. A notice that is lost on the way is not sent again:
+ * a window that reconnects loads everything.
  */
 export class Notices {
   /** Each notice comes with the id of the user that it is for; null: for everybody. */

@@ -103,7 +103,7 @@ async function decide(
   return { mark, change: change(current.hash, after, [current.text, merged]) };
 }
 
-/** Returns each file that the turns (oldest first) changed, from its state before the first to that after the last. */
+/** Returns the net change of each file by the turns, oldest first: its state before the first and after the last. */
 function netChanges(turns: readonly TurnState[]): TurnFile[] {
   const net = new Map<string, TurnFile>();
   for (const file of turns.flatMap(turnFiles)) {

@@ -221,7 +221,7 @@ export class Reviews {
     return true;
   }
 
-  /** Completes a decision if the server died between two files: some are changed already, the rest still has to be. */
+  /** Changes the remaining files of a decision if the server died after it had changed some of them. */
   async #applyRest(workspace: Workspace, { changes }: Review): Promise<void> {
     const signal = AbortSignal.timeout(windowWaitMs);
     const rest: FileChange[] = [];
@@ -273,7 +273,10 @@ export class Reviews {
     return { conversationId, projectId, head, branch: await branchOf(this.#deps.store, conversationId, head) };
   }
 
-  /** @throws ProblemError `not_found` */
+  /**
+   * Returns a turn by its id.
+   * @throws ProblemError `not_found`
+   */
   async #turn(conversationId: string, turnId: string): Promise<TurnState> {
     const turn = (await branchOf(this.#deps.store, conversationId, turnId, 1)).at(-1);
     if (!turn) throw refusal('not_found', 404, 'There is no such message.');

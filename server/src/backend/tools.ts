@@ -37,7 +37,7 @@ export const changingTools: readonly Tool[] = [fileEdit, fileWrite, applyPatch];
 export const codeTools: readonly Tool[] = [runCode];
 /** Tools that need a workspace and a sandbox. */
 export const testTools: readonly Tool[] = [checkTests];
-/** Tools of the tasks that place text somewhere by themselves; they need nothing. */
+/** Tools of tasks that insert their result into a file themselves. They need nothing else. */
 export const proposingTools: readonly Tool[] = [propose];
 /** Tools that need a workspace in which commands can run. */
 export const commandTools: readonly Tool[] = [runCommand, commandControl];

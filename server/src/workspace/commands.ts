@@ -18,7 +18,7 @@ export interface Commands {
   readonly windowId: string;
   /** Shell of that window. */
   readonly shell: CommandShell;
-  /** Returns whether the window can be request now, without waiting for it. */
+  /** Returns whether the window can be asked now, without waiting for it. */
   isOpen(windowId: string): boolean;
   /** Starts a command, or returns the state of the command that already has this id. */
   start(windowId: string, request: CommandStart, signal: AbortSignal): Promise<CommandState>;

@@ -32,7 +32,7 @@ export class Workspaces {
   }
 
   /**
-   * Throws if the folder of a project belongs to another user, as if the project did not exist.
+   * Throws if the folder of a project belongs to another user. The error is that of a project that does not exist.
    *
    * @throws ProblemError `not_found`
    */

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Migration } from './migration.ts';
 
-/** Replaces the usage table by the ledger, which also records calls outside of conversations and their outcome. */
+/** Replaces the usage table with the ledger, which also records the outcome of calls, and calls outside of conversations. */
 export const ledger: Migration = {
   version: 3,
   name: 'ledger',

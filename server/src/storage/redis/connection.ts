@@ -2,8 +2,8 @@ import { Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from 'pino';
 
 /**
- * Timeouts and retry delays, in milliseconds. A user's request waits for Redis, but a busy node needs a while to notice
- * a response.
+ * Timeouts and retry delays, in milliseconds. Timeouts are short because requests of users wait for Redis, but long
+ * enough for a busy node to notice a response.
  */
 const bounds = { command: 1_000, silence: 1_000, connect: 2_000, firstRetry: 100, lastRetry: 2_000 } as const;
 

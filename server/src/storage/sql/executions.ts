@@ -161,7 +161,7 @@ async function findSnippet(db: Db, hash: string, userId?: string): Promise<Packe
 }
 
 async function purgeExecutions(tx: Tx, kind: Store['kind'], before: Date): Promise<number> {
-  // The lock keeps programs from being found by `writeExecution` and then deleted here. On SQLite the transaction itself
+  // Without the lock, `writeExecution` could refer to a program that is deleted here. On SQLite the transaction itself
   // holds the write lock.
   if (kind === 'postgres') await sql`lock table code_snippets in share row exclusive mode`.execute(tx);
   const purged = await tx

@@ -77,8 +77,8 @@ type TurnChange = Pick<TurnTable, 'conversation_id' | 'turn_id' | 'status' | 'at
  * the transaction.
  * @param options.copied whether the events are copies of another conversation's, whose costs are already counted;
  *   default: false
- * @param options.permit permit of the lease; default: true, no lease is required
- * @throws ProblemError `not_found`, `lease_lost` when the permit is false or its fence is not that of the row, `conflict`
+ * @param options.permit permit of the writer's lease; default: true, no lease is required
+ * @throws ProblemError `not_found`, `conflict`, `lease_lost` if the permit is false or has another fence than the row
  */
 export async function writeEvents(
   tx: Tx,

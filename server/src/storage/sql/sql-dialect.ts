@@ -11,8 +11,8 @@ export interface SqlDialect {
   /** Returns a subquery of the ids of all `search_texts` rows that contain, for each prefix, a word that starts with it. */
   textsWith(prefixes: readonly string[]): RawBuilder<number>;
   /**
-   * Set once the disk has failed to keep what was committed. All reads and writes then fail with this problem. Default:
-   * undefined.
+   * Problem that all reads and writes fail with after the disk has failed to keep what was committed; undefined until
+   * then.
    */
   readonly refused: ProblemError | undefined;
   /** Resolves when everything committed is on disk. Before that, it survives a crash of the process, but not a loss of power. */

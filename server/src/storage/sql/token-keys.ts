@@ -50,7 +50,10 @@ export class SqlTokenKeys implements TokenKeyStore {
     });
   }
 
-  /** Makes one change at a time. Reads all keys before the commit: a key that is unsealed for lack of a data key fails. */
+  /**
+   * Makes one change at a time. All keys are opened before the commit, which fails if the new key was stored unsealed for
+   * lack of a data key.
+   */
   #change(work: (tx: Tx) => Promise<void>): Promise<TokenKey[]> {
     return this.#sql.write(async (tx) => {
       // On SQLite the transaction itself holds the write lock.

@@ -65,7 +65,10 @@ export async function pathOf(db: Db, conversationId: string, turnId: string, lim
   return selectPath(db, { conversationId, turnId, limit });
 }
 
-/** @throws ProblemError `not_found` */
+/**
+ * Reads the turns of a branch with their siblings and events.
+ * @throws ProblemError `not_found`
+ */
 async function readBranch(
   db: Db,
   conversationId: string,
@@ -86,7 +89,10 @@ async function readBranch(
   };
 }
 
-/** @throws ProblemError `not_found` */
+/**
+ * Returns the id of the newest turn at or below the given one.
+ * @throws ProblemError `not_found`
+ */
 async function newestBelow(db: Db, conversationId: string, turnId: string): Promise<string> {
   const [turn] = await pathOf(db, conversationId, turnId, 1);
   if (!turn) throw notFound('turn');

@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 
 /**
  * Locks a data folder for one server. The operating system releases the lock when the process ends for any reason, so
- * there is no stale lock to clean up. SQLite's file locks do this on every platform.
+ * there is no stale lock to clean up. SQLite's file locks work this way on every platform.
  *
  * @returns the lock, or null if another process holds it
  */

@@ -39,7 +39,10 @@ export class FolderWorkspace implements Workspace {
     return work;
   }
 
-  /** @throws ProblemError `not_found` if the path is not a folder */
+  /**
+   * Lists a folder.
+   * @throws ProblemError `not_found` if the path is not a folder
+   */
   async list({ path, depth, limit }: RequestOf<'list'>, signal: AbortSignal): Promise<EditorAnswerOf<'list'>> {
     const found: WalkEntry[] = [];
     let truncated = false;

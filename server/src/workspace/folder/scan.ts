@@ -53,7 +53,10 @@ export class Scan implements AsyncDisposable {
   readonly #limit: number;
   #found: Line[] = [];
 
-  /** @throws ProblemError `invalid_pattern` */
+  /**
+   * Starts the thread of the search.
+   * @throws ProblemError `invalid_pattern`
+   */
   constructor({ pattern, isRegex, caseSensitive, limit }: Pattern) {
     const source = isRegex ? pattern : pattern.replaceAll(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
     const flags = caseSensitive ? 'gmu' : 'gimu';
