@@ -60,9 +60,9 @@ async function storeAttachment(store: AttachmentStore, attachment: NewAttachment
  */
 export function withoutCredentials(secrets: Secrets, attachment: Attachment): Attachment {
   if (attachment.kind === 'image') return attachment;
-  const { hash: known, ...rest } = attachment;
+  const { hash: originalHash, ...rest } = attachment;
   const text = secrets.hide(rest.text);
   if (text !== rest.text) return { ...rest, text, hash: createHash('sha256').update(rest.text).digest('hex') };
   // The credentials of an attachment of an earlier message were replaced when it was sent.
-  return known !== undefined && hasPlaceholder(text) ? attachment : rest;
+  return originalHash !== undefined && hasPlaceholder(text) ? attachment : rest;
 }

@@ -67,7 +67,7 @@ export class NewTurns {
     const secrets = await this.#deps.secrets.of(conversationId);
     await this.#learnCredentials(secrets, projectId, turn);
     const stored = await storeAttachments(store, conversationId, turn);
-    const attachments = stored.map((each) => withoutCredentials(secrets, each));
+    const attachments = stored.map((attachment) => withoutCredentials(secrets, attachment));
     if (turn.text.trim() === '' && attachments.length === 0) throw emptyMessage();
     const events = eventsOf(conversation, { ...turn, text: secrets.hide(turn.text) }, attachments);
     // The model is called while the events are being synced to disk. The client gets its response after that.

@@ -16,7 +16,7 @@ export const NodeMessage = z.discriminatedUnion('kind', [
 export type NodeMessage = z.infer<typeof NodeMessage>;
 
 /** Maximum length of a message as JSON, in characters. */
-export const messageChars = 1_000_000;
+export const maxMessageChars = 1_000_000;
 
 /** Broadcast of messages to the other nodes of a team. */
 export interface Fanout {

@@ -41,13 +41,13 @@ export interface UsageSpan {
 }
 
 /** Maximum number of rows in a usage report; the most expensive rows are kept. */
-export const usageRows = 1_000;
+export const maxUsageRows = 1_000;
 
 /** The calls of models and what they cost. Every method is atomic. */
 export interface LedgerStore {
   /** Adds a call that is not a step of a turn; the steps of turns are added with their events. */
   add(call: LedgerCall): Promise<void>;
-  /** Returns one row per day, conversation, model, user or project, at most `usageRows` of them, and the total. */
+  /** Returns one row per day, conversation, model, user or project, at most `maxUsageRows` of them, and the total. */
   report(query: UsageSpan): Promise<Pick<UsageReport, 'rows' | 'total'>>;
   /**
    * Returns the cost in US dollars of each of the user's turns since `since`, newest first, at most `limit` of

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
-import { type Fanout, messageChars, NodeMessage } from '../ports/fanout.ts';
+import { type Fanout, maxMessageChars, NodeMessage } from '../ports/fanout.ts';
 import { keyPrefix, type RedisConnection } from './connection.ts';
 
 /** Channel of all messages: its cost does not grow with the number of conversations. */
@@ -30,7 +30,7 @@ export class RedisFanout implements Fanout, Disposable {
 
   publish(message: NodeMessage): void {
     const text = JSON.stringify({ from: this.#id, message });
-    if (text.length <= messageChars) void this.#redis.ask((client) => client.publish(channel, text));
+    if (text.length <= maxMessageChars) void this.#redis.ask((client) => client.publish(channel, text));
   }
 
   onMessage(listener: (message: NodeMessage) => void): Disposable {
@@ -45,7 +45,7 @@ export class RedisFanout implements Fanout, Disposable {
 
   /** Passes a message on. Another version of DevLM may send messages that this one does not understand: they are dropped. */
   #receive(text: string): void {
-    const envelope = text.length <= messageChars ? Envelope.safeParse(parse(text)) : undefined;
+    const envelope = text.length <= maxMessageChars ? Envelope.safeParse(parse(text)) : undefined;
     if (!envelope?.success || envelope.data.from === this.#id) return;
     for (const listener of this.#listeners) listener(envelope.data.message);
   }

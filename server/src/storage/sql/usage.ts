@@ -1,6 +1,6 @@
 import type { UsageReport, UsageRow } from '@devlm/protocol/budgets.ts';
 import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely';
-import { type UsageSpan, usageRows } from '../ports/ledger.ts';
+import { maxUsageRows, type UsageSpan } from '../ports/ledger.ts';
 import type { Database, Db } from './schema.ts';
 
 /** Length of a day, in milliseconds. */
@@ -19,7 +19,7 @@ export async function usageReport(db: Db, span: UsageSpan): Promise<Pick<UsageRe
     .select(key.as('key'))
     .groupBy(key)
     .orderBy(span.group === 'day' ? key : sql`sum(counted_usd) desc, count(*) desc, ${key}`)
-    .limit(usageRows)
+    .limit(maxUsageRows)
     .execute();
   const titles = span.group === 'conversation' ? await titlesOf(db, span.askedBy, grouped) : new Map<string, string>();
   const rows = grouped.map(({ key: name, ...row }): UsageRow => {
