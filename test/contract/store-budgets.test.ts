@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Budget } from '@devlm/protocol/budgets.ts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Asking } from '../../server/src/storage/ports/budgets.ts';
+import type { BudgetRequest } from '../../server/src/storage/ports/budgets.ts';
 import type { LedgerCall } from '../../server/src/storage/ports/ledger.ts';
 import type { Store } from '../../server/src/storage/ports/store.ts';
 import { Clock, events, makeStores, type StoreMaker, storeKinds } from '../support/stores.ts';
@@ -39,7 +39,7 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
     ...more,
   });
   let nth = 0;
-  const asking = (more: Partial<Asking> = {}): Asking => ({
+  const asking = (more: Partial<BudgetRequest> = {}): BudgetRequest => ({
     id: `reservation-${++nth}`,
     node: 'node',
     userId: 'ann',
@@ -175,7 +175,7 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
 
   test('each scope counts its own', async () => {
     await store.ledger.add(call({ projectId: 'p', conversationId: 'c', turnId: 't', countedUsd: 1.5 }));
-    const scopes: [Partial<Budget>, Partial<Asking>, Partial<Asking>][] = [
+    const scopes: [Partial<Budget>, Partial<BudgetRequest>, Partial<BudgetRequest>][] = [
       [{ scope: 'team' }, { userId: 'bob' }, { amountUsd: 0.25 }],
       [{ scope: 'project' }, { projectId: 'p' }, { projectId: 'q' }],
       [{ scope: 'project', subject: 'q' }, { projectId: 'q', amountUsd: 3 }, { projectId: 'p' }],

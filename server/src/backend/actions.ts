@@ -6,13 +6,12 @@ import { symbolSearch } from '../actions/tools/symbol-search.ts';
 import { webSearch } from '../actions/tools/web-search.ts';
 import { type ToolboxDeps, toolServices } from './toolbox.ts';
 
-/** Tools that may be called without a conversation: they change nothing. */
+/** Tools that can be called without a conversation, because they change nothing. */
 const tools = [webSearch, symbolSearch];
 
 /**
- * Runs one of a few tools for the editor's own chat. What the rules of the window ask about happens only
- * where the person has said yes there.
- *
+ * Runs one of `tools` for the editor's own chat. An action that the rules of the window ask about happens only if the
+ * user has confirmed it there.
  * @throws ProblemError `not_found`
  */
 export async function runAction(
@@ -27,7 +26,7 @@ export async function runAction(
     throw new ProblemError({ code: 'not_found', status: 404, title: 'No such tool', detail });
   }
   const id = randomUUID();
-  // The placeholders of the editor's own chat are one set for a project.
+  // All chats of the editor in one project share their placeholders.
   const { projectId } = body;
   const services = toolServices(deps, await deps.secrets.of(projectId ?? id), { id, projectId, userId });
   const context: ToolContext = {
@@ -39,10 +38,10 @@ export async function runAction(
     workspace: () => services.workspace(signal),
     symbols: () => services.symbols(signal),
     usesSecrets: false,
-    execute: (request, hear) => services.execute(request, hear, signal),
+    execute: (request, onOutput) => services.execute(request, onOutput, signal),
     known: new Map(),
     commands: new Map(),
-    // What the other chat's conversation holds is not known here.
+    // The content of the other chat's conversation is unknown here.
     trust: { taints: [], knownHosts: new Set(), knownPaths: new Set() },
     earlier: [],
     begun: null,

@@ -11,8 +11,8 @@ import { imageTypeOf } from '../workspace/image-type.ts';
 type AttachmentStore = Pick<Store, 'turns' | 'blobs'>;
 
 /**
- * Stores the images of a message and returns its attachments. Those of `attachmentsOf`, an earlier message of the
- * conversation, come first.
+ * Stores the images of a message and returns its attachments. The attachments of the earlier message `attachmentsOf`
+ * come first.
  *
  * @throws ProblemError `not_found`, `not_an_image`, `too_many_attachments`
  */
@@ -42,7 +42,7 @@ async function storeAttachment(store: AttachmentStore, attachment: NewAttachment
   if (attachment.kind !== 'image') return attachment;
   const { name } = attachment;
   const data = Buffer.from(attachment.data, 'base64');
-  // The name of a file proves nothing, and the API refuses an image that is not of the type it is declared as.
+  // A file name proves nothing, and the API rejects an image whose type differs from the declared one.
   const mediaType = imageTypeOf(data);
   if (!mediaType)
     throw new ProblemError({
@@ -55,14 +55,14 @@ async function storeAttachment(store: AttachmentStore, attachment: NewAttachment
 }
 
 /**
- * Returns the attachment with placeholders instead of credentials. Where there were any, `hash` is the SHA-256 of the
- * text before, so that the file can be recognized.
+ * Returns the attachment with credentials replaced by placeholders. If any were replaced, `hash` is the SHA-256 of the
+ * original text, so that the file can be recognized.
  */
 export function withoutCredentials(secrets: Secrets, attachment: Attachment): Attachment {
   if (attachment.kind === 'image') return attachment;
-  const { hash: known, ...rest } = attachment;
+  const { hash: originalHash, ...rest } = attachment;
   const text = secrets.hide(rest.text);
   if (text !== rest.text) return { ...rest, text, hash: createHash('sha256').update(rest.text).digest('hex') };
-  // An attachment of an earlier message, whose credentials were replaced then.
-  return known !== undefined && hasPlaceholder(text) ? attachment : rest;
+  // The credentials of an attachment of an earlier message were replaced when it was sent.
+  return originalHash !== undefined && hasPlaceholder(text) ? attachment : rest;
 }

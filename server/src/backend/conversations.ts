@@ -15,6 +15,7 @@ import { branchOf, existingConversation, existingTurn, notFound } from './lookup
 import type { Notices } from './notices.ts';
 import { summaryOf } from './summary.ts';
 
+/** Dependencies of `Conversations`. */
 export interface ConversationsDeps {
   readonly store: Store;
   readonly log: EventLog;
@@ -24,13 +25,13 @@ export interface ConversationsDeps {
   readonly notices: Pick<Notices, 'conversationChanged'>;
 }
 
-/** Number of the newest events among which a restore is looked for. */
+/** Number of the newest events that are searched for a restore. */
 const asideEvents = 50;
 
 /**
- * The conversations of this server: their list, what a page shows of them, and what users do with them besides
- * sending messages (`NewTurns`) and reviewing changes (`Reviews`). Methods that take the id of a conversation throw
- * `not_found` where there is none, or where it was deleted.
+ * The conversations of this server: their list, their content, and all operations of users except sending messages
+ * (`NewTurns`) and reviewing changes (`Reviews`). Methods that take the id of a conversation throw `not_found` if the
+ * conversation does not exist or is deleted.
  */
 export class Conversations {
   readonly #deps: ConversationsDeps;
@@ -47,7 +48,7 @@ export class Conversations {
   /**
    * Creates a conversation. Creating the same id again returns the existing one.
    *
-   * @throws ProblemError `not_found` when the folder of the project is another user's, `conflict` when the id is
+   * @throws ProblemError `not_found` if the folder of the project belongs to another user, `conflict` if the id does
    */
   async create(conversation: Omit<NewConversation, 'userId'>, userId: string): Promise<ConversationSummary> {
     const { store, workspaces, secrets, notices } = this.#deps;
@@ -59,7 +60,7 @@ export class Conversations {
   }
 
   /**
-   * Returns a conversation with the newest turns of the branch that it shows.
+   * Returns a conversation with the newest turns of its shown branch.
    *
    * @param limit maximum number of turns
    */
@@ -73,7 +74,7 @@ export class Conversations {
     return { conversation: summaryOf(row), head, lastSeq, page, aside };
   }
 
-  /** Gives a conversation the title that the user wrote. */
+  /** Sets the title that the user entered. */
   async rename(conversationId: string, title: string): Promise<ConversationSummary> {
     const { store, log } = this.#deps;
     await existingConversation(store, conversationId);
@@ -81,18 +82,18 @@ export class Conversations {
     return summaryOf(await existingConversation(store, conversationId));
   }
 
-  /** Marks a conversation as deleted, and stops its turns and commands. `restore` undoes the mark. */
+  /** Marks a conversation as deleted and stops its turns and commands. `restore` removes the mark. */
   async delete(conversationId: string): Promise<void> {
     const { store, turns, workspaces, notices } = this.#deps;
     const { projectId } = await existingConversation(store, conversationId, { deletedToo: true });
-    // What nobody can see any more should not go on costing money.
+    // A conversation that nobody can see any more must not go on costing money.
     await store.conversations.setDeleted(conversationId, true);
     await turns.stopAll(conversationId);
     if (projectId !== null) workspaces.stopCommands(projectId, conversationId);
     notices.conversationChanged(conversationId);
   }
 
-  /** Brings a deleted conversation back. */
+  /** Restores a deleted conversation. */
   async restore(conversationId: string): Promise<ConversationSummary> {
     const { store, notices } = this.#deps;
     await existingConversation(store, conversationId, { deletedToo: true });
@@ -102,10 +103,10 @@ export class Conversations {
   }
 
   /**
-   * Copies everything up to and with a turn into a new conversation.
+   * Copies a conversation up to and including a turn into a new conversation.
    *
    * @param id id of the copy
-   * @throws ProblemError also `conflict` when the id is another conversation's
+   * @throws ProblemError also `conflict` if another conversation has the id of the copy
    */
   async branch(conversationId: string, { id, turnId }: { id: string; turnId: string }): Promise<ConversationSummary> {
     const { store, notices } = this.#deps;
@@ -116,7 +117,7 @@ export class Conversations {
     return branched;
   }
 
-  /** Shows another branch: the head becomes the newest turn at or below the given one. */
+  /** Shows another branch: moves the head to the newest turn at or below the given one. */
   async show(conversationId: string, turnId: string): Promise<void> {
     const { store, log } = this.#deps;
     const { head } = await existingConversation(store, conversationId);
@@ -125,7 +126,7 @@ export class Conversations {
     if (newest !== head) await log.append(conversationId, [{ type: 'head.moved', turnId: newest }]);
   }
 
-  /** Returns the branch that the conversation shows as Markdown. */
+  /** Returns the shown branch of a conversation as Markdown. */
   async export(conversationId: string): Promise<{ title: string; markdown: string }> {
     const { store } = this.#deps;
     const { head, title } = await existingConversation(store, conversationId);
@@ -140,7 +141,7 @@ export class Conversations {
     return pageOf(store, conversationId, range);
   }
 
-  /** Stops a running turn, or takes a queued one out. Stopping one that has ended changes nothing. */
+  /** Stops a running turn, or removes a queued one from the queue. Does nothing if the turn has ended. */
   async stopTurn(conversationId: string, turnId: string): Promise<void> {
     const { store, turns } = this.#deps;
     await existingTurn(store, conversationId, turnId);
@@ -148,9 +149,9 @@ export class Conversations {
   }
 
   /**
-   * Answers what a tool asked the user. The first answer counts; a later one changes nothing.
+   * Answers a question that a tool asked the user. The first answer counts; a later one changes nothing.
    *
-   * @throws ProblemError also `conflict` when the turn has ended, or the question is of another kind
+   * @throws ProblemError also `conflict` if the turn has ended or the question is of another kind
    */
   async answerAsk(
     { conversationId, turnId, callId }: { conversationId: string; turnId: string; callId: string },
@@ -172,7 +173,7 @@ export class Conversations {
 /**
  * Returns the turn `at` and its ancestors, at most `limit` of them.
  *
- * @param lastSeq the last event to include: the stream brings those that are appended while this is read
+ * @param lastSeq sequence number of the last event to include: the stream delivers later ones; default: all
  */
 async function pageOf(
   store: Store,
@@ -189,9 +190,9 @@ async function pageOf(
   return { turns, older };
 }
 
-/** Returns the turns that a restore has set aside, if no message was sent since. */
+/** Returns the turns that a restore has set aside, or null if a message was sent since. */
 async function asideOf(store: Store, conversationId: string, lastSeq: number): Promise<Aside | null> {
-  // Only names and decisions come after it.
+  // Only renames and review decisions can follow a restore.
   const tail = await store.events.read(conversationId, Math.max(0, lastSeq - asideEvents), asideEvents);
   const last = tail.findLast(({ seq, type }) => seq <= lastSeq && (type === 'head.moved' || type === 'turn.created'));
   return last?.type === 'head.moved' ? (last.aside ?? null) : null;

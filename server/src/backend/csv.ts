@@ -1,6 +1,6 @@
-/** A table as text, RFC 4180. */
+/** A table as CSV text (RFC 4180). */
 export class CsvText {
-  /** Of the file. */
+  /** Name of the file. */
   readonly name: string;
   readonly text: string;
 
@@ -10,10 +10,13 @@ export class CsvText {
   }
 }
 
-/** A text that a spreadsheet would take for a formula gets an apostrophe before it; numbers stay what they are. */
+/**
+ * Returns a cell as CSV. Text that a spreadsheet would take for a formula is prefixed with an apostrophe; numbers are
+ * left as they are.
+ */
 function cell(value: string | number | null): string {
   if (typeof value === 'number') return String(value);
   const text = (value ?? '').toWellFormed();
-  const harmless = /^\s*[=+\-@＝＋－＠\t\r\n]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+  const escaped = /^\s*[=+\-@＝＋－＠\t\r\n]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(escaped) ? `"${escaped.replaceAll('"', '""')}"` : escaped;
 }

@@ -1,20 +1,20 @@
 import type { SandboxStatus } from '@devlm/protocol/execution.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 
-/** One thing that was looked at. */
+/** Result of one check. */
 export interface Finding {
   readonly what: string;
   readonly ok: boolean;
-  /** What was found, and where it is not well, what to do. */
+  /** What was found and, if the check failed, how to fix it. */
   readonly detail: string;
 }
 
-/** Looks at what the server stands on. Starts nothing that stays. */
+/** Checks the version, data folder, store, Redis and sandboxes of the server. Starts nothing that keeps running. */
 export async function examine(facts: {
   readonly version: string;
   readonly dataDir: string;
   readonly store: Omit<Finding, 'what'>;
-  /** Null: none is configured. */
+  /** Null: Redis is not configured. */
   readonly redis: Omit<Finding, 'what'> | null;
   readonly sandboxes: readonly Sandbox[];
 }): Promise<Finding[]> {
@@ -32,7 +32,7 @@ export async function examine(facts: {
   const sandboxes = await Promise.all(
     facts.sandboxes.map(async (sandbox) => ({ kind: sandbox.kind, ...(await sandbox.status()) })),
   );
-  // One is enough: the first that there is runs the programs.
+  // One sandbox is enough: the first available one runs the programs.
   const served = sandboxes.some(({ available }) => available);
   for (const { kind, available, message, languages } of sandboxes) {
     const detail = served && !available ? `not used. ${message}` : message;
@@ -48,6 +48,6 @@ function toFinding(
 ): Finding {
   const found = { ready: 'ready', missing: 'comes with the first run', unavailable: 'not available' }[state];
   const detail = [runs, found, message].filter(Boolean).join(': ');
-  // Only what is asked for has to be there.
+  // A language need not be available until a program is written in it.
   return { what: `${kind}: ${language}`, ok: true, detail };
 }

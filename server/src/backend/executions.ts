@@ -18,22 +18,23 @@ import { type LimitCaps, type PreparedJob, prepareJob, unrun } from '../sandbox/
 import type { FairQueue } from '../sandbox/queue.ts';
 import type { RunResult } from '../sandbox/sandbox.ts';
 import type { Store } from '../storage/ports/store.ts';
-import { hiddenRecord, hiddenSnippet, hidingEar, revealedRequest } from './hidden-runs.ts';
+import { hiddenRecord, hiddenSnippet, hidingListener, revealedRequest } from './hidden-runs.ts';
 
+/** Options of `Executions`. */
 export interface ExecutionsOptions {
   readonly store: Store;
   readonly secrets: ConversationSecrets;
   readonly sandbox: SandboxChoice;
   readonly queue: FairQueue;
   readonly caps: LimitCaps;
-  /** Whether a request may accept the open network: only where its sender owns this machine. */
+  /** Whether a request may accept the open network. True only if its sender owns this machine. */
   readonly mayAcceptOpenNetwork: boolean;
   readonly logger: Logger;
-  /** Told of every run that ended and is kept. */
+  /** Called with the record of every run that has ended and belongs to a conversation. */
   readonly ended: (record: ExecutionRecord, userId: string) => void;
 }
 
-/** Runs programs and keeps the record of each. The only way from a request to the sandbox. */
+/** Runs programs and stores the record of each run. All requests reach the sandbox through this class. */
 export class Executions {
   readonly #options: ExecutionsOptions;
   readonly #live = new Map<string, LiveExecution>();
@@ -43,88 +44,108 @@ export class Executions {
     this.#options = options;
   }
 
-  /** Runs that have not ended. */
+  /** Number of runs that have not ended. */
   get busy(): number {
     return this.#live.size;
   }
 
-  /** False: the configuration names no engine. Whether one answers shows when it is asked. */
+  /** Whether the configuration names an engine. `status` tells whether an engine is available. */
   get enabled(): boolean {
     return this.#options.sandbox.enabled;
   }
 
+  /** Returns the status of the sandbox. */
   status() {
     return this.#options.sandbox.status();
   }
 
   /**
-   * Starts a run, or finds the one with this id.
+   * Starts a run, or returns the run that already has this id.
    *
-   * @param who asks: runs take turns by this
-   * @param userId whose it is
-   * @throws ProblemError `invalid_input`, `conflict` (the id is another program's), `network_not_cut`,
-   *   `open_network_forbidden`, `sandbox_busy`, or one of the store's
+   * @param queueKey requester in the queue; requesters take turns
+   * @param userId owner of the run; default: `queueKey`
+   * @throws ProblemError `invalid_input`, `not_found`, `conflict` (the id belongs to another program or user),
+   *   `network_not_cut`, `open_network_forbidden`, `sandbox_busy`, `closing`, or an error of the store
    */
-  async start(request: ExecutionRequest, who: string, userId = who): Promise<LiveExecution | ExecutionRecord> {
+  async start(
+    request: ExecutionRequest,
+    queueKey: string,
+    userId = queueKey,
+  ): Promise<LiveExecution | ExecutionRecord> {
     const { store, sandbox } = this.#options;
     if (request.acceptOpenNetwork && !this.#options.mayAcceptOpenNetwork) throw openNetworkForbidden();
     if (((await this.ownerOf(request.id)) ?? userId) !== userId) throw conflict();
-    const secrets = await this.#options.secrets.of(request.origin?.conversationId ?? who);
-    const known = this.#live.get(request.id) ?? (await store.executions.get(request.id));
+    const secrets = await this.#options.secrets.of(request.origin?.conversationId ?? queueKey);
+    const existing = this.#live.get(request.id) ?? (await store.executions.get(request.id));
     let prepared: PreparedJob;
     try {
       prepared = prepareJob(revealedRequest(secrets, request), this.#options.caps);
     } catch (error) {
-      // Its credentials are forgotten, what came of it is not.
-      if (known && error instanceof ProblemError && error.problem.code === 'secret_unknown') return known;
+      // The credentials of the request are forgotten, but the record of the run is kept.
+      if (existing && error instanceof ProblemError && error.problem.code === 'secret_unknown') return existing;
       throw error;
     }
-    if (known) {
-      if (known.inputHash !== prepared.inputHash) throw conflict();
-      return known;
+    if (existing) {
+      if (existing.inputHash !== prepared.inputHash) throw conflict();
+      return existing;
     }
-    if (request.origin && !(await store.conversations.get(request.origin.conversationId))) throw noConversation();
+    if (request.origin && !(await store.conversations.get(request.origin.conversationId))) throw conversationNotFound();
     if (request.reuse) {
-      const like = await store.executions.findLike(prepared.inputHash, userId);
-      if (like) return { ...like, reusedFrom: like.id };
+      const match = await store.executions.findLike(prepared.inputHash, userId);
+      if (match) return { ...match, reusedFrom: match.id };
     }
     if (!request.acceptOpenNetwork && !(await sandbox.status()).networkCut) {
       throw this.#options.mayAcceptOpenNetwork ? networkNotCut() : openNetworkForbidden();
     }
-    if (this.#closing) throw closing();
-    // The same request may have come twice while this one asked.
-    const twin = this.#live.get(request.id);
-    if (twin && twin.userId !== userId) throw conflict();
-    if (twin) return twin;
+    if (this.#closing) throw serverClosing();
+    // The same request may have been started during the awaits above.
+    const duplicate = this.#live.get(request.id);
+    if (duplicate && duplicate.userId !== userId) throw conflict();
+    if (duplicate) return duplicate;
     this.#options.queue.checkRoom();
     const live = new LiveExecution(request, prepared, userId);
     this.#live.set(live.id, live);
-    this.#run(live, who, secrets).then(live.settle, live.fail);
+    this.#run(live, queueKey, secrets).then(live.settle, live.fail);
     return live;
   }
 
-  /** Null: there is none. */
+  /** Returns the id of the user that the run belongs to, or null if there is no such run. */
   async ownerOf(id: string): Promise<string | null> {
     return this.#live.get(id)?.userId ?? (await this.#options.store.owners.ownerOf('execution', id));
   }
 
+  /**
+   * Returns a run that has not ended, or the record of one that has.
+   *
+   * @throws ProblemError `not_found`
+   */
   async find(id: string): Promise<LiveExecution | ExecutionRecord> {
     const found = this.#live.get(id) ?? (await this.#options.store.executions.get(id));
-    if (!found) throw noExecution();
+    if (!found) throw executionNotFound();
     return found;
   }
 
+  /**
+   * Returns the state of a run.
+   *
+   * @throws ProblemError `not_found`
+   */
   async get(id: string): Promise<Execution> {
     const found = await this.find(id);
     return found instanceof LiveExecution ? found.view() : { id, state: 'ended', record: found };
   }
 
+  /**
+   * Cancels a run. Does nothing if it has ended.
+   *
+   * @throws ProblemError `not_found`
+   */
   async cancel(id: string): Promise<void> {
     const found = await this.find(id);
     if (found instanceof LiveExecution) found.cancel();
   }
 
-  /** What a conversation shows of the programs in it. */
+  /** Returns the newest run of each part of a conversation, with output cut to `limits.executionListChars`. */
   async list(conversationId: string): Promise<{ origin: ExecutionOrigin; execution: Execution }[]> {
     const byPart = new Map<string, { origin: ExecutionOrigin; execution: Execution }>();
     const add = (origin: ExecutionOrigin | null, execution: Execution) => {
@@ -138,13 +159,18 @@ export class Executions {
     return [...byPart.values()];
   }
 
+  /**
+   * Returns a program that the user has run, by its hash.
+   *
+   * @throws ProblemError `not_found`
+   */
   async snippet(hash: string, userId: string) {
     const snippet = await this.#options.store.executions.snippet(hash, userId);
     if (!snippet) throw notFound('There is no such program.');
     return snippet;
   }
 
-  /** Cancels what runs and waits until its records are kept. */
+  /** Cancels all runs and waits until their records are stored. Later calls of `start` fail. */
   async close(): Promise<void> {
     this.#closing = true;
     const live = [...this.#live.values()];
@@ -152,31 +178,31 @@ export class Executions {
     await Promise.allSettled(live.map((execution) => execution.ended));
   }
 
-  async #run(live: LiveExecution, who: string, secrets: Secrets): Promise<ExecutionRecord> {
+  async #run(live: LiveExecution, queueKey: string, secrets: Secrets): Promise<ExecutionRecord> {
     const { store, sandbox, queue, logger } = this.#options;
     const { job, snippet } = live.prepared;
-    const ear = hidingEar(secrets, (event) => live.hear(event));
+    const redactor = hidingListener(secrets, (event) => live.addEvent(event));
     try {
       let result: RunResult | null = null;
       try {
-        using _place = await queue.enter(who, live.signal, (before) => live.hear({ type: 'queued', before }));
+        using _place = await queue.enter(queueKey, live.signal, (before) => live.addEvent({ type: 'queued', before }));
         live.leaveQueue();
-        result = await sandbox.run(job, live.signal, ear.hear);
+        result = await sandbox.run(job, live.signal, redactor.onEvent);
         if (result === null) live.message = (await sandbox.status()).message;
       } catch (error) {
         if (error instanceof ProblemError) throw error;
         if (!live.signal.aborted) throw error;
       }
-      ear.end();
+      redactor.end();
       const record = hiddenRecord(secrets, live.toRecord(result));
-      // The next server may run it again under its id.
+      // The record is not stored, so that the next server can run the program again under the same id.
       if (this.#closing && record.status === 'cancelled') return record;
       try {
         await store.executions.save(record, hiddenSnippet(secrets, snippet), live.userId);
       } catch (error) {
         logger.error({ err: error, id: live.id }, 'the record of a run could not be kept');
-        const why = error instanceof ProblemError ? error.problem.detail : 'The log says why.';
-        return { ...record, status: 'engine-error', message: `The record of this run could not be kept. ${why}` };
+        const reason = error instanceof ProblemError ? error.problem.detail : 'The log says why.';
+        return { ...record, status: 'engine-error', message: `The record of this run could not be kept. ${reason}` };
       }
       if (record.origin) this.#options.ended(cutOutput(record, limits.executionListChars), live.userId);
       return record;
@@ -184,28 +210,28 @@ export class Executions {
       if (!(error instanceof ProblemError)) logger.error({ err: error, id: live.id }, 'a run failed');
       throw error;
     } finally {
-      ear.end();
+      redactor.end();
       this.#live.delete(live.id);
     }
   }
 }
 
-/** One run from its request to its record. */
+/** A run from its request to its record. */
 export class LiveExecution {
   readonly prepared: PreparedJob;
   readonly userId: string;
   readonly origin: ExecutionOrigin | null;
-  /** Rejects only where the run was never begun. */
+  /** Resolves with the record. Rejects if the run never started or failed with an error. */
   readonly ended: Promise<ExecutionRecord>;
   readonly settle: (record: ExecutionRecord) => void;
   readonly fail: (error: unknown) => void;
-  /** Why nothing ran, where no engine could be asked. */
+  /** Reason why nothing ran, if no engine was available. */
   message: string | null = null;
   readonly #controller = new AbortController();
   readonly #emitter = new EventEmitter<{ event: [ExecutionEvent]; end: [] }>();
-  readonly #asked = { at: new Date(), time: performance.now() };
-  /** What was heard so far; neighbouring output of one stream is one event. */
-  readonly #heard: ExecutionEvent[] = [];
+  readonly #requested = { at: new Date(), time: performance.now() };
+  /** Events so far. Consecutive output of one stream is merged into one event. */
+  readonly #events: ExecutionEvent[] = [];
   #state: 'queued' | 'running' | 'ended' = 'queued';
   #queuedMs = 0;
 
@@ -216,10 +242,10 @@ export class LiveExecution {
     this.#emitter.setMaxListeners(0);
     const { promise, resolve, reject } = Promise.withResolvers<ExecutionRecord>();
     this.ended = promise;
-    // Whoever follows hears of it; nobody has to.
+    // Followers receive the error. Without followers the rejection must not be unhandled.
     promise.catch(() => {});
     this.settle = (record) => {
-      this.hear({ type: 'ended', record });
+      this.addEvent({ type: 'ended', record });
       this.#finish();
       resolve(record);
     };
@@ -241,48 +267,55 @@ export class LiveExecution {
     return this.#controller.signal;
   }
 
+  /** Requests the end of the run. `ended` still resolves with its record. */
   cancel(): void {
     this.#controller.abort();
   }
 
+  /** Marks the run as running and records how long it was queued. */
   leaveQueue(): void {
     this.#state = 'running';
-    this.#queuedMs = performance.now() - this.#asked.time;
+    this.#queuedMs = performance.now() - this.#requested.time;
   }
 
-  hear(event: ExecutionEvent): void {
-    const last = this.#heard.at(-1);
+  /** Adds an event and passes it to all followers. */
+  addEvent(event: ExecutionEvent): void {
+    const last = this.#events.at(-1);
     if (event.type === 'output' && last?.type === 'output' && last.stream === event.stream) {
-      this.#heard[this.#heard.length - 1] = { ...last, text: last.text + event.text };
+      this.#events[this.#events.length - 1] = { ...last, text: last.text + event.text };
     } else if (event.type === last?.type && (event.type === 'queued' || event.type === 'preparing')) {
-      this.#heard[this.#heard.length - 1] = event;
+      this.#events[this.#events.length - 1] = event;
     } else {
-      this.#heard.push(event);
+      this.#events.push(event);
     }
     this.#emitter.emit('event', event);
   }
 
+  /** Returns the state of the run as clients see it. */
   view(): Execution {
     return { id: this.id, state: this.#state === 'ended' ? 'running' : this.#state, record: null };
   }
 
   /**
-   * Everything from the start, then live to the end.
-   * @throws what `ended` rejects with
+   * Yields all events from the start of the run, then live events until its end.
+   * @throws the error that `ended` rejects with
    */
   async *follow(signal: AbortSignal): AsyncGenerator<ExecutionEvent[]> {
     if (this.#state === 'ended') {
-      yield [...this.#heard];
+      yield [...this.#events];
     } else {
-      // Listening starts before the first message, so that nothing falls between the two.
+      // Listening starts before the first yield, so that no event is lost in between.
       const events = on(this.#emitter, 'event', { signal, close: ['end'] });
-      yield [...this.#heard];
+      yield [...this.#events];
       for await (const [event] of events) yield [event];
     }
     await this.ended;
   }
 
-  /** @param result null when it was cancelled before it began, or no engine was there */
+  /**
+   * Returns the record of the run.
+   * @param result result of the engine; null if the run was cancelled before it began, or no engine was available
+   */
   toRecord(result: RunResult | null): ExecutionRecord {
     const { job, inputHash, programHash, inputs } = this.prepared;
     const base = {
@@ -293,7 +326,7 @@ export class LiveExecution {
       programHash,
       inputs,
       queuedMs: this.#queuedMs,
-      startedAt: this.#asked.at.toISOString(),
+      startedAt: this.#requested.at.toISOString(),
       endedAt: new Date().toISOString(),
       origin: this.origin,
       reusedFrom: null,
@@ -309,7 +342,7 @@ export class LiveExecution {
   }
 }
 
-/** A record as if it were heard now. */
+/** Returns the events of a run that has ended, as if it were followed now. */
 export function replay(record: ExecutionRecord): ExecutionEvent[] {
   const output = outputOf(record).map((piece): ExecutionEvent => ({ type: 'output', ...piece }));
   const started: ExecutionEvent[] = record.engine ? [{ type: 'started', engine: record.engine }] : [];
@@ -319,15 +352,15 @@ export function replay(record: ExecutionRecord): ExecutionEvent[] {
 function notFound(detail: string): ProblemError {
   return new ProblemError({ code: 'not_found', status: 404, title: 'Not found', detail });
 }
-const noExecution = () => notFound('There is no such run.');
-const noConversation = () => notFound('There is no such conversation.');
+const executionNotFound = () => notFound('There is no such run.');
+const conversationNotFound = () => notFound('There is no such conversation.');
 
 function conflict(): ProblemError {
   const detail = 'Another program was run under this id.';
   return new ProblemError({ code: 'conflict', status: 409, title: 'Conflict', detail });
 }
 
-function closing(): ProblemError {
+function serverClosing(): ProblemError {
   const detail = 'The server is closing. Connect again.';
   return new ProblemError({ code: 'closing', status: 503, title: 'Closing', detail }, { retryAfterMs: 1_000 });
 }

@@ -1,7 +1,7 @@
 import { answerText, turnUsage } from '@devlm/protocol/reducer.ts';
 import type { TurnState } from '@devlm/protocol/state.ts';
 
-/** A conversation's shown branch as Markdown that reads well outside DevLM. */
+/** Returns the shown branch of a conversation as Markdown that is readable outside DevLM. */
 export function toMarkdown(title: string, turns: readonly TurnState[]): string {
   const parts = [`# ${title.replaceAll('\n', ' ') || 'Conversation'}`];
   for (const turn of turns) {

@@ -9,11 +9,11 @@ import type { Secrets } from '../actions/secrets/secrets.ts';
 import { revealSecrets } from '../actions/secrets/uses.ts';
 
 /*
- * A program gets the real credentials; what is heard, kept and shown of its run has placeholders.
+ * Programs get real credentials. Everything that is shown or stored of their runs has placeholders instead.
  */
 
 /**
- * The request as it is run.
+ * Returns the request with placeholders replaced by credentials, ready to run.
  * @throws ProblemError `secret_unknown`
  */
 export function revealedRequest(secrets: Secrets, request: ExecutionRequest): ExecutionRequest {
@@ -23,7 +23,7 @@ export function revealedRequest(secrets: Secrets, request: ExecutionRequest): Ex
     ...request,
     ...(source === undefined ? {} : { source: reveal(source) }),
     ...(command === undefined ? {} : { command: command.map(reveal) }),
-    // Files of a project may speak of placeholders.
+    // Files of a project may mention placeholders that were never issued.
     files: files.map((file) =>
       file.encoding === 'utf8' ? { ...file, content: secrets.restoreKnown(file.content) } : file,
     ),
@@ -33,12 +33,16 @@ export function revealedRequest(secrets: Secrets, request: ExecutionRequest): Ex
   };
 }
 
-/** Hears a run and hands on what may be heard of it. Ends with the run. */
-export function hidingEar(secrets: Secrets, hear: (event: ExecutionEvent) => void) {
-  const streamOf = (stream: 'stdout' | 'stderr') => secrets.stream((text) => hear({ type: 'output', stream, text }));
+/**
+ * Returns a listener that passes the events of a run on, with credentials in the output replaced by placeholders.
+ * `end` flushes the output that is held back because a credential could start in it.
+ */
+export function hidingListener(secrets: Secrets, onEvent: (event: ExecutionEvent) => void) {
+  const streamOf = (stream: 'stdout' | 'stderr') => secrets.stream((text) => onEvent({ type: 'output', stream, text }));
   const streams = { stdout: streamOf('stdout'), stderr: streamOf('stderr') };
   return {
-    hear: (event: ExecutionEvent) => (event.type === 'output' ? streams[event.stream].push(event.text) : hear(event)),
+    onEvent: (event: ExecutionEvent) =>
+      event.type === 'output' ? streams[event.stream].push(event.text) : onEvent(event),
     end: () => {
       streams.stdout.end();
       streams.stderr.end();
@@ -46,7 +50,7 @@ export function hidingEar(secrets: Secrets, hear: (event: ExecutionEvent) => voi
   };
 }
 
-/** The record without credentials. Files that the program wrote are as they are: they are stored sealed. */
+/** Returns the record without credentials. Files written by the program are unchanged, because they are stored sealed. */
 export function hiddenRecord(secrets: Secrets, record: ExecutionRecord): ExecutionRecord {
   const stdout = secrets.hide(record.stdout);
   const stderr = secrets.hide(record.stderr);
@@ -55,11 +59,11 @@ export function hiddenRecord(secrets: Secrets, record: ExecutionRecord): Executi
   const hidden = { ...record, stdout, stderr, command, message };
   if (stdout === record.stdout && stderr === record.stderr) return hidden;
   const pieces = outputOf(record).map(({ stream, text }) => ({ stream, text: secrets.hide(text) }));
-  const whole = (stream: 'stdout' | 'stderr') =>
+  const outputOfStream = (stream: 'stdout' | 'stderr') =>
     pieces.flatMap((piece) => (piece.stream === stream ? [piece.text] : [])).join('');
-  // Where a credential came in two pieces, it is no longer known what came in between.
-  const inPieces = whole('stdout') === stdout && whole('stderr') === stderr;
-  const parts = inPieces
+  // If a credential was split over two pieces, the order of the output around it is unknown.
+  const splitCleanly = outputOfStream('stdout') === stdout && outputOfStream('stderr') === stderr;
+  const parts = splitCleanly
     ? pieces
     : [
         { stream: 'stdout' as const, text: stdout },
@@ -69,7 +73,7 @@ export function hiddenRecord(secrets: Secrets, record: ExecutionRecord): Executi
   return { ...hidden, order };
 }
 
-/** The program as it is kept and shown. */
+/** Returns the program with credentials replaced by placeholders, ready to be stored and shown. */
 export function hiddenSnippet(secrets: Secrets, snippet: Snippet): Snippet {
   return {
     ...snippet,

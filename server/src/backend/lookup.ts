@@ -6,13 +6,13 @@ import type { Store } from '../storage/ports/store.ts';
 import type { TurnRow } from '../storage/ports/turns.ts';
 
 /*
- * Reads conversations, turns and branches that a request names.
+ * Lookups of the conversations, turns and branches that a request names.
  */
 
 /**
- * Returns the conversation with the id.
+ * Returns the conversation with the given id.
  *
- * @param deletedToo whether one that is marked as deleted is returned as well; default: false
+ * @param deletedToo whether a conversation that is marked as deleted is returned as well; default: false
  * @throws ProblemError `not_found`
  */
 export async function existingConversation(
@@ -26,7 +26,7 @@ export async function existingConversation(
 }
 
 /**
- * Returns the turn with the id.
+ * Returns the turn with the given id.
  *
  * @throws ProblemError `not_found`
  */
@@ -41,24 +41,24 @@ export async function existingTurn(
 }
 
 /**
- * Returns the folded turns of the branch that ends in a turn, oldest first.
+ * Returns the folded turns of the branch that ends in the given turn, oldest first.
  *
- * @param head the last turn of the branch; null for a conversation without turns
- * @param most maximum number of turns, counted from the last; default: all
+ * @param head id of the last turn of the branch; null for a conversation without turns
+ * @param maxTurns maximum number of turns, counted from the last; default: all
  * @throws ProblemError `not_found`
  */
 export async function branchOf(
   store: Pick<Store, 'turns'>,
   conversationId: string,
   head: string | null,
-  most = Number.MAX_SAFE_INTEGER,
+  maxTurns = Number.MAX_SAFE_INTEGER,
 ): Promise<readonly TurnState[]> {
   if (head === null) return [];
-  const { turns } = await store.turns.branchOf(conversationId, head, most);
+  const { turns } = await store.turns.branchOf(conversationId, head, maxTurns);
   return shownPath(addTurns(emptyConversation(conversationId), turns), head).turns;
 }
 
-/** Returns a `not_found` problem; `what` is the word for the missing thing in its sentence. */
+/** Returns a `not_found` problem. `what` names the missing thing in its message. */
 export function notFound(what: string): ProblemError {
   return new ProblemError({
     code: 'not_found',

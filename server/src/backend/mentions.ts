@@ -7,14 +7,15 @@ import { cut } from '../actions/tool.ts';
 import type { ToolboxDeps } from './toolbox.ts';
 
 /*
- * What a person names with `@` and the server knows or fetches.
+ * Lookup of what the user mentions with `@`: symbols of the project and web pages.
  */
 
-const mostSymbols = 30;
-/** A person who types does not wait longer for what has just changed, milliseconds. */
-const freshMs = 1_500;
+/** Maximum number of symbols in one answer. */
+const maxSymbols = 30;
+/** Maximum time to wait for the index to include the latest changes while the user types, in milliseconds. */
+const maxWaitMs = 1_500;
 
-/** The definitions of a project that fit a name; none where it has no workspace. */
+/** Returns the definitions of a project whose names match the query. A project without a workspace has none. */
 export async function findNamed(
   { workspaces, symbols }: Pick<ToolboxDeps, 'workspaces' | 'symbols'>,
   projectId: string,
@@ -22,18 +23,18 @@ export async function findNamed(
   signal: AbortSignal,
 ): Promise<{ items: NamedSymbol[] }> {
   if (!workspaces.attached(projectId)) return { items: [] };
-  const soon = AbortSignal.any([signal, AbortSignal.timeout(freshMs)]);
-  const look = async () => symbols.fresh(projectId, await workspaces.workspace(projectId, soon), soon);
-  const index = await look().catch(() => symbols.current(projectId));
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(maxWaitMs)]);
+  const freshIndex = async () => symbols.fresh(projectId, await workspaces.workspace(projectId, deadline), deadline);
+  const index = await freshIndex().catch(() => symbols.current(projectId));
   signal.throwIfAborted();
-  const found = index ? findSymbols(index.symbols(), { query }, mostSymbols) : [];
+  const found = index ? findSymbols(index.symbols(), { query }, maxSymbols) : [];
   return { items: found.map(({ name, kind, path, line, endLine }) => ({ name, kind, path, line, endLine })) };
 }
 
 /**
- * The text of a page as an attachment, marked as nobody's word but its author's.
+ * Returns the text of a web page as an attachment that is marked as untrusted.
  *
- * @throws ProblemError those of `Pages.read`; `page_failed`
+ * @throws ProblemError `page_failed` and the errors of `Pages.read`
  */
 export async function readPage(
   { web }: Pick<ToolboxDeps, 'web'>,
@@ -41,7 +42,7 @@ export async function readPage(
   signal: AbortSignal,
 ): Promise<TextAttachment> {
   const url = URL.canParse(address) ? address : `https://${address}`;
-  // The person has named the address; where it leads is shown on the attachment.
+  // The user entered the address; the attachment shows where redirects led.
   const page = await web.pages.read(url, () => true, signal);
   const { host } = new URL(page.url);
   if (page.status >= 400 || page.text.trim() === '') {

@@ -14,9 +14,10 @@ import { storeAttachments, withoutCredentials } from './attachments.ts';
 import { existingConversation, existingTurn } from './lookup.ts';
 import type { Reviews } from './reviews.ts';
 
-/** A message as a client sends it. */
+/** Message as sent by a client. */
 type NewTurn = RouteChecked<'turns.create'>['body'];
 
+/** Dependencies of `NewTurns`. */
 export interface NewTurnsDeps {
   readonly store: Store;
   readonly log: EventLog;
@@ -29,7 +30,7 @@ export interface NewTurnsDeps {
 /** Maximum time that a message waits for the `.env` files of the user's window, in milliseconds. */
 const envWaitMs = 1_000;
 
-/** Adds the user's messages to conversations, as turns that the agent then answers. */
+/** Adds messages of users to conversations, as turns that the agent answers. */
 export class NewTurns {
   readonly #deps: NewTurnsDeps;
 
@@ -38,19 +39,19 @@ export class NewTurns {
   }
 
   /**
-   * Appends a turn and queues it. Sending the same turn id again changes nothing and returns the same.
+   * Appends a turn and queues it. Sending the same turn id again changes nothing and returns the same result.
    *
    * @returns the id of the turn and the `seq` of its `turn.created` event
-   * @throws ProblemError `not_found`, `empty_message`, `not_an_image`, `too_many_attachments`, those of
+   * @throws ProblemError `not_found`, `empty_message`, `not_an_image`, `too_many_attachments`, and the errors of
    *   `Turns.assertRoom` and of the store
    */
   async create(conversationId: string, turn: NewTurn): Promise<{ turnId: string; seq: number }> {
     try {
       return await this.#create(conversationId, turn);
     } catch (error) {
-      // The same request was sent twice, because its response was lost.
-      const known = await this.#deps.store.turns.get(conversationId, turn.turnId);
-      if (known) return { turnId: known.turnId, seq: known.createdSeq };
+      // A client that lost the response sends the same request again.
+      const existing = await this.#deps.store.turns.get(conversationId, turn.turnId);
+      if (existing) return { turnId: existing.turnId, seq: existing.createdSeq };
       throw error;
     }
   }
@@ -60,36 +61,36 @@ export class NewTurns {
     const conversation = await existingConversation(store, conversationId);
     const { projectId } = conversation;
     if (turn.parent !== null) await existingTurn(store, conversationId, turn.parent);
-    // The prompt tells the model what became of the files.
+    // Decisions left open are settled first, because the prompt tells the model what happened to the files.
     if (projectId !== null && workspaces.attached(projectId)) await reviews.settle(conversationId);
     await turns.assertRoom(conversation);
-    const own = await this.#deps.secrets.of(conversationId);
-    await this.#learnCredentials(own, projectId, turn);
+    const secrets = await this.#deps.secrets.of(conversationId);
+    await this.#learnCredentials(secrets, projectId, turn);
     const stored = await storeAttachments(store, conversationId, turn);
-    const attachments = stored.map((each) => withoutCredentials(own, each));
+    const attachments = stored.map((attachment) => withoutCredentials(secrets, attachment));
     if (turn.text.trim() === '' && attachments.length === 0) throw emptyMessage();
-    const events = eventsOf(conversation, { ...turn, text: own.hide(turn.text) }, attachments);
-    // The model is asked while the events are on their way to the disk; the client gets its response once they are there.
+    const events = eventsOf(conversation, { ...turn, text: secrets.hide(turn.text) }, attachments);
+    // The model is called while the events are being synced to disk. The client gets its response after that.
     const committed = () => turns.enqueue(conversationId, turn.turnId, projectId);
     const [created] = await log.append(conversationId, events, { committed });
     return { turnId: turn.turnId, seq: created?.seq ?? 0 };
   }
 
-  /** Makes the values of `.env` files known: credentials that are not recognized by their form. */
-  async #learnCredentials(own: Secrets, projectId: string | null, { attachments }: NewTurn): Promise<void> {
+  /** Registers the values of `.env` files as credentials, since their form alone does not identify them. */
+  async #learnCredentials(secrets: Secrets, projectId: string | null, { attachments }: NewTurn): Promise<void> {
     for (const attachment of attachments)
-      if (attachment.kind !== 'image' && isEnvFile(attachment.path)) own.addEnvFile(attachment.text);
+      if (attachment.kind !== 'image' && isEnvFile(attachment.path)) secrets.addEnvFile(attachment.text);
     const { workspaces } = this.#deps;
     if (projectId === null || !workspaces.attached(projectId)) return;
-    const soon = AbortSignal.timeout(envWaitMs);
+    const deadline = AbortSignal.timeout(envWaitMs);
     await workspaces
-      .workspace(projectId, soon)
-      .then((workspace) => learnEnvFiles(workspace, own, soon))
+      .workspace(projectId, deadline)
+      .then((workspace) => learnEnvFiles(workspace, secrets, deadline))
       .catch(() => undefined);
   }
 }
 
-/** Returns `turn.created`, and a title where the conversation has none. */
+/** Returns the `turn.created` event and, if the conversation has no title, an event that sets one. */
 function eventsOf({ title }: StoredConversation, turn: NewTurn, attachments: Attachment[]): EventBody[] {
   const { turnId, parent, text, model, thinking, task, compact } = turn;
   const marks = { ...(task ? { task } : {}), ...(compact ? { compact } : {}) };
@@ -98,7 +99,7 @@ function eventsOf({ title }: StoredConversation, turn: NewTurn, attachments: Att
   return [created, { type: 'conversation.renamed', title: titleFrom(text, attachments), by: 'server' }];
 }
 
-/** Returns the first line of the message, else the name of its first attachment, cut at a word. */
+/** Returns the first line of the message, or the name of its first attachment, cut at a word boundary. */
 function titleFrom(text: string, attachments: readonly Attachment[]): string {
   const first = attachments[0];
   const line =

@@ -8,32 +8,36 @@ import type { Fanout } from '../storage/ports/fanout.ts';
 import type { Store } from '../storage/ports/store.ts';
 import { summaryOf } from './summary.ts';
 
-/** Events after which a list of conversations looks different. */
-const listed: ReadonlySet<Event['type']> = new Set<Event['type']>([
+/** Types of events that change the list of conversations. */
+const listEvents: ReadonlySet<Event['type']> = new Set<Event['type']>([
   'conversation.created',
   'conversation.renamed',
   'turn.created',
   'turn.ended',
 ]);
-/** Calls of the Messages endpoint end by the thousand: their sum is made for all that end in this time. Milliseconds. */
-const gatherMs = 200;
-const priced: ReadonlySet<Event['type']> = new Set<Event['type']>(['step.ended', 'step.abandoned']);
+/**
+ * Interval for which changes of the usage are collected before one notice is sent, in milliseconds. Calls of the
+ * Messages endpoint can end by the thousand.
+ */
+const usageDebounceMs = 200;
+/** Types of events that carry costs. */
+const costEvents: ReadonlySet<Event['type']> = new Set<Event['type']>(['step.ended', 'step.abandoned']);
 
 /**
- * What every window should know, whichever conversation it shows: a window's stream of notices is
- * also its sign of life. What concerns a user reaches the windows at all nodes, unless it is lost on the way: a window
- * that connects again reads everything anew.
+ * Notices that every window receives, whichever conversation it shows. An open stream of notices also shows that
+ * the window is open. Notices for a user reach windows at all nodes. A notice that is lost on the way is not sent again:
+ * a window that reconnects loads everything.
  */
 export class Notices {
-  /** With whose it is; null: everybody's. */
+  /** Each notice comes with the id of the user that it is for; null: for everybody. */
   readonly #emitter = new EventEmitter<{ notice: [ServerNotice, string | null] }>();
   readonly #store: Store;
   readonly #fanout: Fanout;
   readonly #logger: Logger;
   #watchers = 0;
-  #spending: NodeJS.Timeout | undefined;
-  /** How many windows each user has. */
-  readonly #watching = new Map<string, number>();
+  #usageTimer: NodeJS.Timeout | undefined;
+  /** Number of windows by user id. */
+  readonly #windowsByUser = new Map<string, number>();
 
   constructor(store: Store, log: EventLog, fanout: Fanout, logger: Logger) {
     this.#store = store;
@@ -41,28 +45,31 @@ export class Notices {
     this.#logger = logger;
     this.#emitter.setMaxListeners(0);
     log.onAppend((conversationId, events) => {
-      if (events.some((event) => listed.has(event.type))) this.conversationChanged(conversationId);
-      if (events.some((event) => priced.has(event.type))) this.usageChanged();
+      if (events.some((event) => listEvents.has(event.type))) this.conversationChanged(conversationId);
+      if (events.some((event) => costEvents.has(event.type))) this.usageChanged();
     });
     fanout.onMessage((message) => {
-      if (message.kind === 'listed') this.#listed(message.conversationId);
-      else if (message.kind === 'spent') this.#spent();
+      if (message.kind === 'listed') this.#sendConversation(message.conversationId);
+      else if (message.kind === 'spent') this.#sendUsage();
       else if (message.kind === 'notice') this.#emitter.emit('notice', message.notice, message.userId);
     });
   }
 
-  /** Windows that are listening. */
+  /** Number of connected windows. */
   get watchers(): number {
     return this.#watchers;
   }
 
-  /** @param userId who alone is told, at whichever node; null: everybody at this one */
+  /**
+   * Sends a notice.
+   * @param userId the only recipient, at any node; null (default): everybody at this node
+   */
   send(notice: ServerNotice, userId: string | null = null): void {
     this.#emitter.emit('notice', notice, userId);
     if (userId !== null) this.#fanout.publish({ kind: 'notice', notice, userId });
   }
 
-  /** To whoever has the project. */
+  /** Sends a notice to the owner of a project. */
   sendTo(projectId: string, notice: ServerNotice): void {
     this.#store.owners.ownerOf('project', projectId).then(
       (owner) => this.send(notice, owner ?? localUser),
@@ -70,23 +77,24 @@ export class Notices {
     );
   }
 
+  /** Sends the changed conversation to the windows of its owner, at any node. */
   conversationChanged(id: string): void {
-    this.#listed(id);
+    this.#sendConversation(id);
     this.#fanout.publish({ kind: 'listed', conversationId: id });
   }
 
-  /** What was spent today is another sum now, for whoever looks at it. */
+  /** Sends today's usage, which has changed, to all windows. Calls within `usageDebounceMs` are combined. */
   usageChanged(): void {
-    this.#spending ??= setTimeout(() => {
-      this.#spending = undefined;
-      this.#spent();
+    this.#usageTimer ??= setTimeout(() => {
+      this.#usageTimer = undefined;
+      this.#sendUsage();
       this.#fanout.publish({ kind: 'spent' });
-    }, gatherMs).unref();
+    }, usageDebounceMs).unref();
   }
 
-  #listed(id: string): void {
+  #sendConversation(id: string): void {
     if (this.#watchers === 0) return;
-    this.#tell(
+    this.#emitWhenReady(
       this.#store.conversations
         .get(id)
         .then(
@@ -96,30 +104,33 @@ export class Notices {
     );
   }
 
-  #spent(): void {
-    for (const userId of this.#watching.keys()) this.#tell(this.#usage(userId).then((notice) => ({ notice, userId })));
+  #sendUsage(): void {
+    for (const userId of this.#windowsByUser.keys())
+      this.#emitWhenReady(this.#usage(userId).then((notice) => ({ notice, userId })));
   }
 
+  /** Yields the notices for a user: first `hello` and today's usage, then notices as they are sent. */
   async *subscribe(
     info: () => ServerInfo,
     userId: string,
     signal: AbortSignal,
   ): AsyncGenerator<{ data: ServerNotice }[]> {
     this.#watchers++;
-    this.#watching.set(userId, (this.#watching.get(userId) ?? 0) + 1);
+    this.#windowsByUser.set(userId, (this.#windowsByUser.get(userId) ?? 0) + 1);
     try {
-      // Listening starts before the first message, so that nothing falls between the two.
+      // Listening starts before the first message, so that no notice is lost in between.
       const notices = on(this.#emitter, 'notice', { signal });
       yield [{ data: { type: 'hello', info: info() } }];
       yield [{ data: await this.#usage(userId) }];
-      for await (const [notice, whose] of notices) if (whose === null || whose === userId) yield [{ data: notice }];
+      for await (const [notice, addressee] of notices)
+        if (addressee === null || addressee === userId) yield [{ data: notice }];
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
       this.#watchers--;
-      const left = (this.#watching.get(userId) ?? 0) - 1;
-      if (left > 0) this.#watching.set(userId, left);
-      else this.#watching.delete(userId);
+      const remaining = (this.#windowsByUser.get(userId) ?? 0) - 1;
+      if (remaining > 0) this.#windowsByUser.set(userId, remaining);
+      else this.#windowsByUser.delete(userId);
     }
   }
 
@@ -127,15 +138,15 @@ export class Notices {
     return { type: 'usage.changed', today: await this.#store.ledger.usageSince(startOfDay(), userId) };
   }
 
-  #tell(addressed: Promise<{ notice: ServerNotice; userId: string } | null>): void {
-    addressed.then(
+  #emitWhenReady(addressedNotice: Promise<{ notice: ServerNotice; userId: string } | null>): void {
+    addressedNotice.then(
       (ready) => ready && this.#emitter.emit('notice', ready.notice, ready.userId),
       (error: unknown) => this.#logger.warn({ err: error }, 'a notice could not be made'),
     );
   }
 }
 
-/** Midnight before `now`, in a time zone `offset` minutes east of UTC; default: this machine's. */
+/** Returns the start of the day of `now` in the time zone `offset` minutes east of UTC. Default: the local time zone. */
 export function startOfDay(now = new Date(), offset = -now.getTimezoneOffset()): Date {
   const local = new Date(now.getTime() + offset * 60_000);
   local.setUTCHours(0, 0, 0, 0);

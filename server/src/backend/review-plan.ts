@@ -8,23 +8,32 @@ import { type TurnFile, turnFiles } from '@devlm/protocol/turn-files.ts';
 import { countsOf, hunksOf, shownDiff, withHunks } from '../actions/edits/hunks.ts';
 import { takeBack } from '../actions/edits/take-back.ts';
 
-/** What a decision comes to, before it has an id. */
+/** Outcome of a decision, before it has an id. */
 export type Plan = Omit<Review, 'id'>;
 
-/** Stored versions of files, and the files as they are. */
+/** Access to stored versions of files and to the files as they are now. */
 export interface Contents {
-  /** @throws ProblemError `not_found` where the version is no longer stored */
+  /**
+   * Returns the text of a stored version; null for the hash null, a file that does not exist.
+   * @throws ProblemError `not_found` if the version is no longer stored
+   */
   text(hash: string | null): Promise<string | null>;
+  /** Stores a text. Returns its hash. */
   put(text: string): Promise<string>;
+  /** Returns the file as it is now. */
   read(path: string): Promise<EditorFile>;
 }
 
-/** Most files that one decision changes. */
-const mostFiles = 200;
-/** Lines of a difference that a person is shown of a file that is in the way. */
-const shownLines = 60;
+/** Maximum number of files that one restore changes. */
+const maxFiles = 200;
+/** Maximum number of diff lines shown for a file that has changed in the meantime. */
+const maxDiffLines = 60;
 
-/** Accepting or rejecting changes of one turn. `branch` is what the conversation shows, oldest first. */
+/**
+ * Plans the acceptance or rejection of changes of one turn.
+ * @param branch the turns that the conversation shows, oldest first
+ * @throws ProblemError `not_found`, `review_stale`, `changed_later`, `files_changed`
+ */
 export async function planReview(
   contents: Contents,
   { turn, branch }: { turn: TurnState; branch: readonly TurnState[] },
@@ -38,12 +47,12 @@ export async function planReview(
   const changes: FileChange[] = [];
   for (const { path, base, now, hunks } of asked) {
     const file = files.get(path);
-    if (!file) throw refused('not_found', 404, `This answer did not change ${path}.`);
+    if (!file) throw refusal('not_found', 404, `This answer did not change ${path}.`);
     if (file.base !== base || file.now !== now)
-      throw refused('review_stale', 409, `The review of ${path} has moved on. Look at it again.`);
+      throw refusal('review_stale', 409, `The review of ${path} has moved on. Look at it again.`);
     if (base === now) continue;
     if (verdict === 'reject' && changedLater.has(path))
-      throw refused(
+      throw refusal(
         'changed_later',
         409,
         `A later answer changed ${path} again: review it there, or restore the files to before this message.`,
@@ -53,11 +62,11 @@ export async function planReview(
     marks.push({ path, verdict, ...decided.mark });
     if (decided.change) changes.push(decided.change);
   }
-  const of = (list: FileMark[]): TurnMarks[] => (list.length > 0 ? [{ turnId: turn.id, files: list }] : []);
-  return { verdict, changes, marks: of(marks), previous: of(previous) };
+  const toTurnMarks = (list: FileMark[]): TurnMarks[] => (list.length > 0 ? [{ turnId: turn.id, files: list }] : []);
+  return { verdict, changes, marks: toTurnMarks(marks), previous: toTurnMarks(previous) };
 }
 
-/** What becomes of the marks of a file, and of the file. */
+/** Returns the new mark of a file and, if the file has to change, the change. */
 async function decide(
   contents: Contents,
   file: TurnFile,
@@ -67,35 +76,35 @@ async function decide(
   const { path, base, now, encoding } = file;
   const [baseText, nowText] = [await contents.text(base), await contents.text(now)];
   const hunks = hunksOf(baseText ?? '', nowText ?? '');
-  const taken = new Set(indexes ?? hunks.keys());
-  if ([...taken].some((index) => index >= hunks.length))
-    throw refused('not_found', 404, `There is no such difference in ${path}.`);
-  const whole = taken.size === hunks.length || baseText === null || nowText === null;
+  const selected = new Set(indexes ?? hunks.keys());
+  if ([...selected].some((index) => index >= hunks.length))
+    throw refusal('not_found', 404, `There is no such difference in ${path}.`);
+  const whole = selected.size === hunks.length || baseText === null || nowText === null;
   if (verdict === 'accept') {
     if (whole) return { mark: { base: now, now } };
-    return { mark: { base: await contents.put(withHunks(baseText, hunks, taken)), now } };
+    return { mark: { base: await contents.put(withHunks(baseText, hunks, selected)), now } };
   }
   const change = (before: string | null, after: string | null, texts: [string | null, string | null]): FileChange => ({
     ...{ path, before, after, encoding },
     ...countsOf(...texts),
   });
   if (whole && !indexes) return { mark: { base, now: base }, change: change(now, base, [nowText, baseText]) };
-  const kept = new Set([...hunks.keys()].filter((index) => !taken.has(index)));
-  const left = whole ? baseText : withHunks(baseText, hunks, kept);
-  const mark = { base, now: left === baseText ? base : left === null ? null : await contents.put(left) };
-  const live = await contents.read(path);
-  if (live.kind !== 'text' || live.hash === now || nowText === null || baseText === null)
-    return { mark, change: change(now, mark.now, [nowText, left]) };
-  // The person went on in the file.
-  const mended = takeBack(baseText, nowText, live.text, taken);
-  if (mended === null) throw filesChanged([{ path, expected: nowText, file: live }]);
-  const after = await contents.put(mended);
-  await contents.put(live.text);
-  return { mark, change: change(live.hash, after, [live.text, mended]) };
+  const kept = new Set([...hunks.keys()].filter((index) => !selected.has(index)));
+  const remaining = whole ? baseText : withHunks(baseText, hunks, kept);
+  const mark = { base, now: remaining === baseText ? base : remaining === null ? null : await contents.put(remaining) };
+  const current = await contents.read(path);
+  if (current.kind !== 'text' || current.hash === now || nowText === null || baseText === null)
+    return { mark, change: change(now, mark.now, [nowText, remaining]) };
+  // The user edited the file after the turn: only the selected hunks are taken out of the current text.
+  const merged = takeBack(baseText, nowText, current.text, selected);
+  if (merged === null) throw filesChanged([{ path, expected: nowText, file: current }]);
+  const after = await contents.put(merged);
+  await contents.put(current.text);
+  return { mark, change: change(current.hash, after, [current.text, merged]) };
 }
 
-/** What going back to before the first of these turns (oldest first) makes of files. */
-function restoreChanges(turns: readonly TurnState[]): TurnFile[] {
+/** Returns the net change of each file by the turns, oldest first: its state before the first and after the last. */
+function netChanges(turns: readonly TurnState[]): TurnFile[] {
   const net = new Map<string, TurnFile>();
   for (const file of turns.flatMap(turnFiles)) {
     const first = net.get(file.path);
@@ -104,49 +113,55 @@ function restoreChanges(turns: readonly TurnState[]): TurnFile[] {
   return [...net.values()];
 }
 
-/** Of a change that was cut off only the file itself knows whether it was made. */
-async function whatIsThere(contents: Contents, file: TurnFile): Promise<TurnFile> {
+/** Resolves a change that was cut off: only the file itself tells whether it was made. */
+async function resolveUnsure(contents: Contents, file: TurnFile): Promise<TurnFile> {
   if (!file.unsure) return file;
   return hashOf(await contents.read(file.path)) === file.now ? file : { ...file, now: file.unsure.now };
 }
 
-/** Puts files back to what they were before the first of these turns, oldest first. */
+/**
+ * Plans the restore of files to their state before the first of the turns, oldest first.
+ * @throws ProblemError `not_found`, `too_many_files`
+ */
 export async function planRestore(contents: Contents, turns: readonly TurnState[]): Promise<Plan> {
-  const net = await Promise.all(restoreChanges(turns).map((file) => whatIsThere(contents, file)));
+  const net = await Promise.all(netChanges(turns).map((file) => resolveUnsure(contents, file)));
   const changes: FileChange[] = [];
   for (const { path, before, now, encoding } of net) {
     if (before === now) continue;
     const counts = countsOf(await contents.text(now), await contents.text(before));
     changes.push({ path, before: now, after: before, encoding, ...counts });
   }
-  if (changes.length > mostFiles)
-    throw refused(
+  if (changes.length > maxFiles)
+    throw refusal(
       'too_many_files',
       422,
-      `At most ${mostFiles} files can be restored at once. Restore a later message first.`,
+      `At most ${maxFiles} files can be restored at once. Restore a later message first.`,
     );
-  const old = new Map(net.map(({ path, before }) => [path, before]));
+  const originals = new Map(net.map(({ path, before }) => [path, before]));
   const marksWith = (mark: (file: TurnFile) => FileMark) =>
     turns
       .map((turn) => ({ turnId: turn.id, files: turnFiles(turn).map(mark) }))
       .filter(({ files }) => files.length > 0);
   const marks = marksWith(({ path }) => {
-    const before = old.get(path) ?? null;
+    const before = originals.get(path) ?? null;
     return { path, base: before, now: before, verdict: 'restore' };
   });
   return { verdict: 'restore', changes, marks, previous: marksWith(markOf) };
 }
 
-/** Takes a decision back. @throws ProblemError `review_stale` where another one came on top of it */
+/**
+ * Plans the undoing of a decision.
+ * @throws ProblemError `review_stale` if the files were decided about again since, `not_found`
+ */
 export async function planUndo(contents: Contents, review: ReviewState, turns: readonly TurnState[]): Promise<Plan> {
   const files = new Map(turns.flatMap((turn) => turnFiles(turn).map((file) => [`${turn.id} ${file.path}`, file])));
-  const stands = ({ turnId, files: marked }: TurnMarks) =>
+  const isCurrent = ({ turnId, files: marked }: TurnMarks) =>
     marked.every(({ path, base, now }) => {
       const file = files.get(`${turnId} ${path}`);
       return file?.base === base && file.now === now;
     });
-  if (review.status !== 'done' || !review.marks.every(stands))
-    throw refused(
+  if (review.status !== 'done' || !review.marks.every(isCurrent))
+    throw refusal(
       'review_stale',
       409,
       'These files were decided about again since. That decision has to be taken back first.',
@@ -170,13 +185,13 @@ function markOf({ path, base, now, verdict }: TurnFile): FileMark {
   return { path, base, now, verdict };
 }
 
-/** Files that are not what they would have to be: nothing was changed. */
+/** Returns a problem for files whose content is not the expected one, with a diff. No file was changed. */
 export function filesChanged(
   files: readonly { path: string; expected: string | null; file: EditorFile }[],
 ): ProblemError {
   const names = files.map(({ path }) => path).join(', ');
   const diff = files.map(({ path, expected, file }) => {
-    const shown = file.kind === 'text' ? shownDiff(expected ?? '', file.text, shownLines) : wordsFor(file);
+    const shown = file.kind === 'text' ? shownDiff(expected ?? '', file.text, maxDiffLines) : describe(file);
     return `${path}\n${shown}`;
   });
   const detail = `Nothing was changed: ${names} ${files.length > 1 ? 'are' : 'is'} no longer what DevLM wrote.`;
@@ -184,16 +199,17 @@ export function filesChanged(
   return new ProblemError({ ...problem, diff: diff.join('\n').slice(0, 40_000) });
 }
 
-function wordsFor(file: Exclude<EditorFile, { kind: 'text' }>): string {
+function describe(file: Exclude<EditorFile, { kind: 'text' }>): string {
   if (file.kind === 'missing') return '(It is not there.)';
   return file.kind === 'unreadable' ? `(${file.reason})` : `(It is a ${file.kind}.)`;
 }
 
-export function refused(code: string, status: number, detail: string): ProblemError {
+/** Returns a problem for a decision that cannot be carried out. */
+export function refusal(code: string, status: number, detail: string): ProblemError {
   return new ProblemError({ code, status, title: 'Not possible', detail });
 }
 
-/** As blobs and editors name a text. */
+/** Returns the hash of a file as blobs and editors use it; null for a missing file. */
 export function hashOf(file: EditorFile): string | null {
   return file.kind === 'text'
     ? file.hash

@@ -21,69 +21,89 @@ import {
   planRestore,
   planReview,
   planUndo,
-  refused,
+  refusal,
 } from './review-plan.ts';
 
+/** Dependencies of `Reviews`. */
 export interface ReviewsDeps {
   readonly store: Store;
   readonly log: EventLog;
   readonly workspaces: Workspaces;
 }
 
-/** How long a window that is not there is waited for, milliseconds. */
-const windowMs = 5_000;
+/** Maximum time to wait for a window that is not connected, in milliseconds. */
+const windowWaitMs = 5_000;
 
+/** The conversation that a decision is made in. */
 interface Target {
   readonly conversationId: string;
   readonly projectId: string | null;
   readonly head: string | null;
-  /** What the conversation shows, oldest first. */
+  /** The shown turns, oldest first. */
   readonly branch: readonly TurnState[];
 }
 
 /**
- * What a person decides about files that DevLM changed. A decision is in the log before files change and ends
- * there after: where a server died in between, the files tell which of the two it was.
+ * Decisions of users about files that DevLM changed. The log records a decision before files change and its outcome
+ * afterwards. If the server dies in between, the files tell whether the decision was carried out.
  */
 export class Reviews {
   readonly #deps: ReviewsDeps;
-  /** Conversations in which one is under way. */
+  /** Ids of the conversations in which a decision is being carried out. */
   readonly #busy = new Set<string>();
 
   constructor(deps: ReviewsDeps) {
     this.#deps = deps;
   }
 
+  /**
+   * Returns the hunks of a file that a turn changed.
+   * @throws ProblemError `not_found`
+   */
   async hunks({ params, body }: RouteChecked<'changes.hunks'>) {
     const turn = await this.#turn(params.conversationId, params.turnId);
     const file = turnFiles(turn).find(({ path }) => path === body.path);
-    if (!file) throw refused('not_found', 404, `This answer did not change ${body.path}.`);
+    if (!file) throw refusal('not_found', 404, `This answer did not change ${body.path}.`);
     const { base, now } = file;
     return { base, now, hunks: placesOf((await this.#text(base)) ?? '', (await this.#text(now)) ?? '') };
   }
 
+  /**
+   * Returns the changes that a restore of the files to before a turn would make.
+   * @throws ProblemError `not_found`, `conflict`, `too_many_files`
+   */
   async preview({ params }: RouteChecked<'files.preview'>, signal: AbortSignal) {
     const { branch, projectId } = await this.#target(params.conversationId);
-    const { changes } = await planRestore(this.#contents(projectId, signal), from(branch, params.turnId));
+    const { changes } = await planRestore(this.#contents(projectId, signal), turnsFrom(branch, params.turnId));
     return { changes };
   }
 
+  /**
+   * Accepts or rejects changes of a turn.
+   * @throws ProblemError `not_found`, `conflict`, `invalid_input`, `no_workspace`, `editor_gone`, and the errors of
+   *   `planReview`
+   */
   review({ params, body }: RouteChecked<'changes.review'>, signal: AbortSignal) {
-    return this.#alone(params.conversationId, signal, async (target) => {
+    return this.#exclusively(params.conversationId, signal, async (target) => {
       const turn =
         target.branch.find(({ id }) => id === params.turnId) ??
         (await this.#turn(params.conversationId, params.turnId));
       const contents = this.#contents(target.projectId, signal);
-      const asked = new Set(body.files.map(({ path }) => path));
-      if (asked.size < body.files.length) throw refused('invalid_input', 400, 'A file is named twice.');
+      const paths = new Set(body.files.map(({ path }) => path));
+      if (paths.size < body.files.length) throw refusal('invalid_input', 400, 'A file is named twice.');
       const plan = await planReview(contents, { turn, branch: target.branch }, body.verdict, body.files);
       return { turnId: turn.id, plan };
     });
   }
 
+  /**
+   * Restores the files, the conversation, or both to before a turn.
+   * @throws ProblemError `not_found`, `conflict`, `no_workspace`, `editor_gone`, `files_changed`, and the errors of
+   *   `planRestore`
+   */
   restore({ params, body }: RouteChecked<'files.restore'>, signal: AbortSignal) {
-    return this.#alone(params.conversationId, signal, async ({ branch, head, projectId }) => {
-      const turns = from(branch, params.turnId);
+    return this.#exclusively(params.conversationId, signal, async ({ branch, head, projectId }) => {
+      const turns = turnsFrom(branch, params.turnId);
       const plan: Plan =
         body.what === 'conversation'
           ? { verdict: 'restore', changes: [], marks: [], previous: [] }
@@ -96,13 +116,17 @@ export class Reviews {
     });
   }
 
+  /**
+   * Undoes a decision.
+   * @throws ProblemError `not_found`, `conflict`, `no_workspace`, `editor_gone`, `files_changed`, `review_stale`
+   */
   undo({ params }: RouteChecked<'changes.undo'>, signal: AbortSignal) {
-    return this.#alone(params.conversationId, signal, async (target) => {
+    return this.#exclusively(params.conversationId, signal, async (target) => {
       const turn = await this.#turn(params.conversationId, params.turnId);
       const review = turn.reviews?.find(({ id }) => id === params.reviewId);
-      if (!review) throw refused('not_found', 404, 'There is no such decision.');
+      if (!review) throw refusal('not_found', 404, 'There is no such decision.');
       if (review.head && review.head.to !== target.head)
-        throw refused(
+        throw refusal(
           'review_stale',
           409,
           'The conversation has gone on since. Use the versions of the message to go back.',
@@ -113,32 +137,32 @@ export class Reviews {
     });
   }
 
-  /** Finds out what became of decisions that a dead server left open. Never fails: it is tried again. */
+  /** Settles decisions that a dead server left open. Does not fail if that is not possible yet: it is tried again. */
   async settle(conversationId: string): Promise<void> {
     if (this.#busy.has(conversationId)) return;
     this.#busy.add(conversationId);
     try {
       await this.#settle(await this.#target(conversationId));
     } catch (error) {
-      const late = error instanceof DOMException && error.name === 'TimeoutError';
-      if (!late && !(error instanceof ProblemError)) throw error;
+      const timedOut = error instanceof DOMException && error.name === 'TimeoutError';
+      if (!timedOut && !(error instanceof ProblemError)) throw error;
     } finally {
       this.#busy.delete(conversationId);
     }
   }
 
-  /** One decision in a conversation at a time, and none while an answer is written. */
-  async #alone(
+  /** Carries out one decision at a time in a conversation, and none while an answer is being written. */
+  async #exclusively(
     conversationId: string,
     signal: AbortSignal,
-    planned: (target: Target) => Promise<{ turnId: string; plan: Plan }>,
+    makePlan: (target: Target) => Promise<{ turnId: string; plan: Plan }>,
   ): Promise<{ reviewId: string | null; paths: string[] }> {
-    if (this.#busy.has(conversationId)) throw refused('conflict', 409, 'Another decision is being carried out.');
+    if (this.#busy.has(conversationId)) throw refusal('conflict', 409, 'Another decision is being carried out.');
     this.#busy.add(conversationId);
     try {
       let target = await this.#target(conversationId);
       if (await this.#settle(target)) target = await this.#target(conversationId);
-      const { turnId, plan } = await planned(target);
+      const { turnId, plan } = await makePlan(target);
       signal.throwIfAborted();
       const review: Review = { id: randomUUID(), ...plan };
       if (plan.marks.length === 0 && !plan.head) return { reviewId: null, paths: [] };
@@ -158,12 +182,12 @@ export class Reviews {
       return;
     }
     const workspace = await this.#workspace(target.projectId);
-    const changes = await this.#asAsked(review.changes);
+    const changes = await this.#toEditorChanges(review.changes);
     await log.append(conversationId, [started]);
-    // From here on it does not matter whether anybody waits for the answer.
-    const whole = new AbortController().signal;
+    // From here on the changes are completed even if the client is no longer waiting for the response.
+    const notCancelled = new AbortController().signal;
     try {
-      const { conflicts } = await workspace.apply(changes, whole);
+      const { conflicts } = await workspace.apply(changes, notCancelled);
       if (conflicts.length > 0) {
         const expected = await Promise.all(
           conflicts.map(async ({ path, file }) => {
@@ -174,7 +198,7 @@ export class Reviews {
         throw filesChanged(expected);
       }
     } catch (error) {
-      const done = await this.#wasMade(workspace, review).catch(() => null);
+      const done = await this.#isApplied(workspace, review).catch(() => null);
       if (done !== null) await log.append(conversationId, endOf(turnId, review, done));
       if (!done) throw error;
       return;
@@ -182,7 +206,7 @@ export class Reviews {
     await log.append(conversationId, endOf(turnId, review, true));
   }
 
-  /** Whether there was something left open. */
+  /** Settles open decisions. Returns whether there were any. */
   async #settle({ conversationId, projectId, branch }: Target): Promise<boolean> {
     const open = branch.flatMap(({ id, reviews = [] }) =>
       reviews.filter(({ status }) => status === 'open').map((review) => ({ turnId: id, review })),
@@ -190,30 +214,30 @@ export class Reviews {
     if (open.length === 0) return false;
     const workspace = await this.#workspace(projectId);
     for (const { turnId, review } of open) {
-      await this.#finish(workspace, review);
-      const done = await this.#wasMade(workspace, review);
+      await this.#applyRest(workspace, review);
+      const done = await this.#isApplied(workspace, review);
       await this.#deps.log.append(conversationId, endOf(turnId, review, done));
     }
     return true;
   }
 
-  /** A server died between two files: each is as it was or as it shall be, and the rest follows. */
-  async #finish(workspace: Workspace, { changes }: Review): Promise<void> {
-    const signal = AbortSignal.timeout(windowMs);
+  /** Changes the remaining files of a decision if the server died after it had changed some of them. */
+  async #applyRest(workspace: Workspace, { changes }: Review): Promise<void> {
+    const signal = AbortSignal.timeout(windowWaitMs);
     const rest: FileChange[] = [];
     for (const change of changes) {
       const now = hashOf(await workspace.read(change.path, signal));
       if (now === change.after) continue;
-      // Somebody else's, then: it stays as it is.
+      // The user or another program changed the file, so the decision is left as it is.
       if (now !== change.before) return;
       rest.push(change);
     }
     if (rest.length === 0 || rest.length === changes.length) return;
-    await workspace.apply(await this.#asAsked(rest), new AbortController().signal);
+    await workspace.apply(await this.#toEditorChanges(rest), new AbortController().signal);
   }
 
-  /** Changes as a workspace takes them. */
-  #asAsked(changes: readonly FileChange[]): Promise<EditorChange[]> {
+  /** Converts changes to the form that a workspace applies. */
+  #toEditorChanges(changes: readonly FileChange[]): Promise<EditorChange[]> {
     return Promise.all(
       changes.map(async ({ path, before, after, encoding }) => ({
         ...{ path, base: before, encoding },
@@ -222,9 +246,9 @@ export class Reviews {
     );
   }
 
-  /** All files are what they were to become. */
-  async #wasMade(workspace: Workspace, { changes }: Review): Promise<boolean> {
-    const signal = AbortSignal.timeout(windowMs);
+  /** Returns whether all files have the content that the decision gives them. */
+  async #isApplied(workspace: Workspace, { changes }: Review): Promise<boolean> {
+    const signal = AbortSignal.timeout(windowWaitMs);
     for (const { path, after } of changes) {
       if (hashOf(await workspace.read(path, signal)) !== after) return false;
     }
@@ -232,27 +256,30 @@ export class Reviews {
   }
 
   async #workspace(projectId: string | null): Promise<Workspace> {
-    if (projectId === null) throw refused('no_workspace', 409, 'This conversation belongs to no project.');
+    if (projectId === null) throw refusal('no_workspace', 409, 'This conversation belongs to no project.');
     try {
-      return await this.#deps.workspaces.workspace(projectId, AbortSignal.timeout(windowMs));
+      return await this.#deps.workspaces.workspace(projectId, AbortSignal.timeout(windowWaitMs));
     } catch (error) {
       if (error instanceof ProblemError) throw error;
-      throw refused('editor_gone', 503, 'No editor window with this project is open.');
+      throw refusal('editor_gone', 503, 'No editor window with this project is open.');
     }
   }
 
   async #target(conversationId: string): Promise<Target> {
     const row = await this.#deps.store.conversations.get(conversationId);
-    if (!row || row.deletedAt) throw refused('not_found', 404, 'There is no such conversation, or it was deleted.');
-    if (row.busy) throw refused('conflict', 409, 'DevLM is still working in this conversation. Stop it first.');
+    if (!row || row.deletedAt) throw refusal('not_found', 404, 'There is no such conversation, or it was deleted.');
+    if (row.busy) throw refusal('conflict', 409, 'DevLM is still working in this conversation. Stop it first.');
     const { head, projectId } = row;
     return { conversationId, projectId, head, branch: await branchOf(this.#deps.store, conversationId, head) };
   }
 
-  /** @throws ProblemError `not_found` */
+  /**
+   * Returns a turn by its id.
+   * @throws ProblemError `not_found`
+   */
   async #turn(conversationId: string, turnId: string): Promise<TurnState> {
     const turn = (await branchOf(this.#deps.store, conversationId, turnId, 1)).at(-1);
-    if (!turn) throw refused('not_found', 404, 'There is no such message.');
+    if (!turn) throw refusal('not_found', 404, 'There is no such message.');
     return turn;
   }
 
@@ -267,12 +294,12 @@ export class Reviews {
   async #text(hash: string | null): Promise<string | null> {
     if (hash === null) return null;
     const blob = await this.#deps.store.blobs.get(hash);
-    if (!blob) throw refused('not_found', 404, 'An old version of a file is no longer stored. Nothing was changed.');
+    if (!blob) throw refusal('not_found', 404, 'An old version of a file is no longer stored. Nothing was changed.');
     return Buffer.from(blob.data).toString();
   }
 }
 
-/** The events that say what came of a decision. */
+/** Returns the events that record the outcome of a decision. */
 function endOf(turnId: string, review: Review | ReviewState, done: boolean): EventBody[] {
   const reviewId = review.id;
   const ended: EventBody = { type: 'review.ended', turnId, reviewId, done };
@@ -284,9 +311,12 @@ function endOf(turnId: string, review: Review | ReviewState, done: boolean): Eve
   return [...marked, { type: 'head.moved', turnId: head.to, ...aside }, ended];
 }
 
-/** The turn and all after it. @throws ProblemError `not_found` where the branch does not have it */
-function from(branch: readonly TurnState[], turnId: string): readonly TurnState[] {
+/**
+ * Returns the turn and all later turns of the branch.
+ * @throws ProblemError `not_found` if the turn is not part of the branch
+ */
+function turnsFrom(branch: readonly TurnState[], turnId: string): readonly TurnState[] {
   const at = branch.findIndex(({ id }) => id === turnId);
-  if (at < 0) throw refused('not_found', 404, 'There is no such message in what the conversation shows.');
+  if (at < 0) throw refusal('not_found', 404, 'There is no such message in what the conversation shows.');
   return branch.slice(at);
 }

@@ -32,6 +32,7 @@ import {
   workspaceTools,
 } from './tools.ts';
 
+/** Dependencies of the tools. */
 export interface ToolboxDeps {
   readonly store: Store;
   readonly workspaces: Workspaces;
@@ -42,7 +43,7 @@ export interface ToolboxDeps {
   readonly secrets: ConversationSecrets;
 }
 
-/** What the model may use in a conversation, and what it is told about it. */
+/** Returns the tools that the model can use in a conversation, with their services and the system prompt. */
 export async function toolboxFor(
   { store, workspaces, executions, mcp, web, symbols, secrets }: ToolboxDeps,
   conversation: Pick<StoredConversation, 'id' | 'projectId' | 'userId'>,
@@ -50,15 +51,15 @@ export async function toolboxFor(
   signal: AbortSignal,
 ): Promise<Pick<LoopDeps, 'tools' | 'services' | 'system' | 'rulesChars' | 'fileRules' | 'projectMap'>> {
   const { id: conversationId, projectId } = conversation;
-  const lent = projectId === null ? null : await workspaces.present(projectId, signal);
-  const own = await secrets.of(conversationId);
-  if (lent) await learnEnvFiles(lent, own, signal);
-  const workspace = lent && hidingWorkspace(lent, own);
+  const attached = projectId === null ? null : await workspaces.present(projectId, signal);
+  const conversationSecrets = await secrets.of(conversationId);
+  if (attached) await learnEnvFiles(attached, conversationSecrets, signal);
+  const workspace = attached && hidingWorkspace(attached, conversationSecrets);
   const tools: Tool[] = [
     ...(workspace ? workspaceTools.filter((tool) => tool !== diagnostics || workspace.diagnostics) : []),
     ...(workspace && !workspace.restricted ? changingTools : []),
     ...(workspace?.commands && !workspace.restricted ? commandTools : []),
-    // Without an editor commands run in the sandbox alone.
+    // Without an editor, commands run only in the sandbox.
     ...(workspace && !workspace.commands && executions.enabled && !workspace.restricted ? [runCommand] : []),
     ...(executions.enabled && !workspace?.restricted ? codeTools : []),
     ...(executions.enabled && workspace && !workspace.restricted ? testTools : []),
@@ -66,16 +67,16 @@ export async function toolboxFor(
     ...(workspace?.restricted ? [] : webTools.filter(({ name }) => name !== 'web_search' || web.search)),
   ].filter((tool) => taskUses(task, tool));
   if (projectId !== null && workspace) {
-    // What the model may use grows when a server is started in the middle of the turn.
-    const offer = (more: readonly Tool[]) => {
-      for (const tool of more) {
+    // Tools are added when an MCP server is started in the middle of the turn.
+    const addTools = (added: readonly Tool[]) => {
+      for (const tool of added) {
         if (!taskUses(task, tool)) continue;
-        const at = tools.findIndex(({ name }) => name === tool.name);
-        if (at < 0) tools.push(tool);
-        else tools[at] = tool;
+        const index = tools.findIndex(({ name }) => name === tool.name);
+        if (index < 0) tools.push(tool);
+        else tools[index] = tool;
       }
     };
-    offer([...(await lentTools(workspace)), ...(await mcp.toolsFor(projectId, workspace, offer, signal))]);
+    addTools([...(await lentTools(workspace)), ...(await mcp.toolsFor(projectId, workspace, addTools, signal))]);
   }
   const allRules = workspace && !workspace.restricted ? await readRules(workspace, signal) : [];
   const rules = allRules.filter(({ globs }) => !globs);
@@ -89,30 +90,30 @@ export async function toolboxFor(
     }),
     fileRules: allRules.filter(({ globs }) => globs),
     rulesChars: rules.reduce((chars, { text }) => chars + text.length, 0),
-    ...(projectId !== null && lent && tools.includes(symbolSearch)
-      ? { projectMap: (focus) => mapOf(symbols, projectId, lent, focus) }
+    ...(projectId !== null && attached && tools.includes(symbolSearch)
+      ? { projectMap: (focus) => projectMapOf(symbols, projectId, attached, focus) }
       : {}),
-    services: toolServices({ store, workspaces, executions, web, symbols }, own, conversation),
+    services: toolServices({ store, workspaces, executions, web, symbols }, conversationSecrets, conversation),
   };
 }
 
-/** What the tools of a conversation stand on; without a project there is no workspace. */
+/** Returns the services that the tools of a conversation use. Without a project there is no workspace. */
 export function toolServices(
   { store, workspaces, executions, web, symbols }: Omit<ToolboxDeps, 'mcp' | 'secrets'>,
-  own: Secrets,
+  secrets: Secrets,
   { id: conversationId, projectId, userId }: Pick<StoredConversation, 'id' | 'projectId' | 'userId'>,
 ): ToolServices {
   return {
     conversationId,
-    web: hidingWeb(web, own),
-    secrets: own,
+    web: hidingWeb(web, secrets),
+    secrets,
     symbols: async (during) => {
       if (projectId === null) throw noWorkspace();
       return symbols.fresh(projectId, await workspaces.workspace(projectId, during), during);
     },
     workspace: async (during) => {
       if (projectId === null) throw noWorkspace();
-      return hidingWorkspace(await workspaces.workspace(projectId, during), own);
+      return hidingWorkspace(await workspaces.workspace(projectId, during), secrets);
     },
     putText: (text) => store.blobs.put({ mediaType: 'text/plain', data: Buffer.from(text) }),
     getText: async (hash) => {
@@ -120,7 +121,7 @@ export function toolServices(
       return blob && Buffer.from(blob.data).toString();
     },
     putImage: (mediaType, data) => store.blobs.put({ mediaType, data }),
-    execute: async (request, hear, during): Promise<ExecutionRecord> => {
+    execute: async (request, onOutput, during): Promise<ExecutionRecord> => {
       const run = await executions.start(request, conversationId, userId);
       if (!(run instanceof LiveExecution)) return run;
       const cancel = () => run.cancel();
@@ -128,10 +129,10 @@ export function toolServices(
       if (during.aborted) cancel();
       try {
         for await (const events of run.follow(new AbortController().signal)) {
-          for (const event of events) if (event.type === 'output') hear(event.text);
+          for (const event of events) if (event.type === 'output') onOutput(event.text);
         }
         const record = await run.ended;
-        // What the end of the turn cut off is not a result.
+        // A run that was cancelled by the end of the turn has no result.
         if (record.status === 'cancelled') during.throwIfAborted();
         return record;
       } finally {
@@ -141,8 +142,8 @@ export function toolServices(
   };
 }
 
-/** The map as it is known now: nobody waits for it. What has changed since is looked through for the next conversation. */
-function mapOf(
+/** Returns the project map as known now, without waiting. Starts a refresh, from which the next conversation benefits. */
+function projectMapOf(
   symbols: ProjectSymbols,
   projectId: string,
   workspace: Workspace,

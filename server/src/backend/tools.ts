@@ -17,7 +17,11 @@ import { webFetch } from '../actions/tools/web-fetch.ts';
 import { webSearch } from '../actions/tools/web-search.ts';
 import { checkTests } from '../proof/check-tests.ts';
 
-/** The tools by what they need. A new one is a file in `tools/` and its name here. */
+/*
+ * The tools by what they need. A new tool is a file in `actions/tools/` and its name here.
+ */
+
+/** Tools that need a workspace. */
 export const workspaceTools: readonly Tool[] = [
   fileRead,
   fileList,
@@ -27,11 +31,15 @@ export const workspaceTools: readonly Tool[] = [
   updatePlan,
   askUser,
 ];
+/** Tools that change files; not available in restricted mode. */
 export const changingTools: readonly Tool[] = [fileEdit, fileWrite, applyPatch];
+/** Tools that need a sandbox. */
 export const codeTools: readonly Tool[] = [runCode];
-/** For what works on files and runs programs. */
+/** Tools that need a workspace and a sandbox. */
 export const testTools: readonly Tool[] = [checkTests];
-/** For the commands that put text somewhere by themselves. */
+/** Tools of tasks that insert their result into a file themselves. They need nothing else. */
 export const proposingTools: readonly Tool[] = [propose];
+/** Tools that need a workspace in which commands can run. */
 export const commandTools: readonly Tool[] = [runCommand, commandControl];
+/** Tools that need access to the web. */
 export const webTools: readonly Tool[] = [webSearch, webFetch];

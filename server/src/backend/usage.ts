@@ -3,13 +3,15 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Store } from '../storage/ports/store.ts';
 import { CsvText } from './csv.ts';
 
-/** Days of one report at most. */
-const mostDays = 3_660;
+/** Maximum number of days in a report. */
+const maxDays = 3_660;
+/** Length of a day, in milliseconds. */
 const dayMs = 86_400_000;
 
 /**
- * What was spent in a span of days.
- * @param asker whose conversations are named, and whose usage alone is told unless `everybodys`
+ * Returns the usage in a span of days.
+ * @param asker user whose conversations are named; also the only user whose usage is reported, unless `everybodys` is
+ *   true and the query is for all users
  * @throws ProblemError `invalid_input`
  */
 export async function usageReport(
@@ -24,19 +26,19 @@ export async function usageReport(
   const from = query.from ?? to;
   const start = Date.parse(from) - offset * 60_000;
   const end = Date.parse(to) + dayMs - offset * 60_000;
-  if (end <= start || end - start > mostDays * dayMs)
+  if (end <= start || end - start > maxDays * dayMs)
     throw new ProblemError({
       code: 'invalid_input',
       status: 422,
       title: 'Invalid input',
-      detail: `query.to: expected a day from ${from} on, at most ${mostDays} days later.`,
+      detail: `query.to: expected a day from ${from} on, at most ${maxDays} days later.`,
     });
   const userId = asker.everybodys && query.of === 'all' ? null : asker.user;
   const span = { from: new Date(start), to: new Date(end), group, offset, userId, askedBy: asker.user };
   return { from, to, group, ...(await store.ledger.report(span)) };
 }
 
-/** A row as a spreadsheet reads it. */
+/** Returns a usage report as CSV. */
 export function usageCsv({ from, to, group, rows }: UsageReport): CsvText {
   const head = [
     group,

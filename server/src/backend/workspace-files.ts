@@ -8,19 +8,20 @@ import { readConfined, removeConfined, writeConfined } from '../workspace/folder
 import type { ProjectFolders } from '../workspace/folder/project-folders.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 
+/** Dependencies of `WorkspaceFiles`. */
 export interface WorkspaceFilesDeps {
   readonly store: Store;
   readonly folders: ProjectFolders;
   readonly editors: Editors;
 }
 
-/** The folder of a project, and the user who asks. A folder belongs to the user who made it; for others there is none. */
+/** The folder of a project and the requesting user. Only the user who created a folder has access to it. */
 export interface OwnFolder {
   readonly projectId: string;
   readonly user: string;
 }
 
-/** A file as it was read or written: its size and the SHA-256 of its bytes, in hex. */
+/** State of a file after it was read or written: its size in bytes and the SHA-256 of its content, in hex. */
 export interface FileVersion {
   readonly path: string;
   readonly bytes: number;
@@ -28,8 +29,8 @@ export interface FileVersion {
 }
 
 /**
- * The files of projects that have a folder of this server. Every path is confined to the folder. Each method throws
- * `not_found` where the user has no such folder.
+ * The files of projects that have a folder on this server. Every path is confined to the folder. Each method throws
+ * `not_found` if the user has no such folder.
  */
 export class WorkspaceFiles {
   readonly #deps: WorkspaceFilesDeps;
@@ -39,13 +40,13 @@ export class WorkspaceFiles {
   }
 
   /**
-   * Makes the folder of a project, empty. One that is there already stays as it is.
+   * Creates an empty folder for a project. Does nothing if the user has created it already.
    *
-   * @throws ProblemError `conflict` when the project is in use with another workspace, or the folder is another user's
+   * @throws ProblemError `conflict` if the project is in use with another workspace or the folder belongs to another user
    */
   async create({ projectId, user }: OwnFolder): Promise<void> {
     const { folders, editors } = this.#deps;
-    // Its conversations would from now on work in another place, and perhaps for another user.
+    // Otherwise existing conversations would suddenly work in another place, and perhaps for another user.
     if (
       folders.ownerOf(projectId) === null &&
       (editors.attached(projectId) || (await this.#hasConversations(projectId)))
@@ -54,12 +55,12 @@ export class WorkspaceFiles {
     await folders.create(projectId, user);
   }
 
-  /** Removes the folder with all that is in it. */
+  /** Removes the folder and all of its content. */
   delete({ projectId, user }: OwnFolder): Promise<void> {
     return this.#deps.folders.remove(projectId, user);
   }
 
-  /** Lists what is in a folder below that of the project, without what `.gitignore` files leave out. */
+  /** Lists the content of a folder below the project folder, without files that `.gitignore` excludes. */
   async list(
     folder: OwnFolder,
     query: Parameters<Workspace['list']>[0],
@@ -71,7 +72,7 @@ export class WorkspaceFiles {
   /**
    * Reads a file.
    *
-   * @returns its bytes in base64
+   * @returns the version and content of the file; `data` is base64
    * @throws ProblemError `outside_workspace`, `not_found`, `not_a_file`, `file_too_large`
    */
   async read(folder: OwnFolder, path: string): Promise<FileVersion & { readonly data: string }> {
@@ -80,9 +81,9 @@ export class WorkspaceFiles {
   }
 
   /**
-   * Creates or replaces a file, with the folders that it needs.
+   * Creates or replaces a file. Creates missing parent folders.
    *
-   * @param expected SHA-256 that the file must have, null where there must be none; default: any
+   * @param expected SHA-256 that the existing file must have; null if the file must not exist; default: any
    * @throws ProblemError `outside_workspace`, `not_a_file`, `file_changed`
    */
   async write(folder: OwnFolder, path: string, bytes: Buffer, expected?: string | null): Promise<FileVersion> {
@@ -91,7 +92,7 @@ export class WorkspaceFiles {
   }
 
   /**
-   * Removes a file, or an empty folder.
+   * Removes a file or an empty folder.
    *
    * @throws ProblemError `outside_workspace`, `not_found`
    */

@@ -4,78 +4,80 @@ import type { AppendOptions, NewEvent } from './ports/events.ts';
 import type { Fanout } from './ports/fanout.ts';
 import type { Store } from './ports/store.ts';
 
-/** Events that wait for one slow reader; beyond that they are read from the store again. */
-const bufferedEvents = 1_000;
-/** Events read from the store at once. */
-const batchEvents = 500;
+/** Maximum number of events buffered for one slow reader. A reader beyond it reads from the store again. */
+const maxBufferedEvents = 1_000;
+/** Number of events read from the store at once. */
+const readBatchEvents = 500;
 /**
- * How often it is looked what other nodes have appended to the conversations that are followed here, milliseconds, in
- * one query. They say so themselves, which is quicker, where they can.
+ * Interval at which events appended by other nodes are polled, in milliseconds. One query covers all followed
+ * conversations. Messages of the fanout arrive sooner, but may be lost.
  */
-const lookMs = 1_000;
+const pollIntervalMs = 1_000;
 
+/** Callback that receives the events appended to one conversation, in order. */
 export type AppendListener = (conversationId: string, events: readonly Event[]) => void;
 
 type Prepare = (conversationId: string, events: readonly NewEvent[]) => Promise<readonly NewEvent[]>;
 
-/** One reader of one conversation. */
+/** A reader of one conversation. */
 interface Reader {
   waiting: Event[];
-  /** It fell behind: what it missed is in the store. */
+  /** Whether the buffer overflowed. The reader then reads the missed events from the store. */
   behind: boolean;
   wake: () => void;
 }
 
-/** A conversation that somebody follows on this node. */
+/** A conversation with readers or listeners on this node. */
 interface Followed {
   readonly readers: Set<Reader>;
   readonly listeners: Set<AppendListener>;
-  /** The last event that was published here; undefined until it is known. */
+  /** Sequence number of the last event published here; undefined until it has been read from the store. */
   last: number | undefined;
-  /** Resolves when it is known. */
+  /** Resolves when `last` is known. */
   ready: Promise<unknown>;
-  /** Somebody is about to read what other nodes appended. */
+  /** Whether a read of the events of other nodes is already queued. */
   reading: boolean;
 }
 
+/** Options of `EventLog`. */
 export interface EventLogOptions {
-  /** Is given all events before they are stored: what it answers is stored in their place. */
+  /** Transforms events before they are stored. Default: they are stored as they are. */
   readonly prepare?: Prepare;
-  /** Tells other nodes of appends, and this one of theirs. */
+  /** Notifies other nodes of appends on this node, and this node of theirs. Default: none. */
   readonly fanout?: Fanout;
 }
 
 /**
- * The event log of all conversations: append, then publish. Where other nodes append to the same store, what they
- * append is read from there, so that every follower hears everything once and in order.
+ * The event log of all conversations: appends events, then publishes them. Events that other nodes append to the same
+ * store are read from there, so that every follower receives each event once and in order.
  */
 export class EventLog implements Disposable {
   readonly #store: Store;
   readonly #prepare: Prepare;
   readonly #fanout: Fanout | undefined;
-  readonly #hearing: Disposable | undefined;
+  readonly #fanoutSubscription: Disposable | undefined;
   readonly #followed = new Map<string, Followed>();
-  #looking: NodeJS.Timeout | undefined;
+  #pollTimer: NodeJS.Timeout | undefined;
   readonly #listeners = new Set<AppendListener>();
-  /** By conversation, the append that is under way and all that wait for it. */
+  /** By conversation id, the tail of its queue of appends; settles when all of them have ended. */
   readonly #appends = new Map<string, Promise<unknown>>();
 
   constructor(store: Store, { prepare = async (_, events) => events, fanout }: EventLogOptions = {}) {
     this.#store = store;
     this.#prepare = prepare;
     this.#fanout = fanout;
-    this.#hearing = fanout?.onMessage((message) => {
+    this.#fanoutSubscription = fanout?.onMessage((message) => {
       if (message.kind === 'appended') this.#catchUp(message.conversationId);
     });
   }
 
   /**
-   * Stores the events, then hands them to every reader. Those of one conversation are published
-   * in the order of their `seq`.
-   * @throws what `Store.append` throws; nothing is published then
+   * Stores events, then passes them to every reader. Events of one conversation are published in the order of their
+   * `seq`.
+   * @throws the errors of `Store.events.append`; no event is published then
    */
   append(conversationId: string, events: readonly NewEvent[], options?: AppendOptions): Promise<Event[]> {
-    return this.#inTurn(conversationId, async () => {
+    return this.#serialize(conversationId, async () => {
       const prepared = await this.#prepare(conversationId, events);
       const stored = await this.#store.events.append(conversationId, prepared, options);
       const [first] = stored;
@@ -89,8 +91,8 @@ export class EventLog implements Disposable {
   }
 
   /**
-   * Every event with `seq > after`, in order, each once: first those that are stored, in batches,
-   * then the others as they are appended. Ends without an error when the signal aborts.
+   * Yields every event with `seq > after` once and in order: the stored events in batches, then new ones as they are
+   * appended. Ends without an error when the signal aborts.
    */
   async *subscribe(conversationId: string, after: number, signal: AbortSignal): AsyncGenerator<Event[], void, void> {
     const reader: Reader = { waiting: [], behind: false, wake: () => undefined };
@@ -102,26 +104,26 @@ export class EventLog implements Disposable {
     try {
       await followed.ready;
       while (!signal.aborted) {
-        // What is appended from here on waits, so nothing falls between the store and the live events.
+        // Events appended from here on are buffered, so that none is lost between the stored and the live events.
         reader.waiting = [];
         reader.behind = false;
         for (;;) {
-          const batch = await this.#store.events.read(conversationId, last, batchEvents);
+          const batch = await this.#store.events.read(conversationId, last, readBatchEvents);
           if (signal.aborted) return;
           last = batch.at(-1)?.seq ?? last;
           if (batch.length > 0) yield batch;
-          if (batch.length < batchEvents) break;
+          if (batch.length < readBatchEvents) break;
         }
         while (!signal.aborted && !reader.behind) {
           const fresh = reader.waiting.filter((event) => event.seq > last);
           reader.waiting = [];
           const [first] = fresh;
-          if (first && first.seq !== last + 1) break; // Written by another process, or not through this log.
+          if (first && first.seq !== last + 1) break; // Another process appended, or the append bypassed this log.
           last = fresh.at(-1)?.seq ?? last;
           if (fresh.length > 0) yield fresh;
           else {
-            await this.#next(reader, signal);
-            // What is appended in one go is one batch, and work that led to it goes on before its readers.
+            await this.#waitForEvents(reader, signal);
+            // Events appended in one go become one batch, and the work that appended them runs before its readers.
             await setImmediate();
           }
         }
@@ -133,7 +135,7 @@ export class EventLog implements Disposable {
     }
   }
 
-  /** Calls the listener with everything that is appended to a conversation from here on, in order, by whichever node. */
+  /** Calls the listener with all events that any node appends to a conversation from now on, in order. */
   async follow(conversationId: string, listener: AppendListener): Promise<Disposable> {
     const followed = this.#follow(conversationId);
     followed.listeners.add(listener);
@@ -150,22 +152,23 @@ export class EventLog implements Disposable {
     return { [Symbol.dispose]: end };
   }
 
-  /** Calls the listener after every append of this node to any conversation. It must not throw. */
+  /** Calls the listener after every append of this node to any conversation. The listener must not throw. */
   onAppend(listener: AppendListener): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
   }
 
+  /** Stops listening to and polling for other nodes. */
   [Symbol.dispose](): void {
-    this.#hearing?.[Symbol.dispose]();
-    clearInterval(this.#looking);
+    this.#fanoutSubscription?.[Symbol.dispose]();
+    clearInterval(this.#pollTimer);
   }
 
-  /** One after the other in a conversation. */
-  #inTurn<T>(conversationId: string, work: () => Promise<T>): Promise<T> {
+  /** Runs the work after all earlier work on the same conversation has ended. */
+  #serialize<T>(conversationId: string, work: () => Promise<T>): Promise<T> {
     const before = this.#appends.get(conversationId) ?? Promise.resolve();
     const done = before.then(work);
-    // Those behind it wait for its end, however it ends.
+    // Later work waits until this work ends, whether it succeeds or fails.
     const settled = done
       .catch(() => undefined)
       .finally(() => {
@@ -181,7 +184,7 @@ export class EventLog implements Disposable {
     followed.last = events.at(-1)?.seq ?? followed.last;
     for (const reader of followed.readers) {
       if (!reader.behind) {
-        reader.behind = reader.waiting.length + events.length > bufferedEvents;
+        reader.behind = reader.waiting.length + events.length > maxBufferedEvents;
         if (reader.behind) reader.waiting = [];
         else reader.waiting.push(...events);
       }
@@ -190,34 +193,34 @@ export class EventLog implements Disposable {
     for (const listener of followed.listeners) listener(conversationId, events);
   }
 
-  /** Publishes what other nodes have appended, as far as it comes before an event. */
+  /** Publishes the events appended by other nodes whose sequence number is below `seq`. */
   async #publishBefore(conversationId: string, seq: number): Promise<void> {
     for (;;) {
       const last = this.#followed.get(conversationId)?.last;
       if (last === undefined || last >= seq - 1) return;
-      const events = await this.#store.events.read(conversationId, last, Math.min(batchEvents, seq - 1 - last));
+      const events = await this.#store.events.read(conversationId, last, Math.min(readBatchEvents, seq - 1 - last));
       if (events.length === 0) return;
       this.#publish(conversationId, events);
     }
   }
 
-  /** Another node has appended something. Calls that come before it is read are one. */
+  /** Publishes what another node has appended. Calls made before the read starts are combined into one. */
   #catchUp(conversationId: string): void {
     const followed = this.#followed.get(conversationId);
     if (!followed || followed.reading) return;
     followed.reading = true;
-    this.#inTurn(conversationId, () => {
+    this.#serialize(conversationId, () => {
       followed.reading = false;
       return this.#publishBefore(conversationId, Number.MAX_SAFE_INTEGER);
-    }).catch(() => undefined); // It is looked for again.
+    }).catch(() => undefined); // The next poll tries again.
   }
 
-  async #look(): Promise<void> {
+  async #pollOtherNodes(): Promise<void> {
     const seqs = await this.#store.events.lastSeqs([...this.#followed.keys()]);
     for (const [id, seq] of seqs) if (seq > (this.#followed.get(id)?.last ?? seq)) this.#catchUp(id);
   }
 
-  #next(reader: Reader, signal: AbortSignal): Promise<void> {
+  #waitForEvents(reader: Reader, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       reader.wake = resolve;
       if (signal.aborted || reader.behind || reader.waiting.length > 0) resolve();
@@ -225,16 +228,16 @@ export class EventLog implements Disposable {
   }
 
   #follow(conversationId: string): Followed {
-    const known = this.#followed.get(conversationId);
-    if (known) return known;
+    const existing = this.#followed.get(conversationId);
+    if (existing) return existing;
     const ready = this.#store.conversations.get(conversationId).then((row) => {
       followed.last ??= row?.lastSeq ?? 0;
     });
     const followed: Followed = { readers: new Set(), listeners: new Set(), last: undefined, ready, reading: false };
     this.#followed.set(conversationId, followed);
-    // A file has one server.
+    // A SQLite database has only one server.
     if (this.#store.kind !== 'sqlite')
-      this.#looking ??= setInterval(() => void this.#look().catch(() => undefined), lookMs).unref();
+      this.#pollTimer ??= setInterval(() => void this.#pollOtherNodes().catch(() => undefined), pollIntervalMs).unref();
     return followed;
   }
 
@@ -242,7 +245,7 @@ export class EventLog implements Disposable {
     if (followed.readers.size + followed.listeners.size > 0) return;
     if (this.#followed.get(conversationId) === followed) this.#followed.delete(conversationId);
     if (this.#followed.size > 0) return;
-    clearInterval(this.#looking);
-    this.#looking = undefined;
+    clearInterval(this.#pollTimer);
+    this.#pollTimer = undefined;
   }
 }

@@ -1,6 +1,7 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { SchemaVersionTable } from './sql/schema.ts';
 
+/** Returns `not_found` for a conversation or a turn. */
 export function notFound(what: 'conversation' | 'turn'): ProblemError {
   return new ProblemError({
     code: 'not_found',
@@ -13,11 +14,12 @@ export function notFound(what: 'conversation' | 'turn'): ProblemError {
   });
 }
 
+/** Returns `conflict` with the given detail. */
 export function conflict(detail: string): ProblemError {
   return new ProblemError({ code: 'conflict', status: 409, title: 'Conflict', detail });
 }
 
-/** Another server runs the turns of the conversation now. */
+/** Returns `lease_lost`: another server runs the turns of the conversation now. */
 export function leaseLost(): ProblemError {
   return new ProblemError({
     code: leaseLostCode,
@@ -27,9 +29,10 @@ export function leaseLost(): ProblemError {
   });
 }
 
+/** Code of the problem that `leaseLost` returns. */
 export const leaseLostCode = 'lease_lost';
 
-/** For a cursor that no page of a list ever gave out. */
+/** Returns `bad_request` for a cursor that is not from a page of the list. */
 export function badCursor(): ProblemError {
   return new ProblemError({
     code: 'bad_request',
@@ -39,6 +42,7 @@ export function badCursor(): ProblemError {
   });
 }
 
+/** Returns `store_busy`, which can be retried. */
 export function storeBusy(cause: unknown): ProblemError {
   return new ProblemError(
     {
@@ -52,6 +56,7 @@ export function storeBusy(cause: unknown): ProblemError {
   );
 }
 
+/** Returns `store_full`; `name` is the store in its message. */
 export function storeFull(name: string, cause: unknown): ProblemError {
   return new ProblemError(
     {
@@ -65,6 +70,7 @@ export function storeFull(name: string, cause: unknown): ProblemError {
   );
 }
 
+/** Returns `store_unavailable`, which can be retried. */
 export function storeUnavailable(detail: string, cause?: unknown): ProblemError {
   return new ProblemError(
     { code: 'store_unavailable', status: 503, title: 'The storage cannot be reached', detail, action: 'show-log' },
@@ -72,7 +78,7 @@ export function storeUnavailable(detail: string, cause?: unknown): ProblemError 
   );
 }
 
-/** Nothing is moved or deleted: the detail tells the person how to restore. */
+/** Returns `store_damaged`. Nothing was moved or deleted; the detail tells the user how to restore the store. */
 export function storeDamaged(detail: string, cause?: unknown): ProblemError {
   return new ProblemError(
     { code: 'store_damaged', status: 500, title: 'The storage is damaged', detail, action: 'show-log' },
@@ -80,7 +86,7 @@ export function storeDamaged(detail: string, cause?: unknown): ProblemError {
   );
 }
 
-/** Tokens alone stop. The detail says how they go on. */
+/** Returns `token_keys_damaged`, which affects only tokens. The detail tells the operator how to continue. */
 export function tokenKeysDamaged(cause?: unknown): ProblemError {
   return new ProblemError(
     {
@@ -97,6 +103,7 @@ export function tokenKeysDamaged(cause?: unknown): ProblemError {
   );
 }
 
+/** Returns `store_newer` for a database that a newer version of DevLM has migrated. */
 export function storeNewer(
   here: { readonly name: string; readonly version: string },
   found: SchemaVersionTable,

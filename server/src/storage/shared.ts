@@ -6,14 +6,14 @@ import type { Cache } from './ports/cache.ts';
 import type { Fanout } from './ports/fanout.ts';
 import type { RateLimiter } from './ports/rate-limiter.ts';
 
-/** What the nodes of a team share beside the store, and can lose without harm. */
+/** Services that the nodes of a team share besides the store. Losing their data does no harm. */
 export interface Shared extends AsyncDisposable {
   readonly limiter: RateLimiter;
   readonly cache: Cache;
   readonly fanout: Fanout;
 }
 
-/** In Redis where there is one, else in this process. */
+/** Opens the shared services: in Redis if a URL is given, otherwise in this process. */
 export async function openShared(redisUrl: string | undefined, logger: Logger): Promise<Shared> {
   const limiter = new MemoryRateLimiter();
   if (redisUrl === undefined)
@@ -29,24 +29,24 @@ export async function openShared(redisUrl: string | undefined, logger: Logger): 
     import('./redis/redis-cache.ts'),
     import('./redis/redis-fanout.ts'),
   ]);
-  const [redis, listening] = await Promise.all([
+  const [redis, subscriber] = await Promise.all([
     RedisConnection.open(redisUrl, logger),
-    // One of the two says it when Redis is away.
+    // The other connection already logs when Redis is away.
     RedisConnection.open(redisUrl, logger.child({}, { level: 'silent' })),
   ]);
-  const fanout = new RedisFanout(redis, listening);
+  const fanout = new RedisFanout(redis, subscriber);
   return {
     limiter: new RedisRateLimiter(redis, limiter),
     cache: new RedisCache(redis),
     fanout,
     async [Symbol.asyncDispose]() {
       fanout[Symbol.dispose]();
-      await Promise.all([redis[Symbol.asyncDispose](), listening[Symbol.asyncDispose]()]);
+      await Promise.all([redis[Symbol.asyncDispose](), subscriber[Symbol.asyncDispose]()]);
     },
   };
 }
 
-/** What `devlm doctor` says about it. Null: this process needs nothing for it. */
+/** Checks the shared services for `devlm doctor`. Returns null if this process has no Redis to check. */
 export async function examineShared(redisUrl: string | undefined): Promise<{ ok: boolean; detail: string } | null> {
   if (redisUrl === undefined) return null;
   const { examineRedis } = await import('./redis/examine.ts');

@@ -1,15 +1,16 @@
-import type { Bucket, RateLimit, Taken } from './ports/rate-limiter.ts';
+import type { Bucket, RateLimit, TakeResult } from './ports/rate-limiter.ts';
 
-/** Microseconds in which a bucket gains a token: what the limiters count in. */
+/** Returns the time in which a bucket gains a token, in microseconds, the unit that the limiters count in. */
 export function intervalOf({ rate }: RateLimit): number {
   return Math.max(1, Math.round(1_000_000 / rate));
 }
 
 /**
- * @param waitUs until each bucket has a token; not above 0: they were taken
- * @param missingUs time in which the first bucket would fill up
+ * Converts times of the limiters to a result.
+ * @param waitUs time until each bucket has a token, in microseconds; 0 or less: the tokens were taken
+ * @param missingUs time until the first bucket is full, in microseconds
  */
-export function taken(waitUs: number, missingUs: number, first: Bucket | undefined): Taken {
+export function toTakeResult(waitUs: number, missingUs: number, first: Bucket | undefined): TakeResult {
   const interval = first ? intervalOf(first) : 1;
   return {
     waitMs: Math.max(0, waitUs) / 1000,

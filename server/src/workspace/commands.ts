@@ -10,88 +10,95 @@ import type {
 } from '@devlm/protocol/commands.ts';
 
 /**
- * What runs commands: the editor windows of a project. A command stays with the window that started it;
- * where that one has gone for good, everything here fails with `editor_gone`.
+ * Commands in the editor windows of a project. A command stays with the window that started it. If that window is gone
+ * for good, all calls for the command fail with `editor_gone`.
  */
 export interface Commands {
-  /** The window that a new command is started in. */
+  /** Id of the window that new commands are started in. */
   readonly windowId: string;
+  /** Shell of that window. */
   readonly shell: CommandShell;
-  /** Whether this window can be asked now, without waiting for it. */
+  /** Returns whether the window can be asked now, without waiting for it. */
   isOpen(windowId: string): boolean;
-  /** Starts a command, or answers how the one with this id is doing. */
-  start(windowId: string, asked: CommandStart, signal: AbortSignal): Promise<CommandState>;
+  /** Starts a command, or returns the state of the command that already has this id. */
+  start(windowId: string, request: CommandStart, signal: AbortSignal): Promise<CommandState>;
+  /** Returns the output after a position. Waits up to `waitMs` milliseconds for more. */
   poll(
     windowId: string,
-    asked: { commandId: string; after: number; waitMs: number },
+    request: { commandId: string; after: number; waitMs: number },
     signal: AbortSignal,
   ): Promise<CommandOutput>;
+  /** Writes to the standard input of a command; `end` closes it. */
   write(
     windowId: string,
-    asked: { commandId: string; text: string; end: boolean },
+    request: { commandId: string; text: string; end: boolean },
     signal: AbortSignal,
   ): Promise<CommandState>;
-  stop(windowId: string, asked: { commandId: string }, signal: AbortSignal): Promise<CommandState>;
+  /** Stops a command. Returns its state. */
+  stop(windowId: string, request: { commandId: string }, signal: AbortSignal): Promise<CommandState>;
 }
 
-/** What the model is told of a command from now on. */
+/**
+ * Returns what the model knows about a command.
+ * @param seen position up to which the model has seen the output
+ */
 export function newsOf(
-  what: CommandRef & Pick<CommandNews, 'line' | 'cwd'>,
+  command: CommandRef & Pick<CommandNews, 'line' | 'cwd'>,
   { state, exitCode, signal, wallMs }: CommandState,
   seen: number,
 ): CommandNews {
-  const { id, windowId, line, cwd } = what;
+  const { id, windowId, line, cwd } = command;
   return { id, windowId, line, cwd, state, exitCode, signal, wallMs, seen };
 }
 
-/** How a command is doing, as the beginning of a sentence about it. */
+/** Describes the state of a command, as the predicate of a sentence. */
 export function stateWords({ state, exitCode, signal, stopped, failure, wallMs }: CommandState): string {
-  const took = `(${(wallMs / 1000).toFixed(1)} s)`;
-  if (state === 'running') return `is still running ${took}`;
+  const duration = `(${(wallMs / 1000).toFixed(1)} s)`;
+  if (state === 'running') return `is still running ${duration}`;
   if (failure !== null) return `could not be started: ${failure}`;
-  const how = signal === null ? `ended with exit code ${exitCode}` : `was ended by ${signal}`;
-  return stopped ? `was stopped and ${how} ${took}` : `${how} ${took}`;
+  const outcome = signal === null ? `ended with exit code ${exitCode}` : `was ended by ${signal}`;
+  return stopped ? `was stopped and ${outcome} ${duration}` : `${outcome} ${duration}`;
 }
 
-/** Both streams for the model, and what is missing of them. */
+/** Describes the output of a command for the model: both streams, and how many characters are missing. */
 export function outputWords({ chunks, next }: Pick<CommandOutput, 'chunks' | 'next'>, after = 0): string {
   const parts: string[] = [];
   for (const stream of ['stdout', 'stderr'] as const) {
     const text = readable(textOf(chunks, stream));
     if (text.trim() !== '') parts.push(`${stream}:\n${text.trimEnd()}`);
   }
-  const missing = next - after - chunks.reduce((sum, { text }) => sum + text.length, 0);
-  if (missing > 0) parts.push(`(${missing} characters in between were left out.)`);
+  const missingChars = next - after - chunks.reduce((sum, { text }) => sum + text.length, 0);
+  if (missingChars > 0) parts.push(`(${missingChars} characters in between were left out.)`);
   return parts.length === 0 ? 'It printed nothing.' : parts.join('\n');
 }
 
-/** What a terminal would show of a text: no colours, no control characters, and of a line that was written over its last state. */
+/** Returns what a terminal would show of a text: no colours or control characters, and only the last state of each line. */
 export function readable(text: string): string {
   const lines = stripVTControlCharacters(text).split('\n');
-  const last = (line: string) => line.slice(line.lastIndexOf('\r') + 1);
+  const lastState = (line: string) => line.slice(line.lastIndexOf('\r') + 1);
   return (
     lines
-      .map((line) => last(line.endsWith('\r') ? line.slice(0, -1) : line))
+      .map((line) => lastState(line.endsWith('\r') ? line.slice(0, -1) : line))
       .join('\n')
       // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is removed.
       .replace(/[\x00-\x08\x0b-\x1f\x7f]/g, '')
   );
 }
 
-/** One stream of an output whose middle may be missing. */
+/** Returns one stream of an output whose middle may be missing. */
 function textOf(chunks: readonly CommandChunk[], stream: CommandChunk['stream']): string {
   const gap = chunks.findIndex(({ at }, i) => {
     const before = chunks[i - 1];
     return before !== undefined && before.at + before.text.length < at;
   });
-  const text = (part: readonly CommandChunk[]) =>
+  const join = (part: readonly CommandChunk[]) =>
     part
       .filter((chunk) => chunk.stream === stream)
       .map((chunk) => chunk.text)
       .join('');
-  if (gap < 0) return text(chunks);
-  // A word that the gap has cut may be half a credential, which nobody would recognise.
-  const before = text(chunks.slice(0, gap)).replace(/\S{8,400}$/, '');
-  const after = text(chunks.slice(gap)).replace(/^\S{8,400}/, '');
+  if (gap < 0) return join(chunks);
+  // A word cut by the gap may be half a credential, which would not be recognized, so it is removed.
+  const before = join(chunks.slice(0, gap)).replace(/\S{8,400}$/, '');
+  const after = join(chunks.slice(gap)).replace(/^\S{8,400}/, '');
   return [before, after].filter((part) => part !== '').join('\n[...]\n');
 }

@@ -14,25 +14,26 @@ import { localUser } from '@devlm/protocol/tokens.ts';
 import type { Commands } from './commands.ts';
 import type { Workspace } from './workspace.ts';
 
-/** How long a tool waits for a window of its project to come (back), milliseconds. */
+/** Maximum time that a tool waits for a window of its project to open or reconnect, in milliseconds. */
 const windowWaitMs = 60_000;
-/** How long a window may take over one request. The person may be looking at a question of the editor's. */
-const answerMs = 120_000;
-/** Requests that may be open at one window. */
-const openRequests = 100;
+/** Maximum time that a window may take for a request, in milliseconds. The user may be looking at a prompt of the editor. */
+const answerTimeoutMs = 120_000;
+/** Maximum number of unanswered requests to all windows. */
+const maxPendingRequests = 100;
 
-/** How long a turn waits for a window that may be about to come, milliseconds. */
+/** Maximum time that a turn waits for a window that may be about to connect, in milliseconds. */
 const firstWaitMs = 1_500;
-/** Projects of which it is remembered that they have no window. */
-const absentProjects = 10_000;
+/** Maximum number of projects that are remembered as having no window. */
+const maxAbsentProjects = 10_000;
 
+/** A request without an answer. */
 interface Pending {
   readonly projectId: string;
   readonly request: EditorRequest;
   readonly settle: (answer: EditorAnswer) => void;
 }
 
-/** A window as long as it keeps its stream open. */
+/** An editor window, for as long as its stream is open. */
 class Window {
   readonly hello: EditorHello;
   readonly userId: string;
@@ -45,12 +46,12 @@ class Window {
   }
 }
 
-/** The windows that lend their workspaces, and what they have been asked. */
+/** The windows that lend their workspaces, and the requests to them. */
 export class Editors {
-  /** The one that came last is asked first. */
+  /** Connected windows in the order of their arrival. The newest is asked first. */
   readonly #windows = new Set<Window>();
   readonly #pending = new Map<string, Pending>();
-  /** Projects that were looked for and had no window. */
+  /** Ids of projects that a workspace was requested for while they had no window. */
   readonly #absent = new Set<string>();
   readonly #arrivals = new EventEmitter<{ window: [Window] }>();
 
@@ -58,16 +59,16 @@ export class Editors {
     this.#arrivals.setMaxListeners(0);
   }
 
-  /** Lends a window's workspace until the signal aborts. Yields what it is asked. */
+  /** Lends the workspace of a window until the signal aborts. Yields the requests to the window. */
   async *attach(
     hello: EditorHello,
     signal: AbortSignal,
     userId = localUser,
   ): AsyncGenerator<{ data: EditorRequest }[]> {
     const window = new Window(hello, userId);
-    // One stream a window: the newer one knows better.
-    for (const other of this.#windows)
-      if (other.hello.windowId === hello.windowId && other.userId === userId) this.#remove(other);
+    // A window has one stream. The newer one replaces the older one.
+    for (const existing of this.#windows)
+      if (existing.hello.windowId === hello.windowId && existing.userId === userId) this.#remove(existing);
     const stop = new AbortController();
     const requests = on(window.events, 'request', { signal: AbortSignal.any([signal, stop.signal]) });
     window.events.once('gone', () => stop.abort());
@@ -83,28 +84,31 @@ export class Editors {
     }
   }
 
-  /** Calls back for each window that comes. */
-  onWindow(hear: (hello: EditorHello) => void): void {
-    this.#arrivals.on('window', ({ hello }) => hear(hello));
+  /** Calls the listener for each window that connects. */
+  onWindow(onHello: (hello: EditorHello) => void): void {
+    this.#arrivals.on('window', ({ hello }) => onHello(hello));
   }
 
-  /** The first answer counts; one to a request that nobody waits for changes nothing. */
+  /** Answers a request. The first answer counts; an answer that nobody waits for is ignored. */
   answer(requestId: string, answer: EditorAnswer): void {
     this.#pending.get(requestId)?.settle(answer);
   }
 
-  /** The project whose windows were asked; null: nobody waits for such an answer. */
+  /** Returns the project whose windows a request was sent to; null if nobody waits for its answer. */
   projectOf(requestId: string): string | null {
     return this.#pending.get(requestId)?.projectId ?? null;
   }
 
-  /** The workspace of a project. Windows may come and go while it is used. */
+  /**
+   * Returns the workspace of a project. Its windows may come and go while it is used.
+   * @throws ProblemError `editor_gone` if no window connects in time
+   */
   async workspace(projectId: string, signal: AbortSignal): Promise<Workspace> {
     const { hello } = await this.#window(projectId, signal);
     const ask =
       <K extends EditorRequestKind>(kind: K) =>
-      (asked: Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>, during: AbortSignal) =>
-        this.#ask(projectId, kind, asked, during);
+      (parameters: Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>, during: AbortSignal) =>
+        this.#ask(projectId, kind, parameters, during);
     const read = ask('read');
     const apply = ask('apply');
     return {
@@ -129,12 +133,12 @@ export class Editors {
   #commands(projectId: string, windowId: string, shell: CommandShell): Commands {
     const ask =
       <K extends EditorRequestKind>(kind: K) =>
-      (of: string, asked: Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>, during: AbortSignal) =>
-        this.#ask(projectId, kind, asked, during, of);
+      (targetId: string, parameters: Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>, during: AbortSignal) =>
+        this.#ask(projectId, kind, parameters, during, targetId);
     return {
       windowId,
       shell,
-      isOpen: (of) => this.#newest(projectId, of) !== undefined,
+      isOpen: (targetId) => this.#newest(projectId, targetId) !== undefined,
       start: ask('command.start'),
       poll: ask('command.poll'),
       write: ask('command.write'),
@@ -142,7 +146,7 @@ export class Editors {
     };
   }
 
-  /** Lets the windows of a project end the commands of a conversation. Nobody waits for it. */
+  /** Tells the windows of a project to end the commands of a conversation. Does not wait for it. */
   stopCommands(projectId: string, conversationId: string): void {
     const request = EditorRequest.parse({ id: randomUUID(), kind: 'command.stopAll', conversationId });
     for (const window of this.#windows)
@@ -150,14 +154,14 @@ export class Editors {
   }
 
   /**
-   * The workspace of a project that has a window, else null. A window that has just sent a message may
-   * still be about to lend its workspace: for the first time it is waited for a moment.
+   * Returns the workspace of a project that has a window, or null. A window that has just sent a message may still be
+   * about to lend its workspace, so the first call for a project waits a moment.
    */
   async present(projectId: string, signal: AbortSignal): Promise<Workspace | null> {
     if (!this.#newest(projectId)) {
       if (this.#absent.has(projectId)) return null;
       this.#absent.add(projectId);
-      if (this.#absent.size > absentProjects) this.#absent.clear();
+      if (this.#absent.size > maxAbsentProjects) this.#absent.clear();
     }
     try {
       return await this.workspace(projectId, AbortSignal.any([signal, AbortSignal.timeout(firstWaitMs)]));
@@ -167,7 +171,7 @@ export class Editors {
     }
   }
 
-  /** Whether a window of the project is there. */
+  /** Returns whether a window of the project is connected. */
   attached(projectId: string): boolean {
     return this.#newest(projectId) !== undefined;
   }
@@ -175,30 +179,32 @@ export class Editors {
   async #ask<K extends EditorRequestKind>(
     projectId: string,
     kind: K,
-    asked: Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>,
+    parameters: Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>,
     signal: AbortSignal,
-    /** Only this window can answer it. Default: any of the project. */
+    /** The only window that can answer. Default: any window of the project. */
     windowId?: string,
   ): Promise<EditorAnswerOf<K>> {
-    if (this.#pending.size >= openRequests) throw gone('Too many requests wait for the editor. Try again later.');
-    const request = parseRequest({ ...asked, id: randomUUID(), kind });
+    if (this.#pending.size >= maxPendingRequests)
+      throw editorGone('Too many requests wait for the editor. Try again later.');
+    const request = parseRequest({ ...parameters, id: randomUUID(), kind });
     const { promise, resolve } = Promise.withResolvers<EditorAnswer>();
     this.#pending.set(request.id, { projectId, request, settle: resolve });
-    const deadline = AbortSignal.timeout(answerMs);
+    const deadline = AbortSignal.timeout(answerTimeoutMs);
     const stop = AbortSignal.any([signal, deadline]);
     const aborted = once(stop, 'abort').then(() => null);
     try {
       for (;;) {
-        // A request that a window took along when it closed is asked again of the next one, under its id.
+        // If a window closes with an unanswered request, the next window gets it under the same id.
         const window = await this.#window(projectId, stop, windowId);
-        const left = once(window.events, 'gone').then(() => 'left' as const);
+        const windowGone = once(window.events, 'gone').then(() => 'left' as const);
         window.events.emit('request', request);
-        const answer = await Promise.race([promise, aborted, left]);
-        // Nobody knows whether somebody else's tool had its effect: it is not called twice.
-        if (answer === 'left' && kind === 'tool.call') throw gone('The editor window closed while the tool worked.');
+        const answer = await Promise.race([promise, aborted, windowGone]);
+        // A tool of another extension may have had its effect, so it is not called twice.
+        if (answer === 'left' && kind === 'tool.call')
+          throw editorGone('The editor window closed while the tool worked.');
         if (answer === 'left') continue;
         signal.throwIfAborted();
-        if (answer === null) throw gone('The editor did not answer in time. Try again, or ask the person.');
+        if (answer === null) throw editorGone('The editor did not answer in time. Try again, or ask the person.');
         if (!answer.ok) throw new ProblemError(answer.problem);
         return parseAnswer(kind, answer.value);
       }
@@ -217,7 +223,7 @@ export class Editors {
         await once(this.#arrivals, 'window', { signal: stop });
       } catch {
         signal.throwIfAborted();
-        throw gone('No editor window with this project is open. Ask the person to open it.');
+        throw editorGone('No editor window with this project is open. Ask the person to open it.');
       }
     }
   }
@@ -233,9 +239,9 @@ export class Editors {
   }
 }
 
-/** What the model asks for may be more than crosses to a window, such as a path without end. */
-function parseRequest(asked: object): EditorRequest {
-  const { success, data, error } = EditorRequest.safeParse(asked);
+/** Parses a request. What the model asks for may exceed what a request can hold, such as a path without end. */
+function parseRequest(request: object): EditorRequest {
+  const { success, data, error } = EditorRequest.safeParse(request);
   if (success) return data;
   const [issue] = error.issues;
   const detail = `This cannot be asked of an editor. ${issue?.path.join('.')}: ${issue?.message}.`;
@@ -244,11 +250,11 @@ function parseRequest(asked: object): EditorRequest {
 
 function parseAnswer<K extends EditorRequestKind>(kind: K, value: unknown): EditorAnswerOf<K> {
   const parsed = editorAnswers[kind].safeParse(value);
-  if (!parsed.success) throw gone('The editor sent an answer that DevLM does not understand. Update DevLM.');
-  // Parsed by the schema of this very kind.
+  if (!parsed.success) throw editorGone('The editor sent an answer that DevLM does not understand. Update DevLM.');
+  // The value was parsed by the schema of this kind.
   return parsed.data as EditorAnswerOf<K>;
 }
 
-function gone(detail: string): ProblemError {
+function editorGone(detail: string): ProblemError {
   return new ProblemError({ code: 'editor_gone', status: 503, title: 'No editor', detail });
 }

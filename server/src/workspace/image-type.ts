@@ -1,7 +1,7 @@
 import { ImageMediaType } from '@devlm/protocol/ids.ts';
 import type * as z from 'zod';
 
-/** First bytes, in hex. */
+/** First bytes of the image types that the Messages API accepts, in hex. */
 const signatures: Readonly<Record<z.infer<typeof ImageMediaType>, RegExp>> = {
   'image/png': /^89504e470d0a1a0a/,
   'image/jpeg': /^ffd8ff/,
@@ -9,7 +9,7 @@ const signatures: Readonly<Record<z.infer<typeof ImageMediaType>, RegExp>> = {
   'image/webp': /^52494646.{8}57454250/,
 };
 
-/** The kind of a picture that the Messages API takes, told by its bytes; undefined where it is none. */
+/** Returns the image type of bytes that the Messages API accepts, or undefined. */
 export function imageTypeOf(bytes: Uint8Array): z.infer<typeof ImageMediaType> | undefined {
   const head = Buffer.from(bytes.subarray(0, 12)).toString('hex');
   return ImageMediaType.options.find((type) => signatures[type].test(head));

@@ -1,40 +1,45 @@
 import type { EditorAnswerOf, EditorChange, EditorFile, EditorHello, EditorRequest } from '@devlm/protocol/editor.ts';
 import type { Commands } from './commands.ts';
 
-type Asked<K extends EditorRequest['kind']> = Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>;
+/** Parameters of a request to an editor window. */
+type RequestOf<K extends EditorRequest['kind']> = Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>;
 
 /**
- * The files that the agent works on: a project in an editor window, or a folder of the server. Paths are relative, with `/`.
- * Failures are `ProblemError`s: `outside_workspace`, `workspace_restricted`, `editor_gone`, or what
- * the file system said, worded for the model.
+ * The files that the agent works on: a project in an editor window, or a folder on the server. Paths are relative, with
+ * `/`. Failures are `ProblemError`s: `outside_workspace`, `workspace_restricted`, `editor_gone`, or an error of the file
+ * system, worded for the model.
  */
 export interface Workspace {
-  /** Nothing may be changed or run in it. */
+  /** Whether nothing may be changed or run in the workspace. */
   readonly restricted: boolean;
-  /** What the model is told about it. */
+  /** Root folders, as described to the model. */
   readonly folders: readonly { readonly name: string; readonly path: string | null }[];
-  /** Changes are accepted as they are made. */
+  /** Whether changes are accepted without a review. Default: false. */
   readonly acceptsEdits?: boolean;
-  /** Permission rules, unchecked, from the user's settings and the workspace's. */
+  /** Permission rules from the settings of the user and of the workspace, unchecked. */
   readonly rules: { readonly user: unknown; readonly workspace: unknown };
-  /** It has no settings that a rule could be added to. */
+  /** Whether there are no settings that a rule could be added to. Default: false. */
   readonly noSettings?: boolean;
-  /** MCP servers that the window names, unchecked, and tools of other extensions that it lends. */
+  /** MCP servers that the window names, unchecked. */
   readonly mcp?: EditorHello['mcp'];
+  /** Tools of other extensions that the window lends, unchecked. */
   readonly tools?: EditorHello['tools'];
+  /** Reads a file. A file that is missing or unreadable is a result, not an error. */
   read(path: string, signal: AbortSignal): Promise<EditorFile>;
-  /** All or none; each file must still have the hash that the change is based on. */
+  /** Applies all changes or none. Each file must still have the hash that its change is based on; others are conflicts. */
   apply(changes: readonly EditorChange[], signal: AbortSignal): Promise<EditorAnswerOf<'apply'>>;
-  list(asked: Asked<'list'>, signal: AbortSignal): Promise<EditorAnswerOf<'list'>>;
-  search(asked: Asked<'search'>, signal: AbortSignal): Promise<EditorAnswerOf<'search'>>;
-  /** Errors and warnings. Where there is none, nobody looks at the files. */
-  diagnostics?(asked: Asked<'diagnostics'>, signal: AbortSignal): Promise<EditorAnswerOf<'diagnostics'>>;
-  /** Runs commands. Where there is none, none can be run. */
+  /** Lists a folder. */
+  list(request: RequestOf<'list'>, signal: AbortSignal): Promise<EditorAnswerOf<'list'>>;
+  /** Searches the text files. */
+  search(request: RequestOf<'search'>, signal: AbortSignal): Promise<EditorAnswerOf<'search'>>;
+  /** Returns errors and warnings. Undefined: the workspace has no diagnostics. */
+  diagnostics?(request: RequestOf<'diagnostics'>, signal: AbortSignal): Promise<EditorAnswerOf<'diagnostics'>>;
+  /** Runs commands. Undefined: commands cannot be run. */
   readonly commands?: Commands;
-  /** How long a repository map the person wants, in tokens; 0 or nothing: none. */
+  /** Maximum length of the repository map, in tokens. Default: 0, no map. */
   readonly mapTokens?: number;
-  /** What language servers know by a name. */
-  symbols?(asked: Asked<'symbols'>, signal: AbortSignal): Promise<EditorAnswerOf<'symbols'>>;
-  /** Calls a lent tool. Where there is none, nothing is lent. */
-  callTool?(asked: Asked<'tool.call'>, signal: AbortSignal): Promise<EditorAnswerOf<'tool.call'>>;
+  /** Returns what language servers know about a name. Undefined: there are none. */
+  symbols?(request: RequestOf<'symbols'>, signal: AbortSignal): Promise<EditorAnswerOf<'symbols'>>;
+  /** Calls a lent tool. Undefined: no tools are lent. */
+  callTool?(request: RequestOf<'tool.call'>, signal: AbortSignal): Promise<EditorAnswerOf<'tool.call'>>;
 }

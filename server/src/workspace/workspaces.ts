@@ -3,7 +3,7 @@ import type { Editors } from './editors.ts';
 import type { ProjectFolders } from './folder/project-folders.ts';
 import type { Workspace } from './workspace.ts';
 
-/** The workspaces of projects, whichever they are: a folder of this server, or what an editor window lends. */
+/** The workspaces of all projects. Each is a folder on this server or is lent by an editor window. */
 export class Workspaces {
   readonly #editors: Editors;
   readonly #folders: ProjectFolders;
@@ -13,23 +13,26 @@ export class Workspaces {
     this.#folders = folders;
   }
 
-  /** @throws ProblemError `editor_gone` where there is none, and no window comes in time */
+  /**
+   * Returns the workspace of a project.
+   * @throws ProblemError `editor_gone` if it has none and no window connects in time
+   */
   async workspace(projectId: string, signal: AbortSignal): Promise<Workspace> {
     return this.#folders.workspace(projectId) ?? (await this.#editors.workspace(projectId, signal));
   }
 
-  /** The same where there is one, else null: a window that may be about to come is waited for a moment. */
+  /** Returns the workspace of a project, or null. Waits only a moment for a window that may be about to connect. */
   async present(projectId: string, signal: AbortSignal): Promise<Workspace | null> {
     return this.#folders.workspace(projectId) ?? (await this.#editors.present(projectId, signal));
   }
 
-  /** Whether the project has one at this moment. */
+  /** Returns whether the project has a workspace now. */
   attached(projectId: string): boolean {
     return this.#folders.workspace(projectId) !== null || this.#editors.attached(projectId);
   }
 
   /**
-   * Refuses a project whose folder is somebody else's, as if it were not there.
+   * Throws if the folder of a project belongs to another user. The error is that of a project that does not exist.
    *
    * @throws ProblemError `not_found`
    */
@@ -40,7 +43,7 @@ export class Workspaces {
     throw new ProblemError({ code: 'not_found', status: 404, title: 'Not found', detail });
   }
 
-  /** Lets the windows of a project end the commands of a conversation. */
+  /** Tells the windows of a project to end the commands of a conversation. */
   stopCommands(projectId: string, conversationId: string): void {
     this.#editors.stopCommands(projectId, conversationId);
   }

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ConversationSecrets } from '../../../server/src/actions/secrets/conversation-secrets.ts';
 import { hiddenEvent } from '../../../server/src/actions/secrets/hidden-event.ts';
 import { Secrets } from '../../../server/src/actions/secrets/secrets.ts';
-import { hiddenRecord, hidingEar, revealedRequest } from '../../../server/src/backend/hidden-runs.ts';
+import { hiddenRecord, hidingListener, revealedRequest } from '../../../server/src/backend/hidden-runs.ts';
 
 const value = 'correct-horse';
 const withValue = () => {
@@ -113,10 +113,10 @@ describe('the record of a run', () => {
 
   it('is heard live without credentials', () => {
     const heard: unknown[] = [];
-    const ear = hidingEar(withValue(), (event) => heard.push(event));
-    ear.hear({ type: 'output', stream: 'stdout', text: value.slice(0, 6) });
-    ear.hear({ type: 'output', stream: 'stdout', text: `${value.slice(6)}\nmore` });
-    ear.end();
+    const listener = hidingListener(withValue(), (event) => heard.push(event));
+    listener.onEvent({ type: 'output', stream: 'stdout', text: value.slice(0, 6) });
+    listener.onEvent({ type: 'output', stream: 'stdout', text: `${value.slice(6)}\nmore` });
+    listener.end();
     expect(heard).toEqual([
       { type: 'output', stream: 'stdout', text: `${mark}\n` },
       { type: 'output', stream: 'stdout', text: 'more' },

@@ -1,23 +1,23 @@
 import { LRUCache } from 'lru-cache';
 import { type Cache, cacheBounds } from '../ports/cache.ts';
 
-/** What an entry takes beside its key and value, bytes, about. */
-const entryBytes = 200;
+/** Approximate memory that an entry takes besides its key and value, in bytes. */
+const entryOverheadBytes = 200;
 
-/** A cache in this process, of so many bytes; what was used longest ago goes first. */
+/** Size-bounded cache in this process. The least recently used entries are removed first. */
 export class MemoryCache implements Cache {
   readonly #entries: LRUCache<string, Uint8Array>;
 
-  /** @param bytes of all keys and values */
+  /** @param bytes maximum total size of keys and values, in bytes; default: `cacheBounds.memoryBytes` */
   constructor(bytes: number = cacheBounds.memoryBytes) {
     this.#entries = new LRUCache({
       maxSize: bytes,
       maxEntrySize: cacheBounds.valueBytes + 4096,
-      sizeCalculation: (value, key) => value.byteLength + 2 * key.length + entryBytes,
+      sizeCalculation: (value, key) => value.byteLength + 2 * key.length + entryOverheadBytes,
     });
   }
 
-  /** Bytes in use. */
+  /** Memory in use, in bytes. */
   get bytes(): number {
     return this.#entries.calculatedSize;
   }
@@ -28,7 +28,7 @@ export class MemoryCache implements Cache {
 
   async set(key: string, value: Uint8Array, ttlMs: number): Promise<void> {
     if (value.byteLength > cacheBounds.valueBytes) this.#entries.delete(key);
-    // A copy: a small view must not hold on to the large buffer that it is cut from.
+    // Copied, because a small view would keep the large buffer that it is cut from in memory.
     else this.#entries.set(key, new Uint8Array(value), { ttl: ttlMs });
   }
 

@@ -1,22 +1,22 @@
 import type { Fanout, NodeMessage } from '../ports/fanout.ts';
 
-/** Among those who were given one of these in this process. A server alone reaches nobody. */
+/** Fanout between nodes in the same process. A single server reaches nobody. */
 export class MemoryFanout implements Fanout {
-  readonly #others: Set<MemoryFanout>;
+  readonly #nodes: Set<MemoryFanout>;
   readonly #listeners = new Set<(message: NodeMessage) => void>();
 
-  /** @param beside another node in the same process. Default: none. */
-  constructor(beside?: MemoryFanout) {
-    this.#others = beside ? beside.#others : new Set();
-    this.#others.add(this);
+  /** @param neighbour another node in the same process; default: none */
+  constructor(neighbour?: MemoryFanout) {
+    this.#nodes = neighbour ? neighbour.#nodes : new Set();
+    this.#nodes.add(this);
   }
 
   publish(message: NodeMessage): void {
-    for (const other of this.#others) if (other !== this) for (const hear of other.#listeners) hear(message);
+    for (const node of this.#nodes) if (node !== this) for (const listener of node.#listeners) listener(message);
   }
 
-  onMessage(hear: (message: NodeMessage) => void): Disposable {
-    this.#listeners.add(hear);
-    return { [Symbol.dispose]: () => this.#listeners.delete(hear) };
+  onMessage(listener: (message: NodeMessage) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
   }
 }

@@ -1,16 +1,17 @@
-import type { Bucket, RateLimiter, Taken } from '../ports/rate-limiter.ts';
-import { intervalOf, taken } from '../token-bucket.ts';
+import type { Bucket, RateLimiter, TakeResult } from '../ports/rate-limiter.ts';
+import { intervalOf, toTakeResult } from '../token-bucket.ts';
 
+/** Options of `MemoryRateLimiter`. */
 export interface MemoryRateLimiterOptions {
-  /** Most buckets that are remembered; those used longest ago go first and are then full. Default 10,000. */
+  /** Maximum number of buckets kept. The least recently used are dropped and count as full. Default: 10,000. */
   readonly maxKeys?: number;
-  /** A clock that never goes back, milliseconds. */
+  /** Monotonic clock, in milliseconds. Default: `performance.now`. */
   readonly now?: () => number;
 }
 
-/** Buckets in this process. Each is one number: when it will be full (the generic cell rate algorithm). */
+/** Buckets in this process. A bucket is one number: the time at which it is full (the generic cell rate algorithm). */
 export class MemoryRateLimiter implements RateLimiter {
-  /** Microseconds of the clock; the ones used longest ago first. */
+  /** Time at which each bucket is full, in microseconds of the clock; the least recently used bucket comes first. */
   readonly #fullAt = new Map<string, number>();
   readonly #maxKeys: number;
   readonly #now: () => number;
@@ -20,30 +21,30 @@ export class MemoryRateLimiter implements RateLimiter {
     this.#now = now;
   }
 
-  /** Buckets that are remembered. */
+  /** Number of buckets kept. */
   get size(): number {
     return this.#fullAt.size;
   }
 
-  async take(buckets: readonly Bucket[]): Promise<Taken> {
-    const now = Math.floor(this.#now() * 1000);
-    let wait = 0;
+  async take(buckets: readonly Bucket[]): Promise<TakeResult> {
+    const nowUs = Math.floor(this.#now() * 1000);
+    let waitUs = 0;
     for (const bucket of buckets) {
-      const room = (bucket.burst - 1) * intervalOf(bucket);
-      wait = Math.max(wait, this.#missing(bucket, now) - room);
+      const allowed = (bucket.burst - 1) * intervalOf(bucket);
+      waitUs = Math.max(waitUs, this.#timeToFull(bucket, nowUs) - allowed);
     }
-    if (wait === 0) for (const bucket of buckets) this.#set(bucket, now);
+    if (waitUs === 0) for (const bucket of buckets) this.#set(bucket, nowUs);
     const [first] = buckets;
-    return taken(wait, first ? this.#missing(first, now) : 0, first);
+    return toTakeResult(waitUs, first ? this.#timeToFull(first, nowUs) : 0, first);
   }
 
-  /** Microseconds in which a bucket would fill up. */
-  #missing({ key }: Bucket, now: number): number {
+  /** Returns the time until the bucket is full, in microseconds. */
+  #timeToFull({ key }: Bucket, now: number): number {
     return Math.max(0, (this.#fullAt.get(key) ?? now) - now);
   }
 
   #set(bucket: Bucket, now: number): void {
-    const fullAt = now + this.#missing(bucket, now) + intervalOf(bucket);
+    const fullAt = now + this.#timeToFull(bucket, now) + intervalOf(bucket);
     this.#fullAt.delete(bucket.key);
     this.#fullAt.set(bucket.key, fullAt);
     if (this.#fullAt.size <= this.#maxKeys) return;

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Migration } from './migration.ts';
 
-/** Frozen: it was released. A change to the tables is a new migration. */
+/** The first version of the tables. It was released and is frozen: change the tables by a new migration. */
 export const initial: Migration = {
   version: 1,
   name: 'initial',
@@ -11,7 +11,7 @@ export const initial: Migration = {
     const sqlite = kind === 'sqlite';
     const bytes = sqlite ? sql`blob` : sql`bytea`;
     const serial = sqlite ? sql`integer primary key` : sql`bigint generated always as identity primary key`;
-    // SQLite: one tree per table, clustered by its key, instead of a tree of rows and one of keys.
+    // On SQLite, one tree per table, clustered by its key, replaces a tree of rows plus one of keys.
     const clustered = sqlite ? sql`without rowid` : sql``;
 
     await schema
@@ -111,7 +111,7 @@ export const initial: Migration = {
       .addColumn('text', 'text', (c) => c.notNull())
       .execute();
     await schema.createIndex('search_texts_conversation').on('search_texts').column('conversation_id').execute();
-    // The words come split and folded, so every character but a space is a part of one.
+    // Words are inserted already split and folded, so every character except a space is part of a word.
     const index = sqlite
       ? [
           sql`create virtual table search_words using fts5(words, content='', contentless_delete=1, detail=none,

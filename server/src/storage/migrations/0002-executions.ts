@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Migration } from './migration.ts';
 
-/** Programs that were run, and what came of it. */
+/** Adds the tables of executed programs and their results. */
 export const executions: Migration = {
   version: 2,
   name: 'executions',

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Migration } from './migration.ts';
 
-/** What was spent, also outside of conversations, and how each call went. */
+/** Replaces the usage table with the ledger, which also records the outcome of calls, and calls outside of conversations. */
 export const ledger: Migration = {
   version: 3,
   name: 'ledger',

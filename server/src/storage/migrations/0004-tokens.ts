@@ -1,6 +1,6 @@
 import type { Migration } from './migration.ts';
 
-/** Tokens that were given out; never the tokens themselves. */
+/** Adds the table of access tokens, without the tokens themselves. */
 export const tokens: Migration = {
   version: 4,
   name: 'tokens',

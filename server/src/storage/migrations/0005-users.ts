@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Migration } from './migration.ts';
 
-/** Who there is, and whose everything is. What was there before is `local`'s. */
+/** Adds users and the owner of everything. Existing data belongs to the user `local`. */
 export const users: Migration = {
   version: 5,
   name: 'users',

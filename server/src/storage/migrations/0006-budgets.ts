@@ -1,16 +1,16 @@
 import { sql } from 'kysely';
 import type { Migration } from './migration.ts';
 
-/** Whose calls they were, at which instance, and what may be spent. */
+/** Adds the user, project, turn and instance of each call, and the tables of budgets. */
 export const budgets: Migration = {
   version: 6,
   name: 'budgets',
   async up(db) {
     const { schema } = db;
-    const add = (column: string, type: 'text' | 'bigint' | 'double precision', otherwise?: string | number) =>
+    const add = (column: string, type: 'text' | 'bigint' | 'double precision', defaultValue?: string | number) =>
       schema
         .alterTable('ledger')
-        .addColumn(column, type, (c) => (otherwise === undefined ? c : c.notNull().defaultTo(otherwise)))
+        .addColumn(column, type, (c) => (defaultValue === undefined ? c : c.notNull().defaultTo(defaultValue)))
         .execute();
     await add('user_id', 'text', 'local');
     await add('project_id', 'text');

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Migration } from './migration.ts';
 
-/** Claude credentials and endpoints that were added at run time, sealed. */
+/** Adds the table of Claude instances (credential and endpoint) that are added at run time, sealed. */
 export const instances: Migration = {
   version: 7,
   name: 'instances',

@@ -1,6 +1,6 @@
 import type { Migration } from './migration.ts';
 
-/** Which server runs the turns of a conversation, and until when. */
+/** Adds the lease of a conversation: the server that runs its turns, and until when. */
 export const leases: Migration = {
   version: 8,
   name: 'leases',

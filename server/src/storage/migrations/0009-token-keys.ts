@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Migration } from './migration.ts';
 
-/** The keys that sign tokens, sealed. */
+/** Adds the table of the keys that sign tokens, sealed. */
 export const tokenKeys: Migration = {
   version: 9,
   name: 'token-keys',

@@ -14,12 +14,12 @@ import { tokenKeys } from './0009-token-keys.ts';
 import type { Migration } from './migration.ts';
 
 /*
- * Why not Kysely's own Migrator: it treats DDL on SQLite as not transactional, so a crash could
- * leave half a migration; it does not record which version of DevLM migrated; and to a database
- * from the future it says "corrupted migrations".
+ * Kysely's own Migrator is not used: it treats DDL on SQLite as not transactional, so a crash could leave half a
+ * migration; it does not record which version of DevLM migrated; and for a database from a newer version it reports
+ * "corrupted migrations".
  */
 
-/** Forward only, in order. */
+/** All migrations, in the order of their versions. There are no migrations backwards. */
 export const migrations: readonly Migration[] = [
   initial,
   executions,
@@ -32,22 +32,23 @@ export const migrations: readonly Migration[] = [
   tokenKeys,
 ];
 
+/** Options of `migrate`. */
 export interface MigrateOptions {
   readonly kind: Store['kind'];
-  /** The version of DevLM that runs. */
+  /** The running version of DevLM. */
   readonly version: string;
   readonly now: () => Date;
-  /** What a person knows the database as. */
+  /** Name of the database in messages for users. */
   readonly name: string;
-  /** Default: all of them. */
+  /** Default: all migrations. */
   readonly migrations?: readonly Migration[];
-  /** Called before a database that already holds something is changed. */
+  /** Called before a database that has content is changed. Default: nothing is done. */
   readonly beforeUpgrade?: (from: number) => Promise<void>;
 }
 
 /**
- * Brings the tables to the newest version. One transaction a migration; servers that start at the
- * same time wait for each other.
+ * Migrates the tables to the newest version, one transaction per migration. Servers that start at the same time wait
+ * for each other.
  * @throws ProblemError `store_newer`
  */
 export async function migrate(db: Db, options: MigrateOptions): Promise<void> {
@@ -69,7 +70,7 @@ export async function migrate(db: Db, options: MigrateOptions): Promise<void> {
         .addColumn('made_by', 'text', (c) => c.notNull())
         .addColumn('applied_at', 'bigint', (c) => c.notNull())
         .execute();
-      // Another server may have done it while this one waited.
+      // Another server may have migrated while this one waited.
       if ((await currentVersion(tx, options, newest)) >= migration.version) return;
       await migration.up(tx, options.kind);
       await tx
@@ -85,7 +86,7 @@ export async function migrate(db: Db, options: MigrateOptions): Promise<void> {
   }
 }
 
-/** Any fixed number that no other program on the same database is likely to lock. */
+/** Key of the advisory lock: a fixed number that no other program on the same database is likely to use. */
 const lockKey = 0x64_65_76_6c_6d;
 
 async function currentVersion(db: Db, options: MigrateOptions, newest: number): Promise<number> {

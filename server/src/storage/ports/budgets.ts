@@ -1,6 +1,6 @@
 import type { Budget } from '@devlm/protocol/budgets.ts';
 
-/** Whose call it is. */
+/** User, project, conversation and turn that a call is charged to. */
 export interface Spender {
   readonly userId: string;
   readonly projectId: string | null;
@@ -8,61 +8,65 @@ export interface Spender {
   readonly turnId: string | null;
 }
 
-export interface Asking extends Spender {
-  /** Of the reservation. */
+/** A call that asks to be admitted. */
+export interface BudgetRequest extends Spender {
+  /** Id of the reservation. */
   readonly id: string;
-  /** The server that asks; it renews what it holds. */
+  /** Server that makes the call. It renews its reservations. */
   readonly node: string;
-  /** What the call is expected to cost, US dollars. */
+  /** Expected cost of the call, in US dollars. */
   readonly amountUsd: number;
-  /** When the reservation lapses, unless it is renewed. */
+  /** Time at which the reservation expires unless it is renewed. */
   readonly until: Date;
-  /** Budgets that the person lets this call pass. */
+  /** Ids of the budgets that the user allows this call to exceed. */
   readonly despite: ReadonlySet<string>;
-  /** Whether a warning reaches the person: it is given once in a period. */
+  /** Whether a warning would reach the user. A warning is given once per period. */
   readonly warns: boolean;
-  /** When the period of a budget began; null: each turn is one. */
+  /** Returns the start of the current period of a budget; null if each turn is a period. */
   readonly since: (budget: Budget) => Date | null;
 }
 
-/** A budget that a call would pass. */
+/** A budget that a call would exceed. */
 export interface Passed {
   readonly budget: Budget;
-  /** What was spent, and what open reservations hold. */
+  /** Amount spent plus open reservations, in US dollars. */
   readonly spentUsd: number;
-  /** The limit, with what it was raised by. */
+  /** Limit including raises, in US dollars. */
   readonly limitUsd: number;
 }
 
+/** Result of `BudgetStore.reserve`. */
 export interface Decision {
   readonly admitted: boolean;
-  /** Those that stand in its way. */
+  /** Exceeded budgets that prevent the call. */
   readonly inTheWay: readonly Passed[];
-  /** Those that only warn, and have not yet. */
+  /** Exceeded budgets that only warn and have not warned in this period. */
   readonly warnings: readonly Passed[];
 }
 
-/** Of a store: what may be spent. Every method is atomic. */
+/** The budgets and the reservations of running calls. Every method is atomic. */
 export interface BudgetStore {
-  /** By id. */
+  /** Returns all budgets, ordered by id. */
   list(): Promise<Budget[]>;
-  /** Sets it, or changes the one of the same id. */
+  /** Adds a budget, or replaces the one with the same id. */
   save(budget: Budget): Promise<void>;
-  /** Answers the one that is gone; null: there was none. */
+  /** Removes a budget. Returns it, or null if there was none. */
   remove(id: string): Promise<Budget | null>;
   /**
-   * Decides whether a call may be made, and sets aside what it is expected to cost. One decision at a time over all
-   * servers of the store: what one admits the next one counts.
+   * Decides whether a call is admitted, and reserves its expected cost if it is. Decisions are made one at a time over
+   * all servers of the store: each counts what the previous ones admitted.
    */
-  reserve(asking: Asking): Promise<Decision>;
-  /** What a server has set aside holds until then. */
+  reserve(request: BudgetRequest): Promise<Decision>;
+  /** Extends all reservations of a server until the given time. */
   renew(node: string, until: Date): Promise<void>;
-  /** The call has ended, and what it cost is in the ledger. */
+  /** Removes a reservation whose call has ended and is in the ledger. */
   release(id: string): Promise<void>;
-  /** For whom the budget counts is allowed so much more until the end of the period. */
+  /** Raises the limit until the end of the period, for the subject that the budget applies to. */
   raise(budget: Budget, by: Raise): Promise<void>;
 }
 
-export interface Raise extends Spender, Pick<Asking, 'since'> {
+/** Raise of a budget's limit. */
+export interface Raise extends Spender, Pick<BudgetRequest, 'since'> {
+  /** Amount of the raise, in US dollars. */
   readonly usd: number;
 }

@@ -1,9 +1,9 @@
 import { NewInstance } from '@devlm/protocol/instances.ts';
 import * as z from 'zod';
 
-/** An instance that was added at run time, with its key. */
+/** A Claude instance that was added at run time, with its key. */
 export const StoredInstance = NewInstance.safeExtend({
-  /** Whether it takes no new calls. */
+  /** Whether the instance takes no new calls. */
   draining: z.boolean(),
 });
 export type StoredInstance = z.infer<typeof StoredInstance>;

@@ -1,36 +1,43 @@
 import type { TurnRow } from './turns.ts';
 
-/** A conversation whose turns one node runs. Each time it is taken it has a higher number. */
+/** Right of one node to run the turns of a conversation. Each time it is taken, `fence` is higher. */
 export interface Lease {
   readonly conversationId: string;
   readonly fence: number;
 }
 
+/** An open turn that a node may run. */
 export interface FreeTurn extends TurnRow {
   readonly projectId: string | null;
-  /** The node has its conversation. */
+  /** Whether the node holds the lease of the conversation. */
   readonly held: boolean;
-  /** Since it was created, or the node that had its conversation was last heard of. */
+  /** Time since the turn was created or the lease of another node ended, whichever is later, in milliseconds. */
   readonly waitedMs: number;
 }
 
-/** Whether a lease still holds; where only the store knows: as long as the conversation's row has this `fence`. */
+/**
+ * Whether a lease holds. If only the database can tell, the value that `fence` must have in the row of the conversation.
+ */
 export type Permit = boolean | { readonly fence: number };
 
 /**
- * Of a store: which node runs the turns of a conversation. A node that lost one cannot append by it any more. Times are
- * those of the store's clock, which all nodes share. Every method is atomic.
+ * The leases that decide which node runs the turns of a conversation. A node that has lost a lease can no longer append
+ * with it. Times are those of the store's clock, which all nodes share. Every method is atomic.
  */
 export interface LeaseStore {
-  /** Null: another node has it, or there is no such conversation. A node may take its own again; the earlier one ends. */
+  /**
+   * Takes the lease of a conversation for a number of milliseconds. A node may take its own lease again; the earlier one
+   * ends. Returns null if another node has the lease or there is no such conversation.
+   */
   take(conversationId: string, node: string, forMs: number): Promise<Lease | null>;
-  /** Answers those of the leases that the node still has. */
+  /** Extends leases. Returns those that the node still holds. */
   renew(leases: readonly Lease[], node: string, forMs: number): Promise<Lease[]>;
-  /** One that is lost already changes nothing. */
+  /** Ends a lease. Does nothing if it is already lost. */
   release(lease: Lease): Promise<void>;
-  /** The node that has it; null: nobody. */
+  /** Returns the node that holds the lease of a conversation, or null. */
   holder(conversationId: string): Promise<string | null>;
-  /** Open turns of conversations that no other node has, oldest first. */
+  /** Returns open turns of conversations whose lease no other node holds, oldest first. */
   freeTurns(node: string, limit: number): Promise<FreeTurn[]>;
+  /** Returns whether an append with the lease is permitted. */
   permits(lease: Lease): Permit;
 }

@@ -3,50 +3,51 @@ import type { Usage } from '@devlm/protocol/events.ts';
 import type { UsageTotal } from '@devlm/protocol/views.ts';
 import type { Spender } from './budgets.ts';
 
-/** One call of a model, as the ledger has it. */
+/** One call of a model. */
 export interface LedgerCall extends Spender {
-  /** Milliseconds since 1970. */
+  /** Time of the call, in milliseconds since 1970. */
   readonly at: number;
-  /** `chat`: a step of an answer. `search`: what a tool asked. `api`: a client of the Messages endpoint. */
+  /** `chat`: step of an answer; `search`: call by a tool; `api`: call by a client of the Messages endpoint. */
   readonly purpose: 'chat' | 'compaction' | 'search' | 'api';
-  /** As the provider names it; null where it has not said. */
+  /** Name of the model at the provider; null if unknown. */
   readonly model: string | null;
-  /** Null where it is not known. */
+  /** Id of the instance; null if unknown. */
   readonly instance: string | null;
   readonly usage: Usage;
-  /** US dollars; null when the model's price is not known. */
+  /** Cost in US dollars; null if the price of the model is unknown. */
   readonly costUsd: number | null;
-  /** What budgets count. */
+  /** Amount that budgets count, in US dollars. */
   readonly countedUsd: number;
-  /** Milliseconds until the end of the answer; null where nobody measured. */
+  /** Time until the end of the answer, in milliseconds; null if not measured. */
   readonly latencyMs: number | null;
-  /** Milliseconds until the first byte of the answer. */
+  /** Time until the first byte of the answer, in milliseconds; null if not measured. */
   readonly firstTokenMs: number | null;
-  /** `cut`: it did not come to its end. */
+  /** `cut`: the answer did not reach its end. */
   readonly outcome: 'answered' | 'cut';
 }
 
+/** Query of a usage report. */
 export interface UsageSpan {
   readonly from: Date;
-  /** Not included. */
+  /** End of the span, exclusive. */
   readonly to: Date;
   readonly group: UsageGroup;
-  /** Minutes east of UTC: where a day ends. */
+  /** Time zone that days end in, in minutes east of UTC. */
   readonly offset: number;
-  /** Null: everybody's. */
+  /** The only user whose calls are counted; null: all users. */
   readonly userId: string | null;
-  /** Who asks: titles of other people's conversations are not told. */
+  /** User who asks. Titles of other users' conversations are left out. */
   readonly askedBy: string;
 }
 
 /** Maximum number of rows in a usage report; the most expensive rows are kept. */
-export const usageRows = 1_000;
+export const maxUsageRows = 1_000;
 
 /** The calls of models and what they cost. Every method is atomic. */
 export interface LedgerStore {
   /** Adds a call that is not a step of a turn; the steps of turns are added with their events. */
   add(call: LedgerCall): Promise<void>;
-  /** Returns one row per day, conversation, model, user or project, at most `usageRows` of them, and the total. */
+  /** Returns one row per day, conversation, model, user or project, at most `maxUsageRows` of them, and the total. */
   report(query: UsageSpan): Promise<Pick<UsageReport, 'rows' | 'total'>>;
   /**
    * Returns the cost in US dollars of each of the user's turns since `since`, newest first, at most `limit` of

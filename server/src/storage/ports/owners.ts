@@ -1,10 +1,10 @@
 /** A kind of thing that belongs to one user. */
-export type Owned = 'conversation' | 'execution' | 'project';
+export type OwnedKind = 'conversation' | 'execution' | 'project';
 
 /** Which user owns what. Every method is atomic. */
 export interface OwnerStore {
   /** Returns the owner's user id, or null when there is no such thing. A deleted conversation keeps its owner. */
-  ownerOf(what: Owned, id: string): Promise<string | null>;
+  ownerOf(what: OwnedKind, id: string): Promise<string | null>;
   /** Gives a project to the first user who claims it. Returns the owner's user id. */
   claimProject(id: string, userId: string): Promise<string>;
 }

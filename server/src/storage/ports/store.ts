@@ -34,5 +34,6 @@ export interface Store {
   readonly instances: InstanceStore;
   /** Performs the daily upkeep. Safe to call at any time. */
   maintain(): Promise<void>;
+  /** Writes pending data and closes the store. Later calls fail with `store_unavailable`. */
   close(): Promise<void>;
 }

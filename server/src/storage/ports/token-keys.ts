@@ -1,26 +1,27 @@
 /** A key that signs tokens. */
 export interface TokenKey {
-  /** Names it in the tokens that it has signed. */
+  /** Id of the key in the tokens that it has signed. */
   readonly kid: string;
-  /** PKCS #8, as PEM. */
+  /** Private key in PKCS #8, as PEM. */
   readonly privateKey: string;
 }
 
 /**
- * Of a store: the keys that sign tokens, always sealed. Every method is atomic over all servers of the store, and
- * answers the keys that there are then, the newest first: it signs, the others check what they have signed.
- * All but `startOver` are refused with `token_keys_damaged` where one of the keys cannot be opened: a server with
- * another data key adds nothing that the others could not open.
+ * The keys that sign tokens, always sealed. Every method is atomic over all servers of the store and returns the keys
+ * after it, newest first: the newest signs, the others verify what they have signed. All methods except `startOver` fail
+ * with `token_keys_damaged` if one of the keys cannot be opened, so that a server with another data key adds no key that
+ * the others could not open.
  */
 export interface TokenKeyStore {
+  /** Returns all keys. */
   list(): Promise<TokenKey[]>;
   /**
-   * Makes a key the newest, unless another one has become that meanwhile. The oldest beyond `maxTokenKeys` is removed.
-   * @param after `kid` of the newest; null: there is none yet
+   * Adds a key as the newest, unless another key was added after `after`. Removes the oldest keys beyond `maxTokenKeys`.
+   * @param after `kid` of the newest key that the caller knows; null: there is none yet
    */
   add(key: TokenKey, after: string | null): Promise<TokenKey[]>;
-  /** Adds those that are not there, in their order, as older than those that are. */
+  /** Adds the keys that are not stored yet, in their order, as older than the stored ones. */
   takeOver(keys: readonly TokenKey[]): Promise<TokenKey[]>;
-  /** Removes all but this one, and revokes every token. */
+  /** Removes all keys except this one, and revokes all tokens. */
   startOver(key: TokenKey): Promise<TokenKey[]>;
 }

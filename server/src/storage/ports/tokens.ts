@@ -5,6 +5,6 @@ export interface TokenStore {
   add(token: TokenInfo): Promise<void>;
   /** Returns the tokens that have not expired, newest first, revoked ones included. */
   list(): Promise<TokenInfo[]>;
-  /** Revokes a token; the first time counts. Returns null when there is no such token. */
+  /** Revokes a token. Returns null if there is no such token; revoking again keeps the first time. */
   revoke(id: string): Promise<TokenInfo | null>;
 }

@@ -1,12 +1,12 @@
 import type { TurnRecord } from '@devlm/protocol/state.ts';
 
-/** A turn as the store projects it from the events, in the same transaction as the append. */
+/** A turn as projected from its events in the transaction of the append. */
 export interface TurnRow {
   readonly conversationId: string;
   readonly turnId: string;
   readonly parent: string | null;
   readonly status: 'queued' | 'running' | 'ended';
-  /** Number of times the turn was started; more than one means that a server died during it. */
+  /** Number of times the turn was started. More than one means that a server died during the turn. */
   readonly attempts: number;
   /** `seq` of its `turn.created` event. */
   readonly createdSeq: number;
@@ -25,13 +25,13 @@ export interface TurnStore {
     limit: number,
   ): Promise<{ turns: TurnRecord[]; older: string | null }>;
   /**
-   * Returns the id of the newest turn at or below the given one, following the newest child each time.
+   * Returns the id of the newest turn at or below the given one, by following the newest child repeatedly.
    * @throws ProblemError `not_found`
    */
   newestBelow(conversationId: string, turnId: string): Promise<string>;
   /**
    * Returns the turns that have not ended, oldest first.
-   * @param conversationId default: those of all conversations
+   * @param conversationId default: the turns of all conversations
    */
   open(conversationId?: string): Promise<TurnRow[]>;
 }

@@ -1,11 +1,14 @@
 import type { UserInfo } from '@devlm/protocol/users.ts';
 
-/** The users of a server for several people. Every method is atomic. */
+/** The users of a team server. Every method is atomic. */
 export interface UserStore {
-  /** @throws ProblemError `conflict` when the name is taken */
+  /**
+   * Adds a user.
+   * @throws ProblemError `conflict` if the name is taken
+   */
   add(user: UserInfo): Promise<void>;
   /** Returns all users ordered by name, disabled ones included. */
   list(): Promise<UserInfo[]>;
-  /** Disables a user; the first time counts. Returns null when there is no such user. */
+  /** Disables a user. Returns null if there is no such user; disabling again keeps the first time. */
   disable(id: string): Promise<UserInfo | null>;
 }

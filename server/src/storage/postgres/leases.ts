@@ -5,12 +5,12 @@ import { openTurnsWithProject } from '../sql/open-turns.ts';
 import { isId, toTurnRow } from '../sql/rows.ts';
 
 /**
- * The leases of nodes that share PostgreSQL. They are columns of the conversation: an append checks and locks them as
- * it numbers its events.
+ * Leases of nodes that share PostgreSQL. They are columns of the conversation: an append checks and locks them in the
+ * statement that numbers its events.
  */
 export class PostgresLeases implements LeaseStore {
   readonly #sql: SqlAccess;
-  /** Milliseconds since 1970. */
+  /** Clock of the database, in milliseconds since 1970. */
   readonly #clock = sql<number>`cast(extract(epoch from clock_timestamp()) * 1000 as bigint)`;
 
   constructor(access: SqlAccess) {
@@ -22,9 +22,9 @@ export class PostgresLeases implements LeaseStore {
     const row = await this.#sql.write((tx) =>
       tx
         .updateTable('conversations')
-        .set((eb) => ({ node, leased_until: this.#in(forMs), fence: eb('fence', '+', 1) }))
+        .set((eb) => ({ node, leased_until: this.#clockPlus(forMs), fence: eb('fence', '+', 1) }))
         .where('id', '=', conversationId)
-        .where(this.#isFreeFor(node))
+        .where(this.#isAvailableTo(node))
         .returning('fence')
         .executeTakeFirst(),
     );
@@ -37,7 +37,7 @@ export class PostgresLeases implements LeaseStore {
     const rows = await this.#sql.write((tx) =>
       tx
         .updateTable('conversations')
-        .set({ leased_until: this.#in(forMs) })
+        .set({ leased_until: this.#clockPlus(forMs) })
         .where('id', 'in', ids)
         .where('node', '=', node)
         .returning(['id', 'fence'])
@@ -79,7 +79,7 @@ export class PostgresLeases implements LeaseStore {
             'waited',
           ),
         )
-        .where(this.#isFreeFor(node))
+        .where(this.#isAvailableTo(node))
         .limit(limit)
         .execute(),
     );
@@ -95,11 +95,11 @@ export class PostgresLeases implements LeaseStore {
     return { fence };
   }
 
-  #in(milliseconds: number): RawBuilder<number> {
+  #clockPlus(milliseconds: number): RawBuilder<number> {
     return sql<number>`${this.#clock} + ${sql.lit(Math.ceil(milliseconds))}`;
   }
 
-  #isFreeFor(node: string): RawBuilder<SqlBool> {
+  #isAvailableTo(node: string): RawBuilder<SqlBool> {
     return sql<SqlBool>`(node is null or node = ${node} or leased_until < ${this.#clock})`;
   }
 }

@@ -9,35 +9,36 @@ import type { SqlDialect } from '../sql/sql-dialect.ts';
 import { SqlStore } from '../sql/sql-store.ts';
 import { PostgresLeases } from './leases.ts';
 
+/** Options of `openPostgres`. */
 export interface PostgresOptions {
   /** `postgresql://user:password@host:port/database` */
   readonly url: string;
-  /** The version of DevLM, recorded with each migration. */
+  /** Version of DevLM, recorded with each migration. */
   readonly version: string;
-  /** Default: the real time. */
+  /** Clock. Default: the system clock. */
   readonly now?: (() => Date) | undefined;
-  /** Seals contents of files and records of runs, 32 bytes. Without it they are kept open. */
+  /** 32-byte key that seals contents of files and records of runs. Default: they are stored unsealed. */
   readonly key?: Uint8Array | undefined;
-  /** Default: all there are. */
+  /** Default: all migrations. */
   readonly migrations?: readonly Migration[];
 }
 
-/** Connections of one server. PostgreSQL's own default is 100 for all clients together. */
+/** Maximum number of connections of one server. PostgreSQL's own default is 100 for all clients together. */
 const maxConnections = 10;
-/** How long to wait for a connection, new or free. */
+/** Maximum time to wait for a new or free connection, in milliseconds. */
 const connectTimeoutMs = 5_000;
-/** No statement of ours takes this long unless something is wrong; also how long one waits for a lock. */
+/** Maximum time of a statement, including waits for locks, in milliseconds. Only a fault makes one take this long. */
 const statementTimeoutMs = 30_000;
 /**
- * How long a transaction of a node that stands still keeps its locks: PostgreSQL then takes them back. Shorter than a
- * lease, so that another node can go on with the conversation.
+ * Time after which PostgreSQL ends a transaction of a node that stands still and releases its locks, in milliseconds.
+ * Shorter than a lease, so that another node can continue the conversation.
  */
 const idleTransactionMs = 10_000;
-/** What PostgreSQL calls the types bigint and numeric. Ours all fit into a double. */
+/** Type ids of bigint and numeric in PostgreSQL. All values of DevLM fit into a double. */
 const numericTypes = new Set([20, 1700]);
 
 /**
- * Opens the team store. `pg` is loaded here and nowhere else, so the embedded server never runs it.
+ * Opens the team store. `pg` is loaded here and in `examine.ts` only, so the embedded server never runs it.
  * @throws ProblemError `store_newer`, `store_busy` or `store_unavailable`
  */
 export async function openPostgres(options: PostgresOptions): Promise<Store> {
@@ -56,8 +57,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Store> {
         numericTypes.has(type) && format !== 'binary' ? Number : pg.types.getTypeParser(type, format),
     },
   });
-  // A broken connection leaves the pool; whoever was using it gets the error from the statement. Without
-  // these listeners the one that breaks between two statements would end the process.
+  // A broken connection leaves the pool, and its user gets the error from the statement. Without these listeners, a
+  // connection that breaks between two statements would end the process.
   pool.on('error', () => undefined);
   pool.on('connect', (client) => client.on('error', () => undefined));
   const dialect = new Postgres(addressOf(options.url));
@@ -93,7 +94,7 @@ async function requireUnicode(db: Db): Promise<void> {
   );
 }
 
-/** Host and database, without user and password. */
+/** Returns host and database of a URL, without user and password. */
 function addressOf(url: string): string {
   try {
     const { host, pathname, searchParams } = new URL(url);
@@ -103,7 +104,7 @@ function addressOf(url: string): string {
   }
 }
 
-/** The differences of PostgreSQL: tsvector, its error codes. It brings its own upkeep and backups. */
+/** The SQL dialect of PostgreSQL: tsvector and error codes. PostgreSQL brings its own maintenance and backups. */
 class Postgres implements SqlDialect {
   readonly kind = 'postgres';
   readonly refused = undefined;
@@ -120,12 +121,12 @@ class Postgres implements SqlDialect {
   }
 
   textsWith(beginnings: readonly string[]) {
-    // Words are letters, digits and marks, so nothing in them has to be quoted.
+    // Words consist of letters, digits and marks, so nothing in them has to be quoted.
     const query = beginnings.map((word) => `'${word}':*`).join(' & ');
     return sql<number>`(select id from search_texts where words @@ ${query}::tsquery)`;
   }
 
-  /** It answers a commit when that is on its disk. */
+  /** Does nothing: PostgreSQL confirms a commit when it is on disk. */
   async secured(): Promise<void> {}
 
   async close(): Promise<void> {}
@@ -153,9 +154,12 @@ class Postgres implements SqlDialect {
   async maintain(): Promise<void> {}
 }
 
-/** Deadlock, serialization failure, lock not available, statement timeout, too many connections. */
+/** Codes of deadlock, serialization failure, lock not available, statement timeout and too many connections. */
 const busyCodes: ReadonlySet<string> = new Set(['40P01', '40001', '55P03', '57014', '53300']);
-/** Connection exceptions, a transaction that stood still, bad authorization, no such database, shutting down, and what the system's sockets say. */
+/**
+ * Codes of connection exceptions, idle transactions, failed authorization, a missing database, a shutdown, and errors of
+ * the system's sockets.
+ */
 const unreachable = /^(08|25P03|28|3D|57P|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOST|ENET|EAI_|ENOENT)/;
-/** What `pg` says without a code. */
+/** Messages of `pg` that come without a code. */
 const lostConnection = /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered)/i;

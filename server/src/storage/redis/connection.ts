@@ -1,23 +1,26 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from 'pino';
 
-/** Milliseconds. What waits for Redis is somebody's request; a busy node needs a while to hear of an answer. */
+/**
+ * Timeouts and retry delays, in milliseconds. Timeouts are short because requests of users wait for Redis, but long
+ * enough for a busy node to notice a response.
+ */
 const bounds = { command: 1_000, silence: 1_000, connect: 2_000, firstRetry: 100, lastRetry: 2_000 } as const;
 
-/** All keys begin with it, so that a Redis can be shared. */
+/** Prefix of all keys, so that Redis can be shared with other programs. */
 export const keyPrefix = 'devlm:';
 
 const sentinelUrl = /^redis(s?)\+sentinel:\/\/(?:([^:@/]*):([^@/]*)@)?([^@/]+)\/([\w.-]+)(?:\/(\d+))?$/;
 const defaultSentinelPort = 26_379;
 
 /**
- * A connection to Redis that may go away at any time: what is asked then is answered `undefined` at once, and it is
- * connected again by itself. Redis holds nothing that is not elsewhere, so its users go on without it.
+ * Connection to Redis that may be lost at any time. While it is lost, `ask` returns `undefined` at once; it reconnects by
+ * itself. Redis holds nothing that is not stored elsewhere, so its users continue without it.
  */
 export class RedisConnection implements AsyncDisposable {
   readonly #client: Redis;
   readonly #logger: Logger;
-  #answers = true;
+  #isAvailable = true;
 
   private constructor(client: Redis, logger: Logger) {
     this.#client = client;
@@ -25,14 +28,14 @@ export class RedisConnection implements AsyncDisposable {
   }
 
   /**
-   * Waits 2 s at most for the connection, and goes on without it.
+   * Connects to Redis. Waits at most 2 seconds, then continues without the connection.
    *
-   * @param url `redis://`, `rediss://` (TLS), or of Sentinel `redis+sentinel://user:password@host:port,host/name/database`
+   * @param url `redis://`, `rediss://` (TLS), or for Sentinel `redis+sentinel://user:password@host:port,host/name/database`
    */
   static async open(url: string, logger: Logger): Promise<RedisConnection> {
     const { path, ...options } = redisOptions(url);
     const client = path === undefined ? new Redis(options) : new Redis(path, options);
-    // Each failure reaches the command that it ends; without a listener they would be printed.
+    // Each failure is reported to the command that it ends. Without a listener, ioredis would print it as well.
     client.on('error', () => undefined);
     const connection = new RedisConnection(client, logger);
     await Promise.race([
@@ -43,39 +46,40 @@ export class RedisConnection implements AsyncDisposable {
     return connection;
   }
 
-  /** Makes a Lua script a command of the client; Redis is sent its text once. */
+  /** Defines a Lua script as a command of the client. Its text is sent to Redis once. */
   define(name: string, lua: string): void {
     this.#client.defineCommand(name, { lua });
   }
 
-  /** Hears what is published to a channel, whenever Redis is there. The connection is good for nothing else then. */
-  subscribe(channel: string, hear: (message: string) => void): void {
+  /** Receives the messages of a channel whenever Redis is available. The connection cannot be used for anything else. */
+  subscribe(channel: string, onMessage: (message: string) => void): void {
     const subscribe = () => void this.ask((client) => client.subscribe(channel));
-    this.#client.on('message', (_channel, message) => hear(message));
+    this.#client.on('message', (_channel, message) => onMessage(message));
     this.#client.on('ready', subscribe);
     if (this.#client.status === 'ready') subscribe();
   }
 
-  /** Undefined: Redis is away, or refused. */
+  /** Runs a command. Returns undefined if Redis is not available or the command fails. */
   async ask<T>(command: (client: Redis) => Promise<T>): Promise<T | undefined> {
     try {
       const answer = await command(this.#client);
-      this.#note(true);
+      this.#noteAvailability(true);
       return answer;
     } catch (error) {
-      this.#note(false, error);
+      this.#noteAvailability(false, error);
       return undefined;
     }
   }
 
-  /** Once a change, not once a command. */
-  #note(answers: boolean, error?: unknown): void {
-    if (answers === this.#answers) return;
-    this.#answers = answers;
-    if (answers) this.#logger.info('Redis is back');
+  /** Logs a change of the availability, once per change. */
+  #noteAvailability(available: boolean, error?: unknown): void {
+    if (available === this.#isAvailable) return;
+    this.#isAvailable = available;
+    if (available) this.#logger.info('Redis is back');
     else this.#logger.warn({ err: error }, 'Redis is away: limits are those of this node alone, nothing is cached');
   }
 
+  /** Closes the connection. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#client.disconnect();
   }
@@ -86,7 +90,7 @@ function redisOptions(url: string): RedisOptions & { readonly path?: string } {
   const common: RedisOptions = {
     keyPrefix,
     lazyConnect: true,
-    // Nothing waits for a connection, and nothing is sent twice: a token must not be taken for a request that is gone.
+    // No command waits for a connection or is sent twice: a token must not be taken for a request that is gone.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,

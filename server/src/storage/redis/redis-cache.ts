@@ -1,7 +1,7 @@
 import { type Cache, cacheBounds } from '../ports/cache.ts';
 import type { RedisConnection } from './connection.ts';
 
-/** A cache that all nodes share. What goes when it is full is Redis's choice (`maxmemory-policy`). */
+/** Cache that all nodes share. The eviction policy of Redis (`maxmemory-policy`) decides what is dropped when it is full. */
 export class RedisCache implements Cache {
   readonly #redis: RedisConnection;
 

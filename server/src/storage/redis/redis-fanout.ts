@@ -1,48 +1,53 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod';
-import { type Fanout, messageChars, NodeMessage } from '../ports/fanout.ts';
+import { type Fanout, maxMessageChars, NodeMessage } from '../ports/fanout.ts';
 import { keyPrefix, type RedisConnection } from './connection.ts';
 
-/** One for everything: what it costs does not grow with the conversations. */
+/** Channel of all messages: its cost does not grow with the number of conversations. */
 const channel = `${keyPrefix}nodes`;
-/** How often the line is tried, milliseconds: a broken one that nobody writes to looks like a quiet one. */
-const probeMs = 5_000;
+/** Interval at which the subscriber is pinged, in milliseconds. Without a ping, a broken connection looks like a quiet one. */
+const probeIntervalMs = 5_000;
 
 const Envelope = z.object({ from: z.string(), message: NodeMessage });
 
-/** By way of a channel of Redis. What is published while Redis is away is lost. */
+/** Fanout through a channel of Redis. Messages that are published while Redis is away are lost. */
 export class RedisFanout implements Fanout, Disposable {
   readonly #redis: RedisConnection;
   readonly #listeners = new Set<(message: NodeMessage) => void>();
   readonly #id = randomUUID();
-  readonly #probe: NodeJS.Timeout;
+  readonly #probeTimer: NodeJS.Timeout;
 
-  /** @param listening a connection of its own: one that listens cannot ask. Subscribed again whenever it is back. */
-  constructor(redis: RedisConnection, listening: RedisConnection) {
+  /**
+   * @param redis connection that publishes
+   * @param subscriber connection of its own that receives, because a subscribed connection cannot run commands;
+   *   subscribed again whenever it reconnects
+   */
+  constructor(redis: RedisConnection, subscriber: RedisConnection) {
     this.#redis = redis;
-    listening.subscribe(channel, (text) => this.#hear(text));
-    this.#probe = setInterval(() => void listening.ask((client) => client.ping()), probeMs).unref();
+    subscriber.subscribe(channel, (text) => this.#receive(text));
+    this.#probeTimer = setInterval(() => void subscriber.ask((client) => client.ping()), probeIntervalMs).unref();
   }
 
   publish(message: NodeMessage): void {
     const text = JSON.stringify({ from: this.#id, message });
-    if (text.length <= messageChars) void this.#redis.ask((client) => client.publish(channel, text));
+    if (text.length <= maxMessageChars) void this.#redis.ask((client) => client.publish(channel, text));
   }
 
-  onMessage(hear: (message: NodeMessage) => void): Disposable {
-    this.#listeners.add(hear);
-    return { [Symbol.dispose]: () => this.#listeners.delete(hear) };
+  onMessage(listener: (message: NodeMessage) => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
   }
 
+  /** Stops pinging. The connections are closed by their owner. */
   [Symbol.dispose](): void {
-    clearInterval(this.#probe);
+    clearInterval(this.#probeTimer);
   }
 
-  /** Another version of DevLM may say what this one does not understand. */
-  #hear(text: string): void {
-    const envelope = text.length <= messageChars ? Envelope.safeParse(parse(text)) : undefined;
+  /** Passes a message on. Another version of DevLM may send messages that this one does not understand: they are dropped. */
+  #receive(text: string): void {
+    const envelope = text.length <= maxMessageChars ? Envelope.safeParse(parse(text)) : undefined;
     if (!envelope?.success || envelope.data.from === this.#id) return;
-    for (const hear of this.#listeners) hear(envelope.data.message);
+    for (const listener of this.#listeners) listener(envelope.data.message);
   }
 }
 

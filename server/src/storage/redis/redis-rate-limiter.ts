@@ -1,12 +1,12 @@
 import type { Result } from 'ioredis';
 import * as z from 'zod';
-import type { Bucket, RateLimiter, Taken } from '../ports/rate-limiter.ts';
-import { intervalOf, taken } from '../token-bucket.ts';
+import type { Bucket, RateLimiter, TakeResult } from '../ports/rate-limiter.ts';
+import { intervalOf, toTakeResult } from '../token-bucket.ts';
 import type { RedisConnection } from './connection.ts';
 
 /**
- * As `MemoryRateLimiter`, in one step of Redis and by its clock, which all nodes share. A bucket that would be full
- * later than it can be was written before the clock was set back: it is empty, no worse.
+ * The algorithm of `MemoryRateLimiter` as one step of Redis, by the clock of Redis, which all nodes share. If the clock
+ * was set back, a bucket may be marked full later than possible; it then counts as empty.
  */
 const script = `
 local time = redis.call('TIME')
@@ -33,27 +33,30 @@ declare module 'ioredis' {
   }
 }
 
-/** Microseconds: until there is a token in each, and in which the first would fill up. */
+/** Reply of the script, in microseconds: time until each bucket has a token, and time until the first bucket is full. */
 const Reply = z.tuple([z.int(), z.int()]);
 
-/** Buckets that all nodes share, each a key that ends when it would be full. Without Redis those of this node count. */
+/** Buckets that all nodes share. Each key expires when its bucket is full. Without Redis, each node has its own buckets. */
 export class RedisRateLimiter implements RateLimiter {
   readonly #redis: RedisConnection;
   readonly #local: RateLimiter;
 
-  /** @param local counts while Redis is away, with the same numbers */
+  /**
+   * @param redis connection to the shared buckets
+   * @param local limiter with the same limits that is used while Redis is away
+   */
   constructor(redis: RedisConnection, local: RateLimiter) {
     this.#redis = redis;
     this.#local = local;
     redis.define('takeTokens', script);
   }
 
-  async take(buckets: readonly Bucket[]): Promise<Taken> {
+  async take(buckets: readonly Bucket[]): Promise<TakeResult> {
     const keys = buckets.map(({ key }) => `limit:${key}`);
     const numbers = buckets.flatMap((bucket) => [intervalOf(bucket), bucket.burst]);
     const reply = Reply.safeParse(
       await this.#redis.ask((client) => client.takeTokens(keys.length, ...keys, ...numbers)),
     );
-    return reply.success ? taken(reply.data[0], reply.data[1], buckets[0]) : this.#local.take(buckets);
+    return reply.success ? toTakeResult(reply.data[0], reply.data[1], buckets[0]) : this.#local.take(buckets);
   }
 }

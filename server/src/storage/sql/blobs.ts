@@ -3,7 +3,7 @@ import { BlobHash } from '@devlm/protocol/ids.ts';
 import type { Blob, BlobStore } from '../ports/blobs.ts';
 import type { SqlAccess } from './access.ts';
 
-/** The blobs of a store on SQL, sealed. */
+/** The blobs of an SQL store, sealed. */
 export class SqlBlobs implements BlobStore {
   readonly #sql: SqlAccess;
 
@@ -18,7 +18,7 @@ export class SqlBlobs implements BlobStore {
       await tx
         .insertInto('blobs')
         .values({ hash, media_type: blob.mediaType, touched_at, data: this.#sql.seal.close(blob.data, hash) })
-        .onConflict((known) => known.column('hash').doUpdateSet({ touched_at }))
+        .onConflict((oc) => oc.column('hash').doUpdateSet({ touched_at }))
         .execute();
       return hash;
     });

@@ -1,12 +1,12 @@
 import { Budget } from '@devlm/protocol/budgets.ts';
 import { type SqlBool, sql } from 'kysely';
-import type { Asking, BudgetStore, Decision, Passed, Raise, Spender } from '../ports/budgets.ts';
+import type { BudgetRequest, BudgetStore, Decision, Passed, Raise, Spender } from '../ports/budgets.ts';
 import type { Store } from '../ports/store.ts';
 import { storeDamaged } from '../problems.ts';
 import type { SqlAccess } from './access.ts';
 import type { BudgetTable, Db, Tx } from './schema.ts';
 
-/** The budgets of a store on SQL. */
+/** The budgets of an SQL store. */
 export class SqlBudgets implements BudgetStore {
   readonly #sql: SqlAccess;
 
@@ -19,12 +19,12 @@ export class SqlBudgets implements BudgetStore {
   }
 
   save({ id, scope, subject, period, limitUsd, action }: Budget): Promise<void> {
-    const terms = { scope, subject, period, limit_usd: limitUsd, action };
+    const values = { scope, subject, period, limit_usd: limitUsd, action };
     return this.#sql.write(async (tx) => {
       await tx
         .insertInto('budgets')
-        .values({ id, ...terms })
-        .onConflict((known) => known.column('id').doUpdateSet(terms))
+        .values({ id, ...values })
+        .onConflict((oc) => oc.column('id').doUpdateSet(values))
         .execute();
     });
   }
@@ -36,8 +36,8 @@ export class SqlBudgets implements BudgetStore {
     });
   }
 
-  reserve(asking: Asking): Promise<Decision> {
-    return this.#sql.write((tx) => reserve(tx, this.#sql.kind, asking, this.#sql.now()));
+  reserve(request: BudgetRequest): Promise<Decision> {
+    return this.#sql.write((tx) => reserve(tx, this.#sql.kind, request, this.#sql.now()));
   }
 
   renew(node: string, until: Date): Promise<void> {
@@ -53,23 +53,23 @@ export class SqlBudgets implements BudgetStore {
   }
 
   raise(budget: Budget, by: Raise): Promise<void> {
-    return this.#sql.write((tx) => mark(tx, budget, by, { warned: 0, raised_usd: by.usd }));
+    return this.#sql.write((tx) => updatePeriod(tx, budget, by, { warned: 0, raised_usd: by.usd }));
   }
 }
 
-/** Any fixed number, another one than that of the migrations. */
+/** Key of the advisory lock: a fixed number that differs from those of the migrations and token keys. */
 const lockKey = 0x64_65_76_6c_62;
 
-async function reserve(tx: Tx, kind: Store['kind'], asking: Asking, now: Date): Promise<Decision> {
+async function reserve(tx: Tx, kind: Store['kind'], request: BudgetRequest, now: Date): Promise<Decision> {
   // On SQLite the transaction itself holds the write lock.
   if (kind === 'postgres') await sql`select pg_advisory_xact_lock(${sql.lit(lockKey)})`.execute(tx);
   await tx.deleteFrom('reservations').where('until', '<', now.getTime()).execute();
   const inTheWay: Passed[] = [];
   const warnings: Passed[] = [];
   for (const budget of await listBudgets(tx)) {
-    const subject = subjectOf(budget, asking);
+    const subject = subjectOf(budget, request);
     if (subject === null) continue;
-    const since = asking.since(budget)?.getTime() ?? 0;
+    const since = request.since(budget)?.getTime() ?? 0;
     const period = await tx
       .selectFrom('budget_periods')
       .selectAll()
@@ -78,39 +78,39 @@ async function reserve(tx: Tx, kind: Store['kind'], asking: Asking, now: Date): 
       .where('since', '=', since)
       .executeTakeFirst();
     const limitUsd = budget.limitUsd + (period?.raised_usd ?? 0);
-    const spentUsd = await spent(tx, budget, asking, since);
-    // A thousandth of a cent: sums of floats.
-    if (spentUsd + asking.amountUsd <= limitUsd + 1e-5) continue;
+    const spentUsd = await spentUsdOf(tx, budget, request, since);
+    // A tolerance of a thousandth of a cent for rounding errors of the sums.
+    if (spentUsd + request.amountUsd <= limitUsd + 1e-5) continue;
     const passed = { budget, spentUsd, limitUsd };
     if (budget.action !== 'warn') {
-      if (!asking.despite.has(budget.id)) inTheWay.push(passed);
-    } else if (asking.warns && !period?.warned) {
+      if (!request.despite.has(budget.id)) inTheWay.push(passed);
+    } else if (request.warns && !period?.warned) {
       warnings.push(passed);
     }
   }
   if (inTheWay.length > 0) return { admitted: false, inTheWay, warnings: [] };
-  for (const { budget } of warnings) await mark(tx, budget, asking, { warned: 1, raised_usd: 0 });
+  for (const { budget } of warnings) await updatePeriod(tx, budget, request, { warned: 1, raised_usd: 0 });
   await tx
     .insertInto('reservations')
     .values({
-      id: asking.id,
-      node: asking.node,
-      user_id: asking.userId,
-      project_id: asking.projectId,
-      conversation_id: asking.conversationId,
-      turn_id: asking.turnId,
-      amount_usd: asking.amountUsd,
+      id: request.id,
+      node: request.node,
+      user_id: request.userId,
+      project_id: request.projectId,
+      conversation_id: request.conversationId,
+      turn_id: request.turnId,
+      amount_usd: request.amountUsd,
       made_at: now.getTime(),
-      until: asking.until.getTime(),
+      until: request.until.getTime(),
     })
     .execute();
   return { admitted: true, inTheWay, warnings };
 }
 
-async function mark(
+async function updatePeriod(
   tx: Tx,
   budget: Budget,
-  spender: Spender & Pick<Asking, 'since'>,
+  spender: Spender & Pick<BudgetRequest, 'since'>,
   change: { warned: number; raised_usd: number },
 ): Promise<void> {
   const subject = subjectOf(budget, spender);
@@ -119,8 +119,8 @@ async function mark(
   await tx
     .insertInto('budget_periods')
     .values({ budget_id: budget.id, subject, since, ...change })
-    .onConflict((known) =>
-      known.columns(['budget_id', 'subject', 'since']).doUpdateSet((eb) => ({
+    .onConflict((oc) =>
+      oc.columns(['budget_id', 'subject', 'since']).doUpdateSet((eb) => ({
         warned: sql<number>`case when ${eb.ref('excluded.warned')} = 1 then 1 else ${eb.ref('budget_periods.warned')} end`,
         raised_usd: eb('budget_periods.raised_usd', '+', eb.ref('excluded.raised_usd')),
       })),
@@ -128,7 +128,7 @@ async function mark(
     .execute();
 }
 
-/** Who or what the budget counts for this caller; null: it is not about it. */
+/** Returns the subject that the budget applies to for this spender; null if the budget does not apply. */
 function subjectOf({ scope, subject }: Budget, { userId, projectId, conversationId, turnId }: Spender): string | null {
   switch (scope) {
     case 'team':
@@ -142,8 +142,8 @@ function subjectOf({ scope, subject }: Budget, { userId, projectId, conversation
   }
 }
 
-async function spent(tx: Tx, { scope }: Budget, spender: Spender, since: number): Promise<number> {
-  const whose = () => {
+async function spentUsdOf(tx: Tx, { scope }: Budget, spender: Spender, since: number): Promise<number> {
+  const matchesSpender = () => {
     switch (scope) {
       case 'team':
         return sql<SqlBool>`1 = 1`;
@@ -155,20 +155,20 @@ async function spent(tx: Tx, { scope }: Budget, spender: Spender, since: number)
         return sql<SqlBool>`conversation_id = ${spender.conversationId} and turn_id = ${spender.turnId}`;
     }
   };
-  // In one statement, which sees one moment of the store: a call that ends between two of them, no longer set aside and
-  // not yet in the sum, would be in neither.
+  // Both sums come from one statement, which sees one moment of the store. With two statements, a call that ends in
+  // between, no longer reserved and not yet in the ledger, could be in neither sum.
   const { settled, open } = await tx
     .selectNoFrom((eb) => [
       eb
         .selectFrom('ledger')
-        .select((of) => of.fn.sum<number>('counted_usd').as('usd'))
+        .select((ledger) => ledger.fn.sum<number>('counted_usd').as('usd'))
         .where('at', '>=', since)
-        .where(whose())
+        .where(matchesSpender())
         .as('settled'),
       eb
         .selectFrom('reservations')
-        .select((of) => of.fn.sum<number>('amount_usd').as('usd'))
-        .where(whose())
+        .select((reservations) => reservations.fn.sum<number>('amount_usd').as('usd'))
+        .where(matchesSpender())
         .as('open'),
     ])
     .executeTakeFirstOrThrow();

@@ -1,19 +1,19 @@
 import type { LedgerCall } from '../ports/ledger.ts';
 
-/** How long a call waits for others, milliseconds. */
-const gatherMs = 25;
-/** Calls in one statement: PostgreSQL and SQLite bind 32,766 values and more. */
-const maxCalls = 500;
+/** Maximum time that a call waits for others, in milliseconds. */
+const maxDelayMs = 25;
+/** Maximum number of calls in a batch. PostgreSQL and SQLite bind at least 32,766 values. */
+const maxBatchCalls = 500;
 
-interface Waiting {
+interface PendingCall {
   readonly call: LedgerCall;
   readonly written: PromiseWithResolvers<void>;
 }
 
-/** Calls that end at about the same time are written together: on SQLite every transaction waits for the disk. */
+/** Batches calls that end at about the same time, because on SQLite every transaction waits for the disk. */
 export class CallBatch {
   readonly #write: (calls: readonly LedgerCall[]) => Promise<void>;
-  #waiting: Waiting[] = [];
+  #pending: PendingCall[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   constructor(write: (calls: readonly LedgerCall[]) => Promise<void>) {
@@ -23,23 +23,23 @@ export class CallBatch {
   /** Resolves when the call is written. */
   add(call: LedgerCall): Promise<void> {
     const written = Promise.withResolvers<void>();
-    this.#waiting.push({ call, written });
-    if (this.#waiting.length >= maxCalls) void this.flush();
-    else this.#timer ??= setTimeout(() => void this.flush(), gatherMs);
+    this.#pending.push({ call, written });
+    if (this.#pending.length >= maxBatchCalls) void this.flush();
+    else this.#timer ??= setTimeout(() => void this.flush(), maxDelayMs);
     return written.promise;
   }
 
-  /** Writes what waits. Never rejects: who has added a call is told. */
+  /** Writes the pending calls. Never rejects: errors reject the promises that `add` returned. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const batch = this.#waiting.splice(0);
+    const batch = this.#pending.splice(0);
     if (batch.length === 0) return;
     try {
       await this.#write(batch.map(({ call }) => call));
       for (const { written } of batch) written.resolve();
     } catch {
-      // One that cannot be written must not take the others with it.
+      // A call that cannot be written must not prevent the others, so each is written by itself.
       for (const { call, written } of batch) await this.#write([call]).then(written.resolve, written.reject);
     }
   }

@@ -8,10 +8,10 @@ import type { Db } from './schema.ts';
 import { queryGroups, snippetOf } from './search-text.ts';
 import type { SqlDialect } from './sql-dialect.ts';
 
-/** The last row of a page: the next page begins below it, whatever else has changed since. */
+/** Position of the last row of a page. The next page starts below it, whatever has changed since. */
 const Cursor = z.tuple([z.int(), Id]);
 
-/** One page of the history, newest change first. */
+/** Returns one page of the conversations, most recently changed first. */
 export async function listConversations(
   db: Db,
   dialect: SqlDialect,
@@ -50,7 +50,10 @@ export async function listConversations(
   };
 }
 
-/** For each conversation from its newest text that holds the whole query, else the newest with its first word. */
+/**
+ * Returns a snippet for each conversation, taken from its newest text that contains the whole query, or else from the
+ * newest with the first word of the query.
+ */
 async function snippetsOf(
   db: Db,
   dialect: SqlDialect,
@@ -58,7 +61,7 @@ async function snippetsOf(
   groups: readonly string[][],
 ): Promise<Map<string, string>> {
   const snippets = new Map<string, string>();
-  for (const beginnings of [groups.flat(), ...groups.slice(0, 1)]) {
+  for (const prefixes of [groups.flat(), ...groups.slice(0, 1)]) {
     const missing = ids.filter((id) => !snippets.has(id));
     if (missing.length === 0) break;
     const rows = await db
@@ -69,7 +72,7 @@ async function snippetsOf(
           .selectFrom('search_texts')
           .select((inner) => inner.fn.max('id').as('id'))
           .where('conversation_id', 'in', missing)
-          .where('id', 'in', dialect.textsWith(beginnings))
+          .where('id', 'in', dialect.textsWith(prefixes))
           .groupBy('conversation_id'),
       )
       .execute();

@@ -26,7 +26,7 @@ const conversationById = prepared((db, { id }: Placeholders<{ id: string }>) =>
   db.selectFrom('conversations').selectAll().where('id', '=', id),
 );
 
-/** The list of conversations of a store on SQL. */
+/** The list of conversations of an SQL store. */
 export class SqlConversations implements ConversationStore {
   readonly #sql: SqlAccess;
   readonly #events: EventStore;
@@ -59,7 +59,7 @@ export class SqlConversations implements ConversationStore {
       const now = this.#sql.now().getTime();
       const row = await tx
         .updateTable('conversations')
-        // Deleting again does not give it more time.
+        // Deleting again keeps the first time, so that the purge is not postponed.
         .set({ deleted_at: deleted ? sql<number>`coalesce(deleted_at, cast(${now} as bigint))` : null })
         .where('id', '=', id)
         .returning('id')
@@ -70,12 +70,12 @@ export class SqlConversations implements ConversationStore {
 
   async purgeDeleted(before: Date): Promise<number> {
     const time = before.getTime();
-    const gone = await this.#sql.read((db) =>
+    const deleted = await this.#sql.read((db) =>
       db.selectFrom('conversations').select('id').where('deleted_at', '<', time).execute(),
     );
     let purged = 0;
-    // One transaction each, with other work in between, so that no message waits for the whole purge.
-    for (const { id } of gone) {
+    // One transaction per conversation, with other work in between, so that no message waits for the whole purge.
+    for (const { id } of deleted) {
       const row = await this.#sql.write((tx) =>
         tx
           .deleteFrom('conversations')
@@ -119,8 +119,8 @@ interface ConversationRow extends NewConversation {
 }
 
 /**
- * Inserts a conversation and its first event, or answers the one that this same request made before.
- * @throws ProblemError `conflict` where the id is another one's
+ * Inserts a conversation and its first event. Returns the existing conversation if the same request was made before.
+ * @throws ProblemError `conflict` if the id belongs to another conversation
  */
 async function writeConversation(
   tx: Tx,
@@ -146,12 +146,12 @@ async function writeConversation(
       updated_at: at,
       deleted_at: null,
     })
-    .onConflict((known) => known.column('id').doNothing())
+    .onConflict((oc) => oc.column('id').doNothing())
     .returningAll()
     .executeTakeFirst();
   if (!row) {
-    const known = await tx.selectFrom('conversations').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
-    if (known.user_id !== userId) throw conflict('This id is taken. Choose another.');
+    const existing = await tx.selectFrom('conversations').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+    if (existing.user_id !== userId) throw conflict('This id is taken. Choose another.');
     const first = await tx
       .selectFrom('events')
       .select(['seq', 'at', 'data'])
@@ -159,9 +159,9 @@ async function writeConversation(
       .where('seq', '=', 1)
       .executeTakeFirstOrThrow();
     const event = toEvent(first);
-    const same = event.type === 'conversation.created' && event.branchOf?.turnId === branchOf?.turnId;
-    if (branchOf && !same) throw conflict('A conversation with this id exists already.');
-    return toSummary(known);
+    const sameSource = event.type === 'conversation.created' && event.branchOf?.turnId === branchOf?.turnId;
+    if (branchOf && !sameSource) throw conflict('A conversation with this id exists already.');
+    return toSummary(existing);
   }
   const body: NewEvent = { type: 'conversation.created', title, projectId, branchOf };
   await tx
@@ -173,8 +173,8 @@ async function writeConversation(
 }
 
 /**
- * Makes a conversation of its own out of a turn and all that came before it. A turn that is under way has ended there.
- * @throws ProblemError `not_found`, or `conflict` where the id is another one's
+ * Copies a turn and its ancestors into a new conversation. A turn that has not ended is copied as stopped.
+ * @throws ProblemError `not_found`, or `conflict` if the id belongs to another conversation
  */
 async function copyBranch(
   tx: Tx,
@@ -188,13 +188,13 @@ async function copyBranch(
     .selectFrom('conversations')
     .selectAll()
     .where('id', '=', from.conversationId)
-    // Nobody appends to it meanwhile. On SQLite the transaction itself holds the write lock.
+    // The lock keeps others from appending to it meanwhile. On SQLite the transaction itself holds the write lock.
     .$if(dialect.kind === 'postgres', (query) => query.forShare())
     .executeTakeFirst();
   if (!source) throw notFound('conversation');
   const path = await pathOf(tx, from.conversationId, from.turnId, Number.MAX_SAFE_INTEGER);
   if (path.length === 0) throw notFound('turn');
-  const made = await writeConversation(
+  const created = await writeConversation(
     tx,
     dialect,
     {
@@ -206,7 +206,7 @@ async function copyBranch(
     },
     now,
   );
-  if (made.turns > 0) return made;
+  if (created.turns > 0) return created;
 
   const events = await eventsOfTurns(tx, from.conversationId, path);
   const drafts: Draft[] = [];

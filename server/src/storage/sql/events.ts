@@ -9,8 +9,8 @@ import { isId, toEvent } from './rows.ts';
 import { lastSeqs } from './turn-tree.ts';
 
 /**
- * Events of a step in progress. Their append does not wait for the disk: when the machine loses power and they are
- * lost, the next server asks the model again.
+ * Types of events of a step in progress. Appending them does not wait for the disk: if a loss of power takes them, the
+ * next server calls the model again.
  */
 const repeatable: ReadonlySet<NewEvent['type']> = new Set([
   'turn.started',
@@ -29,7 +29,7 @@ const eventsAfter = prepared((db, values: Placeholders<{ conversationId: string;
     .limit(values.limit),
 );
 
-/** The events of a store on SQL. */
+/** The events of an SQL store. */
 export class SqlEvents implements EventStore {
   readonly #sql: SqlAccess;
   readonly #leases: LeaseStore;

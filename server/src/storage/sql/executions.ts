@@ -13,7 +13,7 @@ import type { SqlAccess } from './access.ts';
 import { isId } from './rows.ts';
 import type { Db, ExecutionResultTable, Tx } from './schema.ts';
 
-/** The executions of a store on SQL, compressed and sealed. */
+/** The executions of an SQL store, compressed and sealed. */
 export class SqlExecutions implements ExecutionStore {
   readonly #sql: SqlAccess;
 
@@ -49,7 +49,7 @@ export class SqlExecutions implements ExecutionStore {
   }
 }
 
-/** An execution on its way into the store. Packed outside of any transaction: it takes a while. */
+/** An execution ready to be stored. It is packed outside of any transaction, because packing takes a while. */
 interface PackedExecution {
   readonly record: ExecutionRecord;
   readonly recordData: Uint8Array;
@@ -57,20 +57,20 @@ interface PackedExecution {
   readonly snippetData: Uint8Array;
 }
 
-/** What the two are sealed for. */
-const recordPlace = 'execution_results';
-const snippetPlace = 'code_snippets';
+/** Places that records and programs are sealed for. */
+const recordSealPlace = 'execution_results';
+const snippetSealPlace = 'code_snippets';
 
-/** What a packed record can hold at most: JSON may write six characters for one. */
-const unpackedBytes = 6 * (limits.executionOutputBytes + limits.executionArtifactBytes + limits.executionInputBytes);
+/** Maximum size of a packed record after decompression, in bytes. JSON may need six characters for one. */
+const maxUnpackedBytes = 6 * (limits.executionOutputBytes + limits.executionArtifactBytes + limits.executionInputBytes);
 
 async function packExecution(record: ExecutionRecord, snippet: Snippet, seal: Seal): Promise<PackedExecution> {
   const [recordData, snippetData] = await Promise.all([pack(record), pack(snippet)]);
   return {
     record,
-    recordData: seal.close(recordData, recordPlace),
+    recordData: seal.close(recordData, recordSealPlace),
     snippet,
-    snippetData: seal.close(snippetData, snippetPlace),
+    snippetData: seal.close(snippetData, snippetSealPlace),
   };
 }
 
@@ -79,10 +79,10 @@ async function writeExecution(tx: Tx, packed: PackedExecution, userId: string): 
   await tx
     .insertInto('code_snippets')
     .values({ hash: record.programHash, language: snippet.language, data: packed.snippetData })
-    .onConflict((known) => known.column('hash').doNothing())
+    .onConflict((oc) => oc.column('hash').doNothing())
     .execute();
   const { origin } = record;
-  const known = origin
+  const conversation = origin
     ? await tx.selectFrom('conversations').select('id').where('id', '=', origin.conversationId).executeTakeFirst()
     : undefined;
   await tx
@@ -94,25 +94,25 @@ async function writeExecution(tx: Tx, packed: PackedExecution, userId: string): 
       input_hash: record.inputHash,
       status: record.status,
       // The conversation may have been purged while the program ran.
-      conversation_id: known?.id ?? null,
+      conversation_id: conversation?.id ?? null,
       turn_id: origin?.turnId ?? null,
       part: origin?.part ?? null,
       ended_at: Date.parse(record.endedAt),
       data: packed.recordData,
     })
-    .onConflict((same) => same.column('id').doNothing())
+    .onConflict((oc) => oc.column('id').doNothing())
     .execute();
 }
 
-type Packed = Pick<ExecutionResultTable, 'data'> | undefined;
+type PackedRow = Pick<ExecutionResultTable, 'data'> | undefined;
 
-async function findExecution(db: Db, id: string): Promise<Packed> {
+async function findExecution(db: Db, id: string): Promise<PackedRow> {
   if (!isId(id)) return undefined;
   return db.selectFrom('execution_results').select('data').where('id', '=', id).executeTakeFirst();
 }
 
-/** The user's newest one of the same input that ended by itself. */
-async function findLike(db: Db, inputHash: string, userId: string): Promise<Packed> {
+/** Returns the user's newest record with the same input whose program ended by itself. */
+async function findLike(db: Db, inputHash: string, userId: string): Promise<PackedRow> {
   return db
     .selectFrom('execution_results')
     .select('data')
@@ -124,10 +124,10 @@ async function findLike(db: Db, inputHash: string, userId: string): Promise<Pack
     .executeTakeFirst();
 }
 
-/** Of the newest runs of a conversation, the newest of each part. */
+/** Returns the newest record of each part of a conversation. */
 async function findOfConversation(db: Db, conversationId: string): Promise<Pick<ExecutionResultTable, 'data'>[]> {
   if (!isId(conversationId)) return [];
-  const rows = await db
+  const candidates = await db
     .selectFrom('execution_results')
     .select(['id', 'turn_id', 'part'])
     .where('conversation_id', '=', conversationId)
@@ -135,9 +135,9 @@ async function findOfConversation(db: Db, conversationId: string): Promise<Pick<
     .limit(10 * limits.pageRows)
     .execute();
   const newest = new Map<string, string>();
-  for (const { id, turn_id, part } of rows) {
-    const place = `${turn_id} ${part}`;
-    if (newest.size < limits.pageRows && !newest.has(place)) newest.set(place, id);
+  for (const { id, turn_id, part } of candidates) {
+    const partKey = `${turn_id} ${part}`;
+    if (newest.size < limits.pageRows && !newest.has(partKey)) newest.set(partKey, id);
   }
   if (newest.size === 0) return [];
   return db
@@ -147,7 +147,7 @@ async function findOfConversation(db: Db, conversationId: string): Promise<Pick<
     .execute();
 }
 
-async function findSnippet(db: Db, hash: string, userId?: string): Promise<Packed> {
+async function findSnippet(db: Db, hash: string, userId?: string): Promise<PackedRow> {
   let query = db.selectFrom('code_snippets').select('data').where('hash', '=', hash);
   if (userId !== undefined)
     query = query.where('hash', 'in', (eb) =>
@@ -161,10 +161,10 @@ async function findSnippet(db: Db, hash: string, userId?: string): Promise<Packe
 }
 
 async function purgeExecutions(tx: Tx, kind: Store['kind'], before: Date): Promise<number> {
-  // Until the end, no program is found there that is gone a moment later. On SQLite the transaction itself holds the
-  // write lock.
+  // Without the lock, `writeExecution` could refer to a program that is deleted here. On SQLite the transaction itself
+  // holds the write lock.
   if (kind === 'postgres') await sql`lock table code_snippets in share row exclusive mode`.execute(tx);
-  const gone = await tx
+  const purged = await tx
     .deleteFrom('execution_results')
     .where('ended_at', '<', before.getTime())
     .returning('id')
@@ -182,15 +182,15 @@ async function purgeExecutions(tx: Tx, kind: Store['kind'], before: Date): Promi
       ),
     )
     .execute();
-  return gone.length;
+  return purged.length;
 }
 
-function unpackRecord(row: Packed, seal: Seal): Promise<ExecutionRecord | null> {
-  return unpack(ExecutionRecord, row && seal.open(row.data, recordPlace));
+function unpackRecord(row: PackedRow, seal: Seal): Promise<ExecutionRecord | null> {
+  return unpack(ExecutionRecord, row && seal.open(row.data, recordSealPlace));
 }
 
-function unpackSnippet(row: Packed, seal: Seal): Promise<Snippet | null> {
-  return unpack(Snippet, row && seal.open(row.data, snippetPlace));
+function unpackSnippet(row: PackedRow, seal: Seal): Promise<Snippet | null> {
+  return unpack(Snippet, row && seal.open(row.data, snippetSealPlace));
 }
 
 async function pack(value: unknown): Promise<Uint8Array> {
@@ -200,7 +200,7 @@ async function pack(value: unknown): Promise<Uint8Array> {
 async function unpack<T>(schema: z.ZodType<T>, data: Uint8Array | undefined): Promise<T | null> {
   if (!data) return null;
   try {
-    const json = await promisify(gunzip)(data, { maxOutputLength: unpackedBytes });
+    const json = await promisify(gunzip)(data, { maxOutputLength: maxUnpackedBytes });
     return schema.parse(JSON.parse(json.toString()));
   } catch (error) {
     throw storeDamaged('A record of a run cannot be read.', error);

@@ -2,9 +2,10 @@ import { type InstanceStore, StoredInstance } from '../ports/instances.ts';
 import { storeDamaged } from '../problems.ts';
 import type { SqlAccess } from './access.ts';
 
+/** Returns the place that the instance is sealed for. */
 const placeOf = (id: string) => `instances/${id}`;
 
-/** The Claude instances of a store on SQL, sealed, because they hold keys. */
+/** The Claude instances of an SQL store, sealed, because they contain keys. */
 export class SqlInstances implements InstanceStore {
   readonly #sql: SqlAccess;
 
@@ -18,7 +19,7 @@ export class SqlInstances implements InstanceStore {
       await tx
         .insertInto('instances')
         .values({ id: instance.id, data })
-        .onConflict((known) => known.column('id').doUpdateSet({ data }))
+        .onConflict((oc) => oc.column('id').doUpdateSet({ data }))
         .execute();
     });
   }
@@ -42,7 +43,7 @@ export class SqlInstances implements InstanceStore {
     try {
       return StoredInstance.parse(JSON.parse(Buffer.from(bytes).toString()));
     } catch {
-      // Without the cause, which would show the key.
+      // The cause is left out, because it would show the key.
       throw storeDamaged(`The instance ${id} cannot be read.`);
     }
   }

@@ -7,11 +7,11 @@ import { CallBatch } from './call-batch.ts';
 import type { Db, LedgerTable, Tx } from './schema.ts';
 import { turnCosts, usageReport } from './usage.ts';
 
-/** The ledger of a store on SQL. */
+/** The ledger of an SQL store. */
 export class SqlLedger implements LedgerStore {
   readonly #sql: SqlAccess;
   readonly #writeCalls = callWriter();
-  /** Not secured: on SQLite a loss of power may take the newest calls with it, and no call waits for the disk. */
+  /** Batches calls. They are committed without waiting for the disk: on SQLite a loss of power may take the newest calls. */
   readonly #calls: CallBatch;
 
   constructor(access: SqlAccess) {
@@ -41,25 +41,26 @@ export class SqlLedger implements LedgerStore {
   }
 }
 
+/** Writes one call to the ledger. */
 export async function writeCall(tx: Tx, call: LedgerCall): Promise<void> {
   await tx.insertInto('ledger').values(rowOf(call)).execute();
 }
 
-/** Rows of one statement: each number of them has a text of its own. */
-const rowsAtOnce = 64;
+/** Maximum number of rows in one statement. Each number of rows has a statement text of its own. */
+const maxRows = 64;
 
 /**
- * Writes many calls. It keeps the texts of its statements: to build and prepare one for each batch takes 10 of the 115
- * microseconds that a whole call of the Messages endpoint takes.
+ * Returns a function that writes many calls. It caches the texts of its statements: building and preparing one for each
+ * batch would take 10 of the 115 microseconds that a whole call of the Messages endpoint takes.
  */
 function callWriter(): (tx: Tx, calls: readonly LedgerCall[]) => Promise<void> {
   const texts = new Map<number, string>();
   return async (tx, calls) => {
-    for (let at = 0; at < calls.length; at += rowsAtOnce) {
-      const rows = calls.slice(at, at + rowsAtOnce).map(rowOf);
+    for (let start = 0; start < calls.length; start += maxRows) {
+      const rows = calls.slice(start, start + maxRows).map(rowOf);
       const text = texts.get(rows.length) ?? tx.insertInto('ledger').values(rows).compile().sql;
       texts.set(rows.length, text);
-      // The columns stand in the order in which `rowOf` names them.
+      // `rowOf` names the columns in the same order for every row.
       await tx.executeQuery(CompiledQuery.raw(text, rows.flatMap(Object.values)));
     }
   };

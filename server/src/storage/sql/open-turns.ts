@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Db } from './schema.ts';
 
-/** Open turns, oldest first, with the project of each. */
+/** Selects the open turns, oldest first, with the project of each. */
 export function openTurnsWithProject(db: Db) {
   return (
     db
@@ -9,7 +9,7 @@ export function openTurnsWithProject(db: Db) {
       .innerJoin('conversations', 'conversations.id', 'turns.conversation_id')
       .selectAll('turns')
       .select('conversations.project_id')
-      // As a literal, so that the partial index is seen to fit.
+      // A literal instead of a parameter, so that the planner can use the partial index.
       .where('turns.status', '<>', sql.lit('ended'))
       .orderBy('turns.created_at')
       .orderBy('turns.conversation_id')

@@ -1,19 +1,19 @@
-import type { Owned, OwnerStore } from '../ports/owners.ts';
+import type { OwnedKind, OwnerStore } from '../ports/owners.ts';
 import type { SqlAccess } from './access.ts';
 import { type Placeholders, prepared } from './prepared.ts';
 import { isId } from './rows.ts';
 import type { Db } from './schema.ts';
 
-const ownerIn = (table: 'conversations' | 'execution_results' | 'projects') =>
+const selectOwner = (table: 'conversations' | 'execution_results' | 'projects') =>
   prepared((db, { id }: Placeholders<{ id: string }>) => db.selectFrom(table).select('user_id').where('id', '=', id));
 
 const owners = {
-  conversation: ownerIn('conversations'),
-  execution: ownerIn('execution_results'),
-  project: ownerIn('projects'),
+  conversation: selectOwner('conversations'),
+  execution: selectOwner('execution_results'),
+  project: selectOwner('projects'),
 };
 
-/** The owners of a store on SQL. */
+/** The owners of an SQL store. */
 export class SqlOwners implements OwnerStore {
   readonly #sql: SqlAccess;
 
@@ -21,7 +21,7 @@ export class SqlOwners implements OwnerStore {
     this.#sql = access;
   }
 
-  ownerOf(what: Owned, id: string): Promise<string | null> {
+  ownerOf(what: OwnedKind, id: string): Promise<string | null> {
     return this.#sql.read((db) => ownerOf(db, what, id));
   }
 
@@ -30,15 +30,15 @@ export class SqlOwners implements OwnerStore {
       await tx
         .insertInto('projects')
         .values({ id, user_id: userId })
-        .onConflict((known) => known.column('id').doNothing())
+        .onConflict((oc) => oc.column('id').doNothing())
         .execute();
       return (await tx.selectFrom('projects').select('user_id').where('id', '=', id).executeTakeFirstOrThrow()).user_id;
     });
   }
 }
 
-/** Returns the owner's user id, or null when there is no such thing. */
-export async function ownerOf(db: Db, what: Owned, id: string): Promise<string | null> {
+/** Returns the user id of the owner, or null if there is no such thing. */
+export async function ownerOf(db: Db, what: OwnedKind, id: string): Promise<string | null> {
   if (!isId(id)) return null;
   const [row] = await owners[what](db, { id });
   return row?.user_id ?? null;

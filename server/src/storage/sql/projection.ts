@@ -12,9 +12,9 @@ import type { ConversationTable, EventTable, SearchTextTable, TurnTable, Tx } fr
 import { searchable, wordsOf } from './search-text.ts';
 import type { SqlDialect } from './sql-dialect.ts';
 
-/** An event on its way into the log. */
+/** An event about to be appended, without its sequence number. */
 export interface Draft {
-  /** Milliseconds since 1970. */
+  /** Time of the event, in milliseconds since 1970. */
   readonly at: number;
   readonly body: NewEvent;
 }
@@ -56,26 +56,29 @@ const deleteTitles = prepared((db, { conversationId }: Placeholders<{ conversati
   db.deleteFrom('search_texts').where('conversation_id', '=', conversationId).where('part', '=', 'title'),
 );
 
+/** Change of the row of a conversation that comes with a batch of events. */
 interface ConversationChange {
   readonly id: string;
-  /** Of events. */
+  /** Number of events in the batch. */
   readonly count: number;
-  /** What it becomes, as far as it does not depend on what it was. */
+  /** New values of columns. */
   readonly change: Partial<Pick<ConversationTable, 'head' | 'title' | 'updated_at'>>;
-  /** What is added to it. */
+  /** Amounts added to the counters. */
   readonly more: Partial<Pick<ConversationTable, 'turns' | 'open_turns' | 'cost_usd'>>;
-  /** What the row has to have. */
+  /** Fence that the row must have for the change to apply. Default: any. */
   readonly fence?: number;
 }
 
 type TurnChange = Pick<TurnTable, 'conversation_id' | 'turn_id' | 'status' | 'attempts' | 'started_seq' | 'ended_seq'>;
 
 /**
- * Writes events at the end of a conversation and everything that is derived from them. The update
- * of the conversation comes first: it hands out the sequence numbers and makes every other writer
- * of this conversation wait for the end of the transaction.
- * @param options.copied The events come from another conversation, where what they cost is already counted.
- * @param options.permit `lease_lost` where it does not hold, or not for the row of the conversation
+ * Appends events to a conversation and updates everything that is derived from them. The update of the conversation
+ * comes first: it assigns the sequence numbers and makes every other writer of this conversation wait for the end of
+ * the transaction.
+ * @param options.copied whether the events are copies of another conversation's, whose costs are already counted;
+ *   default: false
+ * @param options.permit permit of the writer's lease; default: true, no lease is required
+ * @throws ProblemError `not_found`, `conflict`, `lease_lost` if the permit is false or has another fence than the row
  */
 export async function writeEvents(
   tx: Tx,
@@ -95,8 +98,12 @@ export async function writeEvents(
           ...(permit === true ? {} : permit),
         });
   if (!conversation) {
-    const known = await tx.selectFrom('conversations').select('id').where('id', '=', conversationId).executeTakeFirst();
-    throw known ? leaseLost() : notFound('conversation');
+    const exists = await tx
+      .selectFrom('conversations')
+      .select('id')
+      .where('id', '=', conversationId)
+      .executeTakeFirst();
+    throw exists ? leaseLost() : notFound('conversation');
   }
 
   const turns = await Turns.read(tx, conversationId, drafts);
@@ -120,7 +127,7 @@ export async function writeEvents(
   return events;
 }
 
-/** Makes a text of the conversation's that a search can find. */
+/** Indexes a text of a conversation for search. A text without words is not stored. */
 export async function addSearchText(
   tx: Tx,
   dialect: SqlDialect,
@@ -137,13 +144,14 @@ function changeOf(drafts: readonly Draft[], copied: boolean): ConversationChange
   for (const { at, body } of drafts) {
     if (body.type === 'turn.created' || body.type === 'head.moved') change.head = body.turnId;
     if (body.type === 'conversation.renamed') change.title = JSON.stringify(body.title);
-    // Deltas are no news for the history, and its index is not rewritten 25 times a second.
-    if (!copied && changesHistory.has(body.type)) change.updated_at = at;
+    // Deltas do not change the history list, and its index should not be rewritten 25 times a second.
+    if (!copied && historyEvents.has(body.type)) change.updated_at = at;
   }
   return change;
 }
 
-const changesHistory: ReadonlySet<NewEvent['type']> = new Set(['conversation.renamed', 'turn.created', 'turn.ended']);
+/** Types of events that count as a change of a conversation in the history list. */
+const historyEvents: ReadonlySet<NewEvent['type']> = new Set(['conversation.renamed', 'turn.created', 'turn.ended']);
 
 function increaseOf(drafts: readonly Draft[]): ConversationChange['more'] {
   let created = 0;
@@ -152,7 +160,7 @@ function increaseOf(drafts: readonly Draft[]): ConversationChange['more'] {
   for (const { body } of drafts) {
     if (body.type === 'turn.created') created++;
     else if (body.type === 'turn.ended') ended++;
-    else cost += spentIn(body)?.costUsd ?? 0;
+    else cost += chargeOf(body)?.costUsd ?? 0;
   }
   return {
     ...(created === 0 ? {} : { turns: created }),
@@ -161,10 +169,13 @@ function increaseOf(drafts: readonly Draft[]): ConversationChange['more'] {
   };
 }
 
-/** Those that belong to a turn and come after its end. `ended_seq` moves on with them: a turn's events are found by it. */
-const laterEvents: ReadonlySet<NewEvent['type']> = new Set(['review.started', 'review.marked', 'review.ended']);
+/**
+ * Types of events that belong to a turn and follow its end. They advance `ended_seq`, because the events of a turn are
+ * selected by it.
+ */
+const eventsAfterEnd: ReadonlySet<NewEvent['type']> = new Set(['review.started', 'review.marked', 'review.ended']);
 
-/** The turns that a batch of events speaks of: checked, moved on, and written back where they changed. */
+/** The turns that a batch of events refers to. Checks the events against them and writes changed turns back. */
 class Turns {
   readonly #conversationId: string;
   readonly #rows: Map<string, TurnTable>;
@@ -193,7 +204,11 @@ class Turns {
     return row;
   }
 
-  /** Checks an event and applies it. Answers the turn that the event is a part of, if any. */
+  /**
+   * Checks an event and applies it.
+   * @returns the id of the turn that the event belongs to, or null
+   * @throws ProblemError `conflict`, `not_found`
+   */
   apply(body: NewEvent, seq: number, at: number): string | null {
     switch (body.type) {
       case 'conversation.created':
@@ -221,13 +236,13 @@ class Turns {
         return body.turnId;
       default: {
         const row = this.get(body.turnId);
-        const later = laterEvents.has(body.type);
-        if (row.status === 'ended' && !later) throw conflict('The turn has ended already.');
-        if (row.status !== 'ended' && later) throw conflict('The turn has not ended yet.');
-        const next = { ...row, started_seq: row.started_seq ?? seq, ended_seq: later ? seq : row.ended_seq };
+        const afterEnd = eventsAfterEnd.has(body.type);
+        if (row.status === 'ended' && !afterEnd) throw conflict('The turn has ended already.');
+        if (row.status !== 'ended' && afterEnd) throw conflict('The turn has not ended yet.');
+        const next = { ...row, started_seq: row.started_seq ?? seq, ended_seq: afterEnd ? seq : row.ended_seq };
         if (body.type === 'turn.started') Object.assign(next, { status: 'running', attempts: body.attempt });
         if (body.type === 'turn.ended') Object.assign(next, { status: 'ended', ended_seq: seq });
-        if (later || row.started_seq === null || body.type === 'turn.started' || body.type === 'turn.ended') {
+        if (afterEnd || row.started_seq === null || body.type === 'turn.started' || body.type === 'turn.ended') {
           this.#changed.add(body.turnId);
           this.#rows.set(body.turnId, next);
         }
@@ -249,10 +264,12 @@ class Turns {
 
 const noTokens: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
 
-type Spent = Omit<LedgerCall, 'at' | 'userId' | 'projectId' | 'conversationId' | 'turnId'>;
+type Charge = Omit<LedgerCall, 'at' | 'userId' | 'projectId' | 'conversationId' | 'turnId'>;
 
-/** What a step cost, or a tool that asks a model; an abandoned step costs too. */
-function spentIn(body: NewEvent): Spent | null {
+/**
+ * Returns the cost of a step, or of a tool that calls a model; null for other events. An abandoned step has a cost too.
+ */
+function chargeOf(body: NewEvent): Charge | null {
   if (body.type === 'tool.ended') {
     const { costUsd, call } = body.details ?? {};
     if (costUsd === undefined && !call) return null;
@@ -270,7 +287,7 @@ function spentIn(body: NewEvent): Spent | null {
     };
   }
   if (body.type !== 'step.ended' && body.type !== 'step.abandoned') return null;
-  // What asks no model, such as a question to the person, has an end as well.
+  // Steps that call no model, such as a question to the user, end as well.
   if (!body.usage || (body.costUsd === 0 && Object.values(body.usage).every((count) => count === 0))) return null;
   const cost = body.costUsd ?? null;
   return {
@@ -291,24 +308,24 @@ async function writeUsage(
   conversation: Pick<LedgerCall, 'userId' | 'projectId' | 'conversationId'>,
   { at, body }: Draft,
 ): Promise<void> {
-  const spent = spentIn(body);
-  if (!spent) return;
+  const charge = chargeOf(body);
+  if (!charge) return;
   const turnId = 'turnId' in body ? body.turnId : null;
-  await writeCall(tx, { at, ...conversation, turnId, ...spent });
+  await writeCall(tx, { at, ...conversation, turnId, ...charge });
 }
 
-/** What an event refers to that has to be kept as long as its conversation. */
+/** Returns the hashes of the blobs that an event refers to. They are kept as long as its conversation. */
 function blobsOf(body: NewEvent): string[] {
   switch (body.type) {
     case 'turn.created':
       return body.attachments.flatMap((attachment) => (attachment.kind === 'image' ? [attachment.blob] : []));
     case 'tool.started':
-      return versionsOf(body.changes);
+      return blobHashesOf(body.changes);
     case 'tool.ended':
-      return [...versionsOf(body.details?.changes), ...(body.details?.images ?? []).map(({ blob }) => blob)];
+      return [...blobHashesOf(body.details?.changes), ...(body.details?.images ?? []).map(({ blob }) => blob)];
     case 'review.started':
       return [
-        ...versionsOf(body.review.changes),
+        ...blobHashesOf(body.review.changes),
         ...[...body.review.marks, ...body.review.previous]
           .flatMap(({ files }) => files.flatMap(({ base, now }) => [base, now]))
           .filter((hash) => hash !== null),
@@ -318,7 +335,7 @@ function blobsOf(body: NewEvent): string[] {
   }
 }
 
-function versionsOf(changes: readonly FileChange[] | undefined): string[] {
+function blobHashesOf(changes: readonly FileChange[] | undefined): string[] {
   return (changes ?? []).flatMap(({ before, after }) => [before, after]).filter((hash) => hash !== null);
 }
 
@@ -328,7 +345,7 @@ async function writeBlobUses(tx: Tx, conversationId: string, body: NewEvent): Pr
   await tx
     .insertInto('blob_uses')
     .values(uses)
-    .onConflict((conflicting) => conflicting.doNothing())
+    .onConflict((oc) => oc.doNothing())
     .execute();
 }
 

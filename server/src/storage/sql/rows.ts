@@ -7,19 +7,23 @@ import { storeDamaged } from '../problems.ts';
 import { type Placeholders, prepared } from './prepared.ts';
 import type { ConversationTable, Db, EventTable, TurnTable } from './schema.ts';
 
-/** Rows in one statement. SQLite takes 32,766 parameters, PostgreSQL 65,535. */
-const rowsAtOnce = 500;
+/** Maximum number of rows in one statement. SQLite binds 32,766 parameters, PostgreSQL 65,535. */
+const maxRows = 500;
 
-/** Cuts a list so that each part fits into one statement. */
-export function* chunks<T>(items: readonly T[], size = rowsAtOnce): Generator<T[]> {
+/** Splits a list so that each part fits into one statement. */
+export function* chunks<T>(items: readonly T[], size = maxRows): Generator<T[]> {
   for (let i = 0; i < items.length; i += size) yield items.slice(i, i + size);
 }
 
-/** Ids that no store can hold are asked for like any other, and not found. */
+/** Returns whether a store can contain the id. An invalid id is treated like one that does not exist. */
 export function isId(id: string): boolean {
   return Id.safeParse(id).success;
 }
 
+/**
+ * Converts a row to an event.
+ * @throws ProblemError `store_damaged`
+ */
 export function toEvent(row: Pick<EventTable, 'seq' | 'at' | 'data'>): Event {
   try {
     const body: EventBody = JSON.parse(row.data);
@@ -29,6 +33,7 @@ export function toEvent(row: Pick<EventTable, 'seq' | 'at' | 'data'>): Event {
   }
 }
 
+/** Converts a row to a conversation as clients see it. */
 export function toSummary(row: Selectable<ConversationTable>): ConversationSummary {
   return {
     id: row.id,
@@ -43,6 +48,7 @@ export function toSummary(row: Selectable<ConversationTable>): ConversationSumma
   };
 }
 
+/** Converts a row to a turn. */
 export function toTurnRow(row: TurnTable): TurnRow {
   return {
     conversationId: row.conversation_id,
@@ -82,8 +88,8 @@ const laterEventsOf = prepared((db, values: Placeholders<{ conversationId: strin
 );
 
 /**
- * The events of some turns of one conversation, by turn, in order. A turn's events lie at its
- * `created_seq` and between `started_seq` and `ended_seq`, so no index by turn has to be kept.
+ * Returns the events of some turns of a conversation, by turn id and in order. The events of a turn are at `created_seq`
+ * and between `started_seq` and `ended_seq`, so that no index by turn is needed.
  */
 export async function eventsOfTurns(
   db: Db,

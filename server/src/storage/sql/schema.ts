@@ -1,11 +1,12 @@
 import type { Generated, Kysely, Transaction } from 'kysely';
 
 /*
- * The tables as the newest migration leaves them. Times are whole milliseconds since 1970.
- * Texts that a person or a model wrote are kept as JSON: it escapes U+0000, which PostgreSQL
- * refuses in a text, and lone surrogates, which UTF-8 cannot hold.
+ * The tables as of the newest migration. Times are whole milliseconds since 1970. Texts that users or models wrote are
+ * stored as JSON, which escapes U+0000, which PostgreSQL rejects in a text, and lone surrogates, which UTF-8 cannot
+ * represent.
  */
 
+/** A conversation with its lease. */
 export interface ConversationTable {
   id: string;
   user_id: string;
@@ -14,21 +15,22 @@ export interface ConversationTable {
   project_id: string | null;
   head: string | null;
   last_seq: number;
-  /** How many there are. */
+  /** Number of turns. */
   turns: number;
-  /** How many of them have not ended. */
+  /** Number of turns that have not ended. */
   open_turns: number;
   cost_usd: number;
   created_at: number;
   updated_at: number;
   deleted_at: number | null;
-  /** The server that runs its turns, until then. */
+  /** Server that holds the lease on the conversation, and the end of the lease. */
   node: string | null;
   leased_until: number | null;
-  /** How often that was decided anew. */
+  /** Number of times that the lease was taken or released. */
   fence: Generated<number>;
 }
 
+/** A turn, as projected from its events. */
 export interface TurnTable {
   conversation_id: string;
   turn_id: string;
@@ -36,36 +38,41 @@ export interface TurnTable {
   status: 'queued' | 'running' | 'ended';
   attempts: number;
   created_at: number;
-  /** `seq` of its `turn.created`, of its first event after that, and of its `turn.ended`. */
+  /** `seq` of its `turn.created` event. */
   created_seq: number;
+  /** `seq` of its first event after `turn.created`. */
   started_seq: number | null;
+  /** `seq` of its `turn.ended` event, or of its last review event after that. */
   ended_seq: number | null;
 }
 
+/** An event of a conversation. */
 export interface EventTable {
   conversation_id: string;
   seq: number;
   at: number;
-  /** The turn that it is a part of; null for what belongs to the conversation. */
+  /** Turn that the event belongs to; null for events of the conversation. */
   turn_id: string | null;
-  /** The event's body as JSON, without `seq` and `at`. */
+  /** Body of the event as JSON, without `seq` and `at`. */
   data: string;
 }
 
+/** A blob. Blobs without uses are purged. */
 export interface BlobTable {
   hash: string;
   media_type: string;
   data: Uint8Array;
-  /** When it was last put: a purge must not take what a message is about to refer to. */
+  /** Time of the last `put`. A purge must not remove a blob that a message is about to refer to. */
   touched_at: number;
 }
 
+/** Use of a blob by a conversation. */
 export interface BlobUseTable {
   conversation_id: string;
   hash: string;
 }
 
-/** What was spent, call by call. Outlives its conversation. */
+/** A call of a model and its cost. Outlives its conversation. */
 export interface LedgerTable {
   id: Generated<number>;
   /** Milliseconds since 1970. */
@@ -79,31 +86,31 @@ export interface LedgerTable {
   instance: string | null;
   input_tokens: number;
   output_tokens: number;
-  /** Of the output. */
+  /** Part of `output_tokens`. */
   thinking_tokens: number;
   cache_read_tokens: number;
   cache_write_tokens: number;
-  /** Null when the model's price is not known. */
+  /** Cost in US dollars; null if the price of the model is unknown. */
   cost_usd: number | null;
-  /** What budgets count: the cost, or the dearest that it could be where it is not known. */
+  /** Amount that budgets count, in US dollars: the cost, or its upper bound if it is unknown. */
   counted_usd: number;
   latency_ms: number | null;
   first_token_ms: number | null;
   outcome: string;
 }
 
-/** What may be spent. */
+/** A limit on costs. */
 export interface BudgetTable {
   id: string;
   scope: string;
-  /** The user or the project; null: each of them. */
+  /** User or project; null: each of them. */
   subject: string | null;
   period: string;
   limit_usd: number;
   action: string;
 }
 
-/** What became of a budget in a period that began then; of a turn's, 0. */
+/** State of a budget in one period, which starts at `since`. For budgets per turn, `since` is 0. */
 export interface BudgetPeriodTable {
   budget_id: string;
   subject: string;
@@ -113,10 +120,10 @@ export interface BudgetPeriodTable {
   warned: number;
 }
 
-/** What calls under way are expected to cost. */
+/** Expected cost of a running call. */
 export interface ReservationTable {
   id: string;
-  /** The server that makes the call. */
+  /** Server that makes the call. */
   node: string;
   user_id: string;
   project_id: string | null;
@@ -124,11 +131,11 @@ export interface ReservationTable {
   turn_id: string | null;
   amount_usd: number;
   made_at: number;
-  /** When it lapses. */
+  /** Time at which the reservation expires. */
   until: number;
 }
 
-/** Who may use the server. */
+/** A user of the server. */
 export interface UserTable {
   id: string;
   name: string;
@@ -138,18 +145,18 @@ export interface UserTable {
   disabled_at: number | null;
 }
 
-/** Whose window or folder came first. */
+/** Owner of a project: the first user who opened a window or created a folder for it. */
 export interface ProjectTable {
   id: string;
   user_id: string;
 }
 
-/** Tokens that were given out. */
+/** An access token that was issued. */
 export interface TokenTable {
   id: string;
   user_id: string;
   name: string;
-  /** Names, with spaces between them. */
+  /** Names of scopes, separated by spaces. */
   scopes: string;
   created_at: number;
   expires_at: number;
@@ -159,9 +166,9 @@ export interface TokenTable {
 /** A key that signs tokens. */
 export interface TokenKeyTable {
   kid: string;
-  /** The newest has the greatest. */
+  /** Order of the keys: the newest has the highest number. */
   number: number;
-  /** Its private key as PEM, sealed. */
+  /** Private key as PEM, sealed. */
   data: Uint8Array;
 }
 
@@ -172,50 +179,51 @@ export interface InstanceTable {
   data: Uint8Array;
 }
 
-/** What a search can find. Each dialect keeps an index of the words beside it. */
+/** A text that search covers. Each dialect keeps an index of its words. */
 export interface SearchTextTable {
   id: Generated<number>;
   conversation_id: string;
-  /** Null for the conversation's title. */
+  /** Null for the title of the conversation. */
   turn_id: string | null;
   part: 'title' | 'message' | 'answer';
   text: string;
 }
 
-/** A program that was run. */
+/** An executed program. */
 export interface CodeSnippetTable {
-  /** SHA-256 of what `data` holds. */
+  /** SHA-256 of the content of `data`. */
   hash: string;
   language: string;
-  /** A `Snippet` as JSON, gzip. */
+  /** A `Snippet` as JSON, gzip, sealed. */
   data: Uint8Array;
 }
 
-/** What came of a run. */
+/** The result of an execution. */
 export interface ExecutionResultTable {
   id: string;
   user_id: string;
   snippet_hash: string;
   input_hash: string;
   status: string;
-  /** Where in a chat it belongs; null for others. It goes with its conversation. */
+  /** Place in a conversation, with which the result is deleted; null for other executions. */
   conversation_id: string | null;
   turn_id: string | null;
   part: string | null;
   ended_at: number;
-  /** An `ExecutionRecord` as JSON, gzip. */
+  /** An `ExecutionRecord` as JSON, gzip, sealed. */
   data: Uint8Array;
 }
 
-/** One row a migration. Read by older versions too, so it never changes. */
+/** A migration that was applied. Older versions of DevLM read this table too, so it never changes. */
 export interface SchemaVersionTable {
   version: number;
   name: string;
-  /** The version of DevLM that migrated. */
+  /** Version of DevLM that migrated. */
   made_by: string;
   applied_at: number;
 }
 
+/** All tables by name. */
 export interface Database {
   conversations: ConversationTable;
   turns: TurnTable;
@@ -237,5 +245,7 @@ export interface Database {
   schema_versions: SchemaVersionTable;
 }
 
+/** The database, or a transaction on it. */
 export type Db = Kysely<Database>;
+/** A transaction. */
 export type Tx = Transaction<Database>;

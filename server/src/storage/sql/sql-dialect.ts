@@ -3,21 +3,24 @@ import type { RawBuilder } from 'kysely';
 import type { Store } from '../ports/store.ts';
 import type { Db, Tx } from './schema.ts';
 
-/** The few places where the two stores differ. One file a dialect implements it. */
+/** The differences between the two stores. Each dialect is implemented in one file. */
 export interface SqlDialect {
   readonly kind: Store['kind'];
-  /** Adds the words of a `search_texts` row to the index. They leave it with the row. */
+  /** Adds the words of a `search_texts` row to the index. They are removed together with the row. */
   indexWords(tx: Tx, textId: number, words: readonly string[]): Promise<void>;
-  /** A subquery of the ids of all `search_texts` that hold, for each of these, a word that begins with it. */
-  textsWith(beginnings: readonly string[]): RawBuilder<number>;
-  /** What the disk did not keep was committed all the same, so nothing is to be read or written from then on. */
+  /** Returns a subquery of the ids of all `search_texts` rows that contain, for each prefix, a word that starts with it. */
+  textsWith(prefixes: readonly string[]): RawBuilder<number>;
+  /**
+   * Problem that all reads and writes fail with after the disk has failed to keep what was committed; undefined until
+   * then.
+   */
   readonly refused: ProblemError | undefined;
-  /** Resolves when all that was committed is on the disk. Until then a crash of the process does not lose it, but a loss of power may. */
+  /** Resolves when everything committed is on disk. Before that, it survives a crash of the process, but not a loss of power. */
   secured(): Promise<void>;
-  /** Lets go of what `secured` needs. */
+  /** Releases the resources of `secured`. */
   close(): Promise<void>;
-  /** What the driver threw, as the `ProblemError` that it is; anything else as it was. */
+  /** Converts an error of the driver to a `ProblemError`. Other errors are returned unchanged. */
   toProblem(error: unknown): Promise<unknown>;
-  /** Daily upkeep beyond what SQL can say for both. */
+  /** Performs the daily maintenance that is specific to the database. */
   maintain(db: Db): Promise<void>;
 }

@@ -28,16 +28,17 @@ import { SqlTokens } from './tokens.ts';
 import { SqlTurns } from './turn-tree.ts';
 import { SqlUsers } from './users.ts';
 
+/** Options of `SqlStore`. */
 export interface SqlStoreOptions {
   readonly db: Db;
   readonly dialect: SqlDialect;
   readonly now: () => Date;
   readonly seal: Seal;
-  /** Creates the leases, which the two dialects keep in different places. */
+  /** Creates the lease store, which the two dialects implement differently. */
   readonly leases: (access: SqlAccess) => LeaseStore;
 }
 
-/** The store on SQL, for both dialects. */
+/** Store on an SQL database, for both dialects. */
 export class SqlStore implements Store {
   readonly conversations: ConversationStore;
   readonly events: EventStore;

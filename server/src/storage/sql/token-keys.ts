@@ -5,12 +5,13 @@ import { isSealed } from '../seal.ts';
 import type { SqlAccess } from './access.ts';
 import type { Db, Tx } from './schema.ts';
 
-/** Keys that are kept when a new one is added. */
+/** Maximum number of keys. The oldest are removed when a new key is added. */
 export const maxTokenKeys = 20;
 
+/** Returns the place that the key is sealed for. */
 const placeOf = (kid: string) => `token-keys/${kid}`;
 
-/** The keys of tokens of a store on SQL. */
+/** The keys that sign tokens, of an SQL store. */
 export class SqlTokenKeys implements TokenKeyStore {
   readonly #sql: SqlAccess;
 
@@ -24,19 +25,19 @@ export class SqlTokenKeys implements TokenKeyStore {
 
   add(key: TokenKey, after: string | null): Promise<TokenKey[]> {
     return this.#change(async (tx) => {
-      const known = await this.#read(tx);
-      if ((known[0]?.kid ?? null) !== after) return;
-      await this.#insert(tx, key, (known[0]?.number ?? 0) + 1);
-      const gone = known.slice(maxTokenKeys - 1).map(({ kid }) => kid);
-      if (gone.length > 0) await tx.deleteFrom('token_keys').where('kid', 'in', gone).execute();
+      const existing = await this.#read(tx);
+      if ((existing[0]?.kid ?? null) !== after) return;
+      await this.#insert(tx, key, (existing[0]?.number ?? 0) + 1);
+      const surplus = existing.slice(maxTokenKeys - 1).map(({ kid }) => kid);
+      if (surplus.length > 0) await tx.deleteFrom('token_keys').where('kid', 'in', surplus).execute();
     });
   }
 
   takeOver(keys: readonly TokenKey[]): Promise<TokenKey[]> {
     return this.#change(async (tx) => {
-      const known = await this.#read(tx);
-      let number = known.at(-1)?.number ?? 1;
-      for (const key of keys) if (!known.some(({ kid }) => kid === key.kid)) await this.#insert(tx, key, --number);
+      const existing = await this.#read(tx);
+      let number = existing.at(-1)?.number ?? 1;
+      for (const key of keys) if (!existing.some(({ kid }) => kid === key.kid)) await this.#insert(tx, key, --number);
     });
   }
 
@@ -49,7 +50,10 @@ export class SqlTokenKeys implements TokenKeyStore {
     });
   }
 
-  /** One change at a time. What is written is opened again before it counts, so that none is kept open for want of a key. */
+  /**
+   * Makes one change at a time. All keys are opened before the commit, which fails if the new key was stored unsealed for
+   * lack of a data key.
+   */
   #change(work: (tx: Tx) => Promise<void>): Promise<TokenKey[]> {
     return this.#sql.write(async (tx) => {
       // On SQLite the transaction itself holds the write lock.
@@ -64,14 +68,14 @@ export class SqlTokenKeys implements TokenKeyStore {
     await tx.insertInto('token_keys').values({ kid, number, data }).execute();
   }
 
-  /** The newest first. */
+  /** Returns all keys, newest first. */
   async #read(db: Db): Promise<(TokenKey & { number: number })[]> {
     const rows = await db.selectFrom('token_keys').selectAll().orderBy('number', 'desc').execute();
     return rows.map(({ kid, number, data }) => ({ kid, number, privateKey: this.#open(kid, data) }));
   }
 
   #open(kid: string, data: Uint8Array): string {
-    // Whoever can write to the database, but has not the data key, could put a key of their own there.
+    // Someone who can write to the database, but lacks the data key, could insert a key of their own.
     if (!isSealed(data)) throw tokenKeysDamaged();
     try {
       return Buffer.from(this.#sql.seal.open(data, placeOf(kid))).toString();
@@ -81,7 +85,7 @@ export class SqlTokenKeys implements TokenKeyStore {
   }
 }
 
-/** Any fixed number, another one than those of the migrations and budgets. */
+/** Key of the advisory lock: a fixed number that differs from those of the migrations and budgets. */
 const lockKey = 0x64_65_76_6c_6b;
 
 function toKey({ kid, privateKey }: TokenKey): TokenKey {

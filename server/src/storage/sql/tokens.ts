@@ -3,7 +3,7 @@ import type { TokenStore } from '../ports/tokens.ts';
 import type { SqlAccess } from './access.ts';
 import type { TokenTable } from './schema.ts';
 
-/** The access tokens of a store on SQL. */
+/** The access tokens of an SQL store. */
 export class SqlTokens implements TokenStore {
   readonly #sql: SqlAccess;
 
@@ -61,7 +61,7 @@ function toInfo(row: TokenTable): TokenInfo {
     id: row.id,
     userId: row.user_id,
     name: row.name,
-    // A newer server may know more scopes.
+    // Scopes of a newer server that this one does not know are ignored.
     scopes: row.scopes.split(' ').flatMap((name) => Scope.safeParse(name).data ?? []),
     createdAt: iso(row.created_at),
     expiresAt: iso(row.expires_at),

@@ -7,7 +7,7 @@ import { type Placeholders, prepared } from './prepared.ts';
 import { chunks, eventsOfTurns, isId, toTurnRow } from './rows.ts';
 import type { Db, TurnTable } from './schema.ts';
 
-/** The tree of turns of a store on SQL. */
+/** The tree of turns of an SQL store. */
 export class SqlTurns implements TurnStore {
   readonly #sql: SqlAccess;
 
@@ -35,7 +35,7 @@ export class SqlTurns implements TurnStore {
   }
 }
 
-const pathTo = prepared((db, values: Placeholders<{ conversationId: string; turnId: string; limit: number }>) =>
+const selectPath = prepared((db, values: Placeholders<{ conversationId: string; turnId: string; limit: number }>) =>
   db
     .withRecursive('path', (cte) =>
       cte
@@ -59,13 +59,16 @@ const pathTo = prepared((db, values: Placeholders<{ conversationId: string; turn
     .orderBy('depth', 'desc'),
 );
 
-/** The turn and its ancestors, oldest first, at most `limit`; empty when there is no such turn. */
+/** Returns the turn and its ancestors, oldest first, at most `limit` of them; nothing if there is no such turn. */
 export async function pathOf(db: Db, conversationId: string, turnId: string, limit: number): Promise<TurnTable[]> {
   if (!isId(conversationId) || !isId(turnId)) return [];
-  return pathTo(db, { conversationId, turnId, limit });
+  return selectPath(db, { conversationId, turnId, limit });
 }
 
-/** @throws ProblemError `not_found` */
+/**
+ * Reads the turns of a branch with their siblings and events.
+ * @throws ProblemError `not_found`
+ */
 async function readBranch(
   db: Db,
   conversationId: string,
@@ -86,7 +89,10 @@ async function readBranch(
   };
 }
 
-/** @throws ProblemError `not_found` */
+/**
+ * Returns the id of the newest turn at or below the given one.
+ * @throws ProblemError `not_found`
+ */
 async function newestBelow(db: Db, conversationId: string, turnId: string): Promise<string> {
   const [turn] = await pathOf(db, conversationId, turnId, 1);
   if (!turn) throw notFound('turn');
@@ -105,7 +111,7 @@ async function newestBelow(db: Db, conversationId: string, turnId: string): Prom
   return rows[0]?.turn_id ?? turnId;
 }
 
-const rootsOf = prepared((db, values: Placeholders<{ conversationId: string }>) =>
+const selectRoots = prepared((db, values: Placeholders<{ conversationId: string }>) =>
   db
     .selectFrom('turns')
     .select(['turn_id', 'parent'])
@@ -113,7 +119,7 @@ const rootsOf = prepared((db, values: Placeholders<{ conversationId: string }>) 
     .where('parent', 'is', null)
     .orderBy('created_seq'),
 );
-const childrenOfTurns = prepared((db, values: Placeholders<{ conversationId: string; parents: string[] }>) =>
+const selectChildren = prepared((db, values: Placeholders<{ conversationId: string; parents: string[] }>) =>
   db
     .selectFrom('turns')
     .select(['turn_id', 'parent'])
@@ -122,29 +128,29 @@ const childrenOfTurns = prepared((db, values: Placeholders<{ conversationId: str
     .orderBy('created_seq'),
 );
 
-/** Turn ids by parent, oldest first. */
+/** Returns turn ids by parent, oldest first. */
 async function childrenOf(
   db: Db,
   conversationId: string,
   parents: ReadonlySet<string | null>,
 ): Promise<Map<string | null, string[]>> {
-  const rows = parents.has(null) ? await rootsOf(db, { conversationId }) : [];
+  const rows = parents.has(null) ? await selectRoots(db, { conversationId }) : [];
   for (const part of chunks([...parents].filter((parent) => parent !== null)))
-    rows.push(...(await childrenOfTurns(db, { conversationId, parents: part })));
+    rows.push(...(await selectChildren(db, { conversationId, parents: part })));
   const children = new Map<string | null, string[]>();
   for (const { turn_id, parent } of rows) {
-    const known = children.get(parent);
-    if (known) known.push(turn_id);
+    const siblings = children.get(parent);
+    if (siblings) siblings.push(turn_id);
     else children.set(parent, [turn_id]);
   }
   return children;
 }
 
-const turnsNotEnded = prepared((db, { conversationId: id }: Placeholders<{ conversationId?: string | undefined }>) =>
+const selectOpenTurns = prepared((db, { conversationId: id }: Placeholders<{ conversationId?: string | undefined }>) =>
   db
     .selectFrom('turns')
     .selectAll()
-    // As a literal, so that the partial index is seen to fit.
+    // A literal instead of a parameter, so that the planner can use the partial index.
     .where('status', '<>', sql.lit('ended'))
     .$if(id !== undefined, (query) => (id ? query.where('conversation_id', '=', id) : query))
     .orderBy('created_at')
@@ -152,12 +158,12 @@ const turnsNotEnded = prepared((db, { conversationId: id }: Placeholders<{ conve
     .orderBy('created_seq'),
 );
 
-/** Turns that have not ended, oldest first. */
+/** Returns the turns that have not ended, oldest first. */
 async function openTurns(db: Db, conversationId?: string): Promise<TurnRow[]> {
-  return (await turnsNotEnded(db, { conversationId })).map(toTurnRow);
+  return (await selectOpenTurns(db, { conversationId })).map(toTurnRow);
 }
 
-/** Of those that there are, the number of the last event. */
+/** Returns the last sequence number of each conversation that exists. */
 export async function lastSeqs(db: Db, conversationIds: readonly string[]): Promise<Map<string, number>> {
   const found = new Map<string, number>();
   for (const ids of chunks(conversationIds)) {

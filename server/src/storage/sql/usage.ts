@@ -1,11 +1,12 @@
 import type { UsageReport, UsageRow } from '@devlm/protocol/budgets.ts';
 import { type RawBuilder, type SelectQueryBuilder, sql } from 'kysely';
-import { type UsageSpan, usageRows } from '../ports/ledger.ts';
+import { maxUsageRows, type UsageSpan } from '../ports/ledger.ts';
 import type { Database, Db } from './schema.ts';
 
+/** Length of a day, in milliseconds. */
 const dayMs = 86_400_000;
 
-/** One row for each day, conversation and so on, and the sum of all. */
+/** Returns one row per day, conversation and so on, and the total. */
 export async function usageReport(db: Db, span: UsageSpan): Promise<Pick<UsageReport, 'rows' | 'total'>> {
   const calls = db
     .selectFrom('ledger')
@@ -18,24 +19,24 @@ export async function usageReport(db: Db, span: UsageSpan): Promise<Pick<UsageRe
     .select(key.as('key'))
     .groupBy(key)
     .orderBy(span.group === 'day' ? key : sql`sum(counted_usd) desc, count(*) desc, ${key}`)
-    .limit(usageRows)
+    .limit(maxUsageRows)
     .execute();
   const titles = span.group === 'conversation' ? await titlesOf(db, span.askedBy, grouped) : new Map<string, string>();
   const rows = grouped.map(({ key: name, ...row }): UsageRow => {
-    const shown = name !== null && span.group === 'day' ? dayName(Number(name)) : name;
-    return { key: shown, title: titles.get(String(name)) ?? null, ...row };
+    const displayKey = name !== null && span.group === 'day' ? dayName(Number(name)) : name;
+    return { key: displayKey, title: titles.get(String(name)) ?? null, ...row };
   });
   return { rows, total };
 }
 
-/** What a person's newest answers since the time cost, newest first, but for one turn's. */
+/** Returns the costs of the user's turns since a time, in US dollars, newest first, without those of one turn. */
 export async function turnCosts(db: Db, userId: string, since: Date, limit: number, except: string): Promise<number[]> {
   const rows = await db
     .selectFrom('ledger')
     .select((eb) => eb.fn.sum<number>('counted_usd').as('usd'))
     .where('user_id', '=', userId)
     .where('at', '>=', since.getTime())
-    // Nor what belongs to no turn: null is not unequal either.
+    // This also excludes calls without a turn, because a comparison with null is not true.
     .where('turn_id', '<>', except)
     .groupBy(['conversation_id', 'turn_id'])
     .orderBy((eb) => eb.fn.max('at'), 'desc')
@@ -70,7 +71,7 @@ function sums<O>(query: SelectQueryBuilder<Database, 'ledger', O>) {
 function keyOf({ group, offset }: UsageSpan): RawBuilder<string | null> {
   switch (group) {
     case 'day':
-      // As a literal: the same expression stands in three places.
+      // A literal instead of a parameter, because the same expression is used in three places.
       return sql`cast((at + ${sql.lit(offset * 60_000)}) / ${sql.lit(dayMs)} as text)`;
     case 'conversation':
       return sql`conversation_id`;
@@ -91,7 +92,7 @@ async function titlesOf(
   rows: readonly { readonly key: string | null }[],
 ): Promise<Map<string, string>> {
   const ids = rows.flatMap(({ key }) => key ?? []);
-  const found = ids.length
+  const conversations = ids.length
     ? await db
         .selectFrom('conversations')
         .select(['id', 'title'])
@@ -100,5 +101,5 @@ async function titlesOf(
         .where('id', 'in', ids)
         .execute()
     : [];
-  return new Map(found.map(({ id, title }) => [id, String(JSON.parse(title))]));
+  return new Map(conversations.map(({ id, title }) => [id, String(JSON.parse(title))]));
 }

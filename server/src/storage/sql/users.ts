@@ -4,7 +4,7 @@ import { conflict } from '../problems.ts';
 import type { SqlAccess } from './access.ts';
 import type { UserTable } from './schema.ts';
 
-/** The users of a store on SQL. */
+/** The users of an SQL store. */
 export class SqlUsers implements UserStore {
   readonly #sql: SqlAccess;
 
@@ -14,7 +14,7 @@ export class SqlUsers implements UserStore {
 
   add(user: UserInfo): Promise<void> {
     return this.#sql.write(async (tx) => {
-      const made = await tx
+      const added = await tx
         .insertInto('users')
         .values({
           id: user.id,
@@ -24,10 +24,10 @@ export class SqlUsers implements UserStore {
           created_at: Date.parse(user.createdAt),
           disabled_at: null,
         })
-        .onConflict((known) => known.column('name').doNothing())
+        .onConflict((oc) => oc.column('name').doNothing())
         .returning('id')
         .executeTakeFirst();
-      if (!made) throw conflict('There is a user of this name already.');
+      if (!added) throw conflict('There is a user of this name already.');
     });
   }
 
@@ -57,7 +57,7 @@ function toInfo(row: UserTable): UserInfo {
     id: row.id,
     name: row.name,
     email: row.email,
-    // A newer server may know more roles.
+    // A role of a newer server that this one does not know counts as `member`.
     role: Role.safeParse(row.role).data ?? 'member',
     createdAt: iso(row.created_at),
     disabledAt: row.disabled_at === null ? null : iso(row.disabled_at),

@@ -3,33 +3,33 @@ import { basename, dirname, extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 
 /*
- * Backups are compact copies of the whole database, checked before they count. All of the work
- * is done in a worker: reading a large file would hold up every conversation meanwhile.
+ * Backups are compact copies of the whole database that are checked before they count. All of the work is done in a
+ * worker, because reading a large file would block every conversation.
  */
 
-/** Daily backups kept. */
-const kept = 3;
+/** Number of daily backups that are kept. */
+const maxDailyBackups = 3;
 
-/** Makes today's backup if there is none yet, and removes those beyond the newest three. */
+/** Creates today's backup if there is none yet, and removes all daily backups except the newest three. */
 export async function backUpDaily(file: string, now: Date): Promise<void> {
   const day = now.toISOString().slice(0, 10);
   const existing = dailyBackups(file);
   if (!existing.some((path) => path.endsWith(`-${day}.db`))) await backUp(file, day);
-  for (const old of dailyBackups(file).slice(kept)) rmSync(old, { force: true });
+  for (const surplus of dailyBackups(file).slice(maxDailyBackups)) rmSync(surplus, { force: true });
 }
 
-/** Writes and checks `backups/<name>-<label>.db`. Under that name there is only ever a whole, checked file. */
+/** Creates and checks the backup `backups/<name>-<label>.db`. A file with that name is always complete and checked. */
 export async function backUp(file: string, label: string): Promise<void> {
   const folder = backupFolder(file);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   removeLeftovers(folder);
-  const target = join(folder, `${stem(file)}-${label}.db`);
+  const target = join(folder, `${nameWithoutExtension(file)}-${label}.db`);
   const temporary = `${target}.${process.pid}.tmp`;
   try {
-    // An empty file with our mode; SQLite writes into it.
+    // Creates an empty file with the right mode, which SQLite then fills.
     closeSync(openSync(temporary, 'w', 0o600));
-    await inWorker({ source: file, target: temporary });
-    await inWorker({ check: temporary });
+    await runInWorker({ source: file, target: temporary });
+    await runInWorker({ check: temporary });
     sync(temporary, 'r+');
     renameSync(temporary, target);
     if (process.platform !== 'win32') sync(folder, 'r');
@@ -39,20 +39,20 @@ export async function backUp(file: string, label: string): Promise<void> {
   }
 }
 
-/** The newest backup that is whole, or null. */
+/** Returns the newest intact backup, or null. */
 export async function newestGoodBackup(file: string): Promise<string | null> {
   const paths = backups(file).sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
   for (const path of paths) {
-    const good = await inWorker({ check: path }).then(
+    const isIntact = await runInWorker({ check: path }).then(
       () => true,
       () => false,
     );
-    if (good) return path;
+    if (isIntact) return path;
   }
   return null;
 }
 
-/** Newest first. */
+/** Returns the daily backups, newest first. */
 function dailyBackups(file: string): string[] {
   return backups(file)
     .filter((path) => /-\d{4}-\d{2}-\d{2}\.db$/.test(path))
@@ -63,11 +63,11 @@ function dailyBackups(file: string): string[] {
 function backups(file: string): string[] {
   const folder = backupFolder(file);
   return filesIn(folder)
-    .filter((name) => name.startsWith(`${stem(file)}-`) && name.endsWith('.db'))
+    .filter((name) => name.startsWith(`${nameWithoutExtension(file)}-`) && name.endsWith('.db'))
     .map((name) => join(folder, name));
 }
 
-/** What a server left that ended in the middle of a backup. */
+/** Removes the temporary files of a server that ended in the middle of a backup. */
 function removeLeftovers(folder: string): void {
   for (const name of filesIn(folder)) {
     if (/\.tmp(-journal)?$/.test(name)) rmSync(join(folder, name), { force: true });
@@ -86,7 +86,7 @@ function backupFolder(file: string): string {
   return join(dirname(file), 'backups');
 }
 
-function stem(file: string): string {
+function nameWithoutExtension(file: string): string {
   return basename(file, extname(file));
 }
 
@@ -101,7 +101,10 @@ function sync(path: string, flags: string): void {
 
 type Job = { readonly source: string; readonly target: string } | { readonly check: string };
 
-/** As text, because the server ships as one file. Node's CommonJS; answers undefined, or what went wrong. */
+/**
+ * Program of the worker, as text because the server ships as one file, and as CommonJS. It posts an error, or an empty
+ * object.
+ */
 const workerSource = `
 const { parentPort, workerData: job } = require('node:worker_threads');
 const { DatabaseSync } = require('node:sqlite');
@@ -130,7 +133,7 @@ class WorkerError extends Error {
   }
 }
 
-async function inWorker(job: Job): Promise<void> {
+async function runInWorker(job: Job): Promise<void> {
   const worker = new Worker(workerSource, { eval: true, workerData: job, execArgv: ['--no-warnings'] });
   const answer = await new Promise<{ message?: string; errcode?: number }>((resolve, reject) => {
     worker.once('message', resolve);

@@ -1,19 +1,22 @@
 import { type FileHandle, open } from 'node:fs/promises';
 
-/** What was written may be gone, and stays so: a disk that is asked again says that all is well (https://lwn.net/Articles/752063/). */
+/**
+ * The disk has failed to keep what was written. This is final: a disk that is asked again reports success
+ * (https://lwn.net/Articles/752063/).
+ */
 export class DiskRefused extends Error {}
 
 /**
- * Waits until what was written to a file is on its disk, without holding up the thread as SQLite itself would. Who comes
- * while the disk is busy shares the next round with all others that came.
+ * Syncs a file to disk without blocking the thread, as SQLite itself would. All calls that arrive while a sync is running
+ * share the next one.
  */
 export class DiskSync {
   readonly #file: string;
   #handle: Promise<FileHandle> | undefined;
-  /** The last round that has begun. Never rejects. */
-  #begun: Promise<unknown> = Promise.resolve();
-  /** The one after it. */
-  #next: Promise<void> | undefined;
+  /** The last sync that was started. Never rejects. */
+  #currentRound: Promise<unknown> = Promise.resolve();
+  /** The sync that will follow it. */
+  #nextRound: Promise<void> | undefined;
   #closed = false;
 
   constructor(file: string) {
@@ -21,21 +24,21 @@ export class DiskSync {
   }
 
   /**
-   * Resolves when all that was written before the call is on the disk.
-   * @throws DiskRefused; the system's error where the file cannot be opened
+   * Resolves when everything that was written before the call is on disk.
+   * @throws DiskRefused, or an error of the system if the file cannot be opened
    */
   sync(): Promise<void> {
-    this.#next ??= this.#begun.then(() => {
-      this.#next = undefined;
-      const round = this.#round();
-      this.#begun = round.catch(() => undefined);
+    this.#nextRound ??= this.#currentRound.then(() => {
+      this.#nextRound = undefined;
+      const round = this.#startRound();
+      this.#currentRound = round.catch(() => undefined);
       return round;
     });
-    return this.#next;
+    return this.#nextRound;
   }
 
-  async #round(): Promise<void> {
-    // Whoever closes the database has it written out.
+  async #startRound(): Promise<void> {
+    // Closing the database has written everything to disk.
     if (this.#closed) return;
     const handle = await this.#open();
     await handle.datasync().catch((cause: Error) => {
@@ -44,7 +47,7 @@ export class DiskSync {
   }
 
   #open(): Promise<FileHandle> {
-    // For writing: Windows wants that.
+    // Opened for writing, which Windows requires for a sync.
     this.#handle ??= open(this.#file, 'r+').catch((error: unknown) => {
       this.#handle = undefined;
       throw error;
@@ -52,10 +55,10 @@ export class DiskSync {
     return this.#handle;
   }
 
-  /** Lets go of the file, once the round that is under way is over. */
+  /** Closes the file after the running sync. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#begun;
+    await this.#currentRound;
     const handle = await this.#handle?.catch(() => undefined);
     this.#handle = undefined;
     await handle?.close();

@@ -4,16 +4,17 @@ import { openTurnsWithProject } from '../sql/open-turns.ts';
 import { ownerOf } from '../sql/owners.ts';
 import { toTurnRow } from '../sql/rows.ts';
 
+/** A lease that a node holds. */
 interface Held {
   readonly lease: Lease;
   readonly node: string;
-  /** By `performance.now()`. */
+  /** End of the lease, by `performance.now()`. */
   until: number;
 }
 
 /**
- * The leases of a store that one process has for itself, as it has a file of SQLite: they end with it, and nothing is
- * written for them.
+ * Leases in memory, for a store that only one process uses, such as a SQLite file. They end with the process, and nothing
+ * is written for them.
  */
 export class SqliteLeases implements LeaseStore {
   readonly #sql: SqlAccess;
@@ -25,8 +26,8 @@ export class SqliteLeases implements LeaseStore {
   }
 
   async take(conversationId: string, node: string, forMs: number): Promise<Lease | null> {
-    const known = await this.#sql.read((db) => ownerOf(db, 'conversation', conversationId));
-    if (known === null || this.#isElsewhere(conversationId, node)) return null;
+    const owner = await this.#sql.read((db) => ownerOf(db, 'conversation', conversationId));
+    if (owner === null || this.#isElsewhere(conversationId, node)) return null;
     const lease = { conversationId, fence: ++this.#fence };
     this.#held.set(conversationId, { lease, node, until: performance.now() + forMs });
     return lease;

@@ -2,11 +2,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 /**
- * Holds a data folder for one server. The operating system gives the lock back when the process
- * ends, however it ends, so there is no stale lock to clean up; SQLite's file locks do that alike
- * on every platform.
+ * Locks a data folder for one server. The operating system releases the lock when the process ends for any reason, so
+ * there is no stale lock to clean up. SQLite's file locks work this way on every platform.
  *
- * @returns null when another process holds it
+ * @returns the lock, or null if another process holds it
  */
 export function lockFolder(folder: string): Disposable | null {
   const database = new DatabaseSync(join(folder, 'server.lock'), { timeout: 0 });

@@ -15,29 +15,30 @@ import { backUp, backUpDaily, newestGoodBackup } from './backup.ts';
 import { DiskRefused, DiskSync } from './disk-sync.ts';
 import { SqliteLeases } from './leases.ts';
 
+/** Options of `openSqlite`. */
 export interface SqliteOptions {
-  /** The database. Its folder is made if missing; daily backups go to `backups/` beside it. */
+  /** Path of the database. Its folder is created if missing. Daily backups go to `backups/` beside it. */
   readonly file: string;
-  /** The version of DevLM, recorded with each migration. */
+  /** Version of DevLM, recorded with each migration. */
   readonly version: string;
-  /** Default: the real time. */
+  /** Clock. Default: the system clock. */
   readonly now?: (() => Date) | undefined;
-  /** Seals contents of files and records of runs, 32 bytes. Without it they are kept open. */
+  /** 32-byte key that seals contents of files and records of runs. Default: they are stored unsealed. */
   readonly key?: Uint8Array | undefined;
-  /** Default: all there are. */
+  /** Default: all migrations. */
   readonly migrations?: readonly Migration[];
 }
 
-/** How long a statement waits for another process; the thread waits with it. */
+/** Maximum time that a statement waits for another process, in milliseconds. It blocks the thread. */
 const busyTimeoutMs = 2_000;
-/** "DvLM" in the file's header: another program's database is not taken for ours. */
+/** "DvLM" in the header of the file, so that a database of another program is recognized. */
 const applicationId = 0x44764c4d;
-/** The write-ahead log shrinks to this after a checkpoint. */
-const walBytes = 16 * 1024 * 1024;
-/** Pages of the file kept in memory, once they were read. */
-const cacheKib = 16 * 1024;
-/** Statements kept ready. */
-const preparedStatements = 200;
+/** Size that the write-ahead log is truncated to after a checkpoint, in bytes. */
+const maxWalBytes = 16 * 1024 * 1024;
+/** Size of the page cache, in KiB. */
+const cacheKiB = 16 * 1024;
+/** Maximum number of prepared statements in memory. */
+const maxStatements = 200;
 
 /**
  * Opens or creates the embedded store.
@@ -50,12 +51,12 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
   let database: NodeSqlite | undefined;
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    await refuseEmptied(file);
-    // Nobody else may read it; SQLite gives its other files the mode of this one.
+    await assertNotEmptied(file);
+    // Other users must not read the file. SQLite gives its other files the same mode.
     closeSync(openSync(file, 'a', 0o600));
     database = new NodeSqlite(file);
     const db = new Kysely<Database>({ dialect: new SqliteDialect({ database }) });
-    await refuseForeign(db, file);
+    await assertOwnDatabase(db, file);
     database.configure();
     await migrate(db, {
       kind: 'sqlite',
@@ -78,14 +79,15 @@ export async function openSqlite(options: SqliteOptions): Promise<Store> {
   }
 }
 
-/** A file of no bytes where backups exist is not a new store: something emptied it. */
-async function refuseEmptied(file: string): Promise<void> {
+/** Throws if the file is empty although backups exist: then it is not a new store, but something emptied it. */
+async function assertNotEmptied(file: string): Promise<void> {
   if (!existsSync(file) || statSync(file).size > 0 || existsSync(`${file}-wal`)) return;
   if ((await newestGoodBackup(file)) !== null) throw storeDamaged(await restoreAdvice(file, 'is empty'));
 }
 
-async function refuseForeign(db: Db, file: string): Promise<void> {
-  // In this order: a server that makes the file at the same time sets the id before the tables.
+/** Throws if the file is a database of another program. */
+async function assertOwnDatabase(db: Db, file: string): Promise<void> {
+  // Tables are read first, because a server that creates the file at the same time sets the id before the tables.
   const tables = await sql<{ name: string }>`select name from sqlite_schema limit 1`.execute(db);
   const { rows } = await sql<{ application_id: number }>`pragma application_id`.execute(db);
   if (rows[0]?.application_id === applicationId) return;
@@ -93,18 +95,18 @@ async function refuseForeign(db: Db, file: string): Promise<void> {
   await sql`pragma application_id = ${sql.lit(applicationId)}`.execute(db);
 }
 
-/** What is wrong with the file, and how to get back what can be got back. */
+/** Returns a message that says what is wrong with the file and how to restore it. */
 async function restoreAdvice(file: string, what: string): Promise<string> {
   const backup = await newestGoodBackup(file);
   const name = basename(file);
-  const aside = `move ${name}, ${name}-wal and ${name}-shm (those that exist) out of ${dirname(file)}`;
-  const then = backup
+  const moveAway = `move ${name}, ${name}-wal and ${name}-shm (those that exist) out of ${dirname(file)}`;
+  const nextStep = backup
     ? `copy the newest good backup, ${backup}, to ${file}`
     : 'start again with an empty store (there is no good backup)';
-  return `${file} ${what}. Nothing was changed. To go on: close all windows of the editor, ${aside}, and ${then}.`;
+  return `${file} ${what}. Nothing was changed. To go on: close all windows of the editor, ${moveAway}, and ${nextStep}.`;
 }
 
-/** The differences of SQLite: FTS5, its error codes, its upkeep. */
+/** The SQL dialect of SQLite: FTS5, error codes and maintenance. */
 class Sqlite implements SqlDialect {
   readonly kind = 'sqlite';
   readonly #file: string;
@@ -123,8 +125,8 @@ class Sqlite implements SqlDialect {
     await sql`insert into search_words (rowid, words) values (${textId}, ${words.join(' ')})`.execute(tx);
   }
 
-  textsWith(beginnings: readonly string[]) {
-    const query = beginnings.map((word) => `"${word}"*`).join(' AND ');
+  textsWith(prefixes: readonly string[]) {
+    const query = prefixes.map((word) => `"${word}"*`).join(' AND ');
     return sql<number>`(select rowid from search_words where search_words match ${query})`;
   }
 
@@ -142,7 +144,7 @@ class Sqlite implements SqlDialect {
       this.refused ??= storeUnavailable(detail, error);
       return this.refused;
     }
-    // The first byte is the kind, the others refine it: https://sqlite.org/rescode.html
+    // The lowest byte is the primary result code, the others refine it: https://sqlite.org/rescode.html
     switch (errorCode(error) & 0xff) {
       case 5: // BUSY
       case 6: // LOCKED
@@ -192,24 +194,24 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What Kysely asks of a SQLite driver, on the one that Node brings. */
+/** SQLite driver for Kysely on top of `node:sqlite`. */
 class NodeSqlite implements SqliteDatabase {
   readonly #database: DatabaseSync;
-  /** By their text, the one used longest ago first. */
+  /** Prepared statements by SQL text, least recently used first. */
   readonly #statements = new Map<string, SqliteStatement>();
 
   constructor(file: string) {
     this.#database = new DatabaseSync(file, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
   }
 
-  /** Not before the file is known to be ours: it would change another program's. */
+  /** Sets the pragmas. Must not be called before the file is known to be DevLM's, because it changes the file. */
   configure(): void {
-    // A commit does not wait for the disk, `Sqlite.secured` does: https://sqlite.org/pragma.html#pragma_synchronous
+    // Commits do not wait for the disk, `Sqlite.secured` does: https://sqlite.org/pragma.html#pragma_synchronous
     this.#database.exec(`
       pragma journal_mode = wal;
       pragma synchronous = normal;
-      pragma journal_size_limit = ${walBytes};
-      pragma cache_size = -${cacheKib};
+      pragma journal_size_limit = ${maxWalBytes};
+      pragma cache_size = -${cacheKiB};
     `);
   }
 
@@ -219,17 +221,17 @@ class NodeSqlite implements SqliteDatabase {
   }
 
   prepare(text: string): SqliteStatement {
-    const known = this.#statements.get(text);
-    if (known) {
+    const cached = this.#statements.get(text);
+    if (cached) {
       this.#statements.delete(text);
-      this.#statements.set(text, known);
-      return known;
+      this.#statements.set(text, cached);
+      return cached;
     }
-    // A transaction that reads before it writes could otherwise find that another process wrote in between.
+    // Without `immediate`, another process could write between the first read and the first write of a transaction.
     const statement = this.#toStatement(this.#database.prepare(text === 'begin' ? 'begin immediate' : text), text);
     this.#statements.set(text, statement);
     for (const oldest of this.#statements.keys()) {
-      if (this.#statements.size <= preparedStatements) break;
+      if (this.#statements.size <= maxStatements) break;
       this.#statements.delete(oldest);
     }
     return statement;
@@ -241,7 +243,7 @@ class NodeSqlite implements SqliteDatabase {
       reader: statement.columns().length > 0,
       all: (parameters) => statement.all(...toInput(parameters)),
       run(parameters) {
-        // Some errors, such as a full disk, have ended the transaction already.
+        // Some errors, such as a full disk, have already ended the transaction.
         if (text === 'rollback' && !database.isTransaction) return { changes: 0, lastInsertRowid: 0 };
         return statement.run(...toInput(parameters));
       },

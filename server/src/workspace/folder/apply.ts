@@ -1,12 +1,12 @@
 import type { EditorAnswerOf, EditorChange } from '@devlm/protocol/editor.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import { type Look, look } from './look.ts';
+import { type InspectedFile, inspectFile } from './look.ts';
 import { segmentsOf } from './path-names.ts';
 import { type ConfinedFile, listConfined, removeConfined, writeConfined } from './paths.ts';
 import { encode, fileOf, hashOf } from './text.ts';
 
-/** One file of a change: its bytes before and after; null: there is no such file. */
+/** Change of one file, with its bytes before and after; null: the file does not exist. */
 interface Step {
   readonly path: string;
   readonly before: ConfinedFile | null;
@@ -14,20 +14,24 @@ interface Step {
 }
 
 /**
- * Changes all files or none: each is written whole beside its place and renamed, and where a later one fails the
- * earlier ones are put back. A server that is killed in between leaves each file as it was or as it shall be.
+ * Changes all files or none. Each file is written to a temporary file beside it and renamed; if a later one fails, the
+ * earlier ones are restored. A server that is killed in between leaves each file in its old or new version.
  *
- * @throws ProblemError where it may not or cannot be done; nothing has changed then, unless it is `half_applied`
+ * @throws ProblemError if a change is not allowed or fails; nothing has changed then, except with `half_applied`
  */
 export async function applyToFolder(
   root: string,
   changes: readonly EditorChange[],
   signal: AbortSignal,
 ): Promise<EditorAnswerOf<'apply'>> {
-  const tidied = changes.map((change) => ({ ...change, path: segmentsOf(change.path).join('/') }));
-  const twice = tidied.find(({ path }, i) => tidied.findIndex((other) => other.path === path) !== i);
-  if (twice) throw refusal('invalid_request', 400, 'Invalid request', `${twice.path} is named twice.`);
-  const found = await Promise.all(tidied.map(async (change) => ({ change, now: await look(root, change.path) })));
+  const normalized = changes.map((change) => ({ ...change, path: segmentsOf(change.path).join('/') }));
+  const duplicate = normalized.find(
+    ({ path }, i) => normalized.findIndex((candidate) => candidate.path === path) !== i,
+  );
+  if (duplicate) throw refusal('invalid_request', 400, 'Invalid request', `${duplicate.path} is named twice.`);
+  const found = await Promise.all(
+    normalized.map(async (change) => ({ change, now: await inspectFile(root, change.path) })),
+  );
   const conflicts = found.filter(({ change, now: { file } }) =>
     change.base === null ? file.kind !== 'missing' : file.kind !== 'text' || file.hash !== change.base,
   );
@@ -35,21 +39,21 @@ export async function applyToFolder(
     return answerConflicts(conflicts.map(({ change: { path }, now: { file } }) => ({ path, file })));
   const steps = found.map(({ change, now }) => stepOf(change, now));
   signal.throwIfAborted();
-  await perform(root, steps);
-  const files = tidied.map(({ path, text }) => ({ path, hash: text === null ? null : hashOf(text) }));
+  await applySteps(root, steps);
+  const files = normalized.map(({ path, text }) => ({ path, hash: text === null ? null : hashOf(text) }));
   return { conflicts: [], files, diagnostics: [] };
 }
 
-function stepOf({ path, text, encoding: wanted }: EditorChange, { file, stored }: Look): Step {
+function stepOf({ path, text, encoding: requestedEncoding }: EditorChange, { file, stored }: InspectedFile): Step {
   if (stored && (stored.mode & 0o222) === 0)
     throw refusal('file_read_only', 403, 'Read-only', `${path} may not be written: it is read-only.`);
   if (text === null) return { path, before: stored, after: null };
-  const encoding = file.kind === 'text' ? file.encoding : (wanted ?? 'utf8');
+  const encoding = file.kind === 'text' ? file.encoding : (requestedEncoding ?? 'utf8');
   const after = encode(text, encoding);
   if (after && after.length > limits.fileBytes)
     throw refusal('file_too_large', 413, 'Too large', `The new text of ${path} is too large.`);
-  const again = after && fileOf(after);
-  if (!after || again?.kind !== 'text' || again.text !== text)
+  const decoded = after && fileOf(after);
+  if (!after || decoded?.kind !== 'text' || decoded.text !== text)
     throw refusal(
       'not_encodable',
       422,
@@ -59,44 +63,44 @@ function stepOf({ path, text, encoding: wanted }: EditorChange, { file, stored }
   return { path, before: stored, after };
 }
 
-async function perform(root: string, steps: readonly Step[]): Promise<void> {
-  const done: (() => Promise<unknown>)[] = [];
-  let at: string | undefined;
+async function applySteps(root: string, steps: readonly Step[]): Promise<void> {
+  const undoSteps: (() => Promise<unknown>)[] = [];
+  let currentPath: string | undefined;
   try {
     for (const step of steps) {
-      at = step.path;
-      done.push(...(await missingFolders(root, step)).map((folder) => () => removeConfined(root, folder)));
-      done.push(await make(root, step));
+      currentPath = step.path;
+      undoSteps.push(...(await missingFolders(root, step)).map((folder) => () => removeConfined(root, folder)));
+      undoSteps.push(await applyStep(root, step));
     }
   } catch (error) {
-    const left: string[] = [];
-    for (const putBack of done.reverse())
-      await putBack()
-        .catch(notThere)
-        .catch(() => left.push(String(error)));
-    const [said, path = ''] = [
+    const failures: string[] = [];
+    for (const undo of undoSteps.reverse())
+      await undo()
+        .catch(ignoreMissing)
+        .catch(() => failures.push(String(error)));
+    const [detail, path = ''] = [
       error instanceof ProblemError ? error.problem.detail : 'The file system refused it.',
-      at,
+      currentPath,
     ];
-    const why = said.includes(path) ? said : `${path}: ${said}`;
-    if (left.length > 0)
+    const reason = detail.includes(path) ? detail : `${path}: ${detail}`;
+    if (failures.length > 0)
       throw new ProblemError(
         {
           code: 'half_applied',
           status: 500,
           title: 'Changed by half',
-          detail: `The change failed (${why}), and ${left.length} of the files could not be put back. Read them again.`,
+          detail: `The change failed (${reason}), and ${failures.length} of the files could not be put back. Read them again.`,
         },
         { cause: error },
       );
     if (error instanceof ProblemError)
-      throw refusal(error.problem.code, error.problem.status, error.problem.title, why);
+      throw refusal(error.problem.code, error.problem.status, error.problem.title, reason);
     throw error;
   }
 }
 
-/** Makes one change, and answers how it is taken back. */
-async function make(root: string, { path, before, after }: Step): Promise<() => Promise<unknown>> {
+/** Applies one step. Returns a function that undoes it. */
+async function applyStep(root: string, { path, before, after }: Step): Promise<() => Promise<unknown>> {
   if (after === null) {
     if (!before) return async () => undefined;
     await removeConfined(root, path, { expectedHash: before.hash });
@@ -107,38 +111,38 @@ async function make(root: string, { path, before, after }: Step): Promise<() => 
     before ? writeConfined(root, path, before.bytes, { expectedHash }) : removeConfined(root, path, { expectedHash });
 }
 
-/** The folders that a new file needs and that are not there, the outermost first. */
+/** Returns the missing parent folders of a new file, outermost first. */
 async function missingFolders(root: string, { path, before, after }: Step): Promise<string[]> {
   if (before || after === null) return [];
   const parents = path.split('/').slice(0, -1);
   const folders = parents.map((_, i) => parents.slice(0, i + 1).join('/'));
   for (const [i, folder] of folders.entries()) {
-    const there = await listConfined(root, folder).then(
+    const exists = await listConfined(root, folder).then(
       () => true,
       (error: unknown) => {
         if (error instanceof ProblemError && error.problem.code === 'not_found') return false;
         throw error;
       },
     );
-    if (!there) return folders.slice(i);
+    if (!exists) return folders.slice(i);
   }
   return [];
 }
 
-/** What was never made, or is not empty because of somebody else, need not be taken back. */
-function notThere(error: unknown): void {
+/** Ignores errors about undoing what was never done, or a folder that is not empty because of another program. */
+function ignoreMissing(error: unknown): void {
   if (!(error instanceof ProblemError) || !['not_found', 'not_empty'].includes(error.problem.code)) throw error;
 }
 
-/** Text of conflicting files that one answer brings, in UTF-16 code units. */
-const conflictChars = limits.fileBytes;
+/** Maximum length of the content of conflicting files in one answer, in UTF-16 code units. */
+const maxConflictChars = limits.fileBytes;
 
 function answerConflicts(conflicts: EditorAnswerOf<'apply'>['conflicts']): EditorAnswerOf<'apply'> {
-  let left: number = conflictChars;
+  let remainingChars: number = maxConflictChars;
   return {
     conflicts: conflicts.map(({ path, file }) => {
-      left -= file.kind === 'text' ? file.text.length : file.kind === 'image' ? file.data.length : 0;
-      if (left >= 0) return { path, file };
+      remainingChars -= file.kind === 'text' ? file.text.length : file.kind === 'image' ? file.data.length : 0;
+      if (remainingChars >= 0) return { path, file };
       return {
         path,
         file: { kind: 'unreadable', reason: 'It changed, and is too long to be shown here.', bytes: null },
@@ -149,6 +153,6 @@ function answerConflicts(conflicts: EditorAnswerOf<'apply'>['conflicts']): Edito
   };
 }
 
-function refusal(code: string, status: number, title: string, why: string): ProblemError {
-  return new ProblemError({ code, status, title, detail: `${why} Nothing was changed.`.slice(0, 2000) });
+function refusal(code: string, status: number, title: string, reason: string): ProblemError {
+  return new ProblemError({ code, status, title, detail: `${reason} Nothing was changed.`.slice(0, 2000) });
 }

@@ -2,17 +2,17 @@ import type { EditorAnswerOf, EditorChange, EditorFile } from '@devlm/protocol/e
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Workspace } from '../workspace.ts';
 import { applyToFolder } from './apply.ts';
-import { look } from './look.ts';
+import { inspectFile } from './look.ts';
 import { segmentsOf } from './path-names.ts';
 import { listConfined } from './paths.ts';
 import { searchFolder } from './search.ts';
-import { type Found, walk } from './walk.ts';
+import { type WalkEntry, walk } from './walk.ts';
 
-type Asked<K extends 'list' | 'search'> = Parameters<Workspace[K]>[0];
+type RequestOf<K extends 'list' | 'search'> = Parameters<Workspace[K]>[0];
 
 /**
- * A folder of this machine as a workspace, without an editor: files as they are on the disk, confined to the folder at
- * the moment of use. No settings, no language servers, no commands.
+ * A folder on this machine as a workspace, without an editor: files as on disk, confined to the folder at the moment of
+ * use. It has no settings, language servers or commands.
  */
 export class FolderWorkspace implements Workspace {
   readonly restricted = false;
@@ -20,31 +20,35 @@ export class FolderWorkspace implements Workspace {
   readonly rules = { user: null, workspace: null };
   readonly noSettings = true;
   readonly #root: string;
+  /** The tail of the queue of changes. */
   #changes: Promise<unknown> = Promise.resolve();
 
-  /** @param root absolute; has to exist */
+  /** @param root absolute path of an existing folder */
   constructor(root: string) {
     this.#root = root;
   }
 
   async read(path: string): Promise<EditorFile> {
-    return (await look(this.#root, path)).file;
+    return (await inspectFile(this.#root, path)).file;
   }
 
-  /** One after the other. */
+  /** Applies changes after all earlier ones. */
   apply(changes: readonly EditorChange[], signal: AbortSignal): Promise<EditorAnswerOf<'apply'>> {
     const work = this.#changes.then(() => applyToFolder(this.#root, changes, signal));
     this.#changes = work.catch(() => undefined);
     return work;
   }
 
-  /** @throws ProblemError `not_found` where it is no folder */
-  async list({ path, depth, limit }: Asked<'list'>, signal: AbortSignal): Promise<EditorAnswerOf<'list'>> {
-    const found: Found[] = [];
+  /**
+   * Lists a folder.
+   * @throws ProblemError `not_found` if the path is not a folder
+   */
+  async list({ path, depth, limit }: RequestOf<'list'>, signal: AbortSignal): Promise<EditorAnswerOf<'list'>> {
+    const found: WalkEntry[] = [];
     let truncated = false;
-    const add = (one: Found): boolean => {
+    const add = (entry: WalkEntry): boolean => {
       truncated = found.length >= limit;
-      if (!truncated) found.push(one);
+      if (!truncated) found.push(entry);
       return !truncated;
     };
     await walk(this.#root, segmentsOf(path).join('/'), depth, add, signal).catch((error: unknown) => {
@@ -52,20 +56,20 @@ export class FolderWorkspace implements Workspace {
       if (code === 'not_found' || code === 'not_a_file') throw noFolder(path);
       throw error;
     });
-    return { entries: await Promise.all(found.map((one) => this.#entryOf(one))), truncated };
+    return { entries: await Promise.all(found.map((entry) => this.#entryOf(entry))), truncated };
   }
 
-  search(asked: Asked<'search'>, signal: AbortSignal): Promise<EditorAnswerOf<'search'>> {
-    return searchFolder(this.#root, asked, signal);
+  search(request: RequestOf<'search'>, signal: AbortSignal): Promise<EditorAnswerOf<'search'>> {
+    return searchFolder(this.#root, request, signal);
   }
 
-  async #entryOf({ path, kind, bytes, modified }: Found): Promise<EditorAnswerOf<'list'>['entries'][number]> {
-    if (kind === 'folder' || (kind === 'link' && (await this.#leadsToFolder(path))))
+  async #entryOf({ path, kind, bytes, modified }: WalkEntry): Promise<EditorAnswerOf<'list'>['entries'][number]> {
+    if (kind === 'folder' || (kind === 'link' && (await this.#isLinkToFolder(path))))
       return { path, kind: 'folder', bytes: null };
     return { path, kind: 'file', bytes: bytes ?? null, modified: modified ?? null };
   }
 
-  async #leadsToFolder(path: string): Promise<boolean> {
+  async #isLinkToFolder(path: string): Promise<boolean> {
     return await listConfined(this.#root, path).then(
       () => true,
       () => false,

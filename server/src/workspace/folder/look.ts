@@ -4,18 +4,18 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import { type ConfinedFile, listConfined, readConfined } from './paths.ts';
 import { fileOf } from './text.ts';
 
-/** A file, and what it is stored as; null where it was not read. */
-export interface Look {
+/** A file and its stored form; null if it was not read. */
+export interface InspectedFile {
   readonly file: EditorFile;
   readonly stored: ConfinedFile | null;
 }
 
 /**
- * A file as it is on the disk.
+ * Reads a file from disk. A missing or unreadable file is a result, not an error.
  *
  * @throws ProblemError `outside_workspace`
  */
-export async function look(root: string, path: string): Promise<Look> {
+export async function inspectFile(root: string, path: string): Promise<InspectedFile> {
   try {
     const stored = await readConfined(root, path, { maxBytes: limits.fileBytes });
     return { file: fileOf(stored.bytes), stored };

@@ -7,33 +7,38 @@ import { outside, segmentsOf } from './path-names.ts';
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_DIRECTORY } = constants;
 
-/** A file's bytes as they were read, once, from one open file. */
+/** Content of a file, read at once from one open file. */
 export interface ConfinedFile {
   readonly bytes: Buffer;
-  /** SHA-256, hexadecimal. */
+  /** SHA-256 of the content, in hex. */
   readonly hash: string;
   /** Permission bits. */
   readonly mode: number;
 }
 
-/** One name in a folder. */
+/** An entry of a folder. */
 export interface ConfinedEntry {
   readonly name: string;
   readonly kind: 'file' | 'folder' | 'link' | 'other';
-  /** Of a file, where it was asked for: its size, and when it was last written in milliseconds of Unix time. */
+  /** Size of a file in bytes, if `stats` was requested. */
   readonly bytes?: number;
+  /** Time of the last change of a file in milliseconds since 1970, if `stats` was requested. */
   readonly modified?: number;
 }
 
-/** For tests of systems that lack what this one has. */
-export interface Means {
-  /** Folders are held open and entered through `/proc/self/fd`, so that nothing can be swapped meanwhile. */
+/** Options of all functions. They exist for tests that simulate a system without the features of this one. */
+export interface ConfinedOptions {
+  /**
+   * Whether folders are held open and entered through `/proc/self/fd`, so that nothing can be swapped meanwhile. Default:
+   * true where the system supports it.
+   */
   readonly anchored?: boolean;
 }
 
-/** Bytes read of one file where the caller states no bound. */
-const readBytes = 16 * 2 ** 20;
-const listEntries = 50_000;
+/** Default maximum size of a file that is read, in bytes. */
+const defaultMaxBytes = 16 * 2 ** 20;
+/** Maximum number of entries that are listed. */
+const maxListEntries = 50_000;
 const canAnchor = process.platform === 'linux' && existsSync('/proc/self/fd');
 
 /**
@@ -44,48 +49,48 @@ const canAnchor = process.platform === 'linux' && existsSync('/proc/self/fd');
 export async function readConfined(
   root: string,
   path: string,
-  options: Means & { readonly maxBytes?: number } = {},
+  options: ConfinedOptions & { readonly maxBytes?: number } = {},
 ): Promise<ConfinedFile> {
-  return worded(path, async () => {
-    const segments = await resolved(root, path);
+  return withProblems(path, async () => {
+    const segments = await resolveSegments(root, path);
     await using folder = await Folder.open(root, path, segments.slice(0, -1), options);
-    // Awaited here: the folder must be held until the file was read.
-    return await readIn(folder, path, segments.at(-1), options.maxBytes ?? readBytes);
+    // Awaited here, because the folder must be held until the file was read.
+    return await readIn(folder, path, segments.at(-1), options.maxBytes ?? defaultMaxBytes);
   });
 }
 
 /**
- * Replaces or creates a regular file below `root`: all of the bytes or none, by a rename in the same folder. An
- * existing file keeps its permission bits. Missing folders are made. A symbolic link is refused, not followed.
+ * Creates or replaces a regular file below `root`, by a rename in the same folder: all of the bytes are written or none.
+ * An existing file keeps its permission bits. Missing folders are created. A symbolic link is rejected, not followed.
  *
- * @param expectedHash SHA-256 that the file must still have, null where there must be no file
- * @param mode permission bits of a file that is made; default: what the process's mask leaves
- * @returns the SHA-256 of what was written
+ * @param expectedHash SHA-256 that the file must still have; null if there must be no file
+ * @param mode permission bits of a new file; default: 0666 without the bits of the umask
+ * @returns the SHA-256 of the bytes written, in hex
  * @throws ProblemError `outside_workspace`, `not_a_file`, `file_changed`
  */
 export async function writeConfined(
   root: string,
   path: string,
   bytes: Uint8Array,
-  options: Means & { readonly expectedHash?: string | null; readonly mode?: number } = {},
+  options: ConfinedOptions & { readonly expectedHash?: string | null; readonly mode?: number } = {},
 ): Promise<string> {
-  return worded(path, async () => {
-    const segments = await resolved(root, path, true);
+  return withProblems(path, async () => {
+    const segments = await resolveSegments(root, path, true);
     const name = segments.at(-1);
     if (name === undefined) throw notAFile(path, 'the workspace folder itself');
     await using folder = await Folder.open(root, path, segments.slice(0, -1), { ...options, create: true });
-    const current = await currentOf(folder, path, name);
+    const existing = await currentOf(folder, path, name);
     const check = (now: ConfinedFile | null) => {
-      if (options.expectedHash !== undefined && (now?.hash ?? null) !== options.expectedHash) throw changed(path);
+      if (options.expectedHash !== undefined && (now?.hash ?? null) !== options.expectedHash) throw fileChanged(path);
     };
-    check(current);
+    check(existing);
     const temporary = temporaryName();
-    const handle = await open(folder.at(temporary), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, current?.mode ?? 0o666);
+    const handle = await open(folder.at(temporary), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, existing?.mode ?? 0o666);
     try {
       try {
         await handle.writeFile(bytes);
-        // What the process's mask took away when the file was made.
-        const mode = current?.mode ?? options.mode;
+        // Restores the bits that the umask removed when the file was created.
+        const mode = existing?.mode ?? options.mode;
         if (mode !== undefined) await handle.chmod(mode);
         await handle.sync();
       } finally {
@@ -93,7 +98,7 @@ export async function writeConfined(
       }
       await folder.verify();
       if (options.expectedHash === null) {
-        // Fails where a file has appeared since, which a rename would replace.
+        // Unlike a rename, this fails if the file has appeared since.
         await link(folder.at(temporary), folder.at(name));
         await unlink(folder.at(temporary));
       } else {
@@ -102,26 +107,31 @@ export async function writeConfined(
       }
     } catch (error) {
       await unlink(folder.at(temporary)).catch(() => {});
-      if (codeOf(error) === 'EEXIST') throw changed(path);
+      if (codeOf(error) === 'EEXIST') throw fileChanged(path);
       throw error;
     }
     return hashOf(bytes);
   });
 }
 
-/** The names in a folder below `root`, sorted; at most 50,000. `''` is `root` itself. Links are named, not followed. */
+/**
+ * Returns the entries of a folder below `root`, sorted by name, at most 50,000. The path `''` is `root` itself. Links are
+ * listed, not followed.
+ *
+ * @throws ProblemError `outside_workspace`, `not_found`, `not_a_file`
+ */
 export async function listConfined(
   root: string,
   path: string,
-  options: Means & { readonly stats?: boolean } = {},
+  options: ConfinedOptions & { readonly stats?: boolean } = {},
 ): Promise<ConfinedEntry[]> {
-  return worded(path, async () => {
-    const segments = await resolved(root, path);
+  return withProblems(path, async () => {
+    const segments = await resolveSegments(root, path);
     await using folder = await Folder.open(root, path, segments, options);
     const found = await readdir(folder.at('.'), { withFileTypes: true });
     await folder.verify();
     const entries = found
-      .slice(0, listEntries)
+      .slice(0, maxListEntries)
       .map((entry): ConfinedEntry => {
         const kind = entry.isFile()
           ? 'file'
@@ -144,26 +154,26 @@ export async function listConfined(
 }
 
 /**
- * Removes a regular file, a link (not what it leads to) or an empty folder below `root`.
+ * Removes a regular file, a link (not its target) or an empty folder below `root`.
  *
- * @param expectedHash SHA-256 that a file must still have
- * @throws ProblemError `outside_workspace`, `not_found`, `not_a_file`, `file_changed`
+ * @param expectedHash SHA-256 that the file must still have; default: any
+ * @throws ProblemError `outside_workspace`, `not_found`, `not_a_file`, `file_changed`, `not_empty`
  */
 export async function removeConfined(
   root: string,
   path: string,
-  options: Means & { readonly expectedHash?: string } = {},
+  options: ConfinedOptions & { readonly expectedHash?: string } = {},
 ): Promise<void> {
-  await worded(path, async () => {
-    const segments = await resolved(root, path, true);
+  await withProblems(path, async () => {
+    const segments = await resolveSegments(root, path, true);
     const name = segments.at(-1);
     if (name === undefined) throw notAFile(path, 'the workspace folder itself');
     await using folder = await Folder.open(root, path, segments.slice(0, -1), options);
     const stats = await lstat(folder.at(name));
     if (!stats.isFile() && !stats.isDirectory() && !stats.isSymbolicLink()) throw notAFile(path, 'a device or a pipe');
     if (options.expectedHash !== undefined) {
-      const { hash } = await readIn(folder, path, name, readBytes);
-      if (hash !== options.expectedHash) throw changed(path);
+      const { hash } = await readIn(folder, path, name, defaultMaxBytes);
+      if (hash !== options.expectedHash) throw fileChanged(path);
     }
     await folder.verify();
     await (stats.isDirectory() ? rmdir(folder.at(name)) : unlink(folder.at(name)));
@@ -171,26 +181,26 @@ export async function removeConfined(
 }
 
 /**
- * Where a path leads when links inside the workspace are followed, as segments below `root`. What follows enters these
- * one by one and follows no link, so that a link put in their way afterwards is an error, not a way out.
+ * Returns the segments below `root` that a path leads to when links inside the workspace are followed. Callers enter them
+ * one by one without following links, so that a link inserted afterwards causes an error instead of leading outside.
  *
- * @param parentOnly the last name stays as it is: it is made, replaced or removed, not entered
+ * @param parentOnly whether the last name is kept as it is, because it is created, replaced or removed, not entered
  */
-async function resolved(root: string, path: string, parentOnly = false): Promise<string[]> {
+async function resolveSegments(root: string, path: string, parentOnly = false): Promise<string[]> {
   const segments = segmentsOf(path);
   const base = await realpath(root);
   const tail = parentOnly ? segments.slice(-1) : [];
   const head = parentOnly ? segments.slice(0, -1) : segments;
-  // The deepest folder that exists; what is missing has no links in it.
+  // Finds the deepest folder that exists. What is missing below it contains no links.
   for (let depth = head.length; ; depth--) {
     const real = await realpath(join(base, ...head.slice(0, depth))).catch((error) => {
       if (codeOf(error) === 'ENOENT' && depth > 0) return null;
       throw error;
     });
     if (real === null) {
-      // A link that leads nowhere is there, though what it leads to is not.
-      const there = await lstat(join(base, ...head.slice(0, depth))).catch(() => null);
-      if (there?.isSymbolicLink()) throw outside(path, 'a link in it leads nowhere');
+      // A dangling link exists although its target does not.
+      const stats = await lstat(join(base, ...head.slice(0, depth))).catch(() => null);
+      if (stats?.isSymbolicLink()) throw outside(path, 'a link in it leads nowhere');
       continue;
     }
     const below = relative(base, real);
@@ -201,7 +211,7 @@ async function resolved(root: string, path: string, parentOnly = false): Promise
   }
 }
 
-/** A folder below the root, held so that its place cannot be taken. */
+/** A folder below the root that is held so that another one cannot take its place. */
 class Folder {
   private readonly handle: FileHandle | null;
   private readonly place: string;
@@ -219,7 +229,7 @@ class Folder {
     root: string,
     path: string,
     segments: readonly string[],
-    options: Means & { readonly create?: boolean },
+    options: ConfinedOptions & { readonly create?: boolean },
   ): Promise<Folder> {
     const base = await realpath(root);
     const anchored = canAnchor && (options.anchored ?? true);
@@ -249,12 +259,16 @@ class Folder {
     }
   }
 
-  /** The path by which to reach a name in this folder, as long as it is held. */
+  /** Returns the path by which a name in this folder can be reached while the folder is held. */
   at(name: string): string {
     return join(this.handle ? `/proc/self/fd/${this.handle.fd}` : this.place, name);
   }
 
-  /** Where folders cannot be held open: that the same one is still there, reached without a link. */
+  /**
+   * Checks that the same folder is still in its place and reached without a link. Does nothing where folders are held
+   * open.
+   * @throws ProblemError `outside_workspace`
+   */
   async verify(): Promise<void> {
     if (this.handle) return;
     const now = await realpath(this.place).catch(() => null);
@@ -275,14 +289,14 @@ async function identityOf(path: string): Promise<string> {
 
 async function readIn(folder: Folder, path: string, name: string | undefined, maxBytes: number): Promise<ConfinedFile> {
   if (name === undefined) throw notAFile(path, 'a folder');
-  // Without O_NONBLOCK a pipe without a writer would hold this for ever.
+  // Without O_NONBLOCK, opening a pipe without a writer would block for ever.
   const handle = await open(folder.at(name), O_RDONLY | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0));
   try {
     const stats = await handle.stat();
     if (!stats.isFile()) throw notAFile(path, stats.isDirectory() ? 'a folder' : 'a device or a pipe');
     await folder.verify();
     if (stats.size > maxBytes) throw tooLarge(path, maxBytes);
-    // Files of /proc and files that grow are larger than they say.
+    // Files of /proc, and files that are growing, are larger than their reported size.
     const buffer = Buffer.alloc(Math.min(stats.size, maxBytes) + 1);
     let length = 0;
     while (length < buffer.length) {
@@ -290,7 +304,7 @@ async function readIn(folder: Folder, path: string, name: string | undefined, ma
       if (bytesRead === 0) break;
       length += bytesRead;
     }
-    if (length > stats.size) throw length > maxBytes ? tooLarge(path, maxBytes) : changed(path);
+    if (length > stats.size) throw length > maxBytes ? tooLarge(path, maxBytes) : fileChanged(path);
     const bytes = buffer.subarray(0, length);
     return { bytes, hash: hashOf(bytes), mode: stats.mode & 0o777 };
   } finally {
@@ -309,7 +323,7 @@ async function currentOf(folder: Folder, path: string, name: string): Promise<Co
 
 const temporaryName = () => `.${randomBytes(12).toString('hex')}.tmp`;
 
-/** Whether a name is one under which a file is written before it takes its place. */
+/** Returns whether a name is that of a temporary file of `writeConfined`. */
 export function isTemporary(name: string): boolean {
   return /^\.[0-9a-f]{24}\.tmp$/.test(name);
 }
@@ -318,8 +332,8 @@ const hashOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest(
 
 const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);
 
-/** Turns what the file system said into sentences. */
-async function worded<T>(path: string, work: () => Promise<T>): Promise<T> {
+/** Converts errors of the file system to problems. */
+async function withProblems<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -365,7 +379,7 @@ const notAFile = (path: string, what: string) =>
   );
 const tooLarge = (path: string, bytes: number) =>
   problem('file_too_large', 413, 'File too large', `${JSON.stringify(path)} is larger than ${bytes} bytes.`);
-const changed = (path: string) =>
+const fileChanged = (path: string) =>
   problem(
     'file_changed',
     409,

@@ -7,31 +7,31 @@ import * as z from 'zod';
 import { FolderWorkspace } from './folder-workspace.ts';
 import { segmentsOf } from './path-names.ts';
 
-/** Workspaces that are kept in memory; the one that was made first is let go of. */
-const kept = 1_000;
+/** Maximum number of workspaces in memory. The oldest is dropped first. */
+const maxWorkspaces = 1_000;
 
-/** What stands beside a folder, in `<project>.json`. */
-const Note = z.object({ projectId: z.string(), owner: z.string() });
+/** Content of the note beside a folder, `<project>.json`. */
+const FolderNote = z.object({ projectId: z.string(), owner: z.string() });
 
-/** Folders of this machine that are workspaces of projects without an editor: one a project, below one folder. */
+/** Folders on this machine that are the workspaces of projects without an editor, one per project. */
 export class ProjectFolders {
   readonly #dir: string;
   readonly #workspaces = new Map<string, FolderWorkspace>();
 
-  /** @param dir absolute; made when it is needed */
+  /** @param dir absolute path of the folder that contains them; created when needed */
   constructor(dir: string) {
     this.#dir = dir;
   }
 
   /**
-   * Makes the folder of a project. One that is there already stays as it is.
+   * Creates the folder of a project. Does nothing if it exists already.
    *
-   * @throws ProblemError `conflict` where somebody else has it; `outside_workspace` for an id that cannot name a folder
+   * @throws ProblemError `conflict` if it belongs to another user; `outside_workspace` if the id cannot be a folder name
    */
   async create(projectId: string, owner: string): Promise<void> {
     segmentsOf(projectId);
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
-    const note = Note.parse({ projectId, owner });
+    const note = FolderNote.parse({ projectId, owner });
     try {
       await writeFile(this.#notePath(projectId), JSON.stringify(note), { flag: 'wx', mode: 0o600 });
     } catch (error) {
@@ -42,42 +42,48 @@ export class ProjectFolders {
     await mkdir(this.#folderPath(projectId), { recursive: true, mode: 0o700 });
   }
 
-  /** Removes the folder with all that is in it. @throws ProblemError `not_found` */
+  /**
+   * Removes the folder and all of its content.
+   * @throws ProblemError `not_found`
+   */
   async remove(projectId: string, owner: string): Promise<void> {
     const folder = this.rootOf(projectId, owner);
     this.#workspaces.delete(projectId);
-    const gone = join(this.#dir, `.${randomUUID()}.removed`);
-    await rename(folder, gone);
+    const trash = join(this.#dir, `.${randomUUID()}.removed`);
+    await rename(folder, trash);
     await rm(this.#notePath(projectId), { force: true });
-    await rm(gone, { recursive: true, force: true });
+    await rm(trash, { recursive: true, force: true });
   }
 
-  /** Who made the folder of a project; null: it has none. */
+  /** Returns the user who created the folder of a project; null if it has none. */
   ownerOf(projectId: string): string | null {
     try {
-      const note = Note.parse(JSON.parse(readFileSync(this.#notePath(projectId), 'utf8')));
-      // Some systems take two names that differ by capitals for one.
+      const note = FolderNote.parse(JSON.parse(readFileSync(this.#notePath(projectId), 'utf8')));
+      // On some systems, names that differ only in case are the same file.
       return note.projectId === projectId ? note.owner : null;
     } catch {
       return null;
     }
   }
 
-  /** The workspace of a project that has a folder, else null. */
+  /** Returns the workspace of a project that has a folder, or null. */
   workspace(projectId: string): FolderWorkspace | null {
     if (this.ownerOf(projectId) === null || !existsSync(this.#folderPath(projectId))) return null;
-    const known = this.#workspaces.get(projectId);
-    if (known) return known;
-    const made = new FolderWorkspace(this.#folderPath(projectId));
-    this.#workspaces.set(projectId, made);
-    for (const old of this.#workspaces.keys()) {
-      if (this.#workspaces.size <= kept) break;
-      this.#workspaces.delete(old);
+    const existing = this.#workspaces.get(projectId);
+    if (existing) return existing;
+    const created = new FolderWorkspace(this.#folderPath(projectId));
+    this.#workspaces.set(projectId, created);
+    for (const oldest of this.#workspaces.keys()) {
+      if (this.#workspaces.size <= maxWorkspaces) break;
+      this.#workspaces.delete(oldest);
     }
-    return made;
+    return created;
   }
 
-  /** The folder of a project, for its owner. @throws ProblemError `not_found`, whoever else it belongs to */
+  /**
+   * Returns the folder of a project, for its owner only.
+   * @throws ProblemError `not_found`, also if the folder belongs to another user
+   */
   rootOf(projectId: string, owner: string): string {
     if (this.ownerOf(projectId) !== owner || !existsSync(this.#folderPath(projectId)))
       throw problem('not_found', 404, 'This project has no folder on this server.');
@@ -88,7 +94,7 @@ export class ProjectFolders {
     return join(this.#dir, projectId);
   }
 
-  /** An id has no dot in it: it cannot be the name of a note. */
+  /** Returns the path of the note. Ids contain no dot, so a folder cannot have the name of a note. */
   #notePath(projectId: string): string {
     return join(this.#dir, `${projectId}.json`);
   }

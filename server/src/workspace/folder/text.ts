@@ -3,21 +3,21 @@ import type { EditorFile } from '@devlm/protocol/editor.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { imageTypeOf } from '../image-type.ts';
 
-/** How a file is stored, as VS Code names it. UTF-16 is told by its byte order mark. */
+/** Encodings as VS Code names them. UTF-16 is recognized by its byte order mark. */
 type Encoding = 'utf8' | 'utf8bom' | 'utf16le' | 'utf16be';
 
-const marks: Readonly<Record<Exclude<Encoding, 'utf8'>, Buffer>> = {
+const byteOrderMarks: Readonly<Record<Exclude<Encoding, 'utf8'>, Buffer>> = {
   utf8bom: Buffer.from([0xef, 0xbb, 0xbf]),
   utf16le: Buffer.from([0xff, 0xfe]),
   utf16be: Buffer.from([0xfe, 0xff]),
 };
 
-/** SHA-256 of the text's UTF-8 bytes, hex. */
+/** Returns the SHA-256 of the UTF-8 bytes of a text, in hex. */
 export function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** What bytes on the disk are. Text is answered only where it can be written back to the same bytes. */
+/** Decodes the bytes of a file. They count as text only if writing the text back results in the same bytes. */
 export function fileOf(bytes: Buffer): EditorFile {
   if (bytes.length > limits.fileBytes) return unreadable(bytes, tooLarge(bytes.length, limits.fileBytes));
   const mediaType = imageTypeOf(bytes);
@@ -36,37 +36,37 @@ export function fileOf(bytes: Buffer): EditorFile {
   return { kind: 'text', text, encoding, hash: hashOf(text), dirty: false };
 }
 
-/** Bytes of a text; null where the encoding is not known here, or cannot hold the text. */
+/** Encodes a text. Returns null if the encoding is unknown or cannot represent the text. */
 export function encode(text: string, encoding: string): Buffer | null {
   if (!text.isWellFormed()) return null;
   switch (encoding) {
     case 'utf8':
       return Buffer.from(text);
     case 'utf8bom':
-      return Buffer.concat([marks.utf8bom, Buffer.from(text)]);
+      return Buffer.concat([byteOrderMarks.utf8bom, Buffer.from(text)]);
     case 'utf16le':
-      return Buffer.concat([marks.utf16le, Buffer.from(text, 'utf16le')]);
+      return Buffer.concat([byteOrderMarks.utf16le, Buffer.from(text, 'utf16le')]);
     case 'utf16be':
-      return Buffer.concat([marks.utf16be, Buffer.from(text, 'utf16le').swap16()]);
+      return Buffer.concat([byteOrderMarks.utf16be, Buffer.from(text, 'utf16le').swap16()]);
     default:
       return null;
   }
 }
 
-function tooLarge(bytes: number, most: number): string {
-  return `It is too large: ${bytes} bytes of at most ${most}.`;
+function tooLarge(bytes: number, maxBytes: number): string {
+  return `It is too large: ${bytes} bytes of at most ${maxBytes}.`;
 }
 
 function encodingOf(bytes: Buffer): Encoding {
-  const begins = (mark: Buffer) => bytes.subarray(0, mark.length).equals(mark);
-  return (['utf8bom', 'utf16le', 'utf16be'] as const).find((name) => begins(marks[name])) ?? 'utf8';
+  const startsWith = (mark: Buffer) => bytes.subarray(0, mark.length).equals(mark);
+  return (['utf8bom', 'utf16le', 'utf16be'] as const).find((name) => startsWith(byteOrderMarks[name])) ?? 'utf8';
 }
 
 function decode(bytes: Buffer, encoding: Encoding): string | null {
   const label = { utf8: 'utf-8', utf8bom: 'utf-8', utf16le: 'utf-16le', utf16be: 'utf-16be' }[encoding];
-  const rest = encoding === 'utf8' ? bytes : bytes.subarray(marks[encoding].length);
+  const rest = encoding === 'utf8' ? bytes : bytes.subarray(byteOrderMarks[encoding].length);
   try {
-    // A second mark is a character of the text.
+    // A second byte order mark is a character of the text.
     return new TextDecoder(label, { fatal: true, ignoreBOM: true }).decode(rest);
   } catch {
     return null;

@@ -2,63 +2,64 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import ignore, { type Ignore } from 'ignore';
 import { type ConfinedEntry, isTemporary, listConfined, readConfined, removeConfined } from './paths.ts';
 
-/** What lies there for the version control or the system, and is never shown: as VS Code has it from the start. */
-const hidden = new Set(['.git', '.svn', '.hg', '.DS_Store', 'Thumbs.db']);
-/** What is being written for longer than this was left by a server that was killed, milliseconds. */
-const staleMs = 3_600_000;
-/** A .gitignore larger than this is not one, bytes. */
-const ignoreBytes = 256 * 1024;
+/** Names of version control and of the system that are never listed, as in the default settings of VS Code. */
+const hiddenNames = new Set(['.git', '.svn', '.hg', '.DS_Store', 'Thumbs.db']);
+/** Age after which a temporary file counts as left by a killed server and is removed, in milliseconds. */
+const staleAfterMs = 3_600_000;
+/** Maximum size of a .gitignore file, in bytes. Larger ones are not read. */
+const maxIgnoreBytes = 256 * 1024;
 
-/** A file or folder that a walk came by; `path` is seen from the workspace. */
-export interface Found extends ConfinedEntry {
+/** A file or folder found by a walk. `path` is relative to the workspace. */
+export interface WalkEntry extends ConfinedEntry {
   readonly path: string;
 }
 
-/** The rules of one .gitignore, for what lies below its folder. */
-interface Rules {
+/** Rules of one .gitignore file, which apply below its folder. */
+interface IgnoreRules {
   readonly folder: string;
   readonly ignore: Ignore;
 }
 
 /**
- * Goes through a folder level by level, each by name, until `visit` answers false. What .gitignore files leave out is
- * passed over, unless the folder that was asked for is itself left out. Links are named, not entered.
+ * Walks a folder level by level, in the order of names, until `visit` returns false. Entries that .gitignore files exclude
+ * are skipped, unless the walked folder is itself excluded. Links are visited, not entered.
  *
- * @param path tidied; `''` is the workspace
- * @param leftOut names that are passed over besides
- * @throws ProblemError as `listConfined`
+ * @param path normalized path of the folder; `''` is the workspace
+ * @param depth maximum number of levels
+ * @param excludedNames further names to skip; default: none
+ * @throws ProblemError those of `listConfined`
  */
 export async function walk(
   root: string,
   path: string,
   depth: number,
-  visit: (found: Found) => boolean | Promise<boolean>,
+  visit: (found: WalkEntry) => boolean | Promise<boolean>,
   signal: AbortSignal,
-  leftOut: ReadonlySet<string> = new Set(),
+  excludedNames: ReadonlySet<string> = new Set(),
 ): Promise<void> {
   const above = await rulesAbove(root, path);
-  const all = path !== '' && above.ignored;
+  const includeIgnored = path !== '' && above.ignored;
   let level = [{ path, rules: above.rules }];
-  for (let left = depth; left > 0 && level.length > 0; left--) {
+  for (let remaining = depth; remaining > 0 && level.length > 0; remaining--) {
     const next: typeof level = [];
     for (const folder of level) {
       signal.throwIfAborted();
-      // Another one may go while the others are looked through; the one that was asked for has to be there.
+      // Subfolders may disappear during the walk, but the walked folder itself has to exist.
       const entries = await listConfined(root, folder.path || '.', { stats: true }).catch((error: unknown) => {
         if (folder.path === path || !(error instanceof ProblemError)) throw error;
         return [];
       });
-      const own = folder.path === path ? [] : await rulesIn(root, folder.path, entries);
-      const rules = [...own, ...folder.rules];
+      const ownRules = folder.path === path ? [] : await rulesIn(root, folder.path, entries);
+      const rules = [...ownRules, ...folder.rules];
       for (const entry of entries) {
-        if (entry.kind === 'other' || hidden.has(entry.name) || leftOut.has(entry.name)) continue;
+        if (entry.kind === 'other' || hiddenNames.has(entry.name) || excludedNames.has(entry.name)) continue;
         const found = { ...entry, path: folder.path === '' ? entry.name : `${folder.path}/${entry.name}` };
         if (isTemporary(entry.name)) {
-          if (Date.now() - (entry.modified ?? Date.now()) > staleMs)
+          if (Date.now() - (entry.modified ?? Date.now()) > staleAfterMs)
             await removeConfined(root, found.path).catch(() => undefined);
           continue;
         }
-        if (!all && isIgnored(rules, found.path, entry.kind === 'folder')) continue;
+        if (!includeIgnored && isIgnored(rules, found.path, entry.kind === 'folder')) continue;
         if (!(await visit(found))) return;
         if (entry.kind === 'folder') next.push({ path: found.path, rules });
       }
@@ -67,24 +68,24 @@ export async function walk(
   }
 }
 
-/** The rules that hold in a folder, the innermost first, and whether they leave the folder itself out. */
-async function rulesAbove(root: string, path: string): Promise<{ rules: Rules[]; ignored: boolean }> {
+/** Returns the rules that apply in a folder, innermost first, and whether they exclude the folder itself. */
+async function rulesAbove(root: string, path: string): Promise<{ rules: IgnoreRules[]; ignored: boolean }> {
   const parts = path === '' ? [] : path.split('/');
-  let rules: Rules[] = [];
+  let rules: IgnoreRules[] = [];
   let ignored = false;
   for (let depth = 0; depth <= parts.length; depth++) {
     const folder = parts.slice(0, depth).join('/');
-    if (depth > 0) ignored ||= hidden.has(parts[depth - 1] ?? '') || isIgnored(rules, folder, true);
+    if (depth > 0) ignored ||= hiddenNames.has(parts[depth - 1] ?? '') || isIgnored(rules, folder, true);
     rules = [...(await rulesIn(root, folder)), ...rules];
   }
   return { rules, ignored };
 }
 
-async function rulesIn(root: string, folder: string, entries?: readonly ConfinedEntry[]): Promise<Rules[]> {
+async function rulesIn(root: string, folder: string, entries?: readonly ConfinedEntry[]): Promise<IgnoreRules[]> {
   if (entries && !entries.some(({ name, kind }) => name === '.gitignore' && kind === 'file')) return [];
   const path = folder === '' ? '.gitignore' : `${folder}/.gitignore`;
   try {
-    const { bytes } = await readConfined(root, path, { maxBytes: ignoreBytes });
+    const { bytes } = await readConfined(root, path, { maxBytes: maxIgnoreBytes });
     return [{ folder, ignore: ignore({ ignorecase: false }).add(bytes.toString()) }];
   } catch (error) {
     if (error instanceof ProblemError) return [];
@@ -92,11 +93,11 @@ async function rulesIn(root: string, folder: string, entries?: readonly Confined
   }
 }
 
-/** The innermost file that says anything decides. */
-function isIgnored(rules: readonly Rules[], path: string, isFolder: boolean): boolean {
+/** Returns whether a path is ignored. The innermost file with a matching rule decides. */
+function isIgnored(rules: readonly IgnoreRules[], path: string, isFolder: boolean): boolean {
   for (const { folder, ignore } of rules) {
-    const below = folder === '' ? path : path.slice(folder.length + 1);
-    const { ignored, unignored } = ignore.test(isFolder ? `${below}/` : below);
+    const relativePath = folder === '' ? path : path.slice(folder.length + 1);
+    const { ignored, unignored } = ignore.test(isFolder ? `${relativePath}/` : relativePath);
     if (ignored || unignored) return ignored;
   }
   return false;
