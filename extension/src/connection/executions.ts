@@ -38,7 +38,8 @@ export interface FollowExecutionOptions {
  * Runs a program, or follows a run, until its `ended` event, through disconnections, silence and server restarts. A
  * run that has sent events is followed again from its start. Otherwise the request is repeated under the same id,
  * which never runs a program twice. Aborting the signal does not stop the run.
- * ¶ @throws ProblemError if the server refuses or cannot be reached; the signal's reason if aborted
+ *
+ * @throws ProblemError if the server refuses or cannot be reached; the signal's reason if aborted
  */
 export async function followExecution(options: FollowExecutionOptions): Promise<void> {
   const { id, request, signal, problems, log } = options;

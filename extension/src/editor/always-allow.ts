@@ -20,7 +20,8 @@ export interface AskName {
 /**
  * Adds the rule that an open question offers to the user's settings. The page only identifies the question: the rule
  * is the one that the server computed, so the page cannot make up another.
- * ¶ @throws ProblemError if no rule is offered, or the settings cannot store it
+ *
+ * @throws ProblemError if no rule is offered, or the settings cannot store it
  */
 export async function allowAlways(name: AskName, connection: ServerConnection, signal: AbortSignal): Promise<void> {
   const { conversationId, turnId } = name;

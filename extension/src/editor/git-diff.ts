@@ -30,7 +30,8 @@ export interface GitDiff {
 /**
  * Returns the diff of the staged changes, or of the branch since it diverged from its base, using a fixed list of
  * arguments.
- * ¶ @returns null if there is no repository or no base branch
+ *
+ * @returns null if there is no repository or no base branch
  * @throws the error that git reports
  */
 export async function gitDiff(of: 'staged' | 'branch', folder: string): Promise<GitDiff | null> {

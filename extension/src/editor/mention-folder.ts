@@ -14,7 +14,8 @@ const max = { entries: 500, fileBytes: 16 * 1024, chars: Math.min(100_000, limit
 /**
  * Returns a folder as text: its file list, and its small files, the smallest first, until the limit is reached.
  * Ignored files are excluded.
- * ¶ @throws ProblemError if the path is not a folder of the workspace
+ *
+ * @throws ProblemError if the path is not a folder of the workspace
  */
 export async function folderText(path: string): Promise<string> {
   const signal = AbortSignal.timeout(20_000);

@@ -31,7 +31,8 @@ export class Consent {
    * Runs a program through `run`. If the server reports that it cannot block the network, the user is asked, and the
    * program runs again with the answer in its request. A team server never reports this, so it never receives an
    * answer. Concurrent runs share a single question.
-   * ¶ @throws ProblemError `workspace_untrusted`, `network_refused`, or what `run` throws
+   *
+   * @throws ProblemError `workspace_untrusted`, `network_refused`, or what `run` throws
    */
   async around(request: ExecutionRequest, run: (request: ExecutionRequest) => Promise<void>): Promise<void> {
     const { problems, isTrusted } = this.#options;

@@ -23,7 +23,8 @@ interface GitExtension {
 /**
  * Writes a commit message for the staged changes, or for all changes if nothing is staged, into the input box of the
  * source control view.
- * ¶ @param source the source control that the command was invoked on, if any
+ *
+ * @param source the source control that the command was invoked on, if any
  */
 export async function commitMessage(options: ProposalsOptions, words: string, source: unknown): Promise<void> {
   const repository = await repositoryOf(source);

@@ -83,7 +83,8 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
 
   /**
    * Inserts code at a tracked place and highlights it. `reject` and undo restore the original text.
-   * ¶ @returns false if the place has changed; the document is unchanged then
+   *
+   * @returns false if the place has changed; the document is unchanged then
    */
   async show(held: Held, code: string, again: (place: Span) => void): Promise<boolean> {
     const { document, original } = held;
@@ -190,7 +191,8 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
 /**
  * Replaces the text of a tracked place. If the editor refuses because the document has changed since, waits for the
  * change event and tries again.
- * ¶ @returns the replaced range, or null if the place has changed; the document is unchanged then
+ *
+ * @returns the replaced range, or null if the place has changed; the document is unchanged then
  */
 async function replaceHeld(held: Held, text: string): Promise<Span | null> {
   const { document, original } = held;

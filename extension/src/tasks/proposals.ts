@@ -21,7 +21,8 @@ export interface ProposalEnd {
 /**
  * Requests text that the model proposes instead of writing it to a file, in a separate conversation, which stays in
  * the history. Returns as soon as the text is available.
- * ¶ @throws the signal's reason if aborted, after stopping the turn
+ *
+ * @throws the signal's reason if aborted, after stopping the turn
  */
 export async function askForProposal(
   { connection, projectId, view }: ProposalsOptions,

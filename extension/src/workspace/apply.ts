@@ -23,7 +23,8 @@ export interface ApplyContext {
  * Applies all changes or none. Files without unsaved changes are saved; the others stay unsaved. The editor can undo
  * the changes, except in files that a text document cannot represent exactly (mixed line endings), which are written
  * directly.
- * ¶ @throws ProblemError if a change is not allowed or fails; nothing has changed then
+ *
+ * @throws ProblemError if a change is not allowed or fails; nothing has changed then
  */
 export async function applyChanges(
   changes: readonly EditorChange[],

@@ -19,7 +19,8 @@ export interface Found {
 
 /**
  * Lists the contents of a folder, level by level and sorted by name, without ignored files.
- * ¶ @throws ProblemError `not_found` if the path is not a folder
+ *
+ * @throws ProblemError `not_found` if the path is not a folder
  */
 export async function listFiles(
   asked: ListRequest,

@@ -2,7 +2,8 @@ import { refusals } from './problems.ts';
 
 /**
  * Returns the parts of a path as the agent writes it: relative, with `/`. The parts of `.` are empty.
- * ¶ @param windows whether `\` and `:` have a meaning in paths
+ *
+ * @param windows whether `\` and `:` have a meaning in paths
  * @throws ProblemError `outside_workspace` or `invalid_path`
  */
 export function pathParts(path: string, windows = process.platform === 'win32'): string[] {

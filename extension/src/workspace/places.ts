@@ -37,7 +37,8 @@ export function workspaceFolders(): Folder[] {
 
 /**
  * Resolves a path at the moment of use.
- * ¶ @returns undefined for the root of a multi-root workspace, which is not a folder itself
+ *
+ * @returns undefined for the root of a multi-root workspace, which is not a folder itself
  * @throws ProblemError `outside_workspace` if the path leads outside, also through a symbolic link; `invalid_path`
  */
 export async function placeOf(path: string, folders: readonly Folder[]): Promise<Place | undefined> {

@@ -33,7 +33,8 @@ export type Step = { readonly place: Place; readonly before: Look } & (
 
 /**
  * Plans how to apply the change of a single file, whose base has been checked.
- * ¶ @throws ProblemError if the change is not allowed
+ *
+ * @throws ProblemError if the change is not allowed
  */
 export async function plan(change: EditorChange, place: Place, before: Look): Promise<Step> {
   const { file } = before;

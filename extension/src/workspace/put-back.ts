@@ -4,7 +4,8 @@ import { isMissing, sameBytes } from './read.ts';
 
 /**
  * Undoes the completed steps of a failed change. Content that others wrote in the meantime stays.
- * ¶ @param saved the steps whose documents were saved and may have been formatted
+ *
+ * @param saved the steps whose documents were saved and may have been formatted
  * @returns the paths that could not be restored
  */
 export async function putBack(steps: readonly Step[], saved: ReadonlySet<Step>): Promise<string[]> {

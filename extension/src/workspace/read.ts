@@ -27,7 +27,8 @@ export function openDocument(uri: vscode.Uri): vscode.TextDocument | undefined {
 /**
  * Returns a file as the editor has it: an open document with its unsaved changes, else the content on disk with its
  * own line endings, even mixed ones.
- * ¶ @throws ProblemError `file_system` if the file system fails
+ *
+ * @throws ProblemError `file_system` if the file system fails
  */
 export async function look({ uri, path }: Pick<Place, 'uri' | 'path'>): Promise<Look> {
   const stat = await vscode.workspace.fs.stat(uri).then(

@@ -61,7 +61,8 @@ export interface RipgrepOptions extends Pattern {
 
 /**
  * Searches until the end or until `onLine` returns false.
- * ¶ @throws ProblemError `invalid_pattern`; the signal's reason if aborted
+ *
+ * @throws ProblemError `invalid_pattern`; the signal's reason if aborted
  */
 export async function ripgrep(options: RipgrepOptions): Promise<void> {
   const { program, folder, input, onLine, signal } = options;

@@ -36,7 +36,7 @@ export class Scanner {
   readonly #stop = () => void this.#worker.terminate();
 
   /**
-   * ¶ @param limit maximum number of matching lines; a call returns one more if there are more
+   * @param limit maximum number of matching lines; a call returns one more if there are more
    * @param signal also aborts a running call
    * @throws ProblemError `invalid_pattern`
    */

@@ -32,7 +32,8 @@ const excludeSettings = ['files.exclude', 'search.exclude'];
 /**
  * Returns the matching lines, sorted by path and line. Unsaved documents are searched with their unsaved text.
  * Ignored files are excluded.
- * ¶ @param program path of ripgrep; without it a slower search in JavaScript runs
+ *
+ * @param program path of ripgrep; without it a slower search in JavaScript runs
  * @throws ProblemError `invalid_pattern`, `search_timeout`
  */
 export async function searchFiles(
