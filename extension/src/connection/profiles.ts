@@ -8,6 +8,7 @@ const Profile = z.object({
   /** Null if the editor no longer has it. */
   token: z.string().max(4096).nullable(),
 });
+/** A remote server and the user's account on it. */
 export type Profile = z.infer<typeof Profile>;
 
 const maxProfiles = 20;
@@ -65,9 +66,9 @@ export class Profiles {
   async use(origin: string, token: string | null): Promise<void> {
     await this.#change(({ profiles }) => {
       const existing = profiles.find((profile) => profile.origin === origin);
-      const others = profiles.filter((profile) => profile !== existing).slice(1 - maxProfiles);
+      const otherProfiles = profiles.filter((profile) => profile !== existing).slice(1 - maxProfiles);
       const user = (token === null ? existing?.user : userOf(token)) ?? '';
-      return { active: origin, profiles: [...others, { origin, user, token }] };
+      return { active: origin, profiles: [...otherProfiles, { origin, user, token }] };
     });
   }
 

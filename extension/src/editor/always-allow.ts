@@ -31,8 +31,8 @@ export async function allowAlways(name: AskName, connection: ServerConnection, s
   if (!rule) throw refused('no_rule', t('Nothing can be allowed for good here.'));
   const settings = vscode.workspace.getConfiguration('devlm');
   // Copy the value, because the editor may return proxies.
-  const present: unknown = JSON.parse(JSON.stringify(settings.inspect(rulesSetting)?.globalValue ?? []));
-  const rules = Rules.safeParse(present);
+  const currentRules: unknown = JSON.parse(JSON.stringify(settings.inspect(rulesSetting)?.globalValue ?? []));
+  const rules = Rules.safeParse(currentRules);
   if (!rules.success)
     throw refused('bad_rules', t('The permission rules in your settings cannot be read. Mend them first.'));
   const added = Rules.safeParse([...rules.data, rule]);

@@ -101,12 +101,12 @@ export class McpFiles implements vscode.Disposable {
  * Returns the values of the variables in a configuration, as in VS Code's own files. Unknown variables are left out.
  */
 function variablesIn(text: string): Record<string, string> {
-  const found: Record<string, string> = {};
+  const values: Record<string, string> = {};
   for (const [, name = ''] of text.matchAll(/\$\{([^}"\\]{1,300})\}/g)) {
     const value = variableValue(name);
-    if (value !== undefined && value.length <= 32_768) found[name] = value;
+    if (value !== undefined && value.length <= 32_768) values[name] = value;
   }
-  return found;
+  return values;
 }
 
 function variableValue(name: string): string | undefined {

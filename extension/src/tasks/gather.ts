@@ -112,15 +112,20 @@ async function partOf(document: vscode.TextDocument, range: vscode.Range): Promi
     const end = range.end.character === 0 && range.end.line > range.start.line ? range.end.line - 1 : range.end.line;
     return { range: document.validateRange(new vscode.Range(range.start.line, 0, end, 1e9)), name: null, whole: false };
   }
-  const found = (await symbolAt(document, range.start)) ?? functionIn(document, range.start.line);
-  if (found) return { ...found, whole: false };
+  const enclosing = (await symbolAt(document, range.start)) ?? functionIn(document, range.start.line);
+  if (enclosing) return { ...enclosing, whole: false };
   return { range: document.validateRange(new vscode.Range(0, 0, document.lineCount, 0)), name: null, whole: true };
 }
 
 /** Returns the function around a line, determined from the text alone. */
 function functionIn(document: vscode.TextDocument, line: number) {
-  const found = functionAt(document.getText().split(/\r?\n/), line);
-  return found && { name: found.name, range: document.validateRange(new vscode.Range(found.from, 0, found.to, 1e9)) };
+  const enclosing = functionAt(document.getText().split(/\r?\n/), line);
+  return (
+    enclosing && {
+      name: enclosing.name,
+      range: document.validateRange(new vscode.Range(enclosing.from, 0, enclosing.to, 1e9)),
+    }
+  );
 }
 
 /** Returns the innermost function around a position, according to the language's symbol provider. */
@@ -206,8 +211,8 @@ function projectFiles(folder: vscode.WorkspaceFolder) {
   return {
     async find(glob: string, max: number) {
       const ignored = '**/{node_modules,vendor,.git,dist,build,.venv,venv,target}/**';
-      const found = await vscode.workspace.findFiles(new vscode.RelativePattern(folder, glob), ignored, max);
-      return found.map((uri) => relativeTo(folder, uri)).sort();
+      const uris = await vscode.workspace.findFiles(new vscode.RelativePattern(folder, glob), ignored, max);
+      return uris.map((uri) => relativeTo(folder, uri)).sort();
     },
     async read(path: string) {
       const { attachments } = await readChosen([vscode.Uri.joinPath(folder.uri, path)]);

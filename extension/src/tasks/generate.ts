@@ -140,10 +140,11 @@ function targetOf(document: vscode.TextDocument, range: vscode.Range): Target {
 
 /** Returns the indentation for code at a line: that of its own text, else that of the surrounding lines. */
 function marginOf(lines: readonly string[], line: number): string {
-  const own = lines[line] ?? '';
+  const currentLine = lines[line] ?? '';
   const next = indentOf(lines.slice(line + 1).find((text) => text.trim() !== '') ?? '');
-  if (own.trim() === '' && own !== '') return own;
-  const before = own.trim() === '' ? (lines.slice(0, line).findLast((text) => text.trim() !== '') ?? '') : own;
+  if (currentLine.trim() === '' && currentLine !== '') return currentLine;
+  const before =
+    currentLine.trim() === '' ? (lines.slice(0, line).findLast((text) => text.trim() !== '') ?? '') : currentLine;
   const margin = indentOf(before);
   return /[:{([]\s*$/.test(before) && next.length > margin.length ? next : margin;
 }

@@ -230,8 +230,8 @@ function beforeUri({ uri }: vscode.TextDocument): vscode.Uri {
 }
 
 function withEnds(text: string, eol: vscode.EndOfLine): string {
-  const plain = text.replaceAll('\r\n', '\n');
-  return eol === vscode.EndOfLine.CRLF ? plain.replaceAll('\n', '\r\n') : plain;
+  const normalized = text.replaceAll('\r\n', '\n');
+  return eol === vscode.EndOfLine.CRLF ? normalized.replaceAll('\n', '\r\n') : normalized;
 }
 
 function replacedWords(original: string, language: string): vscode.MarkdownString {

@@ -7,7 +7,7 @@ import type { TestFramework } from '@devlm/protocol/tasks.ts';
 
 /** Access to the files of a project. Paths are relative to the folder, with `/`. */
 export interface ProjectFiles {
-  /** Returns at most `most` paths that match a glob, without ignored files. */
+  /** Returns at most `max` paths that match a glob, without ignored files. */
   find(glob: string, max: number): Promise<readonly string[]>;
   /** Returns the text of a file, or null if it does not exist or is not text. */
   read(path: string): Promise<string | null>;
@@ -58,8 +58,8 @@ const maxNeighbours = 3;
 export async function planTests(path: string, files: ProjectFiles): Promise<TestPlan | null> {
   const kind = kinds[/\.(\w+)$/.exec(path)?.[1] ?? ''];
   if (!kind) return null;
-  const found = await files.find(globs[kind], maxTests);
-  const tests = [...found].filter((test) => test !== path).sort((a, b) => distance(a, path) - distance(b, path));
+  const testPaths = await files.find(globs[kind], maxTests);
+  const tests = [...testPaths].filter((test) => test !== path).sort((a, b) => distance(a, path) - distance(b, path));
   const { framework, because } = await frameworkOf(kind, tests, files);
   const existing = tests.find((test) => subjectOf(test) === subjectOf(path));
   const file = existing ?? placeFor(path, kind, framework, tests);

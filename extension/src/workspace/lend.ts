@@ -95,7 +95,7 @@ export function lendWorkspace({ connection, projectId, problems, log }: LendOpti
 function helloOf(windowId: string, projectId: string, shell?: CommandShell): EditorHello {
   const settings = vscode.workspace.getConfiguration('devlm');
   const rules = settings.inspect<unknown>(rulesSetting);
-  const userRules = plain(rules?.globalValue) ?? [];
+  const userRules = toPlainJson(rules?.globalValue) ?? [];
   const accepts = settings.inspect<boolean>(acceptSetting)?.globalValue === true;
   return {
     windowId,
@@ -108,7 +108,7 @@ function helloOf(windowId: string, projectId: string, shell?: CommandShell): Edi
     rules: {
       // Invalid rules are passed on unchanged: the server then allows nothing by them.
       user: accepts && Array.isArray(userRules) ? [...userRules, acceptEdits] : userRules,
-      workspace: plain(rules?.workspaceValue),
+      workspace: toPlainJson(rules?.workspaceValue),
     },
     ...(shell ? { shell } : {}),
     mapTokens: mapTokens(),
@@ -156,6 +156,6 @@ export function workspaceHandlers(options: {
 }
 
 /** Returns a plain copy of a setting, because the editor may return proxies. */
-function plain(value: unknown): EditorHello['rules']['user'] {
+function toPlainJson(value: unknown): EditorHello['rules']['user'] {
   return value === undefined ? null : JSON.parse(JSON.stringify(value));
 }

@@ -24,13 +24,13 @@ export interface Place {
 
 /** Returns the folders of the workspace. Duplicate names get a number. */
 export function workspaceFolders(): Folder[] {
-  const taken = new Set<string>();
+  const usedNames = new Set<string>();
   return (vscode.workspace.workspaceFolders ?? []).map(({ name, uri }) => {
     // A slash would be read as a path separator.
     const base = name.replaceAll(/[\\/]/g, '-');
     let unique = base;
-    for (let i = 2; taken.has(unique); i++) unique = `${base}-${i}`;
-    taken.add(unique);
+    for (let i = 2; usedNames.has(unique); i++) unique = `${base}-${i}`;
+    usedNames.add(unique);
     return { name: unique, uri };
   });
 }

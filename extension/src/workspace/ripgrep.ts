@@ -190,15 +190,15 @@ function matchOf(json: string): Line | undefined {
   const { path, lines, line_number: line } = message.data ?? {};
   if (message.type !== 'match' || !lines || !line) return undefined;
   return {
-    path: plain(path ?? {})
+    path: decodedText(path ?? {})
       .replaceAll('\\', '/')
       .replace(/^\.\//, ''),
     line,
-    text: firstLine(plain(lines)),
+    text: firstLine(decodedText(lines)),
   };
 }
 
-function plain({ text, bytes }: Text): string {
+function decodedText({ text, bytes }: Text): string {
   return text ?? Buffer.from(bytes ?? '', 'base64').toString('latin1');
 }
 

@@ -12,8 +12,8 @@ export async function symbolsNamed(
   { query, limit }: SymbolsRequest,
   folders: readonly Folder[],
 ): Promise<EditorAnswerOf<'symbols'>> {
-  const found = await workspaceSymbols(query);
-  const items = found.flatMap(({ name, kind, containerName, location }) => {
+  const symbols = await workspaceSymbols(query);
+  const items = symbols.flatMap(({ name, kind, containerName, location }) => {
     const path = pathOf(location.uri, folders);
     // Skip symbols of libraries, and of files whose path cannot be used.
     if (path === undefined || path === '.' || name === '' || path.length > 4096) return [];

@@ -70,8 +70,8 @@ interface Hunk {
 
 /** Computes Myers' shortest edit script. Returns a single hunk if the inputs exceed the bounds. */
 function hunks(a: readonly string[], b: readonly string[]): Hunk[] {
-  const whole: Hunk[] = [{ removed: [...a], added: [...b], kept: 0 }];
-  if (a.length === 0 || b.length === 0 || a.length > maxLines || b.length > maxLines) return whole;
+  const singleHunk: Hunk[] = [{ removed: [...a], added: [...b], kept: 0 }];
+  if (a.length === 0 || b.length === 0 || a.length > maxLines || b.length > maxLines) return singleHunk;
   const trace: Int32Array[] = [];
   const size = Math.min(a.length + b.length, maxEdits);
   const reach = new Int32Array(2 * size + 3);
@@ -85,7 +85,7 @@ function hunks(a: readonly string[], b: readonly string[]): Hunk[] {
       if (x >= a.length && x - k >= b.length) return walkBack(a, b, trace, origin, d);
     }
   }
-  return whole;
+  return singleHunk;
 }
 
 function goesDown(reach: Int32Array, origin: number, k: number, d: number): boolean {

@@ -52,14 +52,14 @@ type LineKind = 'added' | 'removed' | 'place' | 'same';
 
 /** Groups adjacent lines of the same kind. */
 function groupLines(diff: string): { kind: LineKind; content: string }[] {
-  const found: { kind: LineKind; content: string }[] = [];
+  const groups: { kind: LineKind; content: string }[] = [];
   for (const line of diff.split('\n')) {
     const kind = kindOf(line);
-    const last = found.at(-1);
+    const last = groups.at(-1);
     if (last?.kind === kind) last.content += `\n${line}`;
-    else found.push({ kind, content: line });
+    else groups.push({ kind, content: line });
   }
-  return found;
+  return groups;
 }
 
 function kindOf(line: string): LineKind {

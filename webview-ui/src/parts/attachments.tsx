@@ -107,15 +107,15 @@ function Picture({ name, url, hash }: { name: string; url: string | null; hash: 
   const [loaded, setLoaded] = useState(url);
   useEffect(() => {
     if (url !== null || hash === null) return;
-    let gone = false;
+    let isUnmounted = false;
     imageUrl(hash).then(
       (value) => {
-        if (!gone) setLoaded(value);
+        if (!isUnmounted) setLoaded(value);
       },
       () => undefined,
     );
     return () => {
-      gone = true;
+      isUnmounted = true;
     };
   }, [url, hash]);
   return (

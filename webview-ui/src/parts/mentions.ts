@@ -52,11 +52,11 @@ export async function suggestMentions(query: string): Promise<Suggestion[]> {
   const kinds = rows.filter(
     ({ name }) => name.startsWith(words) || (words.length > 2 && `git:${name}`.startsWith(words)),
   );
-  const found = PathsAnswer.parse(
+  const fileRows = PathsAnswer.parse(
     await transport.editor({ action: 'findFiles', query: query.slice(0, limits.queryChars) }),
   ).paths.map(fileRow);
-  if (query === '') return [...found.slice(0, maxOpenFiles), ...kinds.map(kindRow)];
-  return [...kinds.map(kindRow), ...found];
+  if (query === '') return [...fileRows.slice(0, maxOpenFiles), ...kinds.map(kindRow)];
+  return [...kinds.map(kindRow), ...fileRows];
 }
 
 function kindRow({ name, icon, about, more, run }: Row): Suggestion {

@@ -109,9 +109,9 @@ function callOf(step: StepState, { tool }: BlockState) {
 
 /** Returns open questions of calls without a block: no question that waits for the user may be hidden. */
 function strayAsks({ blocks, calls, results }: StepState) {
-  const known = new Set(blocks.map(({ tool }) => tool?.callId));
+  const blockCallIds = new Set(blocks.map(({ tool }) => tool?.callId));
   return Object.entries(calls).filter(
-    ([callId, { ask, answer }]) => ask && !answer && !results[callId] && !known.has(callId),
+    ([callId, { ask, answer }]) => ask && !answer && !results[callId] && !blockCallIds.has(callId),
   );
 }
 

@@ -96,14 +96,14 @@ function runTask(task: Task, words: string): void {
 
 function pickModel(name: string): void {
   const words = name.trim().toLowerCase();
-  const found =
+  const match =
     words === ''
       ? undefined
       : models.value?.list.find((entry) => `${entry.id} ${entry.name}`.toLowerCase().includes(words));
-  if (found) {
-    pickedModel.value = found.id;
+  if (match) {
+    pickedModel.value = match.id;
     saveSoon();
-    showToast(t('The next message goes to {0}.', found.name));
+    showToast(t('The next message goes to {0}.', match.name));
   } else modelPickerRequests.value += 1;
 }
 

@@ -44,20 +44,20 @@ export function useSuggestions(field: { readonly current: HTMLTextAreaElement | 
   const refresh = () => {
     latest.current += 1;
     const number = latest.current;
-    const found = field.current && triggerIn(field.current);
-    if (!found) {
+    const currentTrigger = field.current && triggerIn(field.current);
+    if (!currentTrigger) {
       setShown(empty);
       return;
     }
     const show = async () => {
       if (number !== latest.current) return;
-      const items = await suggest(found).catch(() => []);
+      const items = await suggest(currentTrigger).catch(() => []);
       if (number !== latest.current) return;
       setActive(0);
-      setShown({ trigger: found, list: items });
+      setShown({ trigger: currentTrigger, list: items });
       announcement.value = items.length === 0 ? t('Nothing fits') : t('{0} suggestions', items.length);
     };
-    setTimeout(() => void show(), found.kind === 'file' ? debounceMs : 0);
+    setTimeout(() => void show(), currentTrigger.kind === 'file' ? debounceMs : 0);
   };
   const take = (item: Suggestion) => {
     const start = trigger?.start ?? 0;

@@ -180,7 +180,7 @@ function parentOf({ conversationId, parent, sibling }: Outgoing): string | null 
   const pending = outbox.value.filter(
     (entry) => entry.conversationId === conversationId && !state?.turns[entry.turnId],
   );
-  const deliveredId = pending.findLast((other) => other.delivered)?.turnId;
+  const deliveredId = pending.findLast((entry) => entry.delivered)?.turnId;
   if (deliveredId !== undefined) return deliveredId;
   return state ? state.head : parent;
 }
@@ -217,7 +217,7 @@ export function takeBack(message: Outgoing): void {
 }
 
 function removeOutgoing(turnId: string): void {
-  outbox.value = outbox.value.filter((other) => other.turnId !== turnId);
+  outbox.value = outbox.value.filter((entry) => entry.turnId !== turnId);
   saveSoon();
 }
 

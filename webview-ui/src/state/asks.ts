@@ -58,9 +58,9 @@ let previous: readonly OpenAsk[] = [];
 
 /** All open questions of the current conversation, oldest first. */
 export const openAsks = computed<readonly OpenAsk[]>(() => {
-  const found = openTurns.value.flatMap(openAsksOf);
-  const isSame = found.length === previous.length && found.every(({ ask }, index) => ask === previous[index]?.ask);
-  if (!isSame) previous = found;
+  const current = openTurns.value.flatMap(openAsksOf);
+  const isSame = current.length === previous.length && current.every(({ ask }, index) => ask === previous[index]?.ask);
+  if (!isSame) previous = current;
   return previous;
 });
 

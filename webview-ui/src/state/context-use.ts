@@ -17,10 +17,10 @@ export interface ContextUse {
 
 /** The context use after the latest step: the provider's total, divided according to the server's estimate. */
 export const contextUse = computed<ContextUse | null>(() => {
-  const found = newestUse(shownTurns.value);
-  if (!found) return null;
-  const info = model.value ?? models.value?.list.find(({ id }) => id === found.model);
-  return { tokens: found.tokens, parts: found.parts, size: info?.contextTokens ?? null };
+  const latest = newestUse(shownTurns.value);
+  if (!latest) return null;
+  const info = model.value ?? models.value?.list.find(({ id }) => id === latest.model);
+  return { tokens: latest.tokens, parts: latest.parts, size: info?.contextTokens ?? null };
 });
 
 /** The latest step in the current conversation that could not read the prompt from the cache. */
@@ -36,8 +36,8 @@ interface LatestUse extends Pick<ContextUse, 'tokens' | 'parts'> {
 function newestUse(turns: readonly TurnState[]): LatestUse | null {
   for (const { steps } of turns.toReversed()) {
     for (const step of steps.toReversed()) {
-      const found = useOf(step);
-      if (found) return { ...found, model: step.model };
+      const use = useOf(step);
+      if (use) return { ...use, model: step.model };
     }
   }
   return null;

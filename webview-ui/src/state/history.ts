@@ -78,13 +78,13 @@ async function read(loaded: readonly ConversationSummary[]): Promise<void> {
 
 /** Updates the list when a conversation changes, here or in another window. */
 export function applyChange(changed: ConversationSummary): void {
-  const others = rows.value.filter((row) => row.id !== changed.id);
-  if (changed.deletedAt !== null) rows.value = others;
-  else if (others.length < rows.value.length) {
+  const otherRows = rows.value.filter((row) => row.id !== changed.id);
+  if (changed.deletedAt !== null) rows.value = otherRows;
+  else if (otherRows.length < rows.value.length) {
     const old = rows.value.find((row) => row.id === changed.id);
     rows.value = rows.value.map((row) => (row.id === changed.id ? { ...changed, snippet: old?.snippet } : row));
   } else if (search.value === '' && (!onlyProject.value || changed.projectId === projectId.value)) {
-    rows.value = [changed, ...others];
+    rows.value = [changed, ...otherRows];
   }
 }
 

@@ -93,10 +93,10 @@ export class PlainText {
     const cut = incompleteEscape.exec(text)?.index ?? (text.endsWith('\r') ? text.length - 1 : text.length);
     const end = text.length - cut > maxEscapeChars ? text.length : cut;
     this.#pending = text.slice(end);
-    return plain(text.slice(0, end));
+    return toPlainText(text.slice(0, end));
   }
 }
 
-function plain(text: string): string {
+function toPlainText(text: string): string {
   return text.replace(escapes, '').replace(/\r\n?/g, '\n').replace(controls, '');
 }

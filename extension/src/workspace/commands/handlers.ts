@@ -11,7 +11,7 @@ export interface CommandHandlersOptions {
   readonly trusted: () => boolean;
 }
 
-/** Returns the handlers of command requests. They refuse restricted workspaces and folders outside the workspace. */
+/** Returns the handlers of command requests. Commands only start in a trusted workspace and inside its folders. */
 export function commandHandlers({
   commands,
   folders,
