@@ -8,8 +8,8 @@ import { brokenHtml, pageHtml } from './html.ts';
 export const viewId = 'devlm.chat';
 
 /**
- * Time within which a page has to send `ready` after it is shown, in milliseconds. It is reloaded once, then given
- * up.
+ * Time within which a page has to send `ready` after it is shown, in milliseconds. Otherwise it is loaded once more,
+ * then given up.
  */
 const bootMs = 10_000;
 /** Maximum number of messages that are queued while the host is loading. */

@@ -1,7 +1,7 @@
 import type { BudgetTerms } from '@devlm/protocol/budgets.ts';
 import type { Client } from './client.ts';
 
-/** The budgets of the editor settings, with their ids on the server. The action is always `ask`: the user set them. */
+/** Ids and periods of the budgets in the settings. Their action is always `ask`, because the user has set them. */
 const terms = {
   perDay: { id: 'settings-day', scope: 'user', period: 'day' },
   perAnswer: { id: 'settings-answer', scope: 'turn', period: 'turn' },

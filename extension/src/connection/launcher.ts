@@ -168,7 +168,7 @@ export class Launcher implements ServerSource {
       }
       throw problems.startTimeout();
     } catch (error) {
-      // Kill our own half-started server, which nobody else knows yet: a later start must not find it.
+      // Kill our own half-started server, which no other window knows yet: a later start must not find it.
       if (!exit) child.kill('SIGKILL');
       throw error;
     }

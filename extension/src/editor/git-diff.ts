@@ -22,7 +22,7 @@ interface GitExtension {
 
 /** A git diff. */
 export interface GitDiff {
-  /** Name of the revision that is compared with. */
+  /** Name of the revision that the diff is relative to. */
   readonly base: string;
   readonly text: string;
 }

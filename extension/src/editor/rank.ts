@@ -39,8 +39,8 @@ function scoreWord(path: string, text: string, nameAt: number, word: string): nu
 }
 
 /**
- * Returns whether a word starts at an offset: the first letter, one after a separator, or a capital after a small
- * letter.
+ * Returns whether a word starts at an offset: at the first letter, after a separator, or at an uppercase letter that
+ * follows a lowercase one.
  */
 function startsWord(path: string, at: number): boolean {
   const before = path[at - 1] ?? '/';

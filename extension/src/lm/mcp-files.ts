@@ -8,7 +8,7 @@ import type { Log } from '../ports.ts';
 
 /** Files that list the MCP servers of a workspace, in each of its folders. */
 const files = ['.vscode/mcp.json', '.devlm/mcp.json'];
-/** Maximum size of such a file, in bytes. */
+/** Maximum size of an MCP configuration file, in bytes. */
 const maxFileBytes = 256 * 1024;
 /** Maximum number of workspace folders that are read. */
 const maxFolders = 20;

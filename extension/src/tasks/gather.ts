@@ -13,8 +13,8 @@ const t = vscode.l10n.t;
 /** Maximum number of problems in a message. */
 const maxProblems = 20;
 /**
- * Maximum length of a file that is attached as a whole, in UTF-16 code units. Of a longer one, the lines around the
- * place are.
+ * Maximum length of a file that is attached as a whole, in UTF-16 code units. Of a longer file, only the lines around
+ * the place are attached.
  */
 const maxWholeFileChars = 60_000;
 /** Number of lines before and after the place. */

@@ -7,7 +7,7 @@ import { type Folder, filePlace, type Place } from './places.ts';
 import { editsOf, plan, type Step } from './plan.ts';
 import { refusals } from './problems.ts';
 import { putBack } from './put-back.ts';
-import { isMissing, type Look, look, sameBytes } from './read.ts';
+import { type FileSnapshot, isMissing, sameBytes, snapshotFile } from './read.ts';
 
 /** Maximum text of conflicting files in a response, in UTF-16 code units. */
 const maxConflictChars = limits.fileBytes;
@@ -37,10 +37,11 @@ export async function applyChanges(
       changes.map(async (change, i) => {
         const place = places[i];
         if (!place) throw new Error('a change without its file');
-        return { change, place, before: await look(place) };
+        return { change, place, before: await snapshotFile(place) };
       }),
     );
-  const isConflict = ({ change, before }: { change: EditorChange; before: Look }) => !isBase(before, change.base);
+  const isConflict = ({ change, before }: { change: EditorChange; before: FileSnapshot }) =>
+    !isBase(before, change.base);
   const files = await lookAtFiles();
   if (files.some(isConflict)) return answerConflicts(files.filter(isConflict));
   const steps: Step[] = [];
@@ -57,7 +58,7 @@ export async function applyChanges(
     await perform(steps);
     const files = await Promise.all(
       steps.map(async ({ place }) => {
-        const { file } = await look(place);
+        const { file } = await snapshotFile(place);
         return { path: place.path, hash: file.kind === 'text' ? file.hash : null };
       }),
     );
@@ -92,12 +93,12 @@ async function placesOf(changes: readonly EditorChange[], folders: readonly Fold
   return places;
 }
 
-function isBase({ file }: Look, base: string | null): boolean {
+function isBase({ file }: FileSnapshot, base: string | null): boolean {
   return base === null ? file.kind === 'missing' : file.kind === 'text' && file.hash === base;
 }
 
 function answerConflicts(
-  conflicts: readonly { readonly place: Place; readonly before: Look }[],
+  conflicts: readonly { readonly place: Place; readonly before: FileSnapshot }[],
 ): EditorAnswerOf<'apply'> {
   let remainingChars: number = maxConflictChars;
   return {

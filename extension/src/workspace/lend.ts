@@ -15,7 +15,7 @@ import { commandHandlers } from './commands/handlers.ts';
 import { diagnosticsNow } from './diagnostics.ts';
 import { listFiles } from './list.ts';
 import { type Folder, filePlace, placeOf, workspaceFolders } from './places.ts';
-import { look } from './read.ts';
+import { snapshotFile } from './read.ts';
 import type { Handlers } from './requests.ts';
 import { findRipgrep } from './ripgrep.ts';
 import { searchFiles } from './search.ts';
@@ -135,7 +135,7 @@ export function workspaceHandlers(options: {
   return {
     read: async ({ path }) => {
       const place = await placeOf(path, folders());
-      return place ? (await look(place)).file : { kind: 'folder' };
+      return place ? (await snapshotFile(place)).file : { kind: 'folder' };
     },
     apply: async ({ changes }, signal) =>
       await applyChanges(changes, { folders: folders(), trusted: trusted(), signal }),

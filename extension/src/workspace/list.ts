@@ -12,7 +12,7 @@ type Entry = EditorAnswerOf<'list'>['entries'][number];
 const statConcurrency = 32;
 
 /** A file or folder that `walk` visits. */
-export interface Found {
+export interface WalkEntry {
   readonly uri: vscode.Uri;
   readonly kind: 'file' | 'folder';
 }
@@ -28,9 +28,9 @@ export async function listFiles(
   signal: AbortSignal,
 ): Promise<EditorAnswerOf<'list'>> {
   const place = await placeOf(asked.path, folders);
-  const found: Found[] = [];
+  const found: WalkEntry[] = [];
   let truncated = false;
-  const add = (entry: Found): boolean => {
+  const add = (entry: WalkEntry): boolean => {
     truncated ||= found.length >= asked.limit;
     if (!truncated) found.push(entry);
     return !truncated;
@@ -59,7 +59,7 @@ export async function listFiles(
   return { entries, truncated };
 }
 
-async function entryOf({ uri, kind }: Found, folders: readonly Folder[]): Promise<Entry> {
+async function entryOf({ uri, kind }: WalkEntry, folders: readonly Folder[]): Promise<Entry> {
   const path = pathOf(uri, folders) ?? '.';
   if (kind === 'folder') return { path, kind, bytes: null };
   const stat = await vscode.workspace.fs.stat(uri).then(
@@ -78,7 +78,7 @@ export async function walk(
   start: vscode.Uri,
   folder: Folder,
   depth: number,
-  visit: (found: Found) => boolean,
+  visit: (found: WalkEntry) => boolean,
   settings: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {

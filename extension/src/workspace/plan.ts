@@ -5,14 +5,14 @@ import { limits } from '@devlm/protocol/limits.ts';
 import * as vscode from 'vscode';
 import { named, type Place } from './places.ts';
 import { refusals } from './problems.ts';
-import { encodeExactly, type Look, openDocument, usualEncoding } from './read.ts';
+import { encodeExactly, type FileSnapshot, openDocument, usualEncoding } from './read.ts';
 import { lineEndsOf, replacements, withLineEnds } from './text-change.ts';
 
 /** Maximum wait for an open document to reload its file from disk, in milliseconds. */
 const followMs = 1_500;
 
 /** The operation that applies the change of a single file. */
-export type Step = { readonly place: Place; readonly before: Look } & (
+export type Step = { readonly place: Place; readonly before: FileSnapshot } & (
   | { readonly how: 'keep' }
   | { readonly how: 'create'; readonly bytes: Uint8Array; readonly madeFolders: readonly vscode.Uri[] }
   | { readonly how: 'delete' }
@@ -36,7 +36,7 @@ export type Step = { readonly place: Place; readonly before: Look } & (
  *
  * @throws ProblemError if the change is not allowed
  */
-export async function plan(change: EditorChange, place: Place, before: Look): Promise<Step> {
+export async function plan(change: EditorChange, place: Place, before: FileSnapshot): Promise<Step> {
   const { file } = before;
   const { path, uri } = place;
   if (change.text === null) {
@@ -63,7 +63,7 @@ async function planEdit(
   text: string,
   bytes: Uint8Array,
   place: Place,
-  before: Look,
+  before: FileSnapshot,
   file: { readonly text: string; readonly encoding: string; readonly dirty: boolean },
 ): Promise<Step | undefined> {
   if (!file.dirty && (lineEndsOf(text) === 'mixed' || lineEndsOf(file.text) === 'mixed')) return undefined;

@@ -7,7 +7,7 @@ import type { Place } from './places.ts';
 import { refusals } from './problems.ts';
 
 /** A file and its stored bytes. */
-export interface Look {
+export interface FileSnapshot {
   readonly file: EditorFile;
   /** Bytes on disk. Null if the file does not exist or was not read. */
   readonly bytes: Uint8Array | null;
@@ -30,7 +30,7 @@ export function openDocument(uri: vscode.Uri): vscode.TextDocument | undefined {
  *
  * @throws ProblemError `file_system` if the file system fails
  */
-export async function look({ uri, path }: Pick<Place, 'uri' | 'path'>): Promise<Look> {
+export async function snapshotFile({ uri, path }: Pick<Place, 'uri' | 'path'>): Promise<FileSnapshot> {
   const stat = await vscode.workspace.fs.stat(uri).then(
     (found) => found,
     (error: unknown) => {
@@ -136,7 +136,7 @@ async function unmarkedEncoding(uri: vscode.Uri): Promise<string> {
   return usual === 'utf8bom' ? 'utf8' : usual;
 }
 
-function unreadable(reason: string, bytes: number | null): Look {
+function unreadable(reason: string, bytes: number | null): FileSnapshot {
   return { file: { kind: 'unreadable', reason: reason.slice(0, 500), bytes }, bytes: null };
 }
 

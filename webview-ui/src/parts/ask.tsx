@@ -129,7 +129,7 @@ function AskCard({ turnId, callId, ask, back }: Omit<AskViewProps, 'call' | 'ope
 interface AnswerProps {
   turnId: string;
   callId: string;
-  /** Whether answers are not accepted now. */
+  /** Whether answers are ignored now. */
   busy: boolean;
 }
 

@@ -3,7 +3,7 @@ import { dollars } from '../format.ts';
 import { t } from '../l10n.ts';
 import { Icon } from './icon.tsx';
 
-/** Warnings of budgets that only warn, and whose limit was reached before a step. */
+/** Warnings about budgets that only warn and whose limit was reached before a step. */
 export function BudgetNotes({ warnings, step }: { warnings: TurnState['warnings']; step: number }) {
   const stepWarnings = (warnings ?? []).filter((warning) => warning.step === step);
   return stepWarnings.map(({ budgetId, period, limitUsd, spentUsd }) => {

@@ -6,7 +6,7 @@ import { Markdown } from '../markdown/markdown.tsx';
 import { settings } from '../state/app.ts';
 import { Icon } from './icon.tsx';
 
-/** The model's thinking before an answer: collapsed by default. */
+/** The model's thinking before an answer, collapsed unless the settings say otherwise. */
 export function Thinking({ block, live }: { block: BlockState; live: boolean }) {
   const active = live && !block.done;
   const [chosen, setOpen] = useState<boolean | null>(null);

@@ -11,7 +11,7 @@ export interface Shell {
 /** Variables that are withheld from commands: secrets of DevLM and Claude, and variables that control the editor. */
 const withheld = /^(ANTHROPIC|CLAUDE|DEVLM|VSCODE|ELECTRON)_/i;
 
-/** Variables that tell programs that nobody is at the terminal: no pager, no editor, no password prompt. */
+/** Variables that make programs run unattended: no pager, no editor, no password prompt. */
 const unattended = {
   TERM: 'dumb',
   PAGER: 'cat',
