@@ -2,9 +2,10 @@ import * as vscode from 'vscode';
 
 const t = vscode.l10n.t;
 
-/** Where the key is in `SecretStorage`. It leaves it only for the server's memory. */
+/** Name of the key in `SecretStorage`. The key is sent to the server's memory and nowhere else. */
 const secretName = 'devlm.apiKey';
 
+/** The API key of this editor. */
 export class ApiKey {
   readonly #secrets: vscode.SecretStorage;
 
@@ -12,27 +13,29 @@ export class ApiKey {
     this.#secrets = secrets;
   }
 
-  /** Null when none is stored. */
+  /** Returns the key, or null if none is stored. */
   async read(): Promise<string | null> {
     return (await this.#secrets.get(secretName)) || null;
   }
 
+  /** Stores the key without surrounding space. */
   async store(key: string): Promise<void> {
     await this.#secrets.store(secretName, key.trim());
   }
 
+  /** Removes the key. */
   async clear(): Promise<void> {
     await this.#secrets.delete(secretName);
   }
 
-  /** Also when another window changed it. */
+  /** Calls the listener when the key changes, also in another window. */
   onChange(listener: () => void): vscode.Disposable {
     return this.#secrets.onDidChange((event) => {
       if (event.key === secretName) listener();
     });
   }
 
-  /** Asks for a key and stores it; answers whether one was given. */
+  /** Asks the user for a key and stores it. Returns whether one was entered. */
   async ask(): Promise<boolean> {
     const key = await vscode.window.showInputBox({
       title: t('DevLM: API Key'),
@@ -40,7 +43,7 @@ export class ApiKey {
       placeHolder: 'sk-ant-...',
       password: true,
       ignoreFocusOut: true,
-      validateInput: (value) => (keyShape.test(value.trim()) ? undefined : t('A key has no spaces and is not empty.')),
+      validateInput: (value) => (keyFormat.test(value.trim()) ? undefined : t('A key has no spaces and is not empty.')),
     });
     if (key === undefined) return false;
     await this.store(key);
@@ -48,10 +51,13 @@ export class ApiKey {
   }
 }
 
-/** Gateways have keys of their own shape: only what could not be sent in a header is refused. */
-const keyShape = /^[\x21-\x7e]{1,4096}$/;
+/** Format of a key. Gateways have their own formats, so only characters that a header cannot carry are refused. */
+const keyFormat = /^[\x21-\x7e]{1,4096}$/;
 
-/** Asks for the address of the Messages API; undefined when given up, empty for the default. */
+/**
+ * Asks the user for the base URL of the Messages API. Returns undefined if cancelled, or an empty string for the
+ * default.
+ */
 export async function askBaseUrl(current: string): Promise<string | undefined> {
   return await vscode.window.showInputBox({
     title: t('DevLM: Base URL'),

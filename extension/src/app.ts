@@ -20,7 +20,7 @@ import { offeredKinds, taskActions } from './tasks/quick-fix.ts';
 
 const t = vscode.l10n.t;
 
-/** The light half: it registers, and loads the rest (`core.ts`) on first use. */
+/** The light part of the extension. It registers contributions, and loads the rest (`core.ts`) on first use. */
 export class App implements CommandTarget, vscode.Disposable {
   readonly key: ApiKey;
   readonly servers: Servers;
@@ -28,14 +28,14 @@ export class App implements CommandTarget, vscode.Disposable {
   readonly #context: vscode.ExtensionContext;
   readonly #view: ChatView;
   readonly #status: StatusBar;
-  /** Fires when the server, or its key, is another. */
+  /** Fires when the server or the API key of the server has changed. */
   readonly #modelsChanged = new vscode.EventEmitter<void>();
   #core: Promise<Core> | undefined;
-  /** What `core` stands on; null: this machine's own server. */
+  /** The profile that `#core` was created with. Null: the local server. */
   #profile: Profile | null = null;
-  /** Changes of server, one after the other. */
+  /** Runs server switches one after the other. */
   #switching = Promise.resolve();
-  /** The same, once it is there. */
+  /** The core, once it is loaded. */
   loaded: Core | undefined;
   #disposed = false;
 
@@ -75,7 +75,7 @@ export class App implements CommandTarget, vscode.Disposable {
     );
   }
 
-  /** Loads the heavy half; it does not start the server. */
+  /** Loads the core. This does not start the server. */
   async core(): Promise<Core> {
     this.#core ??= this.#load().catch((error: unknown) => {
       this.#core = undefined;
@@ -129,7 +129,7 @@ export class App implements CommandTarget, vscode.Disposable {
 
   async attachSelection(): Promise<void> {
     const { files } = await this.core();
-    // Read before the focus moves to the chat.
+    // Read the selection before the focus moves to the chat.
     const answer = files.selection();
     if (answer.attachments.length + answer.problems.length === 0) await this.focusChat();
     else await this.#ask({ kind: 'do', what: 'attach', files: answer });
@@ -183,7 +183,7 @@ export class App implements CommandTarget, vscode.Disposable {
     const title = remote === undefined ? t('Restarting the DevLM server') : t('Connecting to {0}', remote);
     await vscode.window.withProgress({ location: vscode.ProgressLocation.Window, title }, async () => {
       await connection.restart();
-      // A failure is shown by the status bar and the page.
+      // The status bar and the page show a failure.
       await connection.ready().catch(() => undefined);
     });
   }
@@ -226,7 +226,7 @@ export class App implements CommandTarget, vscode.Disposable {
     this.#view.reload();
   }
 
-  /** Runs what the page may ask for. */
+  /** Runs a command that the page requested. */
   async runCommand(command: PageCommand): Promise<void> {
     if (command === 'startServer') (await this.core()).connection.start();
     else await this[command]();
@@ -258,25 +258,28 @@ export class App implements CommandTarget, vscode.Disposable {
     });
     this.loaded = core;
     if (this.#disposed) core.dispose();
-    let listed = '';
+    let modelsKey = '';
     core.connection.onState((state) => {
       this.#status.update(state);
-      const now = `${state.state === 'ready'} ${state.key}`;
-      if (now !== listed) this.#modelsChanged.fire();
-      listed = now;
+      const newModelsKey = `${state.state === 'ready'} ${state.key}`;
+      if (newModelsKey !== modelsKey) this.#modelsChanged.fire();
+      modelsKey = newModelsKey;
     });
     await this.#keyStored();
     return core;
   }
 
-  /** Uses the server that the person chose, and shows the chat with it. */
+  /** Connects to the server that the user chose, and shows the chat. */
   async #connectWith(choose: () => Promise<boolean>): Promise<void> {
     if (!(await choose())) return;
     await this.#serverChanged();
     await this.focusChat();
   }
 
-  /** Windows hear of it by the change of a secret, this one twice: the second time nothing is left to do. */
+  /**
+   * Switches to the active server. Runs twice in the window that made the change, once by the secret's change event;
+   * the second run finds nothing to do.
+   */
   async #serverChanged(): Promise<void> {
     this.#switching = this.#switching
       .then(() => this.#switch())
@@ -287,11 +290,11 @@ export class App implements CommandTarget, vscode.Disposable {
   async #switch(): Promise<void> {
     const core = await this.#core;
     const profile = await this.servers.active();
-    const before = this.#profile;
-    const same = accountOf(profile) === accountOf(before);
-    if (!core || (same && profile?.token === before?.token)) return;
+    const previous = this.#profile;
+    const isSameAccount = accountOf(profile) === accountOf(previous);
+    if (!core || (isSameAccount && profile?.token === previous?.token)) return;
     this.#profile = profile;
-    if (same) return await core.connection.restart();
+    if (isSameAccount) return await core.connection.restart();
     this.#core = undefined;
     this.loaded = undefined;
     core.dispose();
@@ -311,8 +314,10 @@ export class App implements CommandTarget, vscode.Disposable {
 
   #configured(event: vscode.ConfigurationChangeEvent): void {
     if (!this.loaded || !event.affectsConfiguration(settings.section)) return;
-    const defaults = ['model', 'thinking'].some((name) => event.affectsConfiguration(`${settings.section}.${name}`));
-    if (defaults) this.loaded.defaultsChanged(settings.chatDefaults());
+    const defaultsChanged = ['model', 'thinking'].some((name) =>
+      event.affectsConfiguration(`${settings.section}.${name}`),
+    );
+    if (defaultsChanged) this.loaded.defaultsChanged(settings.chatDefaults());
     this.loaded.host.settingsChanged();
     this.#status.update(this.loaded.connection.state);
     if (event.affectsConfiguration(`${settings.section}.baseUrl`)) this.#credentialChanged('baseUrl');
@@ -329,14 +334,14 @@ export class App implements CommandTarget, vscode.Disposable {
     if (answer === reload) await vscode.commands.executeCommand('workbench.action.reloadWindow');
   }
 
-  #credentialChanged(half: keyof Credential): void {
+  #credentialChanged(part: keyof Credential): void {
     void this.#keyStored();
     this.loaded?.connection
-      .credentialChanged(half)
+      .credentialChanged(part)
       .catch((error: unknown) => this.log.debug(`credential: ${String(error)}`));
   }
 
-  /** A server that is started later is told then. */
+  /** Sends the budgets to a running server. A server that starts later receives them on connecting. */
   #budgetsChanged(): void {
     const connection = this.loaded?.connection;
     if (connection?.state.state !== 'ready') return;
@@ -347,14 +352,17 @@ export class App implements CommandTarget, vscode.Disposable {
     await vscode.commands.executeCommand('setContext', keyStoredContext, (await this.key.read()) !== null);
   }
 
-  /** The window's project: a name made once and kept by the editor, so that nothing is written into the folder. */
+  /**
+   * Returns the id of the window's project. The id is generated once and stored by the editor, so that no file is
+   * written into the folder.
+   */
   #projectId(): string | null {
     if (!vscode.workspace.workspaceFolders?.length) return null;
     const key = `projectId${accountOf(this.#profile)}`;
     const stored = this.#context.workspaceState.get<unknown>(key);
     if (typeof stored === 'string') return stored;
-    const made = randomUUID();
-    void this.#context.workspaceState.update(key, made);
-    return made;
+    const id = randomUUID();
+    void this.#context.workspaceState.update(key, id);
+    return id;
   }
 }

@@ -1,12 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
+/** Bounds of the delays of a `Backoff`. */
 export interface BackoffOptions {
-  /** First wait. */
+  /** First delay, in milliseconds. */
   readonly firstMs: number;
+  /** Maximum delay, in milliseconds. */
   readonly maxMs: number;
 }
 
-/** Waits that double from `firstMs` to `maxMs`, each shortened at random by up to a half so that windows spread out. */
+/**
+ * Exponential delays from `firstMs` to `maxMs`. Each is randomly shortened by up to a half so that windows spread
+ * out.
+ */
 export class Backoff {
   readonly #options: BackoffOptions;
   #failures = 0;
@@ -15,24 +20,25 @@ export class Backoff {
     this.#options = options;
   }
 
-  /** How often it has waited since the last `reset`. */
+  /** Number of delays since the last `reset`. */
   get failures(): number {
     return this.#failures;
   }
 
+  /** Starts again with the first delay. */
   reset(): void {
     this.#failures = 0;
   }
 
-  /** Rejects with the signal's reason when aborted. */
+  /** Waits for the next delay. Rejects with the signal's reason if aborted. */
   async wait(signal: AbortSignal): Promise<void> {
-    const full = Math.min(this.#options.maxMs, this.#options.firstMs * 2 ** this.#failures);
+    const fullMs = Math.min(this.#options.maxMs, this.#options.firstMs * 2 ** this.#failures);
     this.#failures += 1;
-    await pause(full * (0.5 + Math.random() / 2), signal);
+    await pause(fullMs * (0.5 + Math.random() / 2), signal);
   }
 }
 
-/** A wait that ends early, by throwing the signal's reason, when aborted. */
+/** Waits for `ms` milliseconds. Rejects with the signal's reason if aborted. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   try {
     await delay(ms, undefined, { signal });

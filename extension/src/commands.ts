@@ -1,36 +1,45 @@
 /*
- * Every command, once. A command = a row here and its entry in package.json, which a unit test
- * keeps in line. No `vscode` at run time, so that the test can read the table in plain Node.
+ * The table of commands. A command is a row here and an entry in package.json; a unit test checks that they agree.
+ * This file does not import `vscode` at run time, so that the test can read the table in plain Node.
  */
 
 import type { Task } from '@devlm/protocol/tasks.ts';
 
-/** What commands can do; `App` implements it. */
+/** Implementation of the commands; `App` implements it. */
 export interface CommandTarget {
-  /** @param conversationId to show there; by default the one that was shown */
+  /**
+   * Shows the chat.
+   * @param conversationId conversation to show. Default: the one that was shown last
+   */
   focusChat(conversationId?: unknown): Promise<void>;
-  /** For the page: it knows which conversation is shown. */
+  /** Sends a request to the page, which knows the shown conversation. */
   askPage(what: 'newConversation' | 'showHistory' | 'showUsage' | 'stop' | 'exportConversation'): Promise<void>;
   setApiKey(): Promise<void>;
   clearApiKey(): Promise<void>;
   setBaseUrl(): Promise<void>;
   openSettings(): Promise<void>;
   attachSelection(): Promise<void>;
-  /** @param args what VS Code passes for a file: the one under the pointer, then all that are selected */
+  /**
+   * Attaches files to the draft.
+   * @param args arguments of VS Code: the clicked file, then all selected files
+   */
   attachFile(...args: unknown[]): Promise<void>;
   runSelection(): Promise<void>;
-  /** @param args what VS Code passes: what was clicked, or the place of a code action */
+  /**
+   * Runs a task on code.
+   * @param args arguments of VS Code: the clicked item, or the location of a code action
+   */
   runTask(task: Task, ...args: unknown[]): Promise<void>;
-  /** What becomes of generated code that is shown in an editor, by default the active one. */
+  /** Accepts, rejects or regenerates generated code. Default: that of the active editor. */
   answerProposal(answer: 'accept' | 'reject' | 'retry', ...args: unknown[]): Promise<void>;
-  /** A decision about a change under review: of the document, by default that of the active editor. */
+  /** Accepts or rejects changes under review. Default: those of the active editor's document. */
   decide(verdict: 'accept' | 'reject', of: 'file' | 'hunk', ...args: unknown[]): Promise<void>;
   nextReviewedFile(...args: unknown[]): Promise<void>;
   showLog(): Promise<void>;
-  /** Ends what runs on this machine because the agent started it in this window. */
+  /** Stops the commands that the agent has started in this window. */
   stopCommands(): Promise<void>;
   restartServer(): Promise<void>;
-  /** A server that others run; asks for its address and a token. */
+  /** Connects to a remote server. Asks for its address and a token. */
   connectServer(): Promise<void>;
   switchServer(): Promise<void>;
   setServerToken(): Promise<void>;
@@ -39,27 +48,29 @@ export interface CommandTarget {
   reloadChat(): Promise<void>;
 }
 
+/** A command. */
 export interface Command {
   readonly id: `devlm.${string}`;
-  /** English; `%command.NAME%` in package.json, its text in package.nls.json. */
+  /** English title. package.json has it as `%command.NAME%`, with the text in package.nls.json. */
   readonly title: string;
-  /** Codicon. */
+  /** Name of a codicon. */
   readonly icon?: string;
   /** When-clause. */
   readonly enablement?: string;
   run(target: CommandTarget, ...args: unknown[]): Promise<void>;
 }
 
-/** True while the chat page is shown and has loaded. */
+/** Context key that is true while the chat page is shown and loaded. */
 export const pageReadyContext = 'devlm.pageReady';
-/** True while a key is in this editor's secret storage; known once DevLM has been used. */
+/** Context key that is true while this editor has an API key. It is set once DevLM has been used. */
 export const keyStoredContext = 'devlm.keyStored';
-/** True while the active editor shows code that is neither accepted nor rejected. */
+/** Context key that is true while the active editor shows generated code that is not decided yet. */
 export const proposalContext = 'devlm.proposalShown';
 
-/** The active editor shows a file whose changes are to be decided about. */
-const underReview = 'resourcePath in devlm.reviewed';
+/** When-clause for an active editor that shows a file with changes under review. */
+const isUnderReview = 'resourcePath in devlm.reviewed';
 
+/** All commands. */
 export const commands: readonly Command[] = [
   { id: 'devlm.openChat', title: 'Open Chat', icon: 'comment-discussion', run: (target, id) => target.focusChat(id) },
   { id: 'devlm.newChat', title: 'New Chat', icon: 'add', run: (target) => target.askPage('newConversation') },
@@ -157,34 +168,34 @@ export const commands: readonly Command[] = [
   {
     id: 'devlm.acceptHunk',
     title: 'Accept Change at Cursor',
-    enablement: underReview,
+    enablement: isUnderReview,
     run: (target, ...args) => target.decide('accept', 'hunk', ...args),
   },
   {
     id: 'devlm.rejectHunk',
     title: 'Reject Change at Cursor',
-    enablement: underReview,
+    enablement: isUnderReview,
     run: (target, ...args) => target.decide('reject', 'hunk', ...args),
   },
   {
     id: 'devlm.acceptFile',
     title: 'Accept Changes of File',
     icon: 'check',
-    enablement: underReview,
+    enablement: isUnderReview,
     run: (target, ...args) => target.decide('accept', 'file', ...args),
   },
   {
     id: 'devlm.rejectFile',
     title: 'Reject Changes of File',
     icon: 'discard',
-    enablement: underReview,
+    enablement: isUnderReview,
     run: (target, ...args) => target.decide('reject', 'file', ...args),
   },
   {
     id: 'devlm.nextReviewedFile',
     title: 'Next Changed File',
     icon: 'arrow-right',
-    enablement: underReview,
+    enablement: isUnderReview,
     run: (target, ...args) => target.nextReviewedFile(...args),
   },
   { id: 'devlm.showLog', title: 'Show Log', icon: 'output', run: (target) => target.showLog() },

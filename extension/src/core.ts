@@ -27,54 +27,55 @@ import { SelectionRuns } from './runs/selection-runs.ts';
 import { TaskCommands } from './tasks/task-commands.ts';
 import { lendWorkspace } from './workspace/lend.ts';
 
-/** What the page decides about changes by. */
-const reviewingRoutes: ReadonlySet<string> = new Set(['changes.review', 'changes.undo', 'files.restore']);
+/** Routes with which the page decides about changes. */
+const reviewRoutes: ReadonlySet<string> = new Set(['changes.review', 'changes.undo', 'files.restore']);
 
+/** Options of `createCore`. */
 export interface CoreOptions {
   readonly version: string;
   /** Absolute path of `server.mjs`. */
   readonly serverBundle: string;
-  /** The setting; empty for the default place. */
+  /** The setting, or empty for the default folder. */
   readonly dataDir: string;
-  /** A server that others run; null: this machine's own. */
+  /** Profile of a remote server. Null: the local server. */
   readonly remote: Profile | null;
-  /** Null: there is none any more. */
+  /** Returns the token, or null if it is no longer stored. */
   readonly token: () => Promise<string | null>;
-  /** For the server on this machine: one that others run has its own. */
+  /** Returns the credential for the local server. A remote server has its own. */
   readonly credential: () => Promise<Credential>;
-  /** US dollars; 0: no limit. */
+  /** Returns the budgets of the settings. */
   readonly budgets: () => BudgetLimits;
   readonly memento: Memento;
-  /** Of this machine, for all windows. */
+  /** State of this machine, shared by all windows. */
   readonly machineMemento: Memento;
   readonly defaults: Pick<SavedView, 'model' | 'thinking'>;
   readonly settings: () => PageSettings;
   readonly projectId: () => string | null;
   readonly runCommand: (command: PageCommand) => Promise<void>;
-  /** Shows the chat and asks something of its page. */
+  /** Shows the chat and sends a request to its page. */
   readonly askPage: (message: Extract<HostToPage, { kind: 'do' }>) => Promise<void>;
   readonly onPageReady: (ready: boolean) => void;
   readonly log: Log;
 }
 
-/** The heavy half of the extension: loaded on first use, not at activation. */
+/** The heavy part of the extension, which is loaded on first use instead of at activation. */
 export interface Core {
   readonly connection: ServerConnection;
   readonly host: ChatHost;
   readonly reviewer: Reviewer;
   readonly dataDir: string;
-  /** Runs what is selected in the active editor, or all of it. */
+  /** Runs the selection of the active editor, or the whole file without one. */
   readonly runSelection: () => Promise<void>;
-  /** Ends the commands that the agent runs in this window; answers how many. */
+  /** Stops the commands that the agent runs in this window. Returns their number. */
   readonly stopCommands: () => Promise<number>;
-  /** What answers VS Code's own chat. */
+  /** Tools for VS Code's own chat. */
   readonly chatTools: ChatTools;
   readonly participant: Participant;
-  /** The server's models, for others. */
+  /** The server's models, offered to other extensions. */
   readonly chatModels: ChatModels;
-  /** The commands about code. */
+  /** The commands on code. */
   readonly tasks: TaskCommands;
-  /** The settings for new chats were changed: they count from now on, over what was picked before. */
+  /** Applies changed settings for new chats, in place of earlier choices in the page. */
   readonly defaultsChanged: (defaults: Pick<SavedView, 'model' | 'thinking'>) => void;
   readonly files: {
     readonly selection: () => FilesAnswer;
@@ -84,7 +85,7 @@ export interface Core {
   dispose(): void;
 }
 
-/** Builds the heavy half of the extension. It does not connect to a server yet. */
+/** Creates the core. It does not connect to a server yet. */
 export function createCore(options: CoreOptions): Core {
   const { log, remote, projectId, askPage } = options;
   const t: Translate = (text, ...args) => vscode.l10n.t(text, ...args);
@@ -101,7 +102,7 @@ export function createCore(options: CoreOptions): Core {
   const storedFiles = provideStoredFiles(connection);
   const reviewer = new Reviewer(connection, log);
   connection.onNotice(mcpNotices(projectId, log));
-  const lent = lendWorkspace({ connection, projectId, problems, log });
+  const lentWorkspace = lendWorkspace({ connection, projectId, problems, log });
   const runs = new SelectionRuns({ connection, consent, log, t });
   const tasks = new TaskCommands({ connection, projectId, view: () => views.view, askPage, log, t });
   const terminals = new TerminalOutput();
@@ -111,7 +112,7 @@ export function createCore(options: CoreOptions): Core {
     host,
     reviewer,
     runSelection: () => runs.run(),
-    stopCommands: () => lent.stopCommands(),
+    stopCommands: () => lentWorkspace.stopCommands(),
     tasks,
     chatTools: new ChatTools({ connection, projectId, problems, t }),
     participant: new Participant({ connection, projectId }),
@@ -126,7 +127,7 @@ export function createCore(options: CoreOptions): Core {
     dispose: () => {
       storedFiles.dispose();
       reviewer.dispose();
-      lent.dispose();
+      lentWorkspace.dispose();
       host.dispose();
       runs.dispose();
       tasks.dispose();
@@ -188,7 +189,7 @@ function createChatHost(options: CoreOptions, parts: ChatHostParts): ChatHost {
     strings: vscode.l10n.bundle ?? {},
     onReady: options.onPageReady,
     onCalled: (route) => {
-      if (reviewingRoutes.has(route)) void reviewer.refresh();
+      if (reviewRoutes.has(route)) void reviewer.refresh();
     },
     log: options.log,
     t,

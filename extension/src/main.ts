@@ -4,23 +4,23 @@ import * as vscode from 'vscode';
 import { App } from './app.ts';
 import { viewId } from './chat/chat-view.ts';
 
-/** For DevLM's own tests inside the editor. Internal: it may change at any time, and is absent in production. */
+/** API for DevLM's own tests inside the editor. Internal: it may change at any time, and is absent in production. */
 export interface TestApi {
-  /** How long `activate` took, ms. */
+  /** Duration of `activate`, in milliseconds. */
   readonly activateMs: number;
-  /** Whether the heavy half has been loaded. */
+  /** Returns whether the core has been loaded. */
   readonly loaded: () => boolean;
   readonly serverState: () => ServerState;
-  /** Starts the server when it is not running; resolves when it can be spoken to. */
+  /** Starts the server if it is not running. Resolves when it is ready for calls. */
   readonly ready: () => Promise<ServerInfo>;
   readonly dataDir: () => Promise<string>;
   readonly setKey: (key: string | null) => Promise<void>;
   readonly hasKey: () => Promise<boolean>;
-  /** Kinds of the latest messages from the page, oldest first. */
+  /** Returns the kinds of the latest messages from the page, oldest first. */
   readonly pageMessages: () => readonly string[];
 }
 
-/** Registers, and does nothing else: what is heavy is loaded on first use, and the server started then. */
+/** Activates the extension. It only registers contributions: the core is loaded and the server started on first use. */
 export function activate(context: vscode.ExtensionContext): TestApi | undefined {
   const start = performance.now();
   const app = new App(context);
@@ -30,7 +30,7 @@ export function activate(context: vscode.ExtensionContext): TestApi | undefined 
   return context.extensionMode === vscode.ExtensionMode.Production ? undefined : testApi(app, activateMs);
 }
 
-/** `npm start` shows at once what it is about; after that the window is as the person left it. */
+/** Shows the chat at the first `npm start`. Later the window keeps the layout that the user left. */
 async function showChatOnce({ globalState }: vscode.ExtensionContext): Promise<void> {
   const key = 'devlm.chatShown';
   if (!process.env['DEVLM_SHOW_CHAT'] || globalState.get(key)) return;

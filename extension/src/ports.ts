@@ -1,6 +1,6 @@
 /*
- * What the modules of this folder need from the editor. They do not import `vscode`, so that
- * plain Node can run them in tests.
+ * Interfaces of the editor services that the modules of this folder use. Those modules do not import `vscode`, so
+ * that tests can run them in plain Node.
  */
 
 /** The part of `vscode.LogOutputChannel` that is used. Never pass it a secret. */
@@ -12,5 +12,5 @@ export interface Log {
   error(message: string, ...args: unknown[]): void;
 }
 
-/** `vscode.l10n.t`: the text is English and the key of its translation; `{0}` is replaced. */
+/** Signature of `vscode.l10n.t`. The English text is the key of its translation; `{0}` is replaced by an argument. */
 export type Translate = (text: string, ...args: (string | number)[]) => string;

@@ -214,7 +214,9 @@ function requestProblems(t: Translate) {
   };
 }
 
-/** Any thrown value as a problem; what is not a `ProblemError` is a bug and says so without its insides. */
+/**
+ * Converts any thrown value to a problem. A value that is not a `ProblemError` is a bug, whose details are not shown.
+ */
 export function asProblem(error: unknown, t: Translate): Problem {
   if (error instanceof ProblemError) return error.problem;
   return {

@@ -13,7 +13,7 @@ import { asProblem, problemsOf } from './problems.ts';
 
 const t = vscode.l10n.t;
 
-/** Asks the person which server to use: this machine's own, or one that others run. */
+/** Lets the user choose the server: the local one, or a remote one. */
 export class Servers {
   readonly #profiles: Profiles;
   readonly #secrets: vscode.SecretStorage;
@@ -23,19 +23,19 @@ export class Servers {
     this.#profiles = new Profiles(secrets, globalState);
   }
 
-  /** Null: this machine's own server. */
+  /** Returns the active profile, or null for the local server. */
   active(): Promise<Profile | null> {
     return this.#profiles.active();
   }
 
-  /** Also when another window changed it. */
+  /** Calls the listener when the active server changes, also in another window. */
   onChange(listener: () => void): vscode.Disposable {
     return this.#secrets.onDidChange((event) => {
       if (event.key === profilesSecret) listener();
     });
   }
 
-  /** Asks for address and token, tries them, and uses the server. Answers whether it came to that. */
+  /** Asks for an address and a token, tests them, and switches to the server. Returns whether it switched. */
   async connect(): Promise<boolean> {
     const typed = await vscode.window.showInputBox({
       title: t('DevLM: Connect to Server'),
@@ -50,7 +50,7 @@ export class Servers {
     return await this.#enter(origin);
   }
 
-  /** A link that somebody made: nothing happens before the person has seen which server it is about. */
+  /** Handles a connect link. The link may come from anyone, so the user first confirms the server that it names. */
   async open(uri: vscode.Uri): Promise<boolean> {
     const link = parseConnectLink(uri.path, uri.query);
     if (!link) {
@@ -59,28 +59,28 @@ export class Servers {
     }
     if (!(await confirmLink(link))) return false;
     const { origin, token } = link;
-    return token === null ? await this.#enter(origin) : await this.#tryOut(origin, token);
+    return token === null ? await this.#enter(origin) : await this.#tryConnect(origin, token);
   }
 
-  /** Another token for the server that is used; where that is this machine's own, a server is asked for. */
+  /** Asks for a new token for the active server. If that is the local one, asks for a server. */
   async enterToken(): Promise<boolean> {
     const profile = await this.active();
     return profile ? await this.#enter(profile.origin) : await this.connect();
   }
 
-  /** Picks among the servers that are known, or asks for another one. */
+  /** Lets the user pick a known server, or enter another one. */
   async choose(): Promise<boolean> {
     const [active, profiles] = await Promise.all([this.#profiles.active(), this.#profiles.list()]);
     const forget = { iconPath: new vscode.ThemeIcon('trash'), tooltip: t('Forget this server and its token') };
-    const used = (now: boolean) => (now ? { description: t('in use') } : {});
+    const usage = (isActive: boolean) => (isActive ? { description: t('in use') } : {});
     const pick = vscode.window.createQuickPick<vscode.QuickPickItem & { run(): Promise<boolean> }>();
     pick.title = t('DevLM: Switch Server');
-    // The chat may take the keyboard while it loads.
+    // The chat may take the focus while it loads.
     pick.ignoreFocusOut = true;
     pick.items = [
       {
         label: `$(device-desktop) ${t('This machine')}`,
-        ...used(active === null),
+        ...usage(active === null),
         run: async () => {
           await this.#profiles.useLocal();
           return true;
@@ -88,7 +88,7 @@ export class Servers {
       },
       ...profiles.map((profile) => ({
         label: `$(server) ${hostOf(profile.origin)}`,
-        ...used(profile.origin === active?.origin),
+        ...usage(profile.origin === active?.origin),
         buttons: [forget],
         run: async () => {
           await this.#profiles.use(profile.origin, profile.token);
@@ -113,7 +113,10 @@ export class Servers {
     return (await run?.()) ?? false;
   }
 
-  /** @param why a token is asked for again */
+  /**
+   * Asks for a token.
+   * @param why reason why the token is asked for again
+   */
   async #enter(origin: string, why?: string): Promise<boolean> {
     const token = await vscode.window.showInputBox({
       title: t('DevLM: Token for {0}', hostOf(origin)),
@@ -124,23 +127,23 @@ export class Servers {
         parseToken(text) === null ? t('A token has three parts with points between them.') : undefined,
     });
     const parsed = token === undefined ? null : parseToken(token);
-    return parsed !== null && (await this.#tryOut(origin, parsed));
+    return parsed !== null && (await this.#tryConnect(origin, parsed));
   }
 
-  /** Uses the server once it has let us in; what is in its way is said, and nothing is changed. */
-  async #tryOut(origin: string, token: string): Promise<boolean> {
+  /** Connects, and switches to the server if that succeeds. Otherwise shows the problem and changes nothing. */
+  async #tryConnect(origin: string, token: string): Promise<boolean> {
     const problems = problemsOf(t, hostOf(origin));
     const server = new RemoteServer({ origin, token: async () => token, problems });
     const title = t('Connecting to {0}', server.remote);
     const options = { location: vscode.ProgressLocation.Notification, title, cancellable: true };
     const problem = await vscode.window.withProgress(options, async (_progress, cancelled) => {
-      const cut = new AbortController();
-      cancelled.onCancellationRequested(() => cut.abort());
+      const controller = new AbortController();
+      cancelled.onCancellationRequested(() => controller.abort());
       try {
-        await server.connect(cut.signal);
+        await server.connect(controller.signal);
         return null;
       } catch (error) {
-        return cut.signal.aborted ? undefined : asProblem(error, t);
+        return controller.signal.aborted ? undefined : asProblem(error, t);
       }
     });
     if (problem === undefined) return false;
@@ -155,18 +158,18 @@ export class Servers {
 }
 
 async function confirmOpen(origin: string): Promise<boolean> {
-  const go = t('Connect Anyway');
+  const connect = t('Connect Anyway');
   const detail = t('Everybody on the way can read your chats and your token there, and change the answers.');
   const message = t('The way to {0} is not encrypted.', hostOf(origin));
-  return (await vscode.window.showWarningMessage(message, { modal: true, detail }, go)) === go;
+  return (await vscode.window.showWarningMessage(message, { modal: true, detail }, connect)) === connect;
 }
 
 async function confirmLink({ origin }: ConnectLink): Promise<boolean> {
-  const go = t('Connect');
+  const connect = t('Connect');
   const detail = t(
     'Your chats and files go to this server, and it can change files and run commands in your workspace. Only go on if you trust who runs it.',
   );
   const message = t('Connect DevLM to {0}?', hostOf(origin));
-  const agreed = (await vscode.window.showWarningMessage(message, { modal: true, detail }, go)) === go;
-  return agreed && (!isOpenToOthers(origin) || (await confirmOpen(origin)));
+  const isConfirmed = (await vscode.window.showWarningMessage(message, { modal: true, detail }, connect)) === connect;
+  return isConfirmed && (!isOpenToOthers(origin) || (await confirmOpen(origin)));
 }

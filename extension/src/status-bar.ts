@@ -4,7 +4,7 @@ import { pageSettings } from './settings.ts';
 
 const t = vscode.l10n.t;
 
-/** One sentence on where the server is; for the tooltip, the quick pick and screen readers. */
+/** Describes the server state in one sentence, for the tooltip, the quick pick and screen readers. */
 export function describeState(server: ServerState): string {
   const { state, problem, key, demo, remote } = server;
   if (remote !== undefined) return describeRemote(server, remote);
@@ -26,12 +26,12 @@ function describeRemote({ state, problem, key }: ServerState, host: string): str
     : t('Connected to {0}.', host);
 }
 
-/** US dollars, with as many digits as say something. */
+/** Formats an amount in US dollars, with three decimals below $0.10. */
 export function formatCost(dollars: number): string {
   return `$${dollars.toFixed(dollars > 0 && dollars < 0.1 ? 3 : 2)}`;
 }
 
-/** The item in the status bar: server state and cost of today. */
+/** The status bar item, which shows the server state and today's cost. */
 export class StatusBar implements vscode.Disposable {
   readonly #item: vscode.StatusBarItem;
 
@@ -43,6 +43,7 @@ export class StatusBar implements vscode.Disposable {
     this.#item.show();
   }
 
+  /** Updates the item. */
   update(server: ServerState): void {
     const cost = pageSettings().showCost ? server.today?.costUsd : undefined;
     const icon = icons[server.state];
@@ -53,8 +54,8 @@ export class StatusBar implements vscode.Disposable {
     if (server.today?.unpricedSteps) lines.push(t('Answers of unknown price: {0}', server.today.unpricedSteps));
     this.#item.tooltip = lines.join('\n');
     this.#item.accessibilityInformation = { label: `DevLM: ${lines.join(' ')}` };
-    const warn = server.state === 'failed' || (server.state === 'ready' && server.problem !== undefined);
-    this.#item.backgroundColor = warn ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
+    const isWarning = server.state === 'failed' || (server.state === 'ready' && server.problem !== undefined);
+    this.#item.backgroundColor = isWarning ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
   }
 
   dispose(): void {

@@ -2,35 +2,35 @@ import { t } from './l10n.ts';
 
 const short = new Intl.NumberFormat(undefined, { notation: 'compact', maximumFractionDigits: 1 });
 
-/** A number of tokens in few characters. */
+/** Formats a number of tokens in compact notation. */
 export function tokens(count: number): string {
   return short.format(count);
 }
 
-/** US dollars; small amounts keep two significant digits. */
+/** Formats an amount in US dollars. Small amounts keep two significant digits. */
 export function dollars(amount: number): string {
-  const small = amount > 0 && amount < 0.1;
+  const isSmall = amount > 0 && amount < 0.1;
   return new Intl.NumberFormat(undefined, {
     style: 'currency',
     currency: 'USD',
-    ...(small ? { maximumSignificantDigits: 2 } : { maximumFractionDigits: 2 }),
+    ...(isSmall ? { maximumSignificantDigits: 2 } : { maximumFractionDigits: 2 }),
   }).format(amount);
 }
 
-/** Milliseconds as seconds or minutes. */
+/** Formats milliseconds as seconds or minutes. */
 export function duration(ms: number): string {
   const seconds = Math.max(1, Math.round(ms / 1000));
   return seconds < 90 ? t('{0}s', seconds) : t('{0} min', Math.round(seconds / 60));
 }
 
-/** Bytes as KB or MB. */
+/** Formats bytes as KB or MB. */
 export function bytes(count: number): string {
   return count < 1_000_000
     ? t('{0} KB', Math.max(1, Math.round(count / 1000)))
     : t('{0} MB', (count / 1_000_000).toFixed(1));
 }
 
-/** The name under which the history groups a day. */
+/** Returns the name under which the history groups a day. */
 export function dayName(iso: string, now = new Date()): string {
   const day = new Date(iso);
   const midnight = new Date(now.getFullYear(), now.getMonth(), now.getDate()).getTime();
@@ -42,7 +42,7 @@ export function dayName(iso: string, now = new Date()): string {
   return day.toLocaleDateString(undefined, { month: 'long', year: 'numeric' });
 }
 
-/** How long ago, in few characters. */
+/** Formats the time since a date in compact form. */
 export function timeAgo(iso: string, now = Date.now()): string {
   const minutes = Math.floor((now - Date.parse(iso)) / 60_000);
   if (minutes < 1) return t('now');
@@ -52,7 +52,7 @@ export function timeAgo(iso: string, now = Date.now()): string {
   return new Date(iso).toLocaleDateString(undefined, { day: 'numeric', month: 'short' });
 }
 
-/** The last part of a path. */
+/** Returns the last part of a path. */
 export function baseName(path: string): string {
   return path.split(/[\\/]/).at(-1) || path;
 }

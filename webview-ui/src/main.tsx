@@ -20,7 +20,7 @@ import { connect } from './state/host.ts';
 
 const root = document.getElementById('root');
 if (!root) throw new Error('The page has no element with the id "root".');
-// The skeleton holds the place until there is something to show; left where it is, it would push the page down.
+// The skeleton stays until there is something to show. It is then removed, because it would push the page down.
 const skeleton = root.firstElementChild;
 effect(() => {
   if (screen.value !== 'loading') skeleton?.remove();

@@ -10,12 +10,12 @@ interface VsCodeApi {
 }
 declare function acquireVsCodeApi(): VsCodeApi;
 
-/** Longest wait for an answer. The extension has shorter ones of its own for each route. */
-const replyMs = 60_000;
-/** A file dialog may stay open for long. */
-const dialogMs = 30 * 60_000;
-/** Most calls that may wait for an answer at once. */
-const mostPending = 64;
+/** Maximum wait for a reply, in milliseconds. The extension has shorter timeouts for each route. */
+const replyTimeoutMs = 60_000;
+/** Maximum wait for a reply that may need a dialog, in milliseconds. */
+const dialogTimeoutMs = 30 * 60_000;
+/** Maximum number of calls that wait for a reply. */
+const maxPending = 64;
 
 type EventsMessage = Extract<HostToPage, { kind: 'events' }>;
 type Pushed = Exclude<HostToPage, { kind: 'reply' }>;
@@ -30,24 +30,24 @@ function problemError(code: string, title: string, detail: string): ProblemError
   return new ProblemError({ code, status: 500, title, detail });
 }
 
-/** The sentence for a person in anything that was thrown. */
+/** Converts any thrown value to a problem that can be shown to the user. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem;
   const detail = error instanceof Error ? error.message : String(error);
   return { code: 'page_error', status: 500, title: t('Something went wrong'), detail };
 }
 
-/** The page's only way out: messages to and from the extension. */
+/** The page's connection to the extension. The page has no other way to communicate. */
 class Transport {
   readonly #api = acquireVsCodeApi();
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
 
-  /** Starts listening and tells the extension that the page is there. */
+  /** Starts listening, and tells the extension that the page is ready. */
   start(receive: (message: Pushed) => void): void {
     window.addEventListener('message', (event: MessageEvent<unknown>) => {
       const message = isEvents(event.data) ? event.data : HostToPage.safeParse(event.data).data;
-      // Something from a newer extension, or not from the extension at all.
+      // The message is from a newer extension, or not from the extension.
       if (!message) return;
       if (message.kind === 'reply') this.#settle(message);
       else receive(message);
@@ -55,37 +55,43 @@ class Transport {
     this.#api.postMessage({ kind: 'ready' });
   }
 
-  /** Calls a route of the server. Rejects with a `ProblemError`. */
+  /**
+   * Calls a route of the server.
+   * @throws ProblemError
+   */
   async call<N extends PageRouteName>(route: N, input: RouteInput<N>): Promise<RouteOutput<N>> {
-    const value = await this.#ask((id) => ({ kind: 'call', id, route, input }), replyMs);
+    const value = await this.#request((id) => ({ kind: 'call', id, route, input }), replyTimeoutMs);
     const schema: z.ZodType = routes[route].response;
     const parsed = schema.safeParse(value ?? undefined);
     if (parsed.success) return parsed.data as RouteOutput<N>;
     throw problemError('bad_reply', t('Unexpected answer'), t('The server sent something DevLM does not understand.'));
   }
 
-  /** Asks the editor for what only it can do. Rejects with a `ProblemError`. */
+  /**
+   * Performs an action in the editor.
+   * @throws ProblemError
+   */
   editor(action: EditorAction): Promise<unknown> {
-    const dialog =
+    const mayOpenDialog =
       action.action === 'pickFiles' ||
       action.action === 'readFiles' ||
       action.action === 'exportConversation' ||
       action.action === 'command';
-    return this.#ask((id) => ({ kind: 'editor', id, action }), dialog ? dialogMs : replyMs);
+    return this.#request((id) => ({ kind: 'editor', id, action }), mayOpenDialog ? dialogTimeoutMs : replyTimeoutMs);
   }
 
-  /** Wants the events of a conversation after `after`, instead of any other's. */
+  /** Subscribes to the events of a conversation after `after`, in place of any other conversation. */
   subscribe(conversationId: string | null, after: number): void {
     this.#api.postMessage({ kind: 'subscribe', conversationId, after });
   }
 
-  /** Runs a program, or without a request wants to hear of the run with this id from its start. */
+  /** Runs a program, or without a request follows the run with this id from its start. */
   execute(id: string, request?: ExecutionRequest): void {
     this.#api.postMessage({ kind: 'execute', id, request });
   }
 
-  #ask(message: (id: number) => PageToHost, timeoutMs: number): Promise<unknown> {
-    if (this.#pending.size >= mostPending) {
+  #request(message: (id: number) => PageToHost, timeoutMs: number): Promise<unknown> {
+    if (this.#pending.size >= maxPending) {
       return Promise.reject(
         problemError(
           'page_busy',
@@ -117,8 +123,8 @@ class Transport {
 }
 
 /**
- * Events arrive many times a second and the extension has checked each of them already, so only
- * the envelope is looked at here.
+ * Returns whether a message is an events message. Only the envelope is checked, because events arrive many times per
+ * second and the extension has validated each of them.
  */
 function isEvents(data: unknown): data is EventsMessage {
   return (
@@ -133,4 +139,5 @@ function isEvents(data: unknown): data is EventsMessage {
   );
 }
 
+/** The page's connection to the extension. */
 export const transport = new Transport();

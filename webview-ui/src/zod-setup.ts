@@ -1,4 +1,4 @@
 import * as z from 'zod';
 
-// The page's content policy forbids eval; without this zod would try it and be reported.
+// The page's content security policy forbids eval. Without this option zod would try it and cause a violation report.
 z.config({ jitless: true });

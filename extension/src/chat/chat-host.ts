@@ -9,57 +9,59 @@ import { asProblem, problemsOf } from '../problems.ts';
 import type { Consent } from '../runs/consent.ts';
 import { PageRuns } from './page-runs.ts';
 
-/** How a message reaches the page; false when there was none to take it. */
+/** Sends a message to the page. Resolves to false if there was no page to receive it. */
 export type Post = (message: HostToPage) => PromiseLike<boolean>;
 
+/** Options of a `ChatHost`. */
 export interface ChatHostOptions {
   readonly connection: ServerConnection;
-  /** Does what only the editor can; answers what `EditorAction` notes. */
+  /** Performs an action in the editor. Returns what `EditorAction` documents. */
   readonly editor: (action: EditorAction, signal: AbortSignal) => Promise<unknown>;
   readonly view: () => SavedView;
   readonly settings: () => PageSettings;
   readonly projectId: () => string | null;
   readonly consent: Consent;
   readonly strings: Readonly<Record<string, string>>;
-  /** Called with true when the page has said that it is there, and with false when it no longer is. */
+  /** Called with true when the page is ready, and with false when it is hidden or reloading. */
   readonly onReady: (ready: boolean) => void;
-  /** A route that the page called has answered. */
+  /** Called after a route that the page called has succeeded. */
   readonly onCalled?: (route: string) => void;
   readonly log: Log;
   readonly t: Translate;
 }
 
-/** Most calls of the page that may be under way. */
+/** Maximum number of concurrent calls of the page. */
 const maxCalls = 64;
-/** Most things asked of a page that is not there yet. */
+/** Maximum number of requests that are queued until the page is ready. */
 const maxPending = 20;
-/** Longest id of a message that is answered although it was refused. */
+/** Maximum length of the message id in the answer to a refused message. */
 const maxIdChars = 100;
-/** Page messages whose kind is remembered, for tests and for the log. */
+/** Number of page messages whose kind is kept, for tests and for the log. */
 const maxHistory = 100;
 
 interface Subscription {
   readonly conversationId: string;
   readonly cut: AbortController;
-  /** The last event that the page has. */
+  /** `seq` of the last event that the page has received. */
   last: number;
 }
 
 /**
- * The extension's half of the chat page. Everything from the page is hostile until a schema has
- * passed it. Lives as long as the window; pages come and go (`connect`, `disconnect`).
+ * The extension's side of the chat page. All input from the page is untrusted until a schema has validated it. The
+ * host lives as long as the window; pages come and go (`connect`, `disconnect`).
  */
 export class ChatHost {
   readonly #options: ChatHostOptions;
   readonly #unsubscribe: (() => void)[];
   readonly #runs: PageRuns;
   #post: Post | undefined;
-  /** Ends all that was begun for the page that is there. */
+  /** Aborts all work that was started for the current page. */
   #page = new AbortController();
   #ready = false;
   #calls = 0;
   #subscription: Subscription | undefined;
   #pending: HostToPage[] = [];
+  /** Kinds of the last page messages. */
   readonly history: string[] = [];
 
   constructor(options: ChatHostOptions) {
@@ -73,18 +75,18 @@ export class ChatHost {
     ];
   }
 
-  /** A page can be spoken to from now on; it says `ready` when it listens. */
+  /** Attaches a page. It sends `ready` when it can receive messages. */
   connect(post: Post): void {
     this.#post = post;
   }
 
-  /** The page is hidden or gone. The editor does not keep it: what is shown again was loaded anew. */
+  /** Detaches a page that is hidden or closed. The editor does not keep it: a page that is shown again loads anew. */
   disconnect(): void {
     this.#post = undefined;
     this.loading();
   }
 
-  /** The page is loaded anew: nothing is read for it, and what is asked of it waits, until it says `ready`. */
+  /** Marks the page as loading: subscriptions end, and requests are queued until it sends `ready`. */
   loading(): void {
     this.#subscription?.cut.abort();
     this.#subscription = undefined;
@@ -94,12 +96,13 @@ export class ChatHost {
     this.#options.onReady(false);
   }
 
-  /** Asks something of the page, now or as soon as it is there. */
+  /** Sends a request to the page, or queues it until the page is ready. */
   ask(message: Extract<HostToPage, { kind: 'do' }>): void {
     if (this.#ready && this.#post) this.#send(message);
     else this.#pending = [...this.#pending, message].slice(-maxPending);
   }
 
+  /** Sends the current settings to the page. */
   settingsChanged(): void {
     this.#send({ kind: 'settings', settings: this.#options.settings() });
   }
@@ -110,7 +113,7 @@ export class ChatHost {
     this.#page.abort();
   }
 
-  /** A message from the page, as it came. */
+  /** Handles a raw message from the page. */
   receive(raw: unknown): void {
     const checked = PageToHost.safeParse(raw);
     if (!checked.success) {
@@ -132,12 +135,12 @@ export class ChatHost {
         this.#runs.execute(message.id, message.request);
         break;
       case 'editor':
-        void this.#answer(message.id, (signal) => this.#options.editor(message.action, signal));
+        void this.#reply(message.id, (signal) => this.#options.editor(message.action, signal));
         break;
       case 'call':
-        void this.#answer(message.id, async (signal) => {
+        void this.#reply(message.id, async (signal) => {
           if (!isPageRoute(message.route)) throw this.#unknownRoute();
-          // What changes something is carried through, even when the page is hidden right after.
+          // Calls that change something are completed even if the page is hidden right after.
           const options = routes[message.route].method === 'GET' ? { signal } : {};
           const value = await this.#options.connection.callUnchecked(message.route, message.input, options);
           this.#options.onCalled?.(message.route);
@@ -147,7 +150,7 @@ export class ChatHost {
     }
   }
 
-  /** A page that was loaded: it knows nothing, and whatever the one before began is over. */
+  /** Initializes a page that has just loaded, and ends everything that the previous page started. */
   #welcome(): void {
     this.#page.abort();
     this.#page = new AbortController();
@@ -168,7 +171,7 @@ export class ChatHost {
     this.#options.onReady(true);
   }
 
-  async #answer(id: number, work: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+  async #reply(id: number, work: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
     const { t, log } = this.#options;
     const { signal } = this.#page;
     if (this.#calls >= maxCalls) {
@@ -193,16 +196,16 @@ export class ChatHost {
     this.#subscription = subscription;
     const deliver = async (events: ReceivedEvent[]) => {
       if (subscription.cut.signal.aborted) return;
-      const taken = await this.#post?.({ kind: 'events', conversationId, events });
-      // They are then read again, so that the page never sees a gap.
-      if (!taken) throw new Error('the page did not take the events');
+      const isDelivered = await this.#post?.({ kind: 'events', conversationId, events });
+      // The error causes the events to be read again, so that the page never has a gap.
+      if (!isDelivered) throw new Error('the page did not take the events');
       subscription.last = events.at(-1)?.seq ?? subscription.last;
     };
     this.#options.connection.follow(conversationId, after, deliver, subscription.cut.signal).catch((error: unknown) => {
       this.#options.log.warn(`events of ${conversationId}: ${String(error)}`);
       if (this.#subscription !== subscription) return;
       this.#subscription = undefined;
-      // The log is shorter than what the page has: it must begin anew.
+      // The log is shorter than what the page has: the page has to reload the conversation.
       if (error instanceof ProblemError && error.problem.status === 410)
         this.#send({ kind: 'do', what: 'openConversation', conversationId });
     });
@@ -215,7 +218,7 @@ export class ChatHost {
     );
   }
 
-  /** A malformed message is answered where it can be, so that the page does not wait for ever. */
+  /** Answers a malformed message if it has an id, so that the page does not wait forever. */
   #refuse(raw: unknown, why: string): void {
     this.#options.log.warn(`the page sent a message that was refused: ${why}`);
     this.#remember('refused');

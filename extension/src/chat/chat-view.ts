@@ -4,21 +4,29 @@ import type { Log } from '../ports.ts';
 import type { ChatHost } from './chat-host.ts';
 import { brokenHtml, pageHtml } from './html.ts';
 
+/** Id of the chat view. */
 export const viewId = 'devlm.chat';
 
-/** The page has to say `ready` within this time of being shown; then it is loaded once more, then given up. */
+/**
+ * Time within which a page has to send `ready` after it is shown, in milliseconds. Otherwise it is loaded once more,
+ * then given up.
+ */
 const bootMs = 10_000;
-/** Messages of a page that is quicker than the loading of its host. */
+/** Maximum number of messages that are queued while the host is loading. */
 const maxEarly = 100;
 
+/** Options of a `ChatView`. */
 export interface ChatViewOptions {
   readonly extensionUri: vscode.Uri;
-  /** Loads the heavy half on first use. */
+  /** Loads the core on first use. */
   readonly host: () => Promise<ChatHost>;
   readonly log: Log;
 }
 
-/** The view in the side bar: the page's life, from skeleton to `ready`, and what happens when it does not come. */
+/**
+ * The view in the side bar. It manages the life cycle of the page, from the skeleton to `ready`, and reports a page
+ * that does not load.
+ */
 export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
   readonly #options: ChatViewOptions;
   #view: vscode.WebviewView | undefined;
@@ -31,17 +39,17 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
     this.#options = options;
   }
 
-  /** `vscode.WebviewViewProvider`. */
+  /** Implements `vscode.WebviewViewProvider`. */
   async resolveWebviewView(view: vscode.WebviewView): Promise<void> {
     this.#view = view;
     this.#reloads = 0;
-    view.onDidDispose(() => this.#gone(view));
-    view.onDidChangeVisibility(() => this.#shown(view));
-    view.webview.onDidReceiveMessage((message: unknown) => this.#received(message));
+    view.onDidDispose(() => this.#onDispose(view));
+    view.onDidChangeVisibility(() => this.#onVisibilityChange(view));
+    view.webview.onDidReceiveMessage((message: unknown) => this.#onMessage(message));
     await this.#open(view);
   }
 
-  /** The host is another one: the page begins anew with it. */
+  /** Reloads the page with a new host. */
   async rehost(): Promise<void> {
     this.#host?.disconnect();
     this.#host = undefined;
@@ -56,7 +64,7 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
       this.#host = await this.#options.host();
     } catch (error) {
       this.#options.log.error(`the chat could not be set up: ${error instanceof Error ? error.stack : String(error)}`);
-      this.#break(view);
+      this.#showBroken(view);
       return;
     }
     if (this.#view !== view) return;
@@ -64,23 +72,24 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
     for (const message of this.#early.splice(0)) this.#host.receive(message);
   }
 
-  /** Shows the view, wherever the person has put it, with the keyboard in it. */
+  /** Reveals the view, wherever the user has placed it, and moves the focus to it. */
   async focus(): Promise<void> {
     await vscode.commands.executeCommand(`${viewId}.focus`);
   }
 
-  /** Shows the view and asks something of the page as soon as it is there. */
+  /** Reveals the view and sends a request to the page as soon as it is ready. */
   async ask(message: Extract<HostToPage, { kind: 'do' }>): Promise<void> {
     await this.focus();
     (await this.#options.host()).ask(message);
   }
 
+  /** Reloads the page. */
   reload(): void {
     this.#reloads = 0;
     if (this.#view) this.#load(this.#view);
   }
 
-  /** The page has said that it is there. */
+  /** Handles the page's `ready`. */
   ready(): void {
     clearTimeout(this.#bootTimer);
     this.#reloads = 0;
@@ -105,21 +114,21 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
       this.#options.log.error(`the chat page did not load within ${bootMs / 1000} s`);
       this.#reloads += 1;
       if (this.#reloads === 1) this.#load(view);
-      else this.#break(view);
+      else this.#showBroken(view);
     }, bootMs);
   }
 
-  #break(view: vscode.WebviewView): void {
+  #showBroken(view: vscode.WebviewView): void {
     clearTimeout(this.#bootTimer);
     this.#host?.loading();
     view.webview.options = { enableScripts: false, enableCommandUris: ['devlm.reloadChat', 'devlm.showLog'] };
     view.webview.html = brokenHtml();
   }
 
-  #shown(view: vscode.WebviewView): void {
+  #onVisibilityChange(view: vscode.WebviewView): void {
     if (view.visible) {
       if (this.#host) this.#connect(view, this.#host);
-      // The page is loaded anew each time that it is shown.
+      // The page loads anew each time it is shown.
       this.#awaitBoot(view);
     } else {
       clearTimeout(this.#bootTimer);
@@ -131,14 +140,14 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
     host.connect((message) => view.webview.postMessage(message));
   }
 
-  #gone(view: vscode.WebviewView): void {
+  #onDispose(view: vscode.WebviewView): void {
     if (this.#view !== view) return;
     this.#view = undefined;
     clearTimeout(this.#bootTimer);
     this.#host?.disconnect();
   }
 
-  #received(message: unknown): void {
+  #onMessage(message: unknown): void {
     if (this.#host) this.#host.receive(message);
     else if (this.#early.length < maxEarly) this.#early.push(message);
   }

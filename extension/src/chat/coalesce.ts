@@ -1,6 +1,9 @@
 import type { ExecutionEvent } from '@devlm/protocol/execution.ts';
 
-/** Neighbouring output of one stream as one event; of a wait that changes, only the last word. */
+/**
+ * Merges adjacent output of the same stream, and keeps only the last of several adjacent `queued` or `preparing`
+ * events.
+ */
 export function coalesced(events: readonly ExecutionEvent[]): ExecutionEvent[] {
   const joined: ExecutionEvent[] = [];
   for (const event of events) {

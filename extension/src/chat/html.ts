@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
 
-/** A command that the error page may call. */
+/** Command that the error page may run. */
 const reloadCommand = 'devlm.reloadChat';
 
-/** The chat page: until its script runs, a skeleton in the editor's colours, never a grey view. */
+/** Returns the HTML of the chat page: a skeleton in the editor's colors until its script runs. */
 export function pageHtml(webview: vscode.Webview, extensionUri: vscode.Uri): string {
   const nonce = randomBytes(18).toString('base64url');
   const asset = (name: string) => webview.asWebviewUri(vscode.Uri.joinPath(extensionUri, 'dist', name)).toString();
@@ -36,7 +36,7 @@ export function pageHtml(webview: vscode.Webview, extensionUri: vscode.Uri): str
 </html>`;
 }
 
-/** Shown when the page did not come up twice: says so, with a way to try again. It needs no script. */
+/** Returns the HTML of the error page for a chat page that failed to load twice. It needs no script. */
 export function brokenHtml(): string {
   const title = escapeHtml(vscode.l10n.t('The chat view did not load.'));
   const reload = escapeHtml(vscode.l10n.t('Reload the chat view'));

@@ -7,17 +7,20 @@ import { asProblem, type Problems } from '../problems.ts';
 import type { Consent } from '../runs/consent.ts';
 import { coalesced } from './coalesce.ts';
 
-/** Output is gathered for so long before it goes to the page. */
-const gatherMs = 50;
-/** So much waits at most, in UTF-16 code units: then reading waits too. */
-const waitingChars = 200_000;
-/** Most of one run's output that goes to the page, in UTF-16 code units; the rest is behind its id. */
+/** Time for which output is buffered before it is sent to the page, in milliseconds. */
+const bufferMs = 50;
+/** Maximum buffered output in UTF-16 code units. Above it, reading pauses. */
+const maxBufferedChars = 200_000;
+/**
+ * Maximum output of a run that is sent to the page, in UTF-16 code units. The page requests the rest by the run's id.
+ */
 const maxChars = 2_000_000;
-/** Most runs that are followed for the page at once. */
+/** Maximum number of runs that are followed at the same time. */
 const maxRuns = 16;
 
 type Message = Extract<HostToPage, { kind: 'execution' }>;
 
+/** Options of `PageRuns`. */
 export interface PageRunsOptions {
   readonly connection: Pick<ServerConnection, 'execute'>;
   readonly consent: Consent;
@@ -29,13 +32,13 @@ export interface PageRunsOptions {
 
 interface Followed {
   readonly cut: AbortController;
-  /** The server has the program: it runs on by itself. */
+  /** Whether the server has the program, which then runs without this window. */
   known: boolean;
-  /** The page that wanted to hear of it is gone. */
+  /** Whether the page that follows the run is gone. */
   left: boolean;
 }
 
-/** The runs that the chat page follows. They go on when it goes away. */
+/** The runs that the chat page follows. They continue when the page is closed. */
 export class PageRuns {
   readonly #options: PageRunsOptions;
   readonly #followed = new Map<string, Followed>();
@@ -44,7 +47,7 @@ export class PageRuns {
     this.#options = options;
   }
 
-  /** Runs a program for the page, or without a request follows the run with this id anew. */
+  /** Runs a program for the page, or without a request follows the run with this id from its start. */
   execute(id: string, request: ExecutionRequest | undefined): void {
     const { connection, consent, problems, send } = this.#options;
     this.#followed.get(id)?.cut.abort();
@@ -59,12 +62,12 @@ export class PageRuns {
       return;
     }
     this.#followed.set(id, followed);
-    const hear = (events: ExecutionEvent[], restart: boolean) => {
+    const onEvents = (events: ExecutionEvent[], restart: boolean) => {
       followed.known = true;
       if (followed.left) followed.cut.abort();
       return relay.hear(events, restart);
     };
-    const follow = (wanted: ExecutionRequest | undefined) => connection.execute(id, wanted, hear, signal);
+    const follow = (program: ExecutionRequest | undefined) => connection.execute(id, program, onEvents, signal);
     const work = async () => {
       if (!request) await follow(undefined);
       else if (request.id !== id) throw problems.invalidRequest('id');
@@ -77,7 +80,7 @@ export class PageRuns {
       });
   }
 
-  /** The page is gone: nothing is read for it any more. A program that is on its way still gets there. */
+  /** Stops following the runs because the page is gone. A program that is being submitted still reaches the server. */
   leave(): void {
     for (const [id, followed] of this.#followed) {
       followed.left = true;
@@ -95,11 +98,11 @@ export class PageRuns {
   }
 }
 
-/** Events of one run on their way to the page: gathered, and no more of them than it can use. */
+/** Sends the events of a run to the page, buffered and limited in size. */
 class Relay {
   readonly #id: string;
   readonly #send: (message: Message) => void;
-  #waiting: ExecutionEvent[] = [];
+  #buffered: ExecutionEvent[] = [];
   #restart = false;
   #chars = 0;
   #flushedChars = 0;
@@ -111,10 +114,10 @@ class Relay {
     this.#send = send;
   }
 
-  /** What it returns, if anything, is to be awaited before more is read. */
+  /** Handles events. A returned promise has to be awaited before more is read. */
   hear(events: readonly ExecutionEvent[], restart: boolean): Promise<void> | undefined {
     if (restart) {
-      this.#waiting = [];
+      this.#buffered = [];
       this.#restart = true;
       this.#chars = 0;
       this.#flushedChars = 0;
@@ -130,11 +133,12 @@ class Relay {
         this.#flushed = undefined;
         this.#flush();
         resolve();
-      }, gatherMs);
+      }, bufferMs);
     });
-    return this.#chars - this.#flushedChars > waitingChars ? this.#flushed : undefined;
+    return this.#chars - this.#flushedChars > maxBufferedChars ? this.#flushed : undefined;
   }
 
+  /** Sends the buffered events, then a problem. */
   fail(problem: NonNullable<Message['problem']>): void {
     this.#flush();
     this.#send({ kind: 'execution', id: this.#id, events: [], problem });
@@ -145,13 +149,13 @@ class Relay {
       const text = event.text.slice(0, maxChars - this.#chars);
       this.#cut ||= text.length < event.text.length;
       this.#chars += text.length;
-      if (text !== '') this.#waiting.push({ ...event, text });
+      if (text !== '') this.#buffered.push({ ...event, text });
     } else if (event.type === 'ended') {
-      this.#waiting.push({ ...event, record: this.#receipt(event.record) });
-    } else this.#waiting.push(event);
+      this.#buffered.push({ ...event, record: this.#receipt(event.record) });
+    } else this.#buffered.push(event);
   }
 
-  /** The record without what the page has already, or asks for by its id. */
+  /** Returns the record without the contents that the page already has or requests by id. */
   #receipt(record: Extract<ExecutionEvent, { type: 'ended' }>['record']): typeof record {
     const { truncated } = record;
     return {
@@ -165,9 +169,9 @@ class Relay {
   }
 
   #flush(): void {
-    if (this.#waiting.length === 0) return;
-    const events = coalesced(this.#waiting);
-    this.#waiting = [];
+    if (this.#buffered.length === 0) return;
+    const events = coalesced(this.#buffered);
+    this.#buffered = [];
     this.#flushedChars = this.#chars;
     const restart = this.#restart;
     this.#restart = false;

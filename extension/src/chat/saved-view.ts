@@ -1,23 +1,26 @@
 import { type Draft, SavedView } from '@devlm/protocol/page.ts';
 
-/** The part of `vscode.Memento` that is used. */
+/** The part of `vscode.Memento` that the store uses. */
 export interface Memento {
   get(key: string): unknown;
   update(key: string, value: unknown): PromiseLike<void>;
 }
 
-/** VS Code warns about extension state above 512 KB; attachments that do not fit live as long as the window. */
-const storedChars = 200_000;
-/** Drafts kept besides, newest last, so that a long life does not add them up. */
+/**
+ * Maximum stored size in UTF-16 code units: VS Code warns about extension state above 512 KB. Larger attachments last
+ * as long as the window.
+ */
+const maxStoredChars = 200_000;
+/** Maximum number of drafts, the newest last, so that they do not accumulate. */
 const maxDrafts = 30;
 
-/** What the page shows and what is typed in it, kept over reloads of the page and of the window. */
+/** The state of the page, including drafts, which survives reloads of the page and of the window. */
 export class ViewStore {
   readonly #memento: Memento;
   readonly #key: string;
   #view: SavedView;
 
-  /** @param account on a server that others run: each has chats of its own */
+  /** @param account key of an account on a remote server, which has its own chats */
   constructor(memento: Memento, defaults: Pick<SavedView, 'model' | 'thinking'>, account = '') {
     this.#memento = memento;
     this.#key = `view${account}`;
@@ -38,16 +41,19 @@ export class ViewStore {
   }
 }
 
-/** What fits the store: of the newest drafts first, whole, or else their text alone. */
+/**
+ * Returns the view with the drafts that fit, the newest first. A draft that is too large is kept without its
+ * attachments.
+ */
 function trimmed(view: SavedView): SavedView {
-  let left = storedChars;
+  let remainingChars = maxStoredChars;
   const kept: [string, Draft][] = [];
   for (const [id, draft] of Object.entries(view.drafts).reverse()) {
-    for (const form of [draft, { ...draft, attachments: [] }]) {
-      const size = JSON.stringify(form).length;
-      if (size > left || (form.text === '' && form.attachments.length === 0)) continue;
-      left -= size;
-      kept.unshift([id, form]);
+    for (const candidate of [draft, { ...draft, attachments: [] }]) {
+      const size = JSON.stringify(candidate).length;
+      if (size > remainingChars || (candidate.text === '' && candidate.attachments.length === 0)) continue;
+      remainingChars -= size;
+      kept.unshift([id, candidate]);
       break;
     }
   }

@@ -1,56 +1,57 @@
 import * as z from 'zod';
 
-/** What a JWT looks like: three parts of base64url. Ours have some 600 characters. */
+/** Format of a JWT: three base64url parts. The server's tokens have about 600 characters. */
 const Token = z
   .string()
   .max(4096)
   .regex(/^[\w-]+\.[\w-]+\.[\w-]+$/);
 
-/** What may be typed before it is known to be an address. */
+/** Maximum length of a typed address, in UTF-16 code units. */
 const addressChars = 500;
 
-/** The token without what was copied around it; null where it cannot be one. */
+/** Returns the token without surrounding space and a `Bearer` prefix, or null if the text is not a token. */
 export function parseToken(text: string): string | null {
   return Token.safeParse(text.trim().replace(/^Bearer /, '')).data ?? null;
 }
 
-/** An address as people type it, as an origin; null where it is none. Without a scheme it is https. */
+/** Returns the origin of an address that the user typed, or null if it is invalid. The default scheme is https. */
 export function parseAddress(text: string): string | null {
-  const typed = text.trim();
-  if (typed === '' || typed.length > addressChars || /\s/.test(typed)) return null;
-  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(typed)
-    ? typed
-    : `${isLoopback(`http://${typed}`) ? 'http' : 'https'}://${typed}`;
+  const trimmed = text.trim();
+  if (trimmed === '' || trimmed.length > addressChars || /\s/.test(trimmed)) return null;
+  const full = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed)
+    ? trimmed
+    : `${isLoopback(`http://${trimmed}`) ? 'http' : 'https'}://${trimmed}`;
   if (!URL.canParse(full)) return null;
   const { protocol, username, password, pathname, search, hash, origin } = new URL(full);
-  const bare = username + password + search + hash === '' && pathname === '/';
-  return bare && (protocol === 'https:' || protocol === 'http:') ? origin : null;
+  const isOriginOnly = username + password + search + hash === '' && pathname === '/';
+  return isOriginOnly && (protocol === 'https:' || protocol === 'http:') ? origin : null;
 }
 
-/** Whoever is on the way can read what is said there, and the token. */
+/** Returns whether others on the network can read the traffic, including the token. */
 export function isOpenToOthers(origin: string): boolean {
   return origin.startsWith('http:') && !isLoopback(origin);
 }
 
-/** The host as people name it, with the port where it is not the usual one. */
+/** Returns the host name for display, with the port if it is not the default one. */
 export function hostOf(origin: string): string {
   return new URL(origin).host;
 }
 
+/** The contents of a link that connects the editor to a server. */
 export interface ConnectLink {
   readonly origin: string;
-  /** Null: the person is asked for it. */
+  /** Null if the user has to enter it. */
   readonly token: string | null;
 }
 
-/** `vscode://devlm.devlm/connect?server=https://devlm.example.com&token=...`, in parts; null where it is none. */
+/** Parses `vscode://devlm.devlm/connect?server=https://devlm.example.com&token=...`. Returns null if it is invalid. */
 export function parseConnectLink(path: string, query: string): ConnectLink | null {
   if (path !== '/connect') return null;
   const parameters = new URLSearchParams(query);
   const origin = parseAddress(parameters.get('server') ?? '');
-  const text = parameters.get('token');
-  const token = text === null ? null : parseToken(text);
-  if (origin === null || (text !== null && token === null)) return null;
+  const tokenText = parameters.get('token');
+  const token = tokenText === null ? null : parseToken(tokenText);
+  if (origin === null || (tokenText !== null && token === null)) return null;
   return { origin, token };
 }
 

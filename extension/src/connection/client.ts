@@ -5,34 +5,37 @@ import * as z from 'zod';
 import { pause } from '../backoff.ts';
 import type { Problems } from '../problems.ts';
 
-/** Where a server listens and what it wants to hear. */
+/** The address of a server and the secret that authenticates requests to it. */
 export interface Endpoint {
   /** `http://127.0.0.1:PORT`, without a slash at the end. */
   readonly origin: string;
   readonly secret: string;
 }
 
+/** Options of a single call. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Default 30 000 ms: the slowest route asks the provider for its models. */
+  /** Timeout in milliseconds. Default: 30 000, because the slowest route asks the provider for its models. */
   readonly timeoutMs?: number;
 }
 
+/** Default timeout of a call, in milliseconds. */
 export const defaultTimeoutMs = 30_000;
-/** How often a call is sent that the server refuses for coming too often, within its time. */
-const attempts = 5;
+/** Maximum number of attempts for a rate-limited call, all within its timeout. */
+const maxAttempts = 5;
 
-/** Where the server has the Messages API; what follows is the provider's own path. */
+/** Path prefix of the Messages API on the server. The provider's own path follows. */
 export const messagesPath = '/llm';
+/** Headers that every Messages API request needs. */
 export const messagesHeaders = { 'anthropic-version': '2023-06-01' } as const;
 
-/** How the Messages API words an error. */
+/** Error response of the Messages API. */
 const MessagesError = z.object({
   type: z.literal('error'),
   error: z.object({ type: z.string(), message: z.string() }),
 });
 
-/** A route as the table has it, without the literal types. */
+/** An entry of the route table without the literal types. */
 interface AnyRoute {
   readonly method: string;
   readonly path: string;
@@ -42,14 +45,14 @@ interface AnyRoute {
   readonly response: z.ZodType;
 }
 
-/** What a route takes, before it is checked. */
+/** The input of a route before validation. */
 export interface RawInput {
   readonly params?: unknown;
   readonly query?: unknown;
   readonly body?: unknown;
 }
 
-/** The one HTTP client of the extension. Errors are `ProblemError`s, or the caller's abort reason. */
+/** The HTTP client of the extension. It throws `ProblemError`s, or the abort reason of the caller. */
 export class Client {
   readonly endpoint: Endpoint;
   readonly #problems: Problems;
@@ -59,21 +62,22 @@ export class Client {
     this.#problems = problems;
   }
 
+  /** Calls a route by name. */
   async call<N extends RouteName>(name: N, input: RouteInput<N>, options: CallOptions = {}): Promise<RouteOutput<N>> {
     return (await this.callUnchecked(name, input, options)) as RouteOutput<N>;
   }
 
-  /** The same for input of unknown origin: it is checked by the route's schemas before anything is sent. */
+  /** Calls a route with untrusted input, which is validated by the route's schemas before anything is sent. */
   async callUnchecked(name: RouteName, input: RawInput, options: CallOptions = {}): Promise<unknown> {
     const route: AnyRoute = routes[name];
     const { url, body } = requestOf(route, input, this.endpoint.origin, this.#problems);
     const text = await this.#send(url, route.method, body, options);
-    const answer = route.response.safeParse(text === '' ? undefined : parseJson(text));
-    if (!answer.success) throw this.#problems.badResponse(answer.error);
-    return answer.data;
+    const checked = route.response.safeParse(text === '' ? undefined : parseJson(text));
+    if (!checked.success) throw this.#problems.badResponse(checked.error);
+    return checked.data;
   }
 
-  /** A call of the Messages API behind the server. Answers its JSON; undefined where it is none. */
+  /** Calls the Messages API on the server. Returns the parsed JSON, or undefined if the response is not JSON. */
   async messages(path: string, body: unknown, options: CallOptions = {}): Promise<unknown> {
     const url = new URL(this.endpoint.origin + messagesPath + path);
     return parseJson(await this.#send(url, 'POST', body, options, messagesHeaders));
@@ -84,10 +88,10 @@ export class Client {
     method: string,
     body: unknown,
     options: CallOptions,
-    more: Readonly<Record<string, string>> = {},
+    extraHeaders: Readonly<Record<string, string>> = {},
   ): Promise<string> {
     const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
-    const until = performance.now() + timeoutMs;
+    const deadline = performance.now() + timeoutMs;
     const timeout = AbortSignal.timeout(timeoutMs);
     const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
     try {
@@ -97,7 +101,7 @@ export class Client {
           headers: {
             authorization: `Bearer ${this.endpoint.secret}`,
             accept: 'application/json',
-            ...more,
+            ...extraHeaders,
             ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           },
           body: body === undefined ? null : JSON.stringify(body),
@@ -107,10 +111,10 @@ export class Client {
         const text = await response.text();
         if (response.ok) return text;
         const error = problemOf(response, text, this.#problems);
-        // Refused before anything was done. Windows that open at once must not come again at once.
+        // The server has done nothing yet. Jitter keeps windows that open together from retrying together.
         const waitMs = (error.retryAfterMs ?? 1_000) * (1 + Math.random());
-        const tooOften = error.problem.code === 'rate_limited';
-        if (!tooOften || attempt === attempts || performance.now() + waitMs > until) throw error;
+        const isRateLimited = error.problem.code === 'rate_limited';
+        if (!isRateLimited || attempt === maxAttempts || performance.now() + waitMs > deadline) throw error;
         await pause(waitMs, signal);
       }
     } catch (error) {
@@ -121,7 +125,7 @@ export class Client {
   }
 }
 
-/** Checks the parts of the input that the route has and fills them into its path, query and body. */
+/** Validates the parts of the input that the route declares, and builds its URL and body. */
 function requestOf(route: AnyRoute, input: RawInput, origin: string, problems: Problems): { url: URL; body: unknown } {
   const check = (part: 'params' | 'query' | 'body'): unknown => {
     const schema = route[part];
@@ -140,18 +144,18 @@ function requestOf(route: AnyRoute, input: RawInput, origin: string, problems: P
   return { url, body: check('body') };
 }
 
-/** The problem in a response that is not a success; one that says nothing readable gets one from its status. */
+/** Returns the problem of a failed response. If the body is not readable, the status decides. */
 export function problemOf(response: Response, text: string, problems: Problems): ProblemError {
-  const said = parseJson(text);
-  const problem = Problem.safeParse(said).data ?? messagesProblem(response.status, said, problems);
+  const body = parseJson(text);
+  const problem = Problem.safeParse(body).data ?? messagesProblem(response.status, body, problems);
   if (!problem) return problems.badResponse(new Error(`HTTP ${response.status}`));
   const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
   return new ProblemError(problem, { retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : undefined });
 }
 
-/** An error of the Messages API, in an answer or in its stream, as the problem that it is; null when it is none. */
-export function messagesProblem(status: number, said: unknown, problems: Problems): Problem | null {
-  const parsed = MessagesError.safeParse(said);
+/** Converts a Messages API error, from a response or from a stream, to a problem. Returns null if it is not one. */
+export function messagesProblem(status: number, body: unknown, problems: Problems): Problem | null {
+  const parsed = MessagesError.safeParse(body);
   return parsed.success ? problems.provider(status, parsed.data.error.message).problem : null;
 }
 

@@ -18,18 +18,22 @@ import { abortable, type Gate, newGate } from './gate.ts';
 import type { ServerSource } from './source.ts';
 import { compareVersions } from './version.ts';
 
-/** What this editor knows for reaching Claude. Null: nothing, the server has its own or another editor's. */
+/**
+ * The API key and base URL that this editor has for Claude. Null: unset here; the server may have its own or another
+ * editor's.
+ */
 export interface Credential {
   readonly apiKey: string | null;
   readonly baseUrl: string | null;
 }
 
+/** Dependencies of a `ServerConnection`. */
 export interface ConnectionOptions {
   readonly source: ServerSource;
   readonly credential: () => Promise<Credential>;
-  /** What else a server is told before calls go to it. Never rejects. */
+  /** Sends further configuration to a server before the first call. Never rejects. */
   readonly introduce?: (client: Pick<Client, 'call'>) => Promise<void>;
-  /** Version of this extension and of the server in its bundle. */
+  /** Version of this extension and of the bundled server. */
   readonly version: string;
   readonly problems: Problems;
   readonly log: Log;
@@ -38,27 +42,27 @@ export interface ConnectionOptions {
 }
 
 interface Timing {
-  /** First wait before the server is sought again; doubles up to `maxMs`. */
+  /** Initial delay before reconnecting, in milliseconds. It doubles up to `maxMs`. */
   readonly firstMs: number;
   readonly maxMs: number;
-  /** A connection that held for so long starts the waits afresh. */
+  /** Duration after which a connection counts as stable and the delay is reset, in milliseconds. */
   readonly stableMs: number;
-  /** After a server said that it closes, another window's is awaited so long before one is started. */
+  /** Time to wait for another window to start a server after the previous one closed, in milliseconds. */
   readonly graceMs: number;
-  /** A call waits so long for a server. */
+  /** Maximum time that a call waits for a server, in milliseconds. */
   readonly waitMs: number;
 }
 
 /**
- * The chat page waits 60 s for an answer. A call ends before: what the page calls not sent must not
- * be sent later.
+ * Maximum duration of a call, in milliseconds. The chat page waits 60 s for a response: a call has to end before,
+ * because what the page reports as not sent must not be sent later.
  */
 const callMs = 55_000;
-/** Longest silence of an answer of the Messages API: the server ends one after five minutes. */
+/** Maximum silence in a Messages API response, in milliseconds. The server ends a response after five minutes. */
 const answerMs = 330_000;
 const defaultTiming: Timing = { firstMs: 250, maxMs: 30_000, stableMs: 5000, graceMs: 2000, waitMs: 45_000 };
 
-/** So many starts in a row may fail before it is left to the person. */
+/** Number of consecutive failed starts after which the user has to retry. */
 const maxFailedStarts = 5;
 
 interface Watch {
@@ -67,8 +71,8 @@ interface Watch {
 }
 
 /**
- * The way from this window to the user's server: started on first use, watched by the stream of
- * notices (which also keeps the server alive), made again with backoff when it breaks.
+ * The connection of this window to the user's server. It starts the server on first use, monitors it through the
+ * stream of notices (which also keeps the server alive), and reconnects with backoff.
  */
 export class ServerConnection {
   readonly #options: ConnectionOptions;
@@ -79,9 +83,9 @@ export class ServerConnection {
   #gate: Gate<Client> = newGate();
   #life: AbortController | undefined;
   #watch: Watch | undefined;
-  /** The halves of the credential that this window has set or must tell of, so that taking one away is told too. */
-  readonly #told = new Set<keyof Credential>();
-  /** The server that has an address from this window. */
+  /** The parts of the credential that this window has set or has to report, so that removing one is reported too. */
+  readonly #reported = new Set<keyof Credential>();
+  /** The server that received a base URL from this window. */
   #addressed: Client | undefined;
 
   constructor(options: ConnectionOptions) {
@@ -95,18 +99,19 @@ export class ServerConnection {
     return this.#state;
   }
 
-  /** Answers how to stop listening. */
+  /** Adds a listener for state changes. Returns a function that removes it. */
   onState(listener: (state: ServerState) => void): () => void {
     this.#stateListeners.add(listener);
     return () => this.#stateListeners.delete(listener);
   }
 
+  /** Adds a listener for server notices. Returns a function that removes it. */
   onNotice(listener: (notice: ServerNotice) => void): () => void {
     this.#noticeListeners.add(listener);
     return () => this.#noticeListeners.delete(listener);
   }
 
-  /** Starts the server when it is idle; also a new try after it failed. */
+  /** Starts the server if the connection is idle, or tries again after a failure. */
   start(): void {
     if (this.#life && this.#state.state !== 'failed') return;
     this.#life?.abort();
@@ -117,42 +122,42 @@ export class ServerConnection {
   }
 
   /**
-   * The client of the server that runs now; waits while it starts.
-   * @throws ProblemError when it could not be started; `start` tries again
+   * Returns the client of the running server, waiting while it starts.
+   * @throws ProblemError if the server could not be started; `start` tries again
    */
   async ready(signal?: AbortSignal): Promise<Client> {
     if (this.#state.state === 'idle') this.start();
     return await abortable(this.#gate.promise, signal);
   }
 
-  /** A route of the server, by name. Sent again once when the server died under it: ids make that safe. */
+  /** Calls a route by name. Repeats the call once if the server died during it; ids make that safe. */
   async call<N extends RouteName>(name: N, input: RouteInput<N>, options: CallOptions = {}): Promise<RouteOutput<N>> {
     return (await this.callUnchecked(name, input, options)) as RouteOutput<N>;
   }
 
-  /** The same for input of unknown origin. */
+  /** Calls a route like `call`, with untrusted input. */
   async callUnchecked(name: RouteName, input: RawInput, options: CallOptions = {}): Promise<unknown> {
-    const begun = performance.now();
-    const wait = AbortSignal.timeout(this.#timing.waitMs);
-    const waiting = options.signal ? AbortSignal.any([options.signal, wait]) : wait;
+    const startedAt = performance.now();
+    const timeout = AbortSignal.timeout(this.#timing.waitMs);
+    const waitSignal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
     for (let attempt = 1; ; attempt++) {
-      const client = await this.ready(waiting).catch((error: unknown) => {
+      const client = await this.ready(waitSignal).catch((error: unknown) => {
         options.signal?.throwIfAborted();
-        throw wait.aborted ? this.#options.problems.unreachable(error) : error;
+        throw timeout.aborted ? this.#options.problems.unreachable(error) : error;
       });
-      const left = Math.ceil(callMs - (performance.now() - begun));
+      const remainingMs = Math.ceil(callMs - (performance.now() - startedAt));
       try {
-        const timeoutMs = Math.min(options.timeoutMs ?? defaultTimeoutMs, Math.max(left, 1));
+        const timeoutMs = Math.min(options.timeoutMs ?? defaultTimeoutMs, Math.max(remainingMs, 1));
         return await client.callUnchecked(name, input, { ...options, timeoutMs });
       } catch (error) {
         if (attempt > 1 || !isTransport(error)) throw error;
-        // At once, so that the next attempt waits for the next server.
+        // Reconnect at once, so that the next attempt waits for the next server.
         if (this.#watch?.client === client) this.#lose();
       }
     }
   }
 
-  /** Follows a conversation until the signal; see `followConversation`. */
+  /** Follows a conversation until the signal is aborted; see `followConversation`. */
   async follow(
     conversationId: string,
     after: number,
@@ -173,17 +178,17 @@ export class ServerConnection {
   ): Promise<void> {
     const { problems, log } = this.#options;
     const endpoint = async (until: AbortSignal) => {
-      const wait = AbortSignal.timeout(this.#timing.waitMs);
-      const client = await this.ready(AbortSignal.any([until, wait])).catch((error: unknown) => {
+      const timeout = AbortSignal.timeout(this.#timing.waitMs);
+      const client = await this.ready(AbortSignal.any([until, timeout])).catch((error: unknown) => {
         until.throwIfAborted();
-        throw wait.aborted ? problems.unreachable(error) : error;
+        throw timeout.aborted ? problems.unreachable(error) : error;
       });
       return client.endpoint;
     };
     await followExecution({ endpoint, id, request, hear, signal, problems, log });
   }
 
-  /** An answer of the Messages API behind the server, as its events come. Not sent again when it breaks off. */
+  /** Streams a Messages API response, event by event. It is not repeated if it breaks off. */
   async *messages(body: unknown, signal: AbortSignal): AsyncGenerator<EventSourceMessage[]> {
     const { endpoint } = await this.ready(signal);
     const patience = { openMs: answerMs, silenceMs: answerMs };
@@ -197,14 +202,17 @@ export class ServerConnection {
     });
   }
 
-  /** Tells a running server that this half changed or was taken away; one that is started later is told then. */
-  async credentialChanged(half: keyof Credential): Promise<void> {
-    this.#told.add(half);
+  /**
+   * Reports to a running server that a part of the credential was changed or removed. A later server receives it on
+   * connecting.
+   */
+  async credentialChanged(part: keyof Credential): Promise<void> {
+    this.#reported.add(part);
     const watch = this.#watch;
     if (watch) await this.#sendCredential(watch.client, watch.cut.signal);
   }
 
-  /** Ends the server, whatever it does, and starts it. Turns that ran are taken up again by the new one. */
+  /** Ends the server, even a busy one, and starts it again. The new server resumes interrupted turns. */
   async restart(): Promise<void> {
     this.#life?.abort();
     this.#close();
@@ -216,12 +224,14 @@ export class ServerConnection {
     try {
       await this.#options.source.end(life.signal);
     } catch (error) {
-      // The server may have gone by itself, or the person may have asked twice. What is there now is found out next.
+      // The server may already have exited, or the user may have asked twice. `#supervise` finds out what is there
+      // now.
       this.#options.log.warn(`the server could not be ended: ${String(error)}`);
     }
     void this.#supervise(life.signal);
   }
 
+  /** Closes the connection and rejects everything that waits for it. */
   dispose(): void {
     this.#life?.abort();
     this.#close();
@@ -255,9 +265,9 @@ export class ServerConnection {
         log.warn(`no server: ${error instanceof ProblemError ? `${problem.code} ${problem.detail}` : String(error)}`);
         this.#close();
         if (this.#state.state === 'ready') this.#set({ state: 'reconnecting' });
-        // A server that others run is waited for, and so is an older one that is busy.
+        // Keep waiting for remote servers and for an older local server that is busy.
         if (problem.code !== 'server_older_busy' && source.remote === null) failedStarts += 1;
-        if (failedStarts >= maxFailedStarts || isLasting(error)) {
+        if (failedStarts >= maxFailedStarts || isPermanent(error)) {
           this.#set({ state: 'failed', problem });
           this.#gate.reject(error);
           return;
@@ -268,7 +278,7 @@ export class ServerConnection {
     }
   }
 
-  /** Brings the credential, then lets the waiting calls go. */
+  /** Sends the credential and the configuration, then releases the waiting calls. */
   async #introduce(client: Client, info: ServerInfo, signal: AbortSignal): Promise<void> {
     this.#set({ key: info.key, demo: info.demo, problem: undefined });
     await this.#sendCredential(client, signal);
@@ -286,18 +296,18 @@ export class ServerConnection {
     try {
       const { apiKey, baseUrl } = await this.#options.credential();
       const badAddress = !routes['server.credential'].body.shape.baseUrl.safeParse(baseUrl).success;
-      // Two editors may share the server: what this one does not know must not take away the other's.
-      const tells = (half: keyof Credential, value: string | null) => value !== null || this.#told.has(half);
-      // A key meant for a new address must not go to the one before it.
+      // Editors may share the server: a value that is unset here must not remove another editor's.
+      const isReported = (part: keyof Credential, value: string | null) => value !== null || this.#reported.has(part);
+      // A key that is meant for a new address must not be sent to the previous one.
       const misdirected = badAddress && apiKey !== null && this.#addressed === client;
-      const withKey = tells('apiKey', apiKey) && !misdirected;
-      const withAddress = tells('baseUrl', baseUrl) && !badAddress;
+      const withKey = isReported('apiKey', apiKey) && !misdirected;
+      const withAddress = isReported('baseUrl', baseUrl) && !badAddress;
       const problem = badAddress ? this.#options.problems.badAddress().problem : undefined;
       if (withKey || withAddress) {
         const body = { ...(withKey ? { apiKey } : {}), ...(withAddress ? { baseUrl } : {}) };
         const { key } = await client.call('server.credential', { body }, { signal });
-        if (withKey) this.#told[apiKey === null ? 'delete' : 'add']('apiKey');
-        if (withAddress) this.#told[baseUrl === null ? 'delete' : 'add']('baseUrl');
+        if (withKey) this.#reported[apiKey === null ? 'delete' : 'add']('apiKey');
+        if (withAddress) this.#reported[baseUrl === null ? 'delete' : 'add']('baseUrl');
         if (withAddress) this.#addressed = baseUrl === null ? undefined : client;
         this.#set({ key });
       }
@@ -309,14 +319,14 @@ export class ServerConnection {
     }
   }
 
-  /** Listens until the connection ends; answers whether the server said that it closes. */
+  /** Handles notices until the connection ends. Returns whether the server announced that it closes. */
   async #listen(watch: Watch, { version }: ServerInfo, signal: AbortSignal): Promise<boolean> {
     const { source, version: own } = this.#options;
-    const older = source.remote === null && compareVersions(version, own) < 0;
-    const both = AbortSignal.any([signal, watch.cut.signal]);
+    const isOlder = source.remote === null && compareVersions(version, own) < 0;
+    const either = AbortSignal.any([signal, watch.cut.signal]);
     try {
       for await (const notice of openNotices(watch.client.endpoint, {
-        signal: both,
+        signal: either,
         problems: this.#options.problems,
       })) {
         if (notice.type === 'closing') return true;
@@ -325,9 +335,9 @@ export class ServerConnection {
         }
         if (notice.type === 'usage.changed') this.#set({ today: notice.today });
         for (const listener of this.#noticeListeners) listener(notice);
-        if (older && notice.type === 'conversation.changed' && !notice.conversation.busy) {
-          const { busyTurns } = await watch.client.call('server.info', {}, { signal: both });
-          // Seeking the server again replaces it.
+        if (isOlder && notice.type === 'conversation.changed' && !notice.conversation.busy) {
+          const { busyTurns } = await watch.client.call('server.info', {}, { signal: either });
+          // Reconnecting replaces the idle older server.
           if (busyTurns === 0) return false;
         }
       }
@@ -352,26 +362,27 @@ export class ServerConnection {
   #set(change: Partial<ServerState>): void {
     const before = this.#state;
     const after = { ...before, ...change };
-    const same = (Object.keys(after) as (keyof ServerState)[]).every((key) => after[key] === before[key]);
-    if (same) return;
+    const isSame = (Object.keys(after) as (keyof ServerState)[]).every((key) => after[key] === before[key]);
+    if (isSame) return;
     this.#state = after;
     for (const listener of this.#stateListeners) listener(after);
   }
 }
 
-/** Codes of an answer that never came, or came from a server that closes or does not know this secret. */
+/** Codes of calls that got no response, or one from a server that is closing or does not accept this secret. */
 const transportCodes: ReadonlySet<string> = new Set(['server_unreachable', 'unauthorized', 'closing']);
 
-/** Not the route's own refusal: the same call to the next server may succeed. */
+/** Returns whether the call failed in transport, not in the route: repeating it on the next server may succeed. */
 function isTransport(error: unknown): boolean {
   return error instanceof ProblemError && transportCodes.has(error.problem.code);
 }
 
-const lastingCodes: ReadonlySet<string> = new Set(['server_newer', 'server_older', 'store_newer', 'store_damaged']);
+/** Codes that persist until the user changes something. */
+const permanentCodes: ReadonlySet<string> = new Set(['server_newer', 'server_older', 'store_newer', 'store_damaged']);
 
-/** Trying again without a change by the person cannot help. */
-function isLasting(error: unknown): boolean {
+/** Returns whether retrying is useless until the user changes something. */
+function isPermanent(error: unknown): boolean {
   if (!(error instanceof ProblemError)) return true;
   const { code, status } = error.problem;
-  return lastingCodes.has(code) || [400, 401, 403].includes(status);
+  return permanentCodes.has(code) || [400, 401, 403].includes(status);
 }

@@ -2,9 +2,9 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * The folder of the user's DevLM data, shared by all windows and editors: the setting, else
- * `DEVLM_DATA_DIR`, else the operating system's place. The server's default is the same, but it
- * is always told.
+ * Returns the user's data folder, which all windows and editors share: the setting, else `DEVLM_DATA_DIR`, else the
+ * location that the operating system prescribes. The server has the same default but is always given the folder
+ * explicitly.
  */
 export function dataFolder(
   setting: string,

@@ -7,20 +7,23 @@ import type { Endpoint } from './client.ts';
 import { Client } from './client.ts';
 import type { Reached } from './source.ts';
 
-/** Far above what the file needs. */
+/** Maximum size of the discovery file, in bytes. A valid file is far smaller. */
 const maxBytes = 4096;
 
-/** A server that answered as its discovery file says. */
+/** A running server that matches its discovery file. */
 export interface FoundServer extends Reached {
   readonly discovery: Discovery;
 }
 
-/** `hangs`: its process lives and the port takes connections, but no answer comes. */
+/**
+ * The result of looking for a server. `hangs` is the id of a process whose port accepts connections but does not
+ * respond.
+ */
 export type Finding = { readonly found: FoundServer } | { readonly found: null; readonly hangs?: number };
 
 /**
- * The discovery file, or null when there is none that can be trusted: it must be whole, belong
- * to this user, be closed to others, and name a living process of this user.
+ * Reads the discovery file. Returns null unless the file is complete, is owned by this user, is not accessible to
+ * others, and names a living process of this user.
  */
 export async function readDiscovery(dataDir: string): Promise<Discovery | null> {
   try {
@@ -35,12 +38,12 @@ export async function readDiscovery(dataDir: string): Promise<Discovery | null> 
 }
 
 function isPrivate(stat: { readonly mode: number; readonly uid: number }): boolean {
-  // Windows has no modes: there the folder's place in the user's profile protects it.
+  // Windows has no file modes: the folder is protected by its place in the user's profile.
   if (!process.getuid) return true;
   return stat.uid === process.getuid() && (stat.mode & 0o077) === 0;
 }
 
-/** Whether the process exists and is this user's. */
+/** Returns whether the process exists and belongs to this user. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -50,11 +53,12 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+/** Returns the endpoint that a discovery file describes. */
 export function endpointOf(discovery: Discovery): Endpoint {
   return { origin: `http://127.0.0.1:${discovery.port}`, secret: discovery.secret };
 }
 
-/** Reads the discovery file and asks the server behind it who it is. Only a full match is a server. */
+/** Reads the discovery file and queries the server. It is found only if process id, version and protocol match. */
 export async function findServer(
   dataDir: string,
   problems: Problems,

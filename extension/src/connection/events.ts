@@ -11,31 +11,33 @@ import type { Problems } from '../problems.ts';
 import type { Endpoint } from './client.ts';
 import { problemOf } from './client.ts';
 
+/** Default maximum event size, in UTF-16 code units: a message with all its attachments, escaped. */
 const eventChars = 4 * limits.requestBodyBytes;
-/** Longest wait for the head of a stream's response. */
+/** Default maximum wait for the response headers, in milliseconds. */
 const openMs = 10_000;
 
+/** Options of `openStream`. */
 export interface StreamOptions {
   readonly signal: AbortSignal;
   readonly problems: Problems;
   readonly lastEventId?: string | undefined;
-  /** Default `limits.streamSilenceMs`. Comments count as life. */
+  /** Maximum silence in milliseconds; comments end it too. Default: `limits.streamSilenceMs`. */
   readonly silenceMs?: number | undefined;
-  /** Called once the server has accepted. */
+  /** Called when the server has accepted the request. */
   readonly onOpen?: () => void;
-  /** Sent by POST, as JSON; without it the request is a GET. */
+  /** JSON body. With a body the request is a POST, otherwise a GET. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Longest wait for the head of the response. Default 10 s. */
+  /** Maximum wait for the response headers, in milliseconds. Default: 10 000. */
   readonly openMs?: number | undefined;
-  /** Longest event that is buffered, in UTF-16 code units. Default: a message with all its attachments, escaped. */
+  /** Maximum event size in UTF-16 code units. Default: enough for a message with all its attachments, escaped. */
   readonly eventChars?: number | undefined;
 }
 
 /**
- * One `text/event-stream` response: yields the messages of each piece that arrives, together,
- * and returns when the server ends it. Throws a `ProblemError` when the server refuses, is
- * unreachable or falls silent, and the signal's reason when aborted.
+ * Opens a `text/event-stream` response. Yields the messages of each received chunk together, and returns when the
+ * server ends the response.
+ * @throws ProblemError if the server refuses, is unreachable or falls silent; the signal's reason if aborted
  */
 export async function* openStream(
   endpoint: Endpoint,
@@ -43,8 +45,8 @@ export async function* openStream(
   options: StreamOptions,
 ): AsyncGenerator<EventSourceMessage[]> {
   const { problems, signal } = options;
-  const own = new AbortController();
-  let timer = setTimeout(() => own.abort(problems.timeout()), options.openMs ?? openMs);
+  const controller = new AbortController();
+  let timer = setTimeout(() => controller.abort(problems.timeout()), options.openMs ?? openMs);
   let messages: EventSourceMessage[] = [];
   const maxBufferSize = options.eventChars ?? eventChars;
   const parser = createParser({ onEvent: (message) => messages.push(message), maxBufferSize });
@@ -60,7 +62,7 @@ export async function* openStream(
         ...(options.lastEventId === undefined ? {} : { 'last-event-id': options.lastEventId }),
       },
       redirect: 'error',
-      signal: AbortSignal.any([signal, own.signal]),
+      signal: AbortSignal.any([signal, controller.signal]),
     });
     if (!response.ok) throw problemOf(response, await response.text(), problems);
     if (!response.body || !response.headers.get('content-type')?.startsWith('text/event-stream')) {
@@ -68,46 +70,48 @@ export async function* openStream(
     }
     options.onOpen?.();
     clearTimeout(timer);
-    timer = setTimeout(() => own.abort(problems.streamSilent()), options.silenceMs ?? limits.streamSilenceMs);
-    for await (const piece of response.body) {
+    timer = setTimeout(() => controller.abort(problems.streamSilent()), options.silenceMs ?? limits.streamSilenceMs);
+    for await (const chunk of response.body) {
       timer.refresh();
-      parser.feed(decoder.decode(piece, { stream: true }));
+      parser.feed(decoder.decode(chunk, { stream: true }));
       if (messages.length === 0) continue;
       const batch = messages;
       messages = [];
       yield batch;
-      // The reader may have been busy with them; only the server's silence counts.
+      // The consumer may have taken long: only the server's silence counts.
       timer.refresh();
     }
   } catch (error) {
     signal.throwIfAborted();
-    if (own.signal.aborted) throw own.signal.reason;
+    if (controller.signal.aborted) throw controller.signal.reason;
     throw error instanceof ProblemError ? error : problems.unreachable(error);
   } finally {
     clearTimeout(timer);
-    own.abort();
+    controller.abort();
   }
 }
 
+/** Options of `followConversation`. */
 export interface FollowOptions {
-  /** The server as it is now; waits while there is none. */
+  /** Returns the current server, waiting while there is none. */
   readonly endpoint: (signal: AbortSignal) => Promise<Endpoint>;
   readonly conversationId: string;
-  /** Events with a greater `seq` are wanted. */
+  /** The last event that the caller has: only events with a greater `seq` are delivered. */
   readonly after: number;
-  /** Receives contiguous events, none twice. What it returns is awaited before more is read. */
+  /** Receives contiguous events, each once. The returned promise is awaited before more is read. */
   readonly deliver: (events: ReceivedEvent[]) => Promise<unknown> | undefined;
   readonly signal: AbortSignal;
   readonly problems: Problems;
   readonly log: Log;
   readonly silenceMs?: number | undefined;
-  /** Between attempts. Default 250 ms to 10 s. */
+  /** Delay between attempts. Default: 250 ms to 10 s. */
   readonly backoff?: Backoff;
 }
 
 /**
- * Follows the events of a conversation through cuts, silence, gaps and restarts of the server,
- * until aborted (it then returns) or until the server refuses for good, as with 404 (it then throws).
+ * Follows the events of a conversation through disconnections, silence, gaps and server restarts. Returns when
+ * aborted.
+ * @throws ProblemError if the server refuses permanently, such as with 404
  */
 export async function followConversation(options: FollowOptions): Promise<void> {
   const { signal, problems, log, conversationId } = options;
@@ -125,9 +129,9 @@ export async function followConversation(options: FollowOptions): Promise<void> 
         silenceMs: options.silenceMs,
       });
       for await (const messages of stream) {
-        const { fresh, gap } = sift(messages, last, problems);
+        const { fresh, gap } = nextEvents(messages, last, problems);
         if (fresh.length > 0) {
-          // Counted as delivered only once they are: a failure before that must read them again.
+          // Advance only after delivery: if it fails, the events have to be read again.
           await options.deliver(fresh);
           last = fresh.at(-1)?.seq ?? last;
           backoff.reset();
@@ -143,8 +147,8 @@ export async function followConversation(options: FollowOptions): Promise<void> 
   }
 }
 
-/** Messages as events that follow `last` without a gap; repeated ones are dropped. */
-function sift(messages: EventSourceMessage[], last: number, problems: Problems) {
+/** Returns the events that directly follow `last`, without repeated ones, and the problem that ended the sequence. */
+function nextEvents(messages: EventSourceMessage[], last: number, problems: Problems) {
   const fresh: ReceivedEvent[] = [];
   let seq = last;
   for (const message of messages) {
@@ -159,14 +163,14 @@ function sift(messages: EventSourceMessage[], last: number, problems: Problems) 
   return { fresh, gap: undefined };
 }
 
-/** Trying again cannot help: the server understood and said no. A wrong secret means another server, so it can. */
+/** Returns whether retrying is useless because the server refused. A 401 can be another server's, so it is retried. */
 function isFinal(error: unknown): boolean {
   if (!(error instanceof ProblemError)) return false;
   const { status } = error.problem;
   return status >= 400 && status < 500 && ![401, 408, 409, 429].includes(status);
 }
 
-/** Notices of the whole server; ones of a kind that this version does not know are left out. */
+/** Streams the notices of the server. Notices of unknown types are skipped. */
 export async function* openNotices(endpoint: Endpoint, options: StreamOptions): AsyncGenerator<ServerNotice> {
   for await (const messages of openStream(endpoint, routes['server.events'].path, options)) {
     for (const message of messages) {
@@ -176,7 +180,7 @@ export async function* openNotices(endpoint: Endpoint, options: StreamOptions): 
   }
 }
 
-/** The JSON of a message; undefined where it is none. */
+/** Parses the JSON of a message. Returns undefined if it is invalid. */
 export function parse(data: string): unknown {
   try {
     return JSON.parse(data);

@@ -9,47 +9,48 @@ import type { Problems } from '../problems.ts';
 import type { Endpoint } from './client.ts';
 import { openStream, parse } from './events.ts';
 
-/** Longest event, in UTF-16 code units: the record, all its output escaped, and its artifacts in base64. */
+/** Maximum event size in UTF-16 code units: the record, all its output escaped, and its artifacts in base64. */
 const eventChars = 6 * limits.executionOutputBytes + 2 * limits.executionArtifactBytes;
-/** So many attempts in a row may bring nothing before the run is given up. */
+/** Number of consecutive attempts without an event after which the run is given up. */
 const maxAttempts = 8;
 
+/** Options of `followExecution`. */
 export interface FollowExecutionOptions {
-  /** The server as it is now; waits while there is none. */
+  /** Returns the current server, waiting while there is none. */
   readonly endpoint: (signal: AbortSignal) => Promise<Endpoint>;
   readonly id: string;
-  /** The program to run; without it the run with this id is followed. */
+  /** The program to run. Without it, the existing run with this id is followed. */
   readonly request?: ExecutionRequest | undefined;
   /**
-   * Receives events in order. `restart`: they begin with the first of the run, whatever came before.
-   * What it returns is awaited before more is read.
+   * Receives events in order. With `restart`, they begin again with the first event of the run. The returned promise
+   * is awaited before more is read.
    */
   readonly hear: (events: ExecutionEvent[], restart: boolean) => Promise<unknown> | undefined;
   readonly signal: AbortSignal;
   readonly problems: Problems;
   readonly log: Log;
   readonly silenceMs?: number | undefined;
-  /** Between attempts. Default 250 ms to 5 s. */
+  /** Delay between attempts. Default: 250 ms to 5 s. */
   readonly backoff?: Backoff;
 }
 
 /**
- * Runs a program, or follows a run, to its `ended` event, through cuts, silence and restarts of the
- * server: a run that was heard of is followed again from its start, one that was not is asked for
- * again under the same id, which runs nothing twice. Ending early (the signal) leaves the run to itself.
+ * Runs a program, or follows a run, until its `ended` event, through disconnections, silence and server restarts. A
+ * run that has sent events is followed again from its start. Otherwise the request is repeated under the same id,
+ * which never runs a program twice. Aborting the signal does not stop the run.
  *
- * @throws ProblemError when the server refuses or cannot be reached, the signal's reason when aborted
+ * @throws ProblemError if the server refuses or cannot be reached; the signal's reason if aborted
  */
 export async function followExecution(options: FollowExecutionOptions): Promise<void> {
   const { id, request, signal, problems, log } = options;
   const backoff = options.backoff ?? new Backoff({ firstMs: 250, maxMs: 5_000 });
-  let known = request === undefined;
+  let isStarted = request === undefined;
   let failures = 0;
   for (;;) {
     signal.throwIfAborted();
     try {
       const endpoint = await options.endpoint(signal);
-      const path = known
+      const path = isStarted
         ? routes['executions.get'].path.replace(':executionId', encodeURIComponent(id))
         : routes['executions.run'].path;
       let restart = true;
@@ -58,12 +59,12 @@ export async function followExecution(options: FollowExecutionOptions): Promise<
         problems,
         eventChars,
         silenceMs: options.silenceMs,
-        ...(known ? {} : { body: request }),
+        ...(isStarted ? {} : { body: request }),
       });
       for await (const messages of stream) {
-        const { events, fault } = read(messages, problems);
+        const { events, fault } = parseEvents(messages, problems);
         if (events.length > 0) {
-          known = true;
+          isStarted = true;
           failures = 0;
           await options.hear(events, restart);
           restart = false;
@@ -76,9 +77,10 @@ export async function followExecution(options: FollowExecutionOptions): Promise<
       signal.throwIfAborted();
       failures += 1;
       if (isFinal(error) || failures >= maxAttempts) {
-        // It was running, and the server that answers now has never heard of it.
-        const lost = request !== undefined && known && error instanceof ProblemError && error.problem.status === 404;
-        throw lost ? problems.executionLost(error) : error;
+        // The run had started, but the current server does not know it.
+        const isLost =
+          request !== undefined && isStarted && error instanceof ProblemError && error.problem.status === 404;
+        throw isLost ? problems.executionLost(error) : error;
       }
       log.debug(`run ${id}: ${String(error)}`);
     }
@@ -86,7 +88,7 @@ export async function followExecution(options: FollowExecutionOptions): Promise<
   }
 }
 
-function read(messages: readonly EventSourceMessage[], problems: Problems) {
+function parseEvents(messages: readonly EventSourceMessage[], problems: Problems) {
   const events: ExecutionEvent[] = [];
   for (const { data } of messages) {
     const checked = ExecutionEvent.safeParse(parse(data));
@@ -97,8 +99,8 @@ function read(messages: readonly EventSourceMessage[], problems: Problems) {
   return { events, fault: undefined };
 }
 
-/** What is wrong is the way to the server, or the server is being replaced: another attempt may arrive. */
-const passing: ReadonlySet<string> = new Set([
+/** Codes of transport failures and of a server that is being replaced: another attempt may succeed. */
+const transientCodes: ReadonlySet<string> = new Set([
   'server_unreachable',
   'server_timeout',
   'stream_silent',
@@ -107,5 +109,5 @@ const passing: ReadonlySet<string> = new Set([
 ]);
 
 function isFinal(error: unknown): boolean {
-  return !(error instanceof ProblemError) || !passing.has(error.problem.code);
+  return !(error instanceof ProblemError) || !transientCodes.has(error.problem.code);
 }

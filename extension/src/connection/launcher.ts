@@ -13,6 +13,7 @@ import { findServer, isAlive, readDiscovery } from './discovery.ts';
 import type { ServerSource } from './source.ts';
 import { compareVersions } from './version.ts';
 
+/** Options of a `Launcher`. */
 export interface LauncherOptions {
   readonly dataDir: string;
   /** Absolute path of `server.mjs`. */
@@ -21,25 +22,25 @@ export interface LauncherOptions {
   readonly version: string;
   readonly log: Log;
   readonly problems: Problems;
-  /** Runs the bundle as Node; default this process's own executable. */
+  /** Executable that runs the bundle as Node. Default: the executable of this process. */
   readonly execPath?: string;
   readonly env?: NodeJS.ProcessEnv;
-  /** Longest wait for a server to start or to end. Default 15 000 ms. */
+  /** Maximum time to wait for a server to start or to exit, in milliseconds. Default: 15 000. */
   readonly timeoutMs?: number;
 }
 
 /**
- * How Node runs the server. With 2 MB for each half of the young generation, of 16 by default, it takes 93 MB at rest
- * instead of 109; the first word of an answer comes some 0.5 ms later.
+ * Node options of the server. Limiting each half of V8's young generation to 2 MB (default 16) reduces memory at rest
+ * from 109 MB to 93 MB, and delays the first token by about 0.5 ms.
  */
 export const nodeOptions: readonly string[] = ['--max-semi-space-size=2'];
 
-/** Both the discovery file and the child are looked at this often while a server starts. */
-const pollMs = 20;
-/** The log of the servers' stderr is set aside when it has grown beyond this at a start. */
+/** Interval at which the discovery file and the child process are polled during a start, in milliseconds. */
+const pollIntervalMs = 20;
+/** Size above which the servers' stderr log is rotated at a start, in bytes. */
 const stderrLogBytes = 1024 * 1024;
 
-/** Finds the user's server, or starts it. Any number of windows may do so at once. */
+/** Finds the user's server or starts it. Several windows may do so at the same time. */
 export class Launcher implements ServerSource {
   readonly remote = null;
   readonly #options: LauncherOptions;
@@ -50,21 +51,21 @@ export class Launcher implements ServerSource {
     this.#timeoutMs = options.timeoutMs ?? 15_000;
   }
 
-  /** The server's version may be older than ours when it is busy. */
+  /** Finds or starts a server. Its version may be older than this extension's if it is busy. */
   async connect(signal: AbortSignal, graceMs = 0): Promise<FoundServer> {
     const { dataDir, problems, log } = this.#options;
     const start = performance.now();
-    const left = () => this.#timeoutMs - (performance.now() - start);
+    const remainingMs = () => this.#timeoutMs - (performance.now() - start);
     const backoff = new Backoff({ firstMs: 100, maxMs: 1000 });
     let hanging: number | undefined;
-    while (left() > 0) {
+    while (remainingMs() > 0) {
       const finding = await findServer(dataDir, problems, signal);
       if (finding.found) {
-        if (!(await this.#makeWay(finding.found, signal))) return usable(finding.found, problems);
+        if (!(await this.#replaceIfOlder(finding.found, signal))) return requireSameProtocol(finding.found, problems);
       } else {
         hanging = finding.hangs;
         if (performance.now() - start >= graceMs && hanging === undefined) {
-          const outcome = await this.#start(signal, left());
+          const outcome = await this.#start(signal, remainingMs());
           if (outcome !== 'already-running') return outcome;
           log.info('another server holds the data folder; waiting for it');
         }
@@ -74,25 +75,25 @@ export class Launcher implements ServerSource {
     throw hanging === undefined ? problems.startTimeout() : problems.unresponsive(hanging);
   }
 
-  /** Ends a server on the person's wish, also a busy or a hanging one. */
+  /** Ends the server at the user's request, even if it is busy or hangs. */
   async end(signal: AbortSignal): Promise<void> {
     const { dataDir, problems, log } = this.#options;
     const discovery = await readDiscovery(dataDir);
     if (!discovery) return;
     const { pid } = discovery;
     const { found } = await findServer(dataDir, problems, signal);
-    // The number in a stale file may by now be any process of this user.
+    // The process id in a stale file may have been reused by any process of this user.
     if (!found && !(await looksLikeServer(pid))) return;
     log.info(`ending server ${pid}`);
     for (const kind of ['SIGTERM', 'SIGKILL'] as const) {
       if (!isAlive(pid)) return;
       process.kill(pid, kind);
-      if (await this.#gone(pid, 5000, signal)) return;
+      if (await this.#waitUntilGone(pid, 5000, signal)) return;
     }
   }
 
-  /** Whether the server was ended because ours is newer and it was idle. */
-  async #makeWay({ discovery, endpoint, info }: FoundServer, signal: AbortSignal): Promise<boolean> {
+  /** Shuts the server down if it is older and idle. Returns whether it ended. */
+  async #replaceIfOlder({ discovery, endpoint, info }: FoundServer, signal: AbortSignal): Promise<boolean> {
     const { version, problems, log } = this.#options;
     if (compareVersions(info.version, version) >= 0 || info.busyTurns > 0) return false;
     try {
@@ -100,20 +101,23 @@ export class Launcher implements ServerSource {
       await client.call('server.shutdown', { body: { version } }, { signal, timeoutMs: 5000 });
     } catch (error) {
       signal.throwIfAborted();
-      // 409: it became busy. Anything else will show when it is spoken to.
+      // 409: the server became busy. Other errors appear with the next call.
       log.info(`server ${info.version} stays for now: ${String(error)}`);
       return false;
     }
     log.info(`replacing server ${info.version} by ${version}`);
-    return await this.#gone(discovery.pid, this.#timeoutMs, signal);
+    return await this.#waitUntilGone(discovery.pid, this.#timeoutMs, signal);
   }
 
-  /** A server has gone when its process has, or when it has taken back its discovery file. */
-  async #gone(pid: number, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
-    const until = performance.now() + timeoutMs;
-    while (performance.now() < until) {
+  /**
+   * Waits until a server has exited or removed its discovery file. Returns false if that takes longer than the
+   * timeout.
+   */
+  async #waitUntilGone(pid: number, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    const deadline = performance.now() + timeoutMs;
+    while (performance.now() < deadline) {
       if ((await readDiscovery(this.#options.dataDir))?.pid !== pid) return true;
-      await pause(pollMs, signal);
+      await pause(pollIntervalMs, signal);
     }
     return false;
   }
@@ -121,7 +125,7 @@ export class Launcher implements ServerSource {
   async #start(signal: AbortSignal, timeoutMs: number): Promise<FoundServer | 'already-running'> {
     const { dataDir, bundle, problems, log } = this.#options;
     const logFile = join(dataDir, logsFolder, 'server-stderr.log');
-    const begun = performance.now();
+    const startedAt = performance.now();
     await preparePrivateFolder(dataDir, logFile, problems);
     const stderr = await open(logFile, 'a', 0o600);
     const offset = (await stderr.stat()).size;
@@ -136,40 +140,42 @@ export class Launcher implements ServerSource {
         env: serverEnvironment(this.#options.env ?? process.env),
       },
     );
-    let ended: { readonly code: number | null; readonly error?: Error } | undefined;
+    let exit: { readonly code: number | null; readonly error?: Error } | undefined;
     child.once('exit', (code) => {
-      ended ??= { code };
+      exit ??= { code };
     });
     child.once('error', (error) => {
-      ended = { code: null, error };
+      exit = { code: null, error };
     });
     child.unref();
     await stderr.close();
     log.info(`starting server (process ${child.pid ?? '?'})`);
     try {
-      while (performance.now() - begun < timeoutMs) {
+      while (performance.now() - startedAt < timeoutMs) {
         const discovery = await readDiscovery(dataDir);
         if (discovery?.pid === child.pid) {
           const { found } = await findServer(dataDir, problems, signal);
           if (found) {
-            log.info(`server ready after ${Math.round(performance.now() - begun)} ms (process ${child.pid ?? '?'})`);
+            log.info(
+              `server ready after ${Math.round(performance.now() - startedAt)} ms (process ${child.pid ?? '?'})`,
+            );
             return found;
           }
         }
-        if (ended?.code === exitCodes.alreadyRunning) return 'already-running';
-        if (ended) throw await this.#startFailure(ended, logFile, offset);
-        await pause(pollMs, signal);
+        if (exit?.code === exitCodes.alreadyRunning) return 'already-running';
+        if (exit) throw await this.#startFailure(exit, logFile, offset);
+        await pause(pollIntervalMs, signal);
       }
       throw problems.startTimeout();
     } catch (error) {
-      // Ours, and nobody else has heard of it yet: a later start must not find a half-started one.
-      if (!ended) child.kill('SIGKILL');
+      // Kill our own half-started server, which no other window knows yet: a later start must not find it.
+      if (!exit) child.kill('SIGKILL');
       throw error;
     }
   }
 
   async #startFailure(
-    ended: { readonly code: number | null; readonly error?: Error },
+    exit: { readonly code: number | null; readonly error?: Error },
     logFile: string,
     offset: number,
   ): Promise<ProblemError> {
@@ -179,19 +185,19 @@ export class Launcher implements ServerSource {
       const checked = StartupFailure.safeParse(parseJson(line));
       if (checked.success) return new ProblemError(checked.data.problem);
     }
-    log.error(`server did not start: ${ended.error?.message ?? `exit code ${ended.code}`}; see ${logFile}`);
-    const why = ended.error && 'code' in ended.error ? String(ended.error.code) : `exit code ${ended.code ?? '?'}`;
-    return problems.startFailed(why, ended.error);
+    log.error(`server did not start: ${exit.error?.message ?? `exit code ${exit.code}`}; see ${logFile}`);
+    const why = exit.error && 'code' in exit.error ? String(exit.error.code) : `exit code ${exit.code ?? '?'}`;
+    return problems.startFailed(why, exit.error);
   }
 }
 
-/** An older or newer server can be used as long as it speaks the same protocol. */
-function usable(server: FoundServer, problems: Problems): FoundServer {
+/** Returns the server if it speaks the same protocol; its version may differ. */
+function requireSameProtocol(server: FoundServer, problems: Problems): FoundServer {
   if (server.info.protocol === protocolVersion) return server;
   throw server.info.protocol > protocolVersion ? problems.newerServer() : problems.olderServerBusy();
 }
 
-/** The environment of the server: the editor's own variables would change how Node runs in it. */
+/** Returns the environment of the server, without the editor's variables that change how Node runs. */
 export function serverEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => !/^(ELECTRON_|VSCODE_|NODE_OPTIONS$)/i.test(name));
   return { ...Object.fromEntries(kept), ELECTRON_RUN_AS_NODE: '1' };
@@ -211,7 +217,7 @@ async function preparePrivateFolder(dataDir: string, logFile: string, problems: 
   }
 }
 
-/** Where the system tells, that the process runs our bundle; elsewhere it is not risked. */
+/** Returns whether the process runs our bundle, according to `/proc`. Returns false on systems that have no `/proc`. */
 async function looksLikeServer(pid: number): Promise<boolean> {
   const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
   return commandLine.includes('serve') && commandLine.includes('--embedded');

@@ -1,77 +1,83 @@
 import * as z from 'zod';
 
-/** A server that others run, and who this person is there. */
+/** A remote server and the user's account on it. */
 const Profile = z.object({
   origin: z.string().max(600),
-  /** Id, from the token. */
+  /** User id, from the token. */
   user: z.string().max(200),
-  /** Null: the editor has forgotten it. */
+  /** Null if the editor no longer has it. */
   token: z.string().max(4096).nullable(),
 });
+/** A remote server and the user's account on it. */
 export type Profile = z.infer<typeof Profile>;
 
 const maxProfiles = 20;
 const Saved = z.object({
-  /** Origin; null: this machine's own server. */
+  /** Origin of the active server. Null: the local one. */
   active: z.string().nullable(),
   profiles: z.array(Profile).max(maxProfiles),
 });
 type Saved = z.infer<typeof Saved>;
 
-/** The part of `vscode.SecretStorage` that is used. */
+/** The part of `vscode.SecretStorage` that profiles use. */
 export interface Secrets {
   get(name: string): PromiseLike<string | undefined>;
   store(name: string, value: string): PromiseLike<void>;
 }
 
-/** The part of `vscode.Memento` that is used. */
+/** The part of `vscode.Memento` that profiles use. */
 export interface Memory {
   get(key: string): unknown;
   update(key: string, value: unknown): PromiseLike<void>;
 }
 
-/** One secret for all of it: windows hear of a change of secrets, and of nothing else that is stored. */
+/**
+ * Name of the secret that holds all profiles. Windows are only notified of changes to secrets, not to other stored
+ * data.
+ */
 export const profilesSecret = 'devlm.servers';
-/** The same without the tokens: some editors in a browser keep secrets no longer than their window. */
+/** Key of a copy without tokens: some editors in a browser keep secrets only as long as their window. */
 const memoryKey = 'servers';
 
-/** The servers that this person knows, and which one all windows use. Nothing of a workspace has a say in it. */
+/** The servers that the user knows, and the one that all windows use. A workspace cannot influence them. */
 export class Profiles {
   readonly #secrets: Secrets;
   readonly #memory: Memory;
   #changes: Promise<void> = Promise.resolve();
 
-  /** @param memory of this machine, for all windows */
+  /** @param memory global state of this machine, shared by all windows */
   constructor(secrets: Secrets, memory: Memory) {
     this.#secrets = secrets;
     this.#memory = memory;
   }
 
-  /** Null: this machine's own server. */
+  /** Returns the active profile, or null for the local server. */
   async active(): Promise<Profile | null> {
     const { active, profiles } = await this.#read();
     return profiles.find(({ origin }) => origin === active) ?? null;
   }
 
-  /** By origin. */
+  /** Returns all profiles, sorted by origin. */
   async list(): Promise<Profile[]> {
     return (await this.#read()).profiles.toSorted((a, b) => (a.origin < b.origin ? -1 : 1));
   }
 
-  /** Remembers it, in the place of one with the same origin, and makes it the one that is used. */
+  /** Stores a profile, replacing one with the same origin, and activates it. */
   async use(origin: string, token: string | null): Promise<void> {
     await this.#change(({ profiles }) => {
-      const known = profiles.find((profile) => profile.origin === origin);
-      const others = profiles.filter((profile) => profile !== known).slice(1 - maxProfiles);
-      const user = (token === null ? known?.user : userOf(token)) ?? '';
-      return { active: origin, profiles: [...others, { origin, user, token }] };
+      const existing = profiles.find((profile) => profile.origin === origin);
+      const otherProfiles = profiles.filter((profile) => profile !== existing).slice(1 - maxProfiles);
+      const user = (token === null ? existing?.user : userOf(token)) ?? '';
+      return { active: origin, profiles: [...otherProfiles, { origin, user, token }] };
     });
   }
 
+  /** Activates the local server. */
   async useLocal(): Promise<void> {
     await this.#change((saved) => ({ ...saved, active: null }));
   }
 
+  /** Removes a profile. If it was active, the local server becomes active. */
   async forget(origin: string): Promise<void> {
     await this.#change(({ active, profiles }) => ({
       active: active === origin ? null : active,
@@ -79,7 +85,7 @@ export class Profiles {
     }));
   }
 
-  /** Changes follow one another, and what is read after one has it. */
+  /** Applies a change after the previous ones. Later reads see it. */
   async #change(make: (saved: Saved) => Saved): Promise<void> {
     const done = this.#changes.then(async () => this.#write(make(await this.#stored())));
     this.#changes = done.catch(() => undefined);
@@ -104,12 +110,12 @@ export class Profiles {
   }
 }
 
-/** What is kept for one account is not shown in another: chats and projects belong to who has them. */
+/** Returns a key of the account, by which stored views and projects are kept apart. */
 export function accountOf(profile: Profile | null): string {
   return profile ? ` ${profile.origin} ${profile.user}` : '';
 }
 
-/** Whose a token is. It is for the server to check. */
+/** Returns the user of a token, unverified: the server verifies it. */
 function userOf(token: string): string | undefined {
   const claims = z.object({ sub: z.string().max(200) });
   return claims.safeParse(parseJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())).data?.sub;

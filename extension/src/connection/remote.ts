@@ -5,17 +5,18 @@ import { hostOf } from './address.ts';
 import { Client } from './client.ts';
 import type { Reached, ServerSource } from './source.ts';
 
-/** Longer than the way to any server takes that can be worked with. */
+/** Timeout of the first call, in milliseconds. A server that takes longer is too slow to work with. */
 const timeoutMs = 15_000;
 
+/** Options of a `RemoteServer`. */
 export interface RemoteOptions {
   readonly origin: string;
-  /** Null: none is known. */
+  /** Returns the token, or null if none is stored. */
   readonly token: () => Promise<string | null>;
   readonly problems: Problems;
 }
 
-/** A server that others run: it is reached with a token, and neither started nor ended from here. */
+/** A server run by others. The extension connects with a token, and neither starts nor ends it. */
 export class RemoteServer implements ServerSource {
   readonly remote: string;
   readonly #options: RemoteOptions;
@@ -43,7 +44,7 @@ export class RemoteServer implements ServerSource {
   async end(): Promise<void> {}
 }
 
-/** What the server has against the token, with the way to enter another one. */
+/** Converts an error to a problem that says what is wrong with the token and lets the user enter another one. */
 function asRefusal(error: unknown, problems: Problems): unknown {
   if (!(error instanceof ProblemError)) return error;
   const { code, status, detail } = error.problem;

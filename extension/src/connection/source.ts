@@ -1,22 +1,22 @@
 import type { ServerInfo } from '@devlm/protocol/views.ts';
 import type { Endpoint } from './client.ts';
 
-/** A server that has answered. */
+/** A server that has responded. */
 export interface Reached {
   readonly endpoint: Endpoint;
   readonly info: ServerInfo;
 }
 
-/** Where a window has its server from. */
+/** A provider of the server that a window uses. */
 export interface ServerSource {
-  /** Host of a server that others run; null: it is this machine's own. */
+  /** Host of a remote server. Null: the local server. */
   readonly remote: string | null;
   /**
-   * A server that can be spoken to.
-   * @param graceMs for so long another window's server is waited for before one is started
-   * @throws ProblemError when none can be had
+   * Returns a server that is ready for calls.
+   * @param graceMs time to wait for another window's server before one is started, in milliseconds. Default: 0
+   * @throws ProblemError if no server is available
    */
   connect(signal: AbortSignal, graceMs?: number): Promise<Reached>;
-  /** Ends the server on the person's wish; one that others run stays. */
+  /** Ends the local server at the user's request. Does nothing for a remote server. */
   end(signal: AbortSignal): Promise<void>;
 }

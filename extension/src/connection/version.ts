@@ -1,6 +1,6 @@
 /**
- * Compares dotted versions by their numbers: negative when `a` is older. A pre-release
- * (`1.2.0-beta.1`) is older than its release; two of one release compare by text.
+ * Compares dotted versions numerically. Returns a negative number if `a` is older. A pre-release (`1.2.0-beta.1`) is
+ * older than its release; pre-releases of the same release are compared as text.
  */
 export function compareVersions(a: string, b: string): number {
   const [aCore = '', aTag = ''] = a.split(/-(.*)/s);

@@ -22,6 +22,7 @@ import { fileUri, isInWorkspace } from './workspace-paths.ts';
 
 const t = vscode.l10n.t;
 
+/** Dependencies of `runEditorAction`. */
 export interface EditorActionsOptions {
   readonly connection: ServerConnection;
   readonly reviewer: Pick<Reviewer, 'open'>;
@@ -31,7 +32,7 @@ export interface EditorActionsOptions {
   readonly runCommand: (command: PageCommand) => Promise<void>;
 }
 
-/** Answers what `EditorAction` notes for each action. */
+/** Performs an action of the page. Returns what `EditorAction` documents for it. */
 export async function runEditorAction(
   action: EditorAction,
   signal: AbortSignal,
@@ -96,21 +97,21 @@ async function insertAtCursor(text: string): Promise<void> {
     await newFile(text, '');
     return;
   }
-  const done = await editor.edit((edit) => {
+  const isApplied = await editor.edit((edit) => {
     for (const selection of editor.selections) edit.replace(selection, text);
   });
-  if (!done) throw refused('not_editable', t('The file in the active editor cannot be changed.'));
+  if (!isApplied) throw refused('not_editable', t('The file in the active editor cannot be changed.'));
   await vscode.window.showTextDocument(editor.document, { viewColumn: editor.viewColumn ?? vscode.ViewColumn.Active });
 }
 
-async function newFile(content: string, named: string): Promise<void> {
-  const language = await languageId(named);
+async function newFile(content: string, fenceName: string): Promise<void> {
+  const language = await languageId(fenceName);
   const document = await vscode.workspace.openTextDocument({ content, ...(language ? { language } : {}) });
   await vscode.window.showTextDocument(document);
 }
 
-/** Fences name languages by their short names; the editor by its ids. */
-const fenceNames: Readonly<Record<string, string>> = {
+/** Editor language ids by the short names that code fences use. */
+const languageIdsByFenceName: Readonly<Record<string, string>> = {
   bash: 'shellscript',
   sh: 'shellscript',
   shell: 'shellscript',
@@ -133,10 +134,10 @@ const fenceNames: Readonly<Record<string, string>> = {
   kt: 'kotlin',
 };
 
-/** A language that this editor knows, or undefined. */
-async function languageId(named: string): Promise<string | undefined> {
-  const name = named.trim().toLowerCase();
-  const id = Object.hasOwn(fenceNames, name) ? fenceNames[name] : name;
+/** Returns the editor's language id for a fence name, or undefined if the editor does not know it. */
+async function languageId(fenceName: string): Promise<string | undefined> {
+  const name = fenceName.trim().toLowerCase();
+  const id = Object.hasOwn(languageIdsByFenceName, name) ? languageIdsByFenceName[name] : name;
   return id && (await vscode.languages.getLanguages()).includes(id) ? id : undefined;
 }
 
@@ -157,7 +158,7 @@ async function openFile(path: string, line?: number, endLine?: number): Promise<
   const end = endLine ? new vscode.Position(endLine, 0) : start;
   const options = line === undefined ? {} : { selection: new vscode.Range(start, end) };
   try {
-    // Unlike showTextDocument it also opens images and notebooks.
+    // Unlike showTextDocument, this command also opens images and notebooks.
     await vscode.workspace.fs.stat(uri);
     await vscode.commands.executeCommand('vscode.open', uri, options);
   } catch {

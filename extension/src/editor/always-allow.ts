@@ -7,10 +7,10 @@ import type { ServerConnection } from '../connection/connection.ts';
 
 const t = vscode.l10n.t;
 
-/** The setting with the permission rules, below `devlm`. */
+/** Setting with the permission rules, below `devlm`. */
 const rulesSetting = 'permissions';
 
-/** Names a question that a tool asks. */
+/** Identifies a question that a tool asks. */
 export interface AskName {
   readonly conversationId: string;
   readonly turnId: string;
@@ -18,10 +18,10 @@ export interface AskName {
 }
 
 /**
- * Adds the rule that an open question offers to the person's own settings. The page only names the question:
- * the rule is the one that the server computed when it asked, so nothing in the page can make up another.
+ * Adds the rule that an open question offers to the user's settings. The page only identifies the question: the rule
+ * is the one that the server computed, so the page cannot make up another.
  *
- * @throws ProblemError when nothing is offered, or the settings cannot take it
+ * @throws ProblemError if no rule is offered, or the settings cannot store it
  */
 export async function allowAlways(name: AskName, connection: ServerConnection, signal: AbortSignal): Promise<void> {
   const { conversationId, turnId } = name;
@@ -30,23 +30,23 @@ export async function allowAlways(name: AskName, connection: ServerConnection, s
   const rule = ruleOf(turns, name);
   if (!rule) throw refused('no_rule', t('Nothing can be allowed for good here.'));
   const settings = vscode.workspace.getConfiguration('devlm');
-  // The editor may hand out proxies.
-  const present: unknown = JSON.parse(JSON.stringify(settings.inspect(rulesSetting)?.globalValue ?? []));
-  const rules = Rules.safeParse(present);
+  // Copy the value, because the editor may return proxies.
+  const currentRules: unknown = JSON.parse(JSON.stringify(settings.inspect(rulesSetting)?.globalValue ?? []));
+  const rules = Rules.safeParse(currentRules);
   if (!rules.success)
     throw refused('bad_rules', t('The permission rules in your settings cannot be read. Mend them first.'));
   const added = Rules.safeParse([...rules.data, rule]);
   if (!added.success) throw refused('too_many_rules', t('Your settings hold no more permission rules.'));
-  if (rules.data.some((other) => JSON.stringify(other) === JSON.stringify(rule))) return;
+  if (rules.data.some((existing) => JSON.stringify(existing) === JSON.stringify(rule))) return;
   await settings.update(rulesSetting, added.data, vscode.ConfigurationTarget.Global);
 }
 
-/** What a question that still waits offers; null: nothing. */
+/** Returns the rule that a pending question offers, or null. */
 function ruleOf(turns: readonly TurnRecord[], { conversationId, turnId, callId }: AskName): AlwaysRule | null {
   const turn = addTurns(emptyConversation(conversationId), turns).turns[turnId];
-  const call = turn?.steps.map(({ calls }) => calls[callId]).find((each) => each?.ask !== undefined);
-  const waits = turn?.status === 'running' && call !== undefined && call.answer === undefined;
-  return waits && call.ask?.kind === 'approval' ? offeredRule(call.ask.rule) : null;
+  const call = turn?.steps.map(({ calls }) => calls[callId]).find((candidate) => candidate?.ask !== undefined);
+  const isPending = turn?.status === 'running' && call !== undefined && call.answer === undefined;
+  return isPending && call.ask?.kind === 'approval' ? offeredRule(call.ask.rule) : null;
 }
 
 function refused(code: string, detail: string): ProblemError {

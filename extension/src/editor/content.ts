@@ -2,12 +2,13 @@ import type { NewAttachment } from '@devlm/protocol/events.ts';
 
 type ImageType = Extract<NewAttachment, { kind: 'image' }>['mediaType'];
 
+/** The kind of content of a file. */
 export type Content =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'image'; readonly mediaType: ImageType }
   | { readonly kind: 'binary' };
 
-/** What bytes are, judged by themselves and not by a file's name. */
+/** Returns the kind of content, determined by the bytes alone and not by the file name. */
 export function contentOf(bytes: Uint8Array): Content {
   const mediaType = imageTypeOf(bytes);
   if (mediaType) return { kind: 'image', mediaType };
@@ -19,7 +20,7 @@ export function contentOf(bytes: Uint8Array): Content {
   }
 }
 
-/** Signatures at the start of each image type that the Messages API takes. */
+/** Returns the image type by its signature, for the types that the Messages API supports. */
 function imageTypeOf(bytes: Uint8Array): ImageType | undefined {
   const head = Buffer.from(bytes.subarray(0, 12)).toString('latin1');
   if (head.startsWith('\x89PNG\r\n\x1a\n')) return 'image/png';

@@ -4,29 +4,29 @@ import type { ServerConnection } from '../connection/connection.ts';
 
 const t = vscode.l10n.t;
 
-/** Documents of this scheme show what a file once was: its path names it, the query is the hash of its content. */
+/** URI scheme of stored file versions. The path names the file; the query is the hash of its content. */
 const scheme = 'devlm-stored';
 
-/** Lets the editor show contents that the server keeps. */
+/** Registers a provider for file versions that the server stores. */
 export function provideStoredFiles(connection: ServerConnection): vscode.Disposable {
   return vscode.workspace.registerTextDocumentContentProvider(scheme, {
     async provideTextDocumentContent(uri, token) {
-      // No file: the other side is compared with nothing.
+      // An empty query means that the file did not exist: compare with an empty document.
       if (uri.query === '') return '';
-      const cut = new AbortController();
-      const listening = token.onCancellationRequested(() => cut.abort());
+      const controller = new AbortController();
+      const subscription = token.onCancellationRequested(() => controller.abort());
       try {
         const input = { params: { hash: uri.query } };
-        const { data } = await connection.call('blobs.get', input, { signal: cut.signal });
+        const { data } = await connection.call('blobs.get', input, { signal: controller.signal });
         return new TextDecoder().decode(Buffer.from(data, 'base64'));
       } finally {
-        listening.dispose();
+        subscription.dispose();
       }
     },
   });
 }
 
-/** Shows two contents of a file beside each other in the editor's own view for that. */
+/** Opens the diff editor with two stored versions of a file. */
 export async function openDiff({
   path,
   before,
@@ -39,7 +39,7 @@ export async function openDiff({
   await vscode.commands.executeCommand('vscode.diff', storedUri(path, before), storedUri(path, after), title, options);
 }
 
-/** A document that shows a stored version of a file; null: no file. */
+/** Returns the URI of a stored version of a file. A null hash means that the file does not exist. */
 export function storedUri(path: string, hash: string | null): vscode.Uri {
   return vscode.Uri.from({ scheme, path: `/${path.replace(/^\/+/, '')}`, query: hash ?? '' });
 }

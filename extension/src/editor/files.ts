@@ -7,12 +7,12 @@ import { fileUri, isInWorkspace, label } from './workspace-paths.ts';
 
 const t = vscode.l10n.t;
 
-/** Bytes above which a file is not even read: no text of `attachmentChars` and no image can be larger. */
+/** Size in bytes above which a file is not read: no text of `attachmentChars` and no image can be larger. */
 const maxBytes = Math.max(limits.imageBytes, limits.attachmentChars * 4);
 
 /**
- * Reads what the page names. What lies outside the workspace is read only after the person has
- * agreed, because the page may be wrong about who chose it.
+ * Reads the files that the page names. Files outside the workspace require the user's consent, because the page may
+ * be wrong about who chose them.
  */
 export async function readNamed(names: readonly string[]): Promise<FilesAnswer> {
   const uris: vscode.Uri[] = [];
@@ -25,14 +25,14 @@ export async function readNamed(names: readonly string[]): Promise<FilesAnswer> 
     else outside.push(uri);
   }
   if (outside.length > 0) {
-    if (await agreed(outside)) uris.push(...outside);
+    if (await confirmOutside(outside)) uris.push(...outside);
     else problems.push(t('Files outside the workspace were not attached.'));
   }
   const answer = await readChosen(uris);
   return { attachments: answer.attachments, problems: [...problems, ...answer.problems] };
 }
 
-async function agreed(uris: readonly vscode.Uri[]): Promise<boolean> {
+async function confirmOutside(uris: readonly vscode.Uri[]): Promise<boolean> {
   const attach = t('Attach');
   const answer = await vscode.window.showWarningMessage(
     t('Attach files from outside the workspace?'),
@@ -42,7 +42,7 @@ async function agreed(uris: readonly vscode.Uri[]): Promise<boolean> {
   return answer === attach;
 }
 
-/** Reads files that the person chose. */
+/** Reads files that the user chose. */
 export async function readChosen(uris: readonly vscode.Uri[]): Promise<FilesAnswer> {
   const attachments: NewAttachment[] = [];
   const problems: string[] = [];
@@ -50,17 +50,17 @@ export async function readChosen(uris: readonly vscode.Uri[]): Promise<FilesAnsw
     problems.push(t('Only the first {0} files were attached.', limits.attachments));
   }
   for (const uri of uris.slice(0, limits.attachments)) {
-    const read = await readOne(uri);
+    const read = await readFile(uri);
     if (typeof read === 'string') problems.push(read);
     else attachments.push(read.kind === 'image' ? read : { ...read, ...untrusted(uri) });
   }
   return { attachments, problems };
 }
 
-/** The attachment, or a sentence that says why there is none. */
-async function readOne(uri: vscode.Uri): Promise<NewAttachment | string> {
+/** Returns the attachment, or a message why the file cannot be attached. */
+async function readFile(uri: vscode.Uri): Promise<NewAttachment | string> {
   const path = label(uri);
-  // What the person sees counts, saved or not.
+  // Use the text that the user sees, saved or not.
   const open = vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri.toString());
   if (open) return textAttachment(path, open.getText(), open.languageId);
   try {
@@ -78,8 +78,8 @@ async function readOne(uri: vscode.Uri): Promise<NewAttachment | string> {
     const data = Buffer.from(bytes).toString('base64');
     return { kind: 'image', name: name.slice(-255), mediaType: content.mediaType, data };
   } catch (error) {
-    const missing = error instanceof vscode.FileSystemError && error.code === 'FileNotFound';
-    return missing ? t('{0} does not exist.', path) : t('{0} could not be read.', path);
+    const isMissing = error instanceof vscode.FileSystemError && error.code === 'FileNotFound';
+    return isMissing ? t('{0} does not exist.', path) : t('{0} could not be read.', path);
   }
 }
 
@@ -90,7 +90,7 @@ function textAttachment(path: string, text: string, language?: string): NewAttac
   return { kind: 'file', path, text, ...(language ? { language: language.slice(0, 64) } : {}) };
 }
 
-/** The selections of the active editor; empty when there are none. */
+/** Returns the selections of the active editor, or no attachments if nothing is selected. */
 export function readSelection(): FilesAnswer {
   const editor = vscode.window.activeTextEditor;
   const attachments: NewAttachment[] = [];
@@ -104,7 +104,7 @@ export function readSelection(): FilesAnswer {
       problems.push(t('The selection in {0} is too long to attach.', path));
       continue;
     }
-    // A selection of whole lines ends at the start of the next one, which is not part of it.
+    // A selection of whole lines ends at the start of the next line, which is not part of it.
     const endLine = selection.end.character === 0 ? selection.end.line : selection.end.line + 1;
     attachments.push({
       kind: 'selection',
@@ -119,14 +119,14 @@ export function readSelection(): FilesAnswer {
   return { attachments, problems };
 }
 
-/** The mark of a file outside the workspace: it may carry somebody else's instructions. */
+/** Returns the mark of a file outside the workspace: it may contain instructions from others. */
 function untrusted(uri: vscode.Uri): Pick<TextAttachment, 'untrusted'> {
   const { getWorkspaceFolder, workspaceFolders = [] } = vscode.workspace;
   if (uri.scheme === 'untitled' || workspaceFolders.length === 0 || getWorkspaceFolder(uri)) return {};
   return { untrusted: { kind: 'outside', name: label(uri).slice(-300) } };
 }
 
-/** Opens the file dialog. */
+/** Shows the open dialog and reads the chosen files. */
 export async function pickFiles(): Promise<FilesAnswer> {
   const defaultUri = vscode.workspace.workspaceFolders?.[0]?.uri;
   const uris = await vscode.window.showOpenDialog({

@@ -2,29 +2,30 @@ import * as vscode from 'vscode';
 import { rankPaths } from './rank.ts';
 import { label } from './workspace-paths.ts';
 
-/** Most files of a workspace that are looked through. */
+/** Maximum number of files that are searched. */
 const maxFiles = 20_000;
-/** The same without the editor's search, which each folder is a call for. */
+/** Maximum number of files without the editor's search, where each folder takes a call. */
 const maxWalked = 5000;
-/** The list is used again for so long, because a person types several letters. */
-const freshMs = 15_000;
-const maxAnswers = 30;
+/** Time for which the file list is reused, in milliseconds, because the user types several letters. */
+const maxAgeMs = 15_000;
+/** Maximum number of results. */
+const maxResults = 30;
 
-let list: { readonly at: number; readonly paths: Promise<string[]> } | undefined;
+let cachedList: { readonly at: number; readonly paths: Promise<string[]> } | undefined;
 
-/** Workspace files that match, best first; without a query those that are open. */
+/** Returns the matching workspace files, best first. Without a query, returns the open files. */
 export async function findFiles(query: string): Promise<string[]> {
   const open = openPaths();
-  if (query.trim() === '' && open.length > 0) return open.slice(0, maxAnswers);
+  if (query.trim() === '' && open.length > 0) return open.slice(0, maxResults);
   const paths = await allFiles();
-  return rankPaths([...new Set([...open, ...paths])], query, maxAnswers);
+  return rankPaths([...new Set([...open, ...paths])], query, maxResults);
 }
 
-/** Folders of the workspace that have files and match, best first. */
+/** Returns the matching workspace folders that contain files, best first. */
 export async function findFolders(query: string): Promise<string[]> {
   const folders = new Set<string>();
   for (const path of await allFiles()) {
-    // What is above a folder that is known is known too.
+    // Stop at a folder that is already in the set: so are its parents.
     for (
       let end = path.lastIndexOf('/');
       end > 0 && !folders.has(path.slice(0, end));
@@ -32,57 +33,57 @@ export async function findFolders(query: string): Promise<string[]> {
     )
       folders.add(path.slice(0, end));
   }
-  return rankPaths([...folders].sort(), query, maxAnswers);
+  return rankPaths([...folders].sort(), query, maxResults);
 }
 
 function allFiles(): Promise<string[]> {
-  if (!list || performance.now() - list.at > freshMs) {
-    list = { at: performance.now(), paths: listFiles() };
-    list.paths.catch(() => {
-      list = undefined;
+  if (!cachedList || performance.now() - cachedList.at > maxAgeMs) {
+    cachedList = { at: performance.now(), paths: listFiles() };
+    cachedList.paths.catch(() => {
+      cachedList = undefined;
     });
   }
-  return list.paths;
+  return cachedList.paths;
 }
 
 async function listFiles(): Promise<string[]> {
   const hidden = vscode.workspace.getConfiguration('search').get<Record<string, unknown>>('exclude', {});
   const patterns = Object.entries(hidden).filter(([, value]) => value === true);
-  const exclude = [...unwanted.map((name) => `**/${name}/**`), ...patterns.map(([pattern]) => pattern)];
+  const exclude = [...excludedFolders.map((name) => `**/${name}/**`), ...patterns.map(([pattern]) => pattern)];
   let uris: vscode.Uri[] = [];
   try {
     uris = await vscode.workspace.findFiles('**/*', `{${[...new Set(exclude)].join(',')}}`, maxFiles);
   } catch {
-    // The editor's own search does not work here; what follows is slower.
+    // Searching failed: fall back to the slower walk.
   }
-  // Virtual workspaces may have no search.
+  // Virtual workspaces may not support search.
   if (uris.length === 0) uris = await walk();
   return uris.map(label).sort();
 }
 
-const unwanted: readonly string[] = ['node_modules', '.git'];
+const excludedFolders: readonly string[] = ['node_modules', '.git'];
 
-/** All files below the workspace folders, level by level, at most `maxWalked`. */
+/** Returns the files below the workspace folders, level by level, at most `maxWalked`. */
 async function walk(): Promise<vscode.Uri[]> {
   const files: vscode.Uri[] = [];
   const folders = (vscode.workspace.workspaceFolders ?? []).map(({ uri }) => uri);
   for (let folder = folders.shift(); folder && files.length < maxWalked; folder = folders.shift()) {
-    const parent = folder;
-    const entries = await vscode.workspace.fs.readDirectory(parent).then(
+    const current = folder;
+    const entries = await vscode.workspace.fs.readDirectory(current).then(
       (found) => found,
       () => [],
     );
     for (const [name, type] of entries) {
-      const uri = vscode.Uri.joinPath(parent, name);
+      const uri = vscode.Uri.joinPath(current, name);
       if (type === vscode.FileType.File) files.push(uri);
-      // Not through links, which may lead in a circle.
-      else if (type === vscode.FileType.Directory && !unwanted.includes(name)) folders.push(uri);
+      // Do not follow symbolic links, which may form a cycle.
+      else if (type === vscode.FileType.Directory && !excludedFolders.includes(name)) folders.push(uri);
     }
   }
   return files.slice(0, maxWalked);
 }
 
-/** Files in the tabs, the active one first. */
+/** Returns the files that are open in tabs, the active one first. */
 function openPaths(): string[] {
   const uris = vscode.window.tabGroups.all.flatMap((group) =>
     group.tabs.map((tab) => (tab.input instanceof vscode.TabInputText ? tab.input.uri : undefined)),

@@ -1,12 +1,13 @@
+/** The target of a link. */
 export type Link =
   | { readonly kind: 'external'; readonly url: string }
-  /** 1-based lines. */
+  /** `line` and `endLine` are 1-based. */
   | { readonly kind: 'file'; readonly path: string; readonly line?: number; readonly endLine?: number };
 
 /**
- * What a link in an answer may open: http, https and mailto outside, and paths (with `#L10`,
- * `#L10-L20` or `:10` behind them) in the workspace. Everything else is null: `command:`,
- * `vscode:`, `javascript:`, `data:`, links to another host's files and the like.
+ * Parses a link of an answer. Supports http, https and mailto links, and workspace paths (optionally followed by
+ * `#L10`, `#L10-L20` or `:10`). Returns null for everything else, such as `command:`, `vscode:`, `javascript:`,
+ * `data:` and links to files on other hosts.
  */
 export function parseLink(href: string): Link | null {
   const text = href.trim();
@@ -17,7 +18,7 @@ export function parseLink(href: string): Link | null {
   const place = /^(?<path>.+?)(?:#L?(?<line>\d+)(?:C\d+)?(?:-L?(?<end>\d+))?|:(?<row>\d+)(?::\d+)?)?$/s.exec(text);
   const { path: raw = '', line = place?.groups?.['row'], end } = place?.groups ?? {};
   const path = decoded(raw.replace(/^file:\/\/(?=\/)/i, ''));
-  // A scheme has two letters or more: C:\ is a drive.
+  // A scheme has at least two letters: C:\ is a drive.
   if (path === null || /^[a-z][a-z0-9+.-]+:/i.test(path) || path.includes('\0')) return null;
   return {
     kind: 'file',

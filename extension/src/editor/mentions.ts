@@ -13,24 +13,24 @@ import { fileUri, isInWorkspace } from './workspace-paths.ts';
 
 const t = vscode.l10n.t;
 
-/** Most symbols that one list shows. */
-const mostSymbols = 30;
+/** Maximum number of symbols in a list. */
+const maxSymbols = 30;
 
-/** Turns what the person named into an attachment, or says why there is none. */
+/** Converts a mention to an attachment, or returns a message why it cannot be attached. */
 export async function readMention(mention: Mention, terminals: Pick<TerminalOutput, 'last'>): Promise<FilesAnswer> {
   try {
     const read = await attachmentOf(mention, terminals);
     if (typeof read === 'string') return { attachments: [], problems: [read] };
-    return { attachments: [{ ...read, path: read.path.slice(0, 4096), text: fitting(read.text) }], problems: [] };
+    return { attachments: [{ ...read, path: read.path.slice(0, 4096), text: truncated(read.text) }], problems: [] };
   } catch (error) {
     const why = error instanceof ProblemError ? error.problem.detail : error instanceof Error ? error.message : '';
     return { attachments: [], problems: [t('It could not be attached: {0}', why.slice(0, 500))] };
   }
 }
 
-/** The definitions that the language servers know by a name. */
+/** Returns the definitions that the language servers find by name. */
 export async function findSymbols(query: string): Promise<SymbolsAnswer> {
-  const { items } = await symbolsNamed({ query, limit: mostSymbols }, workspaceFolders());
+  const { items } = await symbolsNamed({ query, limit: maxSymbols }, workspaceFolders());
   return { items: items.map(({ name, kind, path, line }) => ({ name, kind, path, line })) };
 }
 
@@ -71,18 +71,18 @@ async function symbolText(mention: Extract<Mention, { kind: 'symbol' }>): Promis
   };
 }
 
-/** The last line of the definition that begins at a line; the line itself where nobody knows. */
+/** Returns the last line of the definition that starts at a line, or the line itself if it is unknown. */
 async function endOf(document: vscode.TextDocument, line: number, name: string): Promise<number> {
   const found = await vscode.commands.executeCommand<vscode.DocumentSymbol[] | undefined>(
     'vscode.executeDocumentSymbolProvider',
     document.uri,
   );
-  const all = (found ?? []).flatMap(function within(symbol): vscode.DocumentSymbol[] {
-    return [symbol, ...(symbol.children ?? []).flatMap(within)];
+  const all = (found ?? []).flatMap(function flatten(symbol): vscode.DocumentSymbol[] {
+    return [symbol, ...(symbol.children ?? []).flatMap(flatten)];
   });
-  const here = all.filter(({ range }) => range && range.start.line <= line && range.end.line >= line);
-  const named = here.filter((symbol) => symbol.name === name || symbol.name.startsWith(`${name}(`));
-  return (named.at(-1) ?? here.at(-1))?.range.end.line ?? line;
+  const enclosing = all.filter(({ range }) => range && range.start.line <= line && range.end.line >= line);
+  const named = enclosing.filter((symbol) => symbol.name === name || symbol.name.startsWith(`${name}(`));
+  return (named.at(-1) ?? enclosing.at(-1))?.range.end.line ?? line;
 }
 
 function problemsText(): TextAttachment | string {
@@ -104,13 +104,13 @@ function terminalText(terminals: Pick<TerminalOutput, 'last'>): TextAttachment |
   }
   const end = command.exitCode === undefined ? '' : `\n(exit code ${command.exitCode})`;
   const path = command.line.trim().split('\n')[0]?.slice(0, 200) || 'terminal';
-  // The editor loses what a command prints that is over before the editor has told that it began.
+  // The editor loses the output of commands that end before it has reported their start.
   const output = command.output || '(no output that the editor knows of)';
   return { kind: 'terminal', path, text: `$ ${command.line}\n${output}${end}` };
 }
 
 async function gitText(of: 'staged' | 'branch'): Promise<TextAttachment | string> {
-  // Git reads the repository's own configuration.
+  // Git reads the repository's configuration, so it only runs in trusted workspaces.
   if (!vscode.workspace.isTrusted) return t('Git is not asked in a restricted workspace. Trust it first.');
   const active = vscode.window.activeTextEditor?.document.uri;
   const folder = (active && vscode.workspace.getWorkspaceFolder(active)) ?? vscode.workspace.workspaceFolders?.[0];
@@ -128,8 +128,8 @@ async function gitText(of: 'staged' | 'branch'): Promise<TextAttachment | string
   return { kind: 'git', path, language: 'diff', text: diff.text };
 }
 
-/** The beginning, with a word about the rest. */
-function fitting(text: string): string {
+/** Returns the text, truncated to the limit with a note. */
+function truncated(text: string): string {
   if (text.length <= limits.attachmentChars) return text;
   return `${text.slice(0, limits.attachmentChars - 100).toWellFormed()}\n[... the rest is left out ...]`;
 }

@@ -1,7 +1,7 @@
 /**
- * Paths that match a query, best first. All of the query's words must occur, in any order;
- * failing that, its letters in this order. A match in the file's name counts more than one in
- * its folders, one at the start of a word more than one inside, and a short path more than a long one.
+ * Returns the paths that match a query, best first. A path matches if it contains all words of the query in any
+ * order, or else the letters of each word in order. Matches in the file name rank above those in folders, matches at
+ * the start of a word above those inside, and short paths above long ones.
  */
 export function rankPaths(paths: readonly string[], query: string, limit: number): string[] {
   const words = query.toLowerCase().replaceAll('\\', '/').split(/\s+/).filter(Boolean);
@@ -19,9 +19,9 @@ function scoreOf(path: string, words: readonly string[]): number {
   const nameAt = text.lastIndexOf('/') + 1;
   let score = 0;
   for (const word of words) {
-    const one = scoreWord(path, text, nameAt, word);
-    if (one === 0) return 0;
-    score += one;
+    const wordScore = scoreWord(path, text, nameAt, word);
+    if (wordScore === 0) return 0;
+    score += wordScore;
   }
   return score;
 }
@@ -38,7 +38,10 @@ function scoreWord(path: string, text: string, nameAt: number, word: string): nu
   return hasLetters(text, word) ? 10 : 0;
 }
 
-/** The first letter, one behind a separator, or a capital behind a small one. */
+/**
+ * Returns whether a word starts at an offset: at the first letter, after a separator, or at an uppercase letter that
+ * follows a lowercase one.
+ */
 function startsWord(path: string, at: number): boolean {
   const before = path[at - 1] ?? '/';
   return /[^a-z0-9]/i.test(before) || (/[a-z0-9]/.test(before) && /[A-Z]/.test(path[at] ?? ''));

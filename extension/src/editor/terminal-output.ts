@@ -1,19 +1,20 @@
 import { stripVTControlCharacters } from 'node:util';
 import * as vscode from 'vscode';
 
-/** What is kept of one command's output: its end, in UTF-16 code units. */
-const outputChars = 60_000;
+/** Maximum kept output of a command, in UTF-16 code units. The end is kept. */
+const maxOutputChars = 60_000;
 
+/** A command that ran in a terminal, with its output. */
 export interface TerminalCommand {
   readonly line: string;
   readonly output: string;
-  /** Undefined while it runs, and where the shell does not say. */
+  /** Undefined while the command runs, or if the shell does not report it. */
   readonly exitCode: number | undefined;
 }
 
 /**
- * The last command of each terminal, as far as its shell tells the editor (shell integration). Kept in memory
- * as long as the terminal is open, and read by nobody but who attaches it.
+ * The last command of each terminal whose shell reports commands to the editor (shell integration). Output stays in
+ * memory while the terminal is open, and is only used when the user attaches it.
  */
 export class TerminalOutput implements vscode.Disposable {
   readonly #last = new Map<vscode.Terminal, { line: string; output: string; exitCode: number | undefined }>();
@@ -31,7 +32,7 @@ export class TerminalOutput implements vscode.Disposable {
     );
   }
 
-  /** The last command of the active terminal; undefined where there is none, or its shell tells nothing. */
+  /** Returns the last command of the active terminal, or undefined if its shell has not reported any. */
   last(): TerminalCommand | undefined {
     const terminal = vscode.window.activeTerminal;
     const command = terminal && this.#last.get(terminal);
@@ -47,14 +48,17 @@ export class TerminalOutput implements vscode.Disposable {
     const command = { line: execution.commandLine.value, output: '', exitCode: undefined };
     this.#last.set(terminal, command);
     for await (const data of execution.read()) {
-      command.output = (command.output + data).slice(-outputChars);
-      // Another one has begun: nobody asks for this one any more.
+      command.output = (command.output + data).slice(-maxOutputChars);
+      // Stop when another command has started: this output is no longer needed.
       if (this.#last.get(terminal) !== command) return;
     }
   }
 }
 
-/** What a person sees of it: without colours, and of a line that was written over only its last form. */
+/**
+ * Returns the output as the user sees it: without control sequences, and with only the final state of overwritten
+ * lines.
+ */
 function plainText(output: string): string {
   return stripVTControlCharacters(output).replace(/\r+\n/g, '\n').replace(/^.*\r/gm, '').trim();
 }

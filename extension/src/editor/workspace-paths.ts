@@ -3,8 +3,8 @@ import { posix, sep } from 'node:path';
 import * as vscode from 'vscode';
 
 /**
- * The URI of what the page calls a file: a path relative to a workspace folder, an absolute one,
- * or a URI from a drop. Undefined for anything that is no file of this machine or workspace.
+ * Returns the URI of a file that the page names: by a path relative to a workspace folder, an absolute path, or a
+ * dropped URI. Returns undefined if it is not a file of this machine or workspace.
  */
 export function fileUri(text: string): vscode.Uri | undefined {
   const folders = vscode.workspace.workspaceFolders ?? [];
@@ -12,9 +12,9 @@ export function fileUri(text: string): vscode.Uri | undefined {
   if (/^([a-z]:[\\/]|\/)/i.test(text)) return vscode.Uri.file(text);
   const path = text.replaceAll('\\', '/');
   const [first = '', ...rest] = path.split('/');
-  // With several folders, paths are shown with the folder's name in front.
-  const named = folders.length > 1 ? folders.find((folder) => folder.name === first) : undefined;
-  if (named) return vscode.Uri.joinPath(named.uri, ...rest);
+  // In a multi-root workspace, paths are displayed with the folder's name in front.
+  const namedFolder = folders.length > 1 ? folders.find((folder) => folder.name === first) : undefined;
+  if (namedFolder) return vscode.Uri.joinPath(namedFolder.uri, ...rest);
   return folders[0] && vscode.Uri.joinPath(folders[0].uri, path);
 }
 
@@ -26,13 +26,13 @@ function uriOf(text: string, folders: readonly vscode.WorkspaceFolder[]): vscode
     return undefined;
   }
   const path = posix.normalize(uri.path);
-  // In a remote window the page names files as the window does; here they are plain files.
+  // In a remote window the page uses the window's URIs; here they are local files.
   if (uri.scheme === 'vscode-remote' && vscode.env.remoteName) return vscode.Uri.file(path);
-  const known = uri.scheme === 'file' || folders.some((folder) => folder.uri.scheme === uri.scheme);
-  return known ? uri.with({ path, query: '', fragment: '' }) : undefined;
+  const isKnownScheme = uri.scheme === 'file' || folders.some((folder) => folder.uri.scheme === uri.scheme);
+  return isKnownScheme ? uri.with({ path, query: '', fragment: '' }) : undefined;
 }
 
-/** Whether the file lies in a workspace folder, also after its symbolic links have been followed. */
+/** Returns whether the file is inside a workspace folder, with symbolic links resolved. */
 export async function isInWorkspace(uri: vscode.Uri): Promise<boolean> {
   const folder = vscode.workspace.getWorkspaceFolder(uri);
   if (!folder) return false;
@@ -41,12 +41,12 @@ export async function isInWorkspace(uri: vscode.Uri): Promise<boolean> {
     const [file, root] = await Promise.all([realpath(uri.fsPath), realpath(folder.uri.fsPath)]);
     return file === root || file.startsWith(root.endsWith(sep) ? root : root + sep);
   } catch {
-    // It does not exist: reading it will say so.
+    // The file does not exist: reading it will report that.
     return true;
   }
 }
 
-/** As shown to the person and the model. */
+/** Returns the path of a file as displayed to the user and to the model. */
 export function label(uri: vscode.Uri): string {
   return vscode.workspace.asRelativePath(uri).replaceAll('\\', '/');
 }

@@ -7,20 +7,21 @@ import { parse } from '../connection/events.ts';
 import type { Problems } from '../problems.ts';
 import { type ChatMessage, type ChatRequest, messagesBody } from './messages-request.ts';
 
-/** A window that the provider does not tell: the smallest of today's models. */
-const usualContext = 200_000;
-/** Longest answer, where the model could write more. */
-const answerTokens = 32_000;
-/** Texts whose tokens are remembered; the editor counts the same ones again and again. */
-const counted = 500;
-/** Characters of a token, where it cannot be counted. */
+/** Context window in tokens if the provider does not report one: that of the smallest current model. */
+const defaultContextTokens = 200_000;
+/** Maximum length of an answer in tokens, even if the model supports more. */
+const maxAnswerTokens = 32_000;
+/** Number of cached token counts. The editor counts the same texts again and again. */
+const maxCachedCounts = 500;
+/** Characters per token for an estimate if the provider cannot count. */
 const charsPerToken = 3.5;
 
-/** A piece of an answer. */
+/** A part of an answer. */
 export type AnswerPart =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'call'; readonly callId: string; readonly name: string; readonly input: object };
 
+/** A model as the editor lists it. */
 export interface OfferedModel extends Pick<ModelInfo, 'id' | 'name'> {
   readonly family: string;
   readonly maxInputTokens: number;
@@ -51,12 +52,13 @@ const Event = z.discriminatedUnion('type', [
 const Input = z.record(z.string(), z.json());
 const Count = z.object({ input_tokens: z.int().min(0) });
 
+/** Dependencies of `ChatModels`. */
 export interface ChatModelsOptions {
   readonly connection: Pick<ServerConnection, 'call' | 'messages' | 'ready'>;
   readonly problems: Problems;
 }
 
-/** The server's models as VS Code's own chat, and any extension that uses `vscode.lm`, can call them. */
+/** The server's models, for VS Code's own chat and for extensions that use `vscode.lm`. */
 export class ChatModels {
   readonly #options: ChatModelsOptions;
   readonly #counts = new Map<string, number>();
@@ -65,23 +67,24 @@ export class ChatModels {
     this.#options = options;
   }
 
+  /** Lists the models with their limits. */
   async list(signal: AbortSignal): Promise<OfferedModel[]> {
     const { models } = await this.#options.connection.call('models.list', {}, { signal });
     return models.map(({ id, name, contextTokens, maxOutputTokens }) => {
-      const output = Math.min(maxOutputTokens ?? answerTokens, answerTokens);
+      const output = Math.min(maxOutputTokens ?? maxAnswerTokens, maxAnswerTokens);
       return {
         id,
         name,
         family: id.replace(/-\d{8}$/, ''),
-        maxInputTokens: Math.max(1, (contextTokens ?? usualContext) - output),
+        maxInputTokens: Math.max(1, (contextTokens ?? defaultContextTokens) - output),
         maxOutputTokens: output,
       };
     });
   }
 
   /**
-   * Asks a model and reports its answer as it comes; a tool call once its input is whole.
-   * @throws ProblemError `provider_error` with the provider's words, or the signal's reason
+   * Sends a request and reports the answer as it arrives. A tool call is reported when its input is complete.
+   * @throws ProblemError `provider_error` with the provider's message; the signal's reason if aborted
    */
   async respond(request: ChatRequest, report: (part: AnswerPart) => void, signal: AbortSignal): Promise<void> {
     const { connection, problems } = this.#options;
@@ -89,8 +92,8 @@ export class ChatModels {
     let ended = false;
     for await (const messages of connection.messages(messagesBody(request), signal)) {
       for (const { data } of messages) {
-        const said = parse(data);
-        const event = Event.safeParse(said).data;
+        const json = parse(data);
+        const event = Event.safeParse(json).data;
         switch (event?.type) {
           case 'content_block_start': {
             const block = event.content_block;
@@ -116,21 +119,21 @@ export class ChatModels {
             ended = true;
             break;
           case 'error':
-            throw new ProblemError(messagesProblem(529, said, problems) ?? problems.badResponse().problem);
+            throw new ProblemError(messagesProblem(529, json, problems) ?? problems.badResponse().problem);
         }
       }
     }
     signal.throwIfAborted();
-    // Half an answer must not pass for a whole one.
+    // A partial answer must not be taken for a complete one.
     if (!ended) throw problems.provider(502, 'The answer broke off before its end.');
   }
 
-  /** Tokens of a text or a message, counted by the provider; estimated where that fails. */
+  /** Returns the number of tokens in a message, counted by the provider, or an estimate if that fails. */
   async count(model: string, message: ChatMessage, signal: AbortSignal): Promise<number> {
     const { messages } = messagesBody({
       model,
       maxTokens: 1,
-      // Calls of tools stand in answers alone, and their results after them.
+      // Tool calls are only valid in answers, and their results only after them: send them as text.
       messages: [{ role: 'user', parts: message.parts.map(asText) }],
       tools: [],
       toolRequired: false,
@@ -138,8 +141,8 @@ export class ChatModels {
     });
     if (messages.length === 0) return 0;
     const key = JSON.stringify([model, messages]);
-    const known = this.#counts.get(key);
-    if (known !== undefined) return known;
+    const cached = this.#counts.get(key);
+    if (cached !== undefined) return cached;
     try {
       const client = await this.#options.connection.ready(signal);
       const counts = Count.parse(await client.messages('/v1/messages/count_tokens', { model, messages }, { signal }));
@@ -152,11 +155,11 @@ export class ChatModels {
   }
 
   #remember(key: string, tokens: number): void {
-    // Long ones are not asked for twice, and would fill the memory.
+    // Long texts are seldom counted twice, and would fill the memory.
     if (key.length > 20_000) return;
     this.#counts.set(key, tokens);
     for (const oldest of this.#counts.keys()) {
-      if (this.#counts.size <= counted) break;
+      if (this.#counts.size <= maxCachedCounts) break;
       this.#counts.delete(oldest);
     }
   }
@@ -166,7 +169,10 @@ function asText(part: ChatMessage['parts'][number]): ChatMessage['parts'][number
   return part.kind === 'call' || part.kind === 'result' ? { kind: 'text', text: JSON.stringify(part) } : part;
 }
 
-/** @throws ProblemError when the answer was cut short in the middle of a call */
+/**
+ * Parses the input of a tool call.
+ * @throws ProblemError if the answer was cut off inside the call
+ */
 function inputOf(json: string, problems: Problems): object {
   const input = Input.safeParse(parse(json || '{}'));
   if (!input.success) throw problems.provider(502, 'The model called a tool with something that is no JSON object.');

@@ -7,7 +7,7 @@ import type { Problems } from '../problems.ts';
 import { receiptLine } from '../runs/receipt-line.ts';
 import type { ChatToolName } from './names.ts';
 
-/** What the other chat may say of a program: no network, no files. */
+/** Input of `devlm_run_code`: a program without network and without files. */
 const RunInput = z.object({
   language: z.string(),
   source: z.string(),
@@ -15,11 +15,12 @@ const RunInput = z.object({
   args: z.array(z.string()).optional(),
 });
 
-/** Longest run of a program or a search, milliseconds: what the server allows, and the way. */
+/** Timeout of a program or a search in milliseconds: the server's limit plus transport. */
 const timeoutMs = 330_000;
-/** Most of what a program prints that goes to the other chat, UTF-16 code units. */
-const outputChars = 20_000;
+/** Maximum length of each output stream in the result, in UTF-16 code units. */
+const maxOutputChars = 20_000;
 
+/** Dependencies of `ChatTools`. */
 export interface ChatToolsOptions {
   readonly connection: Pick<ServerConnection, 'call'>;
   readonly projectId: () => string | null;
@@ -27,7 +28,7 @@ export interface ChatToolsOptions {
   readonly t: Translate;
 }
 
-/** Our tools as VS Code's own chat uses them, answered by the companion server. */
+/** DevLM's tools for VS Code's own chat, executed by the server. */
 export class ChatTools {
   readonly #options: ChatToolsOptions;
 
@@ -36,9 +37,10 @@ export class ChatTools {
   }
 
   /**
-   * @param input checked by the editor against the manifest's schema, and here again
+   * Runs a tool.
+   * @param input validated by the editor against the manifest's schema, and again here
    * @returns a text for the model
-   * @throws ProblemError, or the signal's reason
+   * @throws ProblemError, or the signal's reason if aborted
    */
   async run(name: ChatToolName, input: object, signal: AbortSignal): Promise<string> {
     if (name === 'devlm_run_code') return await this.#runCode(input, signal);
@@ -47,7 +49,7 @@ export class ChatTools {
       'actions.run',
       {
         params: { tool: name.slice('devlm_'.length) },
-        // Where it asks, the editor has asked (`prepareInvocation`).
+        // The editor has asked the user where that is required (`prepareInvocation`).
         body: { projectId: projectId(), input: JSON.parse(JSON.stringify(input)), confirmed: true },
       },
       { signal, timeoutMs },
@@ -57,13 +59,13 @@ export class ChatTools {
 
   async #runCode(input: object, signal: AbortSignal): Promise<string> {
     const { connection, problems, t } = this.#options;
-    const asked = RunInput.safeParse(input);
-    const request = ExecutionRequest.safeParse({ ...asked.data, id: randomUUID() });
+    const parsed = RunInput.safeParse(input);
+    const request = ExecutionRequest.safeParse({ ...parsed.data, id: randomUUID() });
     if (!request.success) throw problems.invalidRequest(request.error.issues[0]?.message ?? '');
     const record = await connection.call('executions.run', { body: request.data }, { signal, timeoutMs });
     const parts = [receiptLine(record, t)];
     for (const stream of ['stdout', 'stderr'] as const)
-      if (record[stream] !== '') parts.push(`${stream}:\n${record[stream].slice(-outputChars)}`);
+      if (record[stream] !== '') parts.push(`${stream}:\n${record[stream].slice(-maxOutputChars)}`);
     return parts.join('\n\n');
   }
 }

@@ -6,22 +6,22 @@ import * as vscode from 'vscode';
 import * as z from 'zod';
 import type { Log } from '../ports.ts';
 
-/** Where a workspace names its MCP servers, in each of its folders. */
+/** Files that list the MCP servers of a workspace, in each of its folders. */
 const files = ['.vscode/mcp.json', '.devlm/mcp.json'];
-/** Largest file that is read, bytes. */
+/** Maximum size of an MCP configuration file, in bytes. */
 const maxFileBytes = 256 * 1024;
-/** Folders that are looked at. */
+/** Maximum number of workspace folders that are read. */
 const maxFolders = 20;
-/** Changes in quick succession are read once, milliseconds. */
-const settleMs = 200;
+/** Time to wait for further changes before the files are read again, in milliseconds. */
+const debounceMs = 200;
 
-/** The setting with the user's own servers, below `devlm`. */
+/** Setting with the user's own servers, below `devlm`. */
 export const mcpSetting = 'mcp.servers';
 
 type Mcp = NonNullable<EditorHello['mcp']>;
 const Json = z.json();
 
-/** The MCP servers that this window names: read from files of the workspace, and again when they change. */
+/** The MCP servers that this window configures. Workspace files are read again when they change. */
 export class McpFiles implements vscode.Disposable {
   readonly #log: Log;
   readonly #changed: () => void;
@@ -32,28 +32,28 @@ export class McpFiles implements vscode.Disposable {
   constructor(log: Log, changed: () => void) {
     this.#log = log;
     this.#changed = changed;
-    const soon = () => {
+    const scheduleRead = () => {
       clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => void this.#read(), settleMs);
+      this.#timer = setTimeout(() => void this.#read(), debounceMs);
     };
     const watcher = vscode.workspace.createFileSystemWatcher(
       '{**/.vscode,**/.devlm,**/.vscode/mcp.json,**/.devlm/mcp.json}',
     );
     this.#watchers = [
       watcher,
-      watcher.onDidChange(soon),
-      watcher.onDidCreate(soon),
-      watcher.onDidDelete(soon),
-      vscode.workspace.onDidChangeWorkspaceFolders(soon),
-      vscode.workspace.onDidGrantWorkspaceTrust(soon),
+      watcher.onDidChange(scheduleRead),
+      watcher.onDidCreate(scheduleRead),
+      watcher.onDidDelete(scheduleRead),
+      vscode.workspace.onDidChangeWorkspaceFolders(scheduleRead),
+      vscode.workspace.onDidGrantWorkspaceTrust(scheduleRead),
     ];
     void this.#read();
   }
 
-  /** What is known now. Files of a workspace that is not trusted are not even read. */
+  /** Returns the current configuration. Files of an untrusted workspace are not read. */
   get mcp(): Mcp {
-    const own = vscode.workspace.getConfiguration('devlm').inspect<unknown>(mcpSetting)?.globalValue;
-    const user = Json.safeParse(own === undefined ? {} : JSON.parse(JSON.stringify(own))).data ?? null;
+    const userSetting = vscode.workspace.getConfiguration('devlm').inspect<unknown>(mcpSetting)?.globalValue;
+    const user = Json.safeParse(userSetting === undefined ? {} : JSON.parse(JSON.stringify(userSetting))).data ?? null;
     const text = JSON.stringify([user, this.#found]);
     return { user, workspace: this.#found, variables: variablesIn(text) };
   }
@@ -77,7 +77,7 @@ export class McpFiles implements vscode.Disposable {
     this.#changed();
   }
 
-  /** Undefined: there is no such file. Null: it cannot be read. */
+  /** Returns the parsed file, undefined if it does not exist, or null if it cannot be read. */
   async #content(uri: vscode.Uri): Promise<z.infer<typeof Json> | undefined> {
     let bytes: Uint8Array;
     try {
@@ -97,20 +97,22 @@ export class McpFiles implements vscode.Disposable {
   }
 }
 
-/** What the variables in a configuration stand for, as in VS Code's own files; ones that are not known are left out. */
+/**
+ * Returns the values of the variables in a configuration, as in VS Code's own files. Unknown variables are left out.
+ */
 function variablesIn(text: string): Record<string, string> {
-  const found: Record<string, string> = {};
+  const values: Record<string, string> = {};
   for (const [, name = ''] of text.matchAll(/\$\{([^}"\\]{1,300})\}/g)) {
-    const value = meaningOf(name);
-    if (value !== undefined && value.length <= 32_768) found[name] = value;
+    const value = variableValue(name);
+    if (value !== undefined && value.length <= 32_768) values[name] = value;
   }
-  return found;
+  return values;
 }
 
-function meaningOf(name: string): string | undefined {
+function variableValue(name: string): string | undefined {
   const folders = vscode.workspace.workspaceFolders ?? [];
   const [kind, rest] = name.split(/:(.*)/s, 2);
-  const folder = rest === undefined ? folders[0] : folders.find((one) => one.name === rest);
+  const folder = rest === undefined ? folders[0] : folders.find((candidate) => candidate.name === rest);
   switch (kind) {
     case 'workspaceFolder':
       return folder?.uri.fsPath;

@@ -1,30 +1,30 @@
 import * as z from 'zod';
 
-/*
- * A chat of the editor's as a request of the Messages API: https://platform.claude.com/docs/en/api/messages
- */
+/* Conversion of the editor's chats to Messages API requests: https://platform.claude.com/docs/en/api/messages */
 
-/** One piece of a message. It does not name the editor's classes, so that plain Node can run this. */
+/** A part of a message. It does not use the editor's classes, so that this file runs in plain Node. */
 export type ChatPart =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'image'; readonly mediaType: string; readonly data: Uint8Array }
   | { readonly kind: 'call'; readonly callId: string; readonly name: string; readonly input: object }
   | { readonly kind: 'result'; readonly callId: string; readonly content: readonly ChatPart[] };
 
+/** A message of the editor's chat. */
 export interface ChatMessage {
   readonly role: 'user' | 'assistant' | 'system';
   readonly parts: readonly ChatPart[];
 }
 
+/** A request of the editor's chat. */
 export interface ChatRequest {
   readonly model: string;
-  /** Longest answer, tokens. */
+  /** Maximum length of the answer, in tokens. */
   readonly maxTokens: number;
   readonly messages: readonly ChatMessage[];
   readonly tools: readonly { readonly name: string; readonly description: string; readonly inputSchema?: unknown }[];
-  /** The model has to call a tool. */
+  /** Whether the model has to call a tool. */
   readonly toolRequired: boolean;
-  /** What the caller sets of the model; what is not known here is left out. */
+  /** Model options of the caller. Unknown ones are ignored. */
   readonly options: unknown;
 }
 
@@ -42,22 +42,22 @@ interface Message {
 }
 
 /**
- * The body of the call, streamed, with cache breakpoints on the system text and the last two messages of the person.
- * Empty texts are left out: the API refuses them.
+ * Returns the body of a streaming request, with cache breakpoints on the system text and on the last two user
+ * messages. Empty texts are left out, because the API refuses them.
  */
 export function messagesBody({ model, maxTokens, messages, tools, toolRequired, options }: ChatRequest) {
-  const { max_tokens: wished, ...sampling } = Options.catch({}).parse(options ?? {});
+  const { max_tokens: requestedTokens, ...sampling } = Options.catch({}).parse(options ?? {});
   const system = messages.filter(({ role }) => role === 'system').flatMap(({ parts }) => blocksOf(parts));
-  const said = joinNeighbours(
+  const joined = mergeMessages(
     messages.flatMap(({ role, parts }) => (role === 'system' ? [] : [{ role, content: blocksOf(parts) }])),
   );
   return {
     model,
-    max_tokens: Math.min(wished ?? maxTokens, maxTokens),
+    max_tokens: Math.min(requestedTokens ?? maxTokens, maxTokens),
     stream: true,
     ...sampling,
     ...(system.length > 0 ? { system: withBreakpoint(system) } : {}),
-    messages: withBreakpoints(said),
+    messages: withBreakpoints(joined),
     ...(tools.length > 0
       ? {
           tools: tools.map(({ name, description, inputSchema }) => ({
@@ -92,8 +92,8 @@ function blockOf(part: ChatPart): Block {
   }
 }
 
-/** Messages of one role in a row become one; those without content are left out. */
-function joinNeighbours(messages: readonly Message[]): Message[] {
+/** Merges consecutive messages of the same role and drops empty ones. */
+function mergeMessages(messages: readonly Message[]): Message[] {
   const joined: Message[] = [];
   for (const { role, content } of messages) {
     if (content.length === 0) continue;

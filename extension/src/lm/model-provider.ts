@@ -7,30 +7,31 @@ import type { ChatMessage, ChatPart } from './messages-request.ts';
 import { modelVendor } from './names.ts';
 import { withSignal } from './with-signal.ts';
 
-/** The setting that takes the models away, below `devlm`. */
+/** Setting that enables the models, below `devlm`. */
 const setting = 'languageModels.offer';
 
-/** A picture, whose class is newer than the oldest editor. */
-const Picture = z.object({
+/** Shape of an image part, whose class does not exist in the oldest supported editor. */
+const ImagePart = z.object({
   mimeType: z.string().regex(/^image\/(png|jpeg|gif|webp)$/),
   data: z.instanceof(Uint8Array),
 });
-const Text = z.object({ value: z.string() });
+const TextPart = z.object({ value: z.string() });
 
+/** Access to the models that are offered. */
 export interface OfferedModels {
   readonly models: () => Promise<ChatModels>;
-  /** Whether they can be listed without asking the person for something. */
+  /** Returns whether the models can be listed without prompting the user. */
   readonly known: () => Promise<boolean>;
-  /** Fires when others may be listed. */
+  /** Fires when the list of models may have changed. */
   readonly changed: vscode.Event<void>;
 }
 
-/** Offers the server's models to VS Code's own chat and to other extensions, as long as the setting says so. */
+/** Offers the server's models to VS Code's own chat and to other extensions while the setting is enabled. */
 export function offerModels(offered: OfferedModels): vscode.Disposable {
   let registered: vscode.Disposable | undefined;
   const update = () => {
-    const wanted = vscode.workspace.getConfiguration(section).get(setting, true);
-    if (wanted) registered ??= vscode.lm.registerLanguageModelChatProvider(modelVendor, new Models(offered));
+    const isEnabled = vscode.workspace.getConfiguration(section).get(setting, true);
+    if (isEnabled) registered ??= vscode.lm.registerLanguageModelChatProvider(modelVendor, new Models(offered));
     else {
       registered?.dispose();
       registered = undefined;
@@ -58,7 +59,7 @@ class Models implements vscode.LanguageModelChatProvider {
     { silent }: vscode.PrepareLanguageModelChatModelOptions,
     token: vscode.CancellationToken,
   ): Promise<Information[]> {
-    // The editor asks at any time: no server is started for somebody who does not use DevLM.
+    // The editor may call this at any time: do not start a server for users who do not use DevLM.
     if (silent && !(await this.#offered.known())) return [];
     const models = await this.#offered.models();
     try {
@@ -128,7 +129,7 @@ function toMessage({ role, content }: vscode.LanguageModelChatRequestMessage): C
     [vscode.LanguageModelChatMessageRole.User]: 'user',
     [vscode.LanguageModelChatMessageRole.Assistant]: 'assistant',
   } as const;
-  // A third role is newer than the oldest editor.
+  // The system role does not exist in the oldest supported editor.
   return { role: roles[role] ?? 'system', parts: content.flatMap(toChatParts) };
 }
 
@@ -138,13 +139,13 @@ function toChatParts(part: unknown): ChatPart[] {
     return [{ kind: 'call', callId: part.callId, name: part.name, input: part.input }];
   if (part instanceof vscode.LanguageModelToolResultPart)
     return [{ kind: 'result', callId: part.callId, content: part.content.flatMap(toChatParts) }];
-  const picture = Picture.safeParse(part);
-  if (picture.success) return [{ kind: 'image', mediaType: picture.data.mimeType, data: picture.data.data }];
-  const other = Text.safeParse(part);
-  return other.success ? [{ kind: 'text', text: other.data.value }] : [];
+  const image = ImagePart.safeParse(part);
+  if (image.success) return [{ kind: 'image', mediaType: image.data.mimeType, data: image.data.data }];
+  const text = TextPart.safeParse(part);
+  return text.success ? [{ kind: 'text', text: text.data.value }] : [];
 }
 
-/** The editor's own classes of errors, which callers look at. */
+/** Converts a problem to the editor's own error classes, which callers check. */
 function toLanguageModelError(error: unknown): unknown {
   if (!(error instanceof ProblemError)) return error;
   const { status, detail } = error.problem;

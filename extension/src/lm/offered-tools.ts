@@ -5,26 +5,28 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import * as vscode from 'vscode';
 import * as z from 'zod';
 
-/** The setting that says which tools of other extensions the agent may use, below `devlm`. The user's alone. */
+/**
+ * Setting with the tools of other extensions that the agent may use, below `devlm`. Only the user's own value counts.
+ */
 export const offerSetting = 'tools.offer';
 
-/** Ours are there for VS Code's own chat: the agent has them anyway. */
-const own = /^devlm_/;
+/** DevLM's own tools, which exist for VS Code's own chat: the agent has them anyway. */
+const ownTools = /^devlm_/;
 const maxPatterns = 200;
 const Patterns = z.array(z.string().min(1).max(200)).max(maxPatterns);
 
-/** Parts of a result, told by their shape: editors of other ages know other classes. */
+/** Shapes of result parts. Different editor versions have different classes. */
 const TextPart = z.object({ value: z.string() });
 const DataPart = z.object({ mimeType: z.string(), data: z.instanceof(Uint8Array) });
 
-/** The tools of other extensions that the person has chosen to offer. */
+/** Returns the tools of other extensions that the user has chosen to offer. */
 export function offeredTools(): EditorTool[] {
   const patterns = Patterns.safeParse(
     vscode.workspace.getConfiguration('devlm').inspect<unknown>(offerSetting)?.globalValue ?? [],
   );
   const chosen = (patterns.data ?? []).map(wildcard);
   return vscode.lm.tools
-    .filter(({ name }) => !own.test(name) && name.length <= 200 && chosen.some((pattern) => pattern.test(name)))
+    .filter(({ name }) => !ownTools.test(name) && name.length <= 200 && chosen.some((pattern) => pattern.test(name)))
     .slice(0, limits.lentTools)
     .map(({ name, description, inputSchema }) => ({
       name,
@@ -33,25 +35,25 @@ export function offeredTools(): EditorTool[] {
     }));
 }
 
-/** Calls one of them. VS Code asks the person where the tool wants that. */
+/** Calls an offered tool. VS Code asks the user if the tool requires it. */
 export async function callOffered(
   { name, input }: { readonly name: string; readonly input: object },
   signal: AbortSignal,
 ): Promise<EditorAnswerOf<'tool.call'>> {
-  // The setting may have changed since it was offered.
+  // The setting may have changed since the tool was offered.
   if (!offeredTools().some((tool) => tool.name === name)) throw refused(`There is no tool ${name} any more.`);
-  const cancel = new vscode.CancellationTokenSource();
-  const stop = () => cancel.cancel();
+  const cancellation = new vscode.CancellationTokenSource();
+  const stop = () => cancellation.cancel();
   signal.addEventListener('abort', stop, { once: true });
   try {
-    const { content } = await vscode.lm.invokeTool(name, { input, toolInvocationToken: undefined }, cancel.token);
+    const { content } = await vscode.lm.invokeTool(name, { input, toolInvocationToken: undefined }, cancellation.token);
     return resultOf(content);
   } catch (error) {
     signal.throwIfAborted();
     throw refused(`The tool ${name} failed: ${error instanceof Error ? error.message : String(error)}`);
   } finally {
     signal.removeEventListener('abort', stop);
-    cancel.dispose();
+    cancellation.dispose();
   }
 }
 

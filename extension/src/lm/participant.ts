@@ -12,21 +12,22 @@ import { participantId } from './names.ts';
 
 const t = vscode.l10n.t;
 
-/** What of an answer is kept with it: the next message goes on from there. */
+/** Metadata of an answer, from which the next message continues. */
 const Place = z.object({ conversationId: Id, turnId: Id });
 type Place = z.infer<typeof Place>;
-/** A turn of the other chat that was answered here. */
-const Ours = z.object({ participant: z.literal(participantId), result: z.object({ metadata: Place }) });
+/** A turn of VS Code's chat that this participant has answered. */
+const OwnTurn = z.object({ participant: z.literal(participantId), result: z.object({ metadata: Place }) });
 
-/** What is written of an answer. */
+/** The methods of the response stream that the participant uses. */
 type ResponseStream = Pick<vscode.ChatResponseStream, 'markdown' | 'progress' | 'button'>;
 
+/** Dependencies of the `Participant`. */
 export interface ParticipantOptions {
   readonly connection: Pick<ServerConnection, 'call' | 'follow'>;
   readonly projectId: () => string | null;
 }
 
-/** `@devlm` in VS Code's own chat: a conversation of DevLM's, to be seen in both places. */
+/** The participant `@devlm` of VS Code's own chat. Its conversations also appear in DevLM's chat. */
 export class Participant {
   readonly #options: ParticipantOptions;
 
@@ -34,6 +35,7 @@ export class Participant {
     this.#options = options;
   }
 
+  /** Answers a request in the response stream. */
   async answer(
     request: Pick<vscode.ChatRequest, 'prompt' | 'references'>,
     context: { readonly history: readonly object[] },
@@ -60,22 +62,22 @@ export class Participant {
     }
   }
 
-  /** The conversation that this chat has had so far, or a new one. */
+  /** Returns the conversation of this chat, or creates one. */
   async #conversation(history: readonly object[]): Promise<{ conversationId: string; parent: string | null }> {
-    const last = history.flatMap((turn) => Ours.safeParse(turn).data?.result.metadata ?? []).at(-1);
+    const last = history.flatMap((turn) => OwnTurn.safeParse(turn).data?.result.metadata ?? []).at(-1);
     if (last) return { conversationId: last.conversationId, parent: last.turnId };
     const { connection, projectId } = this.#options;
     const body = { id: randomUUID(), projectId: projectId() };
     return { conversationId: (await connection.call('conversations.create', { body })).id, parent: null };
   }
 
-  /** Shows a turn as it goes, to its end. */
+  /** Streams the turn until it ends. Returns the problem it failed with, if any. */
   async #show(place: Place, after: number, stream: ResponseStream, signal: AbortSignal): Promise<Problem | undefined> {
     const { connection } = this.#options;
-    const ended = new AbortController();
+    const done = new AbortController();
     const stop = () => {
       void connection.call('turns.stop', { params: place }).catch(() => undefined);
-      ended.abort();
+      done.abort();
     };
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
@@ -84,10 +86,10 @@ export class Participant {
       const deliver = async (events: readonly unknown[]) => {
         for (const value of events) {
           const event = Event.safeParse(value).data;
-          if (event && view.show(event)) ended.abort();
+          if (event && view.show(event)) done.abort();
         }
       };
-      await connection.follow(place.conversationId, after, deliver, ended.signal);
+      await connection.follow(place.conversationId, after, deliver, done.signal);
     } finally {
       signal.removeEventListener('abort', stop);
     }
@@ -95,35 +97,38 @@ export class Participant {
   }
 }
 
-/** One turn as it is written into the answer of VS Code's chat. */
+/** Writes a turn into the response of VS Code's chat. */
 class TurnView {
-  /** Why it failed, once it has. */
+  /** The problem that the turn failed with. */
   problem: Problem | undefined;
   readonly #place: Place;
   readonly #stream: ResponseStream;
-  /** Blocks that are prose, as `step/index`. */
-  readonly #prose = new Set<string>();
+  /** Ids of text blocks, as `step/index`. */
+  readonly #textBlocks = new Set<string>();
 
   constructor(place: Place, stream: ResponseStream) {
     this.#place = place;
     this.#stream = stream;
   }
 
-  /** @returns true when nothing follows */
+  /**
+   * Writes an event.
+   * @returns true if the turn has ended
+   */
   show(event: Event): boolean {
     if (!('turnId' in event) || event.turnId !== this.#place.turnId) return false;
     const stream = this.#stream;
     switch (event.type) {
       case 'block.started':
         if (event.kind === 'text') {
-          if (this.#prose.size > 0) stream.markdown('\n\n');
-          this.#prose.add(`${event.stepId}/${event.index}`);
+          if (this.#textBlocks.size > 0) stream.markdown('\n\n');
+          this.#textBlocks.add(`${event.stepId}/${event.index}`);
         } else if (event.kind === 'tool_call' || event.kind === 'server_tool')
           stream.progress(t('Using {0}', event.tool?.name ?? ''));
         else if (event.kind === 'thinking') stream.progress(t('Thinking'));
         return false;
       case 'block.delta':
-        if (this.#prose.has(`${event.stepId}/${event.index}`)) stream.markdown(event.text);
+        if (this.#textBlocks.has(`${event.stepId}/${event.index}`)) stream.markdown(event.text);
         return false;
       case 'step.abandoned':
         stream.markdown(`\n\n*${t('This part was cut off and is asked for again.')}*`);
@@ -149,7 +154,7 @@ function offerHelp({ action }: Problem, stream: ResponseStream): void {
   if (action === 'set-key') stream.button({ command: 'devlm.setApiKey', title: t('Set API Key...') });
 }
 
-/** Files and selections that the person attached in VS Code's chat. */
+/** Returns the files and selections that the user attached in VS Code's chat. */
 async function attachmentsOf(references: vscode.ChatRequest['references']) {
   const uris = references.flatMap(({ value }) => (value instanceof vscode.Uri ? [value] : []));
   const { attachments, problems } = await readChosen(uris);

@@ -7,7 +7,7 @@ import { withSignal } from './with-signal.ts';
 
 const t = vscode.l10n.t;
 
-/** What answers VS Code's own chat; loaded on first use. */
+/** Implementation of the contributions to VS Code's own chat, loaded on first use. */
 export interface ChatParts {
   readonly chatTools: ChatTools;
   readonly participant: Participant;
@@ -15,11 +15,11 @@ export interface ChatParts {
 
 const Query = z.object({ query: z.string().max(1000) });
 
-/** Registers our tools and the participant `@devlm` with VS Code's own chat. */
+/** Registers DevLM's tools and the participant `@devlm` with VS Code's own chat. */
 export function registerChatParts(parts: () => Promise<ChatParts>): vscode.Disposable {
   const tools = chatToolNames.map((name) =>
     vscode.lm.registerTool<object>(name, {
-      prepareInvocation: ({ input }) => prepared(name, input),
+      prepareInvocation: ({ input }) => prepareInvocation(name, input),
       invoke: async ({ input }, token) => {
         const { chatTools } = await parts();
         const text = await withSignal(token, (signal) => chatTools.run(name, input, signal));
@@ -28,15 +28,15 @@ export function registerChatParts(parts: () => Promise<ChatParts>): vscode.Dispo
     }),
   );
   const participant = vscode.chat.createChatParticipant(participantId, async (request, context, stream, token) => {
-    const answering = (await parts()).participant;
-    return await withSignal(token, (signal) => answering.answer(request, context, stream, signal));
+    const handler = (await parts()).participant;
+    return await withSignal(token, (signal) => handler.answer(request, context, stream, signal));
   });
   participant.iconPath = new vscode.ThemeIcon('comment-discussion');
   return vscode.Disposable.from(...tools, participant);
 }
 
-/** What the editor shows, and asks where something leaves the machine. */
-function prepared(name: ChatToolName, input: object): vscode.PreparedToolInvocation {
+/** Returns the progress message of a call, and a confirmation if data leaves the machine. */
+function prepareInvocation(name: ChatToolName, input: object): vscode.PreparedToolInvocation {
   switch (name) {
     case 'devlm_run_code':
       return { invocationMessage: t('Running a program in the sandbox') };

@@ -12,12 +12,15 @@ import { shifted } from './shifted.ts';
 
 const t = vscode.l10n.t;
 
-/** Documents of this scheme show what was agreed to of a file that is under review; it changes with each decision. */
+/** URI scheme of documents that show the accepted content of a file under review. Each decision changes it. */
 const scheme = 'devlm-agreed';
-/** Paths of the files under review: menus go by them. A remote window's own names of documents are others. */
+/**
+ * Context key with the paths of the files under review, which menus use. Paths, because URIs differ in a remote
+ * window.
+ */
 const reviewedContext = 'devlm.reviewed';
 
-/** The turn whose changes are reviewed. */
+/** Identifies the turn whose changes are reviewed. */
 export interface ReviewedTurn {
   readonly conversationId: string;
   readonly turnId: string;
@@ -25,20 +28,20 @@ export interface ReviewedTurn {
 
 interface Reviewed extends ReviewedTurn {
   readonly file: TurnFile;
-  /** What the person may write in; of a deleted file, a document that shows nothing. */
+  /** The editable document. For a deleted file, an empty one. */
   readonly uri: vscode.Uri;
-  /** As they lie in the document; null: it is not what DevLM left, so nobody knows. */
+  /** Positions of the changes in the document. Null if its text is not what DevLM left, so that they are unknown. */
   hunks: readonly HunkPlace[] | null;
 }
 
-/** Files of turns beside what was agreed to, in the editor's own views, and the decisions that are made there. */
+/** The review of changes in the editor: diffs against the accepted content, and decisions about them. */
 export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
   readonly onDidChangeCodeLenses: vscode.Event<void>;
   readonly #connection: ServerConnection;
   readonly #log: Log;
-  /** By URI. */
+  /** Undecided files by URI. */
   readonly #files = new Map<string, Reviewed>();
-  /** Files of the turns that were opened, decided or not, by the documents that show what was agreed to. */
+  /** All files of the opened turns, decided or not, by the URI of their accepted content. */
   readonly #agreed = new Map<string, TurnFile>();
   readonly #lensesChanged = new vscode.EventEmitter<void>();
   readonly #agreedChanged = new vscode.EventEmitter<vscode.Uri>();
@@ -56,26 +59,26 @@ export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
         onDidChange: this.#agreedChanged.event,
         provideTextDocumentContent: (uri) => this.#agreedText(uri),
       }),
-      vscode.workspace.onDidChangeTextDocument((event) => this.#edited(event)),
+      vscode.workspace.onDidChangeTextDocument((event) => this.#onEdit(event)),
     );
   }
 
-  /** Shows one file that is still to be decided about, or all of the turn together. */
+  /** Shows an undecided file, or all undecided files of the turn. */
   async open(turn: ReviewedTurn, path?: string): Promise<void> {
     const reviewed = await this.#load(turn);
-    const one = path === undefined ? undefined : reviewed.find(({ file }) => file.path === path);
-    if (one) return await this.#show(one);
+    const selected = path === undefined ? undefined : reviewed.find(({ file }) => file.path === path);
+    if (selected) return await this.#show(selected);
     if (reviewed.length === 0) {
       void vscode.window.showInformationMessage(t('Everything that this answer changed has been decided about.'));
       return;
     }
-    const resources = reviewed.map((each) => [each.uri, agreedUri(each), each.uri] as const);
+    const resources = reviewed.map((file) => [file.uri, agreedUri(file), file.uri] as const);
     await vscode.commands.executeCommand('vscode.changes', t('Changes by DevLM'), resources);
   }
 
   /**
-   * Decides about the file of a document, or of the active editor; `hunk`: about this difference alone, or about
-   * the one at the cursor.
+   * Decides about the file of a document. Default: the active editor's. With `of: 'hunk'`, decides about a single
+   * change: the one with index `hunk`, or the one at the cursor.
    */
   async decide(verdict: 'accept' | 'reject', of: 'file' | 'hunk', uri?: unknown, hunk?: unknown): Promise<void> {
     const reviewed = this.#find(uri);
@@ -88,24 +91,24 @@ export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
     const { conversationId, turnId, file } = reviewed;
     const { path, base, now } = file;
     try {
-      const asked = { path, base, now, ...(index === undefined ? {} : { hunks: [index] }) };
-      const input = { params: { conversationId, turnId }, body: { verdict, files: [asked] } };
+      const requested = { path, base, now, ...(index === undefined ? {} : { hunks: [index] }) };
+      const input = { params: { conversationId, turnId }, body: { verdict, files: [requested] } };
       await this.#connection.call('changes.review', input);
     } catch (error) {
-      await this.#refused(error, reviewed);
+      await this.#showRefusal(error, reviewed);
     }
     await this.#load(reviewed);
   }
 
-  /** Shows the next file that is still to be decided about. */
+  /** Shows the next undecided file. */
   async next(uri?: unknown): Promise<void> {
     const all = [...this.#files.values()];
-    const found = this.#find(uri);
-    const following = all[((found ? all.indexOf(found) : -1) + 1) % all.length];
-    if (following) await this.#show(following);
+    const current = this.#find(uri);
+    const next = all[((current ? all.indexOf(current) : -1) + 1) % all.length];
+    if (next) await this.#show(next);
   }
 
-  /** Decisions were made elsewhere, as in the chat. */
+  /** Reloads the review after decisions elsewhere, such as in the chat. */
   async refresh(): Promise<void> {
     const turns = new Map(
       [...this.#files.values()].map(({ conversationId, turnId }) => [turnId, { conversationId, turnId }]),
@@ -114,6 +117,7 @@ export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
       await this.#load(turn).catch((error: unknown) => this.#log.debug(`review: ${String(error)}`));
   }
 
+  /** Implements `vscode.CodeLensProvider`. */
   provideCodeLenses(document: vscode.TextDocument): vscode.CodeLens[] {
     const reviewed = this.#files.get(document.uri.toString());
     if (!reviewed) return [];
@@ -142,8 +146,8 @@ export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
   }
 
   #find(uri: unknown): Reviewed | undefined {
-    const named = uri instanceof vscode.Uri ? uri : vscode.window.activeTextEditor?.document.uri;
-    return named && this.#files.get(named.toString());
+    const target = uri instanceof vscode.Uri ? uri : vscode.window.activeTextEditor?.document.uri;
+    return target && this.#files.get(target.toString());
   }
 
   #atCursor({ uri, hunks }: Reviewed): number | null {
@@ -154,7 +158,7 @@ export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
     return at < 0 ? null : at;
   }
 
-  /** Reads anew how far the review of a turn is. */
+  /** Loads the state of a turn's review. */
   async #load(turn: ReviewedTurn): Promise<Reviewed[]> {
     const { conversationId, turnId } = turn;
     const { turns } = await this.#connection.call('turns.list', {
@@ -164,9 +168,9 @@ export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
     const state = addTurns(emptyConversation(conversationId), turns).turns[turnId];
     const files = state ? turnFiles(state) : [];
     const pending = files.filter(({ base, now }) => base !== now);
-    const reviewed = await Promise.all(pending.map((file) => this.#reviewed({ conversationId, turnId }, file)));
-    for (const [key, one] of this.#files) if (one.turnId === turnId) this.#files.delete(key);
-    for (const one of reviewed) this.#files.set(one.uri.toString(), one);
+    const reviewed = await Promise.all(pending.map((file) => this.#loadFile({ conversationId, turnId }, file)));
+    for (const [key, entry] of this.#files) if (entry.turnId === turnId) this.#files.delete(key);
+    for (const entry of reviewed) this.#files.set(entry.uri.toString(), entry);
     for (const file of files) {
       const uri = agreedUri({ turnId, file });
       this.#agreed.set(uri.toString(), file);
@@ -178,7 +182,7 @@ export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
     return reviewed;
   }
 
-  async #reviewed(turn: ReviewedTurn, file: TurnFile): Promise<Reviewed> {
+  async #loadFile(turn: ReviewedTurn, file: TurnFile): Promise<Reviewed> {
     if (file.now === null) return { ...turn, file, uri: storedUri(file.path, null), hunks: null };
     const { uri } = await filePlace(file.path, workspaceFolders());
     const params = { conversationId: turn.conversationId, turnId: turn.turnId };
@@ -197,17 +201,17 @@ export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
     await vscode.commands.executeCommand('vscode.diff', agreedUri(reviewed), reviewed.uri, title, { preview: true });
   }
 
-  /** Says why nothing was changed, and offers to look at it. */
-  async #refused(error: unknown, { file, uri }: Reviewed): Promise<void> {
+  /** Shows why nothing was changed, and offers a diff if the file has changed. */
+  async #showRefusal(error: unknown, { file, uri }: Reviewed): Promise<void> {
     if (!(error instanceof ProblemError)) throw error;
-    const look = t('Show Differences');
+    const showDiff = t('Show Differences');
     const { code, detail } = error.problem;
     if (code !== 'files_changed') {
       void vscode.window.showErrorMessage(detail);
       return;
     }
-    void vscode.window.showErrorMessage(detail, look).then((answer) => {
-      if (answer !== look) return;
+    void vscode.window.showErrorMessage(detail, showDiff).then((answer) => {
+      if (answer !== showDiff) return;
       const title = t('{0} (your changes)', file.path);
       return vscode.commands.executeCommand('vscode.diff', storedUri(file.path, file.now), uri, title);
     });
@@ -218,7 +222,7 @@ export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
     return file ? (await vscode.workspace.openTextDocument(storedUri(file.path, file.base))).getText() : '';
   }
 
-  #edited({ document, contentChanges }: vscode.TextDocumentChangeEvent): void {
+  #onEdit({ document, contentChanges }: vscode.TextDocumentChangeEvent): void {
     const reviewed = this.#files.get(document.uri.toString());
     if (!reviewed?.hunks || contentChanges.length === 0) return;
     reviewed.hunks = shifted(reviewed.hunks, contentChanges);

@@ -8,20 +8,20 @@ interface TextChange {
   readonly text: string;
 }
 
-/** Where differences lie after a document was edited. An edit before one moves it; one inside leaves it where it is. */
+/** Returns the positions of changes after edits of a document. An edit above moves them; an edit inside does not. */
 export function shifted(hunks: readonly HunkPlace[], changes: readonly TextChange[]): HunkPlace[] {
   return hunks.map((hunk) => {
     let { line } = hunk.now;
     for (const { range, text } of changes) {
-      const above =
+      const isAbove =
         range.end.line < line || (range.end.line === line && range.start.line < line) || isAtStart(range, line);
-      if (above) line += (text.match(/\r\n|\r|\n/g) ?? []).length - (range.end.line - range.start.line);
+      if (isAbove) line += (text.match(/\r\n|\r|\n/g) ?? []).length - (range.end.line - range.start.line);
     }
     return { ...hunk, now: { ...hunk.now, line: Math.max(0, line) } };
   });
 }
 
-/** What is inserted at the beginning of a line pushes it down. */
+/** Returns whether a change inserts at the beginning of a line, which moves the line down. */
 function isAtStart({ start, end }: TextChange['range'], line: number): boolean {
   return start.line === line && end.line === line && start.character === 0;
 }

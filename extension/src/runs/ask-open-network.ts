@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 
 const t = vscode.l10n.t;
 
-/** Asks, in front of everything else, whether programs may run with the network that cannot be cut. */
+/** Asks the user in a modal dialog whether programs may run although the network cannot be blocked. */
 export async function askOpenNetwork(): Promise<boolean> {
   const run = t('Run Anyway');
   const answer = await vscode.window.showWarningMessage(

@@ -3,18 +3,22 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Memento } from '../chat/saved-view.ts';
 import type { Problems } from '../problems.ts';
 
+/** Dependencies of `Consent`. */
 export interface ConsentOptions {
-  /** Kept for all windows of this machine. */
+  /** State of this machine, shared by all windows. */
   readonly memento: Memento;
   readonly isTrusted: () => boolean;
-  /** Asks whether programs may run although their network cannot be cut. */
+  /** Asks the user whether programs may run although their network cannot be blocked. */
   readonly ask: () => Promise<boolean>;
   readonly problems: Problems;
 }
 
 const key = 'sandbox.openNetwork';
 
-/** Whether programs may run here: never in an untrusted folder, and with an open network only after a person agreed. */
+/**
+ * Decides whether programs may run: never in an untrusted folder, and with an open network only after the user
+ * agreed.
+ */
 export class Consent {
   readonly #options: ConsentOptions;
   #asking: Promise<boolean> | undefined;
@@ -24,9 +28,9 @@ export class Consent {
   }
 
   /**
-   * Runs a program by `run`. When the server reports that it cannot cut the network, the user is asked,
-   * and the program runs again with the answer in its request. A server for several people never reports
-   * this, so that no answer is sent to it. Several runs that wait for the answer share one question.
+   * Runs a program through `run`. If the server reports that it cannot block the network, the user is asked, and the
+   * program runs again with the answer in its request. A team server never reports this, so it never receives an
+   * answer. Concurrent runs share a single question.
    *
    * @throws ProblemError `workspace_untrusted`, `network_refused`, or what `run` throws
    */
@@ -44,12 +48,12 @@ export class Consent {
 
   async #ask(): Promise<boolean> {
     const { memento, ask } = this.#options;
-    // Another run may have been answered meanwhile.
+    // The question may have been answered for another run in the meantime.
     if (memento.get(key) === true) return true;
     this.#asking ??= ask()
-      .then(async (yes) => {
-        if (yes) await memento.update(key, true);
-        return yes;
+      .then(async (accepted) => {
+        if (accepted) await memento.update(key, true);
+        return accepted;
       })
       .finally(() => {
         this.#asking = undefined;

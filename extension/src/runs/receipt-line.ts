@@ -1,7 +1,7 @@
 import type { ExecutionRecord } from '@devlm/protocol/execution.ts';
 import type { Translate } from '../ports.ts';
 
-/** What became of a run, in one line: status, time, memory, engine. */
+/** Returns a one-line summary of a run: status, time, memory, engine. */
 export function receiptLine(record: ExecutionRecord, t: Translate): string {
   const { wallMs, peakMemoryBytes, engine, image } = record;
   const time = wallMs < 1000 ? t('{0} ms', Math.round(wallMs)) : t('{0} s', (wallMs / 1000).toFixed(1));

@@ -1,21 +1,21 @@
 import * as vscode from 'vscode';
 import { TerminalText } from './terminal-text.ts';
 
-/** Written before the terminal is open, at most, in UTF-16 code units. */
-const waitingChars = 2_000_000;
+/** Maximum text buffered before the terminal is open, in UTF-16 code units. */
+const maxBufferedChars = 2_000_000;
 const dim = (text: string) => `\x1b[2m${text}\x1b[22m`;
 
-/** A terminal that shows what runs in the sandbox. Ctrl+C in it, and closing it, ends what runs. */
+/** A terminal that shows a sandbox run. Ctrl+C and closing it stop the run. */
 export class SandboxTerminal implements vscode.Pseudoterminal, vscode.Disposable {
   readonly #written = new vscode.EventEmitter<string>();
   readonly #terminal: vscode.Terminal;
   readonly onDidWrite = this.#written.event;
-  #waiting: string | null = '';
+  #buffered: string | null = '';
   #texts = { stdout: new TerminalText(), stderr: new TerminalText() };
   #atStart = true;
-  /** Called when the person wants the end of what runs; null: nothing runs in it. */
+  /** Called when the user stops the run. Null if nothing runs in this terminal. */
   onInterrupt: (() => void) | null = null;
-  /** False once the person has closed it. */
+  /** False once the user has closed the terminal. */
   isOpen = true;
 
   constructor() {
@@ -23,39 +23,39 @@ export class SandboxTerminal implements vscode.Pseudoterminal, vscode.Disposable
     this.#terminal = vscode.window.createTerminal({ name: 'DevLM Sandbox', pty: this, iconPath, isTransient: true });
   }
 
-  /** Begins a run: what was shown before stays above. */
-  begin(what: string): void {
+  /** Begins a run below the earlier output. */
+  begin(title: string): void {
     this.#texts = { stdout: new TerminalText(), stderr: new TerminalText() };
-    this.line(`> ${what}`);
+    this.line(`> ${title}`);
     this.#terminal.show(true);
   }
 
-  /** What the program printed. */
+  /** Prints output of the program. */
   print(stream: 'stdout' | 'stderr', text: string): void {
     this.#write(this.#texts[stream].take(text));
   }
 
-  /** A line that DevLM says, apart from the program's own. */
+  /** Prints a line of DevLM, set apart from the program's output. */
   line(text: string): void {
     const lines = text.replace(/\r?\n/g, '\r\n');
-    // Whatever colour the program left.
+    // Reset the color that the program may have left.
     this.#write(`\x1b[0m${this.#atStart ? '' : '\r\n'}${dim(lines)}\r\n`);
   }
 
-  /** `vscode.Pseudoterminal`. */
+  /** Implements `vscode.Pseudoterminal`. */
   open(): void {
-    const text = this.#waiting;
-    this.#waiting = null;
+    const text = this.#buffered;
+    this.#buffered = null;
     if (text) this.#written.fire(text);
   }
 
-  /** `vscode.Pseudoterminal`. */
+  /** Implements `vscode.Pseudoterminal`. */
   close(): void {
     this.isOpen = false;
     this.onInterrupt?.();
   }
 
-  /** `vscode.Pseudoterminal`. */
+  /** Implements `vscode.Pseudoterminal`. */
   handleInput(data: string): void {
     if (data === '\x03') this.onInterrupt?.();
   }
@@ -68,7 +68,7 @@ export class SandboxTerminal implements vscode.Pseudoterminal, vscode.Disposable
   #write(text: string): void {
     if (text === '') return;
     this.#atStart = text.endsWith('\n');
-    if (this.#waiting === null) this.#written.fire(text);
-    else this.#waiting = (this.#waiting + text).slice(-waitingChars);
+    if (this.#buffered === null) this.#written.fire(text);
+    else this.#buffered = (this.#buffered + text).slice(-maxBufferedChars);
   }
 }

@@ -10,9 +10,10 @@ import type { Consent } from './consent.ts';
 import { receiptLine } from './receipt-line.ts';
 import { SandboxTerminal } from './sandbox-terminal.ts';
 
-/** Most of one run's output that is shown, in UTF-16 code units. */
-const shownChars = 1_000_000;
+/** Maximum output of a run that is shown, in UTF-16 code units. */
+const maxShownChars = 1_000_000;
 
+/** Dependencies of `SelectionRuns`. */
 export interface SelectionRunsOptions {
   readonly connection: ServerConnection;
   readonly consent: Consent;
@@ -20,7 +21,7 @@ export interface SelectionRunsOptions {
   readonly t: Translate;
 }
 
-/** `DevLM: Run Selection in Sandbox`: what was run, what it printed and its receipt, in a terminal. */
+/** The command `DevLM: Run Selection in Sandbox`, which shows source, output and result in a terminal. */
 export class SelectionRuns {
   readonly #options: SelectionRunsOptions;
   readonly #terminals = new Set<SandboxTerminal>();
@@ -33,7 +34,7 @@ export class SelectionRuns {
     for (const terminal of this.#terminals) terminal.dispose();
   }
 
-  /** Runs the selection of the active editor, or the whole document when nothing is selected. */
+  /** Runs the selection of the active editor, or the whole document without a selection. */
   async run(): Promise<void> {
     const { t } = this.#options;
     const editor = vscode.window.activeTextEditor;
@@ -76,21 +77,21 @@ export class SelectionRuns {
     const id = randomUUID();
     const terminal = this.#open();
     terminal.begin(`${name} (${language})`);
-    const over = new AbortController();
+    const abandoned = new AbortController();
     const stop = () => {
       connection.call('executions.cancel', { params: { executionId: id } }).catch((error: unknown) => {
-        // It has not come to the server yet, or the server is gone: nothing is left to wait for.
+        // The run has not reached the server yet, or the server is gone: there is nothing to wait for.
         log.debug(`cancelling ${id}: ${String(error)}`);
-        over.abort();
+        abandoned.abort();
       });
     };
     terminal.onInterrupt = stop;
     const cancel = token.onCancellationRequested(stop);
-    let shown = 0;
-    const hear = (event: ExecutionEvent) => {
+    let shownLength = 0;
+    const onEvent = (event: ExecutionEvent) => {
       if (event.type === 'output') {
-        const text = event.text.slice(0, Math.max(0, shownChars - shown));
-        shown += text.length;
+        const text = event.text.slice(0, Math.max(0, maxShownChars - shownLength));
+        shownLength += text.length;
         terminal.print(event.stream, text);
       } else if (event.type === 'preparing') progress.report({ message: event.message });
       else if (event.type === 'queued') progress.report({ message: t('Waiting for its turn') });
@@ -111,24 +112,24 @@ export class SelectionRuns {
       acceptOpenNetwork: false,
     };
     try {
-      await consent.around(request, (wanted) =>
+      await consent.around(request, (program) =>
         connection.execute(
           id,
-          wanted,
+          program,
           (events, restart) => {
-            // A second hearing from the start: what was shown stays above.
-            if (restart && shown > 0) {
+            // The run is followed again from its start; the earlier output stays above.
+            if (restart && shownLength > 0) {
               terminal.line(t('The connection was cut. The output from its start:'));
-              shown = 0;
+              shownLength = 0;
             }
-            for (const event of events) hear(event);
+            for (const event of events) onEvent(event);
             return undefined;
           },
-          over.signal,
+          abandoned.signal,
         ),
       );
     } catch (error) {
-      if (over.signal.aborted) {
+      if (abandoned.signal.aborted) {
         terminal.line(t('Stopped'));
         return;
       }
@@ -142,7 +143,7 @@ export class SelectionRuns {
     }
   }
 
-  /** One that nothing runs in, so that two runs do not mix. */
+  /** Returns an idle terminal, so that two runs do not mix, or creates one. */
   #open(): SandboxTerminal {
     for (const terminal of this.#terminals) {
       if (!terminal.isOpen) this.#terminals.delete(terminal);
@@ -154,20 +155,20 @@ export class SelectionRuns {
   }
 }
 
-/** Whole lines where a selection covers more than one: half a line at the start would not run. */
+/** Extends a multi-line selection to whole lines: a partial first line would not run. */
 function wholeLines(selection: vscode.Selection): vscode.Range {
   if (selection.isSingleLine) return selection;
   return new vscode.Range(selection.start.with({ character: 0 }), selection.end);
 }
 
-/** The text without the indentation that all its lines have: a part of a function runs by itself. */
+/** Removes the common indentation of all lines, so that part of a function can run on its own. */
 function dedented(text: string): string {
   const lines = text.split('\n');
   const margins = lines.filter((line) => line.trim() !== '').map((line) => /^[ \t]*/.exec(line)?.[0] ?? '');
   const first = margins[0] ?? '';
-  const common = margins.reduce((margin, other) => {
+  const common = margins.reduce((margin, next) => {
     let length = 0;
-    while (length < margin.length && margin[length] === other[length]) length += 1;
+    while (length < margin.length && margin[length] === next[length]) length += 1;
     return margin.slice(0, length);
   }, first);
   return common === ''

@@ -4,12 +4,12 @@ import { askForProposal, type ProposalsOptions } from './proposals.ts';
 
 const t = vscode.l10n.t;
 
-/** Longest difference that goes along, in UTF-16 code units. */
-const diffChars = 100_000;
-/** Earlier messages that show the form. */
-const earlierMessages = 10;
+/** Maximum length of the attached diff, in UTF-16 code units. */
+const maxDiffChars = 100_000;
+/** Number of earlier messages that are sent as examples. */
+const exampleCount = 10;
 
-/** The part of the built-in Git extension's interface (version 1) that is used. */
+/** The part of the built-in Git extension's API (version 1) that is used. */
 interface Repository {
   readonly rootUri: vscode.Uri;
   readonly inputBox: { value: string };
@@ -21,10 +21,10 @@ interface GitExtension {
 }
 
 /**
- * Writes a commit message for what is staged, or for all changes where nothing is, into the input of the source
- * control view.
+ * Writes a commit message for the staged changes, or for all changes if nothing is staged, into the input box of the
+ * source control view.
  *
- * @param source the source control that the command was used on, where it was
+ * @param source the source control that the command was invoked on, if any
  */
 export async function commitMessage(options: ProposalsOptions, words: string, source: unknown): Promise<void> {
   const repository = await repositoryOf(source);
@@ -38,7 +38,7 @@ export async function commitMessage(options: ProposalsOptions, words: string, so
     void vscode.window.showInformationMessage(t('There are no changes to write a message for.'));
     return;
   }
-  const earlier = await repository.log({ maxEntries: earlierMessages }).catch(() => []);
+  const earlier = await repository.log({ maxEntries: exampleCount }).catch(() => []);
   const subjects = earlier.map(({ message }) => `- ${message.split('\n', 1)[0]?.slice(0, 200) ?? ''}`);
   const text = [
     staged.trim() === ''
@@ -58,7 +58,7 @@ export async function commitMessage(options: ProposalsOptions, words: string, so
             task: 'commit',
             text: text.filter((part) => part !== '').join('\n\n'),
             attachments: [
-              { kind: 'selection', path: 'changes.diff', language: 'diff', text: diff.slice(0, diffChars) },
+              { kind: 'selection', path: 'changes.diff', language: 'diff', text: diff.slice(0, maxDiffChars) },
             ],
           },
           signal,
@@ -73,9 +73,9 @@ export async function commitMessage(options: ProposalsOptions, words: string, so
     return;
   }
   const replace = t('Replace');
-  const kept = repository.inputBox.value;
-  // What the person wrote meanwhile is theirs.
-  if (kept !== before && kept.trim() !== '') {
+  const current = repository.inputBox.value;
+  // Do not replace what the user wrote in the meantime without asking.
+  if (current !== before && current.trim() !== '') {
     const answer = await vscode.window.showInformationMessage(t('Replace the message that you have written?'), replace);
     if (answer !== replace) return;
   }

@@ -10,27 +10,31 @@ import { planTests, type TestPlan } from './test-plan.ts';
 
 const t = vscode.l10n.t;
 
-/** Most problems that one message names. */
-const mostProblems = 20;
-/** Longest file that goes along whole; of a longer one the lines around the place. */
-const wholeChars = 60_000;
+/** Maximum number of problems in a message. */
+const maxProblems = 20;
+/**
+ * Maximum length of a file that is attached as a whole, in UTF-16 code units. Of a longer file, only the lines around
+ * the place are attached.
+ */
+const maxWholeFileChars = 60_000;
+/** Number of lines before and after the place. */
 const linesAround = 80;
-/** Longest wait for the symbols of a language. */
+/** Maximum wait for the symbols of a language, in milliseconds. */
 const symbolsMs = 1_500;
 
-/** What a command is about: files, or a part of the one that is open. */
+/** The target of a command: files, or a part of an open document. */
 export type About =
   | { readonly kind: 'files'; readonly uris: readonly vscode.Uri[] }
   | { readonly kind: 'part'; readonly document: vscode.TextDocument; readonly range: vscode.Range };
 
 interface Part {
   readonly range: vscode.Range;
-  /** Of the function, where it is one; null for a selection or a whole file. */
+  /** Name of the function. Null for a selection or a whole file. */
   readonly name: string | null;
   readonly whole: boolean;
 }
 
-/** The message of a command about some code: the words, and what goes along. */
+/** Builds the message of a command on code, with its attachments. */
 export async function gather(
   task: Exclude<Task, 'generate' | 'commit'>,
   about: About,
@@ -63,14 +67,14 @@ function gatherProblems(document: vscode.TextDocument, range: vscode.Range, word
     .getDiagnostics(document.uri)
     .filter(({ severity }) => severity <= vscode.DiagnosticSeverity.Warning);
   const rows = new vscode.Range(range.start.line, 0, range.end.line, Number.MAX_SAFE_INTEGER);
-  const here = all.filter((problem) => problem.range.intersection(rows));
-  const meant = (here.length > 0 ? here : all).slice(0, mostProblems);
-  if (meant.length === 0 && words === '')
+  const inRange = all.filter((problem) => problem.range.intersection(rows));
+  const selected = (inRange.length > 0 ? inRange : all).slice(0, maxProblems);
+  if (selected.length === 0 && words === '')
     return { message: null, problems: [t('The editor shows no problems in {0}.', path)] };
-  const listed = meant.map(({ message, source, range: { start } }) =>
+  const listed = selected.map(({ message, source, range: { start } }) =>
     t('Line {0}: {1}', start.line + 1, source ? `${message.slice(0, 1000)} (${source})` : message.slice(0, 1000)),
   );
-  const first = meant[0]?.range ?? range;
+  const first = selected[0]?.range ?? range;
   return answer('fix', [t('Fix these problems in {0}:', path), ...listed, words], [surroundings(document, first)], []);
 }
 
@@ -102,28 +106,33 @@ function placeWords(path: string, { range, name, whole }: Part): string {
   return t('the selection in {0}, lines {1} to {2}', path, from, to);
 }
 
-/** What is selected, else the function around the cursor, else the whole file. */
+/** Returns the selection, else the function around the cursor, else the whole file. */
 async function partOf(document: vscode.TextDocument, range: vscode.Range): Promise<Part> {
   if (!range.isEmpty) {
     const end = range.end.character === 0 && range.end.line > range.start.line ? range.end.line - 1 : range.end.line;
     return { range: document.validateRange(new vscode.Range(range.start.line, 0, end, 1e9)), name: null, whole: false };
   }
-  const found = (await symbolAt(document, range.start)) ?? functionIn(document, range.start.line);
-  if (found) return { ...found, whole: false };
+  const enclosing = (await symbolAt(document, range.start)) ?? functionIn(document, range.start.line);
+  if (enclosing) return { ...enclosing, whole: false };
   return { range: document.validateRange(new vscode.Range(0, 0, document.lineCount, 0)), name: null, whole: true };
 }
 
-/** The function around a line by its lines alone. */
+/** Returns the function around a line, determined from the text alone. */
 function functionIn(document: vscode.TextDocument, line: number) {
-  const found = functionAt(document.getText().split(/\r?\n/), line);
-  return found && { name: found.name, range: document.validateRange(new vscode.Range(found.from, 0, found.to, 1e9)) };
+  const enclosing = functionAt(document.getText().split(/\r?\n/), line);
+  return (
+    enclosing && {
+      name: enclosing.name,
+      range: document.validateRange(new vscode.Range(enclosing.from, 0, enclosing.to, 1e9)),
+    }
+  );
 }
 
-/** The innermost function around a position as the language itself has it. */
+/** Returns the innermost function around a position, according to the language's symbol provider. */
 async function symbolAt(document: vscode.TextDocument, position: vscode.Position) {
-  const asked = vscode.commands.executeCommand<unknown>('vscode.executeDocumentSymbolProvider', document.uri);
-  const late = new Promise<undefined>((resolve) => setTimeout(resolve, symbolsMs, undefined));
-  const symbols = await Promise.race([asked, late]).then(
+  const pending = vscode.commands.executeCommand<unknown>('vscode.executeDocumentSymbolProvider', document.uri);
+  const timedOut = new Promise<undefined>((resolve) => setTimeout(resolve, symbolsMs, undefined));
+  const symbols = await Promise.race([pending, timedOut]).then(
     (found) => (Array.isArray(found) ? found : []),
     () => [],
   );
@@ -135,10 +144,12 @@ async function symbolAt(document: vscode.TextDocument, position: vscode.Position
   ];
   let best: { name: string; range: vscode.Range } | null = null;
   for (let level: unknown[] = symbols; level.length > 0; ) {
-    const around = level.find((symbol) => symbol instanceof vscode.DocumentSymbol && symbol.range.contains(position));
-    if (!(around instanceof vscode.DocumentSymbol)) break;
-    if (functions.includes(around.kind)) best = { name: around.name.slice(0, 200), range: around.range };
-    level = around.children;
+    const enclosing = level.find(
+      (symbol) => symbol instanceof vscode.DocumentSymbol && symbol.range.contains(position),
+    );
+    if (!(enclosing instanceof vscode.DocumentSymbol)) break;
+    if (functions.includes(enclosing.kind)) best = { name: enclosing.name.slice(0, 200), range: enclosing.range };
+    level = enclosing.children;
   }
   return best;
 }
@@ -150,26 +161,31 @@ function attachmentOf(document: vscode.TextDocument, { range, whole }: Part): Ne
   return { ...base, kind: 'selection', startLine: range.start.line + 1, endLine: range.end.line + 1, text };
 }
 
-/** The file, or what is around a place in it. */
+/** Returns the file as an attachment, or the lines around a range if it is long. */
 function surroundings(document: vscode.TextDocument, { start, end }: vscode.Range): NewAttachment {
   const whole = document.validateRange(new vscode.Range(0, 0, document.lineCount, 0));
-  if (document.getText().length <= wholeChars) return attachmentOf(document, { range: whole, name: null, whole: true });
+  if (document.getText().length <= maxWholeFileChars)
+    return attachmentOf(document, { range: whole, name: null, whole: true });
   const from = Math.max(0, start.line - linesAround);
   const range = document.validateRange(new vscode.Range(from, 0, end.line + linesAround, 1e9));
   return attachmentOf(document, { range, name: null, whole: false });
 }
 
-/** What the workspace says about its tests; the nearest of them goes along, to show the style. */
+/** Returns what the workspace says about its tests, and attaches the nearest tests as an example of the style. */
 async function testWords(uri: vscode.Uri, attachments: NewAttachment[]): Promise<string[]> {
   const folder = vscode.workspace.getWorkspaceFolder(uri);
   if (!folder) return [];
   const plan = await planTests(relativeTo(folder, uri), projectFiles(folder)).catch(() => null);
   if (!plan) return [];
   const named = (path: string) => label(vscode.Uri.joinPath(folder.uri, path));
-  const shown = plan.exists ? plan.file : plan.neighbours[0];
-  if (shown !== undefined) {
-    const read = await readChosen([vscode.Uri.joinPath(folder.uri, shown)]);
-    attachments.push(...read.attachments.filter((one) => one.kind === 'file' && one.text.length <= wholeChars));
+  const example = plan.exists ? plan.file : plan.neighbours[0];
+  if (example !== undefined) {
+    const read = await readChosen([vscode.Uri.joinPath(folder.uri, example)]);
+    attachments.push(
+      ...read.attachments.filter(
+        (attachment) => attachment.kind === 'file' && attachment.text.length <= maxWholeFileChars,
+      ),
+    );
   }
   return planWords(plan, named);
 }
@@ -193,10 +209,10 @@ function relativeTo(folder: vscode.WorkspaceFolder, uri: vscode.Uri): string {
 
 function projectFiles(folder: vscode.WorkspaceFolder) {
   return {
-    async find(glob: string, most: number) {
+    async find(glob: string, max: number) {
       const ignored = '**/{node_modules,vendor,.git,dist,build,.venv,venv,target}/**';
-      const found = await vscode.workspace.findFiles(new vscode.RelativePattern(folder, glob), ignored, most);
-      return found.map((uri) => relativeTo(folder, uri)).sort();
+      const uris = await vscode.workspace.findFiles(new vscode.RelativePattern(folder, glob), ignored, max);
+      return uris.map((uri) => relativeTo(folder, uri)).sort();
     },
     async read(path: string) {
       const { attachments } = await readChosen([vscode.Uri.joinPath(folder.uri, path)]);

@@ -9,29 +9,29 @@ import { askForProposal, type ProposalsOptions } from './proposals.ts';
 
 const t = vscode.l10n.t;
 
-/** The place in what the model is shown of the file. */
+/** Markers around the place in the text of the file that the model receives. */
 const [openMark, closeMark] = ['<<<< generate', 'generate >>>>'];
-/** What it is shown around the place, in UTF-16 code units each way. */
-const aroundChars = 30_000;
+/** Maximum text before and after the place, in UTF-16 code units. */
+const contextChars = 30_000;
 
-/** Where generated code goes, and what for. */
+/** The place for generated code, and its purpose. */
 interface Target {
   readonly span: Span;
-  /** What says what is wanted; null: only the person can. */
+  /** Instruction for the model. Null if only the user can say what to generate. */
   readonly wanted: string | null;
-  /** From the handed over code to the text that takes the place. */
+  /** Adapts the code to the place. */
   readonly fit: (code: string) => string;
 }
 
-/** `Generate`: asks for code, and shows it in the document for the person to accept or reject. */
+/** Runs `Generate`: requests code, and shows it in the document for the user to accept or reject. */
 export async function generate(
   options: ProposalsOptions,
   inline: InlineProposals,
-  { document, range, words: given }: { document: vscode.TextDocument; range: vscode.Range; words: string },
+  { document, range, words: initialWords }: { document: vscode.TextDocument; range: vscode.Range; words: string },
 ): Promise<void> {
   const target = targetOf(document, range);
   const held = inline.hold(document, target.span);
-  let words = given;
+  let words = initialWords;
   try {
     if (words === '' && target.wanted === null) {
       const prompt = t('What should the code do?');
@@ -44,7 +44,7 @@ export async function generate(
     const text = [t('Generate code in {0}, line {1}.', path, line), target.wanted ?? '', words]
       .filter((part) => part !== '')
       .join('\n\n');
-    const attachments = [shownFile(document, held.span)];
+    const attachments = [markedFile(document, held.span)];
     const title = t('Writing code for {0}', path);
     const end = await vscode.window.withProgress(
       { location: vscode.ProgressLocation.Notification, title, cancellable: true },
@@ -58,34 +58,34 @@ export async function generate(
       );
       return;
     }
-    const again = ({ start, end: stop }: Span) => {
+    const retry = ({ start, end: stop }: Span) => {
       const place = new vscode.Range(document.positionAt(start), document.positionAt(stop));
       void generate(options, inline, { document, range: place, words });
     };
-    if (!(await inline.show(held, target.fit(end.text), again))) refuse(end.text);
+    if (!(await inline.show(held, target.fit(end.text), retry))) refuse(end.text);
   } finally {
     inline.release(held);
   }
 }
 
-/** Runs something that a button of the editor's can end; undefined when it did. */
+/** Runs work that the user can cancel in the editor. Returns undefined if they did. */
 export async function cancellable<T>(
   token: vscode.CancellationToken,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T | undefined> {
-  const stop = new AbortController();
-  const listening = token.onCancellationRequested(() => stop.abort());
+  const controller = new AbortController();
+  const subscription = token.onCancellationRequested(() => controller.abort());
   try {
-    return await work(stop.signal);
+    return await work(controller.signal);
   } catch (error) {
-    if (stop.signal.aborted) return undefined;
+    if (controller.signal.aborted) return undefined;
     throw error;
   } finally {
-    listening.dispose();
+    subscription.dispose();
   }
 }
 
-/** The text of the place changed: putting code there would be a guess. */
+/** Tells the user that the text at the place has changed, so that inserting the code would be a guess. */
 function refuse(code: string | null): void {
   const copy = t('Copy Code');
   const words = t('The text was changed where the code belongs: nothing was put there.');
@@ -95,11 +95,16 @@ function refuse(code: string | null): void {
   });
 }
 
-/** What is to be replaced, from where the cursor is or what is selected. */
+/** Returns the place to replace, determined by the cursor or the selection. */
 function targetOf(document: vscode.TextDocument, range: vscode.Range): Target {
   const lines = document.getText().split(/\r?\n/);
   const line = range.start.line;
-  const whole = (from: number, to: number, wanted: string | null, margin = indentOf(lines[from] ?? '')): Target => ({
+  const wholeLines = (
+    from: number,
+    to: number,
+    wanted: string | null,
+    margin = indentOf(lines[from] ?? ''),
+  ): Target => ({
     span: {
       start: document.offsetAt(new vscode.Position(from, 0)),
       end: document.offsetAt(document.lineAt(to).range.end),
@@ -116,38 +121,39 @@ function targetOf(document: vscode.TextDocument, range: vscode.Range): Target {
       return { span, wanted, fit: (code) => indented(code, margin).trimStart() };
     }
     const last = range.end.character === 0 && range.end.line > line ? range.end.line - 1 : range.end.line;
-    return whole(line, last, wanted);
+    return wholeLines(line, last, wanted);
   }
   const todo = todoAt(lines, line);
-  if (todo) return whole(todo.from, todo.to, t('Do what the marked comment says. The code takes its place.'));
-  const around = functionAt(lines, line);
-  if (around && isEmptyFunction(lines, around))
-    return whole(
-      around.from,
-      around.to,
-      t('Write the function {0}, all of it. It takes the place of the marked one.', around.name),
+  if (todo) return wholeLines(todo.from, todo.to, t('Do what the marked comment says. The code takes its place.'));
+  const enclosing = functionAt(lines, line);
+  if (enclosing && isEmptyFunction(lines, enclosing))
+    return wholeLines(
+      enclosing.from,
+      enclosing.to,
+      t('Write the function {0}, all of it. It takes the place of the marked one.', enclosing.name),
     );
   const margin = marginOf(lines, line);
-  if ((lines[line] ?? '').trim() === '') return whole(line, line, null, margin);
+  if ((lines[line] ?? '').trim() === '') return wholeLines(line, line, null, margin);
   const end = document.offsetAt(document.lineAt(line).range.end);
   return { span: { start: end, end }, wanted: null, fit: (code) => `\n${indented(code, margin)}` };
 }
 
-/** How deep code at a line is: as its own text, else as what is around it. */
+/** Returns the indentation for code at a line: that of its own text, else that of the surrounding lines. */
 function marginOf(lines: readonly string[], line: number): string {
-  const own = lines[line] ?? '';
+  const currentLine = lines[line] ?? '';
   const next = indentOf(lines.slice(line + 1).find((text) => text.trim() !== '') ?? '');
-  if (own.trim() === '' && own !== '') return own;
-  const before = own.trim() === '' ? (lines.slice(0, line).findLast((text) => text.trim() !== '') ?? '') : own;
+  if (currentLine.trim() === '' && currentLine !== '') return currentLine;
+  const before =
+    currentLine.trim() === '' ? (lines.slice(0, line).findLast((text) => text.trim() !== '') ?? '') : currentLine;
   const margin = indentOf(before);
   return /[:{([]\s*$/.test(before) && next.length > margin.length ? next : margin;
 }
 
-/** The file with the place marked, as far as it fits. */
-function shownFile(document: vscode.TextDocument, { start, end }: Span): NewAttachment {
+/** Returns the file with the place marked, truncated to the limit. */
+function markedFile(document: vscode.TextDocument, { start, end }: Span): NewAttachment {
   const text = document.getText();
-  const from = text.lastIndexOf('\n', Math.max(0, start - aroundChars)) + 1;
-  const to = Math.min(text.length, end + aroundChars);
+  const from = text.lastIndexOf('\n', Math.max(0, start - contextChars)) + 1;
+  const to = Math.min(text.length, end + contextChars);
   const shown = `${text.slice(from, start)}${openMark}\n${text.slice(start, end)}\n${closeMark}${text.slice(end, to)}`;
   return {
     kind: 'selection',

@@ -4,30 +4,30 @@ import { type Change, grownBy, movedBy, type Span } from './anchor.ts';
 
 const t = vscode.l10n.t;
 
-/** Documents of this scheme show what a document would be without its generated code; the query is its URI. */
+/** URI scheme of documents that show a document without its generated code. The query is the document's URI. */
 const beforeScheme = 'devlm-before';
 
-/** How often code is put in a place while somebody types in the same file. */
+/** Maximum number of attempts to insert code while the user types in the same file. */
 const replaceAttempts = 10;
 
-/** A place that waits for code: it moves with the text around it, and is lost when its own text changes. */
+/** A place that waits for code. It moves with the surrounding text, and becomes invalid when its own text changes. */
 export interface Held {
   readonly document: vscode.TextDocument;
   readonly original: string;
-  /** Null: its text was changed. */
+  /** Null once the text of the place was changed. */
   span: Span | null;
 }
 
-/** Code that stands in a document and waits for the person. */
+/** Generated code in a document that the user has not decided about. */
 interface Shown extends Held {
   span: Span;
   readonly again: (place: Span) => void;
 }
 
-/** Generated code in the editor: shown where it belongs, marked, and kept or taken back by the person. */
+/** Generated code in the editor: inserted and highlighted, and accepted or rejected by the user. */
 export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocumentContentProvider, vscode.Disposable {
   readonly #held = new Set<Held>();
-  /** One a document. */
+  /** At most one per document. */
   readonly #shown = new Map<vscode.TextDocument, Shown>();
   readonly #lenses = new vscode.EventEmitter<void>();
   readonly #added: vscode.TextEditorDecorationType;
@@ -64,10 +64,10 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
   readonly onDidChangeCodeLenses: vscode.Event<void> = (...listener) => this.#lenses.event(...listener);
 
   dispose(): void {
-    for (const one of this.#disposables) one.dispose();
+    for (const disposable of this.#disposables) disposable.dispose();
   }
 
-  /** Keeps hold of a place until `release`. */
+  /** Tracks a place until `release`. */
   hold(document: vscode.TextDocument, span: Span): Held {
     const held: Held = { document, span, original: document.getText(rangeOf(document, span)) };
     this.#held.add(held);
@@ -75,15 +75,16 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
     return held;
   }
 
+  /** Stops tracking a place. */
   release(held: Held): void {
     this.#held.delete(held);
     this.#paint();
   }
 
   /**
-   * Puts code in a place that was held and marks it. What stood there comes back by `reject` or undo.
+   * Inserts code at a tracked place and highlights it. `reject` and undo restore the original text.
    *
-   * @returns false where the place is no longer what it was: nothing was changed
+   * @returns false if the place has changed; the document is unchanged then
    */
   async show(held: Held, code: string, again: (place: Span) => void): Promise<boolean> {
     const { document, original } = held;
@@ -92,19 +93,20 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
     const span = await replaceHeld(held, text);
     this.release(held);
     if (!span) return false;
-    const now = { start: span.start, end: span.start + text.length };
-    // Typed into in the same moment: it stays, unmarked, and undo takes it back.
-    if (document.getText(rangeOf(document, now)) !== text) return true;
-    this.#shown.set(document, { document, original, span: now, again });
+    const inserted = { start: span.start, end: span.start + text.length };
+    // The user typed into the code at the same moment: leave it unmarked; undo removes it.
+    if (document.getText(rangeOf(document, inserted)) !== text) return true;
+    this.#shown.set(document, { document, original, span: inserted, again });
     this.#paint();
     return true;
   }
 
+  /** Keeps the code of a document. Default: the active editor's. */
   accept(document = vscode.window.activeTextEditor?.document): void {
     if (document) this.#drop(document);
   }
 
-  /** Puts back what stood there. */
+  /** Restores the original text. */
   async reject(document = vscode.window.activeTextEditor?.document): Promise<void> {
     const shown = document && this.#shown.get(document);
     if (!shown) return;
@@ -115,7 +117,7 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
       void vscode.window.showWarningMessage(t('The code could not be taken back. Undo it in the editor.'));
   }
 
-  /** Takes the code back and asks for other code. */
+  /** Removes the code and generates other code. */
   async retry(document = vscode.window.activeTextEditor?.document): Promise<void> {
     const shown = document && this.#shown.get(document);
     if (!shown) return;
@@ -124,7 +126,7 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
     shown.again({ start, end: start + shown.original.length });
   }
 
-  /** `vscode.CodeLensProvider`. */
+  /** Implements `vscode.CodeLensProvider`. */
   provideCodeLenses(document: vscode.TextDocument): vscode.CodeLens[] {
     const shown = this.#shown.get(document);
     if (!shown) return [];
@@ -139,7 +141,7 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
     ];
   }
 
-  /** `vscode.TextDocumentContentProvider`. */
+  /** Implements `vscode.TextDocumentContentProvider`. */
   provideTextDocumentContent({ query }: vscode.Uri): string {
     const shown = [...this.#shown.values()].find(({ document }) => document.uri.toString() === query);
     if (!shown) return '';
@@ -158,7 +160,7 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
     const shown = this.#shown.get(document);
     if (!shown) return;
     const span = grownBy(shown.span, changes);
-    // Undone by hand, or changed so that nobody can say any more what is of whom.
+    // The insertion was undone, or the border between the code and other text is lost.
     if (!span || document.getText(rangeOf(document, span)) === shown.original) this.#drop(document);
     else shown.span = span;
     this.#paint();
@@ -172,14 +174,11 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
     for (const editor of vscode.window.visibleTextEditors) {
       const { document } = editor;
       const shown = this.#shown.get(document);
-      const replaced =
-        shown && shown.original.trim() !== '' ? replacedWords(shown.original, document.languageId) : null;
-      const marked = shown
-        ? [{ range: rangeOf(document, shown.span), ...(replaced ? { hoverMessage: replaced } : {}) }]
-        : [];
+      const hover = shown && shown.original.trim() !== '' ? replacedWords(shown.original, document.languageId) : null;
+      const marked = shown ? [{ range: rangeOf(document, shown.span), ...(hover ? { hoverMessage: hover } : {}) }] : [];
       editor.setDecorations(this.#added, marked);
-      const waiting = [...this.#held].flatMap(({ document: of, span }) =>
-        of === document && span ? [rangeOf(document, { start: span.end, end: span.end })] : [],
+      const waiting = [...this.#held].flatMap(({ document: heldDocument, span }) =>
+        heldDocument === document && span ? [rangeOf(document, { start: span.end, end: span.end })] : [],
       );
       editor.setDecorations(this.#waiting, waiting);
     }
@@ -190,10 +189,10 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
 }
 
 /**
- * Puts text in a place that is held. The editor refuses it where the document is newer than what is known of
- * it here: then the change is waited for, and the place looked at again.
+ * Replaces the text of a tracked place. If the editor refuses because the document has changed since, waits for the
+ * change event and tries again.
  *
- * @returns where the place was; null where it is no longer what it was: nothing was changed
+ * @returns the replaced range, or null if the place has changed; the document is unchanged then
  */
 async function replaceHeld(held: Held, text: string): Promise<Span | null> {
   const { document, original } = held;
@@ -204,22 +203,22 @@ async function replaceHeld(held: Held, text: string): Promise<Span | null> {
     edit.replace(document.uri, rangeOf(document, span), text);
     const { version } = document;
     if (await vscode.workspace.applyEdit(edit)) return span;
-    await newerThan(document, version);
+    await untilNewerThan(document, version);
   }
   return null;
 }
 
-/** Resolves when the document has changed since, after a second at the latest. */
-async function newerThan(document: vscode.TextDocument, version: number): Promise<void> {
+/** Resolves when the document has a newer version, or after one second. */
+async function untilNewerThan(document: vscode.TextDocument, version: number): Promise<void> {
   if (document.version !== version) return;
   const { promise, resolve } = Promise.withResolvers<void>();
-  const listening = vscode.workspace.onDidChangeTextDocument((event) => {
+  const subscription = vscode.workspace.onDidChangeTextDocument((event) => {
     if (event.document === document) resolve();
   });
   const timer = setTimeout(resolve, 1_000);
   await promise;
   clearTimeout(timer);
-  listening.dispose();
+  subscription.dispose();
 }
 
 function rangeOf(document: vscode.TextDocument, { start, end }: Span): vscode.Range {
@@ -231,8 +230,8 @@ function beforeUri({ uri }: vscode.TextDocument): vscode.Uri {
 }
 
 function withEnds(text: string, eol: vscode.EndOfLine): string {
-  const plain = text.replaceAll('\r\n', '\n');
-  return eol === vscode.EndOfLine.CRLF ? plain.replaceAll('\n', '\r\n') : plain;
+  const normalized = text.replaceAll('\r\n', '\n');
+  return eol === vscode.EndOfLine.CRLF ? normalized.replaceAll('\n', '\r\n') : normalized;
 }
 
 function replacedWords(original: string, language: string): vscode.MarkdownString {

@@ -4,24 +4,25 @@ import type { SavedView } from '@devlm/protocol/page.ts';
 import type { Task } from '@devlm/protocol/tasks.ts';
 import type { ServerConnection } from '../connection/connection.ts';
 
+/** Dependencies of `askForProposal`. */
 export interface ProposalsOptions {
   readonly connection: ServerConnection;
   readonly projectId: () => string | null;
   readonly view: () => Pick<SavedView, 'model' | 'thinking'>;
 }
 
-/** What became of a request for text. */
+/** The result of a request for text. */
 export interface ProposalEnd {
-  /** Null: the model handed nothing over; `problem` says why where it is known. */
+  /** The proposed text. Null if the model proposed none; `problem` then has the reason, if known. */
   readonly text: string | null;
   readonly problem: string | null;
 }
 
 /**
- * Asks for text that is handed over instead of written to a file, in a conversation of its own, which stays in
- * the history. Answers as soon as the text is there.
+ * Requests text that the model proposes instead of writing it to a file, in a separate conversation, which stays in
+ * the history. Returns as soon as the text is available.
  *
- * @throws the signal's reason, after the turn was stopped
+ * @throws the signal's reason if aborted, after stopping the turn
  */
 export async function askForProposal(
   { connection, projectId, view }: ProposalsOptions,
@@ -42,9 +43,9 @@ export async function askForProposal(
     attachments: [...ask.attachments],
   };
   await connection.call('turns.create', { params: { conversationId }, body });
-  const over = new AbortController();
+  const done = new AbortController();
   const { promise, resolve, reject } = Promise.withResolvers<ProposalEnd>();
-  const hear = async (events: ReceivedEvent[]) => {
+  const onEvents = async (events: ReceivedEvent[]) => {
     for (const event of events) {
       const end = endOf(event);
       if (end) resolve(end);
@@ -56,16 +57,16 @@ export async function askForProposal(
   };
   signal.addEventListener('abort', stop, { once: true });
   if (signal.aborted) stop();
-  connection.follow(conversationId, 0, hear, over.signal).catch(reject);
+  connection.follow(conversationId, 0, onEvents, done.signal).catch(reject);
   try {
     return await promise;
   } finally {
     signal.removeEventListener('abort', stop);
-    over.abort();
+    done.abort();
   }
 }
 
-/** What an event says about the end; null: nothing. */
+/** Returns the result that an event contains, or null. */
 function endOf(event: ReceivedEvent): ProposalEnd | null {
   if (event.type === 'tool.ended' && 'details' in event && event.details?.proposal)
     return { text: event.details.proposal.text, problem: null };

@@ -2,14 +2,14 @@ import * as vscode from 'vscode';
 
 const t = vscode.l10n.t;
 
-/** What the lightbulb offers: a fix where the editor shows problems, and what can be done with a selection. */
+/** The code actions: fixes for problems, and tasks for a selection. */
 export const taskActions: vscode.CodeActionProvider = {
   provideCodeActions(document, range, { diagnostics, only }) {
-    const about = { uri: document.uri, range: new vscode.Range(range.start, range.end) };
+    const target = { uri: document.uri, range: new vscode.Range(range.start, range.end) };
     const offered: vscode.CodeAction[] = [];
     const offer = (title: string, kind: vscode.CodeActionKind, command: string): vscode.CodeAction => {
       const action = new vscode.CodeAction(title, kind);
-      action.command = { command, title, arguments: [about] };
+      action.command = { command, title, arguments: [target] };
       offered.push(action);
       return action;
     };
@@ -17,7 +17,7 @@ export const taskActions: vscode.CodeActionProvider = {
       offer(t('Fix with DevLM'), vscode.CodeActionKind.QuickFix, 'devlm.fix').diagnostics = [...diagnostics];
       offer(t('Explain with DevLM'), vscode.CodeActionKind.QuickFix, 'devlm.explain');
     }
-    // Asked for by kind, or shown for something that is selected: not at every place of the cursor.
+    // Offer these only by request or for a selection, not at every cursor position.
     if (!range.isEmpty || only?.intersects(vscode.CodeActionKind.Refactor)) {
       const rewrite = vscode.CodeActionKind.RefactorRewrite;
       offer(t('Generate with DevLM'), rewrite, 'devlm.generate');
@@ -28,6 +28,7 @@ export const taskActions: vscode.CodeActionProvider = {
   },
 };
 
+/** Kinds of the code actions. */
 export const offeredKinds: vscode.CodeActionProviderMetadata = {
   providedCodeActionKinds: [vscode.CodeActionKind.QuickFix, vscode.CodeActionKind.RefactorRewrite],
 };

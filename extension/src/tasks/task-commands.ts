@@ -9,6 +9,7 @@ import { generate } from './generate.ts';
 import { InlineProposals } from './inline-proposals.ts';
 import type { ProposalsOptions } from './proposals.ts';
 
+/** Dependencies of `TaskCommands`. */
 export interface TaskCommandsOptions extends ProposalsOptions {
   /** Shows the chat and gives the page a message to send. */
   readonly askPage: (message: Extract<HostToPage, { kind: 'do' }>) => Promise<void>;
@@ -16,7 +17,7 @@ export interface TaskCommandsOptions extends ProposalsOptions {
   readonly t: Translate;
 }
 
-/** What the commands about code do, wherever they were called: menus, the lightbulb, the palette, the chat. */
+/** The commands on code, for menus, code actions, the command palette and the chat. */
 export class TaskCommands implements vscode.Disposable {
   readonly inline = new InlineProposals();
   readonly #options: TaskCommandsOptions;
@@ -29,7 +30,10 @@ export class TaskCommands implements vscode.Disposable {
     this.inline.dispose();
   }
 
-  /** Runs a command of the editor. `args` is what VS Code passes: what was clicked, or a code action's place. */
+  /**
+   * Runs a command of the editor. `args` are the arguments of VS Code: the clicked item, or the location of a code
+   * action.
+   */
   async run(task: Task, args: readonly unknown[]): Promise<void> {
     const { t } = this.#options;
     try {
@@ -42,16 +46,16 @@ export class TaskCommands implements vscode.Disposable {
     }
   }
 
-  /** What becomes of generated code that an editor shows. */
+  /** Accepts, rejects or regenerates the generated code of a document. */
   async answer(answer: 'accept' | 'reject' | 'retry', uri: unknown): Promise<void> {
-    const named = vscode.workspace.textDocuments.find((document) => document.uri.toString() === String(uri));
-    await this.inline[answer](named);
+    const document = vscode.workspace.textDocuments.find((document) => document.uri.toString() === String(uri));
+    await this.inline[answer](document);
   }
 
-  /** A slash command of the chat: the page sends what it is answered. */
+  /** Runs a slash command of the chat. Returns the message that the page sends. */
   async forPage(task: Task, words: string): Promise<TaskAnswer> {
     if (task !== 'generate' && task !== 'commit') return this.#begin(task, words, []);
-    // These end in the editor. The page need not wait for them.
+    // The results of these tasks appear in the editor, so the page does not wait for them.
     void this.#begin(task, words, []).then(
       async ({ problems }) => {
         if (problems.length > 0) await vscode.window.showInformationMessage(problems.join(' '));
@@ -69,7 +73,7 @@ export class TaskCommands implements vscode.Disposable {
       await commitMessage(this.#options, words, args[0]);
       return done;
     }
-    const about = await aboutOf(args);
+    const about = await targetOf(args);
     if (!about) return { message: null, problems: [this.#options.t('Open a file first.')] };
     if (task !== 'generate') return gather(task, about, words);
     if (about.kind === 'files') return { message: null, problems: [this.#options.t('Open a file first.')] };
@@ -78,8 +82,8 @@ export class TaskCommands implements vscode.Disposable {
   }
 }
 
-/** What a command is about: files of the explorer, the place of a code action, or the active editor. */
-async function aboutOf([first, second]: readonly unknown[]): Promise<About | null> {
+/** Returns the target of a command: files of the explorer, the location of a code action, or the active editor. */
+async function targetOf([first, second]: readonly unknown[]): Promise<About | null> {
   if (Array.isArray(second) && second.length > 0) {
     const uris = second.filter((uri) => uri instanceof vscode.Uri);
     if (uris.length > 0) return { kind: 'files', uris };

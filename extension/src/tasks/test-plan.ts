@@ -1,32 +1,33 @@
 import type { TestFramework } from '@devlm/protocol/tasks.ts';
 
 /*
- * Which framework a project tests with, where the tests of a file belong, and which are beside it. Read from
- * the workspace, not guessed by a model.
+ * Determines from the workspace which test framework a project uses, where the tests of a file belong, and which
+ * tests are near it.
  */
 
-/** What is looked at; paths are relative to the folder, with `/`. */
+/** Access to the files of a project. Paths are relative to the folder, with `/`. */
 export interface ProjectFiles {
-  /** Paths that fit a glob, ignored files left out; at most so many. */
-  find(glob: string, most: number): Promise<readonly string[]>;
-  /** Null where it is not there, or no text. */
+  /** Returns at most `max` paths that match a glob, without ignored files. */
+  find(glob: string, max: number): Promise<readonly string[]>;
+  /** Returns the text of a file, or null if it does not exist or is not text. */
   read(path: string): Promise<string | null>;
 }
 
+/** The framework and location of the tests of a file. */
 export interface TestPlan {
   readonly framework: TestFramework;
-  /** Why: the file that says so; null where nothing does and the language's own is taken. */
+  /** File that indicates the framework. Null if it is the default of the language. */
   readonly because: string | null;
-  /** The file for the tests; it may be there already. */
+  /** Path of the test file, which may already exist. */
   readonly file: string;
   readonly exists: boolean;
-  /** Tests that show the style, nearest first. */
+  /** Paths of existing tests, nearest first, as examples of the style. */
   readonly neighbours: readonly string[];
 }
 
-type Kind = 'python' | 'script' | 'go' | 'ruby';
+type LanguageKind = 'python' | 'script' | 'go' | 'ruby';
 
-const kinds: Readonly<Record<string, Kind>> = {
+const kinds: Readonly<Record<string, LanguageKind>> = {
   py: 'python',
   js: 'script',
   mjs: 'script',
@@ -40,45 +41,48 @@ const kinds: Readonly<Record<string, Kind>> = {
   rb: 'ruby',
 };
 
-/** How the tests of a kind are found. */
-const globs: Readonly<Record<Kind, string>> = {
+/** Globs of the test files of each kind. */
+const globs: Readonly<Record<LanguageKind, string>> = {
   python: '**/{test_*,*_test}.py',
   script: '**/*.{test,spec}.{js,mjs,cjs,jsx,ts,mts,cts,tsx}',
   go: '**/*_test.go',
   ruby: '**/{*_test,test_*,*_spec}.rb',
 };
-const mostTests = 200;
-const mostNeighbours = 3;
+const maxTests = 200;
+const maxNeighbours = 3;
 
-/** @returns null for a file that nothing is known to test with */
+/**
+ * Plans the tests of a file.
+ * @returns null if no test framework is known for the file
+ */
 export async function planTests(path: string, files: ProjectFiles): Promise<TestPlan | null> {
   const kind = kinds[/\.(\w+)$/.exec(path)?.[1] ?? ''];
   if (!kind) return null;
-  const found = await files.find(globs[kind], mostTests);
-  const tests = [...found].filter((test) => test !== path).sort((a, b) => distance(a, path) - distance(b, path));
+  const testPaths = await files.find(globs[kind], maxTests);
+  const tests = [...testPaths].filter((test) => test !== path).sort((a, b) => distance(a, path) - distance(b, path));
   const { framework, because } = await frameworkOf(kind, tests, files);
-  const own = tests.find((test) => subjectOf(test) === subjectOf(path));
-  const file = own ?? placeFor(path, kind, framework, tests);
+  const existing = tests.find((test) => subjectOf(test) === subjectOf(path));
+  const file = existing ?? placeFor(path, kind, framework, tests);
   return {
     framework,
     because,
     file,
     exists: tests.includes(file) || (await files.read(file)) !== null,
-    neighbours: tests.filter((test) => test !== file).slice(0, mostNeighbours),
+    neighbours: tests.filter((test) => test !== file).slice(0, maxNeighbours),
   };
 }
 
 async function frameworkOf(
-  kind: Kind,
+  kind: LanguageKind,
   tests: readonly string[],
   files: ProjectFiles,
 ): Promise<Pick<TestPlan, 'framework' | 'because'>> {
   const nearest = tests[0];
   const text = nearest === undefined ? '' : ((await files.read(nearest)) ?? '');
-  const says = async (path: string, pattern: RegExp) => pattern.test((await files.read(path)) ?? '');
-  const firstOf = async (options: readonly [TestFramework, string, RegExp][]) => {
+  const matches = async (path: string, pattern: RegExp) => pattern.test((await files.read(path)) ?? '');
+  const firstMatch = async (options: readonly [TestFramework, string, RegExp][]) => {
     for (const [framework, path, pattern] of options)
-      if (await says(path, pattern)) return { framework, because: path };
+      if (await matches(path, pattern)) return { framework, because: path };
     return null;
   };
   const byTest = (framework: TestFramework) => ({ framework, because: nearest ?? null });
@@ -86,12 +90,12 @@ async function frameworkOf(
     case 'go':
       return { framework: 'go', because: null };
     case 'python':
-      // pytest runs both kinds; what the tests look like comes before what is installed.
+      // pytest also runs unittest tests: the style of the existing tests decides before what is installed.
       if (/^\s*(?:import|from)\s+pytest\b/m.test(text) || (/^def test_/m.test(text) && !/\bunittest\b/.test(text)))
         return byTest('pytest');
       if (/\bunittest\b/.test(text)) return byTest('unittest');
       return (
-        (await firstOf([
+        (await firstMatch([
           ['pytest', 'pytest.ini', /\[pytest\]/],
           ['pytest', 'pyproject.toml', /\bpytest\b/],
           ['pytest', 'setup.cfg', /\bpytest\b/],
@@ -104,7 +108,7 @@ async function frameworkOf(
       if (/\bRSpec\b|^\s*describe\b.*\bdo\b/m.test(text) && nearest?.endsWith('_spec.rb')) return byTest('rspec');
       if (/minitest|Minitest/.test(text)) return byTest('minitest');
       return (
-        (await firstOf([
+        (await firstMatch([
           ['rspec', '.rspec', /./],
           ['rspec', 'Gemfile', /['"]rspec/],
         ])) ?? { framework: 'minitest', because: null }
@@ -114,7 +118,7 @@ async function frameworkOf(
       if (/from\s+['"]vitest['"]/.test(text)) return byTest('vitest');
       if (/from\s+['"]@jest\/globals['"]/.test(text)) return byTest('jest');
       return (
-        (await firstOf([
+        (await firstMatch([
           ['vitest', 'package.json', /"vitest"\s*:/],
           ['jest', 'package.json', /"(?:jest|ts-jest)"\s*:/],
         ])) ?? { framework: 'node', because: null }
@@ -122,8 +126,8 @@ async function frameworkOf(
   }
 }
 
-/** Where the tests of a file go: as its neighbours do, else as the language's habit is. */
-function placeFor(path: string, kind: Kind, framework: TestFramework, tests: readonly string[]): string {
+/** Returns the path of a new test file, following its neighbours, else the convention of the language. */
+function placeFor(path: string, kind: LanguageKind, framework: TestFramework, tests: readonly string[]): string {
   const [, folder = '', stem = '', extension = ''] = /^(.*\/)?([^/]+?)\.(\w+)$/.exec(path) ?? [];
   const nearest = tests[0];
   const nearestFolder = nearest?.replace(/[^/]*$/, '');
@@ -137,23 +141,24 @@ function placeFor(path: string, kind: Kind, framework: TestFramework, tests: rea
       return `${nearestFolder ?? 'test/'}${nearest && /\/test_[^/]*$/.test(nearest) ? `test_${stem}` : `${stem}_test`}.rb`;
     case 'script': {
       const word = nearest && /\.spec\.\w+$/.test(nearest) ? 'spec' : 'test';
-      // Tests in a folder of their own stay there; those beside the code stay beside it.
-      const apart = nearestFolder !== undefined && /(?:^|\/)(?:tests?|__tests__|spec)\/$/.test(nearestFolder);
-      return `${apart ? nearestFolder : folder}${stem}.${word}.${extension}`;
+      // Follow the existing tests: either in a separate folder, or next to the code.
+      const isSeparateFolder =
+        nearestFolder !== undefined && /(?:^|\/)(?:tests?|__tests__|spec)\/$/.test(nearestFolder);
+      return `${isSeparateFolder ? nearestFolder : folder}${stem}.${word}.${extension}`;
     }
   }
 }
 
-/** The name that a file and its tests share. */
+/** Returns the name that a file and its tests share. */
 function subjectOf(path: string): string {
   const name = path.split('/').at(-1) ?? path;
   return name.replace(/\.\w+$/, '').replace(/^test_|(?:_test|_spec|\.test|\.spec)$/g, '');
 }
 
-/** Folders between two files. */
+/** Returns the number of folders between two files. */
 function distance(a: string, b: string): number {
   const [left, right] = [a.split('/').slice(0, -1), b.split('/').slice(0, -1)];
-  let same = 0;
-  while (same < left.length && left[same] === right[same]) same++;
-  return left.length + right.length - 2 * same;
+  let common = 0;
+  while (common < left.length && left[common] === right[common]) common++;
+  return left.length + right.length - 2 * common;
 }

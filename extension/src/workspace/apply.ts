@@ -7,11 +7,12 @@ import { type Folder, filePlace, type Place } from './places.ts';
 import { editsOf, plan, type Step } from './plan.ts';
 import { refusals } from './problems.ts';
 import { putBack } from './put-back.ts';
-import { isMissing, type Look, look, sameBytes } from './read.ts';
+import { type FileSnapshot, isMissing, sameBytes, snapshotFile } from './read.ts';
 
-/** Text of conflicting files that one answer brings, in UTF-16 code units. */
-const conflictChars = limits.fileBytes;
+/** Maximum text of conflicting files in a response, in UTF-16 code units. */
+const maxConflictChars = limits.fileBytes;
 
+/** The workspace that changes are applied to. */
 export interface ApplyContext {
   readonly folders: readonly Folder[];
   readonly trusted: boolean;
@@ -19,11 +20,11 @@ export interface ApplyContext {
 }
 
 /**
- * Changes all files or none. Files without unsaved changes are saved; the others keep theirs, unsaved.
- * The editor can undo it, but for files that a text document cannot hold exactly (mixed line ends):
- * those are written as they shall be.
+ * Applies all changes or none. Files without unsaved changes are saved; the others stay unsaved. The editor can undo
+ * the changes, except in files that a text document cannot represent exactly (mixed line endings), which are written
+ * directly.
  *
- * @throws ProblemError where it may not or cannot be done; nothing has changed then
+ * @throws ProblemError if a change is not allowed or fails; nothing has changed then
  */
 export async function applyChanges(
   changes: readonly EditorChange[],
@@ -31,22 +32,23 @@ export async function applyChanges(
 ): Promise<EditorAnswerOf<'apply'>> {
   if (!context.trusted) throw refusals.restricted();
   const places = await placesOf(changes, context.folders);
-  const find = async () =>
+  const lookAtFiles = async () =>
     await Promise.all(
       changes.map(async (change, i) => {
         const place = places[i];
         if (!place) throw new Error('a change without its file');
-        return { change, place, before: await look(place) };
+        return { change, place, before: await snapshotFile(place) };
       }),
     );
-  const isConflict = ({ change, before }: { change: EditorChange; before: Look }) => !isBase(before, change.base);
-  const found = await find();
-  if (found.some(isConflict)) return answerConflicts(found.filter(isConflict));
+  const isConflict = ({ change, before }: { change: EditorChange; before: FileSnapshot }) =>
+    !isBase(before, change.base);
+  const files = await lookAtFiles();
+  if (files.some(isConflict)) return answerConflicts(files.filter(isConflict));
   const steps: Step[] = [];
-  for (const { change, place, before } of found) steps.push(await plan(change, place, before));
-  // Documents may have been opened for it, which takes its time.
-  const again = await find();
-  if (again.some(isConflict)) return answerConflicts(again.filter(isConflict));
+  for (const { change, place, before } of files) steps.push(await plan(change, place, before));
+  // Check again: opening documents takes time.
+  const filesNow = await lookAtFiles();
+  if (filesNow.some(isConflict)) return answerConflicts(filesNow.filter(isConflict));
   context.signal.throwIfAborted();
 
   const uris = places.map(({ uri }) => uri);
@@ -56,19 +58,19 @@ export async function applyChanges(
     await perform(steps);
     const files = await Promise.all(
       steps.map(async ({ place }) => {
-        const { file } = await look(place);
+        const { file } = await snapshotFile(place);
         return { path: place.path, hash: file.kind === 'text' ? file.hash : null };
       }),
     );
-    if (await reported(steps)) await watch.settled(context.signal);
+    if (await mayHaveDiagnostics(steps)) await watch.settled(context.signal);
     return { conflicts: [], files, diagnostics: newDiagnostics(earlier, diagnosticsNow(uris, context.folders)) };
   } finally {
     watch.dispose();
   }
 }
 
-/** Whether any language may have something to say about the files; those that are not open are opened to it. */
-async function reported(steps: readonly Step[]): Promise<boolean> {
+/** Returns whether a language extension may report on the changed files. Opens those that are not open. */
+async function mayHaveDiagnostics(steps: readonly Step[]): Promise<boolean> {
   const changed = steps.filter(({ how }) => how === 'create' || how === 'write' || how === 'edit');
   const languages = await Promise.all(
     changed.map(({ place }) =>
@@ -91,19 +93,19 @@ async function placesOf(changes: readonly EditorChange[], folders: readonly Fold
   return places;
 }
 
-function isBase({ file }: Look, base: string | null): boolean {
+function isBase({ file }: FileSnapshot, base: string | null): boolean {
   return base === null ? file.kind === 'missing' : file.kind === 'text' && file.hash === base;
 }
 
 function answerConflicts(
-  conflicts: readonly { readonly place: Place; readonly before: Look }[],
+  conflicts: readonly { readonly place: Place; readonly before: FileSnapshot }[],
 ): EditorAnswerOf<'apply'> {
-  let left: number = conflictChars;
+  let remainingChars: number = maxConflictChars;
   return {
     conflicts: conflicts.map(({ place: { path }, before: { file } }) => {
       const chars = file.kind === 'text' ? file.text.length : file.kind === 'image' ? file.data.length : 0;
-      left -= chars;
-      if (left >= 0 || chars === 0) return { path, file };
+      remainingChars -= chars;
+      if (remainingChars >= 0 || chars === 0) return { path, file };
       return {
         path,
         file: { kind: 'unreadable', reason: 'It changed, and is too long to be shown here.', bytes: null },
@@ -116,9 +118,9 @@ function answerConflicts(
 
 async function perform(steps: readonly Step[]): Promise<void> {
   const edit = new vscode.WorkspaceEdit();
-  // The edit's own size does not count files that are made or removed.
+  // The size of a WorkspaceEdit does not count file creations and deletions.
   const isEmpty = steps.every(({ how }) => how === 'keep' || how === 'write');
-  // First what may fail, last what only changes memory.
+  // Operations that can fail come first, changes in memory last.
   for (const step of steps) if (step.how === 'delete') edit.deleteFile(step.place.uri, { recursive: false });
   for (const step of steps) if (step.how === 'create') edit.createFile(step.place.uri, { contents: step.bytes });
   for (const step of steps) {
@@ -142,30 +144,30 @@ async function perform(steps: readonly Step[]): Promise<void> {
   } catch (error) {
     const why =
       error instanceof ProblemError ? error.problem.detail : error instanceof Error ? error.message : String(error);
-    const left = await putBack(steps, saved);
-    throw left.length > 0 ? refusals.notPutBack(left, why, error) : refusals.notApplied(why, error);
+    const failedPaths = await putBack(steps, saved);
+    throw failedPaths.length > 0 ? refusals.notPutBack(failedPaths, why, error) : refusals.notApplied(why, error);
   }
 }
 
-/** Before anything is saved: formatting may change it after that. */
+/** Throws if a file does not have its new content. Runs before saving, because saving may format the file. */
 async function verify(step: Step): Promise<void> {
   const { uri, path } = step.place;
-  const wrong = () => new Error(`${path} does not hold what it should`);
-  if (step.how === 'edit' && step.document.getText() !== step.text) throw wrong();
+  const mismatch = () => new Error(`${path} does not hold what it should`);
+  if (step.how === 'edit' && step.document.getText() !== step.text) throw mismatch();
   if (step.how === 'create' || step.how === 'write') {
-    if (!sameBytes(await vscode.workspace.fs.readFile(uri), step.bytes)) throw wrong();
+    if (!sameBytes(await vscode.workspace.fs.readFile(uri), step.bytes)) throw mismatch();
   }
   if (step.how === 'delete') {
-    const gone = await vscode.workspace.fs.stat(uri).then(
+    const isGone = await vscode.workspace.fs.stat(uri).then(
       () => false,
       (error: unknown) => isMissing(error),
     );
-    if (!gone) throw wrong();
+    if (!isGone) throw mismatch();
   }
 }
 
 async function save(document: vscode.TextDocument): Promise<void> {
-  // It may have been saved by the editor's own automatism.
+  // Auto save may already have saved it.
   if (!document.isDirty) return;
   await document.save();
   if (document.isDirty) throw new Error(`${document.uri.path.split('/').at(-1)} could not be saved`);

@@ -10,32 +10,33 @@ import type { Problems } from '../problems.ts';
 import { refusals } from './problems.ts';
 import { type Handlers, Requests } from './requests.ts';
 
-/** Longest request that is read, in UTF-16 code units: a change of many files. */
+/** Maximum size of a request in UTF-16 code units: a change of many files. */
 const eventChars = 16 * limits.fileBytes;
-/** A stream that held for so long was a good one, milliseconds. */
+/** Duration after which a stream counts as stable and the backoff is reset, in milliseconds. */
 const stableMs = 5_000;
 
+/** Options of a `Lender`. */
 export interface LenderOptions {
   readonly connection: Pick<ServerConnection, 'state' | 'onState' | 'ready' | 'call'>;
-  /** What the window lends now; null: nothing. */
+  /** Returns what the window offers now, or null for nothing. */
   readonly hello: () => EditorHello | null;
   readonly handlers: Handlers;
   readonly problems: Problems;
   readonly log: Log;
-  /** Between attempts. Default 500 ms to 30 s. */
+  /** Delay between attempts. Default: 500 ms to 30 s. */
   readonly backoff?: () => Backoff;
 }
 
 /**
- * Lends the window's workspace to the server for as long as there is one and it runs. It never starts
- * the server: that is done by the first use of the chat.
+ * Lends the window's workspace to the server while both exist. It never starts the server; the first use of the chat
+ * does.
  */
 export class Lender {
   readonly #options: LenderOptions;
   readonly #requests: Requests;
   readonly #stopListening: () => void;
   #hold: AbortController | undefined;
-  /** The hello that is held open, as JSON; undefined: none. */
+  /** The current hello as JSON, or undefined if nothing is lent. */
   #held: string | undefined;
   #disposed = false;
 
@@ -47,25 +48,26 @@ export class Lender {
     this.changed();
   }
 
-  /** The workspace, its trust, its rules or the server may be others than before. */
+  /** Updates the stream after a possible change of workspace, trust, rules or server. */
   changed(): void {
     const { connection, hello } = this.#options;
     const wanted = !this.#disposed && connection.state.state === 'ready' ? hello() : null;
-    const text = wanted ? JSON.stringify(wanted) : undefined;
-    if (text === this.#held) return;
-    this.#held = text;
-    const before = this.#hold;
+    const wantedJson = wanted ? JSON.stringify(wanted) : undefined;
+    if (wantedJson === this.#held) return;
+    this.#held = wantedJson;
+    const previous = this.#hold;
     this.#hold = undefined;
     if (!wanted) {
-      before?.abort();
+      previous?.abort();
       return;
     }
     const hold = new AbortController();
     this.#hold = hold;
-    // The old stream goes when the new one is there, so that the window never seems to be away.
-    void this.#keep(wanted, hold.signal, () => before?.abort()).finally(() => before?.abort());
+    // Close the old stream only when the new one is open, so that the window never appears absent.
+    void this.#keep(wanted, hold.signal, () => previous?.abort()).finally(() => previous?.abort());
   }
 
+  /** Stops lending and closes all requests. */
   dispose(): void {
     this.#disposed = true;
     this.#stopListening();
@@ -77,7 +79,7 @@ export class Lender {
     const { connection, problems, log } = this.#options;
     const backoff = this.#options.backoff?.() ?? new Backoff({ firstMs: 500, maxMs: 30_000 });
     while (!signal.aborted) {
-      let opened: number | undefined;
+      let openedAt: number | undefined;
       try {
         const { endpoint } = await connection.ready(signal);
         const stream = openStream(endpoint, routes['editor.attach'].path, {
@@ -86,7 +88,7 @@ export class Lender {
           problems,
           eventChars,
           onOpen: () => {
-            opened = performance.now();
+            openedAt = performance.now();
             log.debug('the workspace is lent to the server');
             onOpen();
           },
@@ -97,10 +99,10 @@ export class Lender {
       } catch (error) {
         if (signal.aborted) return;
         log.debug(`lending the workspace: ${String(error)}`);
-        // It understood and said no; another hello or another server may be taken.
+        // The server refused this hello; another hello or another server may succeed.
         if (error instanceof ProblemError && [400, 404, 413].includes(error.problem.status)) return;
       }
-      if (opened !== undefined && performance.now() - opened >= stableMs) backoff.reset();
+      if (openedAt !== undefined && performance.now() - openedAt >= stableMs) backoff.reset();
       await backoff.wait(signal).catch(() => undefined);
     }
   }

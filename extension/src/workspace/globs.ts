@@ -1,12 +1,12 @@
-/** Longest pattern that is taken, in UTF-16 code units. */
-const maxPattern = 1_000;
+/** Maximum pattern length, in UTF-16 code units. */
+const maxPatternChars = 1_000;
 
 /**
- * A glob of a whole path, as the editor's settings and .gitignore have them: `*`, `?`, `**`, `[a-z]`,
- * and with `braces` also `{a,b}`. Null where it is none.
+ * Compiles a glob that matches a whole path, as used in editor settings and .gitignore: `*`, `?`, `**`, `[a-z]`, and
+ * with `braces` also `{a,b}`. Returns null if the glob is invalid.
  */
 export function globRegExp(glob: string, braces: boolean): RegExp | null {
-  if (glob.length > maxPattern) return null;
+  if (glob.length > maxPatternChars) return null;
   try {
     return new RegExp(`^${sourceOf(glob, braces)}$`, 'su');
   } catch {
@@ -22,9 +22,9 @@ function sourceOf(glob: string, braces: boolean): string {
     const char = String.fromCodePoint(glob.codePointAt(i) ?? 0);
     const stars = /^\*+/.exec(rest)?.[0].length ?? 0;
     const set = char === '[' ? /^\[[!^]?\]?(?:\\.|[^\]\\])*\]/u.exec(rest)?.[0] : undefined;
-    const begins = i === 0 || '/{,'.includes(glob[i - 1] ?? '');
-    if (stars > 1 && begins && (rest[stars] === '/' || stars === rest.length)) {
-      // Any number of folders; several in a row are one.
+    const isAtStart = i === 0 || '/{,'.includes(glob[i - 1] ?? '');
+    if (stars > 1 && isAtStart && (rest[stars] === '/' || stars === rest.length)) {
+      // Any number of folders. Consecutive `**/` are equivalent to one.
       const run = /^(?:\*\*+\/)+/.exec(rest)?.[0];
       source += run ? '(?:[^/]+/)*' : '.*';
       i += run?.length ?? stars;
@@ -54,7 +54,7 @@ function sourceOf(glob: string, braces: boolean): string {
   return source;
 }
 
-/** A set never holds the slash. */
+/** Returns a character class that never matches the slash. */
 function setOf(set: string): string {
   const negated = /^\[[!^]/.test(set);
   const inside = set

@@ -6,11 +6,11 @@ interface Rule {
   readonly folderOnly: boolean;
 }
 
-/** What one .gitignore says about the paths below its folder. */
+/** The rules of a .gitignore file for the paths below its folder. */
 export class IgnoreRules {
   readonly #rules: readonly Rule[];
 
-  /** @param text of the file; lines that are no pattern count for nothing */
+  /** @param text content of the file; invalid lines are skipped */
   constructor(text: string) {
     this.#rules = text
       .replace(/^\uFEFF/, '')
@@ -19,13 +19,13 @@ export class IgnoreRules {
       .filter((rule) => rule !== undefined);
   }
 
-  /** The last rule that fits decides; undefined: none does. `path` is relative to the folder, with `/`. */
+  /** Returns the decision of the last matching rule, or undefined if none matches. `path` is relative, with `/`. */
   decide(path: string, isFolder: boolean): boolean | undefined {
     const rule = this.#rules.findLast(({ regExp, folderOnly }) => (isFolder || !folderOnly) && regExp.test(path));
     return rule && !rule.negated;
   }
 
-  /** The same with what lies in a folder that fits: true where the path or a folder above it does. */
+  /** Returns whether the path or one of its parent folders is ignored. */
   covers(path: string): boolean {
     const parts = path.split('/');
     return parts.some((_, i) => this.decide(parts.slice(0, i + 1).join('/'), i < parts.length - 1) === true);
@@ -33,7 +33,7 @@ export class IgnoreRules {
 }
 
 function ruleOf(line: string): Rule | undefined {
-  // Spaces at the end count only when they are escaped.
+  // Trailing spaces count only if they are escaped.
   let pattern = line.replace(/(?<!\\)(?:\\\\)*\s+$/, (end) => end.trimEnd());
   if (pattern === '' || pattern.startsWith('#')) return undefined;
   const negated = pattern.startsWith('!');

@@ -2,23 +2,23 @@ import * as vscode from 'vscode';
 import { globRegExp } from './globs.ts';
 import { IgnoreRules } from './ignore-rules.ts';
 
-/** A .gitignore larger than this is not one, bytes. */
+/** Maximum size of a .gitignore file that is read, in bytes. */
 const maxBytes = 256 * 1024;
 
-/** So many folders above a workspace folder the repository's own may be. */
+/** Maximum number of levels that the repository root may be above a workspace folder. */
 const maxLevels = 20;
 
-/** What is left out of lists and searches in one workspace folder: .gitignore files, `.git`, and settings. */
+/** The paths of a workspace folder that lists and searches leave out, by .gitignore files, `.git` and settings. */
 export class Ignored {
   readonly #root: vscode.Uri;
   readonly #hidden: readonly RegExp[];
-  /** By folder, relative; the root's is ''. */
+  /** Rules by relative folder. The root is ''. */
   readonly #rules = new Map<string, Promise<readonly IgnoreRules[]>>();
-  /** By folder, relative: whether it or one above it is left out. */
+  /** Whether a folder or one of its parents is ignored, by relative folder. */
   readonly #folders = new Map<string, Promise<boolean>>();
   #outer: Promise<{ readonly rules: IgnoreRules; readonly prefix: string }[]> | undefined;
 
-  /** @param settings names of settings like `files.exclude` */
+  /** @param settings names of settings such as `files.exclude` */
   constructor(root: vscode.Uri, settings: readonly string[]) {
     this.#root = root;
     this.#hidden = hiddenGlobs(root, settings)
@@ -26,16 +26,16 @@ export class Ignored {
       .filter((regExp) => regExp !== null);
   }
 
-  /** `path` is relative to the workspace folder, with `/`. What lies in a folder that is left out is too. */
+  /** Returns whether a path or a parent folder is ignored. `path` is relative to the workspace folder, with `/`. */
   async has(path: string, isFolder: boolean): Promise<boolean> {
     if (path === '' || path === '.') return false;
     if (!isFolder) return await this.#decide(path, false);
-    let known = this.#folders.get(path);
-    if (!known) {
-      known = this.#decide(path, true);
-      this.#folders.set(path, known);
+    let decision = this.#folders.get(path);
+    if (!decision) {
+      decision = this.#decide(path, true);
+      this.#folders.set(path, decision);
     }
-    return await known;
+    return await decision;
   }
 
   async #decide(path: string, isFolder: boolean): Promise<boolean> {
@@ -43,7 +43,7 @@ export class Ignored {
     const above = parts.slice(0, -1);
     if (above.length > 0 && (await this.has(above.join('/'), true))) return true;
     if (parts.at(-1) === '.git' || this.#hidden.some((regExp) => regExp.test(path))) return true;
-    // The innermost file that says anything decides.
+    // The innermost file with a matching rule decides.
     for (let depth = above.length; depth >= 0; depth--) {
       const below = parts.slice(depth).join('/');
       for (const rules of await this.#rulesOf(parts.slice(0, depth).join('/'))) {
@@ -59,7 +59,7 @@ export class Ignored {
     return false;
   }
 
-  /** Those of the repository that the workspace folder lies in, the innermost first. */
+  /** Reads the .gitignore files above the workspace folder, up to its repository root, the innermost first. */
   async #readOuter(): Promise<{ readonly rules: IgnoreRules; readonly prefix: string }[]> {
     const outer: { rules: IgnoreRules; prefix: string }[] = [];
     if (this.#root.scheme !== 'file') return outer;
@@ -77,27 +77,27 @@ export class Ignored {
       const rules = await read(vscode.Uri.joinPath(at, '.gitignore'));
       if (rules) outer.push({ rules, prefix });
     }
-    // No repository: what lies above has nothing to say.
+    // Outside a repository, the files above do not apply.
     return [];
   }
 
   async #rulesOf(folder: string): Promise<readonly IgnoreRules[]> {
-    let known = this.#rules.get(folder);
-    if (!known) {
+    let rules = this.#rules.get(folder);
+    if (!rules) {
       const names = folder === '' ? ['.gitignore', '.git/info/exclude'] : ['.gitignore'];
-      known = Promise.all(names.map((name) => read(vscode.Uri.joinPath(this.#root, folder, name)))).then((found) =>
-        found.filter((one) => one !== undefined),
+      rules = Promise.all(names.map((name) => read(vscode.Uri.joinPath(this.#root, folder, name)))).then((found) =>
+        found.filter((rules) => rules !== undefined),
       );
-      this.#rules.set(folder, known);
+      this.#rules.set(folder, rules);
     }
-    return await known;
+    return await rules;
   }
 }
 
 async function read(uri: vscode.Uri): Promise<IgnoreRules | undefined> {
   try {
     const { size, type } = await vscode.workspace.fs.stat(uri);
-    // Git does not follow links here either.
+    // Git does not follow symbolic links here either.
     if (size > maxBytes || type !== vscode.FileType.File) return undefined;
     return new IgnoreRules(new TextDecoder().decode(await vscode.workspace.fs.readFile(uri)));
   } catch {
@@ -105,7 +105,7 @@ async function read(uri: vscode.Uri): Promise<IgnoreRules | undefined> {
   }
 }
 
-/** Globs that settings of the kind of `files.exclude` turn on. */
+/** Returns the globs that are enabled in settings such as `files.exclude`. */
 export function hiddenGlobs(root: vscode.Uri, settings: readonly string[]): string[] {
   return settings.flatMap((name) => {
     const value = vscode.workspace.getConfiguration(undefined, root).get<Record<string, unknown>>(name, {});

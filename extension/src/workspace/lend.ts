@@ -15,12 +15,13 @@ import { commandHandlers } from './commands/handlers.ts';
 import { diagnosticsNow } from './diagnostics.ts';
 import { listFiles } from './list.ts';
 import { type Folder, filePlace, placeOf, workspaceFolders } from './places.ts';
-import { look } from './read.ts';
+import { snapshotFile } from './read.ts';
 import type { Handlers } from './requests.ts';
 import { findRipgrep } from './ripgrep.ts';
 import { searchFiles } from './search.ts';
 import { symbolsNamed } from './symbols.ts';
 
+/** Options of `lendWorkspace`. */
 export interface LendOptions {
   readonly connection: ServerConnection;
   readonly projectId: () => string | null;
@@ -28,22 +29,23 @@ export interface LendOptions {
   readonly log: Log;
 }
 
-/** The setting with the permission rules, below `devlm`. */
+/** Setting with the permission rules, below `devlm`. */
 const rulesSetting = 'permissions';
 
-/** The setting with the length of the repository map, below `devlm`. */
+/** Setting with the size of the repository map, below `devlm`. */
 const mapSetting = 'repositoryMapTokens';
 
-/** The setting that lets files be changed without a question, below `devlm`. The user's alone. */
+/** Setting that allows file edits without a question, below `devlm`. Only the user's own value counts. */
 const acceptSetting = 'acceptEdits';
 const acceptEdits = { verdict: 'allow', tool: '*', path: '**' };
 
+/** A workspace that is lent until it is disposed of. */
 export interface LentWorkspace extends vscode.Disposable {
-  /** Ends the commands that run in this window; answers how many. */
+  /** Stops the commands that run in this window. Returns their number. */
   stopCommands(): Promise<number>;
 }
 
-/** Lends this window's workspace to the agent, from now until it is disposed of. */
+/** Lends this window's workspace to the agent until the result is disposed of. */
 export function lendWorkspace({ connection, projectId, problems, log }: LendOptions): LentWorkspace {
   const windowId = randomUUID();
   const commands = new Commands();
@@ -74,7 +76,7 @@ export function lendWorkspace({ connection, projectId, problems, log }: LendOpti
     lender,
     commands,
     mcp,
-    // Other extensions bring tools, and take them along.
+    // Other extensions can add and remove tools.
     vscode.extensions.onDidChange(changed),
     vscode.workspace.onDidGrantWorkspaceTrust(changed),
     vscode.workspace.onDidChangeWorkspaceFolders(changed),
@@ -89,11 +91,11 @@ export function lendWorkspace({ connection, projectId, problems, log }: LendOpti
   };
 }
 
-/** What the window says of itself. */
+/** Returns the description of this window and its workspace. */
 function helloOf(windowId: string, projectId: string, shell?: CommandShell): EditorHello {
   const settings = vscode.workspace.getConfiguration('devlm');
   const rules = settings.inspect<unknown>(rulesSetting);
-  const own = plain(rules?.globalValue) ?? [];
+  const userRules = toPlainJson(rules?.globalValue) ?? [];
   const accepts = settings.inspect<boolean>(acceptSetting)?.globalValue === true;
   return {
     windowId,
@@ -104,43 +106,43 @@ function helloOf(windowId: string, projectId: string, shell?: CommandShell): Edi
       .map(({ name, uri }) => ({ name: name.slice(0, 255), path: uri.scheme === 'file' ? uri.fsPath : null })),
     ...(accepts ? { acceptsEdits: true } : {}),
     rules: {
-      // What cannot be read is handed on as it is: the server then allows nothing by it.
-      user: accepts && Array.isArray(own) ? [...own, acceptEdits] : own,
-      workspace: plain(rules?.workspaceValue),
+      // Invalid rules are passed on unchanged: the server then allows nothing by them.
+      user: accepts && Array.isArray(userRules) ? [...userRules, acceptEdits] : userRules,
+      workspace: toPlainJson(rules?.workspaceValue),
     },
     ...(shell ? { shell } : {}),
     mapTokens: mapTokens(),
   };
 }
 
-/** The setting as it can be used: people write any number into it. */
+/** Returns the setting as a valid number, because users can enter any value. */
 function mapTokens(): number {
   const wanted = vscode.workspace.getConfiguration('devlm').get<unknown>(mapSetting);
   return typeof wanted === 'number' ? Math.round(Math.min(limits.mapTokens, Math.max(0, wanted || 0))) : 0;
 }
 
-/** What answers requests about these folders. */
+/** Returns the handlers of workspace requests for these folders. */
 export function workspaceHandlers(options: {
   readonly folders: () => readonly Folder[];
   readonly trusted: () => boolean;
-  /** Folder of the editor, in which its ripgrep is sought. Default: this editor's. */
+  /** Installation folder of the editor, which contains ripgrep. Default: this editor's. */
   readonly appRoot?: string;
-  /** Default: its own. */
+  /** Default: a new instance. */
   readonly commands?: Commands;
 }): Handlers {
   const { folders, trusted, commands = new Commands() } = options;
-  let program: Promise<string | undefined> | undefined;
+  let ripgrep: Promise<string | undefined> | undefined;
   return {
     read: async ({ path }) => {
       const place = await placeOf(path, folders());
-      return place ? (await look(place)).file : { kind: 'folder' };
+      return place ? (await snapshotFile(place)).file : { kind: 'folder' };
     },
     apply: async ({ changes }, signal) =>
       await applyChanges(changes, { folders: folders(), trusted: trusted(), signal }),
-    list: async (asked, signal) => await listFiles(asked, folders(), signal),
-    search: async (asked, signal) => {
-      program ??= findRipgrep(options.appRoot ?? vscode.env.appRoot);
-      return await searchFiles(asked, folders(), await program, signal);
+    list: async (request, signal) => await listFiles(request, folders(), signal),
+    search: async (request, signal) => {
+      ripgrep ??= findRipgrep(options.appRoot ?? vscode.env.appRoot);
+      return await searchFiles(request, folders(), await ripgrep, signal);
     },
     'tool.call': callOffered,
     diagnostics: async ({ paths }) => {
@@ -148,12 +150,12 @@ export function workspaceHandlers(options: {
       const uris = paths.length === 0 ? null : places.map(({ uri }) => uri);
       return { items: diagnosticsNow(uris, folders()) };
     },
-    symbols: async (asked) => await symbolsNamed(asked, folders()),
+    symbols: async (request) => await symbolsNamed(request, folders()),
     ...commandHandlers({ commands, folders, trusted }),
   };
 }
 
-/** JSON of a setting, whose values the editor may hand out as proxies. */
-function plain(value: unknown): EditorHello['rules']['user'] {
+/** Returns a plain copy of a setting, because the editor may return proxies. */
+function toPlainJson(value: unknown): EditorHello['rules']['user'] {
   return value === undefined ? null : JSON.parse(JSON.stringify(value));
 }

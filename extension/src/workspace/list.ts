@@ -5,34 +5,34 @@ import { type Folder, named, pathOf, placeOf } from './places.ts';
 import { refusals } from './problems.ts';
 import { isMissing } from './read.ts';
 
-type Asked = Omit<Extract<EditorRequest, { kind: 'list' }>, 'id' | 'kind'>;
+type ListRequest = Omit<Extract<EditorRequest, { kind: 'list' }>, 'id' | 'kind'>;
 type Entry = EditorAnswerOf<'list'>['entries'][number];
 
-/** Sizes that are asked for at once. */
-const atOnce = 32;
+/** Number of concurrent `stat` calls. */
+const statConcurrency = 32;
 
-/** A file or folder that a walk came by. */
-export interface Found {
+/** A file or folder that `walk` visits. */
+export interface WalkEntry {
   readonly uri: vscode.Uri;
   readonly kind: 'file' | 'folder';
 }
 
 /**
- * What is below a folder, level by level, each level by name; ignored files left out.
+ * Lists the contents of a folder, level by level and sorted by name, without ignored files.
  *
- * @throws ProblemError `not_found` where it is no folder
+ * @throws ProblemError `not_found` if the path is not a folder
  */
 export async function listFiles(
-  asked: Asked,
+  asked: ListRequest,
   folders: readonly Folder[],
   signal: AbortSignal,
 ): Promise<EditorAnswerOf<'list'>> {
   const place = await placeOf(asked.path, folders);
-  const found: Found[] = [];
+  const found: WalkEntry[] = [];
   let truncated = false;
-  const add = (one: Found): boolean => {
+  const add = (entry: WalkEntry): boolean => {
     truncated ||= found.length >= asked.limit;
-    if (!truncated) found.push(one);
+    if (!truncated) found.push(entry);
     return !truncated;
   };
   if (place) {
@@ -52,41 +52,43 @@ export async function listFiles(
     }
   }
   const entries: Entry[] = [];
-  for (let i = 0; i < found.length; i += atOnce) {
+  for (let i = 0; i < found.length; i += statConcurrency) {
     signal.throwIfAborted();
-    entries.push(...(await Promise.all(found.slice(i, i + atOnce).map((one) => entryOf(one, folders)))));
+    entries.push(...(await Promise.all(found.slice(i, i + statConcurrency).map((entry) => entryOf(entry, folders)))));
   }
   return { entries, truncated };
 }
 
-async function entryOf({ uri, kind }: Found, folders: readonly Folder[]): Promise<Entry> {
+async function entryOf({ uri, kind }: WalkEntry, folders: readonly Folder[]): Promise<Entry> {
   const path = pathOf(uri, folders) ?? '.';
   if (kind === 'folder') return { path, kind, bytes: null };
   const stat = await vscode.workspace.fs.stat(uri).then(
     (found) => found,
     () => null,
   );
-  // What is not saved yet is on no disk.
+  // The file on disk does not have the unsaved content yet.
   const isDirty = vscode.workspace.textDocuments.some((open) => open.isDirty && open.uri.toString() === uri.toString());
   return { path, kind, bytes: stat?.size ?? null, modified: isDirty ? null : (stat?.mtime ?? null) };
 }
 
-/** Goes through a folder until `visit` answers false. Folders behind symbolic links are named, not entered. */
+/**
+ * Visits the contents of a folder until `visit` returns false. Symbolic links to folders are listed but not entered.
+ */
 export async function walk(
   start: vscode.Uri,
   folder: Folder,
   depth: number,
-  visit: (found: Found) => boolean,
+  visit: (found: WalkEntry) => boolean,
   settings: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
   const ignored = new Ignored(folder.uri, settings);
   const relative = (uri: vscode.Uri) => pathOf(uri, [folder]) ?? '.';
-  // What was asked for by its name is shown even where it is ignored.
-  const asked = relative(start);
-  const askedIgnored = await ignored.has(asked, true);
+  // A folder that was requested by name is listed even if it is ignored.
+  const startPath = relative(start);
+  const isStartIgnored = await ignored.has(startPath, true);
   let level = [start];
-  for (let left = depth; left > 0 && level.length > 0; left--) {
+  for (let levelsLeft = depth; levelsLeft > 0 && level.length > 0; levelsLeft--) {
     const next: vscode.Uri[] = [];
     for (const at of level) {
       signal.throwIfAborted();
@@ -97,7 +99,7 @@ export async function walk(
       for (const [name, type] of entries.sort(([a], [b]) => (a < b ? -1 : 1))) {
         const uri = vscode.Uri.joinPath(at, name);
         const isFolder = (type & vscode.FileType.Directory) !== 0;
-        if (!askedIgnored && (await ignored.has(relative(uri), isFolder))) continue;
+        if (!isStartIgnored && (await ignored.has(relative(uri), isFolder))) continue;
         if (!visit({ uri, kind: isFolder ? 'folder' : 'file' })) return;
         if (type === vscode.FileType.Directory) next.push(uri);
       }

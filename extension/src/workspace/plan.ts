@@ -5,18 +5,18 @@ import { limits } from '@devlm/protocol/limits.ts';
 import * as vscode from 'vscode';
 import { named, type Place } from './places.ts';
 import { refusals } from './problems.ts';
-import { encodeExactly, type Look, openDocument, usualEncoding } from './read.ts';
+import { encodeExactly, type FileSnapshot, openDocument, usualEncoding } from './read.ts';
 import { lineEndsOf, replacements, withLineEnds } from './text-change.ts';
 
-/** How long an open document may take to follow its file on disk, milliseconds. */
+/** Maximum wait for an open document to reload its file from disk, in milliseconds. */
 const followMs = 1_500;
 
-/** One file of a change, and how it is done. */
-export type Step = { readonly place: Place; readonly before: Look } & (
+/** The operation that applies the change of a single file. */
+export type Step = { readonly place: Place; readonly before: FileSnapshot } & (
   | { readonly how: 'keep' }
   | { readonly how: 'create'; readonly bytes: Uint8Array; readonly madeFolders: readonly vscode.Uri[] }
   | { readonly how: 'delete' }
-  /** Through its document, so that it can be undone. */
+  /** Edits the document, so that the change can be undone. */
   | {
       readonly how: 'edit';
       readonly document: vscode.TextDocument;
@@ -24,19 +24,19 @@ export type Step = { readonly place: Place; readonly before: Look } & (
       readonly old: string;
       readonly text: string;
       readonly dirty: boolean;
-      /** What it shall be saved as. */
+      /** Bytes that the file has after saving. */
       readonly bytes: Uint8Array;
     }
-  /** A document would damage it: its bytes are written. */
+  /** Writes the bytes, because a document would damage the file. */
   | { readonly how: 'write'; readonly bytes: Uint8Array }
 );
 
 /**
- * How one file of a change is done; its base has been checked.
+ * Plans how to apply the change of a single file, whose base has been checked.
  *
- * @throws ProblemError where it may not be done
+ * @throws ProblemError if the change is not allowed
  */
-export async function plan(change: EditorChange, place: Place, before: Look): Promise<Step> {
+export async function plan(change: EditorChange, place: Place, before: FileSnapshot): Promise<Step> {
   const { file } = before;
   const { path, uri } = place;
   if (change.text === null) {
@@ -58,18 +58,18 @@ export async function plan(change: EditorChange, place: Place, before: Look): Pr
   return (await planEdit(change.text, bytes, place, before, file)) ?? { how: 'write', place, before, bytes };
 }
 
-/** Undefined where a document does not hold the file exactly, or could not hold the new text. */
+/** Plans an edit of the document. Returns undefined if a document cannot represent the old or the new text exactly. */
 async function planEdit(
   text: string,
   bytes: Uint8Array,
   place: Place,
-  before: Look,
+  before: FileSnapshot,
   file: { readonly text: string; readonly encoding: string; readonly dirty: boolean },
 ): Promise<Step | undefined> {
   if (!file.dirty && (lineEndsOf(text) === 'mixed' || lineEndsOf(file.text) === 'mixed')) return undefined;
   const document = openDocument(place.uri) ?? (await named(place.path, vscode.workspace.openTextDocument(place.uri)));
   const matches = () => document.getText() === withLineEnds(file.text, endsOf(document.eol));
-  // One that lags behind its file on disk is being read again by the editor.
+  // A document that lags behind its file is being reloaded by the editor.
   for (const until = performance.now() + followMs; !matches() && performance.now() < until; ) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
@@ -79,7 +79,7 @@ async function planEdit(
     return undefined;
   }
   const wanted = withLineEnds(text, endsOf(document.eol));
-  // Other line ends together with other text: the editor's undo would put text in the wrong places.
+  // If line endings and text change together, the editor's undo puts text in the wrong places.
   if (!file.dirty && wanted !== text) return undefined;
   const old = document.getText();
   return {
@@ -95,7 +95,7 @@ async function planEdit(
   };
 }
 
-/** The edits that give a document another text with the same kind of line ends. */
+/** Returns the edits that change a document to another text with the same line endings. */
 export function editsOf(document: vscode.TextDocument, text: string): vscode.TextEdit[] {
   return replacements(document.getText(), text).map(({ start, end, text }) =>
     vscode.TextEdit.replace(new vscode.Range(document.positionAt(start), document.positionAt(end)), text),
@@ -108,7 +108,7 @@ async function checkWritable({ path, uri }: Place): Promise<void> {
   if (permissions & vscode.FilePermission.Readonly) throw refusals.readOnly(path);
   if (uri.scheme !== 'file') return;
   try {
-    // Also where the user could override it, as an administrator can.
+    // Refuse read-only files even if the user could override it, as an administrator can.
     if (((await lstat(uri.fsPath)).mode & 0o222) === 0) throw refusals.readOnly(path);
     await access(uri.fsPath, constants.W_OK);
   } catch {
@@ -116,7 +116,7 @@ async function checkWritable({ path, uri }: Place): Promise<void> {
   }
 }
 
-/** The folders that a new file needs and that are not there, the outermost first. */
+/** Returns the missing parent folders of a new file, the outermost first. */
 async function missingFolders(place: Place): Promise<vscode.Uri[]> {
   const missing: vscode.Uri[] = [];
   const root = place.folder.uri.path;

@@ -1,12 +1,11 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
 
-/*
- * What a lent workspace refuses, worded for the model that asked.
- */
+/* Refusals of a lent workspace, worded for the model that made the request. */
 
 const make = (code: string, status: number, title: string, detail: string, cause?: unknown) =>
   new ProblemError({ code, status, title, detail: detail.slice(0, 2000) }, { cause });
 
+/** Factories of the problems that workspace requests fail with. */
 export const refusals = {
   outside: (path: string) =>
     make('outside_workspace', 403, 'Outside the workspace', `${path} is not inside the workspace. Nothing was done.`),
@@ -75,8 +74,8 @@ export const refusals = {
     make('not_found', 404, 'Not found', 'This window does not know that command: it was never started here.'),
   inputClosed: () =>
     make('input_closed', 409, 'Input closed', 'The command does not take input any more, or does not read it.'),
-  tooManyCommands: (most: number) =>
-    make('too_many_commands', 429, 'Too many commands', `${most} commands are running already. Stop one of them.`),
+  tooManyCommands: (max: number) =>
+    make('too_many_commands', 429, 'Too many commands', `${max} commands are running already. Stop one of them.`),
   noLocalFolder: () =>
     make('no_local_folder', 409, 'No local folder', 'This workspace is not on a disk: commands cannot run in it.'),
   closing: () => make('closing', 503, 'Closing', 'The editor window is closing. Nothing was started.'),

@@ -3,37 +3,37 @@ import { editsOf, type Step } from './plan.ts';
 import { isMissing, sameBytes } from './read.ts';
 
 /**
- * Undoes what was done of a change that failed. What somebody else has written meanwhile stays.
+ * Undoes the completed steps of a failed change. Content that others wrote in the meantime stays.
  *
- * @param saved those whose documents were saved, perhaps formatted
- * @returns the paths where that failed too
+ * @param saved the steps whose documents were saved and may have been formatted
+ * @returns the paths that could not be restored
  */
 export async function putBack(steps: readonly Step[], saved: ReadonlySet<Step>): Promise<string[]> {
-  const left: string[] = [];
+  const failedPaths: string[] = [];
   for (const step of steps.toReversed()) {
     try {
       await putBackOne(step, saved.has(step));
     } catch {
-      left.push(step.place.path);
+      failedPaths.push(step.place.path);
     }
   }
-  return left;
+  return failedPaths;
 }
 
 async function putBackOne(step: Step, isSaved: boolean): Promise<void> {
   if (step.how === 'keep') return;
   const { uri } = step.place;
-  const now = await vscode.workspace.fs.readFile(uri).then((bytes) => bytes, ignoreMissing);
+  const current = await vscode.workspace.fs.readFile(uri).then((bytes) => bytes, ignoreMissing);
   if (step.how === 'delete') {
-    if (!now) await restore(step);
+    if (!current) await restore(step);
     return;
   }
-  // All or the beginning of what was to be written.
-  const isOurs = isSaved || (now !== undefined && sameBytes(now, step.bytes.subarray(0, now.length)));
+  // The file holds all or the beginning of what we wrote.
+  const isOurs = isSaved || (current !== undefined && sameBytes(current, step.bytes.subarray(0, current.length)));
   if (step.how === 'create') {
     if (isOurs) await vscode.workspace.fs.delete(uri, { useTrash: false });
     for (const folder of step.madeFolders.toReversed()) {
-      // Not empty: somebody else put something there.
+      // Deletion fails if the folder is not empty, because others put something there.
       await vscode.workspace.fs.delete(folder, { recursive: false, useTrash: false }).then(undefined, () => undefined);
     }
   }
@@ -52,7 +52,10 @@ async function putBackOne(step: Step, isSaved: boolean): Promise<void> {
   }
 }
 
-/** Its text is that of the file again, but it counts as unsaved; only the active editor can be told otherwise. */
+/**
+ * Clears the unsaved mark of a document whose text is that of its file. The editor can only do so in the active
+ * editor.
+ */
 async function revert(document: vscode.TextDocument): Promise<void> {
   const active = vscode.window.activeTextEditor;
   await vscode.window.showTextDocument(document, { preserveFocus: true });

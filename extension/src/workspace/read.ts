@@ -6,31 +6,31 @@ import { contentOf } from '../editor/content.ts';
 import type { Place } from './places.ts';
 import { refusals } from './problems.ts';
 
-/** A file together with what it is stored as. */
-export interface Look {
+/** A file and its stored bytes. */
+export interface FileSnapshot {
   readonly file: EditorFile;
-  /** On disk; null where there is none, or it was not read. */
+  /** Bytes on disk. Null if the file does not exist or was not read. */
   readonly bytes: Uint8Array | null;
 }
 
-/** SHA-256 of the text's UTF-8 bytes, hex. */
+/** Returns the SHA-256 of the text's UTF-8 bytes, in hex. */
 export function hashOf(text: string): string {
   return createHash('sha256').update(text, 'utf8').digest('hex');
 }
 
-/** The document of a file, where one is open. */
+/** Returns the open document of a file, or undefined. */
 export function openDocument(uri: vscode.Uri): vscode.TextDocument | undefined {
   const wanted = uri.toString();
   return vscode.workspace.textDocuments.find((document) => !document.isClosed && document.uri.toString() === wanted);
 }
 
 /**
- * A file as the editor has it: an open document with what is not saved, else what is on disk, with its
- * own line ends even where they are mixed.
+ * Returns a file as the editor has it: an open document with its unsaved changes, else the content on disk with its
+ * own line endings, even mixed ones.
  *
- * @throws ProblemError `file_system` where the file system refuses
+ * @throws ProblemError `file_system` if the file system fails
  */
-export async function look({ uri, path }: Pick<Place, 'uri' | 'path'>): Promise<Look> {
+export async function snapshotFile({ uri, path }: Pick<Place, 'uri' | 'path'>): Promise<FileSnapshot> {
   const stat = await vscode.workspace.fs.stat(uri).then(
     (found) => found,
     (error: unknown) => {
@@ -42,7 +42,7 @@ export async function look({ uri, path }: Pick<Place, 'uri' | 'path'>): Promise<
   if (document?.isDirty) return { file: dirtyFile(document), bytes: null };
   if (!stat) return { file: { kind: 'missing' }, bytes: null };
   if (stat.type & vscode.FileType.Directory) return { file: { kind: 'folder' }, bytes: null };
-  // A pipe or a device may never end.
+  // Reading a pipe or a device may never end.
   if (!(stat.type & vscode.FileType.File)) return unreadable('It is not a regular file.', null);
   if (stat.size > limits.fileBytes) return unreadable(tooLarge(stat.size), stat.size);
   let bytes: Uint8Array;
@@ -56,21 +56,23 @@ export async function look({ uri, path }: Pick<Place, 'uri' | 'path'>): Promise<
   return { file: await fileOf(bytes, uri, document), bytes };
 }
 
-/** The encoding that the settings give a new file. */
+/** Returns the encoding of new files, from the settings. */
 export function usualEncoding(uri: vscode.Uri): string {
   return vscode.workspace.getConfiguration('files', uri).get('encoding', 'utf8');
 }
 
-/** Bytes of a text in an encoding; null where it cannot hold all of its characters. */
+/** Encodes a text. Returns null if the encoding cannot represent all its characters. */
 export async function encodeExactly(text: string, encoding: string): Promise<Uint8Array | null> {
   const bytes = new Uint8Array(await vscode.workspace.encode(text, { encoding }));
   return (await decode(bytes, encoding)) === text ? bytes : null;
 }
 
+/** Returns whether the error says that a file does not exist. */
 export function isMissing(error: unknown): boolean {
   return error instanceof vscode.FileSystemError && ['FileNotFound', 'FileNotADirectory'].includes(error.code);
 }
 
+/** Returns whether two byte arrays are equal. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }
@@ -99,17 +101,17 @@ async function fileOf(
   }
   const encoding = document?.encoding ?? mark ?? (await unmarkedEncoding(uri));
   const text = await decode(bytes, encoding);
-  const survives =
+  const roundTrips =
     text?.isWellFormed() === true &&
     sameBytes(new Uint8Array(await vscode.workspace.encode(text, { encoding })), bytes);
-  if (text === null || !survives) {
+  if (text === null || !roundTrips) {
     const reason = `It is not text in the encoding ${encoding}, or would not survive being written back in it.`;
     return unreadable(reason, bytes.length).file;
   }
   return { kind: 'text', text, encoding, hash: hashOf(text), dirty: false };
 }
 
-/** Null for what the editor takes for binary. */
+/** Decodes a text. Returns null if the editor takes the bytes for binary. */
 async function decode(bytes: Uint8Array, encoding: string): Promise<string | null> {
   return await vscode.workspace.decode(bytes, { encoding }).then(
     (text) => text,
@@ -117,7 +119,7 @@ async function decode(bytes: Uint8Array, encoding: string): Promise<string | nul
   );
 }
 
-/** By its byte order mark, which counts more than any setting. */
+/** Returns the encoding that the byte order mark says, which takes precedence over settings. */
 function markedEncoding(bytes: Uint8Array): string | undefined {
   const [a, b, c] = bytes;
   if (a === 0xef && b === 0xbb && c === 0xbf) return 'utf8bom';
@@ -127,14 +129,14 @@ function markedEncoding(bytes: Uint8Array): string | undefined {
 }
 
 async function unmarkedEncoding(uri: vscode.Uri): Promise<string> {
-  const guesses = vscode.workspace.getConfiguration('files', uri).get('autoGuessEncoding', false);
-  if (guesses) return (await vscode.workspace.openTextDocument(uri)).encoding;
+  const isGuessing = vscode.workspace.getConfiguration('files', uri).get('autoGuessEncoding', false);
+  if (isGuessing) return (await vscode.workspace.openTextDocument(uri)).encoding;
   const usual = usualEncoding(uri);
-  // The setting is for new files: an old one has the mark or it has not.
+  // The setting applies to new files: an existing file has the mark only if it is there.
   return usual === 'utf8bom' ? 'utf8' : usual;
 }
 
-function unreadable(reason: string, bytes: number | null): Look {
+function unreadable(reason: string, bytes: number | null): FileSnapshot {
   return { file: { kind: 'unreadable', reason: reason.slice(0, 500), bytes }, bytes: null };
 }
 

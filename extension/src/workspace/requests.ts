@@ -10,12 +10,12 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Log } from '../ports.ts';
 import { refusals } from './problems.ts';
 
-/** Requests that are worked on at once; changes one after the other. */
-const atOnce = 8;
-/** Answers to changes and calls that are kept, so that one that is asked for again is not done again. */
+/** Maximum number of requests handled concurrently. Changes run one after the other. */
+const maxConcurrent = 8;
+/** Number of answers to changes and calls that are kept, so that a repeated request is not executed again. */
 const keptAnswers = 200;
 
-/** What answers each kind of request. */
+/** A handler for each kind of request. */
 export type Handlers = {
   readonly [K in EditorRequestKind]: (
     request: Extract<EditorRequest, { kind: K }>,
@@ -23,17 +23,18 @@ export type Handlers = {
   ) => Promise<EditorAnswerOf<K>>;
 };
 
+/** Options of `Requests`. */
 export interface RequestsOptions {
   readonly handlers: Handlers;
   readonly send: (requestId: string, answer: EditorAnswer) => Promise<void>;
   readonly log: Log;
 }
 
-/** Answers the server's requests, each change once whatever is asked how often. */
+/** Answers the server's requests. Each change is executed once, however often it is requested. */
 export class Requests {
   readonly #options: RequestsOptions;
   readonly #life = new AbortController();
-  /** By id: those that are worked on, and changes that were. */
+  /** Answers by request id: those in progress, and those to completed changes. */
   readonly #answers = new Map<string, Promise<EditorAnswer>>();
   readonly #open = new Set<string>();
   readonly #waiting: (() => void)[] = [];
@@ -44,7 +45,7 @@ export class Requests {
     this.#options = options;
   }
 
-  /** Takes what the server sent. Never throws: what is not understood is answered with a problem. */
+  /** Handles a message of the server. Never throws: an unknown request is answered with a problem. */
   async take(message: unknown): Promise<void> {
     const { log, send } = this.#options;
     const { success, data: request } = EditorRequest.safeParse(message);
@@ -53,7 +54,7 @@ export class Requests {
       log.warn('the server asked for something without an id');
       return;
     }
-    // One that is being worked on will be answered.
+    // A request in progress will be answered.
     if (this.#open.has(id)) return;
     this.#open.add(id);
     try {
@@ -66,21 +67,24 @@ export class Requests {
     }
   }
 
+  /** Aborts all requests. */
   dispose(): void {
     this.#life.abort();
   }
 
   async #answerOnce(request: EditorRequest): Promise<EditorAnswer> {
-    // These are known by their command's id, and wait by themselves.
+    // These requests are idempotent by their command's id, and may wait long: they do not take a slot.
     if (request.kind.startsWith('command.') && request.kind !== 'command.write') return await this.#answer(request);
     if (request.kind !== 'apply' && request.kind !== 'tool.call' && request.kind !== 'command.write')
       return await this.#bounded(() => this.#answer(request));
-    const known = this.#answers.get(request.id);
-    if (known) return await known;
-    // Somebody else's tool may take its time: nothing waits behind it.
-    const changes = request.kind === 'apply';
-    const work = changes ? this.#changes.then(() => this.#bounded(() => this.#answer(request))) : this.#answer(request);
-    if (changes) this.#changes = work;
+    const existing = this.#answers.get(request.id);
+    if (existing) return await existing;
+    // Tools of other extensions may take long: nothing waits for them.
+    const isChange = request.kind === 'apply';
+    const work = isChange
+      ? this.#changes.then(() => this.#bounded(() => this.#answer(request)))
+      : this.#answer(request);
+    if (isChange) this.#changes = work;
     this.#answers.set(request.id, work);
     for (const old of this.#answers.keys()) {
       if (this.#answers.size <= keptAnswers) break;
@@ -134,7 +138,7 @@ export class Requests {
   }
 
   async #bounded<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running >= atOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#running >= maxConcurrent) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#running++;
     try {
       return await work();

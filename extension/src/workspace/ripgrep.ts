@@ -4,62 +4,65 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { refusals } from './problems.ts';
 
-/** Longest line of output that is read, bytes: a match in a longer one is passed over. */
+/** Maximum line length of ripgrep's output, in bytes. Matches in longer lines are skipped. */
 const maxLineBytes = 8 * 1024 * 1024;
+/** Maximum length of ripgrep's error output, in UTF-16 code units. */
 const maxErrorChars = 4_000;
 
+/** A search pattern. */
 export interface Pattern {
   readonly pattern: string;
   readonly isRegex: boolean;
   readonly caseSensitive: boolean;
 }
 
-/** A line that matches. */
+/** A matching line. */
 export interface Line {
-  /** Relative to the folder; empty for what came by `input`. */
+  /** Relative to the folder, or empty if `input` was searched. */
   readonly path: string;
   /** 1-based. */
   readonly line: number;
   readonly text: string;
 }
 
-/** The editor's own ripgrep; undefined where it brings none. */
+/** Returns the path of the editor's own ripgrep, or undefined if the editor does not include it. */
 export async function findRipgrep(
   appRoot: string,
   { platform, arch }: Pick<NodeJS.Process, 'platform' | 'arch'> = process,
 ): Promise<string | undefined> {
-  const program = platform === 'win32' ? 'rg.exe' : 'rg';
+  const executable = platform === 'win32' ? 'rg.exe' : 'rg';
   for (const modules of ['node_modules.asar.unpacked', 'node_modules']) {
-    for (const below of [`ripgrep-universal/bin/${platform}-${arch}`, 'ripgrep/bin']) {
-      const path = join(appRoot, modules, '@vscode', below, program);
-      const usable = await access(path, constants.X_OK).then(
+    for (const subfolder of [`ripgrep-universal/bin/${platform}-${arch}`, 'ripgrep/bin']) {
+      const path = join(appRoot, modules, '@vscode', subfolder, executable);
+      const isExecutable = await access(path, constants.X_OK).then(
         () => true,
         () => false,
       );
-      if (usable) return path;
+      if (isExecutable) return path;
     }
   }
   return undefined;
 }
 
+/** Options of a ripgrep search. */
 export interface RipgrepOptions extends Pattern {
   readonly program: string;
-  /** Folder to search, absolute; with `input`, that is searched instead. */
+  /** Absolute path of the folder to search. If `input` is given, it is searched instead. */
   readonly folder: string;
   readonly input?: string;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
-  /** Of files without a byte order mark, as the editor names it. Default UTF-8. */
+  /** The editor's name for the encoding of files without a byte order mark. Default: UTF-8. */
   readonly encoding?: string;
-  /** Called for each line; false ends the search. */
+  /** Called for each matching line. Returning false ends the search. */
   readonly onLine: (line: Line) => boolean;
   readonly signal: AbortSignal;
 }
 
 /**
- * Searches until the end or until `onLine` has enough.
+ * Searches until the end or until `onLine` returns false.
  *
- * @throws ProblemError `invalid_pattern`; the signal's reason when aborted
+ * @throws ProblemError `invalid_pattern`; the signal's reason if aborted
  */
 export async function ripgrep(options: RipgrepOptions): Promise<void> {
   const { program, folder, input, onLine, signal } = options;
@@ -82,7 +85,7 @@ export async function ripgrep(options: RipgrepOptions): Promise<void> {
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     errors = (errors + text).slice(0, maxErrorChars);
   });
-  // It may end before it has read all.
+  // ripgrep may exit before it has read the whole input.
   child.stdin?.on('error', () => undefined).end(input);
   let found = false;
   try {
@@ -94,7 +97,7 @@ export async function ripgrep(options: RipgrepOptions): Promise<void> {
     }
     const code = await ended;
     signal.throwIfAborted();
-    // 2 with matches: some files could not be read.
+    // Exit code 2 with matches means that some files could not be read.
     if (code === 2 && !found && /regex|pattern|literal|glob/i.test(errors)) throw refusals.badPattern(errors.trim());
   } finally {
     signal.removeEventListener('abort', stop);
@@ -111,7 +114,7 @@ function argumentsOf({
   input,
   encoding,
 }: RipgrepOptions): string[] {
-  // Globs are one argument with their option, so that none is taken for another option.
+  // Globs are joined with their option, so that none is parsed as another option.
   return [
     '--json',
     '--no-config',
@@ -133,7 +136,7 @@ function argumentsOf({
   ];
 }
 
-/** The WHATWG label of what the editor calls an encoding; undefined for UTF-8, and for those that have none. */
+/** Returns the WHATWG label of the editor's encoding name, or undefined for UTF-8 and encodings without a label. */
 function labelOf(encoding: string): string | undefined {
   const numbered = /^(windows|iso8859)(\d+)$/.exec(encoding);
   if (numbered) return `${numbered[1] === 'windows' ? 'windows' : 'iso-8859'}-${numbered[2]}`;
@@ -158,48 +161,48 @@ const otherLabels: Readonly<Record<string, string>> = {
 };
 
 async function* linesOf(output: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<string> {
-  let pieces: Buffer[] = [];
+  let chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const piece of output) {
-    let rest = piece;
+  for await (const chunk of output) {
+    let rest = chunk;
     for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
-      if (bytes + end <= maxLineBytes) yield Buffer.concat([...pieces, rest.subarray(0, end)]).toString('utf8');
-      pieces = [];
+      if (bytes + end <= maxLineBytes) yield Buffer.concat([...chunks, rest.subarray(0, end)]).toString('utf8');
+      chunks = [];
       bytes = 0;
       rest = rest.subarray(end + 1);
     }
     bytes += rest.length;
-    if (bytes <= maxLineBytes) pieces.push(rest);
-    else pieces = [];
+    if (bytes <= maxLineBytes) chunks.push(rest);
+    else chunks = [];
   }
 }
 
 interface Text {
   readonly text?: string;
-  /** Base64, where it is not UTF-8. */
+  /** Base64, if the text is not UTF-8. */
   readonly bytes?: string;
 }
 
-/** The line of ripgrep's own output, documented in its crate `grep-printer`. */
+/** Parses a line of ripgrep's JSON output, documented in the crate `grep-printer`. */
 function matchOf(json: string): Line | undefined {
   const message: { type?: string; data?: { path?: Text; lines?: Text; line_number?: number | null } } =
     JSON.parse(json);
   const { path, lines, line_number: line } = message.data ?? {};
   if (message.type !== 'match' || !lines || !line) return undefined;
   return {
-    path: plain(path ?? {})
+    path: decodedText(path ?? {})
       .replaceAll('\\', '/')
       .replace(/^\.\//, ''),
     line,
-    text: firstLine(plain(lines)),
+    text: firstLine(decodedText(lines)),
   };
 }
 
-function plain({ text, bytes }: Text): string {
+function decodedText({ text, bytes }: Text): string {
   return text ?? Buffer.from(bytes ?? '', 'base64').toString('latin1');
 }
 
-/** Without its line end, at most 2,000 UTF-16 code units. */
+/** Returns the first line without its line ending, at most 2,000 UTF-16 code units. */
 export function firstLine(text: string): string {
   return (/^[^\r\n]*/.exec(text.slice(0, 2_001))?.[0] ?? '').slice(0, 2_000);
 }

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { refusals } from './problems.ts';
 import type { Line, Pattern } from './ripgrep.ts';
 
-/** Runs in the worker: a pattern that never ends must not hold the extension host. */
+/** Source of the worker. It runs in a worker because an expensive pattern must not block the extension host. */
 const program = `
 const { parentPort, workerData } = require('node:worker_threads');
 const pattern = new RegExp(workerData.source, workerData.flags);
@@ -29,15 +29,15 @@ parentPort.on('message', (files) => {
 });
 `;
 
-/** A search in texts, for editors that bring no ripgrep. */
+/** A text search for editors that do not include ripgrep. */
 export class Scanner {
   readonly #worker: Worker;
   readonly #signal: AbortSignal;
   readonly #stop = () => void this.#worker.terminate();
 
   /**
-   * @param limit lines that one call answers at most, and one more
-   * @param signal also ends a call that runs
+   * @param limit maximum number of matching lines; a call returns one more if there are more
+   * @param signal also aborts a running call
    * @throws ProblemError `invalid_pattern`
    */
   constructor({ pattern, isRegex, caseSensitive }: Pattern, limit: number, signal: AbortSignal) {
@@ -58,23 +58,26 @@ export class Scanner {
     signal.addEventListener('abort', this.#stop, { once: true });
   }
 
-  /** @throws the signal's reason when aborted */
+  /**
+   * Returns the matching lines of the files.
+   * @throws the signal's reason if aborted
+   */
   async scan(files: readonly { readonly path: string; readonly text: string }[]): Promise<Line[]> {
     this.#signal.throwIfAborted();
     return await new Promise((resolve, reject) => {
-      const done = (): void => {
+      const removeListeners = (): void => {
         this.#worker.off('message', onMessage).off('error', onError).off('exit', onExit);
       };
       const onMessage = (found: Line[]) => {
-        done();
+        removeListeners();
         resolve(found);
       };
       const onError = (error: Error) => {
-        done();
+        removeListeners();
         reject(error);
       };
       const onExit = () => {
-        done();
+        removeListeners();
         reject(this.#signal.aborted ? this.#signal.reason : new Error('the search ended by itself'));
       };
       this.#worker.once('message', onMessage).once('error', onError).once('exit', onExit);

@@ -12,71 +12,74 @@ import { usualEncoding } from './read.ts';
 import { firstLine, type Line, ripgrep } from './ripgrep.ts';
 import { Scanner } from './scanner.ts';
 
-type Asked = Omit<Extract<EditorRequest, { kind: 'search' }>, 'id' | 'kind'>;
+type SearchRequest = Omit<Extract<EditorRequest, { kind: 'search' }>, 'id' | 'kind'>;
 
-/** Longest search, milliseconds. */
+/** Maximum duration of a search, in milliseconds. */
 const searchMs = 20_000;
-/** Without ripgrep: most files that are looked through, and bytes of one and of all. */
+/** Maximum number of files searched without ripgrep. */
 const maxFiles = 10_000;
+/** Maximum size of a file searched without ripgrep, in bytes. */
 const maxFileBytes = 1024 * 1024;
+/** Maximum total size of the files searched without ripgrep, in bytes. */
 const maxBytes = 128 * 1024 * 1024;
-/** Files that are read before they are looked through together. */
-const batch = 64;
-/** Unsaved documents that are looked through. */
+/** Number of files that are read before they are searched together. */
+const batchSize = 64;
+/** Maximum number of unsaved documents that are searched. */
 const maxUnsaved = 100;
-/** What a search leaves out beside ignored files. */
-const settings = ['files.exclude', 'search.exclude'];
+/** Settings with the globs that a search excludes besides ignored files. */
+const excludeSettings = ['files.exclude', 'search.exclude'];
 
 /**
- * Lines that match, by path and line; what is not saved is searched as it is. Ignored files are left out.
+ * Returns the matching lines, sorted by path and line. Unsaved documents are searched with their unsaved text.
+ * Ignored files are excluded.
  *
- * @param program ripgrep; without it a slower search of our own
+ * @param program path of ripgrep; without it a slower search in JavaScript runs
  * @throws ProblemError `invalid_pattern`, `search_timeout`
  */
 export async function searchFiles(
-  asked: Asked,
+  request: SearchRequest,
   folders: readonly Folder[],
   program: string | undefined,
   signal: AbortSignal,
 ): Promise<EditorAnswerOf<'search'>> {
   const deadline = AbortSignal.timeout(searchMs);
-  const found = new Matches(asked.limit);
+  const matches = new Matches(request.limit);
   const stop = AbortSignal.any([signal, deadline]);
   try {
     for (const folder of folders) {
-      if (found.full) break;
-      const target = await targetOf(asked, folder, folders);
+      if (matches.full) break;
+      const target = await targetOf(request, folder, folders);
       const local = folder.uri.scheme === 'file' ? program : undefined;
-      await (local ? withRipgrep(local, asked, target, found, stop) : withScanner(asked, target, found, stop));
+      await (local ? withRipgrep(local, request, target, matches, stop) : withScanner(request, target, matches, stop));
     }
   } catch (error) {
     signal.throwIfAborted();
-    // What was found in time is of use.
+    // Matches that were found before the deadline are still useful.
     if (!deadline.aborted) throw error;
     if (error instanceof ProblemError) throw error;
-    if (found.isEmpty) throw refusals.searchTooLong();
-    found.full = true;
+    if (matches.isEmpty) throw refusals.searchTooLong();
+    matches.full = true;
   }
-  return found.answer();
+  return matches.answer();
 }
 
-/** What is searched in one folder. */
+/** The scope of a search in a single folder. */
 interface Target {
   readonly folder: Folder;
   readonly ignored: Ignored;
   readonly globs: ReturnType<typeof globsOf>;
-  /** Relative to the folder; whether the globs take it in. */
+  /** Returns whether the globs include a path, relative to the folder. */
   readonly included: (path: string) => boolean;
-  /** Unsaved documents, by path relative to the folder. */
+  /** Text of unsaved documents by path relative to the folder. */
   readonly unsaved: ReadonlyMap<string, string>;
-  /** For the answer. */
+  /** Returns the path as it appears in the response. */
   readonly name: (path: string) => string;
 }
 
-async function targetOf({ include }: Asked, folder: Folder, folders: readonly Folder[]): Promise<Target> {
-  const ignored = new Ignored(folder.uri, settings);
+async function targetOf({ include }: SearchRequest, folder: Folder, folders: readonly Folder[]): Promise<Target> {
+  const ignored = new Ignored(folder.uri, excludeSettings);
   const globs = globsOf(include);
-  // A glob without a slash fits at any depth, as in .gitignore, for ripgrep and here.
+  // A glob without a slash matches at any depth, as in .gitignore, both in ripgrep and here.
   const rulesOf = (patterns: readonly string[]) => new IgnoreRules(patterns.join('\n'));
   const [wanted, unwanted] = [rulesOf(globs.include), rulesOf(globs.exclude)];
   const included = (path: string) => (globs.include.length === 0 || wanted.covers(path)) && !unwanted.covers(path);
@@ -84,7 +87,7 @@ async function targetOf({ include }: Asked, folder: Folder, folders: readonly Fo
   for (const document of vscode.workspace.textDocuments) {
     if (!document.isDirty || document.isClosed || unsaved.size >= maxUnsaved) continue;
     const path = pathOf(document.uri, [folder]);
-    // The innermost folder's, where one is inside another.
+    // Skip documents that belong to an inner folder if one contains another.
     if (path === undefined || pathOf(document.uri, folders) !== nameIn(folder, folders, path)) continue;
     if (await ignored.has(path, false)) continue;
     unsaved.set(path, document.getText());
@@ -96,66 +99,71 @@ function nameIn(folder: Folder, folders: readonly Folder[], path: string): strin
   return folders.length > 1 ? `${folder.name}/${path}` : path;
 }
 
-/** Globs that take files in, and those with `!` that leave them out; a folder stands for what is in it. */
+/** Returns the including globs, and the excluding ones (with `!`). A folder includes its contents. */
 function globsOf(include: readonly string[]): { readonly include: string[]; readonly exclude: string[] } {
-  const plain = include.flatMap(braced).map((glob) => glob.replace(/^(!?)\.\//, '$1'));
-  const below = (globs: readonly string[]) =>
+  const expanded = include.flatMap(expandBraces).map((glob) => glob.replace(/^(!?)\.\//, '$1'));
+  const withContents = (globs: readonly string[]) =>
     globs.flatMap((glob) => (glob === '' || glob === '.' ? ['**'] : [glob, `${glob.replace(/\/$/, '')}/**`]));
   return {
-    include: below(plain.filter((glob) => !glob.startsWith('!'))),
-    exclude: below(plain.filter((glob) => glob.startsWith('!')).map((glob) => glob.slice(1))),
+    include: withContents(expanded.filter((glob) => !glob.startsWith('!'))),
+    exclude: withContents(expanded.filter((glob) => glob.startsWith('!')).map((glob) => glob.slice(1))),
   };
 }
 
-/** `*.{a,b}` as `*.a` and `*.b`; nested ones are left as they are. */
-function braced(glob: string): string[] {
-  const [whole, choices = ''] = /\{([^{}]*)\}/.exec(glob) ?? [];
-  if (whole === undefined) return [glob];
+/** Expands `*.{a,b}` to `*.a` and `*.b`. Nested braces are left as they are. */
+function expandBraces(glob: string): string[] {
+  const [group, choices = ''] = /\{([^{}]*)\}/.exec(glob) ?? [];
+  if (group === undefined) return [glob];
   return choices
     .split(',')
     .slice(0, 50)
-    .map((choice) => glob.replace(whole, () => choice));
+    .map((choice) => glob.replace(group, () => choice));
 }
 
 async function withRipgrep(
   program: string,
-  asked: Asked,
+  request: SearchRequest,
   target: Target,
-  found: Matches,
+  matches: Matches,
   signal: AbortSignal,
 ): Promise<void> {
   const { globs, folder } = target;
-  const common = { ...asked, program, folder: folder.uri.fsPath, signal };
+  const common = { ...request, program, folder: folder.uri.fsPath, signal };
   for (const [path, text] of target.unsaved) {
-    if (found.full) return;
+    if (matches.full) return;
     if (!target.included(path)) continue;
-    const onLine = (line: Line) => found.add({ ...line, path: target.name(path) });
+    const onLine = (line: Line) => matches.add({ ...line, path: target.name(path) });
     await ripgrep({ ...common, include: [], input: text, onLine });
   }
   const candidates: Line[] = [];
-  // Globs that take files in also take in ignored ones: those are dropped below, so some more are asked for.
-  const most = asked.include.length > 0 ? 20 * asked.limit : asked.limit + 1;
+  // Including globs also include ignored files, which are dropped below: ask for some more.
+  const maxCandidates = request.include.length > 0 ? 20 * request.limit : request.limit + 1;
   await ripgrep({
     ...common,
     include: globs.include,
-    exclude: [...globs.exclude, ...hiddenGlobs(folder.uri, settings)],
+    exclude: [...globs.exclude, ...hiddenGlobs(folder.uri, excludeSettings)],
     encoding: usualEncoding(folder.uri),
     onLine: (line) => {
       if (!target.unsaved.has(line.path)) candidates.push(line);
-      return candidates.length < most;
+      return candidates.length < maxCandidates;
     },
   });
   for (const line of candidates) {
     if (await target.ignored.has(line.path, false)) continue;
-    if (!found.add({ ...line, path: target.name(line.path) })) return;
+    if (!matches.add({ ...line, path: target.name(line.path) })) return;
   }
 }
 
-async function withScanner(asked: Asked, target: Target, found: Matches, signal: AbortSignal): Promise<void> {
-  await using scanner = new Scanner(asked, asked.limit, signal);
+async function withScanner(
+  request: SearchRequest,
+  target: Target,
+  matches: Matches,
+  signal: AbortSignal,
+): Promise<void> {
+  await using scanner = new Scanner(request, request.limit, signal);
   const scan = async (files: readonly { path: string; text: string }[]) => {
     for (const line of await scanner.scan(files)) {
-      if (!found.add({ ...line, path: target.name(line.path), text: firstLine(line.text) })) return;
+      if (!matches.add({ ...line, path: target.name(line.path), text: firstLine(line.text) })) return;
     }
   };
   await scan([...target.unsaved].filter(([path]) => target.included(path)).map(([path, text]) => ({ path, text })));
@@ -165,18 +173,18 @@ async function withScanner(asked: Asked, target: Target, found: Matches, signal:
     if (kind === 'file' && target.included(path) && !target.unsaved.has(path)) uris.push(uri);
     return uris.length < maxFiles;
   };
-  await walk(target.folder.uri, target.folder, 100, visit, settings, signal);
+  await walk(target.folder.uri, target.folder, 100, visit, excludeSettings, signal);
   let bytes = 0;
-  for (let i = 0; i < uris.length && !found.full && bytes < maxBytes; i += batch) {
-    const texts = await Promise.all(uris.slice(i, i + batch).map(readText));
-    const files = uris.slice(i, i + batch).flatMap((uri, at) => {
+  for (let i = 0; i < uris.length && !matches.full && bytes < maxBytes; i += batchSize) {
+    const texts = await Promise.all(uris.slice(i, i + batchSize).map(readText));
+    const files = uris.slice(i, i + batchSize).flatMap((uri, at) => {
       const text = texts[at];
       return text === undefined ? [] : [{ path: pathOf(uri, [target.folder]) ?? '', text }];
     });
     bytes += files.reduce((sum, { text }) => sum + text.length, 0);
     await scan(files);
   }
-  if (uris.length >= maxFiles || bytes >= maxBytes) found.full = true;
+  if (uris.length >= maxFiles || bytes >= maxBytes) matches.full = true;
 }
 
 async function readText(uri: vscode.Uri): Promise<string | undefined> {
@@ -188,7 +196,7 @@ async function readText(uri: vscode.Uri): Promise<string | undefined> {
     if (a === 0xff && b === 0xfe) return new TextDecoder('utf-16le').decode(bytes);
     if (a === 0xfe && b === 0xff) return new TextDecoder('utf-16be').decode(bytes);
     const content = contentOf(bytes);
-    // What is neither UTF-8 nor binary is some encoding of Western Europe more often than anything else.
+    // Text that is neither UTF-8 nor binary is most often in a Western European encoding.
     if (content.kind === 'text') return content.text;
     return content.kind === 'binary' && !bytes.includes(0) ? new TextDecoder('windows-1252').decode(bytes) : undefined;
   } catch {
@@ -196,11 +204,11 @@ async function readText(uri: vscode.Uri): Promise<string | undefined> {
   }
 }
 
-/** What was found, up to the limit. */
+/** Matches up to a limit. */
 class Matches {
   readonly #limit: number;
   readonly #found: Line[] = [];
-  /** There is more. */
+  /** Whether there are more matches than the limit. */
   full = false;
 
   constructor(limit: number) {
@@ -211,7 +219,7 @@ class Matches {
     return this.#found.length === 0;
   }
 
-  /** Whether more is wanted. */
+  /** Adds a match. Returns whether more are wanted. */
   add(line: Line): boolean {
     if (this.#found.length >= this.#limit) this.full = true;
     else this.#found.push(line);

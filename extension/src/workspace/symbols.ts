@@ -2,20 +2,20 @@ import type { EditorAnswerOf, EditorRequest } from '@devlm/protocol/editor.ts';
 import * as vscode from 'vscode';
 import { type Folder, pathOf } from './places.ts';
 
-type Asked = Omit<Extract<EditorRequest, { kind: 'symbols' }>, 'id' | 'kind'>;
+type SymbolsRequest = Omit<Extract<EditorRequest, { kind: 'symbols' }>, 'id' | 'kind'>;
 
-/** A language server that takes longer is still reading the project, milliseconds. */
+/** Maximum wait in milliseconds. A language server that takes longer is still loading the project. */
 const waitMs = 3_000;
 
-/** What the language servers of this window know by a name, in its folders; nothing where there are none. */
+/** Returns the symbols that this window's language servers find by name, within its folders. */
 export async function symbolsNamed(
-  { query, limit }: Asked,
+  { query, limit }: SymbolsRequest,
   folders: readonly Folder[],
 ): Promise<EditorAnswerOf<'symbols'>> {
-  const found = await workspaceSymbols(query);
-  const items = found.flatMap(({ name, kind, containerName, location }) => {
+  const symbols = await workspaceSymbols(query);
+  const items = symbols.flatMap(({ name, kind, containerName, location }) => {
     const path = pathOf(location.uri, folders);
-    // Of libraries, and of files that have no name to read them by.
+    // Skip symbols of libraries, and of files whose path cannot be used.
     if (path === undefined || path === '.' || name === '' || path.length > 4096) return [];
     return [
       {
@@ -30,17 +30,17 @@ export async function symbolsNamed(
   return { items: items.slice(0, limit) };
 }
 
-/** The definitions that the language servers find by a name, as they come. Never fails. */
+/** Returns the definitions that the language servers find by name, in their order. Never fails. */
 async function workspaceSymbols(query: string): Promise<vscode.SymbolInformation[]> {
-  const { promise: late, resolve } = Promise.withResolvers<undefined>();
+  const { promise: timedOut, resolve } = Promise.withResolvers<undefined>();
   const timer = setTimeout(() => resolve(undefined), waitMs);
-  const asked = vscode.commands.executeCommand<vscode.SymbolInformation[] | undefined>(
+  const pending = vscode.commands.executeCommand<vscode.SymbolInformation[] | undefined>(
     'vscode.executeWorkspaceSymbolProvider',
     query,
   );
   try {
-    // Some say where it is only when it is opened: those cannot be used.
-    return ((await Promise.race([asked, late])) ?? []).filter(({ location }) => location?.uri && location.range);
+    // Some providers resolve the location only when a symbol is opened: those symbols cannot be used.
+    return ((await Promise.race([pending, timedOut])) ?? []).filter(({ location }) => location?.uri && location.range);
   } catch {
     return [];
   } finally {

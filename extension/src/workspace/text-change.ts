@@ -1,7 +1,7 @@
-/** The line ends that a text has. `mixed` also where any of them is a lone carriage return. */
+/** The line endings of a text. A lone carriage return also counts as `mixed`. */
 export type LineEnds = 'none' | 'lf' | 'crlf' | 'mixed';
 
-/** A text document of the editor holds only one kind of line ends, LF or CRLF. */
+/** Returns the line endings of a text. A text document of the editor can only have one kind, LF or CRLF. */
 export function lineEndsOf(text: string): LineEnds {
   let lf = false;
   let crlf = false;
@@ -14,25 +14,26 @@ export function lineEndsOf(text: string): LineEnds {
   return lf ? 'lf' : crlf ? 'crlf' : 'none';
 }
 
-/** With these line ends and no others. */
+/** Converts all line endings of a text. */
 export function withLineEnds(text: string, ends: 'lf' | 'crlf'): string {
   return text.replaceAll(/\r\n|\r|\n/g, ends === 'lf' ? '\n' : '\r\n');
 }
 
-/** One replacement, by offsets into the old text. */
+/** A replacement, by offsets into the old text. */
 export interface Replacement {
   readonly start: number;
   readonly end: number;
   readonly text: string;
 }
 
-/** Larger middles are replaced whole: lines times lines that may be compared. */
+/** Maximum number of lines on either side to compare; larger ranges are replaced as a whole. */
 const maxLines = 4_000;
+/** Maximum number of line edits to search for. */
 const maxEdits = 400;
 
 /**
- * What turns one text into another, with little beside what changed, in order and without overlaps.
- * It never cuts a line end or a character in two. Both texts have the same kind of line ends.
+ * Returns the replacements that turn one text into another, close to minimal, in order and without overlaps. They
+ * never split a line ending or a surrogate pair. Both texts have the same kind of line endings.
  */
 export function replacements(before: string, after: string): Replacement[] {
   if (before === after) return [];
@@ -55,7 +56,7 @@ export function replacements(before: string, after: string): Replacement[] {
   return found;
 }
 
-/** With their line ends. */
+/** Splits a text into lines, including their line endings. */
 function linesOf(text: string): string[] {
   return text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
 }
@@ -63,14 +64,14 @@ function linesOf(text: string): string[] {
 interface Hunk {
   readonly removed: string[];
   readonly added: string[];
-  /** UTF-16 code units of the unchanged lines that follow. */
+  /** Length of the unchanged lines that follow, in UTF-16 code units. */
   kept: number;
 }
 
-/** Myers' shortest edit script, bounded; beyond the bounds one hunk. */
+/** Computes Myers' shortest edit script. Returns a single hunk if the inputs exceed the bounds. */
 function hunks(a: readonly string[], b: readonly string[]): Hunk[] {
-  const whole: Hunk[] = [{ removed: [...a], added: [...b], kept: 0 }];
-  if (a.length === 0 || b.length === 0 || a.length > maxLines || b.length > maxLines) return whole;
+  const singleHunk: Hunk[] = [{ removed: [...a], added: [...b], kept: 0 }];
+  if (a.length === 0 || b.length === 0 || a.length > maxLines || b.length > maxLines) return singleHunk;
   const trace: Int32Array[] = [];
   const size = Math.min(a.length + b.length, maxEdits);
   const reach = new Int32Array(2 * size + 3);
@@ -84,7 +85,7 @@ function hunks(a: readonly string[], b: readonly string[]): Hunk[] {
       if (x >= a.length && x - k >= b.length) return walkBack(a, b, trace, origin, d);
     }
   }
-  return whole;
+  return singleHunk;
 }
 
 function goesDown(reach: Int32Array, origin: number, k: number, d: number): boolean {
@@ -140,21 +141,21 @@ function at(values: Int32Array, index: number): number {
   return values[index] ?? 0;
 }
 
-/** Without what both begin and end with. */
+/** Removes the common beginning and end. Returns undefined if the texts are equal. */
 function trim(before: string, after: string): Replacement | undefined {
   if (before === after) return undefined;
-  const most = Math.min(before.length, after.length);
+  const maxCommon = Math.min(before.length, after.length);
   let start = 0;
-  while (start < most && before[start] === after[start]) start++;
-  if (start > 0 && (cuts(before, start) || cuts(after, start))) start--;
+  while (start < maxCommon && before[start] === after[start]) start++;
+  if (start > 0 && (isInsideUnit(before, start) || isInsideUnit(after, start))) start--;
   let end = 0;
-  while (end < most - start && before.at(-1 - end) === after.at(-1 - end)) end++;
-  if (end > 0 && (cuts(before, before.length - end) || cuts(after, after.length - end))) end--;
+  while (end < maxCommon - start && before.at(-1 - end) === after.at(-1 - end)) end++;
+  if (end > 0 && (isInsideUnit(before, before.length - end) || isInsideUnit(after, after.length - end))) end--;
   return { start, end: before.length - end, text: after.slice(start, after.length - end) };
 }
 
-/** Whether an offset lies inside CRLF or inside a pair of surrogates. */
-function cuts(text: string, offset: number): boolean {
+/** Returns whether an offset is inside CRLF or a surrogate pair. */
+function isInsideUnit(text: string, offset: number): boolean {
   const left = text.charCodeAt(offset - 1);
   const right = text.charCodeAt(offset);
   return (left === 13 && right === 10) || (left >= 0xd800 && left < 0xdc00 && right >= 0xdc00 && right < 0xe000);

@@ -1,47 +1,47 @@
 import type { Token } from 'marked';
 import { type LinkTable, lex, toHtml } from './render.ts';
 
-/** One top-level block of a text: a paragraph, a list, a code block. */
+/** A top-level block of a text, such as a paragraph, a list or a code block. */
 export interface Block {
   readonly raw: string;
-  /** The same raw text can be read in two ways, depending on what follows: type and text tell which. */
+  /** Type and text of the parsed token: the same raw text can be parsed differently, depending on what follows. */
   readonly reading: string;
-  /** Not yet sanitised. */
+  /** HTML that is not sanitized yet. */
   readonly html: string;
-  /** It may hold a reference to a link that is defined elsewhere. */
+  /** Whether the block may contain a reference to a link that is defined elsewhere. */
   readonly refs: boolean;
-  /** A code block that is still being written: its text so far. `html` shows the same. */
+  /** The text so far of a code block that is still being written. `html` shows the same text. */
   readonly open?: { readonly text: string };
 }
 
-/** What an append changed, in terms of `blocks`. */
+/** The effect of an append on `blocks`. */
 export type Change =
   | { readonly kind: 'none' }
-  /** The last block is an open code block and only got longer. */
+  /** The last block is an open code block and only grew. */
   | { readonly kind: 'code'; readonly text: string }
-  /** Everything from `first` on is new or gone, and so is each of `also` before it. */
+  /** All blocks from `first` on are new or removed, and so are the earlier ones in `also`. */
   | { readonly kind: 'blocks'; readonly first: number; readonly also: readonly number[] };
 
 interface OpenFence {
-  /** Matches the line that closes it. */
+  /** Matches the closing line. */
   readonly close: RegExp;
-  /** Matches the beginning of a line that may yet become one. */
+  /** Matches the beginning of a line that may become the closing line. */
   readonly maybe: RegExp;
-  /** Where in the tail the first line not yet looked at starts. */
+  /** Offset in the tail of the first line that has not been checked. */
   line: number;
-  /** Where in the tail the text not yet shown starts. */
+  /** Offset in the tail of the text that has not been shown. */
   shown: number;
 }
 
 const none: Change = { kind: 'none' };
 const fenceStart = /^(`{3,}(?=[^`\n]*\n)|~{3,})[^\n]*\n/;
-/** Something that later text may still turn into a link definition with a title over many lines. */
+/** A token that later text may still turn into a link definition with a multi-line title. */
 const definitionLike = /^ {0,3}\[[^\]]*\]:/;
 
 /**
- * Markdown that arrives in pieces, as top-level blocks. A block that later text cannot change any
- * more is frozen and never parsed again; only the tail behind the frozen ones is. After
- * `finish()` the blocks equal those of the whole text parsed at once, however it was cut.
+ * Parses Markdown that arrives in chunks into top-level blocks. Blocks that later text cannot change are frozen and
+ * never parsed again; only the tail after them is. After `finish()` the blocks equal those of the whole text parsed
+ * at once, however it was split.
  */
 export class BlockStream {
   blocks: readonly Block[] = [];
@@ -49,15 +49,15 @@ export class BlockStream {
   #tail = '';
   #links: LinkTable = Object.create(null);
   #frozenText = '';
-  /** The links that the tail was parsed with, its own included. */
+  /** Links that the tail was parsed with, including its own, as JSON. */
   #linksSeen = '{}';
   #hadLinks = false;
   #fence: OpenFence | null = null;
-  /** A `\r` at the very end: whether it is half of a line break is not known yet. */
+  /** Whether a trailing `\r` is held back, because it may be half of a line break. */
   #heldReturn = false;
   #finished = false;
 
-  /** Adds text at the end. */
+  /** Appends text. */
   append(text: string): Change {
     if (text === '' || this.#finished) return none;
     let added = this.#heldReturn ? `\r${text}` : text;
@@ -68,7 +68,7 @@ export class BlockStream {
     return this.#fence && this.#stillInFence(this.#fence) ? this.#grow(this.#fence) : this.#parseTail();
   }
 
-  /** No more text will come. */
+  /** Ends the text. */
   finish(): Change {
     if (this.#finished) return none;
     if (this.#heldReturn) this.#tail += '\n';
@@ -105,18 +105,18 @@ export class BlockStream {
     this.#fence = null;
     const { tokens, links } = lex(this.#tail, this.#links);
     const linksNow = JSON.stringify(links);
-    const sameLinks = linksNow === this.#linksSeen;
+    const areLinksSame = linksNow === this.#linksSeen;
     this.#linksSeen = linksNow;
     this.#hadLinks ||= linksNow !== '{}';
-    const change = this.#take(tokens, this.#frozen, sameLinks);
+    const change = this.#setBlocks(tokens, this.#frozen, areLinksSame);
     if (this.#finished) return change;
     this.#freeze(tokens);
     this.#openFence(tokens.at(-1));
     return change;
   }
 
-  /** Makes the blocks from `start` on those of the tokens, and keeps what is the same. */
-  #take(tokens: readonly Token[], start: number, sameLinks: boolean): Change {
+  /** Replaces the blocks from `start` on by those of the tokens, keeping unchanged ones. */
+  #setBlocks(tokens: readonly Token[], start: number, sameLinks: boolean): Change {
     const before = this.blocks;
     const blocks = before.slice(0, start);
     let first = -1;
@@ -125,8 +125,8 @@ export class BlockStream {
       const { raw } = token;
       const reading = 'text' in token ? `${token.type} ${token.text}` : token.type;
       const old = before[blocks.length];
-      const same = old?.raw === raw && old.reading === reading && !old.open && (sameLinks || !old.refs);
-      if (first < 0 && !same) first = blocks.length;
+      const isSame = old?.raw === raw && old.reading === reading && !old.open && (sameLinks || !old.refs);
+      if (first < 0 && !isSame) first = blocks.length;
       blocks.push(old && first < 0 ? old : { raw, reading, html: toHtml([token]), refs: hasReference(token) });
     }
     this.blocks = blocks;
@@ -141,11 +141,11 @@ export class BlockStream {
     this.#frozen += stable.filter((token) => token.type !== 'space' && token.type !== 'def').length;
     this.#frozenText += text;
     this.#tail = this.#tail.slice(text.length);
-    // Definitions in the part that is frozen now; the tail's own are still to come.
+    // Keep the definitions of the part that is frozen now; those of the tail are parsed again.
     if (this.#linksSeen !== '{}') this.#links = lex(text, this.#links).links;
   }
 
-  /** A definition may stand behind its references: with all of them known, those blocks are made again. */
+  /** Renders blocks with references again once all definitions are known: a definition may follow its references. */
   #resolve(): number[] {
     const { tokens } = lex(this.#frozenText + this.#tail, Object.create(null));
     const shown = tokens.filter((token) => token.type !== 'space' && token.type !== 'def');
@@ -187,8 +187,8 @@ function hasReference(token: Token): boolean {
 }
 
 /**
- * How many tokens from the start no later text can change: those before a token that stands
- * behind a blank line, is not indented, and whose first line is complete.
+ * Returns the number of leading tokens that later text cannot change: those before a token that follows a blank line,
+ * is not indented, and whose first line is complete.
  */
 function stableTokens(tokens: readonly Token[]): number {
   let stable = 0;

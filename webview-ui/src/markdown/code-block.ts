@@ -3,8 +3,8 @@ import { t } from '../l10n.ts';
 import { highlightLater } from './highlight.ts';
 import { languageName } from './languages.ts';
 
-/** Lines of an open code block in one piece: appending lays out no more than this again. */
-const linesPerPart = 30;
+/** Maximum number of lines in each part of an open code block, so that an append only lays out that many again. */
+const maxLinesPerPart = 30;
 
 function button(action: string, icon: string, label: string): HTMLButtonElement {
   const element = document.createElement('button');
@@ -20,22 +20,21 @@ function language(code: Element): string {
   return [...code.classList].find((name) => name.startsWith('language-'))?.slice('language-'.length) ?? '';
 }
 
-/** A code block in the page, as far as others add to it. */
+/** A code block in the page, to which other parts add controls. */
 export interface CodeBlock {
   readonly frame: HTMLElement;
-  /** In the header; buttons follow it. */
+  /** Title in the header, which the buttons follow. */
   readonly title: HTMLElement;
-  /** The language's own name, or "Code". */
+  /** Name of the language, or "Code". */
   readonly label: string;
-  /** What the sandbox calls it; null when it is none that could be run. */
+  /** The sandbox's name for the language, or null if the sandbox cannot run it. */
   readonly language: Language | null;
   code(): string;
 }
 
 /**
- * Gives every code block below `root` its header with the language and the buttons (see
- * `codeAction`), and colours those that are complete. Answers them
- * in their order.
+ * Adds a header with the language and the buttons (see `codeAction`) to every code block below `root`, and highlights
+ * complete ones. Returns the code blocks in their order.
  */
 export function dressCodeBlocks(root: ParentNode, complete: boolean): CodeBlock[] {
   const blocks: CodeBlock[] = [];
@@ -70,25 +69,25 @@ export function dressCodeBlocks(root: ParentNode, complete: boolean): CodeBlock[
   return blocks;
 }
 
-/** The text of a code block without the line break that every fence ends with. */
+/** Returns the text of a code block without its final line break. */
 function codeOf(pre: Element): string {
   return (pre.textContent ?? '').replace(/\n$/, '');
 }
 
-/** What a click on a code block's button asks for; null for any other target. */
+/** Returns the action of a click on a code block's button, or null for any other target. */
 export function codeAction(target: Element): { action: string; code: string; language: string } | null {
-  const pressed = target.closest<HTMLElement>('[data-code]');
-  const frame = pressed?.closest<HTMLElement>('.code-block');
+  const button = target.closest<HTMLElement>('[data-code]');
+  const frame = button?.closest<HTMLElement>('.code-block');
   const pre = frame?.querySelector('pre');
-  if (!pressed || !frame || !pre) return null;
+  if (!button || !frame || !pre) return null;
   return {
-    action: pressed.dataset['code'] ?? '',
+    action: button.dataset['code'] ?? '',
     code: codeOf(pre),
     language: frame.dataset['language'] ?? '',
   };
 }
 
-/** The text of a code block that is still being written. */
+/** Appends text to a code block that is still being written. */
 export class OpenCode {
   readonly #code: Element;
   #part: Text | null = null;
@@ -99,13 +98,14 @@ export class OpenCode {
     code.replaceChildren();
   }
 
+  /** Appends text. */
   append(text: string): void {
     let rest = text;
     while (rest !== '') {
-      if (!this.#part || this.#lines >= linesPerPart) this.#newPart();
-      // As many lines as the part still takes.
+      if (!this.#part || this.#lines >= maxLinesPerPart) this.#newPart();
+      // Take as many lines as the part still has room for.
       let end = 0;
-      while (this.#lines < linesPerPart) {
+      while (this.#lines < maxLinesPerPart) {
         const line = rest.indexOf('\n', end);
         if (line < 0) {
           end = rest.length;

@@ -1,10 +1,10 @@
 import { highlight, isKnownLanguage } from './languages.ts';
 import { sanitize } from './sanitize.ts';
 
-/** Characters highlighted in one go; about 5 ms of work on a slow machine. */
+/** Number of characters that are highlighted at a time, which takes about 5 ms on a slow machine. */
 const sliceChars = 3_000;
-/** Code longer than this stays plain: colouring it would cost seconds. */
-const longestCode = 300_000;
+/** Maximum length of highlighted code, in UTF-16 code units. Longer code would take seconds. */
+const maxCodeChars = 300_000;
 
 interface Job {
   readonly element: Element;
@@ -16,13 +16,12 @@ const queue: Job[] = [];
 let scheduled = false;
 
 /**
- * Colours the text of a `code` element when the page has nothing better to do. Long code is
- * coloured in slices, cut where a line at the margin follows an empty one, so that no slice
- * holds the page up.
+ * Highlights the text of a `code` element when the page is idle. Long code is split into slices, before an unindented
+ * line that follows an empty one, so that no slice blocks the page.
  */
 export function highlightLater(element: Element, language: string): void {
   const text = element.textContent ?? '';
-  if (!isKnownLanguage(language) || text.length > longestCode) return;
+  if (!isKnownLanguage(language) || text.length > maxCodeChars) return;
   if (text.length <= sliceChars) {
     queue.push({ element, code: text, language });
   } else {
@@ -38,7 +37,7 @@ export function highlightLater(element: Element, language: string): void {
   schedule();
 }
 
-/** Cuts code into slices of about `sliceChars`; joined they are the code again. */
+/** Splits code into slices of about `sliceChars`. */
 function slices(code: string): string[] {
   const parts: string[] = [];
   let start = 0;
@@ -66,7 +65,7 @@ function work(deadline: IdleDeadline): void {
   scheduled = false;
   do {
     const job = queue.shift();
-    // What has left the page since needs no colour.
+    // Elements that have left the page need no highlighting.
     if (job?.element.isConnected) job.element.replaceChildren(sanitize(highlight(job.code, job.language)));
   } while (queue.length > 0 && deadline.timeRemaining() > 8);
   schedule();

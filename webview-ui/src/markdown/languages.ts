@@ -30,7 +30,7 @@ import typescript from 'highlight.js/lib/languages/typescript';
 import xml from 'highlight.js/lib/languages/xml';
 import yaml from 'highlight.js/lib/languages/yaml';
 
-// biome-ignore format: one line a group
+// biome-ignore format: one line per group
 const languages = {
   bash, c, cpp, csharp, css, dart, diff, dockerfile, go, graphql, ini, java, javascript, json, kotlin, lua, makefile,
   markdown, php, powershell, python, ruby, rust, scss, shell, sql, swift, typescript, xml, yaml,
@@ -39,17 +39,17 @@ for (const [name, language] of Object.entries(languages)) hljs.registerLanguage(
 hljs.registerAliases(['vue', 'svelte', 'htm'], { languageName: 'xml' });
 hljs.registerAliases(['jsonc', 'json5', 'ndjson'], { languageName: 'json' });
 
-/** Whether code of this language can be coloured. */
+/** Returns whether code of this language can be highlighted. */
 export function isKnownLanguage(name: string): boolean {
   return hljs.getLanguage(name) !== undefined;
 }
 
-/** HTML with `hljs-*` spans; still to be sanitised. */
+/** Returns HTML with `hljs-*` spans, which is not sanitized yet. */
 export function highlight(code: string, language: string): string {
   return hljs.highlight(code, { language, ignoreIllegals: true }).value;
 }
 
-/** The language's own name, such as "TypeScript" for `ts`; null where it is not known. */
+/** Returns the name of a language, such as "TypeScript" for `ts`, or null if it is unknown. */
 export function languageName(name: string): string | null {
   return hljs.getLanguage(name)?.name?.split(',')[0] ?? null;
 }

@@ -4,11 +4,11 @@ import { MarkdownView, type MountCode } from './view.ts';
 interface MarkdownProps {
   text: string;
   done: boolean;
-  /** Adds to its code blocks; the first one that is given counts. */
+  /** Adds controls to the code blocks. Only the first value is used. */
   mountCode?: MountCode;
 }
 
-/** Markdown of an answer, also while it is being written. */
+/** Renders the Markdown of an answer, also while it is being written. */
 export function Markdown({ text, done, mountCode }: MarkdownProps) {
   const root = useRef<HTMLDivElement>(null);
   const view = useRef<MarkdownView | null>(null);

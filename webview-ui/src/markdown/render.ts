@@ -1,11 +1,11 @@
 import { Lexer, type Links, type MarkedOptions, Parser, Renderer, type Token, type Tokens } from 'marked';
 
 /*
- * Markdown to HTML text. Pure: no DOM is touched here, and what comes out still has to go
- * through `sanitize.ts` before it is shown.
+ * Converts Markdown to HTML text without using the DOM. The result has to be sanitized by `sanitize.ts` before it is
+ * shown.
  */
 
-/** Raw tags that may stay, without any attribute; everything else a model writes is shown as text. */
+/** Raw HTML tags that are kept, without attributes. All other HTML in an answer is shown as text. */
 const plainTags =
   /^<\/?(?:b|blockquote|br|code|del|details|dd|dl|dt|em|h[1-6]|hr|i|ins|kbd|li|mark|ol|p|pre|q|s|samp|small|strong|sub|summary|sup|table|tbody|td|tfoot|th|thead|tr|u|ul|var)\s*\/?>$/i;
 const comments = /<!--[\s\S]*?(?:-->|$)/g;
@@ -14,7 +14,7 @@ function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 }
 
-/** True when every tag of a piece of raw HTML is one of `plainTags`. */
+/** Returns whether all tags of raw HTML match `plainTags`. */
 function isPlain(html: string): boolean {
   const tags = html.match(/<[^>]*>?/g) ?? [];
   return tags.every((tag) => plainTags.test(tag));
@@ -27,7 +27,7 @@ class PageRenderer extends Renderer {
     return block ? `<p>${escapeHtml(html.trimEnd())}</p>\n` : escapeHtml(html);
   }
 
-  /** No image is loaded from elsewhere: it becomes a link. */
+  /** Renders an image as a link, because images are not loaded from other hosts. */
   override image({ href, text }: Tokens.Image): string {
     const label = escapeHtml(text || href);
     return /^data:/i.test(href) ? label : `<a href="${escapeHtml(href)}">${label}</a>`;
@@ -42,12 +42,12 @@ class PageRenderer extends Renderer {
   }
 }
 
-/** What of `text` would be read as markdown link definitions. */
+/** Link definitions of a Markdown text. */
 export type LinkTable = Links;
 
 const options: MarkedOptions = { gfm: true, breaks: false };
 
-/** Top-level tokens of a stretch of markdown, with definitions known from elsewhere. */
+/** Returns the top-level tokens of Markdown, given link definitions from elsewhere. */
 export function lex(text: string, links: LinkTable): { tokens: Token[]; links: LinkTable } {
   const lexer = new Lexer({ ...options });
   Object.assign(lexer.tokens.links, links);
@@ -55,7 +55,7 @@ export function lex(text: string, links: LinkTable): { tokens: Token[]; links: L
   return { tokens, links: lexer.tokens.links };
 }
 
-/** HTML of tokens, not yet sanitised. */
+/** Returns the HTML of tokens, which is not sanitized yet. */
 export function toHtml(tokens: Token[]): string {
   const renderer = new PageRenderer();
   return new Parser({ ...options, renderer }).parse(tokens);

@@ -21,9 +21,9 @@ purify.addHook('uponSanitizeAttribute', (_element, data) => {
   if (data.attrName === 'class') data.keepAttr = ownClass.test(data.attrValue);
 });
 
-/** The HTML as a fragment with nothing in it but plain structure and harmless links. */
+/** Returns the HTML as a fragment that contains only plain structure and safe links. */
 export function sanitize(html: string): DocumentFragment {
-  // With RETURN_DOM_FRAGMENT in the config, `sanitize` returns a fragment; its type cannot know.
+  // With RETURN_DOM_FRAGMENT in the config, `sanitize` returns a fragment, which its type does not reflect.
   const clean: unknown = purify.sanitize(html);
   if (!(clean instanceof DocumentFragment)) throw new TypeError('The sanitiser gave no fragment.');
   return clean;

@@ -4,23 +4,23 @@ import { type CodeBlock, dressCodeBlocks, OpenCode } from './code-block.ts';
 import { sanitize } from './sanitize.ts';
 
 /**
- * Adds to a complete code block, the nth of its text from 1, and answers how to take that away
- * again. It is called anew whenever the block is built anew.
+ * Adds controls to a complete code block, whose 1-based number in its text is `nth`. Returns a function that removes
+ * them. Called again whenever the block is rendered again.
  */
 export type MountCode = (block: CodeBlock, nth: number) => (() => void) | undefined;
 
-/** What was added to the code blocks of one element. */
+/** The controls in the code blocks of an element. */
 interface Mounted {
   readonly count: number;
   readonly undo: readonly (() => void)[];
 }
 
-/** Longest time of one stretch of building blocks, before the page may paint again. */
+/** Maximum time to build blocks before the page may paint, in milliseconds. */
 const sliceMs = 12;
 
 let currentEnd = 0;
 
-/** When this task has to make room: the same for all views that build in it. */
+/** Returns the end of the current time slice, which is shared by all views. */
 function sliceEnd(): number {
   if (currentEnd === 0) {
     currentEnd = performance.now() + sliceMs;
@@ -31,17 +31,14 @@ function sliceEnd(): number {
   return currentEnd;
 }
 
-/**
- * Shows markdown in an element and keeps up with it while it grows. Only blocks that changed
- * touch the DOM.
- */
+/** Renders Markdown in an element, and updates it as the text grows. Only changed blocks touch the DOM. */
 export class MarkdownView {
   readonly #root: HTMLElement;
   #stream = new BlockStream();
   #elements: HTMLElement[] = [];
   #text = '';
   #openCode: OpenCode | null = null;
-  /** No more text will come. */
+  /** Whether the text is complete. */
   #complete = false;
   #pending: ReturnType<typeof setTimeout> | undefined;
   readonly #mountCode: MountCode | undefined;
@@ -52,7 +49,7 @@ export class MarkdownView {
     this.#mountCode = mountCode;
   }
 
-  /** Shows `text`; quick when it is the last text with something added. `done`: nothing more will come. */
+  /** Renders `text`, which is fast if it extends the previous text. `done` means that the text is complete. */
   update(text: string, done: boolean): void {
     if (this.#complete && text === this.#text) return;
     if (this.#complete || !text.startsWith(this.#text)) this.#restart();
@@ -64,9 +61,10 @@ export class MarkdownView {
     if (!done) return;
     this.#apply(this.#stream.finish());
     this.#complete = true;
-    this.#letGo();
+    this.#releaseSource();
   }
 
+  /** Stops building, and removes the controls of all code blocks. */
   dispose(): void {
     clearTimeout(this.#pending);
     for (const element of [...this.#mounted.keys()]) this.#unmount(element);
@@ -102,7 +100,7 @@ export class MarkdownView {
     this.#build();
   }
 
-  /** Adds elements for the blocks that have none, the rest of them later when it takes long. */
+  /** Adds elements for the blocks that have none. If it takes long, continues in a later task. */
   #build(): void {
     clearTimeout(this.#pending);
     const { blocks } = this.#stream;
@@ -121,11 +119,11 @@ export class MarkdownView {
         return;
       }
     }
-    this.#letGo();
+    this.#releaseSource();
   }
 
-  /** Everything is in the page: what it was made from is not needed any more. */
-  #letGo(): void {
+  /** Releases the parsed blocks once everything is in the page. */
+  #releaseSource(): void {
     if (!this.#complete || this.#elements.length < this.#stream.blocks.length) return;
     this.#stream = new BlockStream();
     this.#elements = [];

@@ -16,12 +16,12 @@ import { ProblemCard } from './problem-card.tsx';
 import { Step } from './step.tsx';
 import { TestsBadge } from './tests-badge.tsx';
 
-/** All that follows a message until the assistant stops. */
+/** The answer to a message, with all its steps. */
 export function Answer({ turn }: { turn: TurnState }) {
   if (turn.status === 'queued' || (turn.status === 'stopped' && turn.steps.length === 0)) return null;
   const running = turn.status === 'running';
   const last = turn.steps.at(-1);
-  const again = () => resend(turn, turn.text);
+  const askAgain = () => resend(turn, turn.text);
   return (
     <div class="answer" aria-busy={running}>
       {turn.steps.map((step, index) => (
@@ -34,19 +34,19 @@ export function Answer({ turn }: { turn: TurnState }) {
       <CommandNotes notes={turn.notes} step={turn.steps.length} />
       <BudgetNotes warnings={turn.warnings} step={turn.steps.length} />
       {running && isQuiet(last) && <Working turnId={turn.id} />}
-      {turn.problem && <ProblemCard problem={turn.problem} retry={again} />}
+      {turn.problem && <ProblemCard problem={turn.problem} retry={askAgain} />}
       {!running && !turn.problem && <StopNote reason={turn.status === 'stopped' ? 'stopped' : last?.stopReason} />}
       {!running && <TestsBadge turn={turn} />}
       {!running && <TurnChanges turn={turn} />}
-      {!running && <AnswerFoot turn={turn} again={again} />}
+      {!running && <AnswerFoot turn={turn} again={askAgain} />}
     </div>
   );
 }
 
-/** Nothing that moves is on the page although the answer is not finished. */
+/** Returns whether nothing on the page moves although the answer is not finished. */
 function isQuiet(step: StepState | undefined): boolean {
   if (!step) return true;
-  // It says itself what it does.
+  // A step with a purpose shows its own progress.
   if (step.purpose && step.status === 'running') return false;
   return step.retry === undefined && (step.blocks.length === 0 || step.blocks.every((block) => block.done));
 }
@@ -61,7 +61,7 @@ function Working({ turnId }: { turnId: string }) {
   );
 }
 
-/** Why an answer ended, when it did not simply come to its end. */
+/** Explains why an answer ended early. */
 function StopNote({ reason }: { reason: string | undefined }) {
   const notes: Readonly<Record<string, string>> = {
     max_tokens: t('The answer reached its greatest length. Ask to go on from here.'),

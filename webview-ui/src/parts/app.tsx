@@ -9,18 +9,18 @@ import { ToastView } from './toast.tsx';
 import { Transcript } from './transcript.tsx';
 import { UsageView } from './usage.tsx';
 
-/** The whole page. The chat stays as it is behind the history and the usage. */
+/** The page. The chat stays rendered behind the history and the usage view. */
 export function App() {
   if (screen.value === 'loading') return null;
-  const shown = screen.value;
+  const current = screen.value;
   return (
     <div class="app">
       <Header />
       <main class="main">
         <Banners />
-        {shown === 'history' && <History />}
-        {shown === 'usage' && <UsageView />}
-        <div class="chat" hidden={shown !== 'chat'}>
+        {current === 'history' && <History />}
+        {current === 'usage' && <UsageView />}
+        <div class="chat" hidden={current !== 'chat'}>
           <Transcript />
           <Plan />
           <Composer />

@@ -5,21 +5,21 @@ import { TextBox } from './plain.tsx';
 
 type Approval = Extract<Ask, { kind: 'approval' }>;
 
-/** The most that an ask may hold; all of it is shown, because the person decides on all of it. */
-const mostChars = 100_000;
-/** A box shows about so many lines at once: what is below is counted. */
-const seenLines = 10;
+/** Maximum length of the detail, in UTF-16 code units. All of it is shown, because the user decides about all of it. */
+const maxDetailChars = 100_000;
+/** Approximate number of lines that are visible without scrolling. Above it, the number of lines is shown. */
+const visibleLines = 10;
 
-/** What the person decides on, so that nothing in it can hide. */
+/** Shows what the user decides about, with nothing hidden. */
 export function AskDetail({ ask: { detail, format } }: { ask: Approval }) {
-  const text = shownStrictly(detail.slice(0, mostChars));
+  const text = shownStrictly(detail.slice(0, maxDetailChars));
   if (text.trim() === '') return null;
   const lines = text.split('\n').length;
   return (
     <>
       {format === 'diff' ? (
         <TextBox class="ask-detail diff" label={t('Changes')}>
-          {stretches(text).map(({ kind, content }, index) => (
+          {groupLines(text).map(({ kind, content }, index) => (
             <span key={index} class={`diff-${kind}`}>
               {content}
             </span>
@@ -31,7 +31,7 @@ export function AskDetail({ ask: { detail, format } }: { ask: Approval }) {
         </TextBox>
       )}
       {format === 'url' && <Host address={detail} />}
-      {lines > seenLines && <div class="faint">{t('{0} lines', lines)}</div>}
+      {lines > visibleLines && <div class="faint">{t('{0} lines', lines)}</div>}
     </>
   );
 }
@@ -41,28 +41,28 @@ function labels(format: Approval['format']): string {
   return format === 'url' ? t('Address') : t('Details');
 }
 
-/** Whom an address really belongs to: its host as a browser reads it. */
+/** Shows the host of an address as a browser parses it. */
 function Host({ address }: { address: string }) {
   if (!URL.canParse(address.trim())) return null;
   const { host } = new URL(address.trim());
   return host === '' ? null : <div class="faint">{t('Host: {0}', host)}</div>;
 }
 
-type Kind = 'added' | 'removed' | 'place' | 'same';
+type LineKind = 'added' | 'removed' | 'place' | 'same';
 
-/** Neighbouring lines of the same kind together. */
-function stretches(diff: string): { kind: Kind; content: string }[] {
-  const found: { kind: Kind; content: string }[] = [];
+/** Groups adjacent lines of the same kind. */
+function groupLines(diff: string): { kind: LineKind; content: string }[] {
+  const groups: { kind: LineKind; content: string }[] = [];
   for (const line of diff.split('\n')) {
     const kind = kindOf(line);
-    const last = found.at(-1);
+    const last = groups.at(-1);
     if (last?.kind === kind) last.content += `\n${line}`;
-    else found.push({ kind, content: line });
+    else groups.push({ kind, content: line });
   }
-  return found;
+  return groups;
 }
 
-function kindOf(line: string): Kind {
+function kindOf(line: string): LineKind {
   if (/^(@@|\+\+\+ |--- |\*\*\* |diff |index )/.test(line)) return 'place';
   if (line.startsWith('+')) return 'added';
   return line.startsWith('-') ? 'removed' : 'same';

@@ -11,24 +11,26 @@ import { AskDetail } from './ask-detail.tsx';
 import { Icon } from './icon.tsx';
 import { sends } from './keys.ts';
 
-/** A card that has only just appeared takes no answer: what was pressed then was meant for something else. */
-const armMs = 500;
-const offerMs = 100;
-/** Longest texts that an answer takes. */
-const noteChars = 4_000;
-const textChars = 20_000;
+/** Time for which a new card ignores answers, in milliseconds: a press in that time was meant for something else. */
+const armDelayMs = 500;
+/** Delay before the card is offered to the focus, in milliseconds. */
+const offerDelayMs = 100;
+/** Maximum length of a note, in UTF-16 code units. */
+const maxNoteChars = 4_000;
+/** Maximum length of an answer, in UTF-16 code units. */
+const maxTextChars = 20_000;
 
 interface AskViewProps {
   turnId: string;
   callId: string;
   call: ToolCallState;
-  /** The turn waits for it. */
+  /** Whether the turn waits for the answer. */
   open: boolean;
-  /** Where the focus goes when the card goes away. */
+  /** Receives the focus when the card disappears. */
   back: { readonly current: HTMLElement | null };
 }
 
-/** What a tool asks the person, or what became of it. */
+/** A question that a tool asks the user, or its outcome. */
 export function AskView({ turnId, callId, call: { ask, answer: given }, open, back }: AskViewProps) {
   if (!ask) return null;
   if (open) return <AskCard turnId={turnId} callId={callId} ask={ask} back={back} />;
@@ -51,7 +53,7 @@ function outcome(ask: Ask, given: ToolCallState['answer']): [string, string] {
     : ['circle-slash', t('You denied: {0}', title)];
 }
 
-/** The question with its answers. The focus comes to the card, never to a button: Enter alone allows nothing. */
+/** The question with its answers. The card receives the focus, never a button, so that Enter alone allows nothing. */
 function AskCard({ turnId, callId, ask, back }: Omit<AskViewProps, 'call' | 'open'> & { ask: Ask }) {
   const card = useRef<HTMLFieldSetElement>(null);
   const [armed, setArmed] = useState(false);
@@ -59,18 +61,18 @@ function AskCard({ turnId, callId, ask, back }: Omit<AskViewProps, 'call' | 'ope
   const id = useId();
   useEffect(() => {
     const timers = [
-      setTimeout(() => setArmed(true), armMs),
-      // By then the conversation has come to its end again.
-      setTimeout(() => offerAsk(turnId, callId), offerMs),
+      setTimeout(() => setArmed(true), armDelayMs),
+      // By then the transcript has scrolled to its end again.
+      setTimeout(() => offerAsk(turnId, callId), offerDelayMs),
     ];
     return () => timers.forEach(clearTimeout);
   }, []);
   useLayoutEffect(
     () => () => {
       if (!card.current?.contains(document.activeElement)) return;
-      // A second press of the same key must meet nothing that answers.
+      // A second press of the same key must not reach anything that answers.
       setTimeout(() => {
-        const next = openAsks.peek().find((other) => other.callId !== callId || other.turnId !== turnId);
+        const next = openAsks.peek().find((candidate) => candidate.callId !== callId || candidate.turnId !== turnId);
         if (!next || !focusAsk(next)) back.current?.focus({ preventScroll: true });
       });
     },
@@ -78,7 +80,7 @@ function AskCard({ turnId, callId, ask, back }: Omit<AskViewProps, 'call' | 'ope
   );
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== 'Escape' || event.isComposing) return;
-    // Further out Escape stops the whole answer.
+    // Outside the card, Escape stops the whole answer.
     event.preventDefault();
     event.stopPropagation();
     if (noting.value) {
@@ -127,7 +129,7 @@ function AskCard({ turnId, callId, ask, back }: Omit<AskViewProps, 'call' | 'ope
 interface AnswerProps {
   turnId: string;
   callId: string;
-  /** Nothing can be answered now. */
+  /** Whether answers are ignored now. */
   busy: boolean;
 }
 
@@ -141,7 +143,7 @@ function Approval({ turnId, callId, busy, rule }: AnswerProps & { rule: AlwaysRu
       <TextAnswer
         label={t('What DevLM should do instead')}
         send={t('Deny')}
-        most={noteChars}
+        most={maxNoteChars}
         value={text}
         busy={busy}
         sending={sending.value}
@@ -213,7 +215,7 @@ function Question({ turnId, callId, busy, options }: AnswerProps & { options: re
       <TextAnswer
         label={options.length > 0 ? t('Another answer') : t('Your answer')}
         send={t('Answer')}
-        most={textChars}
+        most={maxTextChars}
         value={text}
         busy={busy}
         sending={sending.value}
@@ -231,7 +233,7 @@ interface TextAnswerProps {
   busy: boolean;
   sending: boolean;
   onSend(text: string): void;
-  /** It was opened by a button, and can be closed. */
+  /** Closes the field. Set if it was opened by a button. */
   onCancel?(): void;
 }
 

@@ -5,7 +5,7 @@ import { attempt, showToast } from '../state/app.ts';
 import { attach } from '../state/drafts.ts';
 import { transport } from '../transport.ts';
 
-/** Attaches what is selected in the active editor. */
+/** Attaches the selection of the active editor. */
 export function attachSelection(): void {
   void attempt(async () => {
     const files = FilesAnswer.parse(await transport.editor({ action: 'readSelection' }));
@@ -20,7 +20,7 @@ export async function attachPaths(paths: readonly string[]): Promise<void> {
   attach(FilesAnswer.parse(await transport.editor({ action: 'readFiles', paths: paths.slice(0, limits.attachments) })));
 }
 
-/** Attaches what the editor makes of a mention. */
+/** Attaches the content of a mention. */
 export async function attachMention(mention: Mention): Promise<void> {
   attach(FilesAnswer.parse(await transport.editor({ action: 'readMention', mention })));
 }

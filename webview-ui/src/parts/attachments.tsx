@@ -5,22 +5,22 @@ import { t } from '../l10n.ts';
 import { transport } from '../transport.ts';
 import { Icon, IconButton } from './icon.tsx';
 
-/** Images read from the server lately, by hash, as data URLs; the oldest go first. */
+/** Cached images as data URLs, by hash. The oldest are removed first. */
 const images = new Map<string, string>();
-const mostImages = 12;
+const maxImages = 12;
 
 async function imageUrl(hash: string): Promise<string> {
-  const known = images.get(hash);
-  if (known) return known;
+  const cached = images.get(hash);
+  if (cached) return cached;
   const { mediaType, data } = await transport.call('blobs.get', { params: { hash } });
   const url = `data:${mediaType};base64,${data}`;
   images.set(hash, url);
   const oldest = images.keys().next().value;
-  if (images.size > mostImages && oldest !== undefined) images.delete(oldest);
+  if (images.size > maxImages && oldest !== undefined) images.delete(oldest);
   return url;
 }
 
-/** An attachment's name, with its lines when it is a selection. */
+/** Returns the name of an attachment, with its lines if it is a part of a file. */
 function attachmentLabel(attachment: Attachment | NewAttachment): string {
   if (attachment.kind === 'image') return attachment.name;
   const { kind, path, startLine, endLine } = attachment;
@@ -46,15 +46,15 @@ const icons: Readonly<Record<TextAttachment['kind'], string>> = {
   git: 'git-commit',
   url: 'globe',
 };
-/** What a click on it can show. */
-const opens: ReadonlySet<Attachment['kind']> = new Set(['file', 'selection', 'symbol', 'url']);
+/** Kinds of attachments that a click can open. */
+const openableKinds: ReadonlySet<Attachment['kind']> = new Set(['file', 'selection', 'symbol', 'url']);
 
 interface ChipsProps {
   attachments: readonly (Attachment | NewAttachment)[];
   onRemove?: (attachment: NewAttachment) => void;
 }
 
-/** What goes along with a message: small labels, images as pictures. */
+/** The attachments of a message as labels, with thumbnails of images. */
 export function Chips({ attachments, onRemove }: ChipsProps) {
   if (attachments.length === 0) return null;
   return (
@@ -77,7 +77,7 @@ export function Chips({ attachments, onRemove }: ChipsProps) {
 
 function Chip({ attachment }: { attachment: Attachment | NewAttachment }) {
   const label = attachmentLabel(attachment);
-  if (attachment.kind !== 'image' && !opens.has(attachment.kind)) {
+  if (attachment.kind !== 'image' && !openableKinds.has(attachment.kind)) {
     return (
       <span class="chip-label" title={attachment.path}>
         <Icon name={icons[attachment.kind]} />
@@ -99,23 +99,23 @@ function Chip({ attachment }: { attachment: Attachment | NewAttachment }) {
       </button>
     );
   }
-  const own = 'data' in attachment ? `data:${attachment.mediaType};base64,${attachment.data}` : null;
-  return <Picture name={label} url={own} hash={'blob' in attachment ? attachment.blob : null} />;
+  const dataUrl = 'data' in attachment ? `data:${attachment.mediaType};base64,${attachment.data}` : null;
+  return <Picture name={label} url={dataUrl} hash={'blob' in attachment ? attachment.blob : null} />;
 }
 
 function Picture({ name, url, hash }: { name: string; url: string | null; hash: string | null }) {
   const [loaded, setLoaded] = useState(url);
   useEffect(() => {
     if (url !== null || hash === null) return;
-    let gone = false;
+    let isUnmounted = false;
     imageUrl(hash).then(
       (value) => {
-        if (!gone) setLoaded(value);
+        if (!isUnmounted) setLoaded(value);
       },
       () => undefined,
     );
     return () => {
-      gone = true;
+      isUnmounted = true;
     };
   }, [url, hash]);
   return (

@@ -4,18 +4,18 @@ import { t } from '../l10n.ts';
 import { runCommand, server, settings } from '../state/app.ts';
 import { Icon } from './icon.tsx';
 
-/** A start or a reconnection shorter than this is not worth a word. */
-const patienceMs = 700;
+/** Time before a start or a reconnection is shown, in milliseconds. */
+const showDelayMs = 700;
 
-/** What the person has to know about the server before asking anything. */
+/** Notices about the state of the server. */
 export function Banners() {
   const { state, key, demo, problem, remote } = server.value;
   const waiting = state === 'starting' || state === 'reconnecting';
-  const [late, setLate] = useState(false);
+  const [isLate, setLate] = useState(false);
   useEffect(() => {
     setLate(false);
     if (!waiting) return;
-    const timer = setTimeout(() => setLate(true), patienceMs);
+    const timer = setTimeout(() => setLate(true), showDelayMs);
     return () => clearTimeout(timer);
   }, [waiting]);
   return (
@@ -62,10 +62,10 @@ export function Banners() {
           </button>
         </div>
       )}
-      {waiting && late && (
+      {waiting && isLate && (
         <div class="banner" role="status">
           <Icon name="loading" spin />
-          <span>{wordsOfWaiting(server.value)}</span>
+          <span>{waitingText(server.value)}</span>
           {remote !== undefined && problem && (
             <span class="banner-actions">
               <button type="button" class="button" onClick={() => runCommand('restartServer')}>
@@ -91,7 +91,7 @@ export function Banners() {
   );
 }
 
-/** What helps when there is no way to the server. */
+/** Actions that help if there is no connection to the server. */
 function FirstAid() {
   const { problem, remote } = server.value;
   if (remote === undefined)
@@ -118,7 +118,7 @@ function FirstAid() {
   );
 }
 
-function wordsOfWaiting({ state, remote, problem }: ServerState): string {
+function waitingText({ state, remote, problem }: ServerState): string {
   if (remote === undefined)
     return state === 'starting' ? t('Starting the server...') : t('The connection was lost. Connecting again...');
   if (problem) return t('{0} Trying again...', problem.detail);

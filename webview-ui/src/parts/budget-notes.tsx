@@ -3,10 +3,10 @@ import { dollars } from '../format.ts';
 import { t } from '../l10n.ts';
 import { Icon } from './icon.tsx';
 
-/** Limits that only warn, and that what was spent has come to before a step. */
+/** Warnings about budgets that only warn and whose limit was reached before a step. */
 export function BudgetNotes({ warnings, step }: { warnings: TurnState['warnings']; step: number }) {
-  const here = (warnings ?? []).filter((warning) => warning.step === step);
-  return here.map(({ budgetId, period, limitUsd, spentUsd }) => {
+  const stepWarnings = (warnings ?? []).filter((warning) => warning.step === step);
+  return stepWarnings.map(({ budgetId, period, limitUsd, spentUsd }) => {
     const [limit, spent] = [dollars(limitUsd), dollars(spentUsd)];
     const words = {
       day: t('Budget for today: {0} of {1} are spent.', spent, limit),

@@ -13,10 +13,10 @@ import { problemOf, transport } from '../transport.ts';
 import { Icon, IconButton } from './icon.tsx';
 import { Refusal, UndoReview } from './restore.tsx';
 
-/** Files that are listed before the person asks for all. */
-const firstFiles = 6;
+/** Number of files that are listed before the user shows all. */
+const initialFiles = 6;
 
-/** Lines of all changes together. */
+/** Returns the total lines added and removed by changes. */
 export function counted(changes: readonly FileChange[]): { added: number; removed: number } {
   return changes.reduce((sum, { added, removed }) => ({ added: sum.added + added, removed: sum.removed + removed }), {
     added: 0,
@@ -24,7 +24,7 @@ export function counted(changes: readonly FileChange[]): { added: number; remove
   });
 }
 
-/** Lines that came and went, as every tool of this kind writes them. */
+/** Shows the numbers of added and removed lines. */
 export function Counts({ added, removed }: { added: number; removed: number }) {
   return (
     <span class="counts" role="img" aria-label={t('{0} lines added, {1} removed', added, removed)}>
@@ -33,7 +33,7 @@ export function Counts({ added, removed }: { added: number; removed: number }) {
   );
 }
 
-/** Files that were changed, with what can be done about each. */
+/** A list of changed files, with actions for each. */
 export function Changes({ changes }: { changes: readonly FileChange[] }) {
   return (
     <FileList label={t('Changed files')} files={changes}>
@@ -53,9 +53,9 @@ function FileList<T extends FileChange>({ label, files, children }: FileListProp
   return (
     <>
       <ul class="changes" aria-label={label}>
-        {(all ? files : files.slice(0, firstFiles)).map(children)}
+        {(all ? files : files.slice(0, initialFiles)).map(children)}
       </ul>
-      {!all && files.length > firstFiles && (
+      {!all && files.length > initialFiles && (
         <button type="button" class="link-button" onClick={() => setAll(true)}>
           {t('Show all {0} files', files.length)}
         </button>
@@ -68,7 +68,7 @@ function openDiff({ path, before, after }: FileChange): void {
   void attempt(() => transport.editor({ action: 'openDiff', path, before, after }));
 }
 
-/** What can be done about a file whose name stands before. */
+/** Actions for a file whose name is shown before them. */
 export function ChangeButtons({ change }: { change: FileChange }) {
   const name = shownStrictly(change.path);
   return (
@@ -107,7 +107,7 @@ function PathButton({ change: { path, before, after }, onClick }: { change: File
     <button type="button" class="change-path" title={t('Open Diff of {0}', name)} onClick={onClick}>
       <Icon name={before === null ? 'diff-added' : after === null ? 'diff-removed' : 'diff-modified'} />
       <span class="unseen">{t('Open diff')}</span>
-      {/* The end of a path says more than its beginning. */}
+      {/* The end of a path is more informative than its beginning. */}
       <span class="change-name">
         <bdi dir="ltr">{name}</bdi>
       </span>
@@ -116,7 +116,7 @@ function PathButton({ change: { path, before, after }, onClick }: { change: File
   );
 }
 
-/** All files of a turn that has ended, and the person's decision about each. */
+/** The changed files of a completed turn, with the user's decision about each. */
 export function TurnChanges({ turn }: { turn: TurnState }) {
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
@@ -180,7 +180,7 @@ export function TurnChanges({ turn }: { turn: TurnState }) {
   );
 }
 
-/** Opens the editor's own view of all files of a turn, or of one. */
+/** Opens the editor's diff view of all files of a turn, or of a single one. */
 function openReview(turnId: string, path?: string): void {
   const conversationId = conversation.peek()?.id ?? '';
   void attempt(() => transport.editor({ action: 'reviewChanges', conversationId, turnId, ...(path ? { path } : {}) }));

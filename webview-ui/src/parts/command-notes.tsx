@@ -3,7 +3,7 @@ import { t } from '../l10n.ts';
 import { Icon } from './icon.tsx';
 import { Plain } from './plain.tsx';
 
-/** What the model was told of background commands before a step. */
+/** Notes about background commands that the model received before a step. */
 export function CommandNotes({ notes, step }: { notes: TurnState['notes']; step: number }) {
   return (notes ?? [])
     .filter((note) => note.step === step && note.commands.length > 0)

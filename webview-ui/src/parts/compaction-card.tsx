@@ -6,7 +6,7 @@ import { t } from '../l10n.ts';
 import { Markdown } from '../markdown/markdown.tsx';
 import { Icon } from './icon.tsx';
 
-/** Where the prompt was made shorter: what the model has in the place of what stands above. */
+/** Shows where the prompt was compacted, and the summary that replaces the earlier text for the model. */
 export function CompactionCard({ step, live }: { step: StepState; live: boolean }) {
   const { compaction } = step;
   if (!compaction) {

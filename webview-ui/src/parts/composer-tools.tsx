@@ -11,7 +11,7 @@ import { MenuButton } from './menu.tsx';
 import { Meter } from './meter.tsx';
 import { ModelPicker, ThinkingToggle } from './model-picker.tsx';
 
-/** The toolbar under the message: what it is sent with, and sending it. */
+/** The toolbar below the message, with its options and the send button. */
 export function ComposerTools() {
   const { text, attachments } = draft.value;
   const running = runningTurn.value !== null;

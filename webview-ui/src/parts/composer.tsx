@@ -48,7 +48,7 @@ export function Composer() {
   );
 }
 
-/** The message and what belongs to it: suggestions, attachments and tools. */
+/** The message field with its suggestions, attachments and tools. */
 function MessageBox() {
   const field = useRef<HTMLTextAreaElement>(null);
   const { text, attachments } = draft.value;
@@ -60,7 +60,7 @@ function MessageBox() {
   }, [focusRequests.value]);
   useEffect(() => field.current?.focus(), []);
   useLayoutEffect(() => grow(field.current), [text]);
-  // Also when a command, and not the keyboard, has put it there.
+  // Show suggestions also if a command, not the keyboard, has entered the slash.
   useEffect(() => {
     if (text === '/') refresh();
   }, [text]);
@@ -111,7 +111,7 @@ function send(): void {
   else if (text.trim() !== '') announcement.value = t('Too many messages are waiting. Wait for an answer first.');
 }
 
-/** Stops the answer, sends the message or edits the last one. Returns false for a key that does none of this. */
+/** Stops the answer, sends the message or edits the last one. Returns false for any other key. */
 function handleMessageKey(event: KeyboardEvent): boolean {
   if (event.key === 'Escape' && openCount.value > 0) stop();
   else if (event.key === 'Enter' && sends(event)) send();
@@ -131,7 +131,7 @@ function placeholder(): string {
   return openCount.value > 0 ? t('Write the next message; it waits its turn') : t('Ask about your code');
 }
 
-/** Opens the last message for editing. Returns false where it cannot be edited. */
+/** Opens the last message for editing. Returns false if it cannot be edited. */
 function editLast(): boolean {
   const last = shownTurns.value.at(-1);
   if (!last || last.status === 'queued' || last.compact) return false;
@@ -139,7 +139,7 @@ function editLast(): boolean {
   return true;
 }
 
-/** Makes the field as high as its text, up to what the stylesheet allows. */
+/** Makes the field as high as its text, up to the limit of the stylesheet. */
 function grow(field: HTMLTextAreaElement | null): void {
   if (!field || CSS.supports('field-sizing', 'content')) return;
   field.style.height = 'auto';

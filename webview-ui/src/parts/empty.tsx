@@ -3,7 +3,7 @@ import { focusComposer } from '../state/actions.ts';
 import { setDraft } from '../state/drafts.ts';
 import { Icon } from './icon.tsx';
 
-/** What is shown before the first message: what one may do here. */
+/** Suggestions that are shown before the first message. */
 export function EmptyState() {
   const ideas = [
     { icon: 'search', text: t('Explain how this project is put together') },

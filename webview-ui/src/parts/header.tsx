@@ -4,7 +4,7 @@ import { openAsks, showNextAsk } from '../state/asks.ts';
 import { conversation } from '../state/conversation.ts';
 import { Icon, IconButton } from './icon.tsx';
 
-/** What is shown. The actions are in the title bar that the editor draws above. */
+/** The title of the current screen. The actions are in the title bar, which the editor draws above. */
 export function Header() {
   const inChat = screen.value === 'chat';
   const title = inChat ? conversation.value?.title : screen.value === 'usage' ? t('Usage') : t('History');
@@ -29,13 +29,13 @@ export function Header() {
         {title || t('New chat')}
       </h1>
       <Waiting />
-      <Place />
+      <RemoteHost />
     </header>
   );
 }
 
-/** The host of a server that others run. */
-function Place() {
+/** Shows the host of a remote server. */
+function RemoteHost() {
   const { remote } = server.value;
   if (remote === undefined) return null;
   return (
@@ -46,7 +46,7 @@ function Place() {
   );
 }
 
-/** DevLM cannot go on without the person. Leads from one question to the next. */
+/** Shows that questions wait for the user, and leads from one question to the next. */
 function Waiting() {
   const count = openAsks.value.length;
   if (count === 0) return null;

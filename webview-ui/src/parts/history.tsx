@@ -8,7 +8,7 @@ import { conversation } from '../state/conversation.ts';
 import { listing, onlyProject, readMore, reload, remove, rename, rows, search, setSearch } from '../state/history.ts';
 import { Icon, IconButton } from './icon.tsx';
 
-/** All conversations: searched, grouped by day, opened, renamed, deleted. */
+/** The list of conversations: searched, grouped by day, opened, renamed and deleted. */
 export function History() {
   const list = useRef<HTMLDivElement>(null);
   const input = useRef<HTMLInputElement>(null);
@@ -102,7 +102,7 @@ function groupByDay(all: readonly ConversationSummary[]): Map<string, Conversati
   return groups;
 }
 
-/** Reads further rows when it comes into view; a button for those who do not scroll. */
+/** Loads further rows when it scrolls into view. Also works as a button for users who do not scroll. */
 function More() {
   const button = useRef<HTMLButtonElement>(null);
   useEffect(() => {

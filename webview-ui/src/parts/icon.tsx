@@ -1,6 +1,6 @@
 import type { ButtonHTMLAttributes, ComponentChildren } from 'preact';
 
-/** A codicon; only decoration, the label belongs to what holds it. */
+/** A codicon. It is decorative: its container has the label. */
 export function Icon({ name, spin }: { name: string; spin?: boolean }) {
   return <span class={`codicon codicon-${name}${spin ? ' codicon-modifier-spin' : ''}`} aria-hidden="true" />;
 }
@@ -13,7 +13,7 @@ interface IconButtonProps extends Omit<ButtonHTMLAttributes<HTMLButtonElement>, 
   children?: ComponentChildren;
 }
 
-/** A button with an icon and, for those who do not see it, a label. */
+/** A button with an icon and an accessible label. */
 export function IconButton({ icon, label, pressed, children, ...rest }: IconButtonProps) {
   return (
     <button type="button" class="icon-button" title={label} aria-label={label} aria-pressed={pressed} {...rest}>

@@ -6,7 +6,7 @@ import { t } from '../l10n.ts';
 import { attach } from '../state/drafts.ts';
 import { attachPaths } from './attaching.ts';
 
-/** Paths or URIs in something that is dragged from the editor or from outside. */
+/** Returns the paths or URIs of a drop from the editor or from outside. */
 function droppedUris(data: DataTransfer): string[] {
   const lists = [data.getData('application/vnd.code.uri-list'), data.getData('text/uri-list')];
   for (const list of lists) {
@@ -21,7 +21,7 @@ function droppedUris(data: DataTransfer): string[] {
   }
 }
 
-/** Attaches what was dropped. */
+/** Attaches dropped files. */
 export async function takeDrop(data: DataTransfer): Promise<void> {
   const files = [...data.files];
   const uris = droppedUris(data);
@@ -29,7 +29,7 @@ export async function takeDrop(data: DataTransfer): Promise<void> {
   else await takeFiles(files);
 }
 
-/** Attaches files whose bytes the page has: pasted images, or files from outside the editor. */
+/** Attaches files whose content the page has: pasted images, or files from outside the editor. */
 export async function takeFiles(files: readonly File[]): Promise<void> {
   const attachments: NewAttachment[] = [];
   const problems: string[] = [];

@@ -1,14 +1,14 @@
 import { Icon } from './icon.tsx';
 
-/** A page of the web, as a model or a tool names it: the title is plain text. */
+/** A web page that a model or a tool names. The title is plain text. */
 export interface Link {
   readonly url: string;
   readonly title: string;
-  /** Said beside it, such as its age. */
+  /** Additional text, such as the age of the page. */
   readonly note?: string | undefined;
 }
 
-/** Pages of the web, one a line. Each address stands once, and only those that a browser opens. */
+/** A list of web pages without duplicates. Only http and https addresses are included. */
 export function Links({ label, links }: { label: string; links: readonly Link[] }) {
   const byUrl = new Map(links.filter(({ url }) => /^https?:\/\//i.test(url)).map((link) => [link.url, link]));
   if (byUrl.size === 0) return null;

@@ -1,6 +1,6 @@
 import { announcement } from '../state/app.ts';
 
-/** Says in a few words what a person who does not see the page has to know. */
+/** Announces changes to screen readers. */
 export function LiveRegion() {
   return (
     <div class="unseen" role="status" aria-live="polite">

@@ -1,6 +1,6 @@
 import { Component, type ComponentType, createElement } from 'preact';
 
-/** A component that renders again only when one of its props is another value. */
+/** Wraps a component so that it renders again only if a prop has a different value. */
 export function memo<P extends object>(inner: ComponentType<P>): ComponentType<P> {
   return class extends Component<P> {
     override shouldComponentUpdate(next: Readonly<P>): boolean {

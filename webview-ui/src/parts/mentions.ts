@@ -9,15 +9,13 @@ import { transport } from '../transport.ts';
 import { attachMention, attachPaths, attachSelection } from './attaching.ts';
 import type { Suggestion } from './suggestion.ts';
 
-/*
- * What `@` finds besides files: `@folder:`, `@symbol:` and `@url:` go on, the others are attached at once.
- */
+/* Suggestions for `@` besides files. `@folder:`, `@symbol:` and `@url:` expect more text; the others attach at once. */
 
 interface Row {
   readonly name: string;
   readonly icon: string;
   readonly about: () => string;
-  /** More is to be typed behind it. */
+  /** Whether more text has to be typed after the name. */
   readonly more?: true;
   readonly run?: () => void;
 }
@@ -40,10 +38,10 @@ const rows: readonly Row[] = [
   { name: 'url', icon: 'globe', about: () => t('The text of a web page'), more: true },
 ];
 
-/** Open files that are shown above the kinds where nothing was typed yet. */
-const mostFiles = 3;
+/** Number of open files that are listed above the mention kinds before anything is typed. */
+const maxOpenFiles = 3;
 
-/** What fits behind an `@`, best first. */
+/** Returns suggestions for the text after an `@`, best first. */
 export async function suggestMentions(query: string): Promise<Suggestion[]> {
   const [, kind, rest = ''] = /^(folder|symbol|url):(.*)$/s.exec(query) ?? [];
   if (kind === 'folder') return await folders(rest);
@@ -54,11 +52,11 @@ export async function suggestMentions(query: string): Promise<Suggestion[]> {
   const kinds = rows.filter(
     ({ name }) => name.startsWith(words) || (words.length > 2 && `git:${name}`.startsWith(words)),
   );
-  const found = PathsAnswer.parse(
+  const fileRows = PathsAnswer.parse(
     await transport.editor({ action: 'findFiles', query: query.slice(0, limits.queryChars) }),
   ).paths.map(fileRow);
-  if (query === '') return [...found.slice(0, mostFiles), ...kinds.map(kindRow)];
-  return [...kinds.map(kindRow), ...found];
+  if (query === '') return [...fileRows.slice(0, maxOpenFiles), ...kinds.map(kindRow)];
+  return [...kinds.map(kindRow), ...fileRows];
 }
 
 function kindRow({ name, icon, about, more, run }: Row): Suggestion {
@@ -68,7 +66,7 @@ function kindRow({ name, icon, about, more, run }: Row): Suggestion {
     label: `@${name}`,
     detail: about(),
     take: (replace) => {
-      // The list opens again for what is typed behind it.
+      // Open the list again for the text that follows.
       replace(more ? `@${name}:` : `@${name} `, more);
       run?.();
     },
@@ -97,25 +95,25 @@ function pathRow(path: string, icon: string, read: () => Promise<void>): Suggest
   };
 }
 
-/** What the server has parsed and what the language servers know; each may be silent. */
+/** Returns symbols that the server has parsed and that language servers know. Either source may fail. */
 async function symbols(query: string): Promise<Suggestion[]> {
   const id = projectId.value;
-  const asked = [
+  const requests = [
     id === null
       ? Promise.resolve({ items: [] })
       : transport.call('symbols.find', { params: { projectId: id }, query: { query } }),
     transport.editor({ action: 'findSymbols', query }).then((answer) => SymbolsAnswer.parse(answer)),
   ];
-  const answers = await Promise.allSettled(asked);
-  const known = new Map<string, NamedSymbol>();
+  const answers = await Promise.allSettled(requests);
+  const byLocation = new Map<string, NamedSymbol>();
   for (const answer of answers) {
     if (answer.status === 'rejected') continue;
     for (const symbol of answer.value.items) {
       const key = `${symbol.path}:${symbol.line}`;
-      if (!known.has(key)) known.set(key, symbol);
+      if (!byLocation.has(key)) byLocation.set(key, symbol);
     }
   }
-  return [...known.values()].slice(0, mostSymbols).map(({ name, kind, path, line, endLine }) => ({
+  return [...byLocation.values()].slice(0, maxSymbols).map(({ name, kind, path, line, endLine }) => ({
     id: `symbol ${path}:${line}:${name}`,
     icon: symbolIcons.has(kind) ? `symbol-${kind}` : 'symbol-misc',
     label: name,
@@ -128,12 +126,12 @@ async function symbols(query: string): Promise<Suggestion[]> {
   }));
 }
 
-const mostSymbols = 30;
+const maxSymbols = 30;
 const symbolIcons = new Set(['class', 'interface', 'enum', 'function', 'method', 'variable', 'property', 'constant']);
 
 function urls(text: string): Suggestion[] {
   const address = /^https?:\/\//i.test(text) ? text : `https://${text}`;
-  // A name without a dot is not yet the address of a page.
+  // A host name without a dot is incomplete.
   if (!URL.canParse(address) || !/[.:[]/.test(new URL(address).host)) return [];
   const url = new URL(address).href;
   return [

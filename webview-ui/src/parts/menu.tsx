@@ -2,11 +2,12 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Icon } from './icon.tsx';
 
+/** An entry of a menu. */
 export interface MenuItem {
   readonly label: string;
   readonly detail?: string;
   readonly icon?: string;
-  /** Present on one of several choices. */
+  /** Set if the entry is one of several choices. */
   readonly checked?: boolean;
   readonly disabled?: boolean;
   run(): void;
@@ -16,15 +17,15 @@ interface MenuButtonProps {
   label: string;
   items: readonly MenuItem[];
   class?: string;
-  /** Where the menu opens, seen from the button. */
+  /** Position of the menu relative to the button. */
   side: 'above' | 'below';
-  /** Opens the menu whenever it grows. */
+  /** Opens the menu whenever this number increases. */
   openRequests?: number;
   onOpen?(): void;
   children: ComponentChildren;
 }
 
-/** A button with a menu. Arrow keys move, a letter jumps, Escape closes; the focus comes back to the button. */
+/** A button with a menu. Arrow keys move, a letter jumps, Escape closes; the focus then returns to the button. */
 export function MenuButton({ label, items, side, openRequests = 0, onOpen, children, ...rest }: MenuButtonProps) {
   const [open, setOpen] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
@@ -63,7 +64,7 @@ export function MenuButton({ label, items, side, openRequests = 0, onOpen, child
 
 interface MenuProps extends Pick<MenuButtonProps, 'label' | 'items' | 'side'> {
   button: { readonly current: HTMLElement | null };
-  /** Closes the menu and gives the focus back to the button. */
+  /** Closes the menu and returns the focus to the button. */
   close(): void;
   /** Closes the menu and leaves the focus where it is. */
   dismiss(): void;
@@ -75,17 +76,17 @@ function Menu({ label, items, side, button, close, dismiss }: MenuProps) {
   useLayoutEffect(() => {
     const all = entries();
     (all.find((entry) => entry.getAttribute('aria-checked') === 'true') ?? all[0])?.focus();
-    const outside = (event: Event) => {
+    const onPointerDown = (event: Event) => {
       const target = event.target;
       if (target instanceof Node && !menu.current?.contains(target) && !button.current?.contains(target)) dismiss();
     };
-    document.addEventListener('pointerdown', outside);
-    return () => document.removeEventListener('pointerdown', outside);
+    document.addEventListener('pointerdown', onPointerDown);
+    return () => document.removeEventListener('pointerdown', onPointerDown);
   }, [items.length]);
 
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'Tab') {
-      // The browser moves on from the button.
+      // The browser moves the focus on from the button.
       close();
       return;
     }

@@ -8,10 +8,10 @@ import { cacheBreakWords } from '../state/cache-words.ts';
 import { type ContextUse, contextUse, lastCacheBreak } from '../state/context-use.ts';
 import { openCount, summary } from '../state/conversation.ts';
 
-/** From this share on the meter warns. */
-const nearlyFull = 0.75;
+/** Share of the context window from which the meter warns. */
+const warnShare = 0.75;
 
-/** How full the model's window is with this conversation. Opens what fills it, and what the conversation cost. */
+/** Shows how full the context window is. Opens a panel with its contents and the cost of the conversation. */
 export function Meter() {
   const [open, setOpen] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
@@ -23,15 +23,15 @@ export function Meter() {
   }, [open]);
   useEffect(() => {
     if (!open) return;
-    const outside = ({ target }: Event) => {
+    const onOutsideEvent = ({ target }: Event) => {
       const inside = target instanceof Node && (panel.current?.contains(target) || button.current?.contains(target));
       if (!inside) setOpen(false);
     };
-    document.addEventListener('pointerdown', outside);
-    document.addEventListener('focusin', outside);
+    document.addEventListener('pointerdown', onOutsideEvent);
+    document.addEventListener('focusin', onOutsideEvent);
     return () => {
-      document.removeEventListener('pointerdown', outside);
-      document.removeEventListener('focusin', outside);
+      document.removeEventListener('pointerdown', onOutsideEvent);
+      document.removeEventListener('focusin', onOutsideEvent);
     };
   }, [open]);
   if (!used) return null;
@@ -49,7 +49,7 @@ export function Meter() {
       <button
         ref={button}
         type="button"
-        class={`meter${share !== null && share >= nearlyFull ? ' meter-full' : ''}`}
+        class={`meter${share !== null && share >= warnShare ? ' meter-full' : ''}`}
         title={words}
         aria-haspopup="dialog"
         aria-expanded={open}
@@ -95,8 +95,8 @@ function MeterPanel({ used, words, onDone }: { used: ContextUse; words: string; 
   const { parts, size } = used;
   const cost = summary.value?.costUsd ?? 0;
   const busy = openCount.value > 0;
-  const whole = Math.max(size ?? 0, used.tokens);
-  const broke = lastCacheBreak.value;
+  const total = Math.max(size ?? 0, used.tokens);
+  const cacheBreak = lastCacheBreak.value;
   const rows = parts ? rowsOf(parts).filter(({ count }) => count > 0) : [];
   return (
     <>
@@ -108,9 +108,9 @@ function MeterPanel({ used, words, onDone }: { used: ContextUse; words: string; 
               <rect
                 key={key}
                 class={`part-${key}`}
-                x={(100 * rows.slice(0, index).reduce((sum, row) => sum + row.count, 0)) / whole}
+                x={(100 * rows.slice(0, index).reduce((sum, row) => sum + row.count, 0)) / total}
                 y="0"
-                width={(100 * count) / whole}
+                width={(100 * count) / total}
                 height="4"
               />
             ))}
@@ -142,7 +142,7 @@ function MeterPanel({ used, words, onDone }: { used: ContextUse; words: string; 
         </>
       )}
       {settings.value.showCost && cost > 0 && <div class="faint">{t('This conversation: {0}', dollars(cost))}</div>}
-      {broke && <p class="faint">{cacheBreakWords(broke)}</p>}
+      {cacheBreak && <p class="faint">{cacheBreakWords(cacheBreak)}</p>}
       <p class="faint">{t('What no longer fits is summarised by itself. You keep all of it.')}</p>
       <button
         type="button"
@@ -160,7 +160,7 @@ function MeterPanel({ used, words, onDone }: { used: ContextUse; words: string; 
   );
 }
 
-/** The parts by where they stand in the prompt. The keys are names of classes. */
+/** Returns the parts of the context in the order of the prompt. The keys are class names. */
 function rowsOf(parts: ContextParts) {
   const labels: Record<keyof ContextParts, string> = {
     tools: t('Descriptions of tools'),

@@ -6,20 +6,20 @@ import { Icon, IconButton } from './icon.tsx';
 import { MenuButton, type MenuItem } from './menu.tsx';
 import { modelPickerRequests } from './problem-card.tsx';
 
-/** Which model answers the next message. */
+/** The picker of the model for the next message. */
 export function ModelPicker() {
-  const known = models.value;
+  const available = models.value;
   const label = model.value?.name ?? pickedModel.value ?? t('Model');
   const pick = (id: string | null) => () => {
     pickedModel.value = id;
     saveSoon();
   };
-  const items: MenuItem[] = known
-    ? known.list.map((entry) => ({
+  const items: MenuItem[] = available
+    ? available.list.map((entry) => ({
         label: entry.name,
         detail: entry.contextTokens === null ? '' : t('{0} context', tokens(entry.contextTokens)),
-        checked: entry.id === (pickedModel.value ?? known.default),
-        run: pick(entry.id === known.default ? null : entry.id),
+        checked: entry.id === (pickedModel.value ?? available.default),
+        run: pick(entry.id === available.default ? null : entry.id),
       }))
     : [{ label: t('No models are known yet'), disabled: true, run: () => undefined }];
   return (
@@ -37,15 +37,15 @@ export function ModelPicker() {
   );
 }
 
-/** Whether the model thinks before it answers. */
+/** The toggle for thinking before the answer. */
 export function ThinkingToggle() {
-  const possible = model.value?.thinking ?? true;
+  const isSupported = model.value?.thinking ?? true;
   return (
     <IconButton
       icon="lightbulb"
-      label={possible ? t('Thinking') : t('This model does not think')}
-      pressed={thinking.value && possible}
-      disabled={!possible}
+      label={isSupported ? t('Thinking') : t('This model does not think')}
+      pressed={thinking.value && isSupported}
+      disabled={!isSupported}
       onClick={() => {
         thinking.value = !thinking.value;
         saveSoon();

@@ -1,37 +1,39 @@
 import type { Signal } from '@preact/signals';
 
-/** How far outside the visible part a turn still counts as near. */
-const nearby = '1500px 0px';
-/** Text of far turns that stays built, in characters; more than that is taken out of the page. */
-const farChars = 20_000;
+/** Root margin within which a turn counts as near the visible area. */
+const nearMargin = '1500px 0px';
+/** Maximum text of distant turns that stays rendered, in UTF-16 code units. */
+const maxFarChars = 20_000;
 
 interface Slot {
   readonly element: HTMLElement;
   readonly mounted: Signal<boolean>;
   near: boolean;
-  /** Characters of the turn's text; Infinity while it is being written, which keeps it in the page. */
+  /** Length of the turn's text. Infinity while it is being written, which keeps it rendered. */
   chars: number;
   height: number;
 }
 
 /**
- * Decides which turns are built. All near the visible part are; of those far away only as many
- * as have little text, so that the page stays small however long the conversation is. What was
- * taken out leaves a space of the same height.
+ * Decides which turns are rendered. Turns near the visible area are; distant ones only up to a limit of text, so that
+ * the page stays small in long conversations. A removed turn leaves a space of the same height.
  */
 export class Mounting {
   readonly #slots = new Map<Element, Slot>();
   #observer: IntersectionObserver | null = null;
 
-  /** Begins to watch, once the scrolling element is there. */
+  /** Starts observing the scrolling element. Returns a function that stops it. */
   watch(root: HTMLElement): () => void {
-    const observer = new IntersectionObserver((entries) => this.#moved(entries), { root, rootMargin: nearby });
+    const observer = new IntersectionObserver((entries) => this.#onIntersection(entries), {
+      root,
+      rootMargin: nearMargin,
+    });
     this.#observer = observer;
     for (const element of this.#slots.keys()) observer.observe(element);
     return () => observer.disconnect();
   }
 
-  /** Adds a turn's element. */
+  /** Adds the element of a turn. */
   add(element: HTMLElement, mounted: Signal<boolean>, chars: number): Slot {
     const slot: Slot = { element, mounted, near: mounted.peek(), chars, height: 0 };
     this.#slots.set(element, slot);
@@ -39,12 +41,13 @@ export class Mounting {
     return slot;
   }
 
+  /** Removes the element of a turn. */
   remove(element: HTMLElement): void {
     this.#observer?.unobserve(element);
     this.#slots.delete(element);
   }
 
-  #moved(entries: readonly IntersectionObserverEntry[]): void {
+  #onIntersection(entries: readonly IntersectionObserverEntry[]): void {
     for (const entry of entries) {
       const slot = this.#slots.get(entry.target);
       if (!slot) continue;
@@ -52,15 +55,15 @@ export class Mounting {
       if (slot.near) slot.mounted.value = true;
       else if (slot.mounted.peek()) slot.height = entry.boundingClientRect.height;
     }
-    this.#thin();
+    this.#removeDistant();
   }
 
-  #thin(): void {
-    let room = farChars;
+  #removeDistant(): void {
+    let remainingChars = maxFarChars;
     for (const slot of [...this.#slots.values()].reverse()) {
       if (slot.near || !slot.mounted.peek() || slot.chars === Number.POSITIVE_INFINITY) continue;
-      room -= slot.chars;
-      if (room >= 0 || isInUse(slot.element)) continue;
+      remainingChars -= slot.chars;
+      if (remainingChars >= 0 || isInUse(slot.element)) continue;
       slot.element.style.height = `${slot.height || slot.element.offsetHeight}px`;
       slot.mounted.value = false;
     }

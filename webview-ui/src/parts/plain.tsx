@@ -3,21 +3,22 @@ import { useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../l10n.ts';
 import { printed } from '../state/shown-text.ts';
 
-/** Longest text that is shown; of a longer one so much of its beginning and of its end. */
+/** Length of the beginning of a long text that is shown, in UTF-16 code units. */
 const headChars = 20_000;
+/** Length of the end of a long text that is shown, in UTF-16 code units. */
 const tailChars = 8_000;
-/** Nearer than this to its end, in pixels, a text follows what comes. */
-const nearEnd = 24;
+/** Distance from the end within which a box follows new text, in pixels. */
+const followDistancePx = 24;
 
 interface BoxProps {
   label: string;
   class?: string;
-  /** Keeps its end in view while text arrives. */
+  /** Whether the box scrolls to its end as text arrives. */
   follows?: boolean;
   children: ComponentChildren;
 }
 
-/** A box of plain text that scrolls, also by keyboard. */
+/** A box of plain text that can be scrolled, also by keyboard. */
 export function TextBox({ label, follows = false, children, ...rest }: BoxProps) {
   const box = useRef<HTMLPreElement>(null);
   const atEnd = useRef(true);
@@ -37,7 +38,7 @@ export function TextBox({ label, follows = false, children, ...rest }: BoxProps)
         dir="ltr"
         onScroll={(event) => {
           const { scrollHeight, clientHeight, scrollTop } = event.currentTarget;
-          atEnd.current = scrollHeight - clientHeight - scrollTop <= nearEnd;
+          atEnd.current = scrollHeight - clientHeight - scrollTop <= followDistancePx;
         }}
       >
         {children}
@@ -46,14 +47,14 @@ export function TextBox({ label, follows = false, children, ...rest }: BoxProps)
   );
 }
 
-/** Text of a tool: never markup, and no more of it than a person can look at. */
+/** Text of a tool: never markup, and shortened if it is long. */
 export function Plain({ text, ...box }: Omit<BoxProps, 'children'> & { text: string }) {
-  const left = text.length - headChars - tailChars;
-  if (left <= 0) return <TextBox {...box}>{printed(text)}</TextBox>;
+  const omitted = text.length - headChars - tailChars;
+  if (omitted <= 0) return <TextBox {...box}>{printed(text)}</TextBox>;
   return (
     <TextBox {...box}>
       {printed(text.slice(0, headChars))}
-      <span class="plain-gap">{`\n${t('[{0} characters are left out]', left.toLocaleString())}\n`}</span>
+      <span class="plain-gap">{`\n${t('[{0} characters are left out]', omitted.toLocaleString())}\n`}</span>
       {printed(text.slice(-tailChars))}
     </TextBox>
   );

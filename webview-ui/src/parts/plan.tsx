@@ -7,21 +7,21 @@ import { shown } from '../state/shown-text.ts';
 import { planOf } from '../state/turn-work.ts';
 import { Icon } from './icon.tsx';
 
-/** What DevLM means to do, above the composer: one line, and the whole list on demand. */
+/** DevLM's plan above the composer: the current item, and the whole list on demand. */
 export function Plan() {
-  // It changes seldom, and the turns often.
+  // The plan changes seldom, the turns often.
   const items = useComputed(() => planOf(shownTurns.value)).value;
   const [open, setOpen] = useState(false);
   const body = useId();
   if (!items || items.length === 0) return null;
   const done = items.filter(({ status }) => status === 'done').length;
-  const present = items.find(({ status }) => status === 'active') ?? items.find(({ status }) => status === 'open');
+  const current = items.find(({ status }) => status === 'active') ?? items.find(({ status }) => status === 'open');
   return (
     <section class="plan" aria-label={t('Plan')}>
       <button type="button" class="plan-label" aria-expanded={open} aria-controls={body} onClick={() => setOpen(!open)}>
         <Icon name={open ? 'chevron-down' : 'chevron-right'} />
         <span class="plan-count">{t('Plan {0}/{1}', done, items.length)}</span>
-        {!open && <span class="plan-present">{present ? shown(present.text) : t('All done')}</span>}
+        {!open && <span class="plan-present">{current ? shown(current.text) : t('All done')}</span>}
       </button>
       <ol class="plan-items" id={body} hidden={!open}>
         {items.map((item, index) => (

@@ -5,10 +5,10 @@ import { newConversation } from '../state/actions.ts';
 import { runCommand, server } from '../state/app.ts';
 import { Icon } from './icon.tsx';
 
-/** The model picker opens whenever this grows. */
+/** Opens the model picker whenever this number increases. */
 export const modelPickerRequests = signal(0);
 
-/** What went wrong, in a sentence, with the one thing that helps. */
+/** A problem with the action that solves it. */
 export function ProblemCard({ problem, retry }: { problem: Problem; retry?: (() => void) | undefined }) {
   const action = problem.action ? actions(retry)[problem.action] : undefined;
   return (

@@ -11,10 +11,10 @@ import { Icon } from './icon.tsx';
 import { MenuButton } from './menu.tsx';
 import { Plain } from './plain.tsx';
 
-/** Files that a confirmation names; the others are counted. */
-const namedFiles = 12;
+/** Number of files that a confirmation lists; the others are counted. */
+const maxListedFiles = 12;
 
-/** What of the past comes back: chosen from a menu, then confirmed. */
+/** The menu of what to restore. The choice still has to be confirmed. */
 export function RestoreMenu({ onPick }: { onPick: (what: RestoreWhat) => void }) {
   return (
     <MenuButton
@@ -37,7 +37,7 @@ interface RestoreProps {
   onClose(): void;
 }
 
-/** Names what a restore changes, and carries it out when the person says yes. */
+/** Shows what a restore changes, and performs it when the user confirms. */
 export function RestoreConfirm({ turn, what, onClose }: RestoreProps) {
   const [paths, setPaths] = useState<readonly string[] | null>(what === 'conversation' ? [] : null);
   const [problem, setProblem] = useState<Problem | null>(null);
@@ -47,18 +47,18 @@ export function RestoreConfirm({ turn, what, onClose }: RestoreProps) {
     cancel.current?.focus({ preventScroll: true });
     if (what !== 'conversation') restorePreview(turn.id).then(setPaths, (error) => setProblem(problemOf(error)));
   }, []);
-  const nothing = what === 'files' && paths?.length === 0;
-  const blocked = busy || paths === null || nothing;
+  const isEmpty = what === 'files' && paths?.length === 0;
+  const blocked = busy || paths === null || isEmpty;
   const restore = async () => {
     if (blocked) return;
     setBusy(true);
     setProblem(null);
     try {
       const restored = await restoreTo(turn.id, what);
-      const said =
+      const message =
         what === 'conversation' ? t('The conversation was restored.') : t('{0} files were restored.', restored.length);
-      announcement.value = said;
-      showToast(said);
+      announcement.value = message;
+      showToast(message);
       onClose();
     } catch (error) {
       setProblem(problemOf(error));
@@ -110,18 +110,18 @@ function Files({ paths, problem }: { paths: readonly string[] | null; problem: P
           : t('{0} files go back to what they were before this message:', paths.length)}
       </span>
       <ul class="restore-files">
-        {paths.slice(0, namedFiles).map((path) => (
+        {paths.slice(0, maxListedFiles).map((path) => (
           <li key={path}>
             <bdi dir="ltr">{shownStrictly(path)}</bdi>
           </li>
         ))}
-        {paths.length > namedFiles && <li>{t('and {0} more', paths.length - namedFiles)}</li>}
+        {paths.length > maxListedFiles && <li>{t('and {0} more', paths.length - maxListedFiles)}</li>}
       </ul>
     </>
   );
 }
 
-/** Why nothing was changed, with what is in the way. */
+/** Shows why nothing was changed, and the conflicting changes. */
 export function Refusal({ problem }: { problem: Problem }) {
   return (
     <div class="ask-problem" role="alert">
@@ -134,7 +134,7 @@ export function Refusal({ problem }: { problem: Problem }) {
   );
 }
 
-/** The last decision about a turn, and the way back from it. */
+/** Shows the last decision about a turn, with a way to undo it. */
 export function UndoReview({ turn }: { turn: TurnState }) {
   const review = lastReview(turn);
   if (!review) return null;
@@ -159,7 +159,7 @@ export function UndoReview({ turn }: { turn: TurnState }) {
   );
 }
 
-/** Below the last turn: what a restore has set aside, until a new message is sent. */
+/** Shows below the last turn what a restore has set aside, until a new message is sent. */
 export function SetAside() {
   const aside = conversation.value?.aside;
   if (!aside) return null;

@@ -25,8 +25,8 @@ import { Icon, IconButton } from './icon.tsx';
 import { memo } from './memo.ts';
 
 /**
- * Gives a code block its Run and Input buttons and what belongs below it. Answers how to take them
- * away again; what was run is kept by `state/runs.ts`.
+ * Adds the Run and Input buttons to a code block, and the run below it. Returns a function that removes them;
+ * `state/runs.ts` keeps the run.
  */
 export function mountRun(block: CodeBlock, turnId: string, part: string): (() => void) | undefined {
   const place = runPlace(turnId, part);
@@ -49,7 +49,7 @@ export function mountRun(block: CodeBlock, turnId: string, part: string): (() =>
 interface Program {
   place: RunPlace;
   language: Language;
-  /** The language's own name. */
+  /** Display name of the language. */
   name: string;
   code(): string;
 }
@@ -88,11 +88,11 @@ function RunPanel(program: Program) {
   );
 }
 
-/** What the program is given to read. */
+/** The field for the standard input of the program. */
 function Stdin({ place }: { place: RunPlace }) {
   const id = useId();
   const box = useRef<HTMLTextAreaElement>(null);
-  // Opened by its button, not by the block having come back into the page.
+  // Focus only if its button opened it, not if the block has come back into the page.
   const opened = useRef(document.activeElement?.getAttribute('aria-expanded') !== null);
   useEffect(() => {
     if (opened.current) box.current?.focus({ preventScroll: true });
@@ -120,15 +120,15 @@ function Stdin({ place }: { place: RunPlace }) {
 interface ReceiptProps {
   current: Run;
   place: RunPlace;
-  /** Can be run again from here. */
+  /** The program, if it can be run again from here. */
   program?: Program;
 }
 
-/** A run from its beginning to its receipt. */
+/** A run, from its start to its result. */
 export function Receipt({ current, place, program }: ReceiptProps) {
   const { record, problem, output, wait, engine } = current;
   const message = record?.message ?? problem?.detail;
-  const cut = record !== null && (record.truncated.stdout || record.truncated.stderr);
+  const isTruncated = record !== null && (record.truncated.stdout || record.truncated.stderr);
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset is for controls, and not every run is a landmark
     <div class="run" role="group" aria-label={t('Run')}>
@@ -151,7 +151,9 @@ export function Receipt({ current, place, program }: ReceiptProps) {
       {message && <p class="run-note run-message">{message}</p>}
       {output.chars > 0 && <OutputView output={output} live={isOpen(current)} />}
       {record && output.chars === 0 && record.status === 'ok' && <p class="run-note">{t('It printed nothing.')}</p>}
-      {cut && <p class="run-note">{t('More was printed than is shown. Copy Output copies all that was kept.')}</p>}
+      {isTruncated && (
+        <p class="run-note">{t('More was printed than is shown. Copy Output copies all that was kept.')}</p>
+      )}
       {record && record.artifacts.length > 0 && (
         <p class="run-note">{t('Files: {0}', record.artifacts.map(({ path }) => path).join(', '))}</p>
       )}
@@ -159,7 +161,7 @@ export function Receipt({ current, place, program }: ReceiptProps) {
   );
 }
 
-/** Where a run stands, or what the server recorded of its end. */
+/** Shows the state of a run, or the end that the server recorded. */
 export function RunStatus({ current }: { current: Run }) {
   const { record, state, wait, stopping } = current;
   if (record) {
@@ -202,7 +204,7 @@ export function RunStatus({ current }: { current: Run }) {
   );
 }
 
-/** Seconds since the program began; said from the first on, so that a quick one does not flicker. */
+/** Shows the seconds since the program started. Hidden in the first second, so that short runs do not flicker. */
 function Elapsed({ since }: { since: number }) {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
@@ -240,7 +242,7 @@ function Tools({ current, place, program }: ReceiptProps) {
       {output.chars > 0 && (
         <IconButton icon={copied ? 'check' : 'copy'} label={t('Copy Output')} onClick={() => void attempt(copy)} />
       )}
-      {/* One button, so that the keyboard's place is not lost when the program ends. */}
+      {/* A single button, so that the focus is not lost when the program ends. */}
       {(open || program) && (
         <IconButton
           icon={open ? 'debug-stop' : 'debug-restart'}
@@ -256,15 +258,15 @@ function Tools({ current, place, program }: ReceiptProps) {
   );
 }
 
-/** All of the output, from the server where the page does not have all of it. */
+/** Returns the whole output, from the server if the page does not have all of it. */
 async function copyText({ output, record }: Run, place: RunPlace): Promise<string> {
-  const whole = output.skipped === 0 && !(record?.truncated.stdout || record?.truncated.stderr);
-  const pieces = whole || !record ? [...output.head, ...output.tail] : await wholeOutput(place);
-  return pieces.map(({ text }) => text).join('');
+  const isComplete = output.skipped === 0 && !(record?.truncated.stdout || record?.truncated.stderr);
+  const chunks = isComplete || !record ? [...output.head, ...output.tail] : await wholeOutput(place);
+  return chunks.map(({ text }) => text).join('');
 }
 
-/** Nearer than this to its end, in pixels, the output follows what comes. */
-const nearEnd = 24;
+/** Distance from the end within which the output follows new text, in pixels. */
+const followDistancePx = 24;
 
 function OutputView({ output, live }: { output: Output; live: boolean }) {
   const box = useRef<HTMLPreElement>(null);
@@ -274,7 +276,7 @@ function OutputView({ output, live }: { output: Output; live: boolean }) {
   }, [output, live]);
   const onScroll = () => {
     const element = box.current;
-    if (element) follows.current = element.scrollHeight - element.clientHeight - element.scrollTop <= nearEnd;
+    if (element) follows.current = element.scrollHeight - element.clientHeight - element.scrollTop <= followDistancePx;
   };
   return (
     <>

@@ -16,11 +16,11 @@ interface StepProps {
   step: StepState;
   live: boolean;
   turnId: string;
-  /** Its place in the turn, from 1. */
+  /** Position in the turn, 1-based. */
   nth: number;
 }
 
-/** One call of the model: what it thought, wrote and used. */
+/** A model call, with its thinking, text and tool calls. */
 export const Step = memo(({ step, live, turnId, nth }: StepProps) => {
   if (step.purpose === 'pause') {
     return Object.entries(step.calls).map(([callId, call]) => (
@@ -85,33 +85,33 @@ function Block({ block, step, live, turnId, mountCode }: BlockProps) {
       return <ToolCard turnId={turnId} block={block} {...callOf(step, block)} live={live} />;
     case 'server_tool': {
       const answer = step.blocks.find(
-        (other) => other.kind === 'server_tool_result' && other.tool?.callId === block.tool?.callId,
+        (candidate) => candidate.kind === 'server_tool_result' && candidate.tool?.callId === block.tool?.callId,
       );
       const text = answer && (answer.text !== '' ? answer.text : JSON.stringify(answer.opaque, null, 2));
       const result = text === undefined ? undefined : { ok: !isError(answer?.opaque), text };
       return <ToolCard turnId={turnId} block={block} result={result} live={live} />;
     }
     case 'server_tool_result':
-      // Shown in the card of its call.
+      // The card of its call shows the result.
       return null;
   }
 }
 
-/** What is known of a block's call. One that has not begun waits while another asks or has its effect. */
+/** Returns the state of a block's call. A call that has not started waits while another one asks or runs. */
 function callOf(step: StepState, { tool }: BlockState) {
   const id = tool?.callId ?? '';
   const call = step.calls[id];
-  const isBusy = ([other, { ask, answer, started }]: [string, ToolCallState]) =>
-    other !== id && !step.results[other] && (started || (ask !== undefined && !answer));
+  const isBusy = ([otherId, { ask, answer, started }]: [string, ToolCallState]) =>
+    otherId !== id && !step.results[otherId] && (started || (ask !== undefined && !answer));
   const waits = !call?.started && !call?.ask && Object.entries(step.calls).some(isBusy);
   return { call, result: step.results[id], waits };
 }
 
-/** Open asks of calls that have no block: nothing that waits for a person may be out of sight. */
+/** Returns open questions of calls without a block: no question that waits for the user may be hidden. */
 function strayAsks({ blocks, calls, results }: StepState) {
-  const known = new Set(blocks.map(({ tool }) => tool?.callId));
+  const blockCallIds = new Set(blocks.map(({ tool }) => tool?.callId));
   return Object.entries(calls).filter(
-    ([callId, { ask, answer }]) => ask && !answer && !results[callId] && !known.has(callId),
+    ([callId, { ask, answer }]) => ask && !answer && !results[callId] && !blockCallIds.has(callId),
   );
 }
 
@@ -123,22 +123,22 @@ function isError(opaque: unknown): boolean {
   return JSON.stringify(opaque ?? null).includes('_error"');
 }
 
-/** The pages that an answer names as its sources. */
+/** Shows the pages that an answer cites. */
 function Sources({ block }: { block: BlockState }) {
   const links = (block.citations ?? []).flatMap(({ url, title = '' }) => (url === undefined ? [] : [{ url, title }]));
   return <Links label={t('Sources')} links={links} />;
 }
 
 function Retry({ retry }: { retry: RetryState }) {
-  const [left, setLeft] = useState(Math.ceil(retry.delayMs / 1000));
+  const [secondsLeft, setLeft] = useState(Math.ceil(retry.delayMs / 1000));
   useEffect(() => {
     const end = Date.now() + retry.delayMs;
     const timer = setInterval(() => setLeft(Math.max(0, Math.ceil((end - Date.now()) / 1000))), 500);
     return () => clearInterval(timer);
   }, [retry]);
   const next =
-    left > 0
-      ? t('Trying again in {0}s ({1} of {2}).', left, retry.attempt + 1, retry.maxAttempts)
+    secondsLeft > 0
+      ? t('Trying again in {0}s ({1} of {2}).', secondsLeft, retry.attempt + 1, retry.maxAttempts)
       : t('Trying again ({0} of {1})...', retry.attempt + 1, retry.maxAttempts);
   return (
     <div class="note">

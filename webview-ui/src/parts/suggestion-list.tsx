@@ -10,7 +10,10 @@ interface SuggestionListProps {
   take(item: Suggestion): void;
 }
 
-/** The list above the composer. The focus stays in the text; `active` is marked for both eyes and ears. */
+/**
+ * The list above the composer. The focus stays in the text field; the active entry is marked visually and for screen
+ * readers.
+ */
 export function SuggestionList({ id, items, active, take }: SuggestionListProps) {
   const list = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
@@ -19,7 +22,7 @@ export function SuggestionList({ id, items, active, take }: SuggestionListProps)
   return (
     <div class="suggestions" id={id} role="listbox" aria-label={t('Suggestions')} ref={list} tabIndex={-1}>
       {items.map((item, index) => (
-        // biome-ignore lint/a11y/useKeyWithClickEvents: the keys are handled where the focus is, in the text
+        // biome-ignore lint/a11y/useKeyWithClickEvents: the text field, which has the focus, handles the keys
         <div
           key={item.id}
           id={`${id}-${index}`}

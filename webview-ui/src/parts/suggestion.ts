@@ -1,9 +1,12 @@
-/** One line of the list above the composer. */
+/** An entry of the list above the composer. */
 export interface Suggestion {
   readonly id: string;
   readonly icon: string;
   readonly label: string;
   readonly detail: string;
-  /** Takes it; `replace` puts text in the place of what was typed to find it, and may look for more behind it. */
+  /**
+   * Accepts the suggestion. `replace` replaces the text that was typed to find it; `more` opens the list again for
+   * text that follows.
+   */
   take(replace: (text: string, more?: boolean) => void): void;
 }

@@ -10,7 +10,7 @@ import { suggestMentions } from './mentions.ts';
 import { modelPickerRequests } from './problem-card.tsx';
 import type { Suggestion } from './suggestion.ts';
 
-/** What is being typed at the caret that a list can complete. */
+/** Text at the caret that a list can complete. */
 export type Trigger = { readonly kind: 'file' | 'command'; readonly query: string; readonly start: number };
 
 /** Finds an `@` or a leading `/` before the caret. */
@@ -26,20 +26,20 @@ interface SlashCommand {
   readonly name: string;
   readonly icon: string;
   readonly about: () => string;
-  /** It takes words behind its name; with them, any other is a message that happens to begin so. */
+  /** Whether text may follow the name. If not, a command with further text is sent as a message. */
   readonly words?: true;
   run(rest: string): void;
 }
 
-const task = (name: string, icon: string, what: Task, about: () => string): SlashCommand => ({
+const task = (name: string, icon: string, taskId: Task, about: () => string): SlashCommand => ({
   name,
   icon,
   about,
   words: true,
-  run: (rest) => runTask(what, rest),
+  run: (rest) => runTask(taskId, rest),
 });
 
-/** The slash commands. `run` gets what was typed behind the name. */
+/** The slash commands. `run` receives the text after the name. */
 const commands: readonly SlashCommand[] = [
   task('explain', 'comment', 'explain', () => t('Explain the selected code')),
   task('fix', 'wrench', 'fix', () => t('Fix the problems at the cursor')),
@@ -77,7 +77,7 @@ const commands: readonly SlashCommand[] = [
   { name: 'help', icon: 'question', about: () => t('List these commands'), run: () => setDraft({ text: '/' }) },
 ];
 
-/** Runs a command written as a whole message; false when there is none of that name. */
+/** Runs a command that is the whole message. Returns false if there is no such command. */
 export function runSlashCommand(text: string): boolean {
   const [, name = '', rest = ''] = /^\/([\w-]+)(?:\s+(.*))?$/s.exec(text.trim()) ?? [];
   const command = commands.find((entry) => entry.name === name.toLowerCase());
@@ -87,23 +87,23 @@ export function runSlashCommand(text: string): boolean {
   return true;
 }
 
-/** Runs a command about what is in the editor. */
-function runTask(what: Task, words: string): void {
+/** Runs a task on the code in the editor. */
+function runTask(task: Task, words: string): void {
   void attempt(async () => {
-    await sendTask(TaskAnswer.parse(await transport.editor({ action: 'task', task: what, words })));
+    await sendTask(TaskAnswer.parse(await transport.editor({ action: 'task', task: task, words })));
   });
 }
 
 function pickModel(name: string): void {
   const words = name.trim().toLowerCase();
-  const found =
+  const match =
     words === ''
       ? undefined
       : models.value?.list.find((entry) => `${entry.id} ${entry.name}`.toLowerCase().includes(words));
-  if (found) {
-    pickedModel.value = found.id;
+  if (match) {
+    pickedModel.value = match.id;
     saveSoon();
-    showToast(t('The next message goes to {0}.', found.name));
+    showToast(t('The next message goes to {0}.', match.name));
   } else modelPickerRequests.value += 1;
 }
 
@@ -113,7 +113,7 @@ function toggleThinking(): void {
   showToast(thinking.value ? t('Thinking is on.') : t('Thinking is off.'));
 }
 
-/** What fits what is being typed, best first. */
+/** Returns suggestions for the text at the caret, best first. */
 export async function suggest(trigger: Trigger): Promise<Suggestion[]> {
   if (trigger.kind === 'command') {
     return commands

@@ -5,19 +5,21 @@ import { testsOf } from '../state/turn-work.ts';
 import { Icon } from './icon.tsx';
 import { ToolRun } from './tool-run.tsx';
 
-/** How the tests of a turn ended: the server's record of the last run, whatever the answer says. */
+/**
+ * Shows how the tests of a turn ended, from the server's record of the last run, regardless of what the answer says.
+ */
 export function TestsBadge({ turn }: { turn: TurnState }) {
   const last = testsOf(turn);
   if (!last) return turn.task === 'test' ? <NotRun /> : null;
   const { report, callId, changedSince } = last;
-  const blind = report.mutants.length > 0 && report.mutants.every(({ caught }) => !caught);
-  const passed = report.verdict === 'passed' && !changedSince && !blind;
+  const noneCaught = report.mutants.length > 0 && report.mutants.every(({ caught }) => !caught);
+  const passed = report.verdict === 'passed' && !changedSince && !noneCaught;
   return (
     <section class={`tests tests-${passed ? 'passed' : 'failed'}`} aria-label={t('Tests')}>
       <div class="tests-head">
         <Icon name={passed ? 'pass' : report.verdict === 'failed' ? 'error' : 'warning'} />
         <span class="tests-verdict">
-          {blind ? t('Tests passed, and would pass with wrong code too') : verdictWords(report)}
+          {noneCaught ? t('Tests passed, and would pass with wrong code too') : verdictWords(report)}
         </span>
         <span class="tests-source">{t('as the sandbox recorded it')}</span>
         <ToolRun turnId={turn.id} callId={callId} executionId={report.executionId} whole={false} />
@@ -46,7 +48,7 @@ function NotRun() {
   );
 }
 
-/** Whether the tests notice when the code is wrong. */
+/** Shows how many mutants the tests caught. */
 function Caught({ mutants }: { mutants: readonly Mutant[] }) {
   if (mutants.length === 0) return <p class="tests-note">{t('It is not known whether they notice wrong code.')}</p>;
   const missed = mutants.filter(({ caught }) => !caught);

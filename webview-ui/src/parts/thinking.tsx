@@ -6,15 +6,19 @@ import { Markdown } from '../markdown/markdown.tsx';
 import { settings } from '../state/app.ts';
 import { Icon } from './icon.tsx';
 
-/** What the model thought before it answered: one line, unfolded on demand. */
+/** The model's thinking before an answer, collapsed unless the settings say otherwise. */
 export function Thinking({ block, live }: { block: BlockState; live: boolean }) {
   const active = live && !block.done;
   const [chosen, setOpen] = useState<boolean | null>(null);
   const open = chosen ?? settings.value.expandThinking;
-  const took = useDuration(active);
+  const durationMs = useActiveDuration(active);
   const body = useId();
   const hidden = block.text === '' && !active;
-  const label = active ? t('Thinking...') : took === null ? t('Thought') : t('Thought for {0}', duration(took));
+  const label = active
+    ? t('Thinking...')
+    : durationMs === null
+      ? t('Thought')
+      : t('Thought for {0}', duration(durationMs));
   if (hidden) return <div class="fold-label faint">{t('Thought (not shown by the provider)')}</div>;
   return (
     <div class="fold">
@@ -29,13 +33,13 @@ export function Thinking({ block, live }: { block: BlockState; live: boolean }) 
   );
 }
 
-/** How long something was active while it was watched; null when its beginning was not seen. */
-function useDuration(active: boolean): number | null {
+/** Returns how long a state was active, in milliseconds, or null if its start was not observed. */
+function useActiveDuration(active: boolean): number | null {
   const start = useRef(active ? Date.now() : null);
-  const [took, setTook] = useState<number | null>(null);
+  const [durationMs, setTook] = useState<number | null>(null);
   useEffect(() => {
     if (active) start.current ??= Date.now();
     else if (start.current !== null) setTook(Date.now() - start.current);
   }, [active]);
-  return took;
+  return durationMs;
 }

@@ -3,11 +3,12 @@ import { t } from '../l10n.ts';
 import { toast } from '../state/app.ts';
 import { Icon, IconButton } from './icon.tsx';
 
-/** How long a toast stays; one with something to press stays longer. */
+/** Time for which a toast is shown, in milliseconds. */
 const infoMs = 5_000;
+/** Time for which an error or a toast with an action is shown, in milliseconds. */
 const actionMs = 12_000;
 
-/** The short message at the foot of the page. It waits while the pointer or the focus is on it. */
+/** The toast at the bottom of the page. It stays while the pointer or the focus is on it. */
 export function ToastView() {
   const current = toast.value;
   const held = useRef(false);
@@ -26,7 +27,7 @@ export function ToastView() {
   return (
     <div class="toast-area" role="status" aria-live="polite">
       {current && (
-        // biome-ignore lint/a11y/noStaticElementInteractions: only keeps the toast from leaving while it is read
+        // biome-ignore lint/a11y/noStaticElementInteractions: only keeps the toast from closing while it is read
         <div
           class={`toast toast-${current.kind}`}
           onMouseEnter={hold(true)}

@@ -16,10 +16,10 @@ import { memo } from './memo.ts';
 import { Plain } from './plain.tsx';
 import { ToolRun } from './tool-run.tsx';
 
-/** Characters of a running tool's output that are shown below its line. */
+/** Maximum output of a running tool that is shown, in UTF-16 code units. */
 const tailChars = 4_000;
-/** A tool that is quicker is not counted. */
-const patienceMs = 2_000;
+/** Time before the duration of a running tool is shown, in milliseconds. */
+const showElapsedAfterMs = 2_000;
 
 interface ToolCardProps {
   turnId: string;
@@ -27,7 +27,7 @@ interface ToolCardProps {
   call?: ToolCallState | undefined;
   result: ToolResult | undefined;
   live: boolean;
-  /** Another call of the step comes first. */
+  /** Whether another call of the step comes first. */
   waits?: boolean;
 }
 
@@ -43,7 +43,7 @@ const icons: Readonly<Record<State, string>> = {
   none: 'circle-slash',
 };
 
-/** One use of a tool: what it does in a line, what it asks, and input and result on demand. */
+/** A tool call: what it does in a line, its question, and input and result on demand. */
 export const ToolCard = memo(({ turnId, block, call, result, live, waits = false }: ToolCardProps) => {
   const callId = block.tool?.callId ?? '';
   const key = `${turnId} ${callId} ${block.index}`;
@@ -59,7 +59,7 @@ export const ToolCard = memo(({ turnId, block, call, result, live, waits = false
     title: oneLine(title, 300),
     note: age && oneLine(age, 100),
   }));
-  // What a single file's line would say is said above already.
+  // The head already says what the line of a single file would say.
   const only = changes.length === 1 && state !== 'asking' ? changes[0] : undefined;
   const toggle = () => {
     setUnfolded(key, !open);
@@ -140,17 +140,17 @@ function Words({ words: { verb, about, code, note } }: { words: ToolWords }) {
   );
 }
 
-/** Seconds since the tool began, said when it takes longer than one expects. */
+/** Shows the seconds since the tool started, if it takes long. */
 function Elapsed({ startedAt }: { startedAt: string | undefined }) {
-  const seen = useRef(Date.now());
+  const firstSeen = useRef(Date.now());
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), 1_000);
     return () => clearInterval(timer);
   }, []);
-  const since = Math.min(seen.current, Date.parse(startedAt ?? '') || seen.current);
+  const since = Math.min(firstSeen.current, Date.parse(startedAt ?? '') || firstSeen.current);
   const ms = now - since;
-  return ms < patienceMs ? null : <span class="tool-note">{elapsedWords(Math.floor(ms / 1_000))}</span>;
+  return ms < showElapsedAfterMs ? null : <span class="tool-note">{elapsedWords(Math.floor(ms / 1_000))}</span>;
 }
 
 function elapsedWords(seconds: number): string {
@@ -166,9 +166,7 @@ function Details({ block, call, result }: Pick<ToolCardProps, 'block' | 'call' |
   const text = useMemo(() => (result ? readableResult(result.text) : ''), [result]);
   const output = call?.output ?? '';
   const name = toolWords(block).about;
-  const pictures = (result?.details?.images ?? []).map(
-    (image) => ({ kind: 'image', name, bytes: 0, ...image }) as const,
-  );
+  const images = (result?.details?.images ?? []).map((image) => ({ kind: 'image', name, bytes: 0, ...image }) as const);
   return (
     <>
       {call?.ask?.kind === 'approval' && call.answer && (
@@ -176,7 +174,7 @@ function Details({ block, call, result }: Pick<ToolCardProps, 'block' | 'call' |
       )}
       {input !== '' && <Part label={t('Input')} text={input} />}
       {result && output !== '' && <Part label={t('Output')} text={output} />}
-      {pictures.length > 0 && <Chips attachments={pictures} />}
+      {images.length > 0 && <Chips attachments={images} />}
       {result && <Part label={result.ok ? t('Result') : t('Error')} text={text === '' ? t('(empty)') : text} />}
     </>
   );

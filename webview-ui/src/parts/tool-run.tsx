@@ -7,27 +7,27 @@ interface ToolRunProps {
   turnId: string;
   callId: string;
   executionId: string;
-  /** All of the receipt, rather than its first line. */
+  /** Whether to show the whole run instead of its status line. */
   whole: boolean;
 }
 
-/** Longest name of a place that a run can have. */
-const partChars = 64;
+/** Maximum length of the name of a run's place. */
+const maxPartChars = 64;
 
-/** What the server recorded of the program that a tool ran: its word for how it ended, not the model's. */
+/** The server's record of a program that a tool ran, not the model's account of it. */
 export function ToolRun({ turnId, callId, executionId, whole }: ToolRunProps) {
-  const place = runPlace(turnId, callId.slice(0, partChars));
+  const place = runPlace(turnId, callId.slice(0, maxPartChars));
   const current = place?.run.value;
-  const known = current?.id === executionId && current.record !== null;
+  const isKnown = current?.id === executionId && current.record !== null;
   useEffect(() => {
-    if (known) return;
-    // Usually it came with the conversation, or as a notice when the program ended.
+    if (isKnown) return;
+    // Usually the record comes with the conversation, or in a notice when the program ends.
     transport.call('executions.get', { params: { executionId } }).then(
       ({ record }) => record && executionEnded(record),
       () => undefined,
     );
-  }, [known, executionId]);
-  if (!known || !place || !current) return null;
+  }, [isKnown, executionId]);
+  if (!isKnown || !place || !current) return null;
   return whole ? (
     <div class="markdown">
       <div class="code-block">

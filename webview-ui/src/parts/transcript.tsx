@@ -30,11 +30,11 @@ import { SetAside } from './restore.tsx';
 import { Turn } from './turn.tsx';
 import { useStickToEnd } from './use-stick-to-end.ts';
 
-/** The banner says it already; once the server is there again, the conversation is opened without being asked. */
-const isAbove = ({ detail }: Problem): boolean =>
+/** Returns whether the banner already shows the problem. The conversation opens by itself when the server is back. */
+const isInBanner = ({ detail }: Problem): boolean =>
   server.value.state === 'failed' && server.value.problem?.detail === detail;
 
-/** The conversation. It stays at the end while text arrives, unless the user has scrolled up. */
+/** The conversation. It stays scrolled to its end while text arrives, unless the user has scrolled up. */
 export function Transcript() {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
@@ -76,16 +76,16 @@ export function Transcript() {
   );
 }
 
-/** The state of a conversation without turns, or the problem that kept it from being opened. */
+/** The state of a conversation without turns, or the problem that prevented it from opening. */
 function Opening({ isEmpty }: { isEmpty: boolean }) {
   const opened = opening.value;
   if (!opened) return isEmpty ? <EmptyState /> : null;
   const { id, problem } = opened;
   if (!problem) return isEmpty ? <OpeningNote /> : null;
-  return isAbove(problem) ? null : <ProblemCard problem={problem} retry={() => void openConversation(id)} />;
+  return isInBanner(problem) ? null : <ProblemCard problem={problem} retry={() => void openConversation(id)} />;
 }
 
-/** Said only when opening takes long enough to be noticed. */
+/** Shown only if opening takes noticeably long. */
 function OpeningNote() {
   return (
     <div class="opening" role="status">
@@ -135,12 +135,12 @@ function ToLatest() {
 
 interface SentinelProps {
   root: { current: HTMLElement | null };
-  /** The end is being kept in view: nothing is to be done about the place. */
+  /** Whether the end is kept in view, so that the scroll position needs no correction. */
   atEnd: ReadonlySignal<boolean>;
   reached(): Promise<void>;
 }
 
-/** An invisible line; when it comes near the visible part, more is loaded. */
+/** An invisible element that loads more turns when it comes near the visible area. */
 function Sentinel({ root, atEnd, reached }: SentinelProps) {
   const line = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -148,7 +148,7 @@ function Sentinel({ root, atEnd, reached }: SentinelProps) {
     const observer = new IntersectionObserver(
       (entries) => {
         if (!entries.some((entry) => entry.isIntersecting)) return;
-        // At the very top the browser does not keep what is seen in place when something is put above it.
+        // At the very top, the browser does not keep the visible content in place when content is added above.
         if (root.current && root.current.scrollTop < 1 && !atEnd.peek()) root.current.scrollTop = 1;
         void attempt(reached);
       },
@@ -160,28 +160,28 @@ function Sentinel({ root, atEnd, reached }: SentinelProps) {
   return <div class="sentinel" ref={line} />;
 }
 
-/** Links and the buttons of code blocks, for all answers at once. */
+/** Handles clicks on links and on the buttons of code blocks, for all answers. */
 function onClick(event: MouseEvent): void {
   const target = event.target;
   if (!(target instanceof Element)) return;
   const link = target.closest('a[href]');
   if (link) {
     event.preventDefault();
-    // The editor's own handler further out opens links too.
+    // The editor's own handler on an outer element would open the link too.
     event.stopPropagation();
     void attempt(() => transport.editor({ action: 'openLink', href: link.getAttribute('href') ?? '' }));
     return;
   }
-  const asked = event.button === 0 ? codeAction(target) : null;
-  if (!asked) return;
-  if (asked.action === 'insert') {
-    void attempt(() => transport.editor({ action: 'insertAtCursor', text: asked.code }));
-  } else if (asked.action === 'new-file') {
-    const language = asked.language.slice(0, 64);
-    void attempt(() => transport.editor({ action: 'newFile', text: asked.code, language }));
-  } else if (asked.action === 'copy') {
+  const action = event.button === 0 ? codeAction(target) : null;
+  if (!action) return;
+  if (action.action === 'insert') {
+    void attempt(() => transport.editor({ action: 'insertAtCursor', text: action.code }));
+  } else if (action.action === 'new-file') {
+    const language = action.language.slice(0, 64);
+    void attempt(() => transport.editor({ action: 'newFile', text: action.code, language }));
+  } else if (action.action === 'copy') {
     void attempt(async () => {
-      await transport.editor({ action: 'copy', text: asked.code });
+      await transport.editor({ action: 'copy', text: action.code });
       const button = target.closest('button');
       button?.classList.replace('codicon-copy', 'codicon-check');
       setTimeout(() => button?.classList.replace('codicon-check', 'codicon-copy'), 1_500);
@@ -189,7 +189,7 @@ function onClick(event: MouseEvent): void {
   }
 }
 
-/** Escape stops the answer; Alt and an arrow go from turn to turn, wherever the focus is inside one. */
+/** Handles keys: Escape stops the answer; Alt with an arrow key moves from turn to turn. */
 function onKeyDown(event: KeyboardEvent): void {
   if (event.key === 'Escape' && openCount.value > 0) stop();
   if (!event.altKey || (event.key !== 'ArrowUp' && event.key !== 'ArrowDown')) return;

@@ -10,27 +10,28 @@ import { UserMessage } from './user-message.tsx';
 interface TurnProps {
   turn: TurnState;
   mounting: Mounting;
-  /** Its place in the feed, from 1, and how many there are; -1 when that is not known. */
+  /** Position in the feed, 1-based. */
   index: number;
+  /** Number of turns in the feed, or -1 if it is unknown. */
   of: number;
-  /** Whether it is built from the start, rather than when it comes near. */
+  /** Whether the turn is rendered from the start, rather than when it comes near. */
   built: boolean;
 }
 
-/** Of a tool only a line is seen, whatever it was given. */
-function shownChars({ kind, text }: BlockState): number {
+/** Returns the visible length of a block. Of a tool call, only a line is visible. */
+function visibleChars({ kind, text }: BlockState): number {
   return kind === 'text' ? text.length : Math.min(text.length, 60);
 }
 
 function textChars(turn: TurnState): number {
   if (turn.status === 'running' || turn.status === 'queued') return Number.POSITIVE_INFINITY;
   return turn.steps.reduce(
-    (sum, step) => sum + step.blocks.reduce((chars, block) => chars + shownChars(block), 0),
+    (sum, step) => sum + step.blocks.reduce((chars, block) => chars + visibleChars(block), 0),
     turn.text.length,
   );
 }
 
-/** A message and its answer. Far from what is seen it is only a space of the same height. */
+/** A message and its answer. Far from the visible area it is replaced by a space of the same height. */
 export const Turn = memo(({ turn, mounting, index, of, built }: TurnProps) => {
   const chars = textChars(turn);
   const mounted = useSignal(built || !Number.isFinite(chars));
@@ -39,7 +40,7 @@ export const Turn = memo(({ turn, mounting, index, of, built }: TurnProps) => {
   useLayoutEffect(() => {
     const element = article.current;
     if (!element) return;
-    // About 60 characters a line of 20 pixels, until it has been seen.
+    // Estimated height before the first rendering: 60 characters per line of 20 pixels.
     if (!mounted.peek()) element.style.height = `${80 + Math.ceil(chars / 60) * 20}px`;
     slot.current = mounting.add(element, mounted, chars);
     return () => mounting.remove(element);

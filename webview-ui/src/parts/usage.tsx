@@ -7,10 +7,10 @@ import { showConversation } from '../state/actions.ts';
 import { screen } from '../state/app.ts';
 import { readUsage, type Span, span, spans, usage } from '../state/usage.ts';
 
-/** Most rows of a table; the dearest come first. */
-const mostRows = 50;
+/** Maximum number of rows in a table, the most expensive first. */
+const maxRows = 50;
 
-/** What was spent: today or in the last days, by chat and by model. */
+/** Costs of today or of the last days, by chat and by model. */
 export function UsageView() {
   useEffect(() => void readUsage(), []);
   const { state, byChat, byModel, problem } = usage.value;
@@ -111,7 +111,7 @@ function Table({ title, report, name }: TableProps) {
         </tr>
       </thead>
       <tbody>
-        {report.rows.slice(0, mostRows).map((row) => (
+        {report.rows.slice(0, maxRows).map((row) => (
           <tr key={row.key ?? ''}>
             <th scope="row">{name(row)}</th>
             <td>{row.calls.toLocaleString()}</td>
@@ -134,7 +134,7 @@ function Chat({ row: { key, title } }: { row: UsageRow }) {
   );
 }
 
-type Counts = Pick<UsageRow, 'inputTokens' | 'cacheReadTokens' | 'cacheWriteTokens'>;
+type InputCounts = Pick<UsageRow, 'inputTokens' | 'cacheReadTokens' | 'cacheWriteTokens'>;
 
-const inputOf = ({ inputTokens, cacheReadTokens, cacheWriteTokens }: Counts): number =>
+const inputOf = ({ inputTokens, cacheReadTokens, cacheWriteTokens }: InputCounts): number =>
   inputTokens + cacheReadTokens + cacheWriteTokens;

@@ -5,59 +5,59 @@ import { setDraft } from '../state/drafts.ts';
 import type { Suggestion } from './suggestion.ts';
 import { suggest, type Trigger, triggerAt } from './suggestions.ts';
 
-/** Pause in typing after which files are looked for, in milliseconds. */
-const suggestMs = 100;
+/** Pause in typing before files are searched, in milliseconds. */
+const debounceMs = 100;
 
-/** What the list above a field shows. */
+/** The contents of the list above a field. */
 interface Shown {
   readonly trigger: Trigger | null;
   readonly list: readonly Suggestion[];
 }
 
-const nothing: Shown = { trigger: null, list: [] };
+const empty: Shown = { trigger: null, list: [] };
 
 /** The suggestions for what is typed at the caret of a text field. */
 export interface Suggestions {
   /** Empty while there is nothing to suggest. */
   readonly list: readonly Suggestion[];
-  /** Index of the suggestion that Enter takes. */
+  /** Index of the suggestion that Enter accepts. */
   readonly active: number;
-  /** Looks again for what fits at the caret. */
+  /** Searches again for the text at the caret. */
   refresh(): void;
   close(): void;
   take(item: Suggestion): void;
-  /** Moves in the list, takes from it or closes it. Returns false for a key that does none of this. */
+  /** Moves in the list, accepts an entry or closes it. Returns false for any other key. */
   handleKey(event: KeyboardEvent): boolean;
 }
 
 /** Suggests commands and mentions for what is typed in a field. */
 export function useSuggestions(field: { readonly current: HTMLTextAreaElement | null }): Suggestions {
-  const [{ trigger, list }, setShown] = useState(nothing);
+  const [{ trigger, list }, setShown] = useState(empty);
   const [active, setActive] = useState(0);
-  /** Number of the latest search: what an earlier one finds is not shown. */
+  /** Number of the latest search. Results of earlier searches are dropped. */
   const latest = useRef(0);
 
   const close = () => {
     latest.current += 1;
-    setShown(nothing);
+    setShown(empty);
   };
   const refresh = () => {
     latest.current += 1;
-    const mine = latest.current;
-    const found = field.current && triggerIn(field.current);
-    if (!found) {
-      setShown(nothing);
+    const number = latest.current;
+    const currentTrigger = field.current && triggerIn(field.current);
+    if (!currentTrigger) {
+      setShown(empty);
       return;
     }
     const show = async () => {
-      if (mine !== latest.current) return;
-      const items = await suggest(found).catch(() => []);
-      if (mine !== latest.current) return;
+      if (number !== latest.current) return;
+      const items = await suggest(currentTrigger).catch(() => []);
+      if (number !== latest.current) return;
       setActive(0);
-      setShown({ trigger: found, list: items });
+      setShown({ trigger: currentTrigger, list: items });
       announcement.value = items.length === 0 ? t('Nothing fits') : t('{0} suggestions', items.length);
     };
-    setTimeout(() => void show(), found.kind === 'file' ? suggestMs : 0);
+    setTimeout(() => void show(), currentTrigger.kind === 'file' ? debounceMs : 0);
   };
   const take = (item: Suggestion) => {
     const start = trigger?.start ?? 0;
@@ -65,7 +65,7 @@ export function useSuggestions(field: { readonly current: HTMLTextAreaElement | 
     item.take((replacement, more = false) => {
       const element = field.current;
       if (!element) return;
-      // In the field itself and at once: what is typed next stands behind it, however late it is drawn.
+      // Change the field directly and at once, so that text typed next follows it, however late the page renders.
       element.setRangeText(replacement, start, element.selectionStart, 'end');
       setDraft({ text: element.value });
       if (more) refresh();
@@ -85,7 +85,7 @@ export function useSuggestions(field: { readonly current: HTMLTextAreaElement | 
   return { list, active, refresh, close, take, handleKey };
 }
 
-/** Returns what a list can complete at the caret; null while text is selected. */
+/** Returns the text at the caret that a list can complete, or null while text is selected. */
 function triggerIn(field: HTMLTextAreaElement): Trigger | null {
   return field.selectionStart === field.selectionEnd ? triggerAt(field.value, field.selectionStart) : null;
 }

@@ -10,18 +10,19 @@ import { Icon, IconButton } from './icon.tsx';
 import { sends } from './keys.ts';
 import { RestoreConfirm, RestoreMenu } from './restore.tsx';
 
-/** The turn whose message is being edited. */
+/** Id of the turn whose message is being edited. */
 export const editing = signal<string | null>(null);
 
-/** Longer messages are folded, in characters and in lines. */
-const foldedChars = 1_500;
-const foldedLines = 16;
+/** Length above which a message is folded, in UTF-16 code units. */
+const foldAboveChars = 1_500;
+/** Number of lines above which a message is folded. */
+const foldAboveLines = 16;
 
 interface UserMessageProps {
   turn: TurnState;
 }
 
-/** The person's message. While only the answer grows it is not rendered again. */
+/** The user's message. It is not rendered again while only the answer grows. */
 export function UserMessage({ turn }: UserMessageProps) {
   const { id, siblings, status } = turn;
   const waiting = status === 'queued';
@@ -33,7 +34,7 @@ export function UserMessage({ turn }: UserMessageProps) {
 function Message({ turn }: UserMessageProps) {
   const [unfolded, setUnfolded] = useState(false);
   const [restoring, setRestoring] = useState<RestoreWhat | null>(null);
-  const isLong = turn.text.length > foldedChars || turn.text.split('\n', foldedLines + 1).length > foldedLines;
+  const isLong = turn.text.length > foldAboveChars || turn.text.split('\n', foldAboveLines + 1).length > foldAboveLines;
   if (editing.value === turn.id) return <Editor turn={turn} />;
   const place = turn.siblings.indexOf(turn.id);
   const sibling = (offset: number) => {

@@ -25,15 +25,15 @@ import {
 import { clearDraft, draft, flushView, freeDraft, saveSoon, setDraft, switchDraft } from './drafts.ts';
 import { type Outgoing, outbox, outgoing } from './outbox.ts';
 
-/** The composer's focus is wanted whenever this grows. */
+/** Focuses the composer whenever this number increases. */
 export const focusRequests = signal(0);
 
-/** Puts the focus where the person writes. */
+/** Focuses the composer. */
 export function focusComposer(): void {
   focusRequests.value += 1;
 }
 
-/** Shows an empty conversation; it begins with its first message. */
+/** Shows a new conversation, which is created with its first message. */
 export function newConversation(): void {
   closeConversation();
   switchDraft(null);
@@ -41,7 +41,7 @@ export function newConversation(): void {
   focusComposer();
 }
 
-/** Shows a conversation of the history. */
+/** Shows an existing conversation. */
 export function showConversation(id: string): void {
   switchDraft(id);
   screen.value = 'chat';
@@ -49,25 +49,25 @@ export function showConversation(id: string): void {
   focusComposer();
 }
 
-/** Whether the composer holds something that can be sent now. */
+/** Whether the composer has something that can be sent now. */
 export const canSend = computed(
   () => (draft.value.text.trim() !== '' || draft.value.attachments.length > 0) && openCount.value <= limits.queuedTurns,
 );
 
-let waiting = false;
-const shown = () => conversation.value;
+let isWaiting = false;
+const currentConversation = () => conversation.value;
 
-/** Sends what the composer holds. While an answer is being written it waits its turn on the server. */
+/** Sends the draft. While an answer is being written, the server queues the message. */
 export async function sendDraft(): Promise<void> {
-  if (waiting) return;
+  if (isWaiting) return;
   if (!conversation.value && opening.value) {
     const { id } = opening.value;
-    waiting = true;
+    isWaiting = true;
     await whenOpened();
-    waiting = false;
-    // Another conversation is shown by now: the draft has stayed with the one it was written in.
-    if ((shown()?.id ?? opening.value?.id) !== id) return;
-    const problem = shown() ? undefined : opening.value?.problem;
+    isWaiting = false;
+    // Another conversation is shown now: the draft stays with the one it was written in.
+    if ((currentConversation()?.id ?? opening.value?.id) !== id) return;
+    const problem = currentConversation() ? undefined : opening.value?.problem;
     if (problem) {
       showToast(problem.detail, undefined, 'error');
       return;
@@ -81,7 +81,7 @@ export async function sendDraft(): Promise<void> {
   postNext(conversationId, text, attachments);
 }
 
-/** Sends a message that a button wrote for the person. The draft stays. */
+/** Sends a message that a button has written. The draft stays. */
 export function sendText(text: string): void {
   const conversationId = conversation.value?.id;
   if (conversationId === undefined) return;
@@ -89,7 +89,7 @@ export function sendText(text: string): void {
   else postNext(conversationId, text, []);
 }
 
-/** Has the conversation summed up, so that the next messages have room. */
+/** Summarizes the conversation, so that the next messages have room. */
 export function compactNow(): void {
   const state = conversation.value;
   if (!state || state.head === null) showToast(t('There is nothing to summarise yet.'));
@@ -100,7 +100,7 @@ export function compactNow(): void {
   }
 }
 
-/** Sends the message of a command, in the shown conversation or a new one. The draft stays. */
+/** Sends the message of a task, in the current conversation or a new one. The draft stays. */
 export async function sendTask({ message, problems }: TaskAnswer): Promise<void> {
   if (problems.length > 0) showToast(problems.join('\n'));
   if (!message) return;
@@ -120,26 +120,26 @@ export async function sendTask({ message, problems }: TaskAnswer): Promise<void>
   postNext(conversationId, message.text, message.attachments, message.task);
 }
 
-/** Sends a message at the end of the open conversation. */
+/** Sends a message at the end of the current conversation. */
 function postNext(conversationId: string, text: string, attachments: readonly NewAttachment[], task?: Task): void {
   const parent = outgoing.value.at(-1)?.turnId ?? conversation.value?.head ?? null;
-  const begins = summary.value === null;
-  post({ conversationId, turnId: newId(), parent, begins, text, attachments: [...attachments], task });
+  const isFirst = summary.value === null;
+  post({ conversationId, turnId: newId(), parent, begins: isFirst, text, attachments: [...attachments], task });
 }
 
-/** The last message of each conversation on its way: one goes after the other. */
-const lines = new Map<string, Promise<void>>();
+/** The last message in transit of each conversation. Messages of a conversation are sent in order. */
+const sendQueues = new Map<string, Promise<void>>();
 
 function post(message: Outgoing): void {
   const { conversationId, turnId } = message;
-  outbox.value = [...outbox.value.filter((other) => other.turnId !== turnId), message];
+  outbox.value = [...outbox.value.filter((entry) => entry.turnId !== turnId), message];
   saveSoon();
   flushView();
   if (conversation.value?.id === conversationId) jumpToLatest();
-  const line = (lines.get(conversationId) ?? Promise.resolve()).then(() => deliver(message));
-  lines.set(conversationId, line);
-  void line.then(() => {
-    if (lines.get(conversationId) === line) lines.delete(conversationId);
+  const queue = (sendQueues.get(conversationId) ?? Promise.resolve()).then(() => deliver(message));
+  sendQueues.set(conversationId, queue);
+  void queue.then(() => {
+    if (sendQueues.get(conversationId) === queue) sendQueues.delete(conversationId);
   });
 }
 
@@ -165,68 +165,70 @@ async function deliver(message: Outgoing): Promise<void> {
       },
     });
   } catch (error) {
-    change(turnId, { problem: problemOf(error) });
+    updateOutgoing(turnId, { problem: problemOf(error) });
     return;
   }
-  change(turnId, { delivered: true });
-  // The event is on its way; what it confirms need not be kept for long.
-  setTimeout(() => giveUp(turnId), 60_000);
+  updateOutgoing(turnId, { delivered: true });
+  // The confirming event is on its way, so the message is not needed for long.
+  setTimeout(() => removeOutgoing(turnId), 60_000);
 }
 
-/** What a message follows, as known when it goes out: one before it may have failed since it was written. */
+/** Returns the parent of a message at the time of sending: the message before it may have failed in the meantime. */
 function parentOf({ conversationId, parent, sibling }: Outgoing): string | null {
   if (sibling) return parent;
   const state = conversation.value?.id === conversationId ? conversation.value : null;
-  const mine = outbox.value.filter((other) => other.conversationId === conversationId && !state?.turns[other.turnId]);
-  const taken = mine.findLast((other) => other.delivered)?.turnId;
-  if (taken !== undefined) return taken;
+  const pending = outbox.value.filter(
+    (entry) => entry.conversationId === conversationId && !state?.turns[entry.turnId],
+  );
+  const deliveredId = pending.findLast((entry) => entry.delivered)?.turnId;
+  if (deliveredId !== undefined) return deliveredId;
   return state ? state.head : parent;
 }
 
-function change(turnId: string, news: Partial<Outgoing>): void {
-  outbox.value = outbox.value.map((other) => (other.turnId === turnId ? { ...other, ...news } : other));
+function updateOutgoing(turnId: string, changes: Partial<Outgoing>): void {
+  outbox.value = outbox.value.map((entry) => (entry.turnId === turnId ? { ...entry, ...changes } : entry));
   saveSoon();
 }
 
-/** Sends what was still on its way when the page was lost. The ids are the same: nothing is doubled. */
+/** Sends the messages that were in transit when the page was lost. They keep their ids, so none is duplicated. */
 export async function resume(messages: readonly OutgoingMessage[]): Promise<void> {
   outbox.value = messages;
   await whenOpened();
   for (const message of messages) {
-    if (conversation.value?.turns[message.turnId]) giveUp(message.turnId);
+    if (conversation.value?.turns[message.turnId]) removeOutgoing(message.turnId);
     else post(message);
   }
 }
 
-/** Sends a message again that did not arrive. The same id: if it did arrive after all, nothing is doubled. */
+/** Sends a message again that was not delivered. It keeps its id, so it is not duplicated if it was. */
 export function retryOutgoing(message: Outgoing): void {
   post({ ...message, problem: undefined });
 }
 
-/** Takes a message that did not arrive back into the composer. */
+/** Moves an undelivered message back into the composer. */
 export function takeBack(message: Outgoing): void {
-  giveUp(message.turnId);
+  removeOutgoing(message.turnId);
   if (summary.value === null && outgoing.value.length === 0) {
-    // Its conversation was never made.
+    // The conversation of the message was never created.
     freeDraft();
     closeConversation();
   }
   restoreText(message.text, message.attachments);
 }
 
-function giveUp(turnId: string): void {
-  outbox.value = outbox.value.filter((other) => other.turnId !== turnId);
+function removeOutgoing(turnId: string): void {
+  outbox.value = outbox.value.filter((entry) => entry.turnId !== turnId);
   saveSoon();
 }
 
 function restoreText(text: string, attachments: readonly NewAttachment[] = []): void {
-  const present = draft.value;
-  const joined = present.text.trim() === '' ? text : `${text}\n\n${present.text}`;
-  setDraft({ text: joined, attachments: [...attachments, ...present.attachments].slice(0, limits.attachments) });
+  const current = draft.value;
+  const joined = current.text.trim() === '' ? text : `${text}\n\n${current.text}`;
+  setDraft({ text: joined, attachments: [...attachments, ...current.attachments].slice(0, limits.attachments) });
   focusComposer();
 }
 
-/** Takes a waiting message out of the queue, back into the composer. */
+/** Removes a waiting message from the queue and moves it back into the composer. */
 export function unqueue(turn: TurnState): void {
   void attempt(async () => {
     await stopTurn(turn.id);
@@ -245,7 +247,7 @@ function stopTurn(turnId: string): Promise<unknown> {
   return transport.call('turns.stop', { params: { conversationId: conversation.value?.id ?? '', turnId } });
 }
 
-/** Asks again with another text: a sibling of the turn. Its attachments are taken over. */
+/** Sends another version of a message, as a sibling of the turn. It keeps the attachments. */
 export function resend(turn: TurnState, text: string): void {
   const conversationId = conversation.value?.id;
   if (conversationId === undefined) return;
@@ -262,13 +264,13 @@ export function resend(turn: TurnState, text: string): void {
   });
 }
 
-/** Shows another version of a message and what followed it. */
+/** Shows another version of a message and the turns after it. */
 export function showSibling(turnId: string): void {
   const conversationId = conversation.value?.id ?? '';
   void attempt(() => transport.call('conversations.show', { params: { conversationId }, body: { turnId } }));
 }
 
-/** Goes on from a turn in a new conversation. */
+/** Continues from a turn in a new conversation. */
 export function branchFrom(turnId: string): void {
   void attempt(async () => {
     const conversationId = conversation.value?.id ?? '';
@@ -281,14 +283,14 @@ export function branchFrom(turnId: string): void {
   });
 }
 
-/** Saves the open conversation as a markdown file. */
+/** Saves the current conversation as a Markdown file. */
 export function exportConversation(): void {
   const conversationId = conversation.value?.id;
   if (conversationId === undefined) showToast(t('There is no conversation to export yet.'));
   else void attempt(() => transport.editor({ action: 'exportConversation', conversationId }));
 }
 
-/** Lets the server start while the person is still writing. */
+/** Starts the server while the user is still typing. */
 export function warmUp(): void {
   if (server.value.state === 'idle') void transport.call('server.info', {}).catch(() => undefined);
 }

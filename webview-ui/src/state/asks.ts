@@ -10,11 +10,11 @@ import { conversation, jumpToLatest, openTurns, shownTurns, windowEnd } from './
 import { oneLine } from './shown-text.ts';
 
 /*
- * What the tools of the open conversation ask the person. Whether something is asked or answered
- * is known from the events alone; here is only what the person is about to say.
+ * Questions that the tools of the current conversation ask the user. The events alone tell whether a question is
+ * open; this file only holds the answers that the user is writing.
  */
 
-/** An ask that waits for an answer. */
+/** A question that waits for an answer. */
 export interface OpenAsk {
   readonly key: string;
   readonly turnId: string;
@@ -22,28 +22,28 @@ export interface OpenAsk {
   readonly ask: Ask;
 }
 
-/** What is on its way, and what the person has written so far. It outlives the card. */
+/** The state of an answer: whether it is being sent, and what the user has written so far. It outlives the card. */
 export interface Answering {
-  /** From the click until the event comes. */
+  /** True from the click until the event arrives. */
   readonly sending: Signal<boolean>;
   readonly problem: Signal<Problem | null>;
   readonly text: Signal<string>;
-  /** The field for a note is open. */
+  /** Whether the field for a note is open. */
   readonly noting: Signal<boolean>;
 }
 
-/** An answer that was taken but whose event does not come for so long may be given again. */
+/** Time after which an accepted answer may be given again if its event does not arrive, in milliseconds. */
 const confirmMs = 15_000;
-/** Longest time that a card is waited for. */
+/** Maximum wait for a card to appear, in milliseconds. */
 const appearMs = 3_000;
-/** Most asks about which something is remembered. */
-const mostKept = 200;
-/** A key pressed this short a time ago: the person writes. */
+/** Maximum number of questions whose state is kept. */
+const maxKept = 200;
+/** Time after a key press in which the user counts as typing, in milliseconds. */
 const typingMs = 2_000;
 
 const keyOf = (turnId: string, callId: string) => `${turnId} ${callId}`;
 
-/** The id of the element of an ask. */
+/** Returns the id of the element of a question. */
 export const askElementId = (turnId: string, callId: string) => `ask-${keyOf(turnId, callId).replaceAll(/\W/g, '-')}`;
 
 function openAsksOf(turn: TurnState): OpenAsk[] {
@@ -56,32 +56,32 @@ function openAsksOf(turn: TurnState): OpenAsk[] {
 
 let previous: readonly OpenAsk[] = [];
 
-/** All that waits for the person in the open conversation, oldest first. */
+/** All open questions of the current conversation, oldest first. */
 export const openAsks = computed<readonly OpenAsk[]>(() => {
-  const found = openTurns.value.flatMap(openAsksOf);
-  const same = found.length === previous.length && found.every(({ ask }, index) => ask === previous[index]?.ask);
-  if (!same) previous = found;
+  const current = openTurns.value.flatMap(openAsksOf);
+  const isSame = current.length === previous.length && current.every(({ ask }, index) => ask === previous[index]?.ask);
+  if (!isSame) previous = current;
   return previous;
 });
 
 const answerings = new Map<string, Answering>();
 
-/** What is known of the answer to an ask. */
+/** Returns the state of the answer to a question. */
 export function answeringOf(turnId: string, callId: string): Answering {
   const key = keyOf(turnId, callId);
-  const known = answerings.get(key);
-  if (known) return known;
-  const made = {
+  const existing = answerings.get(key);
+  if (existing) return existing;
+  const created = {
     sending: signal(false),
     problem: signal<Problem | null>(null),
     text: signal(''),
     noting: signal(false),
   };
-  answerings.set(key, made);
-  return made;
+  answerings.set(key, created);
+  return created;
 }
 
-/** Sends an answer. The card changes when its event comes, and not before. */
+/** Sends an answer. The card changes only when the event arrives. */
 export async function answer(turnId: string, callId: string, body: AskAnswer): Promise<void> {
   const conversationId = conversation.peek()?.id;
   const answering = answeringOf(turnId, callId);
@@ -102,7 +102,7 @@ export async function answer(turnId: string, callId: string, body: AskAnswer): P
   }, confirmMs);
 }
 
-/** Adds the rule that an ask offers to the person's settings, and then says yes. */
+/** Adds the rule that a question offers to the user's settings, then allows the call. */
 export async function allowAlways(turnId: string, callId: string): Promise<void> {
   const conversationId = conversation.peek()?.id;
   const { sending, problem } = answeringOf(turnId, callId);
@@ -125,10 +125,10 @@ export async function allowAlways(turnId: string, callId: string): Promise<void>
   await answer(turnId, callId, { kind: 'approval', allow: true });
 }
 
-/** The ask that had the focus last. */
+/** Key of the question that had the focus last. */
 let focused: string | null = null;
 
-/** Shows the ask after the one that was shown last, or the first, and puts the focus there. */
+/** Focuses the question after the one that was focused last, or the first one. */
 export function showNextAsk(): void {
   const asks = openAsks.peek();
   screen.value = 'chat';
@@ -141,13 +141,16 @@ export function showNextAsk(): void {
   void focusSoon(next);
 }
 
-/** The card may have to be built or loaded first. */
+/** Focuses a question whose card may have to be rendered or loaded first. */
 async function focusSoon(ask: OpenAsk): Promise<void> {
   const end = performance.now() + appearMs;
   while (!focusAsk(ask) && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
-/** Shows the card. The focus goes to it and not to a button of it: Enter does nothing there. */
+/**
+ * Focuses the card of a question. The card receives the focus, not a button, so that Enter does nothing. Returns
+ * whether the card exists.
+ */
 export function focusAsk({ turnId, callId }: Pick<OpenAsk, 'turnId' | 'callId'>): boolean {
   const card = document.getElementById(askElementId(turnId, callId));
   if (card) focused = keyOf(turnId, callId);
@@ -156,7 +159,7 @@ export function focusAsk({ turnId, callId }: Pick<OpenAsk, 'turnId' | 'callId'>)
   return card !== null;
 }
 
-/** The same for a card that has come by itself: only where it is in sight, and nobody is disturbed. */
+/** Focuses a card that has appeared by itself, if it is visible and the user is not doing anything else. */
 export function offerAsk(turnId: string, callId: string): void {
   const card = document.getElementById(askElementId(turnId, callId));
   if (!card || isBusyElsewhere()) return;
@@ -168,12 +171,12 @@ export function offerAsk(turnId: string, callId: string): void {
 
 let lastKey = Number.NEGATIVE_INFINITY;
 
-/** Whether the person is in the middle of something that a moving focus would break. */
+/** Returns whether the user is doing something that moving the focus would disturb. */
 function isBusyElsewhere(): boolean {
   const active = document.activeElement;
-  // In a card, also of this very ask, they are about to answer: a field for a note is empty at first.
-  const free = active === null || active === document.body || (isEmptyField(active) && !active.closest('.ask'));
-  return !free || !document.hasFocus() || performance.now() - lastKey < typingMs;
+  // In a card, even of this question, the user is about to answer: the field for a note is empty at first.
+  const isFree = active === null || active === document.body || (isEmptyField(active) && !active.closest('.ask'));
+  return !isFree || !document.hasFocus() || performance.now() - lastKey < typingMs;
 }
 
 function isEmptyField(element: Element): boolean {
@@ -181,9 +184,9 @@ function isEmptyField(element: Element): boolean {
   return isField && element.value.trim() === '';
 }
 
-/** Says each ask once, and forgets what belongs to asks that are over. */
+/** Announces each question once, and removes the state of those that are over. */
 export function watchAsks(): void {
-  const said = new Set<string>();
+  const announced = new Set<string>();
   document.addEventListener(
     'keydown',
     () => {
@@ -193,15 +196,15 @@ export function watchAsks(): void {
   );
   effect(() => {
     const asks = openAsks.value;
-    const fresh = asks.filter(({ key }) => !said.has(key));
-    for (const { key } of fresh) said.add(key);
-    keepNewest(said);
+    const fresh = asks.filter(({ key }) => !announced.has(key));
+    for (const { key } of fresh) announced.add(key);
+    keepNewest(announced);
     keepNewest(answerings);
     const [first] = fresh;
     if (!first) return;
     const { ask } = first;
     const about = oneLine(ask.kind === 'approval' ? ask.title : ask.question, 200);
-    // After what else the same events have to say.
+    // Announce after the other announcements of the same events.
     setTimeout(() => {
       announcement.value =
         asks.length > 1
@@ -212,5 +215,5 @@ export function watchAsks(): void {
 }
 
 function keepNewest(kept: Set<string> | Map<string, unknown>): void {
-  for (const key of kept.keys()) if (kept.size > mostKept) kept.delete(key);
+  for (const key of kept.keys()) if (kept.size > maxKept) kept.delete(key);
 }

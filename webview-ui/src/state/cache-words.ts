@@ -2,7 +2,7 @@ import type { CacheBreak } from '@devlm/protocol/prompt-cache.ts';
 import { tokens } from '../format.ts';
 import { t } from '../l10n.ts';
 
-/** Why a prompt had to be read anew, and how much of it. */
+/** Describes why a prompt was not read from the cache, and how many tokens that concerns. */
 export function cacheBreakWords({ cause, tools = [], tokens: count }: CacheBreak): string {
   const why: Record<CacheBreak['cause'], string> = {
     model: t('another model answered'),

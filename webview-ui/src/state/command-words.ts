@@ -1,7 +1,7 @@
 import type { CommandNews } from '@devlm/protocol/commands.ts';
 import { t } from '../l10n.ts';
 
-/** How a command was last known to do, as far as that is worth a word. */
+/** Describes the last known state of a command. Returns an empty string for a successful one. */
 export function commandNote({ state, exitCode, signal }: CommandNews): string {
   if (state === 'running') return t('in the background');
   if (signal !== null) return t('ended by {0}', signal);

@@ -6,38 +6,38 @@ import { computed } from '@preact/signals';
 import { model, models } from './app.ts';
 import { shownTurns } from './conversation.ts';
 
-/** What fills the model's window with the open conversation. */
+/** The use of the model's context window by the current conversation. */
 export interface ContextUse {
   readonly tokens: number;
-  /** Null where the server that made the conversation did not say. */
+  /** Null if the server did not report the parts. */
   readonly parts: ContextParts | null;
-  /** Of the window; null where the provider does not say. */
+  /** Size of the context window in tokens. Null if the provider does not report it. */
   readonly size: number | null;
 }
 
-/** As the newest step left it: the provider's own count, spread as the server estimated. */
+/** The context use after the latest step: the provider's total, divided according to the server's estimate. */
 export const contextUse = computed<ContextUse | null>(() => {
-  const found = newestUse(shownTurns.value);
-  if (!found) return null;
-  const info = model.value ?? models.value?.list.find(({ id }) => id === found.model);
-  return { tokens: found.tokens, parts: found.parts, size: info?.contextTokens ?? null };
+  const latest = newestUse(shownTurns.value);
+  if (!latest) return null;
+  const info = model.value ?? models.value?.list.find(({ id }) => id === latest.model);
+  return { tokens: latest.tokens, parts: latest.parts, size: info?.contextTokens ?? null };
 });
 
-/** The newest time that the provider had to read the open conversation anew. */
+/** The latest step in the current conversation that could not read the prompt from the cache. */
 export const lastCacheBreak = computed<CacheBreak | null>(() => {
   const steps = shownTurns.value.flatMap((turn) => turn.steps);
   return steps.findLast(({ cacheBreak }) => cacheBreak)?.cacheBreak ?? null;
 });
 
-interface Found extends Pick<ContextUse, 'tokens' | 'parts'> {
+interface LatestUse extends Pick<ContextUse, 'tokens' | 'parts'> {
   readonly model: string;
 }
 
-function newestUse(turns: readonly TurnState[]): Found | null {
+function newestUse(turns: readonly TurnState[]): LatestUse | null {
   for (const { steps } of turns.toReversed()) {
     for (const step of steps.toReversed()) {
-      const found = useOf(step);
-      if (found) return { ...found, model: step.model };
+      const use = useOf(step);
+      if (use) return { ...use, model: step.model };
     }
   }
   return null;
@@ -48,23 +48,23 @@ function useOf({ compaction, purpose, usage, context }: StepState): Pick<Context
   if (purpose) return null;
   if (!usage) return context ? { tokens: contextTokens(context), parts: context } : null;
   const tokens = inputOf(usage) + usage.outputTokens;
-  return { tokens, parts: context ? spread(context, usage) : null };
+  return { tokens, parts: context ? scaleParts(context, usage) : null };
 }
 
 const inputOf = ({ inputTokens, cacheReadTokens, cacheWriteTokens }: Usage) =>
   inputTokens + cacheReadTokens + cacheWriteTokens;
 
-/** The estimated shares of what was really counted; the answer has become part of the conversation. */
-function spread(context: ContextParts, usage: Usage): ContextParts {
+/** Scales the estimated parts to the counted total. The answer counts as conversation. */
+function scaleParts(context: ContextParts, usage: Usage): ContextParts {
   const factor = inputOf(usage) / Math.max(1, contextTokens(context));
-  const by = (count: number) => Math.round(count * factor);
+  const scaled = (count: number) => Math.round(count * factor);
   const { system, rules, tools, files, results, conversation } = context;
   return {
-    system: by(system),
-    rules: by(rules),
-    tools: by(tools),
-    files: by(files),
-    results: by(results),
-    conversation: by(conversation) + usage.outputTokens,
+    system: scaled(system),
+    rules: scaled(rules),
+    tools: scaled(tools),
+    files: scaled(files),
+    results: scaled(results),
+    conversation: scaled(conversation) + usage.outputTokens,
   };
 }

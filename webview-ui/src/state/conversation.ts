@@ -9,28 +9,37 @@ import { problemOf, transport } from '../transport.ts';
 import { announceTurns } from './announce.ts';
 
 /*
- * The open conversation: folded with the reducer that the server uses, a window of its turns in
- * memory. The window ends at the head, or at `windowEnd` when the person has scrolled far up.
+ * The current conversation, folded with the same reducer as on the server. A window of its turns is in memory. The
+ * window ends at the head, or at `windowEnd` if the user has scrolled far up.
  */
 
-/** Shortest time from one painting of new text to the next: 15 a second read as smoothly as 60 and cost a quarter. */
-const foldMs = 80;
-/** Events of the subscription before may still come for so long after a new one; they will come again. */
+/**
+ * Minimum time between updates with new text, in milliseconds. 15 updates per second look as smooth as 60 at a
+ * quarter of the cost.
+ */
+const foldIntervalMs = 80;
+/**
+ * Time in which events of the previous subscription may still arrive after a new one, in milliseconds. They are sent
+ * again.
+ */
 const strayMs = 3_000;
-/** Turns that are loaded at once, at the start and when scrolling. */
+/** Number of turns that are loaded at a time. */
 const pageSize = 20;
 
+/** The current conversation. Null if it is not created yet. */
 export const conversation = signal<ConversationState | null>(null);
+/** Summary of the current conversation. Null until the server has created it. */
 export const summary = signal<ConversationSummary | null>(null);
-/** The last turn shown, when it is not the newest. */
+/** Id of the last shown turn, if it is not the newest. */
 export const windowEnd = signal<string | null>(null);
-/** The conversation that is being opened, or that could not be. */
+/** The conversation that is being opened, or that could not be opened. */
 export const opening = signal<{ readonly id: string; readonly problem?: Problem } | null>(null);
+/** Whether older turns are being loaded. */
 export const loadingOlder = signal(false);
-/** Grows whenever the transcript should show its end. */
+/** Scrolls the transcript to its end whenever this number increases. */
 export const jumps = signal(0);
 
-/** Parents of every turn seen in this conversation: the way back from the head, without the turns themselves. */
+/** Parents of all turns seen in this conversation: the path to the head without the turns themselves. */
 let parents = new Map<string, string | null>();
 let generation = 0;
 let queued: ReceivedEvent[] = [];
@@ -42,20 +51,25 @@ const path = computed(() => {
   const state = conversation.value;
   return state ? shownPath(state, windowEnd.value ?? state.head) : { turns: [], older: null };
 });
+/** The turns of the shown branch, oldest first. */
 export const shownTurns = computed<readonly TurnState[]>(() => path.value.turns);
+/** Id of the turn before the first shown one, or null. */
 export const olderTurn = computed(() => path.value.older);
 
+/** The turns that are queued or running. */
 export const openTurns = computed<readonly TurnState[]>(() =>
   Object.values(conversation.value?.turns ?? {}).filter(isOpen),
 );
+/** Number of open turns. */
 export const openCount = computed(() => openTurns.value.length);
+/** Id of the running turn, or null. */
 export const runningTurn = computed(() => openTurns.value.find((turn) => turn.status === 'running')?.id ?? null);
 
 function isOpen(turn: TurnState): boolean {
   return turn.status === 'queued' || turn.status === 'running';
 }
 
-/** Leaves the open conversation for a new one that has no id yet. */
+/** Closes the current conversation, to show a new one without an id. */
 export function closeConversation(): void {
   generation += 1;
   reset(null, null);
@@ -63,36 +77,36 @@ export function closeConversation(): void {
   transport.subscribe(null, 0);
 }
 
-/** Shows a conversation that the server is still to make: it has no summary until then. */
+/** Shows a conversation that the server has not created yet. It has no summary until then. */
 export function beginConversation(id: string): void {
   generation += 1;
   reset(emptyConversation(id), null);
   opening.value = null;
 }
 
-/** The server has made the conversation begun here. */
+/** Handles that the server has created the conversation that was begun here. */
 export function conversationBegun(created: ConversationSummary): void {
   if (conversation.value?.id !== created.id || summary.value !== null) return;
   summary.value = created;
   subscribe(created.id, conversation.value.lastSeq);
 }
 
-let opened: Promise<void> = Promise.resolve();
+let openingDone: Promise<void> = Promise.resolve();
 
-/** Resolves when nothing is being opened any more, well or not. */
+/** Resolves when no conversation is being opened any more, whether or not that succeeded. */
 export async function whenOpened(): Promise<void> {
-  while (opening.value && !opening.value.problem) await opened;
+  while (opening.value && !opening.value.problem) await openingDone;
 }
 
-/** Shows a conversation from its end. What went wrong is left in `opening`. */
+/** Opens a conversation at its end. A failure is stored in `opening`. */
 export function openConversation(id: string): Promise<void> {
-  opened = open(id);
-  return opened;
+  openingDone = open(id);
+  return openingDone;
 }
 
 async function open(id: string): Promise<void> {
   generation += 1;
-  const mine = generation;
+  const started = generation;
   if (conversation.value?.id !== id) reset(null, null);
   opening.value = { id };
   try {
@@ -100,7 +114,7 @@ async function open(id: string): Promise<void> {
       params: { conversationId: id },
       query: { limit: pageSize },
     });
-    if (mine !== generation) return;
+    if (started !== generation) return;
     const { head, lastSeq, page } = snapshot;
     const { title, projectId } = snapshot.conversation;
     const aside = snapshot.aside ?? undefined;
@@ -113,7 +127,7 @@ async function open(id: string): Promise<void> {
     });
     subscribe(id, lastSeq);
   } catch (error) {
-    if (mine === generation) opening.value = { id, problem: problemOf(error) };
+    if (started === generation) opening.value = { id, problem: problemOf(error) };
   }
 }
 
@@ -122,38 +136,38 @@ function subscribe(id: string, after: number): void {
   transport.subscribe(id, after);
 }
 
-/** Gets everything anew after events were missed. */
+/** Loads the conversation again after events were missed. */
 async function resync(): Promise<void> {
   const id = conversation.value?.id;
   if (id !== undefined && opening.value === null) await openConversation(id);
 }
 
-/** After the way to the server was cut: goes on from the last event seen, or tries again what failed. */
+/** Continues after the connection was lost: from the last received event, or by opening again what failed. */
 export function reconnect(): void {
   const state = conversation.value;
   if (opening.value?.problem) void openConversation(opening.value.id);
   else if (state && summary.value && !opening.value) subscribe(state.id, state.lastSeq);
 }
 
-function reset(state: ConversationState | null, about: ConversationSummary | null): void {
+function reset(state: ConversationState | null, newSummary: ConversationSummary | null): void {
   clearTimeout(timer);
   timer = undefined;
   queued = [];
   parents = new Map();
   batch(() => {
     conversation.value = state;
-    summary.value = about;
+    summary.value = newSummary;
     windowEnd.value = null;
     loadingOlder.value = false;
   });
 }
 
-/** Takes events as they come and folds them together, the first of a pause at once. */
+/** Receives events and folds them in batches. The first one after a pause is folded at once. */
 export function receiveEvents(conversationId: string, events: readonly ReceivedEvent[]): void {
   if (conversation.value?.id !== conversationId) return;
   queued.push(...events);
   if (document.hidden) foldQueued();
-  else timer ??= setTimeout(foldQueued, Math.max(0, lastFold + foldMs - performance.now()));
+  else timer ??= setTimeout(foldQueued, Math.max(0, lastFold + foldIntervalMs - performance.now()));
 }
 
 function foldQueued(): void {
@@ -177,7 +191,7 @@ function foldQueued(): void {
     }
   }
   if (state.head !== null && state.head !== before.head && !state.turns[state.head]) {
-    // Another branch, of which nothing is loaded.
+    // The head is on another branch, which is not loaded.
     void resync();
     return;
   }
@@ -189,7 +203,7 @@ function foldQueued(): void {
   announceTurns(before, state);
 }
 
-/** The ids of the shown branch as far as they are known, oldest first. */
+/** Returns the ids of the shown branch as far as they are known, oldest first. */
 function pathToHead(state: ConversationState): string[] {
   const ids: string[] = [];
   let id = state.head;
@@ -207,7 +221,7 @@ function remember(records: readonly TurnRecord[]): void {
   }
 }
 
-/** Keeps at most `limits.pageTurns` of the shown turns, dropping at the far end. Open turns stay. */
+/** Keeps at most `limits.pageTurns` shown turns, dropping those at the far end. Open turns are kept. */
 function trimmed(state: ConversationState, far: 'older' | 'newer'): ConversationState {
   const { turns } = shownPath(state, windowEnd.value ?? state.head);
   const kept = new Set(
@@ -217,7 +231,7 @@ function trimmed(state: ConversationState, far: 'older' | 'newer'): Conversation
   return dropTurns(state, new Set(dropped.map((turn) => turn.id)));
 }
 
-/** Loads the turns before the first one shown, and lets go of the newest ones when there are too many. */
+/** Loads the turns before the first shown one, and drops the newest if there are too many. */
 export async function loadOlder(): Promise<void> {
   const at = olderTurn.value;
   if (at === null || loadingOlder.value) return;
@@ -238,7 +252,7 @@ export async function loadOlder(): Promise<void> {
 
 let loadingNewer = false;
 
-/** Loads the turns behind the last one shown, and lets go of the oldest ones when there are too many. */
+/** Loads the turns after the last shown one, and drops the oldest if there are too many. */
 export async function loadNewer(): Promise<void> {
   const current = conversation.value;
   const end = windowEnd.value;
@@ -259,15 +273,15 @@ export async function loadNewer(): Promise<void> {
   }
 }
 
-/** A turn and its ancestors, added to the state as it is when they arrive; null when it is another by then. */
+/** Loads a turn and its ancestors into the current state. Returns null if another conversation was opened meanwhile. */
 async function loadTurns(at: string): Promise<ConversationState | null> {
-  const mine = generation;
+  const started = generation;
   const conversationId = conversation.value?.id;
   if (conversationId === undefined) return null;
   const page = await transport.call('turns.list', { params: { conversationId }, query: { at, limit: pageSize } });
   const state = conversation.value;
-  if (mine !== generation || state?.id !== conversationId) return null;
-  // A turn that has not ended is kept by its live events; a page must not take their place.
+  if (started !== generation || state?.id !== conversationId) return null;
+  // Live events update a turn that has not ended: a loaded page must not replace it.
   const missing = page.turns.filter(({ turnId }) => !state.turns[turnId]);
   const next = addTurns(state, missing);
   for (const { turnId } of page.turns) {

@@ -8,26 +8,27 @@ import { pickedModel, showToast, thinking } from './app.ts';
 import { conversation, opening } from './conversation.ts';
 import { unsent } from './outbox.ts';
 
-/** How long after the last key press the draft is saved. */
-const saveMs = 500;
-/** Most drafts kept, and most characters of attachments in all of them together. */
-const mostDrafts = 20;
-const mostSavedChars = 2_000_000;
+/** Time after the last change until the draft is saved, in milliseconds. */
+const saveDelayMs = 500;
+/** Maximum number of saved drafts. */
+const maxDrafts = 20;
+/** Maximum total length of the attachments in all saved drafts, in UTF-16 code units. */
+const maxSavedChars = 2_000_000;
 
-const nothing: Draft = { text: '', attachments: [] };
+const emptyDraft: Draft = { text: '', attachments: [] };
 
-/** What is written in the composer now. */
-export const draft = signal<Draft>(nothing);
+/** The current draft in the composer. */
+export const draft = signal<Draft>(emptyDraft);
 
 let drafts: Record<string, Draft> = {};
 let key = 'new';
 let timer: ReturnType<typeof setTimeout> | undefined;
 
-/** Takes over what was saved before the page was reloaded. */
+/** Restores the state that was saved before the page was reloaded. */
 export function restoreView(view: SavedView): void {
   drafts = { ...view.drafts };
   key = view.conversationId ?? 'new';
-  draft.value = drafts[key] ?? nothing;
+  draft.value = drafts[key] ?? emptyDraft;
   pickedModel.value = view.model;
   thinking.value = view.thinking;
 }
@@ -38,30 +39,30 @@ export function setDraft(change: Partial<Draft>): void {
   saveSoon();
 }
 
-/** Shows the draft that belongs to a conversation; null is the one not yet begun. */
+/** Shows the draft of a conversation. Null means the one that has not begun. */
 export function switchDraft(conversationId: string | null): void {
-  keep();
+  storeDraft();
   key = conversationId ?? 'new';
-  draft.value = drafts[key] ?? nothing;
+  draft.value = drafts[key] ?? emptyDraft;
   saveSoon();
 }
 
-/** What is being written belongs to no conversation any more. */
+/** Detaches the current draft from its conversation. */
 export function freeDraft(): void {
   delete drafts[key];
   key = 'new';
 }
 
-/** The draft was sent, in a conversation that may just have got its id. */
+/** Clears the draft after it was sent, in a conversation that may just have received its id. */
 export function clearDraft(conversationId: string): void {
   delete drafts[key];
   key = conversationId;
   delete drafts[key];
-  draft.value = nothing;
+  draft.value = emptyDraft;
   saveSoon();
 }
 
-function keep(): void {
+function storeDraft(): void {
   delete drafts[key];
   if (draft.value.text !== '' || draft.value.attachments.length > 0) drafts[key] = draft.value;
 }
@@ -69,7 +70,7 @@ function keep(): void {
 /** Saves the view after a pause in typing. */
 export function saveSoon(): void {
   clearTimeout(timer);
-  timer = setTimeout(saveNow, saveMs);
+  timer = setTimeout(saveNow, saveDelayMs);
 }
 
 /** Saves the view at once, if anything is waiting to be saved. */
@@ -80,14 +81,14 @@ export function flushView(): void {
 function saveNow(): void {
   clearTimeout(timer);
   timer = undefined;
-  keep();
-  let room = mostSavedChars;
+  storeDraft();
+  let remainingChars = maxSavedChars;
   const saved: [string, Draft][] = [];
-  for (const [id, entry] of Object.entries(drafts).reverse().slice(0, mostDrafts)) {
+  for (const [id, entry] of Object.entries(drafts).reverse().slice(0, maxDrafts)) {
     const attachments = entry.attachments.filter((attachment) => {
-      const fits = size(attachment) <= room;
-      if (fits) room -= size(attachment);
-      return fits;
+      const doesFit = size(attachment) <= remainingChars;
+      if (doesFit) remainingChars -= size(attachment);
+      return doesFit;
     });
     saved.unshift([id, { text: entry.text, attachments }]);
   }
@@ -99,7 +100,7 @@ function saveNow(): void {
     model: pickedModel.value,
     thinking: thinking.value,
   };
-  // Nothing can be done when saving fails, and the person did not ask for it.
+  // A failure to save cannot be handled here, and the user did not request it.
   transport.editor({ action: 'saveView', view }).catch(() => undefined);
 }
 
@@ -107,28 +108,29 @@ function size(attachment: NewAttachment): number {
   return attachment.kind === 'image' ? attachment.data.length : attachment.text.length;
 }
 
-/** Adds files to the draft; says what could not be added. */
+/** Adds files to the draft, and shows what could not be added. */
 export function attach(files: FilesAnswer): void {
-  // What was true a moment ago gives way to what is true now.
-  const present = draft.value.attachments.filter(
-    (old) => !files.attachments.some((file) => momentary.has(file.kind) && sameFile(file, old)),
+  // Replace earlier snapshots of the same source by the new ones.
+  const current = draft.value.attachments.filter(
+    (existing) => !files.attachments.some((file) => snapshotKinds.has(file.kind) && sameFile(file, existing)),
   );
-  const fresh = files.attachments.filter((file) => !present.some((other) => sameFile(file, other)));
-  const room = Math.max(0, limits.attachments - present.length);
+  const fresh = files.attachments.filter((file) => !current.some((existing) => sameFile(file, existing)));
+  const remaining = Math.max(0, limits.attachments - current.length);
   const problems = [...files.problems];
-  if (fresh.length > room) problems.push(t('At most {0} attachments fit on one message.', limits.attachments));
-  if (fresh.length > 0) setDraft({ attachments: [...present, ...fresh.slice(0, room)] });
+  if (fresh.length > remaining) problems.push(t('At most {0} attachments fit on one message.', limits.attachments));
+  if (fresh.length > 0) setDraft({ attachments: [...current, ...fresh.slice(0, remaining)] });
   if (problems.length > 0) showToast(problems.join(' '), undefined, 'error');
 }
 
-const momentary: ReadonlySet<NewAttachment['kind']> = new Set(['folder', 'problems', 'terminal', 'git', 'url']);
+/** Kinds of attachments that are snapshots of something that changes. */
+const snapshotKinds: ReadonlySet<NewAttachment['kind']> = new Set(['folder', 'problems', 'terminal', 'git', 'url']);
 
 function sameFile(a: NewAttachment, b: NewAttachment): boolean {
   if (a.kind === 'image' || b.kind === 'image') return false;
   return a.kind === b.kind && a.path === b.path && a.startLine === b.startLine && a.endLine === b.endLine;
 }
 
-/** Takes an attachment out of the draft again. */
+/** Removes an attachment from the draft. */
 export function detach(attachment: NewAttachment): void {
-  setDraft({ attachments: draft.value.attachments.filter((other) => other !== attachment) });
+  setDraft({ attachments: draft.value.attachments.filter((entry) => entry !== attachment) });
 }

@@ -1,13 +1,15 @@
-/** What the person has unfolded, by a name of its own: it stays so when it is taken out of the page and built again. */
+/** Keys of the elements that the user has unfolded. They stay so when they are rendered again. */
 const unfolded = new Set<string>();
-const mostKept = 500;
+const maxKept = 500;
 
+/** Returns whether an element is unfolded. */
 export function isUnfolded(key: string): boolean {
   return unfolded.has(key);
 }
 
+/** Stores whether an element is unfolded. */
 export function setUnfolded(key: string, open: boolean): void {
   unfolded.delete(key);
   if (open) unfolded.add(key);
-  for (const oldest of unfolded) if (unfolded.size > mostKept) unfolded.delete(oldest);
+  for (const oldest of unfolded) if (unfolded.size > maxKept) unfolded.delete(oldest);
 }

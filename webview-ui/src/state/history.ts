@@ -6,17 +6,20 @@ import { newConversation } from './actions.ts';
 import { attempt, projectId, screen, showToast } from './app.ts';
 import { conversation } from './conversation.ts';
 
-/** Rows read at once, and most rows kept. */
+/** Number of rows that are loaded at a time. */
 const pageRows = 50;
-const mostRows = 500;
-/** Pause in typing after which the search runs. */
-const searchMs = 180;
+/** Maximum number of rows that are kept. */
+const maxRows = 500;
+/** Pause in typing after which the search runs, in milliseconds. */
+const searchDelayMs = 180;
 
+/** The loaded rows of the list, newest first. */
 export const rows = signal<readonly ConversationSummary[]>([]);
+/** The text of the search field. */
 export const search = signal('');
-/** Only conversations of this window's project. */
+/** Whether only conversations of this window's project are listed. */
 export const onlyProject = signal(false);
-/** `more`: further rows can be read. */
+/** State of the list. `more` means that further rows can be loaded. */
 export const listing = signal<{
   readonly state: 'loading' | 'ready' | 'failed';
   readonly more: boolean;
@@ -34,24 +37,24 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 export function setSearch(text: string): void {
   search.value = text;
   clearTimeout(timer);
-  timer = setTimeout(() => void reload(), searchMs);
+  timer = setTimeout(() => void reload(), searchDelayMs);
 }
 
-/** Reads the list from its start. */
+/** Loads the list from its start. */
 export async function reload(): Promise<void> {
   cursor = null;
   await read([]);
 }
 
-/** Reads further rows. */
+/** Loads further rows. */
 export async function readMore(): Promise<void> {
   if (listing.value.state === 'loading' || !listing.value.more) return;
   await read(rows.value);
 }
 
-async function read(present: readonly ConversationSummary[]): Promise<void> {
+async function read(loaded: readonly ConversationSummary[]): Promise<void> {
   generation += 1;
-  const mine = generation;
+  const started = generation;
   listing.value = { ...listing.value, state: 'loading' };
   const words = search.value.trim();
   try {
@@ -63,29 +66,29 @@ async function read(present: readonly ConversationSummary[]): Promise<void> {
         cursor: cursor ?? undefined,
       },
     });
-    if (mine !== generation) return;
+    if (started !== generation) return;
     cursor = answer.next;
-    const known = new Set(present.map((row) => row.id));
-    rows.value = [...present, ...answer.items.filter((row) => !known.has(row.id))].slice(0, mostRows);
-    listing.value = { state: 'ready', more: answer.next !== null && rows.value.length < mostRows };
+    const loadedIds = new Set(loaded.map((row) => row.id));
+    rows.value = [...loaded, ...answer.items.filter((row) => !loadedIds.has(row.id))].slice(0, maxRows);
+    listing.value = { state: 'ready', more: answer.next !== null && rows.value.length < maxRows };
   } catch (error) {
-    if (mine === generation) listing.value = { state: 'failed', more: false, problem: problemOf(error).detail };
+    if (started === generation) listing.value = { state: 'failed', more: false, problem: problemOf(error).detail };
   }
 }
 
-/** Keeps the list true when a conversation changes, here or in another window. */
+/** Updates the list when a conversation changes, here or in another window. */
 export function applyChange(changed: ConversationSummary): void {
-  const others = rows.value.filter((row) => row.id !== changed.id);
-  if (changed.deletedAt !== null) rows.value = others;
-  else if (others.length < rows.value.length) {
+  const otherRows = rows.value.filter((row) => row.id !== changed.id);
+  if (changed.deletedAt !== null) rows.value = otherRows;
+  else if (otherRows.length < rows.value.length) {
     const old = rows.value.find((row) => row.id === changed.id);
     rows.value = rows.value.map((row) => (row.id === changed.id ? { ...changed, snippet: old?.snippet } : row));
   } else if (search.value === '' && (!onlyProject.value || changed.projectId === projectId.value)) {
-    rows.value = [changed, ...others];
+    rows.value = [changed, ...otherRows];
   }
 }
 
-/** Gives a conversation another title. */
+/** Renames a conversation. */
 export async function rename(row: ConversationSummary, title: string): Promise<void> {
   const name = title.trim();
   if (name === '' || name === row.title) return;
@@ -96,12 +99,12 @@ export async function rename(row: ConversationSummary, title: string): Promise<v
   });
 }
 
-/** Deletes a conversation and offers to undo it. */
+/** Deletes a conversation and offers to undo that. */
 export async function remove(row: ConversationSummary): Promise<void> {
   const params = { conversationId: row.id };
   await attempt(async () => {
     await transport.call('conversations.delete', { params });
-    rows.value = rows.value.filter((other) => other.id !== row.id);
+    rows.value = rows.value.filter((entry) => entry.id !== row.id);
     const wasOpen = conversation.value?.id === row.id;
     if (wasOpen) newConversationQuietly();
     showToast(t('Deleted "{0}".', row.title || t('New chat')), {
@@ -115,7 +118,7 @@ export async function remove(row: ConversationSummary): Promise<void> {
   });
 }
 
-/** The open conversation was deleted: the page shows an empty one, behind the history. */
+/** Shows an empty conversation behind the history, after the current one was deleted. */
 function newConversationQuietly(): void {
   newConversation();
   screen.value = 'history';

@@ -27,7 +27,7 @@ import { executionEnded, receiveExecution, watchRuns } from './runs.ts';
 
 type Pushed = Exclude<HostToPage, { kind: 'reply' }>;
 
-/** Connects the page's state with the extension. */
+/** Connects the state of the page with the extension. */
 export function connect(): void {
   watchRuns();
   watchAsks();
@@ -47,7 +47,7 @@ function receive(message: Pushed): void {
       restoreView(message.view);
       screen.value = 'chat';
       setServer(message.server);
-      welcome(message.view);
+      resumeView(message.view);
       break;
     case 'events':
       receiveEvents(message.conversationId, message.events);
@@ -68,7 +68,7 @@ function receive(message: Pushed): void {
         const changed = message.notice.conversation;
         applyChange(changed);
         if (changed.id === summary.value?.id) {
-          // Deleted, here or in another window.
+          // The conversation was deleted, here or in another window.
           if (changed.deletedAt !== null) {
             closeConversation();
             switchDraft(null);
@@ -77,7 +77,7 @@ function receive(message: Pushed): void {
       }
       break;
     case 'do':
-      obey(message);
+      handleRequest(message);
       break;
   }
 }
@@ -87,20 +87,21 @@ function setServer(next: typeof server.value): void {
   server.value = next;
   if (next.state !== 'ready') return;
   if (before.state !== 'ready') reconnect();
-  // Another key may see other models.
+  // Another key may have access to other models.
   if (models.value === null || before.key !== next.key) void loadModels().catch(() => undefined);
 }
 
-/** Goes on where the page was when it was lost. */
-function welcome({ conversationId, outbox = [] }: SavedView): void {
+/** Continues where the page was when it was lost. */
+function resumeView({ conversationId, outbox = [] }: SavedView): void {
   if (conversationId !== null) {
-    if (outbox.some((sent) => sent.begins && sent.conversationId === conversationId)) beginConversation(conversationId);
+    if (outbox.some((message) => message.begins && message.conversationId === conversationId))
+      beginConversation(conversationId);
     else void openConversation(conversationId);
   }
   void resume(outbox);
 }
 
-function obey(message: Extract<Pushed, { kind: 'do' }>): void {
+function handleRequest(message: Extract<Pushed, { kind: 'do' }>): void {
   switch (message.what) {
     case 'newConversation':
       newConversation();
@@ -116,14 +117,14 @@ function obey(message: Extract<Pushed, { kind: 'do' }>): void {
       focusComposer();
       break;
     case 'stop':
-      // The page may only just have been shown for this.
+      // The page may only just have loaded for this request.
       void whenOpened().then(stop);
       break;
     case 'exportConversation':
       void whenOpened().then(exportConversation);
       break;
     case 'openConversation':
-      // Also one that is shown already: the log may be another since it was read.
+      // Open it even if it is shown already: the log may have been replaced.
       showConversation(message.conversationId);
       break;
     case 'task':
@@ -137,7 +138,7 @@ function obey(message: Extract<Pushed, { kind: 'do' }>): void {
   }
 }
 
-/** A default that was changed in the settings counts from now on; what the person picked since stays otherwise. */
+/** Applies defaults that have changed in the settings. Otherwise the user's choices in the page stay. */
 function applyDefaults({ defaults }: PageSettings): void {
   const before = settings.value.defaults;
   if (!defaults || (defaults.model === before?.model && defaults.thinking === before?.thinking)) return;

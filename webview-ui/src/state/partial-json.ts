@@ -1,21 +1,19 @@
-/*
- * The input of a tool arrives piece by piece: what a call is about is read before its JSON is whole.
- */
+/* Reads the fields of a tool's input before its JSON is complete, because the input arrives in pieces. */
 
-/** Characters of an unfinished input that are looked at. */
-const scannedChars = 64_000;
-/** Longest text value of an unfinished input that is kept. */
-const valueChars = 4_000;
+/** Maximum length of an incomplete input that is parsed, in UTF-16 code units. */
+const maxScannedChars = 64_000;
+/** Maximum length of a string value that is kept, in UTF-16 code units. */
+const maxValueChars = 4_000;
 
-/** Values by the name of their field; of an unfinished object those that have begun. */
+/** Values by field name. An incomplete object has the fields that have begun. */
 export type Fields = ReadonlyMap<string, unknown>;
 
-/** The fields of a JSON object of which only the beginning may be there. Garbage has none. */
+/** Returns the fields of a JSON object that may be incomplete. Invalid text has no fields. */
 export function partialFields(text: string): Fields {
-  return new Scanner(text.slice(0, scannedChars)).object();
+  return new Scanner(text.slice(0, maxScannedChars)).object();
 }
 
-/** Goes through an object once and stops at the first thing that is not there yet or not JSON. */
+/** Parses an object in one pass, up to the first part that is missing or not JSON. */
 class Scanner {
   readonly #text: string;
   #at = 0;
@@ -59,18 +57,18 @@ class Scanner {
     return parsed(word);
   }
 
-  /** A text, also one that has no end yet. */
+  /** Reads a string, which may be incomplete. */
   #string(): { text: string; whole: boolean } | undefined {
     this.#skipSpace();
     if (this.#text[this.#at] !== '"') return undefined;
     const start = this.#at + 1;
     const end = this.#endOfString(start);
-    const raw = this.#text.slice(start, Math.min(end, start + valueChars));
+    const raw = this.#text.slice(start, Math.min(end, start + maxValueChars));
     this.#at = end + 1;
     return { text: unescaped(raw), whole: end < this.#text.length };
   }
 
-  /** Where the closing quote is; the length of the text where there is none. */
+  /** Returns the offset of the closing quote, or the length of the text if there is none. */
   #endOfString(start: number): number {
     for (let end = this.#text.indexOf('"', start); end !== -1; end = this.#text.indexOf('"', end + 1)) {
       let slashes = 0;
@@ -80,7 +78,7 @@ class Scanner {
     return this.#text.length;
   }
 
-  /** An object or a list that is whole. */
+  /** Reads an object or an array if it is complete. */
   #nested(): unknown {
     const start = this.#at;
     let depth = 0;
@@ -104,9 +102,9 @@ function parsed(json: string): unknown {
   }
 }
 
-/** A text as it stands between quotes; an escape that was cut off at its end is left out. */
+/** Decodes the text between quotes, without an incomplete escape at its end. */
 function unescaped(raw: string): string {
-  const whole = raw.replace(/(?<!\\)((?:\\\\)*)\\(?:u[0-9a-f]{0,3})?$/i, '$1');
-  const value = parsed(`"${whole.replaceAll('\n', '\\n').replaceAll('\t', '\\t')}"`);
-  return typeof value === 'string' ? value : whole;
+  const complete = raw.replace(/(?<!\\)((?:\\\\)*)\\(?:u[0-9a-f]{0,3})?$/i, '$1');
+  const value = parsed(`"${complete.replaceAll('\n', '\\n').replaceAll('\t', '\\t')}"`);
+  return typeof value === 'string' ? value : complete;
 }

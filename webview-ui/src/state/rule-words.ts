@@ -2,7 +2,7 @@ import type { AlwaysRule } from '@devlm/protocol/permissions.ts';
 import { t } from '../l10n.ts';
 import { shownStrictly } from './shown-text.ts';
 
-/** What a rule allows, in words that say all of it. */
+/** Describes completely what a rule allows. */
 export function ruleWords({ tool, path, command, exact, host }: AlwaysRule): string {
   const name = shownStrictly(tool);
   if (command !== undefined)

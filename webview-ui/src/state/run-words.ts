@@ -3,10 +3,10 @@ import { bytes } from '../format.ts';
 import { t } from '../l10n.ts';
 import { type Output, outputText } from './run-output.ts';
 
-/** Most of a program's output that is sent to be mended by, in UTF-16 code units. */
-const sentChars = 8_000;
+/** Maximum output in a message that asks for a fix, in UTF-16 code units. */
+const maxSentChars = 8_000;
 
-/** What became of a run, in words. Exit 0 says no more than that. */
+/** Describes the status of a run. Exit 0 says no more than that. */
 export function statusWords({ status, exitCode, signal, limits }: ExecutionRecord): string {
   switch (status) {
     case 'ok':
@@ -27,31 +27,31 @@ export function statusWords({ status, exitCode, signal, limits }: ExecutionRecor
   }
 }
 
-/** Whether another version of the program may do better. */
+/** Returns whether another version of the program may succeed. */
 export function isMendable({ status }: ExecutionRecord): boolean {
   return status === 'failed' || status === 'timeout' || status === 'out-of-memory' || status === 'output-limit';
 }
 
-/** Milliseconds as they are, or seconds. */
+/** Formats milliseconds as milliseconds or seconds. */
 function runTime(ms: number): string {
   return ms < 1000 ? t('{0} ms', Math.round(ms)) : t('{0} s', (ms / 1000).toFixed(1));
 }
 
-/** Time, memory and engine of a run that has ended. */
+/** Returns time, memory and engine of a completed run. */
 export function runFacts(record: ExecutionRecord): string[] {
   const { wallMs, peakMemoryBytes } = record;
   if (!record.engine) return [];
   return [runTime(wallMs), ...(peakMemoryBytes === null ? [] : [bytes(peakMemoryBytes)]), engineName(record)];
 }
 
-/** What ran it, in few words. */
+/** Returns the short name of the engine. */
 function engineName({ engine, image }: Pick<ExecutionRecord, 'engine' | 'image'>): string {
   if (!engine) return '';
-  const what = image?.name ?? engine.runtime;
-  return engine.kind === 'docker' ? t('Docker, {0}', what) : t('Embedded, {0}', what);
+  const runtime = image?.name ?? engine.runtime;
+  return engine.kind === 'docker' ? t('Docker, {0}', runtime) : t('Embedded, {0}', runtime);
 }
 
-/** The whole receipt, a line each. */
+/** Returns all details of a run, one per line. */
 export function receiptDetails(record: ExecutionRecord): string[] {
   const { command, limits, cpuMs, queuedMs, engine, image, inputHash, startedAt } = record;
   const lines = [
@@ -67,7 +67,7 @@ export function receiptDetails(record: ExecutionRecord): string[] {
   return lines.filter((line) => line !== '');
 }
 
-/** The message that asks to mend a program that failed: what was run, its end and its output, cut to a sane length. */
+/** Returns a message that asks for a fix of a failed program: its beginning, its end and its output, shortened. */
 export function fixMessage(language: string, code: string, stdin: string, record: ExecutionRecord, output: Output) {
   const first = code.split('\n').find((line) => line.trim() !== '') ?? '';
   const text = outputText(output, gapWords).trimEnd();
@@ -78,8 +78,8 @@ export function fixMessage(language: string, code: string, stdin: string, record
       inline(first),
       ending(record),
     ),
-    stdin === '' ? '' : `${t('Its input:')}\n\n${fenced(middleCut(stdin, sentChars / 4))}`,
-    text === '' ? t('It printed nothing.') : `${t('Its output:')}\n\n${fenced(middleCut(text, sentChars))}`,
+    stdin === '' ? '' : `${t('Its input:')}\n\n${fenced(middleCut(stdin, maxSentChars / 4))}`,
+    text === '' ? t('It printed nothing.') : `${t('Its output:')}\n\n${fenced(middleCut(text, maxSentChars))}`,
   ];
   return sections.filter((section) => section !== '').join('\n\n');
 }
@@ -89,19 +89,19 @@ function ending(record: ExecutionRecord): string {
   return record.message === null ? words : `${words} (${record.message.replace(/[.\s]+$/, '')})`;
 }
 
-/** What stands in the place of output that is left out. */
+/** Returns the text in place of omitted output. */
 export function gapWords(chars: number): string {
   return t('[{0} characters are left out]', chars.toLocaleString());
 }
 
-/** The beginning and the end of a long text: what went wrong is mostly at the end. */
-function middleCut(text: string, most: number): string {
-  if (text.length <= most) return text;
-  const head = Math.floor(most / 4);
-  return `${text.slice(0, head)}\n${gapWords(text.length - most)}\n${text.slice(head - most)}`;
+/** Shortens a long text in the middle, keeping more of the end, where errors usually are. */
+function middleCut(text: string, maxChars: number): string {
+  if (text.length <= maxChars) return text;
+  const head = Math.floor(maxChars / 4);
+  return `${text.slice(0, head)}\n${gapWords(text.length - maxChars)}\n${text.slice(head - maxChars)}`;
 }
 
-/** Code in a sentence, with more backticks around it than are in it. */
+/** Formats a line as inline code, with more backticks around it than it contains. */
 function inline(line: string): string {
   const marks = marksAround(line.trim().slice(0, 120), 1);
   return `${marks}${line.trim().slice(0, 120)}${marks}`;
@@ -112,7 +112,7 @@ function fenced(text: string): string {
   return `${marks}text\n${text}\n${marks}`;
 }
 
-function marksAround(text: string, least: number): string {
-  const longest = (text.match(/`+/g) ?? []).reduce((most, marks) => Math.max(most, marks.length), least - 1);
+function marksAround(text: string, min: number): string {
+  const longest = (text.match(/`+/g) ?? []).reduce((max, marks) => Math.max(max, marks.length), min - 1);
   return '`'.repeat(longest + 1);
 }

@@ -20,54 +20,55 @@ import { appended, noOutput, type Output, PlainText } from './run-output.ts';
 import { statusWords } from './run-words.ts';
 
 /*
- * Programs of the open conversation that were run: by their place in it, so that what is shown of a
- * run outlives the code block that is shown with it.
+ * Program runs of the current conversation, by their place in it, so that a run outlives the code block that shows
+ * it.
  */
 
+/** The engine of a run. Null until it is known. */
 export type Engine = ExecutionRecord['engine'];
 
-/** What is known of the newest run of one place. */
+/** The latest run of a place. */
 export interface Run {
   readonly id: string;
   readonly state: 'waiting' | 'running' | 'ended';
-  /** Why it waits, and how far that is (0 to 1), where it is known. */
+  /** Why the run waits, and its progress (0 to 1) if known. */
   readonly wait: { readonly message: string; readonly fraction: number | null } | null;
-  /** When the program began, as far as this page knows; milliseconds since 1970. */
+  /** Start of the program as observed by this page, in milliseconds since 1970. */
   readonly since: number;
   readonly engine: Engine;
   readonly output: Output;
-  /** Its end; null before, and where it never came to one: `problem` says why. */
+  /** The record of a completed run. Null before the end, or if there is none; `problem` then says why. */
   readonly record: ExecutionRecord | null;
   readonly problem: Problem | null;
-  /** The person has asked for its end. */
+  /** Whether the user has stopped the run. */
   readonly stopping: boolean;
 }
 
-/** A place where a program can be run, with what belongs to it. */
+/** A place where a program can be run, with its state. */
 export interface RunPlace {
   readonly origin: ExecutionOrigin;
   readonly run: Signal<Run | null>;
-  /** What the program is given to read. */
+  /** Standard input of the program. */
   readonly stdin: Signal<string>;
   readonly stdinShown: Signal<boolean>;
-  /** False: the newest run was asked for elsewhere, and what it was given to read has not been asked for. */
+  /** False if the latest run was started elsewhere, and its input has not been loaded. */
   stdinKnown: boolean;
 }
 
-/** Shortest time from one painting of new output to the next. */
-const foldMs = 80;
-/** Longest text that a program is given to read. */
+/** Minimum time between updates with new output, in milliseconds. */
+const foldIntervalMs = 80;
+/** Maximum length of the standard input, in UTF-16 code units. */
 export const stdinChars = 200_000;
 
-/** What can be run here; null until it is known. */
+/** Status of the sandbox. Null until it is known. */
 const sandbox = signal<SandboxStatus | null>(null);
 
 let places = new Map<string, RunPlace>();
-/** By the id of a run that this page follows. */
+/** Places of the runs that this page follows, by run id. */
 const followed = new Map<string, RunPlace>();
-const texts = new Map<string, Record<OutputStream, PlainText>>();
+const textFilters = new Map<string, Record<OutputStream, PlainText>>();
 
-/** The place of this name in the open conversation; null while none is open. */
+/** Returns a place in the current conversation, or null if there is none. */
 export function runPlace(turnId: string, part: string): RunPlace | null {
   const conversationId = conversation.peek()?.id;
   return conversationId === undefined ? null : placeOf({ conversationId, turnId, part });
@@ -75,8 +76,8 @@ export function runPlace(turnId: string, part: string): RunPlace | null {
 
 function placeOf(origin: ExecutionOrigin): RunPlace {
   const key = `${origin.turnId} ${origin.part}`;
-  const known = places.get(key);
-  if (known) return known;
+  const existing = places.get(key);
+  if (existing) return existing;
   const place: RunPlace = { origin, run: signal(null), stdin: signal(''), stdinShown: signal(false), stdinKnown: true };
   places.set(key, place);
   return place;
@@ -101,13 +102,13 @@ export function run(place: RunPlace, language: Language, source: string): void {
     limits: {},
     network: 'none',
     reuse: false,
-    // The extension asks the person, and says so to the server.
+    // The extension asks the user, and adds the answer to the request.
     acceptOpenNetwork: false,
     origin,
   });
 }
 
-/** Runs a program once more, with the input of the run before, wherever that was. */
+/** Runs a program again with the input of the previous run, which may have been started elsewhere. */
 export async function runAgain(place: RunPlace, language: Language, source: string): Promise<void> {
   const record = place.run.peek()?.record;
   if (!place.stdinKnown && record) {
@@ -122,35 +123,35 @@ export async function runAgain(place: RunPlace, language: Language, source: stri
   run(place, language, source);
 }
 
-/** Changes what the program is given to read. */
+/** Sets the standard input of the program. */
 export function setStdin(place: RunPlace, text: string): void {
   place.stdin.value = text;
   place.stdinKnown = true;
 }
 
-/** Ends a run. Its receipt still comes. */
+/** Stops a run. Its record still arrives. */
 export function stopRun(place: RunPlace): void {
   const current = place.run.peek();
   if (!isOpen(current)) return;
-  change(place, { stopping: true });
+  update(place, { stopping: true });
   void attempt(async () => {
     try {
       await transport.call('executions.cancel', { params: { executionId: current.id } });
     } catch (error) {
-      if (place.run.peek()?.id === current.id) change(place, { stopping: false });
+      if (place.run.peek()?.id === current.id) update(place, { stopping: false });
       throw error;
     }
   });
 }
 
-/** All that the program printed, also what is not shown. */
+/** Returns the whole output of the program, including what is not shown. */
 export async function wholeOutput(place: RunPlace): Promise<{ stream: OutputStream; text: string }[]> {
   const id = place.run.peek()?.id;
   if (id === undefined) return [];
   const { record } = await transport.call('executions.get', { params: { executionId: id } });
   if (!record) return [];
-  const plain = { stdout: new PlainText(), stderr: new PlainText() };
-  return outputOf(record).map(({ stream, text }) => ({ stream, text: plain[stream].take(text) }));
+  const filters = { stdout: new PlainText(), stderr: new PlainText() };
+  return outputOf(record).map(({ stream, text }) => ({ stream, text: filters[stream].take(text) }));
 }
 
 type Message = Extract<HostToPage, { kind: 'execution' }>;
@@ -158,12 +159,15 @@ let queued: Message[] = [];
 let timer: ReturnType<typeof setTimeout> | undefined;
 let lastFold = 0;
 
-/** Takes what is heard of runs, and folds it together: the first of a pause and the last of a run at once. */
+/**
+ * Receives events of runs and folds them in batches. The first one after a pause and the last one of a run are folded
+ * at once.
+ */
 export function receiveExecution(message: Message): void {
   queued.push(message);
-  const last = message.problem !== undefined || message.events.at(-1)?.type === 'ended';
-  if (last || document.hidden) foldQueued();
-  else timer ??= setTimeout(foldQueued, Math.max(0, lastFold + foldMs - performance.now()));
+  const isLast = message.problem !== undefined || message.events.at(-1)?.type === 'ended';
+  if (isLast || document.hidden) foldQueued();
+  else timer ??= setTimeout(foldQueued, Math.max(0, lastFold + foldIntervalMs - performance.now()));
 }
 
 function foldQueued(): void {
@@ -181,15 +185,15 @@ function fold({ id, restart, events, problem }: Message): void {
   const place = followed.get(id);
   const before = place?.run.peek();
   if (!place || before?.id !== id) return;
-  if (restart) texts.delete(id);
-  let now: Run = restart ? { ...before, output: noOutput } : before;
-  for (const event of events) now = heard(now, event);
-  if (problem) now = { ...now, state: 'ended', wait: null, stopping: false, problem };
-  place.run.value = now;
-  if (now.state === 'ended') over(now);
+  if (restart) textFilters.delete(id);
+  let next: Run = restart ? { ...before, output: noOutput } : before;
+  for (const event of events) next = applyEvent(next, event);
+  if (problem) next = { ...next, state: 'ended', wait: null, stopping: false, problem };
+  place.run.value = next;
+  if (next.state === 'ended') finish(next);
 }
 
-function heard(before: Run, event: ExecutionEvent): Run {
+function applyEvent(before: Run, event: ExecutionEvent): Run {
   switch (event.type) {
     case 'queued':
       return { ...before, wait: { message: t('Waiting for its turn ({0} before it)', event.before), fraction: null } };
@@ -207,44 +211,44 @@ function heard(before: Run, event: ExecutionEvent): Run {
 }
 
 function plainText(id: string, { stream, text }: { stream: OutputStream; text: string }): string {
-  const known = texts.get(id) ?? { stdout: new PlainText(), stderr: new PlainText() };
-  texts.set(id, known);
-  return known[stream].take(text);
+  const filters = textFilters.get(id) ?? { stdout: new PlainText(), stderr: new PlainText() };
+  textFilters.set(id, filters);
+  return filters[stream].take(text);
 }
 
-/** The record's own output counts where none was heard. */
+/** Ends a run. Uses the output in the record if no output was received. */
 function ended(before: Run, record: ExecutionRecord): Run {
   const { engine } = record;
   let { output } = before;
   if (output.chars === 0) {
     for (const piece of outputOf(record)) output = appended(output, piece.stream, plainText(before.id, piece));
   }
-  // Its output is kept once.
+  // The output is already in `output`.
   const receipt = { ...record, stdout: '', stderr: '', order: [] };
   return { ...before, state: 'ended', wait: null, stopping: false, engine, output, record: receipt, problem: null };
 }
 
-function over(now: Run): void {
-  followed.delete(now.id);
-  texts.delete(now.id);
-  announcement.value = now.record
-    ? t('The program has ended: {0}', statusWords(now.record))
-    : t('The program did not run: {0}', now.problem?.detail ?? '');
+function finish(finished: Run): void {
+  followed.delete(finished.id);
+  textFilters.delete(finished.id);
+  announcement.value = finished.record
+    ? t('The program has ended: {0}', statusWords(finished.record))
+    : t('The program did not run: {0}', finished.problem?.detail ?? '');
   const kind = sandbox.peek()?.engine;
-  if (now.engine && kind !== now.engine.kind) void readStatus();
+  if (finished.engine && kind !== finished.engine.kind) void readStatus();
 }
 
-/** A run ended, here or in another window. */
+/** Handles a run that has ended, here or in another window. */
 export function executionEnded(record: ExecutionRecord): void {
   const { origin } = record;
   if (origin?.conversationId !== conversation.peek()?.id || !origin) return;
   const place = placeOf(origin);
   const current = place.run.peek();
-  // What is followed ends by its own events, the last of its output among them.
+  // A followed run ends by its own events, which include the last of its output.
   if (current?.id === record.id ? followed.has(record.id) || current.record : isOpen(current)) return;
   if (current?.record && current.record.startedAt > record.startedAt) return;
   place.run.value = ended(blank(record.id), record);
-  texts.delete(record.id);
+  textFilters.delete(record.id);
   if (place.stdin.peek() === '') place.stdinKnown = false;
 }
 
@@ -267,30 +271,30 @@ function blank(id: string): Run {
   };
 }
 
-function change(place: RunPlace, news: Partial<Run>): void {
+function update(place: RunPlace, changes: Partial<Run>): void {
   const current = place.run.peek();
-  if (current) place.run.value = { ...current, ...news };
+  if (current) place.run.value = { ...current, ...changes };
 }
 
-/** Whether it has not ended. */
+/** Returns whether a run has not ended. */
 export function isOpen(run: Run | null): run is Run {
   return run !== null && run.state !== 'ended';
 }
 
-/** Reads which runs the open conversation has, and follows those that have not ended. */
+/** Loads the runs of the current conversation, and follows those that have not ended. */
 async function readRuns(): Promise<void> {
   const conversationId = summary.peek()?.id;
   if (conversationId === undefined) return;
   try {
     const { items } = await transport.call('executions.list', { query: { conversationId } });
     if (conversation.peek()?.id !== conversationId) return;
-    for (const { origin, execution } of items) take(origin, execution);
+    for (const { origin, execution } of items) addRun(origin, execution);
   } catch {
-    // The conversation is shown without them; the next time that it is opened they are read again.
+    // The conversation is shown without its runs. They are loaded when it is opened again.
   }
 }
 
-function take(origin: ExecutionOrigin, { id, record }: Execution): void {
+function addRun(origin: ExecutionOrigin, { id, record }: Execution): void {
   if (record) {
     executionEnded(record);
     return;
@@ -301,22 +305,22 @@ function take(origin: ExecutionOrigin, { id, record }: Execution): void {
   transport.execute(id);
 }
 
-/** Reads what can be run here. It does not start a server. */
+/** Loads the status of the sandbox. Does not start a server. */
 async function readStatus(): Promise<void> {
   if (server.peek().state !== 'ready') return;
   try {
     sandbox.value = await transport.call('sandbox.status', {});
   } catch {
-    // The first run says what is wrong.
+    // The first run reports the problem.
   }
 }
 
 const openId = computed(() => (summary.value && summary.value.id === conversation.value?.id ? summary.value.id : null));
 const serverReady = computed(() => server.value.state === 'ready');
-/** Places belong to the conversation that is in the page, from its first message on. */
+/** Id of the conversation in the page, from its first message on, to which places belong. */
 const shownId = computed(() => conversation.value?.id ?? null);
 
-/** Keeps the runs those of the open conversation. */
+/** Keeps the runs in sync with the current conversation. */
 export function watchRuns(): void {
   effect(() => {
     if (shownId.value === null) return;
@@ -333,11 +337,11 @@ export function watchRuns(): void {
   });
 }
 
-/** Whether a program in this language can be run, as far as it is known. */
+/** Returns whether programs in this language can be run, as far as is known. */
 export function canRun(language: Language): boolean {
-  const row = sandbox.value?.languages.find((other) => other.language === language);
-  return usual.has(language) || (row !== undefined && row.state !== 'unavailable');
+  const row = sandbox.value?.languages.find((candidate) => candidate.language === language);
+  return commonLanguages.has(language) || (row !== undefined && row.state !== 'unavailable');
 }
 
-/** Those that every kind of installation is meant to run; where one cannot, it says what to install. */
-const usual: ReadonlySet<Language> = new Set(['python', 'javascript', 'typescript', 'go', 'ruby', 'bash']);
+/** Languages that every installation should run. If one cannot, it reports what to install. */
+const commonLanguages: ReadonlySet<Language> = new Set(['python', 'javascript', 'typescript', 'go', 'ruby', 'bash']);

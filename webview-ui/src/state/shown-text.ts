@@ -1,28 +1,34 @@
 import { PlainText } from './run-output.ts';
 
 /*
- * Text of tools, files and web pages is shown as it is, in the two senses: never as markup, and
- * never so that it looks like something else than it is.
+ * Displays text of tools, files and web pages as it is: never as markup, and never so that it looks like something
+ * else.
  */
 
-/** Controls, what turns the reading direction or has no width, halves of signs; not the joiners that scripts and emoji need. */
-const unseen = /(?![\n\t\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
-/** Those as well, and spaces that are not the usual one. */
-const unseenStrictly = /(?![\n\t ])[\p{Cc}\p{Cf}\p{Z}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
+/**
+ * Control characters, bidirectional and zero-width characters, and unpaired surrogates, except the joiners that
+ * scripts and emoji need.
+ */
+const invisible = /(?![\n\t\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+/** The same characters, all other invisible ones, and unusual spaces. */
+const invisibleStrictly = /(?![\n\t ])[\p{Cc}\p{Cf}\p{Z}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
 
-const named = (sign: string) => `\\u{${(sign.codePointAt(0) ?? 0).toString(16)}}`;
+const escaped = (char: string) => `\\u{${(char.codePointAt(0) ?? 0).toString(16)}}`;
 
-/** The text with every sign that cannot be seen written out, like `\u{202e}`. */
+/** Returns the text with invisible characters written out, such as `\u{202e}`. */
 export function shown(text: string): string {
-  return text.replace(/\r\n/g, '\n').replace(unseen, named);
+  return text.replace(/\r\n/g, '\n').replace(invisible, escaped);
 }
 
-/** The same for what a person decides on: a command, an address, a path. */
+/**
+ * Returns the text as `shown` does, but more strictly, for what the user decides about: a command, an address, a
+ * path.
+ */
 export function shownStrictly(text: string): string {
-  return text.replace(/\r\n/g, '\n').replace(unseenStrictly, named);
+  return text.replace(/\r\n/g, '\n').replace(invisibleStrictly, escaped);
 }
 
-/** On one line, for a label of at most `chars` characters. */
+/** Returns the text on one line of at most `chars` UTF-16 code units, for a label. */
 export function oneLine(text: string, chars: number): string {
   const line = shownStrictly(text.slice(0, 4 * chars))
     .replace(/\s+/g, ' ')
@@ -30,7 +36,7 @@ export function oneLine(text: string, chars: number): string {
   return line.length > chars ? `${[...line.slice(0, chars)].slice(0, -1).join('')}…` : line;
 }
 
-/** Output of a program, without what only a terminal understands. */
+/** Returns the output of a program without terminal control sequences. */
 export function printed(text: string): string {
   return shown(new PlainText().take(text));
 }

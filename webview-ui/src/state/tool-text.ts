@@ -1,9 +1,9 @@
 import type { BlockState } from '@devlm/protocol/state.ts';
 
-/** JSON longer than this is shown as it came. */
-const readableChars = 200_000;
+/** Maximum length of JSON that is formatted, in UTF-16 code units. */
+const maxFormattedChars = 200_000;
 
-/** A call's input for reading: each field on its own, texts as they are. What is not JSON stays as it came. */
+/** Formats the input of a call: a line per field, with strings unquoted. Text that is not JSON stays as it is. */
 export function readableInput({ text }: BlockState): string {
   const value = parsed(text);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return text;
@@ -15,14 +15,14 @@ function field([name, value]: [string, unknown]): string {
   return text.includes('\n') ? `${name}:\n${text}` : `${name}: ${text}`;
 }
 
-/** A result for reading: JSON over several lines, anything else as it came. */
+/** Formats a result: JSON is indented, other text stays as it is. */
 export function readableResult(text: string): string {
   const value = parsed(text);
   return typeof value === 'object' && value !== null ? JSON.stringify(value, null, 2) : text;
 }
 
 function parsed(text: string): unknown {
-  if (text.length > readableChars) return undefined;
+  if (text.length > maxFormattedChars) return undefined;
   try {
     return JSON.parse(text);
   } catch {

@@ -3,42 +3,42 @@ import { t } from '../l10n.ts';
 import { type Fields, partialFields } from './partial-json.ts';
 import { oneLine } from './shown-text.ts';
 
-/** What a call does, in a line. Values come from the model: they are plain text. */
+/** A one-line description of a call. The values come from the model and are plain text. */
 export interface ToolWords {
   readonly verb: string;
-  /** What it is done to; may be empty while the input arrives. */
+  /** The object of the call. May be empty while the input arrives. */
   readonly about: string;
-  /** `about` is code or a path rather than words. */
+  /** Whether `about` is code or a path. */
   readonly code?: boolean;
   readonly note?: string;
 }
 
-const aboutChars = 200;
+const maxAboutChars = 200;
 
-/** The fields of a call's input as far as they are there. */
+/** Returns the fields of a call's input that have arrived. */
 function inputFields(block: BlockState): Fields {
-  const known = read.get(block);
-  if (known) return known;
+  const cached = fieldsByBlock.get(block);
+  if (cached) return cached;
   const fields = partialFields(block.text);
-  read.set(block, fields);
+  fieldsByBlock.set(block, fields);
   return fields;
 }
-/** A block never changes; another state of it is another object. */
-const read = new WeakMap<BlockState, Fields>();
+/** Parsed fields by block. Blocks are immutable: a new state is a new object. */
+const fieldsByBlock = new WeakMap<BlockState, Fields>();
 
-/** What a tool call does in a few words of the person's language; an unknown tool goes by its name. */
+/** Describes a tool call in the user's language. An unknown tool is shown by its name. */
 export function toolWords(block: BlockState): ToolWords {
   const name = block.tool?.name ?? '';
   const fields = inputFields(block);
-  const words = Object.hasOwn(known, name) ? known[name]?.(fields) : undefined;
+  const words = Object.hasOwn(describers, name) ? describers[name]?.(fields) : undefined;
   return words ?? { verb: name === '' ? t('Tool') : oneLine(name, 80), about: firstText(fields) };
 }
 
-const known: Readonly<Record<string, (fields: Fields) => ToolWords>> = {
+const describers: Readonly<Record<string, (fields: Fields) => ToolWords>> = {
   file_read: (fields) => ({ verb: t('Read'), ...path(fields), note: lines(fields) }),
   file_write: (fields) => ({ verb: t('Write'), ...path(fields) }),
   file_edit: (fields) => ({ verb: t('Edit'), ...path(fields) }),
-  apply_patch: (fields) => ({ verb: t('Edit'), about: patched(fields.get('patch')), code: true }),
+  apply_patch: (fields) => ({ verb: t('Edit'), about: patchedFiles(fields.get('patch')), code: true }),
   file_list: (fields) => ({ verb: t('List files'), ...path(fields) }),
   file_search: (fields) => ({
     verb: t('Search files for'),
@@ -86,12 +86,12 @@ function control(action: unknown): string {
   }
 }
 
-/** The first of these fields that is text, or a list of texts. */
+/** Returns the first of these fields that is a string or a list of strings, or an empty string. */
 function text(fields: Fields, ...names: readonly string[]): string {
   for (const name of names) {
     const value = fields.get(name);
     const words = Array.isArray(value) ? value.filter((part) => typeof part === 'string').join(', ') : value;
-    if (typeof words === 'string' && words !== '') return oneLine(words, aboutChars);
+    if (typeof words === 'string' && words !== '') return oneLine(words, maxAboutChars);
   }
   return '';
 }
@@ -113,22 +113,23 @@ function number(fields: Fields, ...names: readonly string[]): number | undefined
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 }
 
-/** A command that is a list of words. */
+/** Joins a command that is a list of words. */
 function program(words: unknown): string {
-  return Array.isArray(words) ? oneLine(words.filter((word) => typeof word === 'string').join(' '), aboutChars) : '';
+  return Array.isArray(words) ? oneLine(words.filter((word) => typeof word === 'string').join(' '), maxAboutChars) : '';
 }
 
-/** The files that a patch names. */
-function patched(patch: unknown): string {
+/** Returns the files that a patch names. */
+function patchedFiles(patch: unknown): string {
   if (typeof patch !== 'string') return '';
   const names = [...patch.matchAll(/(?:\*\*\* (?:Update|Add|Delete) File: |\+\+\+ (?:b\/)?)(\S+)/g)].map(
     ([, name]) => name,
   );
-  return oneLine([...new Set(names)].join(', '), aboutChars);
+  return oneLine([...new Set(names)].join(', '), maxAboutChars);
 }
 
-/** What an unknown tool is about: its first short text. */
+/** Returns the first string of an unknown tool's input. */
 function firstText(fields: Fields): string {
-  for (const value of fields.values()) if (typeof value === 'string' && value !== '') return oneLine(value, aboutChars);
+  for (const value of fields.values())
+    if (typeof value === 'string' && value !== '') return oneLine(value, maxAboutChars);
   return '';
 }

@@ -4,28 +4,29 @@ import { refusals } from '../problems.ts';
 import { findShell, type Shell } from './environment.ts';
 import { CommandProcess } from './process.ts';
 
-/** Ended commands whose output is kept. */
-const keptEnded = 50;
-/** Ended commands of which only the end is kept, so that none is started again under its id. */
-const keptEnds = 5_000;
+/** Number of ended commands whose output is kept. */
+const maxEndedWithOutput = 50;
+/** Number of ended commands whose final state is kept, so that none is started again under its id. */
+const maxEndedStates = 5_000;
 
 interface Command {
   readonly conversationId: string;
   readonly process: CommandProcess;
 }
 
+/** Options of `Commands`. */
 export interface CommandsOptions {
-  /** The editor's environment. Default: this process's. */
+  /** The editor's environment. Default: the environment of this process. */
   readonly env?: NodeJS.ProcessEnv;
 }
 
-/** The commands of a window. Each id stands for one process, whatever is asked how often; all end with the window. */
+/** The commands of a window. Each id stands for one process, however often it is requested. All end with the window. */
 export class Commands {
   readonly shell: Shell;
   readonly #env: NodeJS.ProcessEnv;
-  /** In the order of their start. */
+  /** In order of their start. */
   readonly #commands = new Map<string, Command>();
-  readonly #ends = new Map<string, CommandOutput>();
+  readonly #endedStates = new Map<string, CommandOutput>();
   #disposed = false;
 
   constructor({ env = process.env }: CommandsOptions = {}) {
@@ -34,12 +35,12 @@ export class Commands {
   }
 
   /**
-   * Starts a command, or answers how the one with this id is doing.
+   * Starts a command, or returns the state of the existing one with this id.
    * @param cwd an absolute path
    * @throws ProblemError `too_many_commands`, `closing`
    */
   start({ commandId, conversationId, line, stdin, open }: CommandStart, cwd: string): CommandState {
-    const known = this.#commands.get(commandId)?.process.state ?? this.#ends.get(commandId);
+    const known = this.#commands.get(commandId)?.process.state ?? this.#endedStates.get(commandId);
     if (known) return known;
     if (this.#disposed) throw refusals.closing();
     const running = [...this.#commands.values()].filter(({ process }) => process.state.state === 'running');
@@ -50,41 +51,47 @@ export class Commands {
     return process.state;
   }
 
-  /** Waits until there is output beyond `after`, or the command has ended, or the time is over. */
+  /** Waits until there is output beyond `after`, the command has ended, or `waitMs` has elapsed. */
   async poll(commandId: string, after: number, waitMs: number, signal?: AbortSignal): Promise<CommandOutput> {
-    const end = this.#ends.get(commandId);
+    const end = this.#endedStates.get(commandId);
     if (end) return { ...end, chunks: end.chunks.filter(({ at }) => at >= after) };
     const { process } = this.#find(commandId);
     const { output } = process;
     if (output.next <= after && process.state.state === 'running' && waitMs > 0) {
-      const { promise: enough, resolve } = Promise.withResolvers<void>();
+      const { promise: timedOut, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, waitMs);
       signal?.addEventListener('abort', () => resolve(), { once: true });
-      await Promise.race([process.news, enough]);
+      await Promise.race([process.news, timedOut]);
       clearTimeout(timer);
     }
-    // The state first: what is printed until the end comes before it.
+    // Read the state first: all output that precedes the end is then included.
     const { state } = process;
     return { ...state, chunks: output.since(after), next: output.next };
   }
 
-  /** @throws ProblemError `not_found`, `input_closed` */
+  /**
+   * Writes to the command's input, and closes it if `end` is set.
+   * @throws ProblemError `not_found`, `input_closed`
+   */
   write(commandId: string, text: string, end: boolean): CommandState {
     const { process } = this.#find(commandId);
     if (!process.write(text, end)) throw refusals.inputClosed();
     return process.state;
   }
 
-  /** @throws ProblemError `not_found` */
+  /**
+   * Stops a command and waits for its end.
+   * @throws ProblemError `not_found`
+   */
   async stop(commandId: string): Promise<CommandState> {
-    const end = this.#ends.get(commandId);
+    const end = this.#endedStates.get(commandId);
     if (end) return end;
     const { process } = this.#find(commandId);
     await process.stop();
     return process.state;
   }
 
-  /** Stops what runs, of a conversation or of all; answers how many that were. */
+  /** Stops the running commands of a conversation, or all of them. Returns their number. */
   async stopAll(conversationId?: string): Promise<{ stopped: number }> {
     const running = [...this.#commands.values()].filter(
       (command) =>
@@ -95,7 +102,7 @@ export class Commands {
     return { stopped: running.length };
   }
 
-  /** Ends everything at once. */
+  /** Kills all commands at once. */
   dispose(): void {
     this.#disposed = true;
     for (const { process } of this.#commands.values()) process.kill();
@@ -109,13 +116,13 @@ export class Commands {
 
   #forgetOld(): void {
     const ended = [...this.#commands].filter(([, { process }]) => process.state.state === 'ended');
-    for (const [id, { process }] of ended.slice(0, -keptEnded)) {
+    for (const [id, { process }] of ended.slice(0, -maxEndedWithOutput)) {
       this.#commands.delete(id);
-      this.#ends.set(id, { ...process.state, chunks: [], next: process.output.next });
+      this.#endedStates.set(id, { ...process.state, chunks: [], next: process.output.next });
     }
-    for (const id of this.#ends.keys()) {
-      if (this.#ends.size <= keptEnds) break;
-      this.#ends.delete(id);
+    for (const id of this.#endedStates.keys()) {
+      if (this.#endedStates.size <= maxEndedStates) break;
+      this.#endedStates.delete(id);
     }
   }
 }

@@ -2,16 +2,16 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { CommandShell } from '@devlm/protocol/commands.ts';
 
-/** A shell and where it is. */
+/** A shell and its path. */
 export interface Shell {
   readonly name: CommandShell;
   readonly path: string;
 }
 
-/** Variables that a command has no business with: DevLM's and Claude's secrets, and what steers the editor. */
+/** Variables that are withheld from commands: secrets of DevLM and Claude, and variables that control the editor. */
 const withheld = /^(ANTHROPIC|CLAUDE|DEVLM|VSCODE|ELECTRON)_/i;
 
-/** What a program needs to know of a place where nobody types: no pager, no editor, no question for a password. */
+/** Variables that make programs run unattended: no pager, no editor, no password prompt. */
 const unattended = {
   TERM: 'dumb',
   PAGER: 'cat',
@@ -20,13 +20,13 @@ const unattended = {
   GIT_TERMINAL_PROMPT: '0',
 } as const;
 
-/** The environment of a command, from the editor's. */
+/** Returns the environment of a command, derived from the editor's. */
 export function commandEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const kept = Object.entries(env).filter(([name]) => !withheld.test(name));
   return { ...Object.fromEntries(kept), ...unattended };
 }
 
-/** The shell that commands run with here: bash where there is one, else sh; PowerShell on Windows. */
+/** Returns the shell that runs commands: bash if installed, else sh; PowerShell on Windows. */
 export function findShell(env: NodeJS.ProcessEnv, platform: NodeJS.Platform = process.platform): Shell {
   if (platform === 'win32') return { name: 'powershell', path: 'powershell.exe' };
   for (const folder of [...(env['PATH'] ?? '').split(delimiter), '/bin', '/usr/bin']) {

@@ -4,22 +4,23 @@ import { refusals } from '../problems.ts';
 import type { Handlers } from '../requests.ts';
 import type { Commands } from './commands.ts';
 
+/** Options of `commandHandlers`. */
 export interface CommandHandlersOptions {
   readonly commands: Commands;
   readonly folders: () => readonly Folder[];
   readonly trusted: () => boolean;
 }
 
-/** What answers requests about commands. Nothing runs in a restricted workspace, or outside of the workspace's folders. */
+/** Returns the handlers of command requests. Commands only start in a trusted workspace and inside its folders. */
 export function commandHandlers({
   commands,
   folders,
   trusted,
 }: CommandHandlersOptions): Pick<Handlers, Extract<keyof Handlers, `command.${string}`>> {
   return {
-    'command.start': async (asked) => {
+    'command.start': async (request) => {
       if (!trusted()) throw refusals.restricted();
-      return commands.start(asked, await workingFolder(asked.cwd, folders()));
+      return commands.start(request, await workingFolder(request.cwd, folders()));
     },
     'command.poll': async ({ commandId, after, waitMs }, signal) =>
       await commands.poll(commandId, after, waitMs, signal),

@@ -1,12 +1,12 @@
 import type { CommandChunk } from '@devlm/protocol/commands.ts';
 
-/** What is kept of an output, in UTF-16 code units. */
+/** Lengths of the kept beginning and end of an output, in UTF-16 code units. */
 export interface Bounds {
   readonly head: number;
   readonly tail: number;
 }
 
-/** The beginning and the end of what a command prints, however much that is. */
+/** The beginning and the end of a command's output, in bounded memory. */
 export class KeptOutput {
   readonly #bounds: Bounds;
   readonly #head: CommandChunk[] = [];
@@ -18,14 +18,15 @@ export class KeptOutput {
     this.#bounds = bounds;
   }
 
-  /** Where the output goes on: the code units that there have been so far. */
+  /** Position of the next output: the number of code units so far. */
   get next(): number {
     return this.#next;
   }
 
+  /** Adds output of a stream, dropping the oldest part of the tail if it is full. */
   add(stream: CommandChunk['stream'], text: string): void {
-    const room = this.#bounds.head - this.#next;
-    const first = room > 0 ? whole(text, room) : '';
+    const headRoom = this.#bounds.head - this.#next;
+    const first = headRoom > 0 ? prefix(text, headRoom) : '';
     if (first !== '') this.#push(this.#head, stream, first);
     const rest = text.slice(first.length);
     if (rest === '') return;
@@ -34,7 +35,7 @@ export class KeptOutput {
     this.#trim();
   }
 
-  /** What is kept of the output from `after` on. */
+  /** Returns the kept output from position `after` on. */
   since(after: number): CommandChunk[] {
     return [...this.#head, ...this.#tail].flatMap(({ at, stream, text }) => {
       if (at + text.length <= after) return [];
@@ -44,8 +45,8 @@ export class KeptOutput {
 
   #push(chunks: CommandChunk[], stream: CommandChunk['stream'], text: string): void {
     const last = chunks.at(-1);
-    // Small writes become one piece; a large piece is left alone, or growing it would be quadratic.
-    if (last?.stream === stream && last.at + last.text.length === this.#next && last.text.length < pieceChars)
+    // Merge small writes into one chunk. Large chunks are left alone, because growing them would be quadratic.
+    if (last?.stream === stream && last.at + last.text.length === this.#next && last.text.length < maxMergedChars)
       chunks[chunks.length - 1] = { ...last, text: last.text + text };
     else chunks.push({ at: this.#next, stream, text });
     this.#next += text.length;
@@ -56,9 +57,9 @@ export class KeptOutput {
       const [first] = this.#tail;
       const extra = this.#tailChars - this.#bounds.tail;
       if (!first || extra <= 0) return;
-      const gone = Math.min(first.text.length, extra);
-      // Not half a character: the second half goes as well.
-      const cut = gone + (isLow(first.text.charCodeAt(gone)) ? 1 : 0);
+      const surplus = Math.min(first.text.length, extra);
+      // Do not split a surrogate pair: drop its second half too.
+      const cut = surplus + (isLowSurrogate(first.text.charCodeAt(surplus)) ? 1 : 0);
       if (cut >= first.text.length) this.#tail.shift();
       else this.#tail[0] = { ...first, at: first.at + cut, text: first.text.slice(cut) };
       this.#tailChars -= cut;
@@ -66,11 +67,12 @@ export class KeptOutput {
   }
 }
 
-const pieceChars = 4_096;
+/** Length up to which a chunk grows by further writes, in UTF-16 code units. */
+const maxMergedChars = 4_096;
 
-const isLow = (unit: number) => unit >= 0xdc00 && unit <= 0xdfff;
+const isLowSurrogate = (unit: number) => unit >= 0xdc00 && unit <= 0xdfff;
 
-/** As many of the first code units as there is room for, without half a character at the end. */
-function whole(text: string, chars: number): string {
-  return text.slice(0, isLow(text.charCodeAt(chars)) ? chars - 1 : chars);
+/** Returns the first code units of the text, at most `chars`, without half a surrogate pair at the end. */
+function prefix(text: string, chars: number): string {
+  return text.slice(0, isLowSurrogate(text.charCodeAt(chars)) ? chars - 1 : chars);
 }

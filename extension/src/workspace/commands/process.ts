@@ -6,42 +6,45 @@ import { limits } from '@devlm/protocol/limits.ts';
 import { commandEnvironment, type Shell } from './environment.ts';
 import { KeptOutput } from './kept-output.ts';
 
+/** Options of a `CommandProcess`. */
 export interface ProcessOptions {
   readonly shell: Shell;
   readonly line: string;
-  /** Absolute. */
+  /** An absolute path. */
   readonly cwd: string;
-  /** The editor's own. */
+  /** The editor's environment. */
   readonly env: NodeJS.ProcessEnv;
+  /** Initial input. */
   readonly stdin: string;
+  /** Whether the input stays open for further writes. */
   readonly open: boolean;
 }
 
-/** Between the polite signal and the one that cannot be refused, milliseconds. */
+/** Time between SIGTERM and SIGKILL, in milliseconds. */
 const graceMs = 2_000;
-/** What was started and left behind may finish writing for so long after the command itself has ended. */
-const leftBehindMs = 300;
-/** Whoever left the process group and still holds an output open is not waited for longer. */
+/** Time that background processes may go on writing after the command has ended, in milliseconds. */
+const backgroundMs = 300;
+/** Maximum wait for processes that left the process group and hold an output open, in milliseconds. */
 const escapedMs = 1_000;
-/** Output is read at most this fast, so that a flood leaves the editor's own work alone: bytes a stretch. */
-const stretch = { bytes: 4 * 1024 * 1024, ms: 100 } as const;
-/** Input that the command has not read yet, bytes. */
-const unreadBytes = 1024 * 1024;
+/** Maximum rate at which output is read, so that a flood does not block the editor: bytes per interval. */
+const readRate = { bytes: 4 * 1024 * 1024, ms: 100 } as const;
+/** Maximum input that the command has not read yet, in bytes. */
+const maxUnreadBytes = 1024 * 1024;
 
 /**
- * Starts the shell as the leader of a process group of its own, beside a guard that waits for descriptor 3
- * to close: when whoever started it is gone, however that came, the guard ends the whole group.
+ * Script that starts the shell as leader of its own process group, next to a guard that waits for descriptor 3 to
+ * close. When the parent is gone, for whatever reason, the guard kills the whole group.
  */
-const guarded = `(trap '' HUP INT TERM; read -r _ <&3; kill -KILL -$$) >/dev/null 2>&1 &
+const guardScript = `(trap '' HUP INT TERM; read -r _ <&3; kill -KILL -$$) >/dev/null 2>&1 &
 exec 3<&-; exec "$1" -c "$2"`;
 
-/** By itself PowerShell answers 0 or 1, whatever the last program said. */
-const exitLikeTheLast = '\nif (-not $?) { if ($LASTEXITCODE) { exit $LASTEXITCODE } else { exit 1 } }';
+/** PowerShell script suffix that passes on the last program's exit code. By default PowerShell exits with 0 or 1. */
+const exitCodeSuffix = '\nif (-not $?) { if ($LASTEXITCODE) { exit $LASTEXITCODE } else { exit 1 } }';
 
-/** One command line with all that it starts. */
+/** A command line and all processes that it starts. */
 export class CommandProcess {
   readonly output = new KeptOutput({ head: limits.commandHeadChars, tail: limits.commandTailChars });
-  /** Resolves when the command has ended and its output is there. Never rejects. */
+  /** Resolves when the command has ended and its output is complete. Never rejects. */
   readonly ended: Promise<void>;
   readonly #child: ChildProcess;
   readonly #startedAt = performance.now();
@@ -49,13 +52,13 @@ export class CommandProcess {
   #failure: string | null = null;
   #stopped = false;
   #news = Promise.withResolvers<void>();
-  #taken = { bytes: 0, since: 0 };
+  #readInInterval = { bytes: 0, since: 0 };
 
   constructor({ shell, line, cwd, env, stdin, open }: ProcessOptions) {
     const windows = shell.name === 'powershell';
     const [program, args] = windows
-      ? [shell.path, ['-NoLogo', '-NoProfile', '-NonInteractive', '-Command', line + exitLikeTheLast]]
-      : ['/bin/sh', ['-c', guarded, 'sh', shell.path, line]];
+      ? [shell.path, ['-NoLogo', '-NoProfile', '-NonInteractive', '-Command', line + exitCodeSuffix]]
+      : ['/bin/sh', ['-c', guardScript, 'sh', shell.path, line]];
     this.#child = spawn(program, args, {
       cwd,
       env: commandEnvironment(env),
@@ -80,21 +83,21 @@ export class CommandProcess {
     return { state, exitCode, signal, stopped: this.#stopped, failure: this.#failure, wallMs };
   }
 
-  /** Resolves when there is more output, or the command has ended. */
+  /** Resolves when there is more output or the command has ended. */
   get news(): Promise<void> {
     return this.#news.promise;
   }
 
-  /** @returns false where nobody reads: the input is closed, or full of what was not read yet */
+  /** Writes to the input. Returns false if the input is closed or its buffer is full. */
   write(text: string, end: boolean): boolean {
     const { stdin } = this.#child;
-    if (!stdin?.writable || stdin.writableLength > unreadBytes) return false;
+    if (!stdin?.writable || stdin.writableLength > maxUnreadBytes) return false;
     if (text !== '') stdin.write(text);
     if (end) stdin.end();
     return true;
   }
 
-  /** Ends the command and all that it started; resolves when it is gone. */
+  /** Ends the command and all its processes. Resolves when they are gone. */
   async stop(): Promise<void> {
     if (this.#end) return;
     this.#stopped = true;
@@ -104,7 +107,7 @@ export class CommandProcess {
     await this.ended;
   }
 
-  /** Ends it at once. */
+  /** Kills the command at once. */
   kill(): void {
     if (this.#end) return;
     this.#stopped = true;
@@ -115,42 +118,42 @@ export class CommandProcess {
     const { pid } = this.#child;
     if (pid === undefined) return;
     if (process.platform === 'win32') {
-      // Without a console there is no polite way.
+      // Without a console, Windows has no signal that asks a process to exit.
       execFile('taskkill', ['/PID', String(pid), '/T', '/F'], { windowsHide: true }, () => undefined);
       return;
     }
     try {
       process.kill(-pid, signal);
     } catch {
-      // Nobody is left in the group.
+      // The group is empty.
     }
   }
 
-  #read(stream: CommandChunk['stream'], from: Readable | null): void {
-    // Decodes characters that arrive in two pieces.
-    from?.setEncoding('utf8');
-    from?.on('data', (text: string) => {
+  #read(stream: CommandChunk['stream'], source: Readable | null): void {
+    // The decoder handles characters that are split over two chunks.
+    source?.setEncoding('utf8');
+    source?.on('data', (text: string) => {
       this.output.add(stream, text);
-      this.#tell();
+      this.#notify();
       this.#slowDown(text.length);
     });
   }
 
   #slowDown(chars: number): void {
     const now = performance.now();
-    if (now - this.#taken.since >= stretch.ms) this.#taken = { bytes: 0, since: now };
-    this.#taken.bytes += chars;
-    if (this.#taken.bytes < stretch.bytes) return;
+    if (now - this.#readInInterval.since >= readRate.ms) this.#readInInterval = { bytes: 0, since: now };
+    this.#readInInterval.bytes += chars;
+    if (this.#readInInterval.bytes < readRate.bytes) return;
     const { stdout, stderr } = this.#child;
     stdout?.pause();
     stderr?.pause();
     setTimeout(() => {
       stdout?.resume();
       stderr?.resume();
-    }, stretch.ms);
+    }, readRate.ms);
   }
 
-  #tell(): void {
+  #notify(): void {
     const { resolve } = this.#news;
     this.#news = Promise.withResolvers();
     resolve();
@@ -169,17 +172,17 @@ export class CommandProcess {
     if (this.#failure === null) {
       const { stdout, stderr } = this.#child;
       const drained = Promise.all([stdout, stderr].map((from) => from && untilClosed(from)));
-      await Promise.race([drained, sleep(leftBehindMs)]);
-      // The guard, and what the command left behind.
+      await Promise.race([drained, sleep(backgroundMs)]);
+      // Kill the guard and the processes that the command left behind.
       this.#signal('SIGKILL');
       await Promise.race([closed, sleep(escapedMs)]);
       for (const stdio of this.#child.stdio) stdio?.destroy();
     }
     this.#end = { ...end, wallMs };
-    this.#tell();
+    this.#notify();
   }
 
-  /** On Windows, another process waits for this one's end: it ends the command when its input closes. */
+  /** Starts a watchdog on Windows: a process that kills the command when its own input closes with this process. */
   #watch(pid: number): void {
     const script = `process.stdin.resume().on('close',()=>require('child_process').spawnSync('taskkill',['/PID','${pid}','/T','/F']))`;
     const guard = spawn(process.execPath, ['-e', script], {
