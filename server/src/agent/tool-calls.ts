@@ -39,7 +39,7 @@ export interface CallDeps {
 
 /** Maximum number of read-only calls that run at the same time. */
 const maxParallelCalls = 8;
-/** Number of identical calls with identical results at which the model is told so. */
+/** Number of identical calls with identical results from which the model is told about the repetition. */
 const repetitionThreshold = 3;
 
 /** Returns the tool calls of the last step that have no result yet, including those that a dead server left. */

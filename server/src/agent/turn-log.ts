@@ -90,7 +90,7 @@ export class TurnLog implements Disposable {
     return this.#writer.flush();
   }
 
-  /** Waits until a function finds something in the turn, and returns it. Rejects with the signal's reason. */
+  /** Waits until `find` returns a value for the turn, and returns that value. Rejects with the signal's reason. */
   async until<T>(find: (turn: TurnState) => T | undefined, signal: AbortSignal): Promise<T> {
     for (;;) {
       signal.throwIfAborted();

@@ -14,7 +14,7 @@ export class KnownModels {
   readonly #list: (signal: AbortSignal) => Promise<ModelInfo[]>;
   readonly #configured: string | undefined;
   #listed: { readonly models: ModelInfo[]; readonly generation: number; readonly until: number } | undefined;
-  /** Time until which turns do not ask again after no list could be read. */
+  /** Time until which turns do not request the list again after a failure. */
   #unlisted = { generation: -1, until: 0 };
 
   /**
