@@ -2,33 +2,33 @@ import type { Usage } from '@devlm/protocol/events.ts';
 import type { ModelEvent } from '../llm/model.ts';
 import { estimateAnswerTokens } from '../llm/prompt-size.ts';
 
-/** What a call is priced by. */
+/** Model and prices of a metered call. */
 export interface MeterDeps {
   readonly modelId: string;
-  /** Cost in US dollars; null where the price is not known. */
+  /** Returns the cost in US dollars, or null if the price is not known. */
   readonly costOf: (model: string, usage: Usage) => number | null;
-  /** US dollars that budgets count where the price is not known. */
+  /** Returns the cost that budgets count if the price is not known, in US dollars. */
   readonly countedCost: (model: string, usage: Usage) => number;
 }
 
-/** Counts one call, so that what it cost is known also when it is cut short. */
+/** Meters one call, so that its cost is known even when it is cut short. */
 export class CallMeter {
   readonly #deps: MeterDeps;
   readonly #purpose: 'compaction' | undefined;
   readonly #start = performance.now();
-  #first: number | undefined;
+  #firstTokenAt: number | undefined;
   #instance: string | undefined;
-  /** The provider has begun to answer, so that the call costs something. */
+  /** Whether the provider has begun to answer, so that the call costs something. */
   calls = false;
-  /** Characters of the answer so far. */
+  /** Number of characters of the answer so far. */
   chars = 0;
   /** The provider's id of the call. */
   requestId: string | undefined;
-  /** An event of the answer could not be stored. */
+  /** Whether an event of the answer could not be stored. */
   storeFailed = false;
   #model: string;
   #usage: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
-  #counted = false;
+  #isCounted = false;
 
   constructor(deps: MeterDeps, purpose: 'compaction' | undefined) {
     this.#deps = deps;
@@ -36,7 +36,7 @@ export class CallMeter {
     this.#model = deps.modelId;
   }
 
-  /** Notes the beginning of the answer. */
+  /** Records the beginning of the answer. */
   start({ model, usage, requestId, instance }: Extract<ModelEvent, { type: 'started' }>): void {
     this.calls = true;
     this.#model = model || this.#model;
@@ -45,20 +45,22 @@ export class CallMeter {
     this.#instance = instance;
   }
 
-  /** Notes when the first token came. */
+  /** Records the time of the first token. */
   firstToken(): void {
-    this.#first ??= performance.now();
+    this.#firstTokenAt ??= performance.now();
   }
 
-  /** Notes the provider's last count. */
+  /** Records the provider's final token count. */
   end(usage: Usage): void {
     this.#usage = usage;
-    this.#counted = true;
+    this.#isCounted = true;
   }
 
-  /** Returns what the call has come to: by the provider's last count; without one, by an estimate. */
+  /**
+   * Returns the usage, cost and times of the call: from the provider's final count, or from an estimate without one.
+   */
   total() {
-    const outputTokens = this.#counted
+    const outputTokens = this.#isCounted
       ? this.#usage.outputTokens
       : Math.max(this.#usage.outputTokens, estimateAnswerTokens(this.chars));
     const usage = { ...this.#usage, outputTokens };
@@ -69,14 +71,17 @@ export class CallMeter {
       costUsd,
       model: this.#model,
       latencyMs: since(performance.now()),
-      ...(this.#first === undefined ? {} : { firstTokenMs: since(this.#first) }),
+      ...(this.#firstTokenAt === undefined ? {} : { firstTokenMs: since(this.#firstTokenAt) }),
       ...(this.#instance === undefined ? {} : { instance: this.#instance }),
       ...(this.#purpose === undefined ? {} : { purpose: this.#purpose }),
       ...(costUsd === null ? { countedUsd: this.#deps.countedCost(this.#model, usage) } : {}),
     };
   }
 
-  /** Notes whether the work fails. A failing store is not a failing model: the call must not be made again for it. */
+  /**
+   * Runs a write and records whether it failed. A failing store is not a failing model, so the call must not be
+   * repeated because of it.
+   */
   guard(write: () => void): void {
     try {
       write();

@@ -8,12 +8,12 @@ import { newsOf, outputWords, stateWords } from '../workspace/commands.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import type { TurnLog } from './turn-log.ts';
 
-/** Of one command's new output that a note tells, in UTF-16 code units. */
-const noteChars = 4_000;
-/** How long a window may take to say what its commands did, milliseconds. */
-const newsMs = 3_000;
+/** Maximum length of one command's new output in a note, in UTF-16 code units. */
+const maxOutputChars = 4_000;
+/** Timeout for a window to report what its commands did, in milliseconds. */
+const newsTimeoutMs = 3_000;
 
-/** The commands that a branch has started, by id, as the model knows them. */
+/** Returns the commands that a branch has started, by id, in the state that the model knows. */
 export function commandsOf(branch: readonly TurnState[]): Map<string, CommandNews> {
   const known = new Map<string, CommandNews>();
   for (const { steps, notes = [] } of branch) {
@@ -29,28 +29,31 @@ export function commandsOf(branch: readonly TurnState[]): Map<string, CommandNew
   return known;
 }
 
-/** Tells the model what its background commands did since it last heard of them. Never fails: there is a next step. */
+/**
+ * Tells the model what its background commands did since the last note about them. Commands that cannot be polled are
+ * left for the next step.
+ */
 export async function noteCommands(
   log: TurnLog,
   { workspace: workspaceOf, secrets }: { workspace: (signal: AbortSignal) => Promise<Workspace>; secrets: Secrets },
   signal: AbortSignal,
 ): Promise<void> {
   const running = [...commandsOf(log.branch).values()].filter(({ state }) => state === 'running');
-  // The provider's own tool waits for its call to go on: nothing may stand between.
+  // A server tool of the provider continues its call: nothing may be inserted before that.
   const paused = log.turn?.steps.findLast(({ status }) => status !== 'abandoned')?.stopReason === 'pause_turn';
   if (running.length === 0 || paused) return;
-  const during = AbortSignal.any([signal, AbortSignal.timeout(newsMs)]);
+  const during = AbortSignal.any([signal, AbortSignal.timeout(newsTimeoutMs)]);
   const { commands } = await workspaceOf(during).catch(() => ({ commands: undefined }));
   if (!commands) return;
   const notes = await Promise.all(
     running.slice(-limits.commands).map(async (known) => {
       if (!commands.isOpen(known.windowId)) return null;
-      const asked = { commandId: known.id, after: known.seen, waitMs: 0 };
+      const query = { commandId: known.id, after: known.seen, waitMs: 0 };
       try {
-        const output = await commands.poll(known.windowId, asked, during);
+        const output = await commands.poll(known.windowId, query, during);
         if (output.state === 'running' && output.chunks.length === 0) return null;
         const what = `The background command ${known.id} (${known.line.slice(0, 200)})`;
-        const text = `${what} ${stateWords(output)}. Since you last heard of it:\n${cut(secrets.hide(outputWords(output, known.seen)), noteChars)}`;
+        const text = `${what} ${stateWords(output)}. Since you last heard of it:\n${cut(secrets.hide(outputWords(output, known.seen)), maxOutputChars)}`;
         return { text, news: newsOf(known, output, output.next) };
       } catch (error) {
         if (error instanceof ProblemError || during.aborted) return null;
@@ -59,9 +62,9 @@ export async function noteCommands(
     }),
   );
   signal.throwIfAborted();
-  const told = notes.filter((note) => note !== null);
-  if (told.length === 0) return;
-  const text = `<commands>\n${told.map((note) => note.text.replaceAll('</commands', '<\\/commands')).join('\n\n')}\n</commands>`;
-  log.write({ type: 'commands.noted', turnId: log.turnId, text, commands: told.map(({ news }) => news) });
+  const newNotes = notes.filter((note) => note !== null);
+  if (newNotes.length === 0) return;
+  const text = `<commands>\n${newNotes.map((note) => note.text.replaceAll('</commands', '<\\/commands')).join('\n\n')}\n</commands>`;
+  log.write({ type: 'commands.noted', turnId: log.turnId, text, commands: newNotes.map(({ news }) => news) });
   await log.flush();
 }

@@ -8,26 +8,29 @@ import { type Boundary, type PromptView, promptView, summaryText, textSteps } fr
 import { type RequestDeps, summaryRequest } from './request.ts';
 import { runStep, type StepDeps } from './step.ts';
 
-/** What compaction needs besides the requests and steps of a turn. */
+/** Dependencies of compaction besides the requests and steps of a turn. */
 export interface CompactionDeps extends StepDeps, RequestDeps {
-  /** Tokens that fit the model's window; null when the provider does not say. */
+  /** Returns the size of the model's context window in tokens, or null if the provider does not list it. */
   readonly contextTokens: (signal: AbortSignal) => Promise<number | null>;
   /** Share of the window, 0 to 1, beyond which the conversation is compacted. */
   readonly compactAt: number;
 }
 
-/** Texts are not cut for less than a twentieth. */
-const leastGain = 0.95;
-/** Below this no window is too small, and the provider is not asked for its size. Tokens. */
-const clearlySmall = 12_000;
-/** Of a model whose provider does not say: the smallest of today's. */
-const usualWindow = 200_000;
-/** Of the window, what stays word for word. */
+/** Maximum share of the prompt that may remain after texts are cut. A gain of less than 5% is not worth it. */
+const maxRemainingShare = 0.95;
+/** Prompt size that fits every window, in tokens. Below it the provider is not asked for the size of the window. */
+const alwaysFitsTokens = 12_000;
+/** Assumed window of a model whose provider does not list it, in tokens: the smallest of today's models. */
+const defaultWindowTokens = 200_000;
+/** Share of the window that the newest messages, which stay word for word, may fill. */
 const keptShare = 1 / 3;
-/** Less than this share of the limit is not worth a summary. */
-const leastShare = 0.1;
-/** The same call could only fail in the same way, and the turn's own would too: nothing is given up for it. */
-const hopeless: ReadonlySet<string> = new Set<ModelProblemCode | 'budget_exceeded' | 'paused'>([
+/** Minimum gain of a summary, as a share of the window. */
+const minGainShare = 0.1;
+/**
+ * Codes of problems with which any further call would fail too, including the turn's own. Nothing is cut because of
+ * them.
+ */
+const fatalCodes: ReadonlySet<string> = new Set<ModelProblemCode | 'budget_exceeded' | 'paused'>([
   'budget_exceeded',
   'paused',
   'missing_key',
@@ -42,22 +45,25 @@ const hopeless: ReadonlySet<string> = new Set<ModelProblemCode | 'budget_exceede
 
 const purpose = 'compaction';
 
-/** Makes room before a step where the prompt fills too much of the model's window. */
+/** Compacts the conversation before a step if the prompt fills too much of the model's window. */
 export async function compactIfNeeded(deps: CompactionDeps, signal: AbortSignal): Promise<void> {
   const size = contextTokens(measure(promptView(deps.log.branch), deps));
-  if (size < clearlySmall) return;
-  const window = (await deps.contextTokens(signal)) ?? usualWindow;
+  if (size < alwaysFitsTokens) return;
+  const window = (await deps.contextTokens(signal)) ?? defaultWindowTokens;
   if (size > window * deps.compactAt) await makeRoom(deps, window, signal);
 }
 
-/** Makes room after the provider has said that the prompt is too long: its window is smaller than it was thought to be. */
+/**
+ * Compacts the conversation after the provider has rejected the prompt as too long, which means that the window is
+ * smaller than assumed.
+ */
 export async function compactTooLong(deps: CompactionDeps, signal: AbortSignal): Promise<void> {
   const size = contextTokens(measure(promptView(deps.log.branch), deps));
-  const window = (await deps.contextTokens(signal)) ?? usualWindow;
+  const window = (await deps.contextTokens(signal)) ?? defaultWindowTokens;
   await makeRoom(deps, Math.min(window, Math.floor(size * 0.9)), signal);
 }
 
-/** Sums up the whole conversation before the turn, because the person wants it. */
+/** Summarises the whole conversation before the turn, because the user asked for it. */
 export async function compactAll(deps: CompactionDeps, signal: AbortSignal): Promise<void> {
   const view = promptView(deps.log.branch);
   const last = view.turns.at(-1);
@@ -69,12 +75,13 @@ export async function compactAll(deps: CompactionDeps, signal: AbortSignal): Pro
       detail: 'There is nothing before this that could be summarised.',
     });
   }
-  const window = (await deps.contextTokens(signal)) ?? usualWindow;
+  const window = (await deps.contextTokens(signal)) ?? defaultWindowTokens;
   const whole = { turnId: last.id, stepId: null };
   const summarised = await summarise(deps, view, whole, window, signal);
   if (!summarised.ok) throw summarised.error;
 }
 
+/** Compacts the conversation: by a summary, and by cutting texts if that is not enough. */
 async function makeRoom(deps: CompactionDeps, window: number, signal: AbortSignal): Promise<void> {
   const view = promptView(deps.log.branch);
   const limit = window * deps.compactAt;
@@ -87,8 +94,8 @@ async function makeRoom(deps: CompactionDeps, window: number, signal: AbortSigna
 }
 
 /**
- * Up to where the conversation can be summed up so that the newest part stays: at the end of a turn or of a
- * step, never between a call and its result. Null: nowhere that would be worth it.
+ * Returns the boundary up to which the conversation can be summarised so that the newest part stays: the end of a turn
+ * or of a step, never between a call and its result. Returns null if no boundary would be worth it.
  */
 export function chooseCut(view: PromptView, frame: PromptFrame, window: number): Boundary | null {
   const units = unitsOf(view);
@@ -106,14 +113,14 @@ export function chooseCut(view: PromptView, frame: PromptFrame, window: number):
   const end = units[from - 1]?.end;
   if (!end || from >= units.length) return null;
   const gain = tokens.slice(0, from).reduce((sum, count) => sum + count, 0);
-  return gain >= window * leastShare ? end : null;
+  return gain >= window * minGainShare ? end : null;
 }
 
 type Summarised =
   | { readonly ok: true; readonly stepId: string }
   | { readonly ok: false; readonly stepId: string; readonly error: ProblemError };
 
-/** Asks the model for a summary of all up to the boundary, in a step of its own. */
+/** Asks the model for a summary of everything up to the boundary, in a step of its own. */
 async function summarise(
   deps: CompactionDeps,
   view: PromptView,
@@ -133,7 +140,7 @@ async function summarise(
     await write(deps, stepId, before, compaction);
     return { ok: true, stepId };
   } catch (error) {
-    if (signal.aborted || log.failed || !(error instanceof ProblemError) || hopeless.has(error.problem.code))
+    if (signal.aborted || log.failed || !(error instanceof ProblemError) || fatalCodes.has(error.problem.code))
       throw error;
     await log.flush();
     const step = log.turn?.steps.at(-1);
@@ -147,8 +154,8 @@ async function summarise(
 }
 
 /**
- * Cuts old results and attached texts, and where that is not enough the new ones: the last resort, so that
- * the turn can go on. Everything is in the log, and files can be read again.
+ * Cuts old results and attached texts, and also the new ones if that is not enough. This is the last resort, so that
+ * the turn can continue. Everything is in the log, and files can be read again.
  */
 async function cutTexts(
   deps: CompactionDeps,
@@ -158,25 +165,25 @@ async function cutTexts(
   const { turnId } = log;
   const id = stepId ?? randomUUID();
   const tokensBefore = contextTokens(before);
-  const present = promptView(log.branch);
-  const size = contextTokens(calibrated(deps, before, present));
-  const places = [
-    ...unitsOf(present)
+  const currentView = promptView(log.branch);
+  const size = contextTokens(calibrated(deps, before, currentView));
+  const boundaries = [
+    ...unitsOf(currentView)
       .flatMap(({ end }) => end ?? [])
       .slice(0, -1)
       .slice(-1),
     { turnId, stepId: id },
   ];
-  const ways = places.flatMap((upTo) =>
+  const candidates = boundaries.flatMap((upTo) =>
     textSteps.map((textChars) => {
       const draft = { upTo, textChars, tokensBefore };
       const after = promptView(withCompaction(log.branch, turnId, id, draft));
       return { draft, tokens: contextTokens(calibrated(deps, before, after)) };
     }),
   );
-  const least = ways.reduce((best, way) => (way.tokens < best.tokens ? way : best));
-  const { draft, tokens } = ways.find((way) => way.tokens <= limit) ?? least;
-  if (tokens > size * leastGain) return;
+  const smallest = candidates.reduce((best, candidate) => (candidate.tokens < best.tokens ? candidate : best));
+  const { draft, tokens } = candidates.find((candidate) => candidate.tokens <= limit) ?? smallest;
+  if (tokens > size * maxRemainingShare) return;
   if (stepId === undefined) log.write({ type: 'step.started', turnId, stepId: id, model: modelId, purpose });
   await write(deps, id, before, draft);
   if (stepId !== undefined) return;
@@ -187,6 +194,7 @@ async function cutTexts(
 
 type Draft = Pick<Compaction, 'upTo' | 'textChars' | 'tokensBefore'>;
 
+/** Writes the event `context.compacted`. */
 async function write(deps: CompactionDeps, stepId: string, before: ContextParts, draft: Draft): Promise<void> {
   const { log } = deps;
   const { turnId } = log;
@@ -199,14 +207,14 @@ async function write(deps: CompactionDeps, stepId: string, before: ContextParts,
   await log.flush();
 }
 
-/** The branch as it will be. */
+/** Returns the branch as it will be after the compaction. */
 function withCompaction(branch: readonly TurnState[], turnId: string, stepId: string, draft: Draft): TurnState[] {
   const context = { system: 0, rules: 0, tools: 0, files: 0, results: 0, conversation: 0 };
   const compaction = { ...draft, turns: 0, context };
-  const made = { id: stepId, model: '', status: 'ended', blocks: [], results: {}, calls: {}, purpose } as const;
+  const newStep = { id: stepId, model: '', status: 'ended', blocks: [], results: {}, calls: {}, purpose } as const;
   return branch.map((turn) => {
     if (turn.id !== turnId) return turn;
-    const steps = turn.steps.some(({ id }) => id === stepId) ? turn.steps : [...turn.steps, made];
+    const steps = turn.steps.some(({ id }) => id === stepId) ? turn.steps : [...turn.steps, newStep];
     return { ...turn, steps: steps.map((step) => (step.id === stepId ? { ...step, compaction } : step)) };
   });
 }

@@ -1,17 +1,19 @@
 import type { EventBody } from '@devlm/protocol/events.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 
-/** Appends events and publishes them; resolves when they are stored. */
+/** Appends and publishes events. Resolves when they are stored. */
 export type Append = (events: readonly EventBody[]) => Promise<unknown>;
 
-/** How soon a step is stored after its beginning, milliseconds: once its call has been sent, before anything can have come back. */
-const calledMs = 2;
+/**
+ * Delay before a `step.started` event is stored, in milliseconds: after its call has been sent, before any answer can
+ * have arrived.
+ */
+const stepStartDelayMs = 2;
 
 /**
- * Writes a turn's events in order. Text deltas of one block are joined for at most
- * `limits.coalesceMs`, except the first after a pause, which goes out at once together with
- * what led to it. While an append is under way the following events gather, so a slow disk
- * makes larger appends, not a longer queue.
+ * Writes the events of a turn in order. Text deltas of one block are joined for at most `limits.coalesceMs`, except the
+ * first one after a pause, which is written at once together with the events before it. Events that arrive during an
+ * append are written together by the next one, so a slow disk makes larger appends instead of a longer queue.
  */
 export class EventWriter {
   readonly #append: Append;
@@ -19,20 +21,20 @@ export class EventWriter {
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
   #failure: unknown;
-  /** When text was last sent to be appended. */
-  #lastText = Number.NEGATIVE_INFINITY;
+  /** Time at which the last text delta was passed to an append, as of `performance.now`. */
+  #lastTextAt = Number.NEGATIVE_INFINITY;
   #urgent = false;
 
   constructor(append: Append) {
     this.#append = append;
   }
 
-  /** An append failed: nothing more can be written. */
+  /** Whether an append has failed, after which nothing more can be written. */
   get failed(): boolean {
     return this.#failure !== undefined;
   }
 
-  /** Queues an event. Throws what an earlier append failed with. */
+  /** Queues an event. Throws the error of an earlier failed append. */
   write(event: EventBody): void {
     if (this.#failure !== undefined) throw this.#failure;
     const last = this.#waiting.at(-1);
@@ -46,8 +48,8 @@ export class EventWriter {
     } else {
       this.#waiting.push(event);
     }
-    if (event.type === 'block.delta') this.#urgent ||= performance.now() >= this.#lastText + limits.coalesceMs;
-    this.#schedule(event.type === 'step.started' ? calledMs : limits.coalesceMs);
+    if (event.type === 'block.delta') this.#urgent ||= performance.now() >= this.#lastTextAt + limits.coalesceMs;
+    this.#schedule(event.type === 'step.started' ? stepStartDelayMs : limits.coalesceMs);
   }
 
   /** Resolves when everything written so far is stored. */
@@ -75,7 +77,7 @@ export class EventWriter {
     if (this.#writing || this.#waiting.length === 0) return;
     const events = this.#waiting;
     this.#waiting = [];
-    if (events.some((event) => event.type === 'block.delta')) this.#lastText = performance.now();
+    if (events.some((event) => event.type === 'block.delta')) this.#lastTextAt = performance.now();
     this.#writing = this.#append(events)
       .then(
         () => undefined,

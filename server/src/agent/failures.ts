@@ -2,12 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
 import { leaseLostCode } from '../storage/problems.ts';
 
-/** Tries to store something about a turn, with doubling waits from 100 ms. */
-const attempts = 6;
+/** Number of attempts to store something about a turn, with waits that double from 100 ms. */
+const maxAttempts = 6;
 
 /**
- * Tries several times, unless the store says that it cannot be.
- * @param closing then it is tried once
+ * Runs a write and retries it if it fails, unless the store rejects it for good (status 404 or 409).
+ *
+ * @param closing returns whether the server is shutting down; the write is then not retried
  */
 export async function storeSurely(work: () => Promise<unknown>, closing: () => boolean): Promise<void> {
   for (let attempt = 1; ; attempt++) {
@@ -16,18 +17,18 @@ export async function storeSurely(work: () => Promise<unknown>, closing: () => b
       return;
     } catch (error) {
       const final = error instanceof ProblemError && [404, 409].includes(error.problem.status);
-      if (final || attempt === attempts || closing()) throw error;
+      if (final || attempt === maxAttempts || closing()) throw error;
       await sleep(100 * 2 ** (attempt - 1));
     }
   }
 }
 
-/** Another node runs the conversation's turns by now. */
+/** Returns whether an error means that another node runs the conversation's turns by now. */
 export function isLeaseLost(error: unknown): boolean {
   return error instanceof ProblemError && error.problem.code === leaseLostCode;
 }
 
-/** What a turn ends with that failed. */
+/** Returns the problem that a failed turn ends with. */
 export function turnProblem(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem;
   return {

@@ -2,18 +2,18 @@ import { mapTexts } from '../actions/secrets/hidden-event.ts';
 import { minCachedChars, type Secrets } from '../actions/secrets/secrets.ts';
 import type { Model, ModelContent, ModelEvent, ModelRequest } from '../llm/model.ts';
 
-/** Texts that are kept as they were found to be safe to send. */
-const mostKept = 5_000;
+/** Maximum number of texts whose result is cached. */
+const maxCachedTexts = 5_000;
 
 /**
- * The last line: what is sent to the model is looked through once more, whatever it was made of. Every step sends
- * what the one before it did, so a text that is known is not looked through again.
+ * Model that hides credentials in every request. It is the last line of defence, wherever the texts came from. Every
+ * step sends the texts of the step before it, so the results of long texts are cached.
  */
 export class HidingModel implements Model {
   readonly #model: Model;
   readonly #secrets: Secrets;
-  /** Long texts, and what they are without credentials, as of the version. */
-  readonly #kept = new Map<string, string>();
+  /** Long texts, and the same texts without credentials. Valid for the current version of the secrets. */
+  readonly #hiddenTexts = new Map<string, string>();
   #version: number;
 
   constructor(model: Model, secrets: Secrets) {
@@ -31,7 +31,7 @@ export class HidingModel implements Model {
   }
 
   #hideRequest(request: ModelRequest): ModelRequest {
-    if (this.#secrets.version !== this.#version) this.#kept.clear();
+    if (this.#secrets.version !== this.#version) this.#hiddenTexts.clear();
     this.#version = this.#secrets.version;
     const hidden = {
       ...request,
@@ -42,7 +42,8 @@ export class HidingModel implements Model {
       })),
       tools: request.tools.map((tool) => ({ ...tool, description: this.#hide(tool.description) })),
     };
-    // What was found in one text may stand in an earlier one. The second time there is nothing to learn.
+    // A credential found in one text may also be in an earlier text, so hide once more. The second pass finds nothing
+    // new.
     return this.#secrets.version === this.#version ? hidden : this.#hideRequest(hidden);
   }
 
@@ -53,7 +54,7 @@ export class HidingModel implements Model {
         return { ...content, text: this.#hide(content.text) };
       case 'tool_call':
         return { ...content, input: mapTexts(content.input, (text) => this.#hide(text)) };
-      // Pictures; and what the model or its provider wrote, which has to come back unchanged.
+      // Images, and blocks that the model or its provider wrote and that have to be sent back unchanged.
       default:
         return content;
     }
@@ -61,11 +62,11 @@ export class HidingModel implements Model {
 
   #hide(text: string): string {
     if (text.length < minCachedChars) return this.#secrets.hide(text);
-    const known = this.#kept.get(text);
+    const known = this.#hiddenTexts.get(text);
     if (known !== undefined) return known;
     const hidden = this.#secrets.hide(text);
-    if (this.#kept.size >= mostKept) this.#kept.clear();
-    this.#kept.set(text, hidden);
+    if (this.#hiddenTexts.size >= maxCachedTexts) this.#hiddenTexts.clear();
+    this.#hiddenTexts.set(text, hidden);
     return hidden;
   }
 }

@@ -1,17 +1,17 @@
 import type { Problem } from '@devlm/protocol/problem.ts';
 
 /*
- * Why the work on a turn is cut short, other than by an error: as the reason of its signal, or as the problem of a step
- * that a dead server left.
+ * Reasons why the work on a turn is interrupted other than by an error: the reason of its signal, or the problem of a
+ * step that a dead server left.
  */
 
-/** The reason of a signal by which the user stops a turn. */
+/** The reason of a signal with which the user stops a turn. */
 export class Stopped extends Error {}
 
-/** The reason of a signal by which a server that shuts down leaves a turn to the next one. */
+/** The reason of a signal with which a server that shuts down leaves a turn to the next one. */
 export class Closing extends Error {}
 
-/** Why a step that a dead server left running does not count. */
+/** The problem of a step that a dead server left running. */
 export const serverRestarted: Problem = {
   code: 'server_restarted',
   status: 503,

@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { TurnState } from '@devlm/protocol/state.ts';
 
-/** Returns the hashes of the file versions that the model has seen in this conversation, by path; the last one counts. */
+/** Returns the hashes of the file versions that the model has seen last in this conversation, by path. */
 export function knownFiles(branch: readonly TurnState[]): Map<string, string> {
   const known = new Map<string, string>();
   for (const attachment of branch.flatMap((turn) => turn.attachments)) {
-    // Attached whole: the model has read it.
+    // The whole file was attached, so the model has read it.
     if (attachment.kind === 'file') {
       known.set(attachment.path, attachment.hash ?? createHash('sha256').update(attachment.text).digest('hex'));
     }
   }
   for (const { told, steps } of branch) {
-    // What the person took back between two turns.
+    // The user rejected or restored these files between two turns.
     for (const path of told?.paths ?? []) known.delete(path);
     for (const { details } of steps.flatMap((step) => Object.values(step.results))) {
       for (const { path, hash } of details?.reads ?? []) known.set(path, hash);

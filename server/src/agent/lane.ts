@@ -1,27 +1,29 @@
 import type { HeldLease } from './leases.ts';
 
-/** A turn that waits. */
-export interface Entry {
+/** A turn that waits to run. */
+export interface QueuedTurn {
   readonly turnId: string;
-  /** Left by an earlier server, begun or not. */
+  /** Whether the turn was left by an earlier server, begun or not. */
   readonly resumed: boolean;
-  /** How often it was begun; undefined where that has not been read. */
+  /** Number of times that the turn was begun; undefined if that has not been read yet. */
   readonly attempts?: number;
 }
 
-/** What of a conversation runs or waits on this node. */
-export interface Lane {
+/** The turns of one conversation that run or wait on this node. */
+export interface ConversationTurns {
   readonly conversationId: string;
-  readonly queue: Entry[];
-  /** While its turns run here. */
+  readonly queue: QueuedTurn[];
+  /** The lease of the conversation; set while this node runs its turns. */
   held: HeldLease | undefined;
-  running: Running | undefined;
+  running: RunningTurn | undefined;
 }
 
 /** A turn that runs on this node, or is about to. */
-export interface Running {
-  /** Undefined until it is known that this node may run one. */
+export interface RunningTurn {
+  /** Undefined until this node has the lease and has picked the turn. */
   turnId: string | undefined;
+  /** Aborts the turn. */
   readonly controller: AbortController;
+  /** Resolves when the turn no longer runs. Never rejects. */
   done: Promise<void>;
 }

@@ -2,15 +2,15 @@ import type { Logger } from 'pino';
 import type { FreeTurn, Lease } from '../storage/ports/leases.ts';
 import type { Store } from '../storage/ports/store.ts';
 
-/** How long a conversation stays with a node that says nothing more, milliseconds: then another goes on with its turn. */
+/** Time after the last renewal at which a lease expires and another node may continue the turn, in milliseconds. */
 const leaseMs = 15_000;
-/** How often a node says that it is there, milliseconds. */
+/** Interval at which a node renews its leases, in milliseconds. */
 const heartbeatMs = 5_000;
 
-/** Another node runs the conversation's turns by now, or may. */
+/** Signals that another node runs the conversation's turns by now, or may run them. */
 class LeaseLost extends Error {}
 
-/** A lease while this node has it. */
+/** A lease that this node holds. */
 export interface HeldLease {
   readonly lease: Lease;
   /** Aborts with `LeaseLost`. */
@@ -19,27 +19,30 @@ export interface HeldLease {
 
 interface Held extends HeldLease {
   readonly controller: AbortController;
-  /** By `performance.now()`: when it was surely this node's. */
+  /** Time at which this node certainly held the lease, as of `performance.now()`. */
   knownAt: number;
 }
 
-/** The conversations whose turns this node runs. It keeps them as long as it lives and reaches the store. */
+/**
+ * The leases of the conversations whose turns this node runs. A lease is renewed as long as the node lives and reaches
+ * the store.
+ */
 export class Leases implements AsyncDisposable {
   readonly #store: Store;
   readonly #node: string;
   readonly #logger: Logger;
   readonly #held = new Map<Lease, Held>();
   #heartbeat: NodeJS.Timeout | undefined;
-  #beating = false;
+  #isRenewing = false;
 
-  /** @param node the same after this node has started again, and nobody else's */
+  /** @param node id of this node: unique, and the same after a restart */
   constructor(store: Store, node: string, logger: Logger) {
     this.#store = store;
     this.#node = node;
     this.#logger = logger;
   }
 
-  /** Null: another node has it. */
+  /** Takes the lease of a conversation. Returns null if another node holds it. */
   async take(conversationId: string): Promise<HeldLease | null> {
     const knownAt = performance.now();
     const lease = await this.#store.leases.take(conversationId, this.#node, leaseMs);
@@ -47,33 +50,33 @@ export class Leases implements AsyncDisposable {
     const controller = new AbortController();
     const held: Held = { lease, controller, lost: controller.signal, knownAt };
     this.#held.set(lease, held);
-    this.#heartbeat ??= setInterval(() => void this.#beat(), heartbeatMs).unref();
+    this.#heartbeat ??= setInterval(() => void this.#renew(), heartbeatMs).unref();
     return held;
   }
 
-  /** Never rejects: what cannot be given back lapses. */
+  /** Gives a lease back. Never rejects: a lease that cannot be given back expires. */
   async release(held: HeldLease): Promise<void> {
     this.#forget(held);
     if (held.lost.aborted) return;
     await this.#store.leases.release(held.lease).catch((error: unknown) => this.#logger.warn({ err: error }, 'lease'));
   }
 
-  /** It has turned out that another node has it. */
+  /** Drops a lease after another node turned out to hold it, and aborts its `lost` signal. */
   lose({ lease }: HeldLease): void {
     const held = this.#held.get(lease);
-    // Given back in the meantime.
+    // It was given back in the meantime.
     if (!held) return;
     this.#forget(held);
     this.#logger.warn({ conversationId: lease.conversationId }, 'another server may have taken over this conversation');
     held.controller.abort(new LeaseLost());
   }
 
-  /** Open turns of conversations that no other node has, oldest first. */
+  /** Returns the open turns of conversations that no other node holds, oldest first. */
   freeTurns(limit: number): Promise<FreeTurn[]> {
     return this.#store.leases.freeTurns(this.#node, limit);
   }
 
-  /** Whether another node runs the turns of the conversation. */
+  /** Returns whether another node runs the turns of the conversation. */
   async elsewhere(conversationId: string): Promise<boolean> {
     const holder = await this.#store.leases.holder(conversationId);
     return holder !== null && holder !== this.#node;
@@ -83,28 +86,31 @@ export class Leases implements AsyncDisposable {
     await Promise.all([...this.#held.values()].map((held) => this.release(held)));
   }
 
-  async #beat(): Promise<void> {
-    if (this.#beating) return this.#loseOld();
-    this.#beating = true;
-    const from = performance.now();
-    const asked = [...this.#held.values()];
+  async #renew(): Promise<void> {
+    if (this.#isRenewing) return this.#loseExpiring();
+    this.#isRenewing = true;
+    const startedAt = performance.now();
+    const current = [...this.#held.values()];
     try {
-      const leases = asked.map(({ lease }) => lease);
-      const kept = new Set(await this.#store.leases.renew(leases, this.#node, leaseMs));
-      for (const held of asked) {
-        if (kept.has(held.lease)) held.knownAt = from;
+      const leases = current.map(({ lease }) => lease);
+      const renewed = new Set(await this.#store.leases.renew(leases, this.#node, leaseMs));
+      for (const held of current) {
+        if (renewed.has(held.lease)) held.knownAt = startedAt;
         else this.lose(held);
       }
     } catch (error) {
       this.#logger.warn({ err: error }, 'leases could not be renewed');
-      this.#loseOld();
+      this.#loseExpiring();
     } finally {
-      this.#beating = false;
+      this.#isRenewing = false;
     }
   }
 
-  /** Without the store nobody knows whose they are: before another node can have them. */
-  #loseOld(): void {
+  /**
+   * Drops leases that may expire before the next renewal. While the store cannot be reached, another node could take
+   * them unnoticed.
+   */
+  #loseExpiring(): void {
     for (const held of this.#held.values())
       if (performance.now() - held.knownAt > leaseMs - heartbeatMs) this.lose(held);
   }

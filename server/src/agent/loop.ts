@@ -11,23 +11,25 @@ import { noteRules } from './rule-notes.ts';
 import { runStep } from './step.ts';
 import { openCalls, runOpenCalls, type ToolServices } from './tool-calls.ts';
 
-/** What the loop of a turn needs. */
+/** Dependencies of the loop of a turn. */
 export interface LoopDeps extends CompactionDeps {
   readonly tools: readonly Tool[];
   readonly services: ToolServices;
-  /** Rules of the project that are for certain files. */
+  /** Rules of the project that apply only to certain files. */
   readonly fileRules?: readonly RuleFile[];
-  /** The repository map, with what matters to these files first; null where there is none (yet). */
+  /**
+   * Returns the repository map with the symbols most relevant to the focused files first, or null if there is none yet.
+   */
   readonly projectMap?: (focus: ReadonlySet<string>) => string | null;
 }
 
-/** Model calls in one turn; a turn that wants more is ended with a problem. */
+/** Maximum number of model calls in one turn; a turn that needs more ends with a problem. */
 const maxSteps = 100;
-const tooLong: ReadonlySet<string> = new Set<ModelProblemCode>(['too_long', 'too_large']);
+const tooLongCodes: ReadonlySet<string> = new Set<ModelProblemCode>(['too_long', 'too_large']);
 
 /**
- * Prompt, stream, tool calls, results, again, until the model stops. Resolves when the model has
- * stopped by itself; rejects with a `ProblemError`, or with the signal's reason after Stop.
+ * Runs a turn: prompt, stream, tool calls, results, and again until the model stops. Resolves when the model has
+ * stopped by itself. Rejects with a `ProblemError`, or with the signal's reason after Stop.
  */
 export async function runLoop(deps: LoopDeps, signal: AbortSignal): Promise<void> {
   for (let step = 0; step < maxSteps; step++) {
@@ -38,7 +40,7 @@ export async function runLoop(deps: LoopDeps, signal: AbortSignal): Promise<void
     await compactIfNeeded(deps, signal);
     const stopReason = await nextStep(deps, signal);
     if (stopReason === 'refusal') throw refused();
-    // `pause_turn`: a server tool wants another call with the conversation as it is.
+    // `pause_turn`: a server tool asks for another call with the conversation as it is.
     if (stopReason !== 'tool_use' && stopReason !== 'pause_turn') return;
     if (stopReason === 'tool_use' && openCalls(deps.log.turn).length === 0) return;
   }
@@ -51,14 +53,17 @@ export async function runLoop(deps: LoopDeps, signal: AbortSignal): Promise<void
   });
 }
 
-/** A prompt that the provider finds too long is compacted, and sent once more. */
+/**
+ * Runs one model call and returns its stop reason. A prompt that the provider rejects as too long is compacted and sent
+ * once more.
+ */
 async function nextStep(deps: LoopDeps, signal: AbortSignal): Promise<string> {
   const { log } = deps;
   const { request, context, path } = await nextRequest(deps);
   try {
     return (await runStep(deps, request, { context }, signal, path)).stopReason;
   } catch (error) {
-    if (signal.aborted || !(error instanceof ProblemError) || !tooLong.has(error.problem.code)) throw error;
+    if (signal.aborted || !(error instanceof ProblemError) || !tooLongCodes.has(error.problem.code)) throw error;
     await log.flush();
     const { problem } = error;
     const step = log.turn?.steps.at(-1);
@@ -77,16 +82,16 @@ function refused(): ProblemError {
 }
 
 /**
- * How a turn that a dead server left had in truth ended already: its last step was stored, only
- * the end of the turn was not. Null when there is something left to do.
+ * Returns the outcome of a turn that a dead server left open although its last step was stored, or null if the turn has
+ * to be continued.
  *
- * @throws ProblemError `policy` when the answer was refused
+ * @throws ProblemError `policy` if the model's answer was a refusal
  */
 export function endOf(turn: TurnState | undefined): 'completed' | 'stopped' | null {
   if (turn?.compact && turn.steps.some(({ compaction }) => compaction)) return 'completed';
-  const counts = ({ status, purpose, stopReason }: StepState) =>
+  const isRelevant = ({ status, purpose, stopReason }: StepState) =>
     status !== 'abandoned' && (!purpose || stopReason === 'stopped');
-  const last = turn?.steps.findLast(counts);
+  const last = turn?.steps.findLast(isRelevant);
   switch (last?.stopReason) {
     case undefined:
     case 'tool_use':

@@ -6,8 +6,8 @@ import { openCalls } from './tool-calls.ts';
 import type { TurnLog } from './turn-log.ts';
 
 /*
- * A turn that asks the person whether it may go on. The question is a step of its own that calls no model, so that it
- * is in the log, is answered by the same route as those of tools, and holds the turn over restarts.
+ * Pauses: a turn asks the user whether it may go on. The question is a step of its own that calls no model, so that it
+ * is in the log, is answered by the same route as the questions of tools, and holds the turn over restarts.
  */
 
 /** The answer to a pause that lets the turn go on. */
@@ -15,15 +15,15 @@ export const goOn = 'Go on with this answer';
 /** The answer to a pause that ends the turn. */
 export const stopHere = 'Stop';
 
-/** A pause and what the person said to it; null: nothing yet. */
+/** A pause and the user's answer to it; the answer is null until there is one. */
 export interface Pause {
-  /** What it is about, such as `budget:day`. It has no space in it. */
+  /** Subject of the pause, such as `budget:day`. Contains no space. */
   readonly topic: string;
   readonly answer: string | null;
   readonly step: StepState;
 }
 
-/** All pauses of a turn, oldest first. */
+/** Returns all pauses of a turn, oldest first. */
 export function pausesOf(turn: TurnState | undefined): Pause[] {
   return (turn?.steps ?? []).flatMap((step) => {
     if (step.purpose !== 'pause') return [];
@@ -34,12 +34,12 @@ export function pausesOf(turn: TurnState | undefined): Pause[] {
   });
 }
 
-/** A pause waits for the person. */
+/** Returns whether a pause of the turn waits for the user. */
 function isPaused(turn: TurnState | undefined): boolean {
   return pausesOf(turn).some(({ step, answer }) => step.status === 'running' && answer === null);
 }
 
-/** Asks the person, and waits for the answer. Rejects with the signal's reason. */
+/** Asks the user and returns the answer. Rejects with the signal's reason. */
 export async function pause(
   log: TurnLog,
   about: { readonly topic: string; readonly question: string; readonly options: readonly string[] },
@@ -54,15 +54,16 @@ export async function pause(
   return answerOf(log, stepId, signal);
 }
 
-/** Waits for the answer to a pause that an earlier server has left open. Null: it left none. */
+/** Waits for the answer to a pause that an earlier server left open. Returns null if there is none. */
 export async function openPause(log: TurnLog, signal: AbortSignal): Promise<Omit<Pause, 'step'> | null> {
   const open = pausesOf(log.turn).find(({ step }) => step.status === 'running');
   return open ? { topic: open.topic, answer: await answerOf(log, open.step.id, signal) } : null;
 }
 
+/** Waits for the answer to a pause and ends its step. */
 async function answerOf(log: TurnLog, stepId: string, signal: AbortSignal): Promise<string> {
-  const found = (turn: TurnState) => pausesOf(turn).find(({ step }) => step.id === stepId)?.answer ?? undefined;
-  const answer = await log.until(found, signal);
+  const findAnswer = (turn: TurnState) => pausesOf(turn).find(({ step }) => step.id === stepId)?.answer ?? undefined;
+  const answer = await log.until(findAnswer, signal);
   const usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
   log.write({
     type: 'step.ended',
@@ -77,7 +78,7 @@ async function answerOf(log: TurnLog, stepId: string, signal: AbortSignal): Prom
   return answer;
 }
 
-/** The person wants no more of this turn. */
+/** Returns the problem of a turn that the user did not want to continue. */
 export function stoppedAtPause(): ProblemError {
   return new ProblemError({
     code: 'paused',
@@ -87,7 +88,7 @@ export function stoppedAtPause(): ProblemError {
   });
 }
 
-/** A question of one of its tools or its own is open. */
+/** Returns whether the turn waits for the user: at a pause, or at a question of a tool call. */
 export function waitsForPerson(turn: TurnState | undefined): boolean {
   if (isPaused(turn)) return true;
   return openCalls(turn).some(({ stepId, callId }) => {

@@ -2,19 +2,21 @@ import { promptView } from './prompt-view.ts';
 import type { TurnLog } from './turn-log.ts';
 
 /**
- * Gives the model the repository map before the turn's message, unless the prompt has one already. It is in
- * the log from then on and never made anew, so that the prompt stays the same up to its last byte.
+ * Adds the repository map before the turn's message, unless the prompt has one already. From then on the map is in the
+ * log and never generated again, so that the prompt stays the same to the byte.
  */
 export async function showProject(
   log: TurnLog,
   projectMap: ((focus: ReadonlySet<string>) => string | null) | undefined,
 ): Promise<void> {
   const { turn } = log;
-  // Of a turn that has begun, the provider knows the beginning.
+  // The provider has cached the beginning of a turn that has begun.
   if (!projectMap || !turn || turn.compact || turn.steps.length > 0) return;
   const { turns } = promptView(log.branch);
   if (turns.some(({ map }) => map !== undefined)) return;
-  const focus = turns.flatMap(({ attachments }) => attachments.flatMap((each) => ('path' in each ? [each.path] : [])));
+  const focus = turns.flatMap(({ attachments }) =>
+    attachments.flatMap((attachment) => ('path' in attachment ? [attachment.path] : [])),
+  );
   const map = projectMap(new Set(focus));
   if (map === null) return;
   log.write({ type: 'project.mapped', turnId: log.turnId, text: mapText(map) });

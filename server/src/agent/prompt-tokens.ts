@@ -5,17 +5,19 @@ import { contextImageTokens, estimateContextTokens } from '../llm/prompt-size.ts
 import type { Boundary, PromptView } from './prompt-view.ts';
 
 /*
- * How much of a model's window a prompt fills: as the provider has counted it, and by an estimate of the rest.
+ * The number of tokens that a prompt fills in a model's window: as counted by the provider, plus an estimate of the
+ * rest.
  */
 
-/** What a prompt holds beside the conversation. */
+/** The parts of a prompt besides the conversation. */
 export interface PromptFrame {
   readonly system: string;
-  /** How much of `system` the project's rules are. */
+  /** Number of characters of `system` that are the project's rules. */
   readonly rulesChars: number;
   readonly tools: readonly ModelTool[];
 }
 
+/** Token counts of the parts of a conversation. */
 type Parts = Pick<ContextParts, 'files' | 'results' | 'conversation'>;
 const nothing: Parts = { files: 0, results: 0, conversation: 0 };
 const sum = (list: readonly Parts[]): Parts =>
@@ -28,9 +30,10 @@ const sum = (list: readonly Parts[]): Parts =>
     nothing,
   );
 
+/** Returns the estimated tokens of a turn before its first step: message, attachments, map and notes. */
 function headParts(turn: TurnState): Parts {
-  const files = turn.attachments.map((each) =>
-    each.kind === 'image' ? contextImageTokens : estimateContextTokens(each.text.length),
+  const files = turn.attachments.map((attachment) =>
+    attachment.kind === 'image' ? contextImageTokens : estimateContextTokens(attachment.text.length),
   );
   const notes = (turn.notes ?? []).reduce((chars, { text }) => chars + text.length, 0);
   return {
@@ -40,6 +43,7 @@ function headParts(turn: TurnState): Parts {
   };
 }
 
+/** Returns the estimated tokens of the tool results of a step. */
 function resultTokens({ results }: StepState): number {
   return Object.values(results).reduce(
     (total, { text, details }) =>
@@ -48,30 +52,35 @@ function resultTokens({ results }: StepState): number {
   );
 }
 
+/**
+ * Returns the estimated tokens of a step.
+ *
+ * @param thinking whether the step's thinking is sent back
+ */
 function stepParts(step: StepState, thinking: boolean): Parts {
-  let said = 0;
-  let used = 0;
+  let textChars = 0;
+  let toolChars = 0;
   for (const { kind, text, opaque } of step.blocks) {
     const chars = text.length + (opaque === undefined ? 0 : JSON.stringify(opaque).length);
-    if (kind === 'text') said += text.length;
-    else if (kind !== 'thinking') used += chars;
-    else if (thinking) said += chars;
+    if (kind === 'text') textChars += text.length;
+    else if (kind !== 'thinking') toolChars += chars;
+    else if (thinking) textChars += chars;
   }
   return {
     files: 0,
-    results: estimateContextTokens(used) + resultTokens(step),
-    conversation: estimateContextTokens(said),
+    results: estimateContextTokens(toolChars) + resultTokens(step),
+    conversation: estimateContextTokens(textChars),
   };
 }
 
-/** Neighbouring parts of a view that are never torn apart, oldest first. */
+/** Adjacent parts of a view that are never separated. */
 export interface Unit {
   readonly parts: Parts;
-  /** Where it ends; null where the conversation cannot be cut behind it. */
+  /** The boundary at its end; null if the conversation cannot be cut there. */
   readonly end: Boundary | null;
 }
 
-/** Returns the units of a view: the head of each turn, and each of its steps. */
+/** Returns the units of a view, oldest first: the head of each turn, and each of its steps. */
 export function unitsOf({ turns }: PromptView): Unit[] {
   return turns.flatMap((turn, at) => {
     const isLast = at === turns.length - 1;
@@ -87,7 +96,7 @@ export function unitsOf({ turns }: PromptView): Unit[] {
   });
 }
 
-/** Estimated tokens of a prompt, by the provider's own count where there is one. */
+/** Returns the tokens of a prompt: from the provider's own count where there is one, plus an estimate of the rest. */
 export function measure(view: PromptView, frame: PromptFrame): ContextParts {
   const own = sum(unitsOf(view).map(({ parts }) => parts));
   const estimate: ContextParts = {
@@ -99,16 +108,16 @@ export function measure(view: PromptView, frame: PromptFrame): ContextParts {
   return counted === null ? estimate : scaled(estimate, counted);
 }
 
-/** Returns what estimates for a view have to be multiplied by to agree with the provider's count of it. */
+/** Returns the factor by which estimates for a view have to be multiplied to agree with the provider's count. */
 export function countFactor(view: PromptView, frame: PromptFrame): number {
   const estimate = contextTokens(measure({ ...view, counted: null }, frame));
   return contextTokens(measure(view, frame)) / Math.max(1, estimate);
 }
 
 /**
- * Measures a view. Where the provider has not counted it, the estimate is corrected by how far off it was before.
+ * Measures a view. If the provider has not counted it, the estimate is corrected by the previous error of estimation.
  *
- * @param before what was measured last
+ * @param before the previous measurement
  */
 export function calibrated(frame: PromptFrame, before: ContextParts, view: PromptView): ContextParts {
   const after = measure(view, frame);
@@ -118,7 +127,7 @@ export function calibrated(frame: PromptFrame, before: ContextParts, view: Promp
   return scaled(after, Math.round(contextTokens(after) * factor));
 }
 
-/** What a prompt holds of itself before any conversation, in tokens. */
+/** Returns the estimated tokens of a prompt without any conversation. */
 export function frameTokens({ system, rulesChars, tools }: PromptFrame) {
   const described = tools.map(({ name, description, inputSchema }) => [name, description, inputSchema]);
   return {
@@ -128,7 +137,7 @@ export function frameTokens({ system, rulesChars, tools }: PromptFrame) {
   };
 }
 
-/** What came into the prompt after a step. */
+/** Returns the estimated tokens that were added to the prompt after a step. */
 function tokensAfter({ turns }: PromptView, stepId: string): number {
   const at = turns.findIndex(({ steps }) => steps.some(({ id }) => id === stepId));
   const turn = turns[at];
@@ -137,24 +146,24 @@ function tokensAfter({ turns }: PromptView, stepId: string): number {
   if (!turn || !step) return 0;
   const later = turns.slice(at + 1);
   const parts = sum([
-    ...turn.steps.slice(index + 1).map((each) => stepParts(each, later.length === 0)),
+    ...turn.steps.slice(index + 1).map((laterStep) => stepParts(laterStep, later.length === 0)),
     ...later.map(headParts),
-    ...later.flatMap(({ steps }, order) => steps.map((each) => stepParts(each, order === later.length - 1))),
+    ...later.flatMap(({ steps }, order) => steps.map((laterStep) => stepParts(laterStep, order === later.length - 1))),
   ]);
   return resultTokens(step) + parts.files + parts.results + parts.conversation;
 }
 
-/** The same shares of another total. */
+/** Scales all parts to another total. */
 function scaled(parts: ContextParts, total: number): ContextParts {
   const factor = total / Math.max(1, contextTokens(parts));
   const { system, rules, tools, files, results, conversation } = parts;
-  const by = (count: number) => Math.round(count * factor);
+  const scale = (count: number) => Math.round(count * factor);
   return {
-    system: by(system),
-    rules: by(rules),
-    tools: by(tools),
-    files: by(files),
-    results: by(results),
-    conversation: by(conversation),
+    system: scale(system),
+    rules: scale(rules),
+    tools: scale(tools),
+    files: scale(files),
+    results: scale(results),
+    conversation: scale(conversation),
   };
 }

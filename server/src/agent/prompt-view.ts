@@ -4,30 +4,31 @@ import type { PlanItem } from '@devlm/protocol/tools.ts';
 import { cut } from '../actions/tool.ts';
 
 /*
- * Which part of a branch the model is shown. All of it is folded from the log: after a restart the same prompt comes
- * out, and what the provider has cached of it holds.
+ * The part of a branch that the model is shown. It is folded from the log alone, so that after a restart the same
+ * prompt results and the provider's cache of it still holds.
  */
 
-/** The end of a turn, or of a step, up to which a branch is left out or cut. */
+/** The end of a turn or of a step up to which a branch is left out or cut. */
 export type Boundary = Compaction['upTo'];
 
-/** A branch as the model is to see it. */
+/** A branch as the model sees it. */
 export interface PromptView {
-  /** Stands before the first message in the place of what was left out. Null: nothing was. */
+  /** Text before the first message that replaces the part that was left out; null if nothing was. */
   readonly lead: string | null;
   readonly turns: readonly TurnState[];
-  /** The newest step whose prompt the provider counted and that this view begins with. */
+  /** The newest step whose prompt the provider counted, if this view continues that prompt. */
   readonly counted: { readonly stepId: string; readonly tokens: number } | null;
 }
 
-/** Most that is kept of a summary, and of a message whose turn goes on behind it, in UTF-16 code units. */
-const leadChars = 24_000;
+/** Maximum length of a summary, and of the message of a turn that continues behind it, in UTF-16 code units. */
+const maxLeadChars = 24_000;
 
-/** Orders boundaries, turns and steps of one branch. */
+/** Position of a boundary, turn or step in a branch. */
 type Place = readonly [turn: number, step: number];
+/** Whether a position is at or before another one. */
 const isBefore = (a: Place, b: Place) => a[0] < b[0] || (a[0] === b[0] && a[1] <= b[1]);
 
-/** Leaves out and cuts what the compactions of the branch say. */
+/** Returns the view of a branch. Parts that its compactions left out are missing, and texts that they cut are cut. */
 export function promptView(branch: readonly TurnState[]): PromptView {
   let summary: { place: Place; text: string } | null = null;
   const cuts: { place: Place; textChars: number }[] = [];
@@ -53,42 +54,47 @@ export function promptView(branch: readonly TurnState[]): PromptView {
   return { lead: summary && leadOf(summary.text, planBefore(branch, from)), turns, counted };
 }
 
+/** Returns the position of a boundary; null if it is not in the branch. */
 function placeOf(branch: readonly TurnState[], { turnId, stepId }: Boundary): Place | null {
   const turn = branch.findIndex(({ id }) => id === turnId);
   const step = stepId === null ? Number.POSITIVE_INFINITY : branch[turn]?.steps.findIndex(({ id }) => id === stepId);
   return turn < 0 || step === undefined || step < 0 ? null : [turn, step];
 }
 
-/** The text that a compaction step wrote. */
+/** Returns the text that a compaction step wrote. */
 export function summaryText(step: StepState): string {
   const texts = step.blocks.filter(({ kind }) => kind === 'text').map(({ text }) => text);
   return texts.join('\n\n').trim();
 }
 
-/** Without the steps that are no part of the answer, and those up to the index. */
+/** Returns a turn without the steps that are no part of the answer, and without those up to the index. */
 function withoutHead(turn: TurnState, upTo: number): TurnState {
   const keeps = (step: StepState, index: number) => !step.purpose && index > upTo;
   if (turn.steps.every(keeps)) return turn;
   const keptBefore = (index: number) => turn.steps.slice(0, index).filter(keeps).length;
   const notes = turn.notes?.flatMap((note) => {
     if (note.step > upTo) return [{ ...note, step: keptBefore(note.step) }];
-    // They were told for the whole turn.
+    // Rules apply to the whole turn.
     return note.text.startsWith('<rules>') ? [{ ...note, step: 0 }] : [];
   });
   const steps = turn.steps.filter(keeps);
   const rest = { ...turn, steps, ...(notes ? { notes } : {}) };
-  // The request itself stays, word for word: the turn still works on it.
-  return upTo < 0 ? rest : { ...rest, attachments: [], text: cut(turn.text, leadChars) };
+  // The user's message stays word for word, because the turn still works on it.
+  return upTo < 0 ? rest : { ...rest, attachments: [], text: cut(turn.text, maxLeadChars) };
 }
 
-/** The texts of a turn cut where they lie up to a place. `whole` has the steps by which places count. */
+/**
+ * Returns a turn with its texts cut where they are before a position.
+ *
+ * @param whole the turn with all its steps, which positions refer to
+ */
 function shortened(turn: TurnState, whole: TurnState, [at, upTo]: readonly [number, Place], chars: number): TurnState {
   if (!isBefore([at, -1], upTo)) return turn;
   const index = new Map(whole.steps.map(({ id }, order) => [id, order]));
   return {
     ...turn,
     attachments: turn.attachments.flatMap((attachment) =>
-      attachment.kind === 'image' ? [] : [{ ...attachment, text: shorter(attachment.text, chars) }],
+      attachment.kind === 'image' ? [] : [{ ...attachment, text: shortenText(attachment.text, chars) }],
     ),
     steps: turn.steps.map((step) =>
       isBefore([at, index.get(step.id) ?? 0], upTo) ? { ...step, results: shorterResults(step, chars) } : step,
@@ -96,30 +102,30 @@ function shortened(turn: TurnState, whole: TurnState, [at, upTo]: readonly [numb
   };
 }
 
-/** Characters that the texts of a prompt are cut to, one after the other, until it fits. */
+/** Lengths that the texts of a prompt are cut to, one after the other, until it fits, in characters. */
 export const textSteps: readonly number[] = [20_000, 8_000, 2_000, 500, 0];
 
-/** The same view with all its texts cut, for a call that could not hold them. */
+/** Returns a view with all its texts cut, for a call that could not hold them. */
 export function shortenedView(view: PromptView, chars: number): PromptView {
   const end: Place = [Number.POSITIVE_INFINITY, 0];
   return { ...view, turns: view.turns.map((turn, at) => shortened(turn, turn, [at, end], chars)) };
 }
 
 function shorterResults({ results }: StepState, chars: number): Record<string, ToolResult> {
-  const shortenedResult = ({ ok, text, details }: ToolResult): ToolResult => {
+  const shortenResult = ({ ok, text, details }: ToolResult): ToolResult => {
     const { images: _images, ...others } = details ?? {};
-    return { ok, text: shorter(text, chars), details: others };
+    return { ok, text: shortenText(text, chars), details: others };
   };
-  return Object.fromEntries(Object.entries(results).map(([id, result]) => [id, shortenedResult(result)]));
+  return Object.fromEntries(Object.entries(results).map(([id, result]) => [id, shortenResult(result)]));
 }
 
-function shorter(text: string, chars: number): string {
+function shortenText(text: string, chars: number): string {
   if (text.length <= Math.max(chars, 100)) return text;
   const note = '(Left out to save room. Read it again if you need it.)';
   return chars < 200 ? note : `${cut(text, chars)}\n${note}`;
 }
 
-/** The newest plan up to a place, unless it was carried out. */
+/** Returns the newest plan before a position, or an empty one if that plan was completed. */
 function planBefore(branch: readonly TurnState[], place: Place): readonly PlanItem[] {
   const steps = branch.flatMap((turn, at) => turn.steps.filter((_, index) => isBefore([at, index], place)));
   const results = steps.flatMap((step) => Object.values(step.results));
@@ -130,7 +136,7 @@ function planBefore(branch: readonly TurnState[], place: Place): readonly PlanIt
 function leadOf(summary: string, plan: readonly PlanItem[]): string {
   const marks = { open: ' ', active: '>', done: 'x' } as const;
   return [
-    `<summary>\n${cut(summary, leadChars).replaceAll('</summary', '<\\/summary')}\n</summary>`,
+    `<summary>\n${cut(summary, maxLeadChars).replaceAll('</summary', '<\\/summary')}\n</summary>`,
     'The beginning of this conversation no longer fits and was replaced by the summary above, which you wrote. The person still sees the whole. Files may have changed since: read again what you need exactly.',
     ...(plan.length > 0
       ? [`The plan:\n${plan.map(({ text, status }) => `[${marks[status]}] ${text}`).join('\n')}`]

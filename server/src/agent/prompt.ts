@@ -6,20 +6,20 @@ import { attachmentText } from './attachment-text.ts';
 import { taskInstructions } from './tasks.ts';
 import { inputForModel } from './tool-input.ts';
 
-/** Reads an image that a message refers to; null when it is gone. */
+/** Reads an image that a message refers to. Returns null if it is no longer stored. */
 export type ReadBlob = (hash: string) => Promise<Uint8Array | null>;
 
-/** What stands around the messages of a branch. */
+/** Options for the messages of a branch. */
 export interface MessageOptions {
-  /** Stands before the first message. */
+  /** Text before the first message. */
   readonly lead?: string | null;
-  /** Stands behind the last one, as the person's words. */
+  /** Text after the last message, sent as the user's. */
   readonly tail?: string;
-  /** The turn that goes on. Default: the last one. */
+  /** Id of the turn that continues. Default: the last one. */
   readonly current?: string | undefined;
 }
 
-/** The messages of a branch, oldest turn first. The last turn may be in the middle of its steps. */
+/** Returns the messages of a branch, oldest turn first. The last turn may be in the middle of its steps. */
 export async function toMessages(
   turns: readonly TurnState[],
   readBlob: ReadBlob,
@@ -27,11 +27,11 @@ export async function toMessages(
 ): Promise<ModelMessage[]> {
   const messages: ModelMessage[] = lead ? [{ role: 'user', content: [{ type: 'text', text: lead }] }] : [];
   for (const turn of turns) {
-    // Taken out of the queue, or stopped before it was read: the person does not want it answered.
+    // The turn was removed from the queue or stopped before it was read: the user does not want it answered.
     if (turn.status === 'stopped' && turn.steps.length === 0 && turn !== turns.at(-1)) continue;
     messages.push({ role: 'user', content: await userContent(turn, readBlob) });
-    // Thinking has to go back while its turn goes on. Later it need not, and another model or
-    // provider would refuse its signature.
+    // Thinking has to be sent back while its turn continues. Later it is not needed, and another model or provider
+    // would reject its signature.
     const keepThinking = turn.id === current;
     for (const [index, step] of turn.steps.entries()) {
       messages.push(...notesBefore(turn, index), ...(await stepMessages(step, keepThinking, readBlob)));
@@ -39,16 +39,17 @@ export async function toMessages(
     messages.push(...notesBefore(turn, turn.steps.length));
   }
   if (tail !== undefined) messages.push({ role: 'user', content: [{ type: 'text', text: tail }] });
-  return joinNeighbours(messages);
+  return joinConsecutive(messages);
 }
 
-/** What was noted between two steps. */
+/** Returns the notes between two steps. */
 function notesBefore({ notes = [] }: TurnState, index: number): ModelMessage[] {
   return notes
     .filter(({ step }) => step === index)
     .map(({ text }) => ({ role: 'user', content: [{ type: 'text', text }] }));
 }
 
+/** Returns the content of the user's message: map, attachments, task instructions and text. */
 async function userContent(turn: TurnState, readBlob: ReadBlob): Promise<ModelContent[]> {
   const content: ModelContent[] = [];
   if (turn.map) content.push({ type: 'text', text: turn.map });
@@ -66,25 +67,28 @@ async function userContent(turn: TurnState, readBlob: ReadBlob): Promise<ModelCo
   }
   const instructions = taskInstructions(turn.task);
   if (instructions !== null) content.push({ type: 'text', text: instructions });
-  // The API refuses empty text.
+  // The API rejects empty text.
   if (turn.text.trim() !== '' || content.length === 0)
     content.push({ type: 'text', text: turn.text.trim() || '(no text)' });
   return content;
 }
 
-/** What a step said and what its tools answered. A step that was cut short keeps only what is whole. */
+/**
+ * Returns the messages of a step: the model's blocks and the results of its tools. A step that was cut short keeps only
+ * complete blocks.
+ */
 async function stepMessages(step: StepState, keepThinking: boolean, readBlob: ReadBlob): Promise<ModelMessage[]> {
-  const said: ModelContent[] = [];
+  const answer: ModelContent[] = [];
   const results: ModelContent[] = [];
   for (const block of step.blocks) {
     switch (block.kind) {
       case 'text':
-        if (block.text.trim() !== '') said.push({ type: 'text', text: block.text });
+        if (block.text.trim() !== '') answer.push({ type: 'text', text: block.text });
         break;
       case 'thinking':
         if (!keepThinking) break;
-        if (block.opaque !== undefined) said.push({ type: 'opaque', value: block.opaque });
-        else if (block.signature) said.push({ type: 'thinking', text: block.text, signature: block.signature });
+        if (block.opaque !== undefined) answer.push({ type: 'opaque', value: block.opaque });
+        else if (block.signature) answer.push({ type: 'thinking', text: block.text, signature: block.signature });
         break;
       case 'tool_call': {
         if (!block.done || !block.tool) break;
@@ -93,7 +97,7 @@ async function stepMessages(step: StepState, keepThinking: boolean, readBlob: Re
           ok: false,
           text: `The person stopped this ${step.calls[callId]?.started ? 'while it ran' : 'before it ran'}.`,
         };
-        said.push({ type: 'tool_call', callId, name, input: inputForModel(block.text) });
+        answer.push({ type: 'tool_call', callId, name, input: inputForModel(block.text) });
         results.push({
           type: 'tool_result',
           callId,
@@ -107,10 +111,10 @@ async function stepMessages(step: StepState, keepThinking: boolean, readBlob: Re
         const answered = step.blocks.some(
           (other) => other.kind === 'server_tool_result' && other.tool?.callId === block.tool?.callId && other.done,
         );
-        // A server tool's call without its result is refused by the API.
+        // The API rejects a server tool's call without its result.
         if (block.done && block.tool && answered) {
           const { callId: id, name } = block.tool;
-          said.push({
+          answer.push({
             type: 'opaque',
             value: { type: 'server_tool_use', id, name, input: inputForModel(block.text) },
           });
@@ -118,19 +122,19 @@ async function stepMessages(step: StepState, keepThinking: boolean, readBlob: Re
         break;
       }
       case 'server_tool_result':
-        if (block.done && block.opaque !== undefined) said.push({ type: 'opaque', value: block.opaque });
+        if (block.done && block.opaque !== undefined) answer.push({ type: 'opaque', value: block.opaque });
         break;
     }
   }
-  // Thinking alone, with nothing after it, is not a message that can be sent back.
-  const substance = said.some((content) => content.type !== 'thinking' && content.type !== 'opaque');
+  // A message of thinking alone cannot be sent back.
+  const hasContent = answer.some((content) => content.type !== 'thinking' && content.type !== 'opaque');
   const messages: ModelMessage[] = [];
-  if (substance || results.length > 0) messages.push({ role: 'assistant', content: said });
+  if (hasContent || results.length > 0) messages.push({ role: 'assistant', content: answer });
   if (results.length > 0) messages.push({ role: 'user', content: results });
   return messages;
 }
 
-/** The pictures of a tool's result that are still stored. */
+/** Returns the images of a tool's result that are still stored. */
 async function readImages({ details }: ToolResult, readBlob: ReadBlob) {
   const images: { mediaType: z.infer<typeof ImageMediaType>; data: Uint8Array }[] = [];
   for (const { mediaType, blob } of details?.images ?? []) {
@@ -140,8 +144,10 @@ async function readImages({ details }: ToolResult, readBlob: ReadBlob) {
   return images;
 }
 
-/** Two messages of one role in a row (a failed turn, a tool result before a new message) become one. */
-function joinNeighbours(messages: readonly ModelMessage[]): ModelMessage[] {
+/**
+ * Joins consecutive messages of the same role, such as after a failed turn or for a tool result before a new message.
+ */
+function joinConsecutive(messages: readonly ModelMessage[]): ModelMessage[] {
   const joined: ModelMessage[] = [];
   for (const message of messages) {
     const last = joined.at(-1);

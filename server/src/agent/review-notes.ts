@@ -3,36 +3,37 @@ import { shownDiff } from '../actions/edits/hunks.ts';
 import type { ToolContext } from '../actions/tool.ts';
 import type { TurnLog } from './turn-log.ts';
 
-/** Of one file's rejected changes that a note tells, in lines; and of a whole note, in UTF-16 code units. */
-const fileLines = 30;
-const noteChars = 6_000;
+/** Maximum length of one file's rejected changes in a note, in lines. */
+const maxFileLines = 30;
+/** Maximum length of a note, in UTF-16 code units. */
+const maxNoteChars = 6_000;
 
-/** Tells the model what the person took back of its changes since it last heard of them. */
+/** Tells the model which of its changes the user rejected or restored since the last note. */
 export async function noteReviews(
   log: TurnLog,
   { getText, secrets }: Pick<ToolContext, 'getText' | 'secrets'>,
 ): Promise<void> {
   const reviews = untold(log.branch);
   if (reviews.length === 0) return;
-  const shown = async (hash: string) => secrets.hide((await getText(hash)) ?? '');
-  const parts = await Promise.all(reviews.map((review) => wordsOf(review, shown)));
+  const readText = async (hash: string) => secrets.hide((await getText(hash)) ?? '');
+  const parts = await Promise.all(reviews.map((review) => wordsOf(review, readText)));
   const words = [
     'Since your last answer the person decided about files that you had changed:',
     ...parts,
     'Do not make again what was rejected unless you are asked to, and read these files before you change them.',
   ].join('\n');
-  const text = `<review>\n${words.replaceAll('</review', '<\\/review').slice(0, noteChars).toWellFormed()}\n</review>`;
+  const text = `<review>\n${words.replaceAll('</review', '<\\/review').slice(0, maxNoteChars).toWellFormed()}\n</review>`;
   const paths = [...new Set(reviews.flatMap(({ changes }) => changes.map(({ path }) => path)))];
   log.write({ type: 'reviews.noted', turnId: log.turnId, text, reviewIds: reviews.map(({ id }) => id), paths });
   await log.flush();
 }
 
-/** Decisions that changed files, which the model has not been told of. */
+/** Returns the decisions that changed files and that the model has not been told about, oldest first. */
 function untold(branch: readonly TurnState[]): ReviewState[] {
-  const told = new Set(branch.flatMap((turn) => turn.told?.reviews ?? []));
+  const notedIds = new Set(branch.flatMap((turn) => turn.told?.reviews ?? []));
   const all = branch.flatMap(({ reviews = [] }) => reviews);
   return all
-    .filter(({ id, status, changes }) => status === 'done' && changes.length > 0 && !told.has(id))
+    .filter(({ id, status, changes }) => status === 'done' && changes.length > 0 && !notedIds.has(id))
     .sort((a, b) => a.at.localeCompare(b.at));
 }
 
@@ -45,7 +46,7 @@ async function wordsOf({ verdict, changes }: ReviewState, getText: (hash: string
       const [was = '', is = ''] = await Promise.all(
         [before, after].map((hash) => (hash === null ? '' : getText(hash))),
       );
-      return `${path}\n${shownDiff(was, is, fileLines)}`;
+      return `${path}\n${shownDiff(was, is, maxFileLines)}`;
     }),
   );
   return `- They rejected changes of yours. What that did to the files:\n${diffs.join('\n')}`;

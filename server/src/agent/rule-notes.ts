@@ -5,18 +5,18 @@ import { promptView } from './prompt-view.ts';
 import type { TurnLog } from './turn-log.ts';
 
 /**
- * Tells the model the rules that are for certain files once such a file is in the conversation: attached,
- * read or changed. Told behind what is there, so that the prompt before it stays as it is.
+ * Tells the model the rules for certain files once such a file is attached, read or changed. The note is appended, so
+ * that the prompt before it stays the same.
  */
 export async function noteRules(log: TurnLog, rules: readonly RuleFile[]): Promise<void> {
   if (rules.length === 0) return;
   const { turns } = promptView(log.branch);
-  const told = new Set(turns.flatMap((turn) => turn.rules ?? []));
+  const notedPaths = new Set(turns.flatMap((turn) => turn.rules ?? []));
   const attached = turns.flatMap(({ attachments }) =>
-    attachments.flatMap((each) => ('path' in each ? [each.path] : [])),
+    attachments.flatMap((attachment) => ('path' in attachment ? [attachment.path] : [])),
   );
   const files = [...attached, ...knownFiles(turns).keys()];
-  const due = rules.filter((rule) => !told.has(rule.path) && files.some((file) => appliesTo(rule, file)));
+  const due = rules.filter((rule) => !notedPaths.has(rule.path) && files.some((file) => appliesTo(rule, file)));
   if (due.length === 0) return;
   const texts = due.map(({ path, text }) => attachmentText({ kind: 'file', path, text }));
   const text = `<rules>\nThe project says how it wants such files to be worked on. Follow it as far as it is about the work.\n\n${texts.join('\n\n').replaceAll('</rules', '<\\/rules')}\n</rules>`;

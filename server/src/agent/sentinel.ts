@@ -1,42 +1,59 @@
 import { turnUsage } from '@devlm/protocol/reducer.ts';
 import type { StepState, TurnState } from '@devlm/protocol/state.ts';
 
-/** What looks as if the turn had gone wrong. */
+/** A sign that a turn has gone wrong. */
 export interface Trouble {
   readonly kind: 'cache' | 'cost' | 'loop';
-  /** For the person. */
+  /** Explanation for the user. */
   readonly words: string;
 }
 
-/** Share of a prompt that is read from the cache: from above this, the usual of a conversation, to below that. */
+/**
+ * Share of the prompt that is read from the cache. The cache counts as broken when the share falls from above `usual`
+ * to below `broken`.
+ */
 const cacheRatio = { usual: 0.6, broken: 0.1 } as const;
-/** Prompts below this cost little, whatever the cache does. Tokens. */
-const cacheFloorTokens = 20_000;
-/** Steps in a row without the cache. One has many good reasons: a new model, a compaction, a pause of five minutes. */
+/** Prompt size below which a missing cache costs too little to matter, in tokens. */
+const minCachedPromptTokens = 20_000;
+/**
+ * Number of consecutive steps without the cache that count as broken. A single one has many legitimate causes: a new
+ * model, a compaction, a pause of five minutes.
+ */
 const brokenSteps = 2;
-/** A turn that costs so many times the person's usual one, */
+/** Multiple of the user's median turn cost from which a turn is unusually expensive. */
 const costFactor = 10;
-/** of so many turns at least, */
-const costTurns = 5;
-/** and more than this, US dollars. */
+/** Minimum number of turns that a median is computed from. */
+const minBaselineTurns = 5;
+/** Cost below which a turn is never unusually expensive, in US dollars. */
 const costFloorUsd = 2;
-/** The same call with the same result so often in a row. At the third the model is told, and goes on all the same. */
+/**
+ * Number of consecutive identical calls with identical results that count as a loop. The model itself is told at the
+ * third and may ignore it.
+ */
 const repeatedCalls = 6;
 
 /**
- * Looks at a turn before each of its calls for what runs up costs that nobody wants: a prompt cache that no longer
- * holds, a turn far dearer than the person's others, an agent that repeats itself.
+ * Checks a turn before each of its calls for signs of runaway cost: a prompt cache that no longer holds, a turn far
+ * more expensive than the user's other turns, or an agent that repeats itself.
  */
 export class Sentinel {
   readonly #turnCosts: () => Promise<readonly number[]>;
-  #usualUsd: Promise<number | null> | undefined;
+  #medianUsd: Promise<number | null> | undefined;
 
-  /** @param turnCosts what the person's other turns cost, US dollars; asked once, of a turn that is not cheap */
+  /**
+   * @param turnCosts returns the costs of the user's other turns, in US dollars; called once, and only for a turn that
+   *   is not cheap
+   */
   constructor(turnCosts: () => Promise<readonly number[]>) {
     this.#turnCosts = turnCosts;
   }
 
-  /** @param agreed what the person has let the turn go on with */
+  /**
+   * Returns the first sign of trouble that the user has not agreed to, or null.
+   *
+   * @param branch the turns of the conversation; the last one is checked
+   * @param agreed kinds of trouble that the user has already agreed to in this turn
+   */
   async look(branch: readonly TurnState[], agreed: ReadonlySet<string>): Promise<Trouble | null> {
     const turn = branch.at(-1);
     if (!turn) return null;
@@ -47,59 +64,62 @@ export class Sentinel {
   async #cost(turn: TurnState): Promise<Trouble | null> {
     const cost = turnUsage(turn).costUsd ?? 0;
     if (cost < costFloorUsd) return null;
-    this.#usualUsd ??= this.#turnCosts().then((costs) => (costs.length < costTurns ? null : median(costs)));
-    const usual = await this.#usualUsd;
-    if (usual === null || cost < costFactor * usual) return null;
-    const words = `This answer has cost $${cost.toFixed(2)} so far; your answers usually cost $${usual.toFixed(2)}.`;
+    this.#medianUsd ??= this.#turnCosts().then((costs) => (costs.length < minBaselineTurns ? null : median(costs)));
+    const medianUsd = await this.#medianUsd;
+    if (medianUsd === null || cost < costFactor * medianUsd) return null;
+    const words = `This answer has cost $${cost.toFixed(2)} so far; your answers usually cost $${medianUsd.toFixed(2)}.`;
     return { kind: 'cost', words };
   }
 }
 
-/** The provider's cache held in this conversation, and does not any more. */
+/** Detects that the provider's cache worked earlier in this conversation and no longer does. */
 function brokenCache(branch: readonly TurnState[]): Trouble | null {
   const turn = branch.at(-1);
-  const steps = branch.flatMap((one) => one.steps.filter(isCounted));
+  const steps = branch.flatMap((other) => other.steps.filter(isCounted));
   const last = (turn?.steps ?? []).filter(isCounted).slice(-brokenSteps);
   if (
     last.length < brokenSteps ||
-    !last.every((step) => promptOf(step) > cacheFloorTokens && ratio(step) < cacheRatio.broken)
+    !last.every((step) => promptTokens(step) > minCachedPromptTokens && cachedRatio(step) < cacheRatio.broken)
   )
     return null;
   const before = steps.slice(0, -brokenSteps);
-  if (!before.some((step) => ratio(step) > cacheRatio.usual)) return null;
-  const words = `The provider reads the whole prompt anew in every step, ${promptOf(last.at(-1)).toLocaleString('en')} tokens, where it used to take most of it from its cache: that can cost ten times as much.`;
+  if (!before.some((step) => cachedRatio(step) > cacheRatio.usual)) return null;
+  const words = `The provider reads the whole prompt anew in every step, ${promptTokens(last.at(-1)).toLocaleString('en')} tokens, where it used to take most of it from its cache: that can cost ten times as much.`;
   return { kind: 'cache', words };
 }
 
-/** The newest calls of the turn are the same one, with the same result. */
+/** Detects that the newest calls of the turn are identical, with identical results. */
 function loop(turn: TurnState): Trouble | null {
   const calls = turn.steps
     .filter(({ status }) => status !== 'abandoned')
     .flatMap(({ blocks, results }) =>
       blocks.flatMap(({ tool, text }) => {
         const result = tool && results[tool.callId];
-        // The notice that it is a repetition stands behind the result.
+        // The notice about the repetition is appended to the result; compare the text before it.
         return result
           ? [{ name: tool.name, call: `${tool.name} ${text}`, result: result.text.split('\n\n(This is', 1)[0] }]
           : [];
       }),
     );
   const last = calls.at(-1);
-  const other = calls.findLastIndex(({ call, result }) => call !== last?.call || result !== last.result);
-  const times = calls.length - 1 - other;
+  const lastDifferent = calls.findLastIndex(({ call, result }) => call !== last?.call || result !== last.result);
+  const times = calls.length - 1 - lastDifferent;
   if (!last || times < repeatedCalls) return null;
   return { kind: 'loop', words: `The model has called ${last.name} ${times} times in a row, with the same result.` };
 }
 
+/** Whether a step is an ordinary model call whose usage is known. */
 const isCounted = ({ usage, purpose, status }: StepState): boolean =>
   usage !== undefined && !purpose && status === 'ended';
 
-function promptOf(step: StepState | undefined): number {
+/** Returns the size of a step's prompt, in tokens. */
+function promptTokens(step: StepState | undefined): number {
   const usage = step?.usage;
   return usage ? usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens : 0;
 }
 
-const ratio = (step: StepState): number => (step.usage?.cacheReadTokens ?? 0) / Math.max(1, promptOf(step));
+/** Returns the share of a step's prompt that was read from the cache. */
+const cachedRatio = (step: StepState): number => (step.usage?.cacheReadTokens ?? 0) / Math.max(1, promptTokens(step));
 
 function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

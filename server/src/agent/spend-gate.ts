@@ -7,27 +7,28 @@ import { goOn, openPause, pause, pausesOf, stopHere, stoppedAtPause } from './pa
 import type { Sentinel } from './sentinel.ts';
 import type { TurnLog } from './turn-log.ts';
 
-/** Whose spending a gate watches, and by what. */
+/** Options of `SpendGate`. */
 export interface SpendGateOptions {
   readonly budgets: Budgets;
   readonly log: TurnLog;
   readonly spender: Spender;
   readonly modelId: string;
-  /** Null: it is turned off. */
+  /** The check for runaway turns; null if it is turned off. */
   readonly sentinel: Sentinel | null;
 }
 
-/** How long the provider keeps a prompt in its cache, ms. */
-const cacheKeptMs = 5 * 60_000;
+/** Time for which the provider keeps a prompt in its cache, in milliseconds. */
+const cacheTtlMs = 5 * 60_000;
 
-const raises = {
+/** The answer that raises the budget of a period; null if the budget cannot be raised. */
+const raiseAnswers = {
   day: 'Raise it for today',
   week: 'Raise it for this week',
   month: 'Raise it for this month',
   turn: null,
 } as const;
 
-/** Stands before each call of a turn: budgets and the sentinel let it pass, stop it, or ask the person. */
+/** Checks budgets and the sentinel before each call of a turn, and lets it pass, stops it, or asks the user. */
 export class SpendGate {
   readonly #options: SpendGateOptions;
 
@@ -35,11 +36,15 @@ export class SpendGate {
     this.#options = options;
   }
 
-  /** @throws ProblemError `budget_exceeded`, `paused`; the signal's reason */
+  /**
+   * Reserves the estimated cost of the next call. Asks the user first where a budget or the sentinel requires it.
+   *
+   * @throws ProblemError `budget_exceeded`, `paused`; the signal's reason
+   */
   async admit(promptTokens: number, signal: AbortSignal): Promise<Reservation> {
     const { budgets, log, spender, modelId, sentinel } = this.#options;
-    const left = await openPause(log, signal);
-    if (left) await this.#heed(left.topic, left.answer);
+    const resumed = await openPause(log, signal);
+    if (resumed) await this.#applyAnswer(resumed.topic, resumed.answer);
     const trouble = await sentinel?.look(log.branch, agreedTo(log.turn, 'sentinel'));
     if (trouble) await this.#ask(`sentinel:${trouble.kind}`, `${trouble.words} Go on?`, [goOn, stopHere], signal);
     for (;;) {
@@ -51,25 +56,28 @@ export class SpendGate {
         return admission.reservation;
       }
       const { inTheWay } = admission;
-      const asks = inTheWay.every(({ budget }) => budget.action === 'ask');
+      const canAsk = inTheWay.every(({ budget }) => budget.action === 'ask');
       const [first] = inTheWay;
-      if (!asks || !first) throw budgetExceeded(inTheWay, new Date());
-      const raise = raises[first.budget.period];
+      if (!canAsk || !first) throw budgetExceeded(inTheWay, new Date());
+      const raise = raiseAnswers[first.budget.period];
       const options = [goOn, ...(raise ? [raise] : []), stopHere];
       await this.#ask(`budget:${first.budget.id}`, `${describePassed(first, new Date())} Go on?`, options, signal);
     }
   }
 
   async #ask(topic: string, question: string, options: readonly string[], signal: AbortSignal): Promise<void> {
-    await this.#heed(topic, await pause(this.#options.log, { topic, question, options }, signal));
+    await this.#applyAnswer(topic, await pause(this.#options.log, { topic, question, options }, signal));
   }
 
-  /** What lets the turn go on is read from the log again; anything that is not offered stops it. */
-  async #heed(topic: string, answer: string | null): Promise<void> {
+  /**
+   * Applies an answer of the user: raises the budget if the answer says so, and stops the turn at any answer that was
+   * not offered. The answer to go on needs no action, because it is read from the log.
+   */
+  async #applyAnswer(topic: string, answer: string | null): Promise<void> {
     if (answer === goOn) return;
     const { budgets, spender } = this.#options;
     const budget = (await budgets.list()).find(({ id }) => topic === `budget:${id}`);
-    if (!budget || answer === null || answer !== raises[budget.period]) throw stoppedAtPause();
+    if (!budget || answer === null || answer !== raiseAnswers[budget.period]) throw stoppedAtPause();
     await budgets.raise(budget, spender);
   }
 
@@ -80,17 +88,20 @@ export class SpendGate {
   }
 }
 
-/** What the person has let this turn go on with. */
+/** Returns the kinds of trouble or the budget ids that the user has agreed to in this turn. */
 function agreedTo(turn: TurnState | undefined, kind: 'budget' | 'sentinel'): Set<string> {
   const agreed = pausesOf(turn).filter(({ topic, answer }) => answer === goOn && topic.startsWith(`${kind}:`));
   return new Set(agreed.map(({ topic }) => topic.slice(kind.length + 1)));
 }
 
-/** What the provider most likely has of the prompt: that of the step before, if it was not long ago. */
+/**
+ * Returns the number of prompt tokens that the provider most likely has in its cache: those of the step before, if it
+ * was recent.
+ */
 function cachedTokens(branch: readonly TurnState[]): number {
   const turn = branch.findLast(({ steps }) => steps.some(({ usage, purpose }) => usage && !purpose));
   const ended = turn?.endedAt === undefined ? Date.now() : Date.parse(turn.endedAt);
-  if (Date.now() - ended > cacheKeptMs) return 0;
+  if (Date.now() - ended > cacheTtlMs) return 0;
   const usage = turn?.steps.findLast((step) => step.usage && !step.purpose)?.usage;
   return usage ? usage.cacheReadTokens + usage.cacheWriteTokens : 0;
 }

@@ -12,57 +12,62 @@ import { CallMeter, type MeterDeps } from './call-meter.ts';
 import { Stopped, serverRestarted } from './interruptions.ts';
 import type { TurnLog } from './turn-log.ts';
 
-/** What a step needs besides its request. */
+/** Dependencies of a step. */
 export interface StepDeps extends MeterDeps {
   readonly model: Model;
-  /** Of this turn. */
+  /** Log of the turn. */
   readonly log: TurnLog;
-  /** Called before each call. Rejects where it may not be made, with a `ProblemError`. */
+  /**
+   * Reserves the cost of a call; called before each one. Rejects with a `ProblemError` if the call must not be made.
+   */
   readonly admit: (promptTokens: number, signal: AbortSignal) => Promise<Reservation>;
-  /** Whether the provider's cache has held; null: it is not watched. */
+  /**
+   * Starts to watch the provider's cache for a prompt. The returned function says from the usage whether the cache
+   * broke. Null if it is not watched.
+   */
   readonly watchCache: ((path: readonly string[], request: ModelRequest) => (usage: Usage) => CacheBreak | null) | null;
-  /** First wait before a failed call is made again; doubles each time. */
+  /** Wait before the first retry of a failed call, in milliseconds. Doubles with each retry. */
   readonly retryBaseMs: number;
 }
 
-/** What a call is for; default: an answer. */
-interface About {
+/** Purpose and size of a call. Default purpose: an answer. */
+interface StepOptions {
   readonly purpose?: 'compaction';
   readonly context?: ContextParts;
 }
 
-/** Calls of one step, the first included. */
+/** Maximum number of calls of one step, including the first. */
 const maxAttempts = 4;
-const longestDelayMs = 30_000;
-/** A `retry-after` beyond this is not waited for: the person decides. */
-const longestRetryAfterMs = 60_000;
+/** Maximum delay before a retry without `retry-after`, in milliseconds. */
+const maxDelayMs = 30_000;
+/** Maximum `retry-after` that is waited for, in milliseconds. Beyond it the user decides. */
+const maxRetryAfterMs = 60_000;
 
 /**
- * One model call. A call that fails before it answers is made again under the same step; one that
- * fails later leaves an abandoned step and a new one, so that nobody takes half an answer
- * and its repetition for one text.
+ * Runs one model call. A call that fails before it answers is repeated in the same step. One that fails later leaves an
+ * abandoned step, and a new step starts, so that half an answer and its repetition are never taken for one text.
  *
- * @param path what the prompt continues; without one its cache is not watched
+ * @param path names of the parts that the prompt continues; without it the cache is not watched
  */
 export async function runStep(
   deps: StepDeps,
   request: ModelRequest,
-  about: About,
+  options: StepOptions,
   signal: AbortSignal,
   path?: readonly string[],
 ): Promise<{ stepId: string; stopReason: string }> {
   const writer = deps.log;
   const { turnId } = writer;
-  const brokeCache = path && deps.watchCache ? deps.watchCache(path, request) : () => null;
-  const promptTokens = about.context ? contextTokens(about.context) : estimateRequestTokens(requestChars(request));
+  const findCacheBreak = path && deps.watchCache ? deps.watchCache(path, request) : () => null;
+  const promptTokens = options.context ? contextTokens(options.context) : estimateRequestTokens(requestChars(request));
   let reservation = await deps.admit(promptTokens, signal);
   let stepId = randomUUID();
-  writer.write({ type: 'step.started', turnId, stepId, model: deps.modelId, ...about });
+  writer.write({ type: 'step.started', turnId, stepId, model: deps.modelId, ...options });
   try {
     for (let attempt = 1; ; attempt++) {
-      const meter = new CallMeter(deps, about.purpose);
+      const meter = new CallMeter(deps, options.purpose);
       try {
-        const stopReason = await streamStep(deps, meter, request, { turnId, stepId }, brokeCache, signal);
+        const stopReason = await streamStep(deps, meter, request, { turnId, stepId }, findCacheBreak, signal);
         await writer.flush();
         return { stepId, stopReason };
       } catch (error) {
@@ -81,7 +86,7 @@ export async function runStep(
           await reservation.release();
           reservation = await deps.admit(promptTokens, signal);
           stepId = randomUUID();
-          writer.write({ type: 'step.started', turnId, stepId, model: deps.modelId, ...about });
+          writer.write({ type: 'step.started', turnId, stepId, model: deps.modelId, ...options });
         }
         const retrying = { problem: error.problem, attempt: attempt + 1, maxAttempts, delayMs };
         writer.write({ type: 'step.retrying', turnId, stepId, ...retrying });
@@ -90,13 +95,16 @@ export async function runStep(
       }
     }
   } finally {
-    // Once what it cost is in the ledger.
+    // Release the reservation only when the cost is in the ledger.
     await writer.flush().catch(() => undefined);
     await reservation.release();
   }
 }
 
-/** A step that ends with its signal: what the person stopped stays, what a closing server left does not count. */
+/**
+ * Returns the event that ends an interrupted step: what the user stopped stays, and what a closing server interrupted
+ * is abandoned.
+ */
 function cutShort(signal: AbortSignal, ids: { turnId: string; stepId: string }, meter: CallMeter): EventBody {
   const total = meter.total();
   return signal.reason instanceof Stopped
@@ -104,22 +112,23 @@ function cutShort(signal: AbortSignal, ids: { turnId: string; stepId: string }, 
     : { type: 'step.abandoned', ...ids, problem: serverRestarted, ...total };
 }
 
-/** Milliseconds before the next attempt; null when there is none. */
+/** Returns the delay before the next attempt in milliseconds, or null if there is none. */
 function delayBefore(attempt: number, error: ProblemError, baseMs: number): number | null {
   if (!isPassing(error.problem) || attempt >= maxAttempts) return null;
   if (error.retryAfterMs !== undefined)
-    return error.retryAfterMs > longestRetryAfterMs ? null : Math.ceil(error.retryAfterMs);
-  const full = Math.min(longestDelayMs, baseMs * 2 ** (attempt - 1));
-  // Half of it by chance, so that many clients do not come back together.
+    return error.retryAfterMs > maxRetryAfterMs ? null : Math.ceil(error.retryAfterMs);
+  const full = Math.min(maxDelayMs, baseMs * 2 ** (attempt - 1));
+  // Half of it is random, so that many clients do not come back at once.
   return Math.round(full / 2 + (Math.random() * full) / 2);
 }
 
+/** Streams one answer into the log and returns its stop reason. */
 async function streamStep(
   deps: StepDeps,
   meter: CallMeter,
   request: ModelRequest,
   ids: { turnId: string; stepId: string },
-  brokeCache: (usage: Usage) => CacheBreak | null,
+  findCacheBreak: (usage: Usage) => CacheBreak | null,
   signal: AbortSignal,
 ): Promise<string> {
   const write = (event: EventBody): void => meter.guard(() => deps.log.write(event));
@@ -157,7 +166,7 @@ async function streamStep(
     throw modelProblem('stream_cut', 'The connection ended before the answer was complete.');
   const { requestId } = meter;
   const total = meter.total();
-  const cacheBreak = brokeCache(total.usage);
+  const cacheBreak = findCacheBreak(total.usage);
   write({
     type: 'step.ended',
     ...ids,

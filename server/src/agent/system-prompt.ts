@@ -1,19 +1,19 @@
 import type { RuleFile } from '../workspace/project-rules.ts';
 import { attachmentText } from './attachment-text.ts';
 
-/** What the system prompt says about a turn's tools and workspace. */
+/** Facts about a turn's tools and workspace that the system prompt states. */
 export interface PromptFacts {
   /** Names of the tools that the model may call. */
   readonly tools: readonly string[];
-  /** Of the workspace; none: there is none. */
+  /** Folders of the workspace; empty if there is none. */
   readonly folders: readonly { readonly name: string; readonly path: string | null }[];
-  /** The person does not trust the workspace: nothing there is run or changed. */
+  /** Whether the user does not trust the workspace, so that nothing in it may be run or changed. */
   readonly restricted: boolean;
-  /** How the project wants to be worked on. */
+  /** Rules of the project that apply to all files. */
   readonly rules: readonly RuleFile[];
 }
 
-/** Returns what the model is told before a conversation. The same facts give the same text: it is cached. */
+/** Returns the system prompt of a conversation. The same facts give the same text, because it is cached. */
 export function systemPrompt({ tools, folders, restricted, rules }: PromptFacts): string {
   const parts = [
     'You are DevLM, a coding assistant inside Visual Studio Code. You help the person with the project that is open in their editor.',

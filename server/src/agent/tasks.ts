@@ -1,35 +1,39 @@
 import type { Task } from '@devlm/protocol/tasks.ts';
 import type { Tool } from '../actions/tool.ts';
 
+/** Instructions and tools of a task. */
 interface TaskRow {
-  /** What the model is told before the person's own words. */
+  /** Text that the model is given before the user's message. */
   readonly instructions: string;
-  /** Which of the tools that there are it may use. */
+  /** Returns whether the model may use a tool. */
   readonly uses: (tool: Tool) => boolean;
 }
 
-/** Whoever runs programs by other means than `check_tests` could run the tests more often than is allowed. */
+/** Tools other than `check_tests` that run programs. With them, tests could be run more often than allowed. */
 const otherRunners: ReadonlySet<string> = new Set(['run_code', 'run_command', 'command_control']);
-const looks = ({ readOnly, name }: Tool) => readOnly && name !== 'propose';
-const handsOver = ({ readOnly, name }: Tool) => readOnly && name !== 'update_plan' && name !== 'ask_user';
-const works = ({ name }: Tool) => name !== 'propose';
+/** Tools of tasks that change nothing. */
+const isReadOnlyTool = ({ readOnly, name }: Tool) => readOnly && name !== 'propose';
+/** Tools of tasks that deliver a text with `propose`. */
+const isProposalTool = ({ readOnly, name }: Tool) => readOnly && name !== 'update_plan' && name !== 'ask_user';
+/** Tools of all other turns. */
+const isDefaultTool = ({ name }: Tool) => name !== 'propose';
 
-/** What the commands of the editor mean to the model. */
-const rows: Readonly<Record<Task, TaskRow>> = {
+/** Instructions and tools of each task. */
+const tasks: Readonly<Record<Task, TaskRow>> = {
   explain: {
     instructions:
       'Explain the attached code to somebody who knows the language but not this project: what it is for, how it works, and what is surprising about it. Look at what it calls and who calls it where that matters. Change nothing.',
-    uses: looks,
+    uses: isReadOnlyTool,
   },
   fix: {
     instructions:
       'Fix the problems that the message names, with the smallest change that removes their cause. Read the file first, change it with the file tools, and look at the diagnostics afterwards. Where the problem is a false alarm, say so instead.',
-    uses: works,
+    uses: isDefaultTool,
   },
   generate: {
     instructions:
       'Write the code that the message asks for and hand it over by one call of `propose`. It takes the place of the text between the marks in the attached file, or is put there where nothing stands between them, so it has to fit what is around it: its style, its names, its imports. Indent it as the place is indented. Look at other files where you need to know what they hold. Do not put the code into your answer.',
-    uses: handsOver,
+    uses: isProposalTool,
   },
   test: {
     instructions:
@@ -39,26 +43,26 @@ const rows: Readonly<Record<Task, TaskRow>> = {
   document: {
     instructions:
       'Write documentation comments for the attached code, in the usual form of its language and in the style of the file: what it does, its parameters, what it answers, what it throws; nothing that the code says by itself. Change the file with the file tools, and nothing in it but comments.',
-    uses: works,
+    uses: isDefaultTool,
   },
   review: {
     instructions:
       'Review the attached code: mistakes first, then what will break later, then what is hard to read. For each point name the line, say what goes wrong and when, and how to do it better. Check each point against the code before you make it. Leave out praise and matters of taste. Change nothing.',
-    uses: looks,
+    uses: isReadOnlyTool,
   },
   commit: {
     instructions:
       'Write a commit message for the attached changes and hand it over by one call of `propose`: a first line of at most 72 characters in the imperative that says what the change does, and where it is not plain an empty line and why, in lines of at most 72 characters. Follow the form of the earlier messages if there are any.',
-    uses: handsOver,
+    uses: isProposalTool,
   },
 };
 
-/** What the model is told before the words of a turn; null where no command asks. */
+/** Returns the text that the model is given before the user's message, or null if the turn has no task. */
 export function taskInstructions(task: Task | undefined): string | null {
-  return task ? rows[task].instructions : null;
+  return task ? tasks[task].instructions : null;
 }
 
-/** Whether a turn may use a tool. */
+/** Returns whether a turn may use a tool. */
 export function taskUses(task: Task | undefined, tool: Tool): boolean {
-  return task ? rows[task].uses(tool) : works(tool);
+  return task ? tasks[task].uses(tool) : isDefaultTool(tool);
 }

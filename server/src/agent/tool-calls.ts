@@ -9,40 +9,40 @@ import { parseInput } from './tool-input.ts';
 import { trustOf } from './trust.ts';
 import type { TurnLog } from './turn-log.ts';
 
-/** A call of the model's that has no result yet. */
+/** A tool call of the model that has no result yet. */
 export interface OpenCall {
   readonly stepId: string;
   readonly callId: string;
   readonly name: string;
-  /** The input as the model wrote it: JSON, or not. */
+  /** Input as the model wrote it, which may not be valid JSON. */
   readonly json: string;
 }
 
-/** What calls need besides the log: made by the context, one for each conversation. */
+/** Services that tool calls use, one set for each conversation. */
 export interface ToolServices
   extends Pick<ToolContext, 'conversationId' | 'web' | 'secrets' | 'putText' | 'getText' | 'putImage'> {
   workspace(signal: AbortSignal): ReturnType<ToolContext['workspace']>;
   symbols(signal: AbortSignal): ReturnType<ToolContext['symbols']>;
   execute(
     request: Parameters<ToolContext['execute']>[0],
-    hear: Parameters<ToolContext['execute']>[1],
+    onEvent: Parameters<ToolContext['execute']>[1],
     signal: AbortSignal,
   ): ReturnType<ToolContext['execute']>;
 }
 
-/** What the calls of a turn are run with. */
+/** Dependencies of the tool calls of a turn. */
 export interface CallDeps {
   readonly log: TurnLog;
   readonly tools: readonly Tool[];
   readonly services: ToolServices;
 }
 
-/** Calls that change nothing and may run at the same time. */
-const parallelCalls = 8;
-/** The same call with the same result this often is told to the model. */
-const repetitions = 3;
+/** Maximum number of read-only calls that run at the same time. */
+const maxParallelCalls = 8;
+/** Number of identical calls with identical results from which the model is told about the repetition. */
+const repetitionThreshold = 3;
 
-/** Tool calls of the last step that have no result yet: those of this step, or those a dead server left. */
+/** Returns the tool calls of the last step that have no result yet, including those that a dead server left. */
 export function openCalls(turn: TurnState | undefined): OpenCall[] {
   const last = turn?.steps.findLast((step) => step.status !== 'abandoned' && !step.purpose);
   if (last?.stopReason !== 'tool_use') return [];
@@ -53,24 +53,24 @@ export function openCalls(turn: TurnState | undefined): OpenCall[] {
 }
 
 /**
- * Runs the open calls and writes their results. Neighbours that change nothing run together; what
- * has an effect runs alone, in the order in which the model asked.
+ * Runs the open calls and writes their results. Consecutive read-only calls run together. Calls with effects run alone,
+ * in the order in which the model made them.
  */
 export async function runOpenCalls(deps: CallDeps, signal: AbortSignal): Promise<void> {
   const { log } = deps;
-  let together: OpenCall[] = [];
-  const runTogether = async () => {
-    await Promise.all(together.map((call) => runCall(deps, call, signal)));
-    together = [];
+  let batch: OpenCall[] = [];
+  const runBatch = async () => {
+    await Promise.all(batch.map((call) => runCall(deps, call, signal)));
+    batch = [];
   };
   const calls = openCalls(log.turn);
   for (const call of calls) {
     const readOnly = deps.tools.find(({ name }) => name === call.name)?.readOnly ?? true;
-    if (!readOnly || together.length === parallelCalls) await runTogether();
-    together.push(call);
-    if (!readOnly) await runTogether();
+    if (!readOnly || batch.length === maxParallelCalls) await runBatch();
+    batch.push(call);
+    if (!readOnly) await runBatch();
   }
-  await runTogether();
+  await runBatch();
   if (calls.length > 0) await log.flush();
 }
 
@@ -80,9 +80,9 @@ async function runCall(deps: CallDeps, call: OpenCall, signal: AbortSignal): Pro
   const { stepId, callId } = call;
   const hidden = await outcomeOf(deps, call, signal);
   const outcome = { ...hidden, text: deps.services.secrets.hide(hidden.text) };
-  const repeated = timesBefore(log.branch, call, outcome) + 1 >= repetitions;
+  const repeated = timesBefore(log.branch, call, outcome) + 1 >= repetitionThreshold;
   const text = repeated
-    ? `${outcome.text}\n\n(This is the same call with the same result as before, ${repetitions} times or more. Do something else, or ask the person.)`
+    ? `${outcome.text}\n\n(This is the same call with the same result as before, ${repetitionThreshold} times or more. Do something else, or ask the person.)`
     : outcome.text;
   log.write({ type: 'tool.ended', turnId: log.turnId, stepId, callId, ...outcome, text });
 }
@@ -112,7 +112,7 @@ async function runTool(
   if (!input)
     return failed('The input was not a JSON object, or nested too deeply. Call the tool again with valid JSON.');
   try {
-    // As the tool reads it: JSON can write a letter in several ways.
+    // Search the parsed input, because JSON can write a letter in several ways.
     const usesSecrets = hasPlaceholder(JSON.stringify(input));
     return await tool.run(input, { ...contextOf(deps, call, signal), output, usesSecrets });
   } catch (error) {
@@ -137,7 +137,7 @@ function contextOf(
     signal,
     workspace: () => services.workspace(signal),
     symbols: () => services.symbols(signal),
-    execute: (request, hear) => services.execute(request, hear, signal),
+    execute: (request, onEvent) => services.execute(request, onEvent, signal),
     known: knownFiles(log.branch),
     commands: commandsOf(log.branch),
     stopped: () => signal.reason instanceof Stopped,
@@ -164,17 +164,17 @@ function contextOf(
   };
 }
 
-/** What the calls of a turn that have a result have left. */
+/** Returns the details of the tool results of a turn. */
 function detailsOf(turn: TurnState | undefined): ToolDetails[] {
   return (turn?.steps ?? []).flatMap(({ results }) => Object.values(results).flatMap(({ details }) => details ?? []));
 }
 
-/** How often the newest calls of the turn were this call with this result, without another in between. */
+/** Returns how many of the newest calls of the turn were this call with this result, with no other call in between. */
 function timesBefore(branch: readonly TurnState[], call: OpenCall, outcome: ToolOutcome): number {
   const calls = (branch.at(-1)?.steps ?? []).flatMap((step) => step.blocks.map((block) => ({ step, block })));
   const answered = calls.filter(
-    (one): one is { step: StepState; block: BlockState & { tool: NonNullable<BlockState['tool']> } } =>
-      Boolean(one.block.tool && one.step.results[one.block.tool.callId]),
+    (entry): entry is { step: StepState; block: BlockState & { tool: NonNullable<BlockState['tool']> } } =>
+      Boolean(entry.block.tool && entry.step.results[entry.block.tool.callId]),
   );
   let times = 0;
   for (const { step, block } of answered.reverse()) {

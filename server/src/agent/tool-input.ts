@@ -1,7 +1,10 @@
-/** Levels of objects and lists in a tool's input. What is deeper may be more than can be written out again. */
-const inputLevels = 64;
+/** Maximum depth of objects and lists in a tool's input. A deeper one might not be serialisable again. */
+const maxDepth = 64;
 
-/** Returns a tool's input from its JSON; undefined when it is not a JSON object, or nested too deeply. An empty text is `{}`. */
+/**
+ * Returns a tool's input from its JSON, or undefined if it is not a JSON object or nested too deeply. An empty text
+ * stands for `{}`.
+ */
 export function parseInput(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text || '{}');
@@ -12,12 +15,15 @@ export function parseInput(text: string): Record<string, unknown> | undefined {
   }
 }
 
-function isShallow(value: unknown, levels = inputLevels): boolean {
+function isShallow(value: unknown, levels = maxDepth): boolean {
   if (typeof value !== 'object' || value === null) return true;
   return levels > 0 && Object.values(value).every((inner) => isShallow(inner, levels - 1));
 }
 
-/** Returns a tool's input as it can be sent back: half characters are not valid JSON to the API. */
+/**
+ * Returns a tool's input as it can be sent back. Lone surrogates are replaced, because the API rejects them as invalid
+ * JSON.
+ */
 export function inputForModel(text: string): Record<string, unknown> {
   const input = parseInput(text) ?? {};
   if (text.isWellFormed() && !/\\ud[89a-f]/i.test(text)) return input;

@@ -5,8 +5,8 @@ import type { Trust } from '../actions/policy/rules.ts';
 import { analyzeShell } from '../actions/policy/shell.ts';
 
 /**
- * What a branch brings to the decision whether a tool may act. Text stays in it for good: what was
- * compacted away may have left its mark on the summary.
+ * Returns the facts about a branch that decide whether a tool may act. Untrusted text counts for good, because a text
+ * that was compacted away may have influenced the summary.
  */
 export function trustOf(branch: readonly TurnState[]): Trust {
   const taints = new Set<string>();
@@ -18,7 +18,7 @@ export function trustOf(branch: readonly TurnState[]): Trust {
       if (attachment.kind === 'image' || !attachment.untrusted) continue;
       const { kind, name } = attachment.untrusted;
       taints.add(nameOf(attachment.untrusted));
-      // A page that the person attached is one they named.
+      // The user named the host by attaching the page.
       if (kind === 'web') knownHosts.add(name.replace(/:\d+$/, ''));
     }
     for (const { blocks, calls, results } of turn.steps) {
@@ -38,20 +38,21 @@ export function trustOf(branch: readonly TurnState[]): Trust {
   return { taints: [...taints], knownHosts, knownPaths };
 }
 
-/** What a command brought of the web is as untrusted as a page. */
+/** Returns whether a command prints text from the web, which is as untrusted as a page. */
 function printsWeb(line: string): boolean {
   return analyzeShell(line).commands.some(({ argv }) => readsWeb(argv));
 }
 
-/** The hosts of the addresses in a text that the person wrote. */
+/** Returns the hosts of the URLs in a text that the user wrote. */
 export function hostsIn(text: string): string[] {
   return [...text.matchAll(/\bhttps?:\/\/[^\s<>"'`)\]}]+/gi)].flatMap(([found]) => {
-    // The end of a sentence is no part of it.
+    // Punctuation at the end belongs to the sentence, not to the URL.
     const url = URL.parse(found.replace(/[.,;:!?]+$/, ''));
     return url ? [url.hostname] : [];
   });
 }
 
+/** Returns the name of an untrusted source, as shown to the user. */
 function nameOf({ kind, name }: UntrustedSource): string {
   switch (kind) {
     case 'web':

@@ -6,24 +6,25 @@ import type { Lease } from '../storage/ports/leases.ts';
 import type { Store } from '../storage/ports/store.ts';
 import { EventWriter } from './event-writer.ts';
 
+/** A caller that waits for a change of the turn. */
 interface Waiter {
   readonly look: (turn: TurnState) => boolean;
   readonly wake: () => void;
 }
 
 /**
- * A turn's side of the event log while it runs: writes its events, and knows its state as the log
- * has it, whoever wrote. The branch before it is folded once.
+ * The event log of a running turn. It writes the turn's events and provides the turn's state as folded from the log,
+ * including events of other writers. The branch before the turn is folded once.
  */
 export class TurnLog implements Disposable {
   readonly turnId: string;
   readonly #writer: EventWriter;
-  #following: Disposable | undefined;
+  #subscription: Disposable | undefined;
   readonly #waiters = new Set<Waiter>();
   #earlier: readonly TurnState[] = [];
   #state: ConversationState;
-  /** Those that came while the branch was read. */
-  #early: Event[] | null = [];
+  /** Events that arrived while the branch was being read; null afterwards. */
+  #earlyEvents: Event[] | null = [];
 
   private constructor(log: EventLog, conversationId: string, turnId: string, lease?: Lease) {
     this.turnId = turnId;
@@ -33,7 +34,8 @@ export class TurnLog implements Disposable {
 
   /**
    * Reads the branch that ends in the turn.
-   * @param lease of the conversation; what is written after its loss fails
+   *
+   * @param lease lease of the conversation; writes after its loss fail
    */
   static async open(
     store: Store,
@@ -44,7 +46,7 @@ export class TurnLog implements Disposable {
   ): Promise<TurnLog> {
     const turnLog = new TurnLog(log, conversationId, turnId, lease);
     try {
-      turnLog.#following = await log.follow(conversationId, (_, events) => turnLog.#take(events));
+      turnLog.#subscription = await log.follow(conversationId, (_, events) => turnLog.#apply(events));
       const { turns } = await store.turns.branchOf(conversationId, turnId, Number.MAX_SAFE_INTEGER);
       const last = turns.at(-1);
       turnLog.#earlier = shownPath(
@@ -53,9 +55,9 @@ export class TurnLog implements Disposable {
       ).turns;
       const state = last ? addTurns(emptyConversation(conversationId), [last]) : emptyConversation(conversationId);
       turnLog.#state = { ...state, lastSeq: last?.events.at(-1)?.seq ?? 0 };
-      const early = turnLog.#early ?? [];
-      turnLog.#early = null;
-      turnLog.#take(early);
+      const earlyEvents = turnLog.#earlyEvents ?? [];
+      turnLog.#earlyEvents = null;
+      turnLog.#apply(earlyEvents);
       return turnLog;
     } catch (error) {
       turnLog[Symbol.dispose]();
@@ -63,32 +65,32 @@ export class TurnLog implements Disposable {
     }
   }
 
-  /** The turn as the log has it; undefined when it is not in the log. */
+  /** The turn as folded from the log; undefined if it is not in the log. */
   get turn(): TurnState | undefined {
     return this.#state.turns[this.turnId];
   }
 
-  /** The branch up to and with the turn, oldest first. */
+  /** The branch up to and including the turn, oldest first. */
   get branch(): readonly TurnState[] {
     return this.turn ? [...this.#earlier, this.turn] : this.#earlier;
   }
 
-  /** An append failed: nothing more can be written. */
+  /** Whether an append has failed, after which nothing more can be written. */
   get failed(): boolean {
     return this.#writer.failed;
   }
 
-  /** Queues an event. Throws what an earlier append failed with. */
+  /** Queues an event. Throws the error of an earlier failed append. */
   write(event: EventBody): void {
     this.#writer.write(event);
   }
 
-  /** Resolves when everything written so far is stored, and folded. */
+  /** Resolves when everything written so far is stored and folded. */
   flush(): Promise<void> {
     return this.#writer.flush();
   }
 
-  /** Waits until something is found in the turn. Rejects with the signal's reason. */
+  /** Waits until `find` returns a value for the turn, and returns that value. Rejects with the signal's reason. */
   async until<T>(find: (turn: TurnState) => T | undefined, signal: AbortSignal): Promise<T> {
     for (;;) {
       signal.throwIfAborted();
@@ -105,12 +107,12 @@ export class TurnLog implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#following?.[Symbol.dispose]();
+    this.#subscription?.[Symbol.dispose]();
   }
 
-  #take(events: readonly Event[]): void {
-    if (this.#early) {
-      this.#early.push(...events);
+  #apply(events: readonly Event[]): void {
+    if (this.#earlyEvents) {
+      this.#earlyEvents.push(...events);
       return;
     }
     for (const event of events) {

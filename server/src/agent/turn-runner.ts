@@ -14,7 +14,7 @@ import { compactAll } from './compaction.ts';
 import { isLeaseLost, storeSurely, turnProblem } from './failures.ts';
 import { HidingModel } from './hiding-model.ts';
 import { Closing, Stopped, serverRestarted } from './interruptions.ts';
-import type { Entry } from './lane.ts';
+import type { QueuedTurn } from './lane.ts';
 import type { HeldLease, Leases } from './leases.ts';
 import { endOf, type LoopDeps, runLoop } from './loop.ts';
 import { waitsForPerson } from './pause.ts';
@@ -23,50 +23,50 @@ import { Sentinel } from './sentinel.ts';
 import { SpendGate } from './spend-gate.ts';
 import { TurnLog } from './turn-log.ts';
 
-/** What the model may use in a conversation, and what it is told. */
-type Toolbox = Pick<LoopDeps, 'tools' | 'services' | 'system' | 'rulesChars' | 'fileRules' | 'projectMap'>;
+/** The tools that the model may use in a conversation, and the text that it is given. */
+type TurnTools = Pick<LoopDeps, 'tools' | 'services' | 'system' | 'rulesChars' | 'fileRules' | 'projectMap'>;
 
-/** What a turn is run with. */
+/** Dependencies of `TurnRunner`. */
 export interface TurnRunnerDeps {
   readonly store: Store;
   readonly log: EventLog;
   readonly provider: Provider;
   readonly budgets: Budgets;
-  /** Asked when a turn begins. */
+  /** Returns the tools and texts of a turn; called when the turn begins. */
   readonly toolsFor: (
     conversation: StoredConversation,
     task: Task | undefined,
     signal: AbortSignal,
-  ) => Promise<Toolbox>;
+  ) => Promise<TurnTools>;
   readonly logger: Logger;
-  /** First wait before a failed call is made again, in milliseconds; doubles each time. */
+  /** Wait before the first retry of a failed call, in milliseconds. Doubles with each retry. */
   readonly retryBaseMs: number;
-  /** Share of a model's window, 0 to 1, beyond which a conversation is compacted. */
+  /** Share of the model's context window, 0 to 1, beyond which a conversation is compacted. */
   readonly compactAt: number;
   /** Whether the user is asked about a turn that looks as if it had gone wrong. */
   readonly sentinel: boolean;
 }
 
-/** Number of attempts after which a turn that ends the server each time is not tried again. */
+/** Number of attempts after which a turn that brings the server down each time is not tried again. */
 const maxTurnAttempts = 3;
 /**
- * Longest wait for the editor to hand over key and base URL again after a restart, in milliseconds. Until then nothing
- * is sent: it could go to another account and place than before.
+ * Maximum time to wait after a restart until the editor hands over its API key and base URL again, in milliseconds.
+ * Nothing is sent before, because it could go to another account and endpoint than the calls before the restart.
  */
-const keyWaitMs = 30_000;
-/** Number of the user's recent turns that a turn's cost is compared with. */
-const usualTurns = 50;
-/** Age beyond which a turn is not compared with, in milliseconds. */
-const usualMs = 30 * 86_400_000;
+const maxKeyWaitMs = 30_000;
+/** Number of the user's recent turns that the cost baseline is computed from. */
+const baselineTurns = 50;
+/** Age beyond which a turn does not count towards the cost baseline, in milliseconds. */
+const baselineMs = 30 * 86_400_000;
 
-/** Runs one turn from its beginning, or from where a dead server left it, to its end in the log. */
+/** Runs one turn to its end in the log, from its beginning or from where a dead server left it. */
 export class TurnRunner {
   readonly #deps: TurnRunnerDeps;
   readonly #leases: Leases;
   readonly #isClosing: () => boolean;
   readonly #promptCache = new PromptCacheWatch();
 
-  /** @param isClosing whether the server shuts down, so that what cannot be stored is not tried again */
+  /** @param isClosing returns whether the server is shutting down; a failed write is then not retried */
   constructor(deps: TurnRunnerDeps, leases: Leases, isClosing: () => boolean) {
     this.#deps = deps;
     this.#leases = leases;
@@ -77,23 +77,23 @@ export class TurnRunner {
    * Runs a turn. Never rejects.
    *
    * @param held the lease of the conversation
-   * @param controller interrupts the turn: with `Stopped` it is ended, with `Closing` left to the next server
+   * @param controller interrupts the turn: `Stopped` ends it, `Closing` leaves it to the next server
    */
-  async run(conversationId: string, entry: Entry, held: HeldLease, controller: AbortController): Promise<void> {
+  async run(conversationId: string, entry: QueuedTurn, held: HeldLease, controller: AbortController): Promise<void> {
     const { store, log, logger } = this.#deps;
     const { turnId } = entry;
     const signal = AbortSignal.any([controller.signal, held.lost]);
-    const over = new AbortController();
+    const finished = new AbortController();
     let turnLog: TurnLog | undefined;
     try {
       const conversation = await store.conversations.get(conversationId);
       if (!conversation) return;
       const attempts = entry.attempts ?? (await store.turns.get(conversationId, turnId))?.attempts ?? 0;
       turnLog = await TurnLog.open(store, log, conversationId, turnId, held.lease);
-      // Stopped, or another node was quicker.
+      // The turn was stopped, or another node has run it already.
       if (turnLog.turn?.endedAt !== undefined) return;
       turnLog
-        .until(({ stopping }) => stopping, over.signal)
+        .until(({ stopping }) => stopping, finished.signal)
         .then(
           () => controller.abort(new Stopped()),
           () => undefined,
@@ -109,12 +109,12 @@ export class TurnRunner {
       else await this.end(conversationId, turnId, 'failed', { problem: turnProblem(error), lease });
       if (!(error instanceof ProblemError) && !signal.aborted) logger.error({ err: error, turnId }, 'turn failed');
     } finally {
-      over.abort();
+      finished.abort();
       turnLog?.[Symbol.dispose]();
     }
   }
 
-  /** Ends a turn. Never rejects: when even the end cannot be stored, the next server finds the turn open. */
+  /** Ends a turn. Never rejects: if the end cannot be stored, the next server finds the turn open. */
   async end(
     conversationId: string,
     turnId: string,
@@ -125,13 +125,13 @@ export class TurnRunner {
     try {
       await storeSurely(() => this.#deps.log.append(conversationId, [end], { lease }), this.#isClosing);
     } catch (error) {
-      // It has ended already, or the conversation is gone for good, or another node's.
+      // The turn has ended already, or the conversation was deleted or belongs to another node.
       if (error instanceof ProblemError && (error.problem.code === 'not_found' || error.problem.status === 409)) return;
       this.#deps.logger.error({ err: error, turnId }, 'the end of a turn could not be stored');
     }
   }
 
-  /** Carries a turn on until the model has stopped, and returns its outcome. Rejects as `runLoop`. */
+  /** Runs a turn until the model has stopped, and returns its outcome. Rejects as `runLoop` does. */
   async #answer(
     conversation: StoredConversation,
     turnLog: TurnLog,
@@ -144,13 +144,14 @@ export class TurnRunner {
       const ended = endOf(turnLog.turn);
       if (ended) return ended;
     }
-    // Who waited for a person did not bring the server down.
+    // A turn that was waiting for the user did not bring the server down.
     if (attempts >= maxTurnAttempts && !waitsForPerson(turnLog.turn)) throw diedTooOften();
     turnLog.write({ type: 'turn.started', turnId: turnLog.turnId, attempt: attempts + 1 });
-    // Where there may be other nodes, who cannot write calls no model; and what may have brought a server down is
-    // counted before it is tried again. Else this is stored while the first call is on its way.
+    // Flush before the first call in two cases. Where other nodes may exist, a node that cannot write must not call a
+    // model. A resumed turn may have brought the server down, so the attempt has to be counted before it is repeated.
+    // Otherwise the event is stored while the first call is on its way.
     if (resumed || store.kind !== 'sqlite') await turnLog.flush();
-    if (resumed) await provider.whenHandedOver(keyWaitMs, signal);
+    if (resumed) await provider.whenHandedOver(maxKeyWaitMs, signal);
     signal.throwIfAborted();
     const { turn } = turnLog;
     const modelId = turn?.model ?? (await provider.defaultModel(signal));
@@ -166,7 +167,7 @@ export class TurnRunner {
   #loopDeps(
     conversation: StoredConversation,
     log: TurnLog,
-    { model, modelId, toolbox }: { model: Model; modelId: string; toolbox: Toolbox },
+    { model, modelId, toolbox }: { model: Model; modelId: string; toolbox: TurnTools },
   ): LoopDeps {
     const { store, provider, compactAt, retryBaseMs } = this.#deps;
     const gate = this.#gate(conversation, log, modelId);
@@ -191,16 +192,16 @@ export class TurnRunner {
     const { store, budgets, sentinel } = this.#deps;
     const { turnId } = log;
     const spender = { userId, projectId, conversationId: id, turnId };
-    const turnCosts = () => store.ledger.turnCosts(userId, new Date(Date.now() - usualMs), usualTurns, turnId);
+    const turnCosts = () => store.ledger.turnCosts(userId, new Date(Date.now() - baselineMs), baselineTurns, turnId);
     return new SpendGate({ budgets, log, spender, modelId, sentinel: sentinel ? new Sentinel(turnCosts) : null });
   }
 }
 
-/** Marks what a dead server has left half-written. */
+/** Marks the steps that a dead server left unfinished as abandoned. */
 async function abandonUnfinished(turnLog: TurnLog): Promise<void> {
   const { turnId } = turnLog;
   for (const step of turnLog.turn?.steps ?? []) {
-    // What a pause asks is still to be answered.
+    // The question of a pause is still to be answered.
     if (step.status === 'running' && step.purpose !== 'pause')
       turnLog.write({ type: 'step.abandoned', turnId, stepId: step.id, problem: serverRestarted });
   }

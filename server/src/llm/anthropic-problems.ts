@@ -3,7 +3,10 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import { retryAfterMs as retryAfterMsOf } from './pool/failure.ts';
 import { hostOf, modelProblem } from './problems.ts';
 
-/** The SDK's errors as ours. Only the provider's own message is passed on, never a header or a body. */
+/**
+ * Returns an error of the SDK as a `ProblemError`. Only the provider's own message is passed on, never a header or a
+ * body.
+ */
 export function toProblem(error: unknown, baseUrl: string): ProblemError {
   if (error instanceof ProblemError) return error;
   const host = hostOf(baseUrl);
@@ -14,7 +17,7 @@ export function toProblem(error: unknown, baseUrl: string): ProblemError {
       cause: error,
     });
   if (error instanceof APIError) return fromApiError(error, host);
-  // A body that breaks off: undici says "terminated", the SDK's parser finds half an event.
+  // A body that breaks off: undici reports "terminated", and the SDK's parser finds an incomplete event.
   if (error instanceof TypeError || error instanceof SyntaxError)
     return modelProblem('stream_cut', `The connection to ${host} broke off.`, { cause: error });
   return modelProblem('provider_error', `The call to ${host} failed in a way that DevLM does not know.`, {
@@ -23,37 +26,41 @@ export function toProblem(error: unknown, baseUrl: string): ProblemError {
 }
 
 function fromApiError(error: APIError, host: string): ProblemError {
-  const said = error.apiMessage?.slice(0, 500) ?? '';
+  const providerMessage = error.apiMessage?.slice(0, 500) ?? '';
   const retryAfterMs = retryAfterMsOf(error.headers?.get('retry-after'));
   const options = { cause: error, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
   const type = error.type;
   // An error event inside a stream has no status, only a type.
   const status = error.status ?? 0;
-  if (type === 'billing_error' || status === 402 || /credit balance/i.test(said))
+  if (type === 'billing_error' || status === 402 || /credit balance/i.test(providerMessage))
     return modelProblem('no_credit', 'The account of this API key has no credit left. Add credit, then try again.');
   if (status === 401 || type === 'authentication_error')
     return modelProblem('bad_key', `${host} refused the API key. Set another one.`, options);
   if (status === 403 || type === 'permission_error')
-    return modelProblem('forbidden', `${host} does not allow this with this credential. ${said}`.trim(), options);
+    return modelProblem(
+      'forbidden',
+      `${host} does not allow this with this credential. ${providerMessage}`.trim(),
+      options,
+    );
   if (status === 404 || type === 'not_found_error')
-    return modelProblem('model_not_found', `${host} does not know this. ${said}`.trim(), options);
+    return modelProblem('model_not_found', `${host} does not know this. ${providerMessage}`.trim(), options);
   if (status === 413)
     return modelProblem('too_large', 'The message and its attachments are too large. Remove some of them.', options);
   if (status === 429 || type === 'rate_limit_error')
-    return modelProblem('rate_limited', `${host} allows no more requests for now. ${said}`.trim(), options);
+    return modelProblem('rate_limited', `${host} allows no more requests for now. ${providerMessage}`.trim(), options);
   if (status === 529 || type === 'overloaded_error')
     return modelProblem('overloaded', `${host} has more requests than it can answer. Try again soon.`, options);
-  if (/prompt is too long|context (window|length)|exceed.*context/i.test(said))
+  if (/prompt is too long|context (window|length)|exceed.*context/i.test(providerMessage))
     return modelProblem(
       'too_long',
       'The conversation no longer fits the model. Start a new one, or branch from an earlier message.',
       options,
     );
   if (status === 400 || status === 422 || type === 'invalid_request_error')
-    return modelProblem('bad_request', said || `${host} refused the request.`, options);
+    return modelProblem('bad_request', providerMessage || `${host} refused the request.`, options);
   return modelProblem(
     'provider_error',
-    `${host} answered with an error${status ? ` (${status})` : ''}. ${said}`.trim(),
+    `${host} answered with an error${status ? ` (${status})` : ''}. ${providerMessage}`.trim(),
     options,
   );
 }

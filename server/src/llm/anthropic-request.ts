@@ -1,22 +1,26 @@
 import type Anthropic from '@anthropic-ai/sdk';
 import type { ModelContent, ModelMessage, ModelRequest } from './model.ts';
 
-/** Thinking of models from before adaptive thinking: half of the answer's bound, at least what the API takes. */
+/**
+ * Minimum thinking budget that the API accepts, in tokens. Models without adaptive thinking get half of the answer's
+ * upper bound, but at least this budget.
+ */
 const minThinkingBudget = 1024;
 
 /**
- * Returns a request of the port as one of the Messages API, with breakpoints of its prompt cache.
+ * Returns a request of the port as one of the Messages API, with breakpoints for the prompt cache.
  *
- * @param known what the provider lists of the model; undefined where the list was not read yet
- * @param maxOutputTokens upper bound of an answer; lower ones of the request and of the model count first
+ * @param known what the provider lists about the model; undefined if the list has not been read yet
+ * @param maxOutputTokens upper bound of an answer, in tokens; a lower bound of the request or the model takes
+ *   precedence
  */
 export function messageParams(
   request: ModelRequest,
   known: Anthropic.ModelInfo | undefined,
   maxOutputTokens: number,
 ): Anthropic.MessageCreateParamsStreaming {
-  const most = Math.min(request.maxTokens ?? Number.POSITIVE_INFINITY, maxOutputTokens);
-  const max_tokens = Math.min(known?.max_tokens ?? most, most);
+  const maxTokens = Math.min(request.maxTokens ?? Number.POSITIVE_INFINITY, maxOutputTokens);
+  const max_tokens = Math.min(known?.max_tokens ?? maxTokens, maxTokens);
   return {
     model: request.model,
     max_tokens,
@@ -39,7 +43,10 @@ function toolsParam({ tools, webSearches = 0 }: ModelRequest): Pick<Anthropic.Me
   return all.length > 0 ? { tools: all } : {};
 }
 
-/** Models since Claude 4.6 think adaptively and refuse budgets; older ones need a budget. Bedrock adds `-v1:0` to an id. */
+/**
+ * Returns the thinking parameter. Models since Claude 4.6 think adaptively and reject budgets; older ones need a
+ * budget. Bedrock appends `-v1:0` to a model id.
+ */
 function thinkingParam(
   model: string,
   known: Anthropic.ModelInfo | undefined,
@@ -61,14 +68,14 @@ function toMessageParam(message: ModelMessage): Anthropic.MessageParam {
 function toBlockParam(content: ModelContent): Anthropic.ContentBlockParam {
   switch (content.type) {
     case 'text':
-      // Half a surrogate pair, as a selection may end with, is not valid JSON to the API.
+      // The API rejects a lone surrogate, such as at the end of a selection, as invalid JSON.
       return { type: 'text', text: content.text.toWellFormed() };
     case 'image':
       return toImage(content);
     case 'thinking':
       return { type: 'thinking', thinking: content.text, signature: content.signature };
     case 'opaque':
-      // It came from this API and was stored as it came; the API checks it again.
+      // The block came from this API and was stored unchanged; the API checks it again.
       return content.value as Anthropic.ContentBlockParam;
     case 'tool_call':
       return { type: 'tool_use', id: content.callId, name: content.name, input: content.input };
@@ -94,8 +101,8 @@ function toImage({
 }
 
 /**
- * Marks the ends of the last two user messages, beside the system text: the newer one writes the
- * cache for the next call, the older one reads what the call before wrote.
+ * Sets cache breakpoints at the ends of the last two user messages, besides the one at the system text. The newer
+ * breakpoint writes the cache for the next call; the older one reads what the previous call wrote.
  */
 function withCacheBreakpoints(messages: Anthropic.MessageParam[]): Anthropic.MessageParam[] {
   const users = messages.flatMap((message, index) => (message.role === 'user' ? [index] : [])).slice(-2);

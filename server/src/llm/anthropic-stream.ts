@@ -3,10 +3,10 @@ import type { Stream } from '@anthropic-ai/sdk/core/streaming';
 import type { BlockKind, Usage } from '@devlm/protocol/events.ts';
 import type { ModelEvent } from './model.ts';
 
-/** How long the end of a body may stay away after the end of its message, milliseconds. */
-const bodyEndMs = 1_000;
+/** Timeout for the end of a body after the end of its message, in milliseconds. */
+const bodyEndTimeoutMs = 1_000;
 
-/** The provider's stream as the port's. Event, block and delta types that are not known are passed over. */
+/** Translates the provider's stream into events of the port. Unknown types of events, blocks and deltas are ignored. */
 export async function* translate(
   events: Stream<Anthropic.RawMessageStreamEvent>,
   requestId: string | undefined,
@@ -59,7 +59,10 @@ export async function* translate(
   }
 }
 
-/** The events of a message. After them the body is read to its end: only then does the connection serve another call. */
+/**
+ * Yields the events of a message. Afterwards the body is read to its end in the background, because only then can the
+ * connection serve another call.
+ */
 async function* untilStop(events: Stream<Anthropic.RawMessageStreamEvent>) {
   const source = events[Symbol.asyncIterator]();
   let stopped = false;
@@ -69,22 +72,23 @@ async function* untilStop(events: Stream<Anthropic.RawMessageStreamEvent>) {
       yield next.value;
     }
   } finally {
-    if (stopped) void readOut(source, events.controller);
+    if (stopped) void drain(source, events.controller);
     else await source.return?.();
   }
 }
 
-async function readOut(source: AsyncIterator<unknown>, controller: AbortController): Promise<void> {
-  const late = setTimeout(() => controller.abort(), bodyEndMs).unref();
+async function drain(source: AsyncIterator<unknown>, controller: AbortController): Promise<void> {
+  const timeout = setTimeout(() => controller.abort(), bodyEndTimeoutMs).unref();
   try {
     for (let next = await source.next(); !next.done; ) next = await source.next();
   } catch {
-    // The message is whole. What breaks now breaks the connection alone.
+    // The message is complete. An error now affects only the connection.
   } finally {
-    clearTimeout(late);
+    clearTimeout(timeout);
   }
 }
 
+/** A block whose end has not arrived yet. */
 interface OpenBlock {
   readonly kind: BlockKind;
   readonly opaque: unknown;
@@ -110,14 +114,14 @@ function describeBlock(block: Anthropic.ContentBlock): {
     case 'server_tool_use':
       return { kind: 'server_tool', tool: { callId: block.id, name: block.name } };
     default: {
-      // Results of server tools, and block types that do not exist yet: kept whole, sent back whole.
+      // Results of server tools and unknown block types are kept and sent back unchanged.
       const callId = 'tool_use_id' in block ? block.tool_use_id : '';
       return { kind: 'server_tool_result', tool: { callId, name: block.type }, opaque: block };
     }
   }
 }
 
-/** Answers the text that the delta adds; the rest is remembered for the end of the block. */
+/** Returns the text that a delta adds. Signatures and citations are collected for the end of the block. */
 function takeDelta(open: OpenBlock, delta: Anthropic.RawContentBlockDelta): string {
   switch (delta.type) {
     case 'text_delta':
@@ -144,7 +148,10 @@ function takeDelta(open: OpenBlock, delta: Anthropic.RawContentBlockDelta): stri
   }
 }
 
-/** Counts in a stream are cumulative, and a later event may leave out what an earlier one said. */
+/**
+ * Returns the usage after an event. Counts in a stream are cumulative, and a later event may omit what an earlier one
+ * stated.
+ */
 function addUsage(before: Usage, usage: Anthropic.Usage | Anthropic.MessageDeltaUsage | undefined): Usage {
   const thinkingTokens = usage?.output_tokens_details?.thinking_tokens ?? before.thinkingTokens;
   return {

@@ -7,26 +7,30 @@ import type { EndpointModel, ModelEvent, ModelRequest, StreamOptions } from './m
 import { hostOf, modelProblem } from './problems.ts';
 import { bytesArrived, Watchdog, watchedFetch } from './watchdog.ts';
 
-/** How one endpoint of the Messages API is called. */
+/** Options of `AnthropicModel`. */
 export interface AnthropicOptions {
   readonly apiKey: string;
   readonly baseUrl: string;
-  /** What makes the calls of an instance at another platform. It tells `bytesArrived`. Default: plain HTTP. */
+  /** Makes the calls of an instance at another platform. It has to call `bytesArrived`. Default: plain HTTP. */
   readonly send?: typeof fetch | undefined;
-  /** A stream that sends no byte for this long is dead. Before the first byte it may take five times as long. */
+  /**
+   * Time without a byte after which a stream counts as dead, in milliseconds. The first byte may take five times as
+   * long.
+   */
   readonly streamIdleMs: number;
-  /** Upper bound of an answer in tokens; a model's own lower bound counts first. */
+  /** Upper bound of an answer, in tokens. A model's own lower bound takes precedence. */
   readonly maxOutputTokens: number;
 }
 
 /**
- * The Messages API through the official SDK: Anthropic's own, and whatever else speaks it. The SDK is loaded with the
- * first call, as when a window asks for the models: a server would start an eighth later with it.
+ * The Messages API through the official SDK: Anthropic's own, or any compatible endpoint. The SDK is loaded with the
+ * first call, for instance when a window asks for the models, because it would make the start of a server an eighth
+ * longer.
  */
 export class AnthropicModel implements EndpointModel {
   readonly #options: AnthropicOptions;
   #opened: Promise<Opened> | undefined;
-  /** From the last list that was read. */
+  /** Models of the last list that was read, by id. */
   #known: ReadonlyMap<string, Anthropic.ModelInfo> = new Map();
 
   constructor(options: AnthropicOptions) {
@@ -74,7 +78,7 @@ export class AnthropicModel implements EndpointModel {
     const stalled = () =>
       modelProblem('stream_stalled', `Nothing came from ${hostOf(baseUrl)} for too long, so the call was ended.`);
     using silence = new Watchdog(streamIdleMs * (impatient ? 1 : 5), stalled);
-    // Pings alone must not keep a turn alive for ever.
+    // Pings alone must not keep a turn alive forever.
     using standstill = new Watchdog(streamIdleMs * 5, stalled);
     const ended = AbortSignal.any([signal, silence.signal, standstill.signal]);
     let finished = false;
@@ -116,11 +120,11 @@ export class AnthropicModel implements EndpointModel {
   }
 }
 
-/** What the SDK brings. */
+/** The loaded SDK. */
 interface Opened {
   readonly client: Anthropic;
   readonly toProblem: (error: unknown, baseUrl: string) => ProblemError;
-  /** Of an answer that is an error. */
+  /** Returns the headers of an answer that is an error. */
   readonly headersOf: (error: unknown) => Headers | undefined;
 }
 
@@ -133,7 +137,7 @@ async function open({ apiKey, baseUrl, send }: AnthropicOptions): Promise<Opened
     apiKey,
     authToken: null,
     baseURL: baseUrl,
-    // Retries are the loop's, where the person can see them.
+    // The agent's loop retries, where the user can see it.
     maxRetries: 0,
     logLevel: 'off',
     fetch: send ?? watchedFetch,

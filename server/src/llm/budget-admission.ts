@@ -1,35 +1,34 @@
 import type { Passed } from '../storage/ports/budgets.ts';
 
-/*
- * What budgets and callers say to each other about a call before it is made.
- */
+/* Types that budgets and their callers share: the admission of a call before it is made. */
 
-/** What is known of a call before it is made. */
+/** A planned call. */
 export interface Planned {
-  /** A model's id or an alias. */
+  /** Model id or alias. */
   readonly model: string;
+  /** Estimated size of the prompt, in tokens. */
   readonly promptTokens: number;
-  /** Of those, what the provider has most likely in its cache. Default: none. */
+  /** Number of prompt tokens that the provider most likely has in its cache. Default: 0. */
   readonly cachedTokens?: number;
-  /** The most that the answer may hold. Default: not known. */
+  /** Upper bound of the answer, in tokens. Default: unknown. */
   readonly maxTokens?: number;
 }
 
-/** What a call may cost, set aside until what it did cost is in the ledger. */
+/** Estimated cost of a call, reserved until its actual cost is in the ledger. */
 export interface Reservation {
-  /** Once the ledger has the call. Never rejects. */
+  /** Releases the reservation, once the ledger has the call. Never rejects. */
   release(): Promise<void>;
 }
 
-/** Whether a call may be made, and what of the budgets is to be told. */
+/** Decision whether a call may be made, with the budgets that prevent it or that are worth a warning. */
 export type Admission =
   | { readonly admitted: true; readonly reservation: Reservation; readonly warnings: readonly Passed[] }
   | { readonly admitted: false; readonly inTheWay: readonly Passed[] };
 
-/** What a call may do that others may not. */
+/** Exceptions for a call. */
 export interface Exceptions {
-  /** Budgets that the person lets this call pass. */
+  /** Ids of budgets that the user lets this call exceed. */
   readonly despite?: ReadonlySet<string>;
-  /** A warning would reach the person. */
+  /** Whether a warning would reach the user. Default: false. */
   readonly warns?: boolean;
 }

@@ -1,6 +1,6 @@
 import type { BudgetPeriod } from '@devlm/protocol/budget-warning.ts';
 
-/** Midnight that a period began with, where this server is; null: a turn, which has no beginning. */
+/** Returns the midnight at which a period began, in the server's time zone; null for `turn`, which has no beginning. */
 export function periodStart(period: BudgetPeriod, now: Date): Date | null {
   const start = new Date(now.getFullYear(), now.getMonth(), now.getDate());
   if (period === 'turn') return null;
@@ -9,7 +9,7 @@ export function periodStart(period: BudgetPeriod, now: Date): Date | null {
   return start;
 }
 
-/** When the period after this one begins. */
+/** Returns the time at which the next period begins; null for `turn`. */
 export function periodEnd(period: BudgetPeriod, now: Date): Date | null {
   const end = periodStart(period, now);
   if (period === 'day') end?.setDate(end.getDate() + 1);

@@ -2,8 +2,8 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Passed } from '../storage/ports/budgets.ts';
 import { periodEnd } from './budget-periods.ts';
 
-const words = { day: 'today', week: 'this week', month: 'this month', turn: 'one answer' } as const;
-const whose = {
+const periodWords = { day: 'today', week: 'this week', month: 'this month', turn: 'one answer' } as const;
+const scopeWords = {
   user: 'of one person',
   project: 'of this project',
   team: 'of everybody',
@@ -12,14 +12,14 @@ const whose = {
 
 const usd = (amount: number): string => `$${amount.toFixed(amount < 1 ? 3 : 2)}`;
 
-/** Says what the budget is, what was spent, and when it begins anew. */
+/** Returns a sentence with the budget, the amount spent, and the time when it starts anew. */
 export function describePassed({ budget, spentUsd, limitUsd }: Passed, now: Date): string {
   const { scope, period, id } = budget;
   const end = periodEnd(period, now);
   const resets = end
     ? ` It begins anew on ${end.toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' })}.`
     : '';
-  return `The next call would pass the budget ${id} ${whose[scope]}: ${usd(limitUsd)} for ${words[period]}, of which ${usd(spentUsd)} are spent or set aside.${resets}`;
+  return `The next call would pass the budget ${id} ${scopeWords[scope]}: ${usd(limitUsd)} for ${periodWords[period]}, of which ${usd(spentUsd)} are spent or set aside.${resets}`;
 }
 
 /** Returns the problem of a call that budgets do not admit. */

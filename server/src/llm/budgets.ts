@@ -11,22 +11,26 @@ import { budgetExceeded } from './budget-words.ts';
 import type { Provider } from './provider.ts';
 
 /**
- * Output tokens that are expected of a call: most answers and steps are shorter. One that is longer passes the budget
- * by no more than itself. The bound of an answer, 32,000 tokens as a rule, would stop people long before their limit.
+ * Expected output of a call, in tokens. Most answers and steps are shorter, and a longer one exceeds the budget by no
+ * more than its own cost. The upper bound of an answer, usually 32,000 tokens, would stop users long before their
+ * limit.
  */
-const expectedOutput = 4_000;
-/** Reservations of a server that died lapse after this; one that lives renews them three times in it. */
-const lapseMs = 120_000;
-/** How long it may take until a budget that another server has set counts here. */
-const listKeptMs = 5_000;
-/** Each is looked at before each call. */
-const mostBudgets = 100;
-const none: Reservation = { release: async () => undefined };
+const expectedOutputTokens = 4_000;
+/**
+ * Time after which reservations of a dead server expire, in milliseconds. A live server renews them three times in this
+ * period.
+ */
+const reservationTtlMs = 120_000;
+/** Maximum time until a budget that another server has set takes effect here, in milliseconds. */
+const listTtlMs = 5_000;
+/** Maximum number of budgets. Each one is checked before each call. */
+const maxBudgets = 100;
+const noReservation: Reservation = { release: async () => undefined };
 
 /**
- * Decides before each call whether it may be made. A call counts with an estimate while it is under way, and with
- * what the ledger has of it afterwards; so calls at the same time pass a limit by no more than what each of them
- * cost beyond its estimate. Where no budget is set it costs nothing.
+ * Decides before each call whether it may be made. A call counts with an estimate while it is under way, and with its
+ * cost in the ledger afterwards. So simultaneous calls exceed a limit by no more than the difference between their
+ * costs and their estimates. Nothing is read or written for a call if no budget is set.
  */
 export class Budgets implements Disposable {
   readonly #store: Store;
@@ -34,9 +38,9 @@ export class Budgets implements Disposable {
   readonly #logger: Logger;
   readonly #now: () => Date;
   readonly #node = randomUUID();
-  #open = 0;
-  #renewing: NodeJS.Timeout | undefined;
-  #any: { readonly value: boolean; readonly until: number } | undefined;
+  #openReservations = 0;
+  #renewalTimer: NodeJS.Timeout | undefined;
+  #hasBudgets: { readonly value: boolean; readonly until: number } | undefined;
 
   constructor(store: Store, provider: Provider, logger: Logger, now = () => new Date()) {
     this.#store = store;
@@ -45,43 +49,53 @@ export class Budgets implements Disposable {
     this.#now = now;
   }
 
+  /** Returns all budgets. */
   list(): Promise<Budget[]> {
     return this.#store.budgets.list();
   }
 
-  /** @throws ProblemError `conflict` when there are too many */
+  /**
+   * Adds or replaces a budget.
+   *
+   * @throws ProblemError `conflict` if there are too many
+   */
   async set(id: string, terms: BudgetTerms): Promise<Budget> {
     const budget = { id, ...terms };
-    const others = (await this.list()).filter((one) => one.id !== id);
-    if (others.length >= mostBudgets)
+    const otherBudgets = (await this.list()).filter((existing) => existing.id !== id);
+    if (otherBudgets.length >= maxBudgets)
       throw new ProblemError({
         code: 'conflict',
         status: 409,
         title: 'Conflict',
-        detail: `There are ${mostBudgets} budgets already. Remove one first.`,
+        detail: `There are ${maxBudgets} budgets already. Remove one first.`,
       });
     await this.#store.budgets.save(budget);
-    this.#any = undefined;
+    this.#hasBudgets = undefined;
     return budget;
   }
 
-  /** @throws ProblemError `not_found` */
+  /**
+   * Removes a budget.
+   *
+   * @throws ProblemError `not_found`
+   */
   async remove(id: string): Promise<Budget> {
     const removed = await this.#store.budgets.remove(id);
-    this.#any = undefined;
+    this.#hasBudgets = undefined;
     if (removed) return removed;
     throw new ProblemError({ code: 'not_found', status: 404, title: 'Not found', detail: 'There is no such budget.' });
   }
 
+  /** Decides whether a call may be made, and reserves its estimated cost if so. */
   async admit(spender: Spender, planned: Planned, { despite, warns }: Exceptions = {}): Promise<Admission> {
-    if (!(await this.#anyBudget())) return { admitted: true, reservation: none, warnings: [] };
+    if (!(await this.#anyBudget())) return { admitted: true, reservation: noReservation, warnings: [] };
     const id = randomUUID();
     const decision = await this.#store.budgets.reserve({
       ...spender,
       id,
       node: this.#node,
       amountUsd: this.estimate(planned),
-      until: new Date(this.#now().getTime() + lapseMs),
+      until: new Date(this.#now().getTime() + reservationTtlMs),
       despite: despite ?? new Set(),
       warns: warns ?? false,
       since: (budget) => periodStart(budget.period, this.#now()),
@@ -91,7 +105,8 @@ export class Budgets implements Disposable {
   }
 
   /**
-   * As `admit`, where nobody can be asked.
+   * Reserves the estimated cost of a call whose caller cannot be asked.
+   *
    * @throws ProblemError `budget_exceeded`
    */
   async reserve(spender: Spender, planned: Planned): Promise<Reservation> {
@@ -100,18 +115,21 @@ export class Budgets implements Disposable {
     return admission.reservation;
   }
 
-  /** Adds the limit once more, for this person, project or team, until the end of the period. */
+  /** Raises a budget by its limit until the end of the period, for the user, project or team of the spender. */
   async raise(budget: Budget, spender: Spender): Promise<void> {
-    const since = (one: Budget) => periodStart(one.period, this.#now());
+    const since = (raised: Budget) => periodStart(raised.period, this.#now());
     await this.#store.budgets.raise(budget, { ...spender, since, usd: budget.limitUsd });
   }
 
-  /** What a call will cost, most likely. US dollars; with the dearest price where that of the model is not known. */
-  estimate({ model, promptTokens, cachedTokens = 0, maxTokens = expectedOutput }: Planned): number {
+  /**
+   * Returns the estimated cost of a call in US dollars. For a model without a known price, the highest known price is
+   * used.
+   */
+  estimate({ model, promptTokens, cachedTokens = 0, maxTokens = expectedOutputTokens }: Planned): number {
     const cacheReadTokens = Math.min(promptTokens, cachedTokens);
     const usage: Usage = {
       inputTokens: promptTokens - cacheReadTokens,
-      outputTokens: Math.min(maxTokens, expectedOutput),
+      outputTokens: Math.min(maxTokens, expectedOutputTokens),
       cacheReadTokens,
       cacheWriteTokens: 0,
     };
@@ -119,30 +137,30 @@ export class Budgets implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#renewing);
+    clearInterval(this.#renewalTimer);
   }
 
   async #anyBudget(): Promise<boolean> {
-    if (!this.#any || performance.now() > this.#any.until) {
+    if (!this.#hasBudgets || performance.now() > this.#hasBudgets.until) {
       const value = (await this.#store.budgets.list()).length > 0;
-      this.#any = { value, until: performance.now() + listKeptMs };
+      this.#hasBudgets = { value, until: performance.now() + listTtlMs };
     }
-    return this.#any.value;
+    return this.#hasBudgets.value;
   }
 
   #reservation(id: string): Reservation {
-    this.#open++;
-    this.#renewing ??= setInterval(() => this.#renew(), lapseMs / 3).unref();
+    this.#openReservations++;
+    this.#renewalTimer ??= setInterval(() => this.#renew(), reservationTtlMs / 3).unref();
     let released = false;
     return {
       release: async () => {
         if (released) return;
         released = true;
-        if (--this.#open === 0) {
-          clearInterval(this.#renewing);
-          this.#renewing = undefined;
+        if (--this.#openReservations === 0) {
+          clearInterval(this.#renewalTimer);
+          this.#renewalTimer = undefined;
         }
-        // What is not released lapses.
+        // A reservation that is not released expires.
         await this.#store.budgets
           .release(id)
           .catch((error: unknown) => this.#logger.warn({ err: error }, 'a reservation could not be released'));
@@ -152,7 +170,7 @@ export class Budgets implements Disposable {
 
   #renew(): void {
     this.#store.budgets
-      .renew(this.#node, new Date(this.#now().getTime() + lapseMs))
+      .renew(this.#node, new Date(this.#now().getTime() + reservationTtlMs))
       .catch((error: unknown) => this.#logger.warn({ err: error }, 'reservations could not be renewed'));
   }
 }

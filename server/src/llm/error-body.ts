@@ -1,4 +1,4 @@
-/** The Messages API's names of errors, by status: https://platform.claude.com/docs/en/api/errors */
+/** Error types of the Messages API by HTTP status: https://platform.claude.com/docs/en/api/errors */
 const errorTypes: Readonly<Record<number, string>> = {
   400: 'invalid_request_error',
   401: 'authentication_error',
@@ -15,7 +15,7 @@ const errorTypes: Readonly<Record<number, string>> = {
   529: 'overloaded_error',
 };
 
-/** An error as the Messages API words it, as JSON. */
+/** Returns an error body of the Messages API, as JSON. */
 export function errorBody(status: number, message: string, requestId: string): string {
   const type = errorTypes[status] ?? 'api_error';
   return JSON.stringify({ type: 'error', error: { type, message }, request_id: requestId });

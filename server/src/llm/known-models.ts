@@ -1,24 +1,24 @@
 import type { ModelInfo } from '@devlm/protocol/views.ts';
 import type { Pool } from './pool/pool.ts';
 
-/** Taken when the model list cannot be read: the middle of the range, as of October 2026. */
+/** Default model if the model list cannot be read: the middle of the range, as of October 2026. */
 const fallbackModel = 'claude-sonnet-5-5';
-/** How long a list is kept, in milliseconds: new models appear while a server runs. */
-const listKeptMs = 10 * 60_000;
-/** How long a turn waits for the model list when it names no model, in milliseconds. */
+/** Time for which a list is cached, in milliseconds. New models appear while a server runs. */
+const listTtlMs = 10 * 60_000;
+/** Maximum time that a turn that names no model waits for the model list, in milliseconds. */
 const listTimeoutMs = 5_000;
 
-/** The models that the instances of the pool list, kept for a while, and what turns want to know of them. */
+/** The models that the instances of the pool list, cached for a while. */
 export class KnownModels {
   readonly #pool: Pool;
   readonly #list: (signal: AbortSignal) => Promise<ModelInfo[]>;
   readonly #configured: string | undefined;
   #listed: { readonly models: ModelInfo[]; readonly generation: number; readonly until: number } | undefined;
-  /** Until when providers that did not list their models are not asked again by a turn. */
+  /** Time until which turns do not request the list again after a failure. */
   #unlisted = { generation: -1, until: 0 };
 
   /**
-   * @param list asks the instances
+   * @param list requests the list from the instances
    * @param configured the model that the configuration names, if any
    */
   constructor(pool: Pool, list: (signal: AbortSignal) => Promise<ModelInfo[]>, configured: string | undefined) {
@@ -27,18 +27,20 @@ export class KnownModels {
     this.#configured = configured;
   }
 
-  /** Returns all models. Rejects where no instance lists any. */
+  /** Returns all models. Rejects if no instance lists any. */
   async models(signal: AbortSignal): Promise<ModelInfo[]> {
     const { generation } = this.#pool;
     if (this.#listed?.generation === generation && performance.now() < this.#listed.until) return this.#listed.models;
     const models = await this.#list(signal);
-    // The credential may have changed meanwhile.
+    // Do not cache the list if the instances have changed meanwhile.
     if (this.#pool.generation === generation)
-      this.#listed = { models, generation, until: performance.now() + listKeptMs };
+      this.#listed = { models, generation, until: performance.now() + listTtlMs };
     return models;
   }
 
-  /** Returns the configured model; else the newest Sonnet that the provider lists; else its first. */
+  /**
+   * Returns the configured model, or else the newest Sonnet that the provider lists, or else the first model listed.
+   */
   async defaultModel(signal: AbortSignal): Promise<string> {
     if (this.#configured) return this.#configured;
     try {
@@ -50,18 +52,18 @@ export class KnownModels {
     }
   }
 
-  /** Returns the tokens that fit the window of a model, as the provider lists it; null when it does not say so in time. */
+  /** Returns the size of a model's context window in tokens, or null if the provider does not list it in time. */
   async contextTokens(id: string, signal: AbortSignal): Promise<number | null> {
     const { generation } = this.#pool;
     if (this.#unlisted.generation === generation && performance.now() < this.#unlisted.until) return null;
     const [model = id] = this.#pool.modelsOf(id);
     try {
       const listed = await this.models(AbortSignal.any([signal, AbortSignal.timeout(listTimeoutMs)]));
-      const found = listed.find((one) => one.id === model) ?? listed.find((one) => one.id.startsWith(`${model}-`));
+      const found = listed.find((info) => info.id === model) ?? listed.find((info) => info.id.startsWith(`${model}-`));
       return found?.contextTokens ?? null;
     } catch {
       signal.throwIfAborted();
-      this.#unlisted = { generation, until: performance.now() + listKeptMs };
+      this.#unlisted = { generation, until: performance.now() + listTtlMs };
       return null;
     }
   }

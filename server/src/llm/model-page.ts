@@ -1,9 +1,9 @@
 import type { ModelInfo } from '@devlm/protocol/views.ts';
 
-/** The provider's own word for a release that is not known. */
+/** The provider's own value for an unknown release date. */
 const unknownRelease = '1970-01-01T00:00:00Z';
 
-/** A model as the Messages API lists it. */
+/** Returns a model in the format of the Messages API. */
 export function listedModel({ id, name, contextTokens, maxOutputTokens }: ModelInfo) {
   return {
     type: 'model',
@@ -15,12 +15,13 @@ export function listedModel({ id, name, contextTokens, maxOutputTokens }: ModelI
   };
 }
 
-/** A model in an answer to `/v1/models`. */
+/** A model in a response of `/v1/models`. */
 export type ListedModel = ReturnType<typeof listedModel>;
 
 /**
- * What `/v1/models` answers, in one page, or `/v1/models/ID`; undefined: there is no such model.
- * @param path of the provider, with its query
+ * Returns the response of `/v1/models`, in one page, or of `/v1/models/ID`; undefined if there is no such model.
+ *
+ * @param path path at the provider, with its query
  */
 export function modelAnswer(path: string, models: readonly ListedModel[]): object | undefined {
   const [, id] = /^\/v1\/models\/([^?]+)/.exec(path) ?? [];

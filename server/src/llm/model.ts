@@ -3,12 +3,12 @@ import type { ImageMediaType } from '@devlm/protocol/ids.ts';
 import type { ModelInfo } from '@devlm/protocol/views.ts';
 import type * as z from 'zod';
 
-/** One piece of a message, in a shape that no provider owns. */
+/** One piece of a message, independent of any provider. */
 export type ModelContent =
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'image'; readonly mediaType: z.infer<typeof ImageMediaType>; readonly data: Uint8Array }
   | { readonly type: 'thinking'; readonly text: string; readonly signature: string }
-  /** A block that is sent back exactly as it came: redacted thinking, a server tool's result. */
+  /** A block that is sent back unchanged: redacted thinking or a server tool's result. */
   | { readonly type: 'opaque'; readonly value: unknown }
   | { readonly type: 'tool_call'; readonly callId: string; readonly name: string; readonly input: unknown }
   | {
@@ -29,7 +29,7 @@ export interface ModelMessage {
 export interface ModelTool {
   readonly name: string;
   readonly description: string;
-  /** JSON Schema of an object. */
+  /** JSON Schema of the tool's input, which is an object. */
   readonly inputSchema: Readonly<Record<string, unknown>>;
 }
 
@@ -40,20 +40,20 @@ export interface ModelRequest {
   readonly messages: readonly ModelMessage[];
   readonly tools: readonly ModelTool[];
   readonly thinking: boolean;
-  /** Lets the model search the web at the provider, at most so often. Default: it cannot. */
+  /** Maximum number of web searches that the model may make at the provider. Default: none. */
   readonly webSearches?: number;
-  /** Upper bound of this answer in tokens; the adapter's own lower bound counts first. */
+  /** Upper bound of this answer, in tokens. The adapter's own lower bound takes precedence. */
   readonly maxTokens?: number;
 }
 
-/** What a stream yields, in this order: started, blocks (never interleaved), counted, ended. */
+/** An event of a stream. The order is: started, blocks (never interleaved), ended. */
 export type ModelEvent =
   | {
       readonly type: 'started';
       readonly model: string;
       readonly requestId: string | undefined;
       readonly usage: Usage;
-      /** Which Claude credential and endpoint answers, where there are several. */
+      /** Id of the instance that answers, if there are several. */
       readonly instance?: string;
     }
   | {
@@ -74,24 +74,24 @@ export type ModelEvent =
       readonly type: 'ended';
       readonly stopReason: string;
       readonly usage: Usage;
-      /** Searches of the web that the provider made and charges for. */
+      /** Number of web searches that the provider made and charges for. */
       readonly webSearches: number;
     };
 
 /**
- * The port to a model provider. Failures are `ProblemError`s with one of the codes of
- * `problems.ts`; an aborted signal rejects with the signal's reason and hangs up upstream.
+ * The port to a model provider. Failures are `ProblemError`s with one of the codes of `problems.ts`. An aborted signal
+ * rejects with the signal's reason and ends the call upstream.
  */
 export interface Model {
   models(signal: AbortSignal): Promise<ModelInfo[]>;
   stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelEvent>;
 }
 
-/** How a call is made at an endpoint that is one of several. */
+/** Options of a call at an endpoint that is one of several. */
 export interface StreamOptions {
-  /** Is given the headers of the answer, be it an error's. */
+  /** Called with the headers of the response, including those of an error. */
   readonly heard?: (headers: Headers) => void;
-  /** The first byte may take no longer than any other: the call can be made elsewhere. */
+  /** Whether the first byte may take no longer than any other, because the call can be made elsewhere. */
   readonly impatient?: boolean;
 }
 

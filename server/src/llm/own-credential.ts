@@ -3,11 +3,11 @@ import type { Config } from '../config.ts';
 import { modelProblem } from './problems.ts';
 import type { Credential, Upstream } from './upstream.ts';
 
-/** A change of a credential. What is absent stays as it is. */
+/** A change of a credential. Absent members stay unchanged. */
 export type CredentialChange = { readonly [K in keyof Credential]?: Credential[K] | undefined };
 
 /**
- * The one credential that every server has. It is kept in memory only: what the editor sets counts before what the
+ * The server's own credential. It is kept in memory only. Values set by the editor take precedence over those that the
  * server was started with.
  */
 export class OwnCredential {
@@ -19,21 +19,25 @@ export class OwnCredential {
     this.#config = config;
   }
 
+  /** API key of the credential; undefined if there is none. */
   get apiKey(): string | undefined {
     return this.#override.apiKey ?? this.#config.apiKey;
   }
 
+  /** Base URL of the credential. */
   get baseUrl(): string {
     return this.#override.baseUrl ?? this.#config.baseUrl;
   }
 
-  /** Whether calls can be made. Only Anthropic's own API needs a key for certain; a local server may take any. */
+  /**
+   * Whether a key is set or not needed. Only Anthropic's own API is known to need a key; a local server may accept any.
+   */
   get key(): 'set' | 'missing' {
     if (this.apiKey) return 'set';
     return new URL(this.baseUrl).hostname.endsWith('anthropic.com') ? 'missing' : 'set';
   }
 
-  /** Changes the credential: two editors may know one half each. Returns whether anything changed. */
+  /** Changes the credential. Each of two editors may know only one half of it. Returns whether anything changed. */
   set(change: CredentialChange): boolean {
     const credential = {
       apiKey: change.apiKey === undefined ? this.#override.apiKey : change.apiKey,
@@ -46,30 +50,31 @@ export class OwnCredential {
     return true;
   }
 
-  /** An editor has said what it has to say about the credential of this launch, be it nothing. */
+  /** Notes that an editor has handed over what it knows about the credential of this launch, possibly nothing. */
   handOver(): void {
     this.#handedOver.resolve();
   }
 
-  /** Resolves after `handOver`, or after the time without one. */
+  /** Resolves after `handOver`, or after the given time without one. */
   async whenHandedOver(milliseconds: number, signal: AbortSignal): Promise<void> {
-    const waiting = new AbortController();
-    const both = AbortSignal.any([signal, waiting.signal]);
+    const timeout = new AbortController();
+    const both = AbortSignal.any([signal, timeout.signal]);
     await Promise.race([
       this.#handedOver.promise,
       sleep(milliseconds, undefined, { signal: both, ref: false }).catch(() => undefined),
     ]);
-    waiting.abort();
+    timeout.abort();
   }
 
   /**
-   * Returns where calls go, and with which key.
+   * Returns the endpoint and key for calls.
+   *
    * @throws ProblemError `missing_key`, `bad_key`
    */
   upstream(): Upstream {
     if (this.key === 'missing') throw modelProblem('missing_key', 'Add a Claude API key to send messages.');
     const apiKey = this.apiKey || 'none';
-    // Anything else cannot stand in a header, and would fail as if the network had.
+    // Other characters are not allowed in a header, and the call would fail like a network error.
     if (!/^[\x21-\x7e]+$/.test(apiKey))
       throw modelProblem('bad_key', 'The API key has a character that no key has. Copy it again, and set it.');
     return { apiKey, baseUrl: this.baseUrl };

@@ -2,8 +2,8 @@ import type { Usage } from '@devlm/protocol/events.ts';
 import type { DatedPrice, Price } from '../config-values.ts';
 
 /**
- * Prices by model id prefix, the longest counts. A list holds what a model cost from which day on; before the first
- * of them it has no known price. A model that matches none has none either.
+ * Prices by prefix of the model id; the longest match applies. A list holds the prices of a model with the day from
+ * which each applies; before the first day the price is unknown. The price of a model without a match is unknown too.
  */
 export type PriceTable = Readonly<Record<string, Price | readonly DatedPrice[]>>;
 
@@ -11,14 +11,14 @@ const price = (input: number, output: number, cacheRead = input / 10): Price => 
   input,
   output,
   cacheRead,
-  // A 5-minute cache write costs 1.25 times the input, one for an hour 2 times.
+  // A 5-minute cache write costs 1.25 times the input price, a 1-hour one 2 times.
   cacheWrite: input * 1.25,
   cacheWrite1h: input * 2,
 });
 
 /**
- * platform.claude.com/docs/en/about-claude/pricing, as published in October 2026. The
- * configuration key `prices` overrides and extends it.
+ * List prices as published in October 2026: platform.claude.com/docs/en/about-claude/pricing. The configuration key
+ * `prices` overrides and extends them.
  */
 export const listPrices: PriceTable = {
   'claude-fable-5-1': price(10, 50, 0.25),
@@ -41,23 +41,29 @@ export const listPrices: PriceTable = {
   'claude-3-5-haiku': price(0.8, 4),
 };
 
-/** One search of the web at the provider, US dollars; the tokens it brings are counted as any others. Same page. */
+/**
+ * Price of one web search at the provider, in US dollars. The tokens of its results are charged like any others. From
+ * the same page.
+ */
 export const webSearchPrice = 0.01;
 
-/** What the tokens cost in US dollars at the time of the call, or null when the model's price is not known. */
+/** Returns the cost of the tokens at the time of the call, in US dollars, or null if the model's price is not known. */
 export function costOf(model: string, usage: Usage, table: PriceTable, at = new Date()): number | null {
   const found = priceOf(model, table, at);
   return found && dollars(usage, found);
 }
 
-/** What the tokens would cost with the dearest model of the table: what counts where the price is not known. */
+/**
+ * Returns the cost of the tokens with the most expensive model of the table, in US dollars. It is used where the price
+ * is not known.
+ */
 export function dearestCost(usage: Usage, table: PriceTable, at = new Date()): number {
   const known = Object.keys(table).flatMap((prefix) => priceOf(prefix, table, at) ?? []);
-  return Math.max(0, ...known.map((one) => dollars(usage, one)));
+  return Math.max(0, ...known.map((knownPrice) => dollars(usage, knownPrice)));
 }
 
 function priceOf(id: string, table: PriceTable, at: Date): Price | null {
-  // Bedrock says where and whose before the name: `us.anthropic.claude-…`.
+  // Bedrock puts region and vendor before the name: `us.anthropic.claude-…`.
   const model = id.replace(/^(?:[a-z-]+\.)?anthropic\./, '');
   let prefix = '';
   for (const key of Object.keys(table)) {

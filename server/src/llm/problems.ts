@@ -2,8 +2,8 @@ import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
 
 type Draft = Omit<Problem, 'detail'>;
 
-/** Every way in which a model call can fail, with what the person can do about it. */
-const drafts = {
+/** All problems that a model call can fail with, and what the user can do about them. */
+const problems = {
   missing_key: { code: 'missing_key', status: 401, title: 'No API key', action: 'set-key' },
   bad_key: { code: 'bad_key', status: 401, title: 'The API key was refused', action: 'set-key' },
   forbidden: { code: 'forbidden', status: 403, title: 'Not allowed with this API key', action: 'set-key' },
@@ -22,10 +22,10 @@ const drafts = {
   policy: { code: 'policy', status: 400, title: 'Claude declined to answer', action: 'new-conversation' },
 } as const satisfies Record<string, Draft>;
 
-/** The code of a problem that a model call can fail with. */
-export type ModelProblemCode = keyof typeof drafts;
+/** Code of a problem that a model call can fail with. */
+export type ModelProblemCode = keyof typeof problems;
 
-const passing: ReadonlySet<string> = new Set<ModelProblemCode>([
+const transientCodes: ReadonlySet<string> = new Set<ModelProblemCode>([
   'rate_limited',
   'overloaded',
   'provider_error',
@@ -34,9 +34,9 @@ const passing: ReadonlySet<string> = new Set<ModelProblemCode>([
   'stream_stalled',
 ]);
 
-/** Whether the same call may succeed if it is made again. */
+/** Returns whether the same call may succeed when it is repeated. */
 export function isPassing(problem: Problem): boolean {
-  return passing.has(problem.code);
+  return transientCodes.has(problem.code);
 }
 
 /** Returns the problem of a failed model call, to be thrown. */
@@ -45,10 +45,10 @@ export function modelProblem(
   detail: string,
   options: { cause?: unknown; retryAfterMs?: number } = {},
 ): ProblemError {
-  return new ProblemError({ ...drafts[code], detail }, options);
+  return new ProblemError({ ...problems[code], detail }, options);
 }
 
-/** The host of a URL, for sentences. */
+/** Returns the host of a URL, for use in messages. */
 export function hostOf(url: string): string {
   return URL.canParse(url) ? new URL(url).host : url;
 }

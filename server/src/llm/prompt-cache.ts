@@ -4,37 +4,42 @@ import type { CacheBreak } from '@devlm/protocol/prompt-cache.ts';
 import type { ModelContent, ModelRequest } from './model.ts';
 
 /*
- * Whether the provider's prompt cache holds. Its order is tools, system prompt, messages; one byte changed makes all
- * behind it new: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
+ * Watches the provider's prompt cache. The cached order is tools, system prompt, messages; a changed byte invalidates
+ * everything behind it: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
  */
 
-/** The provider forgets what nobody has asked for again in this time. */
-const keptMs = 5 * 60_000;
-/** Not every model caches shorter prompts. */
-const leastTokens = 4_096;
-/** A cache that holds gives back nearly all of the prompt before; below this share it has broken. */
-const heldShare = 0.5;
-/** Conversations that are watched at one time. */
+/** Time after the last use at which the provider drops a cached prompt, in milliseconds. */
+const cacheTtlMs = 5 * 60_000;
+/** Minimum prompt size that is watched, in tokens. Not every model caches shorter prompts. */
+const minTokens = 4_096;
+/**
+ * Minimum share of the previous prompt that a working cache returns; in fact it returns nearly all. Below it the cache
+ * counts as broken.
+ */
+const minCachedShare = 0.5;
+/** Maximum number of conversations that are watched at one time. */
 const maxConversations = 1_000;
 
+/** The hashes of a prompt, to compare it with the next one. */
 interface Prompt {
   readonly path: readonly string[];
   readonly model: string;
-  /** Name to hash. */
+  /** Hash of each tool by its name. */
   readonly tools: ReadonlyMap<string, string>;
   readonly system: string;
   readonly pieces: readonly { readonly thinking: boolean; readonly hash: string }[];
   readonly begun: number;
 }
 
-/** Remembers the last prompt of each conversation, and says when and why the provider had to read it anew. */
+/** Remembers the last prompt of each conversation, and tells when and why the provider had to read it anew. */
 export class PromptCacheWatch {
   readonly #last = new Map<string, Prompt & { readonly tokens: number }>();
 
   /**
-   * To be called when a step begins; the answer when it has ended, with what the provider counted.
+   * Starts to watch a step. The returned function is called when the step has ended, with the usage that the provider
+   * counted, and returns the break of the cache, if any.
    *
-   * @param path names what the prompt continues: another branch or a summed-up beginning is no break
+   * @param path names of the parts that the prompt continues; another branch or a summarised beginning is no break
    */
   begin(
     conversationId: string,
@@ -43,7 +48,7 @@ export class PromptCacheWatch {
     now = performance.now(),
   ): (usage: Usage) => CacheBreak | null {
     return (usage) => {
-      // Not before: the call does not wait for it.
+      // Hash only now, so that the call does not wait for it.
       const prompt = promptOf(path, request, now);
       const before = this.#last.get(conversationId);
       const tokens = usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens;
@@ -53,13 +58,14 @@ export class PromptCacheWatch {
         if (this.#last.size <= maxConversations) break;
         this.#last.delete(oldest);
       }
-      if (!before || before.tokens < leastTokens || before.path.some((name, at) => path[at] !== name)) return null;
-      if (usage.cacheReadTokens >= before.tokens * heldShare) return null;
+      if (!before || before.tokens < minTokens || before.path.some((name, at) => path[at] !== name)) return null;
+      if (usage.cacheReadTokens >= before.tokens * minCachedShare) return null;
       return { ...causeOf(before, prompt), tokens: Math.min(before.tokens, tokens) - usage.cacheReadTokens };
     };
   }
 }
 
+/** Returns why the cache broke, by the first difference between two prompts. */
 function causeOf(before: Prompt, now: Prompt): Pick<CacheBreak, 'cause' | 'tools'> {
   if (before.model !== now.model) return { cause: 'model' };
   const names = new Set([...before.tools.keys(), ...now.tools.keys()]);
@@ -67,9 +73,9 @@ function causeOf(before: Prompt, now: Prompt): Pick<CacheBreak, 'cause' | 'tools
   if (changed.length > 0) return { cause: 'tools', tools: changed.slice(0, 20) };
   if ([...before.tools.keys()].join('\n') !== [...now.tools.keys()].join('\n')) return { cause: 'tools' };
   if (before.system !== now.system) return { cause: 'system' };
-  const other = before.pieces.find(({ hash }, at) => now.pieces[at]?.hash !== hash);
-  if (other) return { cause: other.thinking ? 'thinking' : 'earlier' };
-  return { cause: now.begun - before.begun > keptMs ? 'time' : 'provider' };
+  const changedPiece = before.pieces.find(({ hash }, at) => now.pieces[at]?.hash !== hash);
+  if (changedPiece) return { cause: changedPiece.thinking ? 'thinking' : 'earlier' };
+  return { cause: now.begun - before.begun > cacheTtlMs ? 'time' : 'provider' };
 }
 
 function promptOf(path: readonly string[], request: ModelRequest, begun: number): Prompt {
@@ -86,7 +92,10 @@ function promptOf(path: readonly string[], request: ModelRequest, begun: number)
   };
 }
 
-/** Pictures by their size and beginning: they come from the store by their hash, and do not change. */
+/**
+ * Returns a piece as text. Images are represented by their size and beginning: they come from the store by hash and do
+ * not change.
+ */
 function textOf(piece: ModelContent): string {
   return JSON.stringify(piece, (_key, value: unknown) =>
     value instanceof Uint8Array ? [value.length, Buffer.from(value.subarray(0, 64)).toString('base64')] : value,

@@ -14,12 +14,12 @@ import type { Caller } from './pool/types.ts';
 import { costOf, dearestCost, listPrices, type PriceTable } from './prices.ts';
 import type { Upstream } from './upstream.ts';
 
-/** The instance of the one credential that the editor or the environment names. */
+/** Id of the instance with the server's own credential, which the editor or the environment provides. */
 export const ownInstance = 'own';
 
 /**
- * The model for all that runs on this server: the pool of instances, and the one credential that every server has. As an
- * instance of the pool that counts where there is a key for it, or nothing else.
+ * The models of this server: the pool of instances, and the server's own credential. Calls go to the own instance only
+ * if it has a key or if there is no other instance.
  */
 export class Provider {
   readonly pool: Pool;
@@ -30,7 +30,7 @@ export class Provider {
   readonly #prices: PriceTable;
   readonly #clients = new WeakMap<Instance, Upstream & { readonly client: EndpointModel }>();
 
-  /** @throws ProblemError `conflict` where a configured instance needs what is not installed */
+  /** @throws ProblemError `conflict` if a configured instance needs a platform that is not installed */
   constructor(config: Config) {
     this.#config = config;
     this.#prices = { ...listPrices, ...config.prices };
@@ -41,7 +41,7 @@ export class Provider {
       id: ownInstance,
       upstream: () => this.upstream(),
       usable: () => this.#credential.apiKey !== undefined,
-      // The editor of one person is no reason to wait.
+      // The editor of a single user is no reason to queue calls.
       concurrency: 16 * defaultConcurrency,
     });
     this.pool.put(this.#own);
@@ -51,17 +51,18 @@ export class Provider {
     }
   }
 
+  /** Base URL of the server's own credential. */
   get baseUrl(): string {
     return this.#credential.baseUrl;
   }
 
-  /** Whether calls can be made. Only Anthropic's own API needs a key for certain; a local server may take any. */
+  /** Whether calls can be made. Only Anthropic's own API is known to need a key; a local server may accept any. */
   get key(): 'set' | 'missing' {
     if (this.pool.instances.some(({ id, draining }) => id !== ownInstance && !draining)) return 'set';
     return this.#credential.key;
   }
 
-  /** Changes the one credential. Returns whether anything changed. */
+  /** Changes the server's own credential. Returns whether anything changed. */
   setCredential(change: CredentialChange): boolean {
     if (!this.#credential.set(change)) return false;
     this.#own.configure(this.#own.options);
@@ -69,18 +70,19 @@ export class Provider {
     return true;
   }
 
-  /** An editor has said what it has to say about the credential of this launch, be it nothing. */
+  /** Notes that an editor has handed over what it knows about the credential of this launch, possibly nothing. */
   handOver(): void {
     this.#credential.handOver();
   }
 
-  /** Resolves after `handOver`, or after the time without one. */
+  /** Resolves after `handOver`, or after the given time without one. */
   whenHandedOver(milliseconds: number, signal: AbortSignal): Promise<void> {
     return this.#credential.whenHandedOver(milliseconds, signal);
   }
 
   /**
-   * Where calls of the one credential go, and with which key.
+   * Returns the endpoint and key of the server's own credential.
+   *
    * @throws ProblemError `missing_key`, `bad_key`
    */
   upstream(): Upstream {
@@ -88,7 +90,8 @@ export class Provider {
   }
 
   /**
-   * The pool as one model.
+   * Returns the pool as one model.
+   *
    * @throws ProblemError `missing_key`, `bad_key`
    */
   model(caller?: Caller): Model {
@@ -96,7 +99,7 @@ export class Provider {
     return new PoolModel(this.pool, (instance) => this.connect(instance), caller);
   }
 
-  /** Adds an instance to the pool, or changes the one of the same id. */
+  /** Adds an instance to the pool, or changes the one with the same id. */
   put(settings: NewInstance): Instance {
     const { id, models, modelIds, weight, concurrency, provider, region, projectId } = settings;
     const upstream = this.#upstreamOf(settings);
@@ -124,7 +127,9 @@ export class Provider {
   }
 
   /**
-   * The client of an instance, which remembers what models it has listed; another one after its key has changed.
+   * Returns the client of an instance, which remembers the models that it has listed. A change of the key or endpoint
+   * makes a new client.
+   *
    * @throws ProblemError `missing_key`, `bad_key`
    */
   connect(instance: Instance): EndpointModel {
@@ -137,27 +142,32 @@ export class Provider {
     return client;
   }
 
-  /** Returns the models that any instance lists. Rejects where none lists any. */
+  /** Returns the models that any instance lists. Rejects if no instance lists any. */
   models(signal: AbortSignal): Promise<ModelInfo[]> {
     return this.#known.models(signal);
   }
 
-  /** Returns the configured model; else the newest Sonnet that the provider lists; else its first. */
+  /**
+   * Returns the configured model, or else the newest Sonnet that the provider lists, or else the first model listed.
+   */
   defaultModel(signal: AbortSignal): Promise<string> {
     return this.#known.defaultModel(signal);
   }
 
-  /** Returns the tokens that fit the window of a model, as the provider lists it; null when it does not say so in time. */
+  /** Returns the size of a model's context window in tokens, or null if the provider does not list it in time. */
   contextTokens(id: string, signal: AbortSignal): Promise<number | null> {
     return this.#known.contextTokens(id, signal);
   }
 
-  /** US dollars, or null when the price is not known. */
+  /** Returns the cost of a call in US dollars, or null if the price is not known. */
   costOf(model: string, usage: Usage): number | null {
     return costOf(model, usage, this.#prices);
   }
 
-  /** What budgets count: the cost, or where the price is not known that of the dearest model. */
+  /**
+   * Returns the cost that budgets count, in US dollars: the cost of the call, or that of the most expensive model if
+   * the price is not known.
+   */
   countedCost(model: string, usage: Usage): number {
     return this.costOf(model, usage) ?? dearestCost(usage, this.#prices);
   }

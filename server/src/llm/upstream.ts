@@ -1,15 +1,18 @@
-/** Calls of the Messages API, made in the platform's own way: requests and answers are those of Anthropic's API. */
+/**
+ * A `fetch` that makes calls of the Messages API in a platform's own way. Requests and responses are those of
+ * Anthropic's API.
+ */
 export type MessagesFetch = typeof fetch;
 
-/** Where the calls of an instance go, and with which key. */
+/** Endpoint and key for the calls of an instance. */
 export interface Upstream {
   readonly apiKey: string;
   readonly baseUrl: string;
-  /** Makes the calls where they are no plain HTTP with the key: the platform has a key of its own. */
+  /** Makes the calls of an instance at a platform with its own credentials. Default: plain HTTP with the key. */
   readonly send?: MessagesFetch;
 }
 
-/** A key and an address, as an editor hands them over; null where it does not name one. */
+/** API key and base URL, as an editor hands them over; null for a value that it does not provide. */
 export interface Credential {
   readonly apiKey: string | null;
   readonly baseUrl: string | null;

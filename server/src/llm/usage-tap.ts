@@ -1,17 +1,17 @@
 import type { Usage } from '@devlm/protocol/events.ts';
 import * as z from 'zod';
 
-/** What a call came to, read from the bytes of its answer as they pass. */
+/** Model and usage of a call, read from the bytes of its answer as they pass. */
 export interface Tapped {
   readonly model: string | null;
   readonly usage: Usage;
 }
 
-/** Bytes of an answer in one piece, or of one event, that are looked at; usage stands in small ones. */
-const lookedAtBytes = 4 * 1024 * 1024;
+/** Maximum length of an unstreamed answer or of one event that is parsed. Usage appears only in small ones. */
+const maxParsedChars = 4 * 1024 * 1024;
 
-/** In the data of each event that has usage. */
-const mark = '"message_';
+/** Text that is in the data of each event with usage. */
+const usageMark = '"message_';
 
 const Counts = z.object({
   input_tokens: z.int().min(0).nullish(),
@@ -28,13 +28,13 @@ const Event = z.union([
 ]);
 
 /**
- * Counts the tokens of an answer of the Messages API, streamed or not, without holding it up or changing it.
- * What is not as expected counts nothing.
+ * Counts the tokens of an answer of the Messages API, streamed or not, without delaying or changing it. Unexpected
+ * content is ignored.
  */
 export class UsageTap {
   readonly #streamed: boolean;
   readonly #decoder = new TextDecoder();
-  #rest = '';
+  #buffer = '';
   #tooLarge = false;
   #tapped: Tapped = {
     model: null,
@@ -45,46 +45,48 @@ export class UsageTap {
     this.#streamed = /^text\/event-stream\b/i.test(contentType);
   }
 
+  /** Reads the next bytes of the answer. */
   write(bytes: Uint8Array): void {
-    this.#rest += this.#decoder.decode(bytes, { stream: true });
+    this.#buffer += this.#decoder.decode(bytes, { stream: true });
     if (this.#streamed) {
-      const end = this.#rest.lastIndexOf('\n');
+      const end = this.#buffer.lastIndexOf('\n');
       if (end >= 0) {
-        const lines = this.#rest.slice(0, end);
-        this.#rest = this.#rest.slice(end + 1);
+        const lines = this.#buffer.slice(0, end);
+        this.#buffer = this.#buffer.slice(end + 1);
         if (this.#tooLarge) this.#tooLarge = false;
-        else this.#lines(lines);
+        else this.#parseLines(lines);
       }
     }
-    if (this.#rest.length <= lookedAtBytes) return;
-    this.#rest = '';
+    if (this.#buffer.length <= maxParsedChars) return;
+    this.#buffer = '';
     this.#tooLarge = true;
   }
 
+  /** Returns model and usage after the last bytes. */
   end(): Tapped {
-    if (!this.#streamed && !this.#tooLarge) this.#take(Message.safeParse(json(this.#rest)).data);
+    if (!this.#streamed && !this.#tooLarge) this.#applyCounts(Message.safeParse(json(this.#buffer)).data);
     return this.#tapped;
   }
 
-  /** Deltas of text are nearly all of a stream: they are not looked at. */
-  #lines(lines: string): void {
-    for (let at = lines.indexOf(mark), end = 0; at >= 0; at = lines.indexOf(mark, end)) {
+  /** Parses only the lines with usage. Nearly all of a stream is deltas of text. */
+  #parseLines(lines: string): void {
+    for (let at = lines.indexOf(usageMark), end = 0; at >= 0; at = lines.indexOf(usageMark, end)) {
       const next = lines.indexOf('\n', at);
       end = next < 0 ? lines.length : next;
-      this.#line(lines.slice(lines.lastIndexOf('\n', at) + 1, end));
+      this.#parseLine(lines.slice(lines.lastIndexOf('\n', at) + 1, end));
     }
   }
 
-  #line(line: string): void {
+  #parseLine(line: string): void {
     if (!line.startsWith('data:')) return;
     const event = Event.safeParse(json(line.slice(5)));
     if (!event.success) return;
-    if (event.data.type === 'message_start') this.#take(event.data.message);
-    else this.#take({ model: this.#tapped.model, usage: event.data.usage });
+    if (event.data.type === 'message_start') this.#applyCounts(event.data.message);
+    else this.#applyCounts({ model: this.#tapped.model, usage: event.data.usage });
   }
 
-  /** Counts are running totals: the last one that is there counts. */
-  #take(answer: { model: string | null; usage: z.infer<typeof Counts> } | undefined): void {
+  /** Applies the counts of an event. Counts are running totals, so the last one present applies. */
+  #applyCounts(answer: { model: string | null; usage: z.infer<typeof Counts> } | undefined): void {
     if (!answer) return;
     const { usage: before } = this.#tapped;
     const { usage, model } = answer;

@@ -1,11 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** Who wants to hear of the bytes of the calls made inside `run`. One client then serves many calls. */
+/** Callback for the bytes of the calls made inside `run`. It allows one client to serve many calls. */
 export const bytesArrived = new AsyncLocalStorage<() => void>();
 
 /**
- * A fetch that tells `bytesArrived` of every chunk of the response, so that the caller can tell
- * a slow stream from a dead one. The SDK hides pings; the bytes show them.
+ * A `fetch` that calls `bytesArrived` for every chunk of the response, so that the caller can tell a slow stream from a
+ * dead one. The SDK hides pings; the bytes show them.
  */
 export const watchedFetch: typeof fetch = async (input, init) => {
   const onBytes = bytesArrived.getStore();
@@ -14,7 +14,7 @@ export const watchedFetch: typeof fetch = async (input, init) => {
   onBytes();
   if (!response.body) return response;
   const reader = response.body.getReader();
-  // One stream that reads the other when it is read itself: a pipe between the two costs twice as much for each chunk.
+  // One stream reads the other on demand: a pipe between the two costs twice as much for each chunk.
   const watched = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -30,7 +30,7 @@ export const watchedFetch: typeof fetch = async (input, init) => {
   return new Response(watched, response);
 };
 
-/** Aborts its signal when `touch` has not been called for the time; restartable, one timer. */
+/** Aborts its signal when `touch` has not been called in time. Restartable, with one timer. */
 export class Watchdog implements Disposable {
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;
@@ -49,10 +49,12 @@ export class Watchdog implements Disposable {
     );
   }
 
+  /** Aborts with the reason of the watchdog when the time is over. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
 
+  /** Restarts the time, in milliseconds. */
   touch(milliseconds: number): void {
     this.#deadline = performance.now() + milliseconds;
   }

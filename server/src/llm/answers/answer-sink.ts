@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Writable } from 'node:stream';
 
-/** What an answer is written to: a response, or something that passes it on to several. */
+/** A destination for an answer: a response, or an object that passes the answer on to several clients. */
 export interface AnswerSink extends Writable {
   writeHead(status: number, headers: OutgoingHttpHeaders): unknown;
   flushHeaders(): void;

@@ -4,16 +4,17 @@ import * as z from 'zod';
 import type { Cache } from '../../storage/ports/cache.ts';
 import { SharedAnswer } from './shared-answer.ts';
 
-/** Where answers are kept, and for how long. */
+/** Options of the answer cache. */
 export interface AnswersOptions {
-  /** Where they are kept. */
+  /** Cache that answers are stored in. */
   readonly cache: Pick<Cache, 'get' | 'set'>;
+  /** Time for which an answer is kept, in milliseconds. */
   readonly ttlMs: number;
-  /** Longer answers are not kept. */
+  /** Maximum size of an answer that is kept, in bytes. Default: 1 MiB. */
   readonly maxBytes?: number;
 }
 
-/** `asked`: of the provider. `joined`: another client was asking the same at this moment. `kept`: from before. */
+/** Source of an answer. `asked`: the provider. `joined`: a simultaneous call of another client. `kept`: the cache. */
 export type Source = 'asked' | 'joined' | 'kept';
 
 /** An answer that one client reads. */
@@ -21,21 +22,24 @@ export interface Answered {
   readonly source: Source;
   readonly status: number;
   readonly headers: OutgoingHttpHeaders;
-  /** Destroying it is leaving. */
+  /** Body of the answer. The client leaves by destroying it. */
   readonly body: Readable;
 }
 
-/** Answers that are asked for at one time; beyond that each client asks for itself. */
-const maxFlying = 1_000;
+/**
+ * Maximum number of answers that are requested and shared at one time; beyond it, each client makes a call of its own.
+ */
+const maxInFlight = 1_000;
 const prefix = 'answer:';
 const Kept = z.object({ contentType: z.string().max(200) });
 
-/** Answers that may be given again: those that are on their way are shared, the others kept for a while. */
+/** The answer cache: answers on their way are shared, and complete ones are kept for a while. */
 export class Answers {
   readonly #cache: Pick<Cache, 'get' | 'set'>;
   readonly #ttlMs: number;
   readonly #maxBytes: number;
-  readonly #flying = new Map<string, SharedAnswer>();
+  /** Answers that are on their way, by key. */
+  readonly #inFlight = new Map<string, SharedAnswer>();
 
   constructor({ cache, ttlMs, maxBytes = 1024 * 1024 }: AnswersOptions) {
     this.#cache = cache;
@@ -44,9 +48,10 @@ export class Answers {
   }
 
   /**
-   * The answer of the key. `ask` writes one into the sink, or throws, which each client hears that waits for it; its
-   * signal aborts when all of them have left.
+   * Returns the answer for a key.
    *
+   * @param ask writes the answer into the sink, or rejects, which all clients of the answer receive; its signal aborts
+   *   when all of them have left
    * @param signal aborts when this client leaves
    */
   async get(
@@ -55,83 +60,89 @@ export class Answers {
     signal: AbortSignal,
   ): Promise<Answered> {
     signal.throwIfAborted();
-    const joined = this.#flying.get(key);
+    const joined = this.#inFlight.get(key);
     if (joined?.complete) return follow(joined, 'joined', signal);
-    // Begun at once, so that who comes while the store is looked at finds it.
-    const deserted = new AbortController();
-    const shared = new SharedAnswer(this.#maxBytes, () => deserted.abort());
-    if (this.#flying.size < maxFlying) this.#flying.set(key, shared);
+    // Registered at once, so that clients that arrive during the cache lookup find it.
+    const abandoned = new AbortController();
+    const shared = new SharedAnswer(this.#maxBytes, () => abandoned.abort());
+    if (this.#inFlight.size < maxInFlight) this.#inFlight.set(key, shared);
     const [found, source] = await Promise.all([
       follow(shared, 'asked', signal),
-      this.#fill(key, shared, ask, deserted.signal),
+      this.#fill(key, shared, ask, abandoned.signal),
     ]);
     return { ...found, source };
   }
 
-  /** Resolves when it is known where the answer comes from. */
+  /** Starts to fill a shared answer from the cache or the provider. Resolves with the source as soon as it is known. */
   async #fill(
     key: string,
     shared: SharedAnswer,
     ask: (sink: SharedAnswer, signal: AbortSignal) => Promise<void>,
     signal: AbortSignal,
   ): Promise<Source> {
-    const kept = unpack(await this.#cache.get(prefix + key));
-    const landed = () => {
-      if (this.#flying.get(key) === shared) this.#flying.delete(key);
+    const cached = unpack(await this.#cache.get(prefix + key));
+    const removeFromFlight = () => {
+      if (this.#inFlight.get(key) === shared) this.#inFlight.delete(key);
     };
-    if (kept) {
-      shared.writeHead(200, { 'content-type': kept.contentType });
-      shared.end(kept.body, landed);
+    if (cached) {
+      shared.writeHead(200, { 'content-type': cached.contentType });
+      shared.end(cached.body, removeFromFlight);
       return 'kept';
     }
-    // At once: who asks after that gets it from the cache, or asks for itself.
+    // Removed at once: later clients read the cache, or make a call of their own.
     shared.once('finish', () => {
-      landed();
+      removeFromFlight();
       void this.#keep(key, shared);
     });
     ask(shared, signal)
       .catch((error: unknown) => shared.destroy(error instanceof Error ? error : new Error(String(error))))
-      .finally(landed);
+      .finally(removeFromFlight);
     return 'asked';
   }
 
+  /** Stores an answer in the cache, if it may be reused. */
   async #keep(key: string, shared: SharedAnswer): Promise<void> {
     const { whole } = shared;
     const { status, headers } = await shared.head;
     const contentType = String(headers['content-type'] ?? '');
-    if (whole && status === 200 && mayBeGivenAgain(whole, contentType))
+    if (whole && status === 200 && isReusable(whole, contentType))
       await this.#cache.set(prefix + key, pack(contentType, whole), this.#ttlMs);
   }
 }
 
+/** Returns the answer as read by one client. Rejects with the signal's reason when that client leaves. */
 async function follow(shared: SharedAnswer, source: Source, signal: AbortSignal): Promise<Answered> {
   const body = shared.read();
-  const left = Promise.withResolvers<never>();
-  const leave = () => {
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = () => {
     body.destroy();
-    left.reject(signal.reason);
+    aborted.reject(signal.reason);
   };
-  signal.addEventListener('abort', leave, { once: true });
-  body.once('close', () => signal.removeEventListener('abort', leave));
+  signal.addEventListener('abort', onAbort, { once: true });
+  body.once('close', () => signal.removeEventListener('abort', onAbort));
   try {
-    return { ...(await Promise.race([shared.head, left.promise])), body, source };
+    return { ...(await Promise.race([shared.head, aborted.promise])), body, source };
   } catch (error) {
     body.destroy();
     throw error;
   }
 }
 
-/** A message that came to its end and calls no tool: what a tool does is not done by giving the call again. */
-function mayBeGivenAgain(body: Buffer, contentType: string): boolean {
+/**
+ * Returns whether an answer is complete and calls no tools. An answer with tool calls is not reused, because the tools
+ * would not run again with it.
+ */
+function isReusable(body: Buffer, contentType: string): boolean {
   if (body.includes('"tool_use"')) return false;
   return contentType.includes('event-stream') ? body.includes('event: message_stop') : body.includes('"stop_reason"');
 }
 
-/** The type in a line of JSON, and the answer as it came. */
+/** Returns a cache entry: the content type in a line of JSON, then the answer unchanged. */
 function pack(contentType: string, body: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${JSON.stringify({ contentType })}\n`), body]);
 }
 
+/** Returns the content type and body of a cache entry, or null if it is missing or invalid. */
 function unpack(value: Uint8Array | undefined): (z.infer<typeof Kept> & { body: Buffer }) | null {
   if (!value) return null;
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
@@ -139,7 +150,7 @@ function unpack(value: Uint8Array | undefined): (z.infer<typeof Kept> & { body: 
   try {
     return { ...Kept.parse(JSON.parse(bytes.toString('utf8', 0, end))), body: bytes.subarray(end + 1) };
   } catch {
-    // Written by another version.
+    // The entry was written by another version.
     return null;
   }
 }

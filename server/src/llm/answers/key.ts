@@ -1,40 +1,40 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
 
-/** Bodies beyond this are asked anew: to take one apart costs more than it saves. */
-const comparedBytes = 4 * 1024 * 1024;
-/** What does not change the answer: https://platform.claude.com/docs/en/api/messages */
-const meaningless = ['metadata', 'service_tier'];
+/** Maximum size of a body that is looked up in the cache, in bytes. Parsing a larger one costs more than it saves. */
+const maxBodyBytes = 4 * 1024 * 1024;
+/** Members that do not change the answer: https://platform.claude.com/docs/en/api/messages */
+const ignoredMembers = ['metadata', 'service_tier'];
 
 const Body = z.looseObject({
   temperature: z.number().optional(),
   messages: z.array(z.unknown()),
 });
 
-/** What the caller says in `x-devlm-cache`; absent: only answers that would be the same anyway. */
+/** Schema of the header `x-devlm-cache`. If it is absent, only deterministic answers are reused. */
 export const CacheWish = z.enum(['use', 'off']).optional().catch(undefined);
-/** A caller's wish about kept answers. */
+/** A caller's preference about the answer cache. */
 export type CacheWish = z.infer<typeof CacheWish>;
 
 /**
- * The key of a request whose answer may be given again: all that it says, in one order of its members, with the
- * headers that change what it means. Null where each answer is its own: when no temperature of 0 is asked for, and
- * the caller does not wish it either.
+ * Returns the cache key of a request: a hash of its whole body in canonical order, with the headers that change its
+ * meaning. Returns null if the answer must not be reused: the body is too large, the caller turned the cache off, or it
+ * asks neither for a temperature of 0 nor for the cache.
  *
- * @param owner who may get it again
+ * @param owner who may receive the answer again
  * @param about path, version and beta features
  */
 export function answerKey(body: Buffer, wish: CacheWish, owner: string, about: readonly string[]): string | null {
-  if (wish === 'off' || body.length > comparedBytes) return null;
+  if (wish === 'off' || body.length > maxBodyBytes) return null;
   const parsed = Body.safeParse(parse(body)).data;
   if (!parsed || (wish === undefined && parsed.temperature !== 0)) return null;
-  for (const name of meaningless) delete parsed[name];
+  for (const name of ignoredMembers) delete parsed[name];
   return createHash('sha256')
     .update(canonical([owner, ...about, parsed]))
     .digest('base64url');
 }
 
-/** JSON with the members of each object in one order, whatever theirs was. */
+/** Returns JSON with the members of each object sorted by name. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)

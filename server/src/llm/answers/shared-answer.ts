@@ -2,38 +2,40 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { Readable, Writable } from 'node:stream';
 import type { AnswerSink } from './answer-sink.ts';
 
-/** The beginning of an answer. */
+/** Status and headers of an answer. */
 export interface AnswerHead {
   readonly status: number;
   readonly headers: OutgoingHttpHeaders;
 }
 
+/** A client that reads the answer. */
 interface Reader {
   readonly out: Readable;
-  /** Pieces that it has taken. */
+  /** Number of pieces that it has read. */
   at: number;
+  /** Whether it waits for the next piece. */
   hungry: boolean;
 }
 
-/** An answer that several clients read from its beginning, each at its own pace, while it is still coming. */
+/** An answer that several clients read from its beginning, each at its own pace, while it is still arriving. */
 export class SharedAnswer extends Writable implements AnswerSink {
-  /** Fulfilled with status and headers; rejects when there will be none. */
+  /** Status and headers; rejects if there will be none. */
   readonly head: Promise<AnswerHead>;
   readonly #head = Promise.withResolvers<AnswerHead>();
   readonly #keptBytes: number;
   readonly #deserted: () => void;
   readonly #readers = new Set<Reader>();
   readonly #pieces: Buffer[] = [];
-  /** Pieces that are no longer kept. */
+  /** Number of pieces that are no longer kept. */
   #dropped = 0;
   #bytes = 0;
   #ended = false;
-  /** Lets the next piece come. */
-  #goOn: (() => void) | null = null;
+  /** Accepts the next piece from the provider. */
+  #resume: (() => void) | null = null;
 
   /**
-   * @param keptBytes what is kept for those who come later; of a longer answer only what the slowest reader
-   * has not taken, and the provider waits for it
+   * @param keptBytes maximum number of bytes kept for later readers; of a longer answer only the pieces that the
+   *   slowest reader has not read are kept, and the provider waits for that reader
    * @param deserted called when the last reader has left before the end
    */
   constructor(keptBytes: number, deserted: () => void) {
@@ -42,16 +44,16 @@ export class SharedAnswer extends Writable implements AnswerSink {
     this.#deserted = deserted;
     this.head = this.#head.promise;
     this.head.catch(() => undefined);
-    // The readers tell those who wait.
+    // The error reaches the clients through their readers.
     this.on('error', () => undefined);
   }
 
-  /** Whether who comes now still gets all of it. */
+  /** Whether a new reader would still receive the whole answer. */
   get complete(): boolean {
     return this.#bytes <= this.#keptBytes && (this.#ended || !this.destroyed);
   }
 
-  /** All of it, after its end; null when it was cut off or is not kept. */
+  /** The whole answer after its end; null if it was cut off or is no longer kept. */
   get whole(): Buffer | null {
     return this.#ended && this.complete ? Buffer.concat(this.#pieces) : null;
   }
@@ -62,7 +64,7 @@ export class SharedAnswer extends Writable implements AnswerSink {
 
   flushHeaders(): void {}
 
-  /** One client's copy. Destroying it is leaving. */
+  /** Returns the stream of one client. The client leaves by destroying it. */
   read(): Readable {
     const out = new Readable({
       read: () => this.#feed(reader),
@@ -72,7 +74,7 @@ export class SharedAnswer extends Writable implements AnswerSink {
       },
     });
     const reader: Reader = { out, at: 0, hungry: false };
-    // It may break off before anybody has begun to read.
+    // The answer may break off before anybody reads it.
     out.on('error', () => undefined);
     this.#readers.add(reader);
     return out;
@@ -81,7 +83,7 @@ export class SharedAnswer extends Writable implements AnswerSink {
   override _write(piece: Buffer, _encoding: BufferEncoding, done: () => void): void {
     this.#pieces.push(piece);
     this.#bytes += piece.length;
-    this.#goOn = done;
+    this.#resume = done;
     for (const reader of this.#readers) if (reader.hungry) this.#feed(reader);
     this.#proceed();
   }
@@ -99,6 +101,7 @@ export class SharedAnswer extends Writable implements AnswerSink {
     done(error);
   }
 
+  /** Passes the available pieces to a reader. */
   #feed(reader: Reader): void {
     reader.hungry = true;
     while (reader.hungry) {
@@ -114,15 +117,16 @@ export class SharedAnswer extends Writable implements AnswerSink {
     this.#proceed();
   }
 
+  /** Drops pieces that every reader has read, and accepts the next one if there is room. */
   #proceed(): void {
     if (this.#bytes > this.#keptBytes) {
       const slowest = Math.min(...[...this.#readers].map(({ at }) => at));
       if (slowest > this.#dropped) this.#dropped += this.#pieces.splice(0, slowest - this.#dropped).length;
       if (this.#pieces.length > 0) return;
     }
-    const goOn = this.#goOn;
-    this.#goOn = null;
-    goOn?.();
+    const resume = this.#resume;
+    this.#resume = null;
+    resume?.();
   }
 
   #leave(reader: Reader): void {

@@ -7,32 +7,41 @@ import type { MessagesFetch } from '../upstream.ts';
 import type { PlatformInstance } from './platform.ts';
 import { CredentialsError, refusalOf } from './refusals.ts';
 
-/** The caller bounds how long a call takes; the SDK's own bound is out of the way. Milliseconds. */
-const noTimeout = 86_400_000;
+/** Timeout of the SDK, in milliseconds: effectively none, because the caller limits the duration of a call. */
+const timeoutMs = 86_400_000;
 
-/** Headers of an answer that go back, beside `anthropic-…`. The rest is about bytes that were decoded meanwhile. */
-const passedBack = ['content-type', 'retry-after', 'request-id'];
+/**
+ * Headers of a response that are passed on, besides `anthropic-…`. The other headers describe bytes that have been
+ * decoded meanwhile.
+ */
+const passedHeaders = ['content-type', 'retry-after', 'request-id'];
 
 /** How a platform's SDK is called. */
 export interface PlatformClient {
   /**
-   * The SDK's client, which changes a request of the Messages API into one of the platform's, and the answer back.
+   * Returns the SDK's client, which translates a request of the Messages API into one of the platform's, and the
+   * response back.
+   *
    * @throws CredentialsError
    */
   readonly connect: () => Promise<Pick<BaseAnthropic, 'post'>>;
-  /** Whether `/v1/messages/count_tokens` is there. */
+  /** Whether the platform has `/v1/messages/count_tokens`. */
   readonly countsTokens: boolean;
-  /** What the platform calls the version of the API that a request names. */
-  readonly versionOf: (asked: string) => string;
-  /** A header of the answer that names the request. Default: `request-id`. */
+  /** Returns the platform's name for the API version that a request names. */
+  readonly versionOf: (version: string) => string;
+  /** Response header with the request id. Default: `request-id`. */
   readonly requestId?: string;
-  /** An event of an answer's stream, from its `event:` to its blank line, as Anthropic would word it. */
+  /**
+   * Translates one event of a stream, from its `event:` to its blank line, into Anthropic's wording. Default:
+   * unchanged.
+   */
   readonly eventOf?: (event: Uint8Array) => Uint8Array;
 }
 
 /**
- * The Messages API over a platform's SDK. A connection that fails is a `TypeError`, as of `fetch`; what the platform
- * refuses is an answer with the status and in the words of Anthropic's API. An aborted signal ends the call upstream.
+ * Returns a `fetch` for the Messages API over a platform's SDK. A failed connection rejects with a `TypeError`, as with
+ * `fetch`. A refusal of the platform is a response with the status and in the wording of Anthropic's API. An aborted
+ * signal ends the call upstream.
  */
 export function messagesFetch(instance: PlatformInstance, platform: PlatformClient): MessagesFetch {
   return async (input, init = {}) => {
@@ -44,29 +53,29 @@ export function messagesFetch(instance: PlatformInstance, platform: PlatformClie
       return answerWith(400, `${providerNames[instance.provider]} counts no tokens for this API.`);
     const left = new AbortController();
     const signal = init.signal ? AbortSignal.any([init.signal, left.signal]) : left.signal;
-    const asked = new Headers(init.headers);
-    const beta = asked.get('anthropic-beta');
+    const requestHeaders = new Headers(init.headers);
+    const beta = requestHeaders.get('anthropic-beta');
     const body = typeof init.body === 'string' ? init.body : await new Response(init.body).text();
     const call = async () => {
       const client = await platform.connect();
       return client
         .post(/[?&]beta=true\b/.test(search) ? `${path}?beta=true` : path, {
-          // All other headers are about the client.
+          // All other headers describe the client.
           headers: {
-            'anthropic-version': platform.versionOf(asked.get('anthropic-version') ?? ''),
+            'anthropic-version': platform.versionOf(requestHeaders.get('anthropic-version') ?? ''),
             ...(beta === null ? {} : { 'anthropic-beta': beta }),
-            // With this type the SDK takes the body as the text that it is.
+            // With this type the SDK sends the body as text, unchanged.
             'content-type': 'application/json',
           },
           body,
           signal,
-          timeout: noTimeout,
+          timeout: timeoutMs,
           maxRetries: 0,
         })
         .asResponse();
     };
     try {
-      // The SDKs do not end a search for credentials with the call that it is for.
+      // The SDKs do not abort a search for credentials together with the call.
       const response = await within(call(), signal);
       return answerOf(response, platform, left);
     } catch (error) {
@@ -76,22 +85,27 @@ export function messagesFetch(instance: PlatformInstance, platform: PlatformClie
   };
 }
 
+/** Returns the response of the Messages API for a response of the platform. */
 function answerOf(response: Response, platform: PlatformClient, left: AbortController): Response {
   const headers = headersOf(response.headers, platform);
   const body = response.body && bodyOf(response.body, platform.eventOf ?? ((event) => event), left);
   return new Response(body, { status: response.status, headers });
 }
 
+/** Returns the headers that are passed on. */
 function headersOf(from: Headers | undefined, { requestId = 'request-id' }: PlatformClient): Headers {
   const headers = new Headers();
   for (const [name, value] of from ?? [])
-    if (passedBack.includes(name) || name.startsWith('anthropic-')) headers.set(name, value);
+    if (passedHeaders.includes(name) || name.startsWith('anthropic-')) headers.set(name, value);
   const id = from?.get(requestId);
   if (id) headers.set('request-id', id);
   return headers;
 }
 
-/** Whatever breaks a body off is a connection that broke off. Who leaves it ends the call upstream. */
+/**
+ * Returns a body in Anthropic's wording. Any error in the body is reported as a broken connection. Cancelling the body
+ * ends the call upstream.
+ */
 function bodyOf(
   body: ReadableStream<Uint8Array>,
   eventOf: (event: Uint8Array) => Uint8Array,
@@ -116,7 +130,11 @@ function bodyOf(
   });
 }
 
-/** @throws TypeError where the platform cannot be reached; what nobody foresaw */
+/**
+ * Returns the response for a failed call.
+ *
+ * @throws TypeError if the platform cannot be reached; any unexpected error
+ */
 function refused(error: unknown, instance: PlatformInstance, platform: PlatformClient): Response {
   const cause = error instanceof APIConnectionError ? error.cause : error;
   if (cause instanceof CredentialsError) return answerWith(403, cause.message);
@@ -126,12 +144,16 @@ function refused(error: unknown, instance: PlatformInstance, platform: PlatformC
   return answerWith(status, message, headersOf(error.headers, platform));
 }
 
+/** Returns an error response of the Messages API. */
 function answerWith(status: number, message: string, headers = new Headers()): Response {
   headers.set('content-type', 'application/json');
   return new Response(errorBody(status, message, headers.get('request-id') ?? ''), { status, headers });
 }
 
-/** The platforms list what they have elsewhere, and not what of it an account may use: these are the configured names. */
+/**
+ * Returns the configured model names as a response of `/v1/models`. The platforms list their models elsewhere, and not
+ * which of them an account may use.
+ */
 function listOf({ models, modelIds }: PlatformInstance, path: string): Response {
   const names = [...models.filter((name) => !name.endsWith('*')), ...Object.keys(modelIds)];
   const listed = [...new Set(names)].map((id) =>

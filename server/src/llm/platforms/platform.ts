@@ -9,28 +9,28 @@ import { watchedFetch } from '../watchdog.ts';
 import { remembered } from './remembered.ts';
 
 /*
- * Platforms: who else than Anthropic runs Claude, with wires and signatures of their own. Their official SDKs are large:
- * they are bundles beside the server's, are loaded with the first call, and the VSIX has no room for them.
+ * Platforms other than Anthropic that run Claude, with their own protocols and signatures. Their official SDKs are
+ * large: they are separate bundles beside the server's, loaded with the first call and not part of the VSIX.
  */
 
-/** An instance at a platform, with where its API is. */
+/** An instance at a platform, with the base URL of its API. */
 export interface PlatformInstance extends NewInstance {
   readonly provider: keyof typeof endpoints;
   readonly region: string;
   readonly baseUrl: string;
 }
 
-/** What each platform's module exports as `open`; `send` makes its calls. */
+/** Type of the function `open` that each platform's module exports. `send` makes the calls of the SDK. */
 export type OpenPlatform = (instance: PlatformInstance, send: typeof fetch) => MessagesFetch;
 
-/** The instance as one of a platform; undefined: it is Anthropic's, or speaks as that does. */
+/** Returns an instance as one at a platform; undefined if it is Anthropic's or compatible with it. */
 export function atPlatform(instance: NewInstance): PlatformInstance | undefined {
   const { provider, region = '', baseUrl } = instance;
   if (provider === 'anthropic') return undefined;
   return { ...instance, provider, region, baseUrl: baseUrl ?? endpoints[provider](region) };
 }
 
-/** As the SDKs have them; named here, so that no environment variable of theirs counts. */
+/** Base URLs, the same as in the SDKs. Set here, so that the SDKs' environment variables have no effect. */
 const endpoints = {
   bedrock: (region: string) => `https://bedrock-runtime.${region}.amazonaws.com`,
   'bedrock-mantle': (region: string) => `https://bedrock-mantle.${region}.api.aws/anthropic`,
@@ -41,18 +41,28 @@ const endpoints = {
   },
 };
 
-/** On an older Node a slow stream of Bedrock's stands still in its SDK. The team server's image has this one. */
-const oldestNode = 24;
+/**
+ * Minimum major version of Node. On an older version, a slow stream stalls in Bedrock's SDK. The team server's image
+ * has this version.
+ */
+const minNodeMajor = 24;
 
-/** The bundle beside the bundled server, or the source; undefined where this server was installed without it. */
+/**
+ * Returns the path of the platform's bundle beside the bundled server, or of its source; undefined if it is not
+ * installed or Node is too old.
+ */
 function moduleOf(provider: PlatformInstance['provider']): string | undefined {
-  if (Number.parseInt(process.versions.node, 10) < oldestNode) return undefined;
+  if (Number.parseInt(process.versions.node, 10) < minNodeMajor) return undefined;
   const name = provider === 'vertex' ? 'vertex' : 'bedrock';
   const files = [`platforms/${name}.mjs`, `${name}.ts`].map((file) => join(import.meta.dirname, file));
   return files.find((file) => existsSync(file));
 }
 
-/** @throws ProblemError `conflict` where this server was installed without what calls the platform */
+/**
+ * Checks that the code that calls a platform is installed.
+ *
+ * @throws ProblemError `conflict` if it is not
+ */
 export function assertInstalled({ provider }: Pick<NewInstance, 'provider'>): void {
   if (provider !== 'anthropic' && !moduleOf(provider)) throw notInstalled(provider);
 }
@@ -64,11 +74,11 @@ function notInstalled(provider: PlatformInstance['provider']): ProblemError {
     title: 'Not installed',
     detail:
       `The server inside the editor comes without what calls ${providerNames[provider]}. Use the team server, ` +
-      `whose image has it, or one built from the source on Node ${oldestNode} or later: see docs/operations.md.`,
+      `whose image has it, or one built from the source on Node ${minNodeMajor} or later: see docs/operations.md.`,
   });
 }
 
-/** Loads what calls the platform with the first call. */
+/** Returns a `fetch` for an instance at a platform. The platform's code is loaded with the first call. */
 export function platformFetch(instance: PlatformInstance): MessagesFetch {
   const opened = remembered(() => load(instance));
   return async (input, init) => (await opened())(input, init);
@@ -76,9 +86,10 @@ export function platformFetch(instance: PlatformInstance): MessagesFetch {
 
 const refused = { status: 403, headers: { 'content-type': 'application/json' } };
 
+/** Loads the platform's code and opens the instance. */
 async function load(instance: PlatformInstance): Promise<MessagesFetch> {
   const file = moduleOf(instance.provider);
-  // Added by another server that has it. What is refused is an answer as well.
+  // The instance was added by another server that has the platform installed. A refusal is a response too.
   if (!file) return async () => new Response(errorBody(403, notInstalled(instance.provider).message, ''), refused);
   const { open }: { open: OpenPlatform } = await import(pathToFileURL(file).href);
   return open(instance, watchedFetch);

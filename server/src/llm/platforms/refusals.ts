@@ -1,41 +1,44 @@
 import * as z from 'zod';
 import type { PlatformInstance } from './platform.ts';
 
-/** Longest sentence of a platform that is passed on, characters. */
-const saidChars = 500;
+/** Maximum length of a platform's message that is passed on, in characters. */
+const maxMessageChars = 500;
 
-/** Nothing to sign or to prove oneself with: none was found, or who hands it out has refused. */
+/** Signals that no credentials were found, or that their issuer has refused to provide them. */
 export class CredentialsError extends Error {
   constructor(what: string, cause: unknown) {
-    const why = cause instanceof Error ? sentence(cause.message) : '';
+    const why = cause instanceof Error ? firstLine(cause.message) : '';
     super(`${what} ${why}`.trim(), { cause });
   }
 }
 
-/** A signature that does not fit is answered with all that was signed: only the first line is passed on. */
-function sentence(text: string): string {
-  return (text.split('\n', 1)[0] ?? '').slice(0, saidChars);
+/**
+ * Returns the first line of a platform's message. The answer to a wrong signature contains everything that was signed,
+ * so nothing else is passed on.
+ */
+function firstLine(text: string): string {
+  return (text.split('\n', 1)[0] ?? '').slice(0, maxMessageChars);
 }
 
 const WithMessage = z.object({ message: z.string() });
 const WithError = z.object({ error: WithMessage }).transform(({ error }) => error);
-/** Bedrock's, Vertex's own, which may stand in a list, and Anthropic's. */
+/** Error bodies of Bedrock, of Vertex (possibly in a list) and of Anthropic. */
 const Body = z.union([WithError, z.tuple([WithError]).transform(([one]) => one), WithMessage]);
 
-/** What a platform's error is in the terms of Anthropic's API. */
+/** Returns a platform's error as status and message of Anthropic's API. */
 export function refusalOf(
   provider: PlatformInstance['provider'],
   status: number,
   body: unknown,
 ): { status: number; message: string } {
-  const message = sentence(Body.safeParse(body).data?.message ?? `It answered with the status ${status}.`);
-  // Bedrock's word for a model that is not there, and for one that broke off.
+  const message = firstLine(Body.safeParse(body).data?.message ?? `It answered with the status ${status}.`);
+  // Bedrock's status for an unknown model (400) and for a model that broke off (424).
   if (provider === 'bedrock' && status === 400 && /model identifier is invalid/i.test(message))
     return { status: 404, message };
   return { status: provider === 'bedrock' && status === 424 ? 500 : status, message };
 }
 
-/** Types of Anthropic's errors by Bedrock's exceptions; any other is an `api_error`. */
+/** Anthropic's error types by Bedrock's exceptions. Any other exception is an `api_error`. */
 const errorTypes: Readonly<Record<string, string>> = {
   throttlingException: 'rate_limit_error',
   serviceUnavailableException: 'overloaded_error',
@@ -46,7 +49,10 @@ const errorTypes: Readonly<Record<string, string>> = {
 const ErrorEvent = z.object({ error: z.object({ type: z.string(), message: z.string() }) });
 const errorMark = Buffer.from('event: error\n');
 
-/** An exception inside a stream of Bedrock, which the SDK words as an event of Bedrock's own type, as Anthropic's. */
+/**
+ * Returns an event of a Bedrock stream. Bedrock's SDK reports an exception as an event of Bedrock's own type, which is
+ * translated into Anthropic's.
+ */
 export function bedrockEvent(event: Uint8Array): Uint8Array {
   if (Buffer.compare(event.subarray(0, errorMark.length), errorMark) !== 0) return event;
   const data = Buffer.from(event)
@@ -56,6 +62,6 @@ export function bedrockEvent(event: Uint8Array): Uint8Array {
   const { error } = ErrorEvent.parse(JSON.parse(data));
   const type = error.type.endsWith('_error') ? error.type : (errorTypes[error.type] ?? 'api_error');
   return Buffer.from(
-    `event: error\ndata: ${JSON.stringify({ type: 'error', error: { type, message: sentence(error.message) } })}\n\n`,
+    `event: error\ndata: ${JSON.stringify({ type: 'error', error: { type, message: firstLine(error.message) } })}\n\n`,
   );
 }

@@ -1,11 +1,14 @@
-/** Does the work once for all who ask; where it fails, again for the next who asks. */
+/**
+ * Returns a function that runs the work once and shares the result with all callers. After a failure the next call runs
+ * it again.
+ */
 export function remembered<T>(work: () => Promise<T>): () => Promise<T> {
-  let kept: Promise<T> | undefined;
+  let result: Promise<T> | undefined;
   return () => {
-    kept ??= work().catch((error: unknown) => {
-      kept = undefined;
+    result ??= work().catch((error: unknown) => {
+      result = undefined;
       throw error;
     });
-    return kept;
+    return result;
   };
 }

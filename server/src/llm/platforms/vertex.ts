@@ -9,37 +9,44 @@ import { remembered } from './remembered.ts';
 const scopes = ['https://www.googleapis.com/auth/cloud-platform'];
 
 /**
- * Google Vertex AI by its SDK: a path with project and model, and tokens of Google. Its credential is the key of a
- * service account; else what Google's own chain finds (Application Default Credentials).
+ * Opens Google Vertex AI through its SDK: a path with project and model, and Google's tokens. The credential is the key
+ * of a service account, or else what Google's own chain finds (Application Default Credentials).
  */
 export const open: OpenPlatform = (instance, send) => {
   const { region, projectId, baseUrl: baseURL } = instance;
   const connect = remembered(async () => {
-    // Looked for here: the SDK would begin with it without waiting for what comes of it.
+    // The credentials are looked up here, because the SDK would start the lookup without awaiting its result.
     const options = { authClient: await authClient(instance), region, projectId, baseURL };
     return new AnthropicVertex({ ...options, maxRetries: 0, logLevel: 'off', fetch: send });
   });
   return messagesFetch(instance, { connect, countsTokens: true, versionOf });
 };
 
-/** Vertex has a name of its own for the version before 2026-10-21: https://platform.claude.com/docs/en/api/versioning */
-function versionOf(asked: string): string {
-  return asked > '2023-06-01' ? asked : 'vertex-2023-10-16';
+/**
+ * Returns Vertex's name of an API version, which differs before 2026-10-21:
+ * https://platform.claude.com/docs/en/api/versioning
+ */
+function versionOf(version: string): string {
+  return version > '2023-06-01' ? version : 'vertex-2023-10-16';
 }
 
-/** @throws CredentialsError */
+/**
+ * Returns the client that signs the calls.
+ *
+ * @throws CredentialsError
+ */
 async function authClient({ apiKey }: PlatformInstance): Promise<AuthClient> {
-  const none = (error: unknown) => {
+  const fail = (error: unknown) => {
     throw new CredentialsError('There are no credentials of Google.', error);
   };
   const key = apiKey === undefined ? undefined : serviceAccountKey(apiKey);
-  const client = key ? signer(key) : await new GoogleAuth({ scopes }).getClient().catch(none);
+  const client = key ? signer(key) : await new GoogleAuth({ scopes }).getClient().catch(fail);
   const headers = client.getRequestHeaders.bind(client);
-  client.getRequestHeaders = (url) => headers(url).catch(none);
+  client.getRequestHeaders = (url) => headers(url).catch(fail);
   return client;
 }
 
-/** Signs its tokens itself: there is nobody else to ask first. */
+/** Returns a client that signs its own tokens, without a request to Google for each. */
 function signer(key: NonNullable<ReturnType<typeof serviceAccountKey>>): JWT {
   const { client_email: email, private_key, private_key_id: keyId } = key;
   const client = new JWT({ email, key: private_key, ...(keyId === undefined ? {} : { keyId }), scopes });

@@ -1,24 +1,29 @@
-/** A prompt cache lives so long after its last use: platform.claude.com/docs/en/build-with-claude/prompt-caching */
-const cacheMs = 5 * 60_000;
-const maxKept = 10_000;
+/**
+ * Time for which a prompt cache lives after its last use, in milliseconds:
+ * platform.claude.com/docs/en/build-with-claude/prompt-caching
+ */
+const cacheTtlMs = 5 * 60_000;
+/** Maximum number of conversations that are remembered. */
+const maxConversations = 10_000;
 
-/** Remembers which instance holds the prompt cache of a conversation. */
+/** Remembers which instance holds the prompt cache of a conversation, for as long as the cache lives. */
 export class Affinity {
-  readonly #kept = new Map<string, { readonly instanceId: string; readonly until: number }>();
+  readonly #holders = new Map<string, { readonly instanceId: string; readonly until: number }>();
 
-  /** Null: none, or not any more. */
+  /** Returns the id of the instance that holds the conversation's cache, or null if no instance is known to. */
   of(conversation: string | undefined, now: number): string | null {
     if (conversation === undefined) return null;
-    const kept = this.#kept.get(conversation);
-    return kept && now < kept.until ? kept.instanceId : null;
+    const holder = this.#holders.get(conversation);
+    return holder && now < holder.until ? holder.instanceId : null;
   }
 
+  /** Notes that the conversation's prompt was sent to an instance. */
   keep(conversation: string | undefined, instanceId: string, now: number): void {
     if (conversation === undefined) return;
-    // Last in, so that the first is the one that was used longest ago.
-    this.#kept.delete(conversation);
-    this.#kept.set(conversation, { instanceId, until: now + cacheMs });
-    const [oldest] = this.#kept.keys();
-    if (this.#kept.size > maxKept && oldest !== undefined) this.#kept.delete(oldest);
+    // Reinsert the entry, so that the first one in the map is the least recently used.
+    this.#holders.delete(conversation);
+    this.#holders.set(conversation, { instanceId, until: now + cacheTtlMs });
+    const [oldest] = this.#holders.keys();
+    if (this.#holders.size > maxConversations && oldest !== undefined) this.#holders.delete(oldest);
   }
 }

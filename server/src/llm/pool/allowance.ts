@@ -1,29 +1,30 @@
-/** One limit of an account: a bucket that fills evenly until `fullAt`. */
+/** One rate limit of an account: a token bucket that refills evenly until `fullAt`. */
 interface Bucket {
   readonly limit: number;
   readonly remaining: number;
-  /** Milliseconds, as `performance.now`. */
+  /** Time of the measurement in milliseconds, as of `performance.now`. `fullAt` uses the same clock. */
   readonly at: number;
   readonly fullAt: number;
 }
 
-/** Reads a header by its name in small letters. */
+/** Returns the value of a header, by its name in lower case. */
 export type HeaderReader = (name: string) => string | undefined;
 
-const kinds = ['requests', 'input-tokens', 'tokens'] as const;
-type Kind = (typeof kinds)[number];
+const limitKinds = ['requests', 'input-tokens', 'tokens'] as const;
+type LimitKind = (typeof limitKinds)[number];
 
 /**
- * What an account still allows, learnt from `anthropic-ratelimit-*`:
+ * The remaining allowance of an account, learnt from the headers `anthropic-ratelimit-*`:
  * platform.claude.com/docs/en/api/rate-limits#response-headers. Before the first answer everything is allowed.
  */
 export class Allowance {
-  readonly #buckets = new Map<Kind, Bucket>();
-  /** Of calls that were let pass and not yet counted by the provider. */
+  readonly #buckets = new Map<LimitKind, Bucket>();
+  /** Requests and tokens of calls that were admitted and that the provider has not counted yet. */
   #pending = { requests: 0, tokens: 0 };
 
+  /** Updates the limits from the headers of an answer. */
   learn(header: HeaderReader, now: number): void {
-    for (const kind of kinds) {
+    for (const kind of limitKinds) {
       const limit = Number(header(`anthropic-ratelimit-${kind}-limit`) ?? 0);
       if (!(limit > 0)) continue;
       const remaining = Number(header(`anthropic-ratelimit-${kind}-remaining`) ?? Number.NaN);
@@ -33,16 +34,17 @@ export class Allowance {
     }
   }
 
+  /** Counts a call as pending when it is admitted. */
   spend(tokens: number): void {
     this.#pending = { requests: this.#pending.requests + 1, tokens: this.#pending.tokens + tokens };
   }
 
-  /** The provider has counted the call, or it was not made. */
+  /** Removes a pending call, because the provider has counted it or it was not made. */
   counted(tokens: number): void {
     this.#pending = { requests: this.#pending.requests - 1, tokens: this.#pending.tokens - tokens };
   }
 
-  /** Milliseconds until a call of so many tokens fits; 0 now. */
+  /** Returns the time until a call of the given number of tokens fits, in milliseconds; 0 if it fits now. */
   waitMs(tokens: number, now: number): number {
     let wait = 0;
     for (const [kind, bucket] of this.#buckets) {
@@ -54,12 +56,13 @@ export class Allowance {
   }
 }
 
+/** Returns the time until a bucket holds the needed amount, in milliseconds. */
 function refillMs({ limit, remaining, at, fullAt }: Bucket, needed: number, pending: number, now: number): number {
   if (now >= fullAt) return 0;
   const perMs = (limit - remaining) / (fullAt - at);
-  const there = remaining + perMs * (now - at) - pending;
-  // A call that is larger than the whole bucket is the provider's to refuse.
-  const missing = Math.min(needed, limit) - there;
+  const available = remaining + perMs * (now - at) - pending;
+  // A call that is larger than the whole bucket is left for the provider to reject.
+  const missing = Math.min(needed, limit) - available;
   if (missing <= 0) return 0;
   return perMs > 0 ? Math.min(missing / perMs, fullAt - now) : fullAt - now;
 }

@@ -1,85 +1,102 @@
 import type { Failure } from './types.ts';
 
-/** So many failures one after the other open the breaker. */
-const threshold = 3;
-/** First rest of what is not well; doubles with each failed probe. Milliseconds, as all times here. */
+/** Number of consecutive failures that open the breaker. */
+const failureThreshold = 3;
+/** First rest after the breaker has opened, in milliseconds. Doubles with each failed probe. */
 const firstRestMs = 1_000;
-const longestRestMs = 60_000;
+/** Maximum rest, in milliseconds. */
+const maxRestMs = 60_000;
+/** First rest after a `refused` failure, in milliseconds. */
 const firstRefusedMs = 60_000;
-const longestRefusedMs = 600_000;
-/** A provider's own `retry-after` counts, up to here. */
-const longestRetryAfterMs = 3_600_000;
-/** What a wait for the end of a probe is taken to be. */
+/** Maximum rest after `refused` failures, in milliseconds. */
+const maxRefusedMs = 600_000;
+/** Maximum `retry-after` of a provider that is honoured, in milliseconds. */
+const maxRetryAfterMs = 3_600_000;
+/** Estimated duration of a probe, in milliseconds. */
 const probeMs = 1_000;
 
 /**
- * A circuit breaker. Closed, calls pass. Open, none does until its rest is over. Then it is half open: one call at
- * a time probes, and what becomes of it closes or opens it. A rate limit is a rest too, but needs no probe.
+ * Circuit breaker of a lane. While it is closed, calls pass. While it is open, none passes until its rest is over. Then
+ * it is half-open: one call at a time probes, and its result closes or opens the breaker. A rate limit causes a rest
+ * too, but needs no probe.
  */
 export class Breaker {
-  #strikes = 0;
-  #opened = 0;
-  #limits = 0;
+  #consecutiveFailures = 0;
+  #timesOpened = 0;
+  #timesLimited = 0;
   #restUntil = 0;
   #limitedUntil = 0;
   #probing = false;
   #last: Failure | null = null;
 
+  /** Returns the current state of the breaker. */
   get state(): 'closed' | 'open' | 'half-open' {
-    if (this.#opened === 0) return 'closed';
+    if (this.#timesOpened === 0) return 'closed';
     return performance.now() < this.#restUntil ? 'open' : 'half-open';
   }
 
-  /** The newest failure since the last success. */
+  /** The newest failure since the last success; null if there was none. */
   get last(): Failure | null {
     return this.#last;
   }
 
-  /** Milliseconds until a call may pass; 0 now. */
+  /** Returns the time until a call may pass, in milliseconds; 0 if it may pass now. */
   waitMs(now: number): number {
     const rest = Math.max(this.#restUntil, this.#limitedUntil) - now;
     if (rest > 0) return rest;
     return this.#probing ? probeMs : 0;
   }
 
-  /** A call passes. Answers whether it is a probe, whose end has to be told. */
+  /** Admits a call. Returns whether the call is a probe; the end of a probe has to be reported. */
   admit(): boolean {
-    if (this.#opened === 0 || this.#probing) return false;
+    if (this.#timesOpened === 0 || this.#probing) return false;
     this.#probing = true;
     return true;
   }
 
-  /** A probe ended without telling anything: its caller has left. */
+  /** Notes that a probe ended without a result, because its caller has left. */
   probeEnded(): void {
     this.#probing = false;
   }
 
+  /** Notes that a call succeeded, which closes the breaker. */
   succeeded(): void {
-    this.#strikes = 0;
-    this.#opened = 0;
-    this.#limits = 0;
+    this.#consecutiveFailures = 0;
+    this.#timesOpened = 0;
+    this.#timesLimited = 0;
     this.#restUntil = 0;
     this.#last = null;
   }
 
+  /**
+   * Notes that a call failed, which may open the breaker.
+   *
+   * @param retryAfterMs rest that the provider asked for, in milliseconds
+   */
   failed(failure: Failure, now: number, retryAfterMs?: number): void {
     this.#last = failure;
-    const asked = retryAfterMs === undefined ? undefined : Math.min(retryAfterMs, longestRetryAfterMs);
+    const requestedMs = retryAfterMs === undefined ? undefined : Math.min(retryAfterMs, maxRetryAfterMs);
     if (failure === 'limited') {
-      this.#limitedUntil = Math.max(this.#limitedUntil, now + (asked ?? doubled(firstRestMs, ++this.#limits)));
+      this.#limitedUntil = Math.max(
+        this.#limitedUntil,
+        now + (requestedMs ?? backoffMs(firstRestMs, ++this.#timesLimited)),
+      );
       return;
     }
-    this.#strikes++;
-    if (failure !== 'refused' && this.#strikes < threshold && this.#opened === 0) return;
-    // Calls that were under way when it opened tell nothing new.
+    this.#consecutiveFailures++;
+    if (failure !== 'refused' && this.#consecutiveFailures < failureThreshold && this.#timesOpened === 0) return;
+    // Calls that were under way when the breaker opened tell nothing new.
     if (now < this.#restUntil) return;
-    this.#opened++;
-    const [first, longest] = failure === 'refused' ? [firstRefusedMs, longestRefusedMs] : [firstRestMs, longestRestMs];
-    this.#restUntil = now + (asked ?? doubled(first, this.#opened, longest));
+    this.#timesOpened++;
+    const [first, longest] = failure === 'refused' ? [firstRefusedMs, maxRefusedMs] : [firstRestMs, maxRestMs];
+    this.#restUntil = now + (requestedMs ?? backoffMs(first, this.#timesOpened, longest));
   }
 }
 
-/** With a fifth by chance, so that many callers do not come back together. */
-function doubled(first: number, times: number, longest = longestRestMs): number {
+/**
+ * Returns an exponentially growing delay in milliseconds, with 20% jitter, so that many callers do not come back at
+ * once.
+ */
+function backoffMs(first: number, times: number, longest = maxRestMs): number {
   return Math.min(longest, first * 2 ** (times - 1)) * (0.8 + Math.random() * 0.4);
 }

@@ -2,7 +2,8 @@ import type { Problem } from '@devlm/protocol/problem.ts';
 import type { ModelProblemCode } from '../problems.ts';
 import type { Failure } from './types.ts';
 
-const byCode: Partial<Record<string, Failure>> = {
+/** The failure that a problem code stands for. */
+const failureByCode: Partial<Record<string, Failure>> = {
   rate_limited: 'limited',
   overloaded: 'overloaded',
   provider_error: 'failed',
@@ -17,12 +18,12 @@ const byCode: Partial<Record<string, Failure>> = {
   model_not_found: 'refused',
 } satisfies Partial<Record<ModelProblemCode, Failure>>;
 
-/** What a problem says about the instance that it came from; null: it is about the call itself. */
+/** Returns what a problem says about the instance that it came from, or null if it concerns only the call itself. */
 export function failureOf({ code }: Problem): Failure | null {
-  return byCode[code] ?? null;
+  return failureByCode[code] ?? null;
 }
 
-/** The same of an HTTP status. */
+/** Returns what an HTTP status says about the instance, or null if it concerns only the call itself. */
 export function failureOfStatus(status: number): Failure | null {
   if (status === 429) return 'limited';
   if (status === 529) return 'overloaded';
@@ -30,7 +31,10 @@ export function failureOfStatus(status: number): Failure | null {
   return [401, 402, 403, 404].includes(status) ? 'refused' : null;
 }
 
-/** `retry-after` in milliseconds, as seconds or as an HTTP date. */
+/**
+ * Returns a `retry-after` header in milliseconds; undefined if it is missing or invalid. Accepts seconds and an HTTP
+ * date.
+ */
 export function retryAfterMs(value: string | null | undefined): number | undefined {
   if (!value) return undefined;
   const seconds = Number(value);

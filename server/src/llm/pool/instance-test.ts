@@ -5,17 +5,17 @@ import type { Store } from '../../storage/ports/store.ts';
 import type { Provider } from '../provider.ts';
 import type { Instance } from './instance.ts';
 
-/** A test is given up after so long, in milliseconds. */
-const testMs = 60_000;
-/** A test of an instance is no part of anybody's work. */
-const nobody = { userId: localUser, projectId: null, conversationId: null, turnId: null };
-const hello = [{ role: 'user', content: [{ type: 'text', text: 'Hello' }] }] as const;
+/** Timeout of a test, in milliseconds. */
+const timeoutMs = 60_000;
+/** Spender of a test, which belongs to no user's work. */
+const testSpender = { userId: localUser, projectId: null, conversationId: null, turnId: null };
+const testMessages = [{ role: 'user', content: [{ type: 'text', text: 'Hello' }] }] as const;
 
 /**
- * Tests an instance by a call of one token, past the line and the breaker. The call is noted in the ledger. Rejects with
- * the signal's reason.
+ * Tests an instance by a call of one token that bypasses the queue and the breaker. The call is recorded in the ledger.
+ * Rejects with the signal's reason.
  *
- * @param model default: the first that the instance lists and serves
+ * @param model default: the first model that the instance lists and serves
  */
 export async function testInstance(
   instance: Instance,
@@ -25,23 +25,23 @@ export async function testInstance(
 ): Promise<InstanceTested> {
   const start = performance.now();
   const elapsedMs = () => Math.round(performance.now() - start);
-  let asked = model ?? '';
+  let testedModel = model ?? '';
   const done = (detail: string): InstanceTested => ({
     ok: detail === '',
-    model: asked,
+    model: testedModel,
     latencyMs: elapsedMs(),
     detail,
   });
-  const ended = AbortSignal.any([signal, AbortSignal.timeout(testMs)]);
+  const ended = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   try {
     const client = provider.connect(instance);
     const served = model === undefined ? await client.models(ended) : [];
-    asked ||= served.find((one) => instance.serves(one.id))?.id ?? '';
-    if (!asked) return done('It lists no model that it may be asked for. Name one.');
+    testedModel ||= served.find((info) => instance.serves(info.id))?.id ?? '';
+    if (!testedModel) return done('It lists no model that it may be asked for. Name one.');
     const request = {
-      model: instance.idOf(asked),
+      model: instance.idOf(testedModel),
       system: 'Say yes.',
-      messages: hello,
+      messages: testMessages,
       tools: [],
       thinking: false,
       maxTokens: 1,
@@ -50,13 +50,13 @@ export async function testInstance(
       if (event.type !== 'ended') continue;
       await store.ledger.add({
         at: Date.now(),
-        ...nobody,
+        ...testSpender,
         purpose: 'api',
-        model: asked,
+        model: testedModel,
         instance: instance.id,
         usage: event.usage,
-        costUsd: provider.costOf(asked, event.usage),
-        countedUsd: provider.countedCost(asked, event.usage),
+        costUsd: provider.costOf(testedModel, event.usage),
+        countedUsd: provider.countedCost(testedModel, event.usage),
         latencyMs: elapsedMs(),
         firstTokenMs: null,
         outcome: 'answered',

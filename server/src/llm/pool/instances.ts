@@ -7,16 +7,16 @@ import { ownInstance, type Provider } from '../provider.ts';
 import type { Instance } from './instance.ts';
 import { testInstance } from './instance-test.ts';
 
-/** Instances that are kept at most. */
+/** Maximum number of instances in the pool. */
 const maxInstances = 256;
-/** Other nodes that share the database are heard of after so long, milliseconds. */
-const reloadMs = 15_000;
+/** Interval at which changes by other nodes that share the database are read, in milliseconds. */
+const reloadIntervalMs = 15_000;
 
-/** Looks after the instances of the pool at run time: those of the store are added, changed and removed here. */
+/** Manages the instances of the pool at run time: adds, changes and removes those in the store. */
 export class Instances implements Disposable {
   readonly #store: Store;
   readonly #provider: Provider;
-  /** As the pool has them. */
+  /** The stored instances as last put into the pool, by id. */
   readonly #stored = new Map<string, StoredInstance>();
   #timer: NodeJS.Timeout | undefined;
 
@@ -25,20 +25,26 @@ export class Instances implements Disposable {
     this.#provider = provider;
   }
 
+  /** Loads the stored instances into the pool, and keeps them up to date with other nodes on PostgreSQL. */
   static async open(store: Store, provider: Provider): Promise<Instances> {
     const instances = new Instances(store, provider);
     await instances.#load();
     if (store.kind === 'postgres')
-      // What cannot be read now is read the next time.
-      instances.#timer = setInterval(() => void instances.#load().catch(() => undefined), reloadMs).unref();
+      // A failed read is repeated at the next interval.
+      instances.#timer = setInterval(() => void instances.#load().catch(() => undefined), reloadIntervalMs).unref();
     return instances;
   }
 
+  /** Returns all instances of the pool. */
   list(): InstanceInfo[] {
     return this.#provider.pool.instances.map((instance) => this.#info(instance));
   }
 
-  /** @throws ProblemError `conflict` */
+  /**
+   * Adds an instance to the store and the pool.
+   *
+   * @throws ProblemError `conflict`
+   */
   async add(instance: NewInstance): Promise<InstanceInfo> {
     const { instances } = this.#provider.pool;
     if (instances.some(({ id }) => id === instance.id))
@@ -48,15 +54,23 @@ export class Instances implements Disposable {
     return this.#save({ ...instance, draining: false });
   }
 
-  /** @throws ProblemError `not_found`, `conflict`, `invalid_request` where it is no key of such an instance */
+  /**
+   * Replaces the key of a stored instance.
+   *
+   * @throws ProblemError `not_found`, `conflict`; `invalid_request` if the key is not valid for such an instance
+   */
   async rotate(id: string, apiKey: string): Promise<InstanceInfo> {
-    const checked = StoredInstance.safeParse({ ...this.#changeable(id), apiKey });
+    const checked = StoredInstance.safeParse({ ...this.#storedInstance(id), apiKey });
     if (!checked.success)
       throw refused('invalid_request', checked.error.issues.map(({ message }) => message).join('; '));
     return this.#save(checked.data);
   }
 
-  /** Of one that is not in the store, this is forgotten with the server. @throws ProblemError `not_found` */
+  /**
+   * Starts or ends draining an instance. For an instance that is not in the store, this lasts until the server ends.
+   *
+   * @throws ProblemError `not_found`
+   */
   async drain(id: string, draining: boolean): Promise<InstanceInfo> {
     const instance = this.#find(id);
     const stored = this.#stored.get(id);
@@ -66,17 +80,25 @@ export class Instances implements Disposable {
     return this.#info(instance);
   }
 
-  /** Calls under way go on. @throws ProblemError `not_found`, `conflict` */
+  /**
+   * Removes a stored instance. Calls under way continue.
+   *
+   * @throws ProblemError `not_found`, `conflict`
+   */
   async remove(id: string): Promise<InstanceInfo> {
     const instance = this.#find(id);
-    this.#changeable(id);
+    this.#storedInstance(id);
     const info = this.#info(instance);
     await this.#store.instances.remove(id);
     this.#drop(id);
     return info;
   }
 
-  /** A call of one token, past the line and the breaker. @throws ProblemError `not_found` */
+  /**
+   * Tests an instance by a call of one token that bypasses the queue and the breaker.
+   *
+   * @throws ProblemError `not_found`
+   */
   async test(id: string, { model }: InstanceTest, signal: AbortSignal): Promise<InstanceTested> {
     return testInstance(this.#find(id), model, { store: this.#store, provider: this.#provider }, signal);
   }
@@ -87,7 +109,7 @@ export class Instances implements Disposable {
 
   async #load(): Promise<void> {
     const stored = await this.#store.instances.list();
-    for (const id of this.#stored.keys()) if (!stored.some((one) => one.id === id)) this.#drop(id);
+    for (const id of this.#stored.keys()) if (!stored.some((instance) => instance.id === id)) this.#drop(id);
     for (const instance of stored)
       if (JSON.stringify(this.#stored.get(instance.id)) !== JSON.stringify(instance)) this.#put(instance);
   }
@@ -116,7 +138,12 @@ export class Instances implements Disposable {
     return found;
   }
 
-  #changeable(id: string): StoredInstance {
+  /**
+   * Returns a stored instance.
+   *
+   * @throws ProblemError `not_found`; `conflict` if the instance is in the configuration
+   */
+  #storedInstance(id: string): StoredInstance {
     this.#find(id);
     const stored = this.#stored.get(id);
     if (!stored)

@@ -6,31 +6,38 @@ import type { Instance, Lane } from './instance.ts';
 import { allRest, nobodyServes } from './problems.ts';
 import type { Wanted } from './types.ts';
 
-/** What a lane is chosen from. */
+/** The candidates that a lane is chosen from. */
 export interface Candidates {
   /** Instances that calls may go to. */
   readonly usable: readonly Instance[];
   readonly aliases: Aliases;
-  /** Calls that wait for an instance. */
+  /** Number of calls that wait for an instance. */
   readonly waiting: number;
 }
 
-/** A rest that is no longer than this is waited for; beyond it the caller is told when to come again. Milliseconds. */
-const patienceMs = 2_000;
-/** What reading a prompt again costs, as time: a cached one is read faster, and at a tenth of the price. */
+/**
+ * Maximum rest of a lane that a call waits for, in milliseconds. If it is longer, the caller is told when to try again.
+ */
+const maxRestWaitMs = 2_000;
+/**
+ * Number of prompt bytes that count as one millisecond. The value of a cached prompt is expressed as time, because it
+ * is read faster and at a tenth of the price.
+ */
 const bytesPerMs = 200;
-const keptCacheMs = 300;
-/** Share of a cached prompt that counts towards a limit: next to nothing. */
+/** Fixed part of the value of a cached prompt, in milliseconds. */
+const cacheBonusMs = 300;
+/** Share of a cached prompt that is counted towards a rate limit. Providers count next to nothing. */
 const cachedShare = 0.1;
-/** Milliseconds that a first token is taken to need where nobody has measured. */
-const firstGuessMs = 1_000;
+/** Assumed time to the first token while no lane has been measured, in milliseconds. */
+const defaultFirstTokenMs = 1_000;
 
-/** Places that one call tries. */
+/** Maximum number of lanes that one call tries. */
 const maxTries = 16;
 
+/** The chosen lane, or the time to wait for one in milliseconds, or the reason why there is none. */
 type Choice = { readonly lane: Lane } | { readonly waitMs: number } | { readonly problem: ProblemError };
 
-/** Chooses the lane that will answer a call first. */
+/** Chooses the lane that is expected to answer a call first. */
 export class LaneChooser {
   readonly #candidates: Candidates;
   readonly #affinity = new Affinity();
@@ -39,20 +46,26 @@ export class LaneChooser {
     this.#candidates = candidates;
   }
 
-  /** Chooses the lane that a call goes to; or says how long it has to wait for one, or why there is none. */
+  /**
+   * Chooses the lane that a call goes to. Otherwise returns how long to wait for a lane, or why there is none.
+   *
+   * @param tried lanes at which the call has already failed
+   */
   choose(wanted: Wanted, tried: ReadonlySet<Lane>): Choice {
     const groups = this.#groups(wanted);
     const all = groups.flat();
     if (all.length === 0)
-      return { problem: nobodyServes(this.#candidates.usable.some((one) => !one.draining) ? wanted.model : null) };
-    // A call that has nowhere else to go is made: the provider's own answer is the best there is.
-    const alone = all.length === 1;
+      return {
+        problem: nobodyServes(this.#candidates.usable.some((instance) => !instance.draining) ? wanted.model : null),
+      };
+    // If there is only one lane, the call is made in any case: the provider's own answer is the most accurate one.
+    const isOnlyLane = all.length === 1;
     const now = performance.now();
-    const rests = new Map(all.map((lane) => [lane, alone ? 0 : lane.waitMs(this.tokens(wanted, lane, now), now)]));
+    const rests = new Map(all.map((lane) => [lane, isOnlyLane ? 0 : lane.waitMs(this.tokens(wanted, lane, now), now)]));
     const restOf = (lane: Lane) => rests.get(lane) ?? 0;
     for (const lanes of groups) {
-      const possible = lanes.filter((lane) => !tried.has(lane) && restOf(lane) <= patienceMs);
-      const best = this.#first(possible, wanted, restOf, now);
+      const possible = lanes.filter((lane) => !tried.has(lane) && restOf(lane) <= maxRestWaitMs);
+      const best = this.#fastest(possible, wanted, restOf, now);
       if (!best) continue;
       if (!best.instance.hasRoom(wanted.priority)) return { waitMs: Number.POSITIVE_INFINITY };
       return restOf(best) === 0 ? { lane: best } : { waitMs: restOf(best) };
@@ -60,7 +73,7 @@ export class LaneChooser {
     return { problem: allRest(all, restOf) };
   }
 
-  /** Returns how many tokens of a lane's limits a call is estimated to take. */
+  /** Returns the estimated number of tokens that a call takes from a lane's rate limits. */
   tokens({ promptBytes, conversation }: Wanted, { instance }: Lane, now: number): number {
     const cached = this.#affinity.of(conversation, now) === instance.id;
     return estimateRequestTokens(promptBytes, cached ? cachedShare : 1);
@@ -71,16 +84,16 @@ export class LaneChooser {
     this.#affinity.keep(conversation, instance.id, now);
   }
 
-  /** Whether a call that failed at these lanes could be made elsewhere, at once or soon. */
+  /** Returns whether a call that failed at the tried lanes could be made at another lane, at once or soon. */
   hasOther(wanted: Wanted, tried: ReadonlySet<Lane>): boolean {
     if (tried.size >= maxTries) return false;
     const now = performance.now();
     return this.#groups(wanted).some((lanes) =>
-      lanes.some((lane) => !tried.has(lane) && lane.waitMs(this.tokens(wanted, lane, now), now) <= patienceMs),
+      lanes.some((lane) => !tried.has(lane) && lane.waitMs(this.tokens(wanted, lane, now), now) <= maxRestWaitMs),
     );
   }
 
-  /** How many places a call could go to, well or not. */
+  /** Returns the number of lanes that could take a call, whatever their health. */
   places(wanted: Wanted): number {
     return this.#groups(wanted).flat().length;
   }
@@ -88,29 +101,30 @@ export class LaneChooser {
   /** The lanes of each model that the call may be made with, the preferred model first. */
   #groups({ model, counting = false }: Wanted): Lane[][] {
     return modelsOf(model, this.#candidates.aliases).map((name) => {
-      const serving = this.#candidates.usable.filter((one) => !one.draining && one.serves(name));
+      const serving = this.#candidates.usable.filter((instance) => !instance.draining && instance.serves(name));
       const counts = counting ? serving.filter(({ options }) => options.countsTokens !== false) : serving;
-      // Where nobody counts, the provider's own word for that is the best there is.
-      return (counts.length > 0 ? counts : serving).map((one) => one.lane(name));
+      // If no instance counts tokens, call one anyway: its own error is the most accurate answer.
+      return (counts.length > 0 ? counts : serving).map((instance) => instance.lane(name));
     });
   }
 
-  /** The lane that will answer first, with the worth of a prompt cache taken for time. */
-  #first(lanes: readonly Lane[], wanted: Wanted, restOf: (lane: Lane) => number, now: number): Lane | undefined {
+  /** Returns the lane with the shortest expected time to answer, with the value of a prompt cache subtracted. */
+  #fastest(lanes: readonly Lane[], wanted: Wanted, restOf: (lane: Lane) => number, now: number): Lane | undefined {
     if (lanes.length < 2) return lanes[0];
     const measured = lanes.flatMap(({ firstMs }) => firstMs ?? []);
-    const mean = measured.length > 0 ? measured.reduce((sum, one) => sum + one, 0) / measured.length : firstGuessMs;
+    const mean =
+      measured.length > 0 ? measured.reduce((sum, ms) => sum + ms, 0) / measured.length : defaultFirstTokenMs;
     const holder = this.#affinity.of(wanted.conversation, now);
-    const worth = keptCacheMs + wanted.promptBytes / bytesPerMs;
-    const expected = (lane: Lane) => {
+    const cacheValueMs = cacheBonusMs + wanted.promptBytes / bytesPerMs;
+    const expectedMs = (lane: Lane) => {
       const { instance } = lane;
-      const queued = instance.hasRoom(wanted.priority) ? 0 : instance.freeInMs * (this.#candidates.waiting + 1);
-      const answer = lane.expectedMs(mean, now) * (1 + instance.load);
-      return restOf(lane) + queued + answer - (instance.id === holder ? worth : 0);
+      const queuedMs = instance.hasRoom(wanted.priority) ? 0 : instance.freeInMs * (this.#candidates.waiting + 1);
+      const answerMs = lane.expectedMs(mean, now) * (1 + instance.load);
+      return restOf(lane) + queuedMs + answerMs - (instance.id === holder ? cacheValueMs : 0);
     };
     let best: { lane: Lane; ms: number } | undefined;
     for (const lane of lanes) {
-      const ms = expected(lane);
+      const ms = expectedMs(lane);
       if (!best || ms < best.ms || (ms === best.ms && lane.usedAt < best.lane.usedAt)) best = { lane, ms };
     }
     return best?.lane;

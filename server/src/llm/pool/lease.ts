@@ -3,7 +3,10 @@ import type { HeaderReader } from './allowance.ts';
 import type { Lane } from './instance.ts';
 import type { Failure, Priority } from './types.ts';
 
-/** A place at an instance for one call. Its end frees the place, and a call that told nothing says nothing. */
+/**
+ * A place at an instance for one call. Disposing it frees the place; a call whose result was not reported does not
+ * affect the lane's health.
+ */
 export class Lease implements Disposable {
   readonly lane: Lane;
   readonly upstream: Upstream;
@@ -15,7 +18,10 @@ export class Lease implements Disposable {
   #counted = false;
   #open = true;
 
-  /** @param ended is called once, when the place is free */
+  /**
+   * @param ended called once, when the place is free
+   * @param tokens estimated number of tokens that the call takes from the lane's rate limits
+   */
   constructor(lane: Lane, upstream: Upstream, priority: Priority, tokens: number, ended: () => void) {
     this.lane = lane;
     this.upstream = upstream;
@@ -28,34 +34,37 @@ export class Lease implements Disposable {
     lane.usedAt = this.#start;
   }
 
+  /** Id of the instance that the call goes to. */
   get instanceId(): string {
     return this.lane.instance.id;
   }
 
-  /** The model to ask for, as its provider calls it, where the caller named one. */
+  /** The model to request, as the provider calls it; null if the caller named none. */
   get model(): string | null {
     const { model, instance } = this.lane;
     return model === null ? null : instance.idOf(model);
   }
 
-  /** The name of the model that has answered: prices know names, not what a provider calls the model. */
+  /** Returns the name of the model that has answered. Prices are listed by name, not by the provider's id. */
   nameOf(answered: string): string {
     return answered === this.model ? (this.lane.model ?? answered) : answered;
   }
 
-  /** The provider has answered with these headers, whatever the status. */
+  /** Notes the headers of the provider's answer, whatever its status. */
   heard(header: HeaderReader): void {
     this.#count();
     this.lane.allowance.learn(header, performance.now());
   }
 
-  /** The answer has begun. */
+  /** Notes that the answer has begun. */
   firstToken(): void {
     const now = performance.now();
     this.lane.measured(now - this.#start, now);
   }
 
-  /** The answer came to its end, or was an answer that another instance would give as well. */
+  /**
+   * Notes that the answer is complete, or that it is an answer that any other instance would give too. Frees the place.
+   */
   succeeded(): void {
     if (!this.#open) return;
     this.lane.breaker.succeeded();
@@ -63,6 +72,11 @@ export class Lease implements Disposable {
     this[Symbol.dispose]();
   }
 
+  /**
+   * Notes that the call failed. Frees the place.
+   *
+   * @param retryAfterMs rest that the provider asked for, in milliseconds
+   */
   failed(failure: Failure, retryAfterMs?: number): void {
     if (!this.#open) return;
     this.lane.breaker.failed(failure, performance.now(), retryAfterMs);

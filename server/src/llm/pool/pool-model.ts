@@ -8,10 +8,13 @@ import type { Lease } from './lease.ts';
 import type { Pool } from './pool.ts';
 import type { Caller } from './types.ts';
 
-/** Returns the model of an instance. */
+/** Returns the model port of an instance. */
 export type Connect = (instance: Instance) => EndpointModel;
 
-/** The model port over all instances. A call that fails before it answers is made at another one, where there is one. */
+/**
+ * The model port over all instances of a pool. A call that fails before it answers is repeated at another instance if
+ * there is one.
+ */
 export class PoolModel implements Model {
   readonly #pool: Pool;
   readonly #connect: Connect;
@@ -23,14 +26,14 @@ export class PoolModel implements Model {
     this.#caller = caller;
   }
 
-  /** What any of the instances lists. Fails when none does. */
+  /** Lists the models of all instances. Rejects if none can list any. */
   async models(signal: AbortSignal): Promise<ModelInfo[]> {
-    const asked = this.#pool.usable.filter(({ draining }) => !draining);
-    const answers = await Promise.allSettled(asked.map((instance) => this.#list(instance, signal)));
+    const instances = this.#pool.usable.filter(({ draining }) => !draining);
+    const answers = await Promise.allSettled(instances.map((instance) => this.#list(instance, signal)));
     const listed = answers.filter((answer) => answer.status === 'fulfilled').flatMap(({ value }) => value);
     const [failed] = answers.filter((answer) => answer.status === 'rejected');
     if (listed.length === 0 && failed) throw failed.reason;
-    // Not every instance says what its models can do: the one that does has the last word.
+    // Not every instance knows what its models can do. Sort the entries that do last, so that they win below.
     const known = listed.toSorted((a, b) => Number(a.contextTokens !== null) - Number(b.contextTokens !== null));
     return [...new Map(known.map((model) => [model.id, model])).values()];
   }
@@ -40,6 +43,9 @@ export class PoolModel implements Model {
     return models.filter(({ id }) => instance.serves(id));
   }
 
+  /**
+   * Streams the answer from the instance that the pool chooses, and from another one if that fails before it answers.
+   */
   async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
     const wanted = {
       model: request.model,
@@ -66,7 +72,7 @@ export class PoolModel implements Model {
         const failure = failureOf(error.problem);
         if (failure === null) lease.succeeded();
         else lease.failed(failure, error.retryAfterMs);
-        // What has begun was paid for: the caller shows that it starts again.
+        // An answer that has begun was paid for; the caller shows that it starts again.
         if (begun || failure === null || !this.#pool.hasOther(wanted, tried)) throw error;
       }
     }

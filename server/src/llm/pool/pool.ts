@@ -6,16 +6,18 @@ import { busy } from './problems.ts';
 import type { Priority, Wanted } from './types.ts';
 import { WaitingLine } from './waiting.ts';
 
-/** What a pool is opened with. */
+/** Options of a pool. */
 export interface PoolOptions {
+  /** Aliases in addition to `defaultAliases`. */
   readonly aliases?: Aliases;
-  /** Calls that may wait for an instance. Default 1000. */
+  /** Maximum number of calls that wait for an instance. Default: 1000. */
   readonly waiting?: number;
-  /** Longest wait for an instance that is busy. Milliseconds; default a minute. */
+  /** Maximum time to wait for a busy instance, in milliseconds. Default: 60,000. */
   readonly waitMs?: number;
 }
 
-interface Waiting {
+/** A call that waits for an instance. */
+interface WaitingCall {
   readonly wanted: Wanted;
   readonly tried: ReadonlySet<Lane>;
   readonly priority: Priority;
@@ -23,15 +25,15 @@ interface Waiting {
   readonly settled: PromiseWithResolvers<Lease>;
 }
 
-/** The instances that calls go to, and who waits for one. */
+/** The instances that calls go to, and the calls that wait for one. */
 export class Pool implements Candidates {
   readonly #options: PoolOptions;
   readonly aliases: Aliases;
   readonly #instances = new Map<string, Instance>();
-  readonly #line: WaitingLine<Waiting>;
+  readonly #line: WaitingLine<WaitingCall>;
   readonly #chooser: LaneChooser;
   #timer: NodeJS.Timeout | undefined;
-  /** Changes with the instances. */
+  /** Number of changes to the instances so far. */
   generation = 0;
 
   constructor(options: PoolOptions = {}) {
@@ -41,50 +43,51 @@ export class Pool implements Candidates {
     this.#chooser = new LaneChooser(this);
   }
 
+  /** All instances. */
   get instances(): readonly Instance[] {
     return [...this.#instances.values()];
   }
 
-  /** Those that calls may go to. */
+  /** The instances that calls may go to; all of them if none is usable. */
   get usable(): readonly Instance[] {
     const usable = this.instances.filter((instance) => instance.usable);
     return usable.length > 0 ? usable : this.instances;
   }
 
-  /** Calls that wait for an instance. */
+  /** Number of calls that wait for an instance. */
   get waiting(): number {
     return this.#line.size;
   }
 
-  /** The models that a name stands for, the preferred one first. */
+  /** Returns the models that a name stands for, in order of preference. */
   modelsOf(name: string): readonly string[] {
     return modelsOf(name, this.aliases).filter((model) => model !== null);
   }
 
-  /** Adds an instance, or puts it in the place of the one of the same id. What is under way goes on. */
+  /** Adds an instance, or replaces the one with the same id. Calls under way continue. */
   put(instance: Instance): void {
     this.#instances.set(instance.id, instance);
     this.changed();
   }
 
-  /** What is under way goes on. */
+  /** Removes an instance. Calls under way continue. */
   remove(id: string): void {
     this.#instances.delete(id);
     this.changed();
   }
 
-  /** Something about an instance is other than it was: who waits is looked after again. */
+  /** Notes that an instance has changed, and serves waiting calls again. */
   changed(): void {
     this.generation++;
     this.#serve();
   }
 
   /**
-   * Waits for a place at the instance that will answer first.
+   * Waits for a place at the instance that is expected to answer first.
    *
-   * @param tried lanes that have failed this call
-   * @throws ProblemError `missing_key`, `bad_key`, `model_not_found`, `rate_limited`, `overloaded`, `offline`;
-   *   the signal's reason
+   * @param tried lanes at which this call has failed
+   * @throws ProblemError `missing_key`, `bad_key`, `model_not_found`, `rate_limited`, `overloaded`, `offline`; the
+   *   signal's reason
    */
   async lease(wanted: Wanted, signal: AbortSignal, tried: ReadonlySet<Lane> = new Set()): Promise<Lease> {
     signal.throwIfAborted();
@@ -94,49 +97,52 @@ export class Pool implements Candidates {
       if ('lane' in choice) return this.#leaseOf(wanted, choice.lane);
     }
     const { priority, caller } = wanted;
-    const entry: Waiting = { wanted, tried, priority, caller, settled: Promise.withResolvers() };
+    const entry: WaitingCall = { wanted, tried, priority, caller, settled: Promise.withResolvers() };
     if (!this.#line.add(entry)) throw busy('Too many calls wait for an instance already.');
     this.#serve(entry);
-    const leave = () => this.#settle(entry, () => entry.settled.reject(signal.reason));
-    const tooLong = () =>
+    const onAbort = () => this.#settle(entry, () => entry.settled.reject(signal.reason));
+    const onTimeout = () =>
       this.#settle(entry, () => entry.settled.reject(busy('All instances are busy, and stayed so for too long.')));
-    const timer = setTimeout(tooLong, this.#options.waitMs ?? 60_000);
-    signal.addEventListener('abort', leave, { once: true });
+    const timer = setTimeout(onTimeout, this.#options.waitMs ?? 60_000);
+    signal.addEventListener('abort', onAbort, { once: true });
     try {
       const lease = await entry.settled.promise;
-      // It may have been given in the moment in which nobody waited for it any more.
+      // The lease may have been granted just after the caller had left.
       if (signal.aborted) lease[Symbol.dispose]();
       signal.throwIfAborted();
       return lease;
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener('abort', leave);
+      signal.removeEventListener('abort', onAbort);
     }
   }
 
-  /** Whether a call that failed at these lanes could be made elsewhere, at once or soon. */
+  /** Returns whether a call that failed at the tried lanes could be made at another lane, at once or soon. */
   hasOther(wanted: Wanted, tried: ReadonlySet<Lane>): boolean {
     return this.#chooser.hasOther(wanted, tried);
   }
 
-  /** How many places a call could go to, well or not. */
+  /** Returns the number of lanes that could take a call, whatever their health. */
   places(wanted: Wanted): number {
     return this.#chooser.places(wanted);
   }
 
-  /** Hands out what is free. A newcomer may have to be refused, also where nothing is. */
-  #serve(newcomer?: Waiting): void {
+  /**
+   * Serves waiting calls while there is room. A newcomer is always looked at, because it may have to be rejected even
+   * when there is no room.
+   */
+  #serve(newcomer?: WaitingCall): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#line.size === 0) return;
     let wakeMs = Number.POSITIVE_INFINITY;
-    let looked = false;
+    let newcomerSeen = false;
     for (const entry of this.#line) {
       if (!this.#hasRoom()) break;
-      looked ||= entry === newcomer;
-      wakeMs = Math.min(wakeMs, this.#decide(entry));
+      newcomerSeen ||= entry === newcomer;
+      wakeMs = Math.min(wakeMs, this.#tryServe(entry));
     }
-    if (newcomer && !looked) wakeMs = Math.min(wakeMs, this.#decide(newcomer));
+    if (newcomer && !newcomerSeen) wakeMs = Math.min(wakeMs, this.#tryServe(newcomer));
     if (Number.isFinite(wakeMs)) this.#timer = setTimeout(() => this.#serve(), Math.max(1, Math.ceil(wakeMs)));
   }
 
@@ -144,21 +150,22 @@ export class Pool implements Candidates {
     return this.instances.some((instance) => instance.hasRoom('person'));
   }
 
-  /** Answers after how many milliseconds to look again. */
-  #decide(entry: Waiting): number {
+  /** Serves or rejects a waiting call if possible. Returns the time after which to look again, in milliseconds. */
+  #tryServe(entry: WaitingCall): number {
     const choice = this.#chooser.choose(entry.wanted, entry.tried);
     if ('waitMs' in choice) return choice.waitMs;
     if ('problem' in choice) this.#settle(entry, () => entry.settled.reject(choice.problem));
-    else this.#settle(entry, () => this.#give(entry, choice.lane), true);
+    else this.#settle(entry, () => this.#grant(entry, choice.lane), true);
     return Number.POSITIVE_INFINITY;
   }
 
-  #settle(entry: Waiting, settle: () => void, served = false): void {
+  /** Removes a call from the queue and settles its promise. */
+  #settle(entry: WaitingCall, settle: () => void, served = false): void {
     this.#line.remove(entry, served);
     settle();
   }
 
-  #give({ wanted, settled }: Waiting, lane: Lane): void {
+  #grant({ wanted, settled }: WaitingCall, lane: Lane): void {
     try {
       settled.resolve(this.#leaseOf(wanted, lane));
     } catch (error) {

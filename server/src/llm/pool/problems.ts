@@ -3,27 +3,36 @@ import { modelProblem } from '../problems.ts';
 import type { Lane } from './instance.ts';
 import type { Failure } from './types.ts';
 
-/** Returns the problem of a call that finds no free place. */
+/** Returns the problem of a call for which there is no free place. */
 export const busy = (detail: string): ProblemError =>
   modelProblem('overloaded', `${detail} Try again soon.`, { retryAfterMs: 5_000 });
 
-/** Returns the problem of a call whose model no instance serves; null: all instances are being drained. */
+/**
+ * Returns the problem of a call whose model no instance serves.
+ *
+ * @param model null if all instances are being drained
+ */
 export function nobodyServes(model: string | null): ProblemError {
   return model === null
     ? busy('No instance takes calls: all are being drained.')
     : modelProblem('model_not_found', `No instance serves the model ${model.slice(0, 200)}.`);
 }
 
-/** Returns the problem of a call whose lanes all rest. It says when to come again: what rests the shortest tells why. */
+/**
+ * Returns the problem of a call whose lanes all rest. The reason and the time to retry are those of the lane with the
+ * shortest rest.
+ */
 export function allRest(lanes: readonly Lane[], restOf: (lane: Lane) => number): ProblemError {
   const soonest = lanes.reduce((best, lane) => (restOf(lane) < restOf(best) ? lane : best));
   const retryAfterMs = Math.max(1_000, restOf(soonest));
   const seconds = Math.ceil(retryAfterMs / 1000);
   const failure = soonest.breaker.last ?? 'limited';
-  return modelProblem(codes[failure], `All instances ${whys[failure]}. Try again in ${seconds} s.`, { retryAfterMs });
+  return modelProblem(problemCodes[failure], `All instances ${reasons[failure]}. Try again in ${seconds} s.`, {
+    retryAfterMs,
+  });
 }
 
-const codes = {
+const problemCodes = {
   limited: 'rate_limited',
   overloaded: 'overloaded',
   failed: 'overloaded',
@@ -33,7 +42,7 @@ const codes = {
   refused: 'overloaded',
 } as const satisfies Record<Failure, string>;
 
-const whys: Readonly<Record<Failure, string>> = {
+const reasons: Readonly<Record<Failure, string>> = {
   limited: 'have reached their rate limits',
   overloaded: 'are overloaded',
   failed: 'fail',

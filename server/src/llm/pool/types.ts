@@ -1,38 +1,37 @@
-/*
- * What the pool and its callers say to each other about a call.
- */
+/* Types that the pool and its callers share. */
 
-/** `person`: somebody waits for the answer. `background`: nobody does. */
+/** Priority of a call: `person` if a user waits for the answer, `background` if nobody does. */
 export type Priority = 'person' | 'background';
 
-/** Whose call it is. */
+/** The caller of a model, as the pool sees it. */
 export interface Caller {
+  /** Conversation that the call belongs to. */
   readonly conversationId?: string;
-  /** Default: the conversation stands for its own. */
+  /** Key by which callers take turns. Default: the conversation's id. */
   readonly user?: string;
-  /** Default: a person waits. */
+  /** Default: `person`. */
   readonly priority?: Priority;
 }
 
-/** What a call wants of the pool. */
+/** A request for a place at an instance. */
 export interface Wanted {
-  /** A model's id or an alias; null: any will do. */
+  /** Model id or alias; null if any model will do. */
   readonly model: string | null;
-  /** What has its beginning in common with the calls before under the same name. */
+  /** Id of the conversation: calls with the same id share the beginning of their prompts. */
   readonly conversation?: string | undefined;
-  /** Who calls: where calls wait, callers take turns. */
+  /** Key by which waiting callers take turns. */
   readonly caller: string;
   readonly priority: Priority;
-  /** About how much has to be read. */
+  /** Approximate size of the prompt, in bytes. */
   readonly promptBytes: number;
-  /** True: its tokens are to be counted, which not every provider does. */
+  /** Whether the call counts tokens, which not every provider supports. */
   readonly counting?: boolean;
 }
 
 /**
  * How a call failed, as far as its instance is concerned.
  * - `limited`: the account has reached a rate limit
- * - `overloaded`, `failed`, `unreachable`, `stalled`, `cut`: the instance is not well
- * - `refused`: it does not know the key or the model, which time alone does not mend
+ * - `overloaded`, `failed`, `unreachable`, `stalled`, `cut`: the instance is unhealthy
+ * - `refused`: the instance does not accept the key or the model, which time alone does not fix
  */
 export type Failure = 'limited' | 'overloaded' | 'failed' | 'unreachable' | 'stalled' | 'cut' | 'refused';

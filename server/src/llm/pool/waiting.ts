@@ -1,58 +1,62 @@
 import type { Priority } from './types.ts';
 
-/** Of so many that are taken, one is from the background where one waits there: a batch gets on, slowly. */
-const backgroundShare = 5;
+/** One of this many served calls comes from the background if one waits there, so that a batch still makes progress. */
+const backgroundInterval = 5;
 
 interface Entry {
   readonly priority: Priority;
-  /** Whose call it is: callers take turns. */
+  /** Key by which callers take turns. */
   readonly caller: string;
 }
 
 /**
- * Who waits, in two lines: a person goes before the background, which keeps a share. In each line callers take turns,
- * so that who has many calls waiting does not keep the others out.
+ * Queue of waiting calls with two priorities: calls of users go before background calls, which keep a share. Within a
+ * priority callers take turns, so that a caller with many waiting calls does not keep the others out.
  */
 export class WaitingLine<T extends Entry> {
-  readonly #lines: Readonly<Record<Priority, Turns<T>>> = { person: new Turns(), background: new Turns() };
+  readonly #lines: Readonly<Record<Priority, FairQueue<T>>> = { person: new FairQueue(), background: new FairQueue() };
   readonly #limit: number;
-  #taken = 0;
+  #servedCount = 0;
 
-  /** @param limit most that wait, of both kinds together */
+  /** @param limit maximum number of waiting calls, of both priorities together */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
+  /** Number of waiting calls. */
   get size(): number {
     return this.#lines.person.size + this.#lines.background.size;
   }
 
-  /** False: the line is full. A person is let in where the background fills it, up to the same limit again. */
+  /**
+   * Adds a call. Returns false if the queue is full. Background calls do not count against a user's call, so that up to
+   * twice the limit can wait.
+   */
   add(entry: T): boolean {
-    const others = entry.priority === 'person' ? this.#lines.person.size : this.size;
-    if (others >= this.#limit) return false;
+    const counted = entry.priority === 'person' ? this.#lines.person.size : this.size;
+    if (counted >= this.#limit) return false;
     this.#lines[entry.priority].add(entry);
     return true;
   }
 
-  /** It was served, or has left. */
+  /** Removes a call that was served or whose caller has left. */
   remove(entry: T, served: boolean): void {
-    if (this.#lines[entry.priority].remove(entry, served) && served) this.#taken++;
+    if (this.#lines[entry.priority].remove(entry, served) && served) this.#servedCount++;
   }
 
-  /** In the order in which they are to be served. Entries may be removed meanwhile. */
+  /** Iterates over the calls in the order in which they are to be served. Calls may be removed meanwhile. */
   *[Symbol.iterator](): Generator<T> {
     const { person, background } = this.#lines;
-    const owed = this.#taken % backgroundShare === backgroundShare - 1;
-    const [first] = owed ? background : [];
+    const backgroundIsDue = this.#servedCount % backgroundInterval === backgroundInterval - 1;
+    const [first] = backgroundIsDue ? background : [];
     if (first) yield first;
     yield* person;
     yield* background;
   }
 }
 
-/** One line, in which callers take turns. */
-class Turns<T extends Entry> {
+/** The queue of one priority, in which callers take turns. */
+class FairQueue<T extends Entry> {
   readonly #callers = new Map<string, Set<T>>();
   size = 0;
 
@@ -66,7 +70,7 @@ class Turns<T extends Entry> {
     const entries = this.#callers.get(entry.caller);
     if (!entries?.delete(entry)) return false;
     this.size--;
-    // Who was served is the last to be served again.
+    // Move a caller that was served to the end.
     if (served || entries.size === 0) this.#callers.delete(entry.caller);
     if (served && entries.size > 0) this.#callers.set(entry.caller, entries);
     return true;
