@@ -6,7 +6,7 @@ import type Docker from 'dockerode';
 
 /** Error for a failed call to the engine. The message is a sentence for the user. */
 export class EngineError extends Error {
-  /** HTTP status of the engine's response; 0 for a failure that was not an HTTP response, null if the engine is away. */
+  /** HTTP status of the engine's response; 0 for another failure, null if the engine did not respond. */
   readonly statusCode: number | null;
 
   constructor(message: string, statusCode: number | null, options?: ErrorOptions) {

@@ -36,7 +36,10 @@ export interface ContainerNames {
   readonly name: string;
 }
 
-/** Age after which any server may remove a container, in milliseconds. A container may wait for 10 minutes and then run for an hour. */
+/**
+ * Age after which any server may remove a container, in milliseconds. A container may wait for 10 minutes and then run
+ * for an hour.
+ */
 const expiresMs = 80 * 60_000;
 
 /** Returns the engine's options for a container without a network, without capabilities and with a read-only root. */

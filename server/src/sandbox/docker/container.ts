@@ -278,7 +278,7 @@ export async function removalsEnd(owner: ContainerOwner): Promise<void> {
   await Promise.all(removals.get(owner) ?? []);
 }
 
-/** Returns options for `stats`. A variable avoids the excess property check, because dockerode's types lack `one-shot`. */
+/** Returns options for `stats`. The variable avoids the excess property check, as dockerode's types lack `one-shot`. */
 function statsOptions(abortSignal: AbortSignal): { stream: false; abortSignal: AbortSignal } {
   const options = { stream: false as const, 'one-shot': true, abortSignal };
   return options;

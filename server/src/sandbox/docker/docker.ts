@@ -84,7 +84,7 @@ export class DockerSandbox implements Sandbox {
     this.#timer = setInterval(() => void this.#sweep(), sweepIntervalMs).unref();
   }
 
-  /** Removes containers of earlier launches of this server. Never rejects; if the engine is away, it tries again later. */
+  /** Removes containers of earlier launches of this server. Never rejects; retries later if the engine is away. */
   async prepare(): Promise<void> {
     await this.#sweep();
   }

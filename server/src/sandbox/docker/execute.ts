@@ -193,7 +193,7 @@ class ContainerRun {
   }
 }
 
-/** Returns the outcome, from the engine's state, of a container that ended or lost its connection without reporting it. */
+/** Returns the outcome that the engine reports for a container that ended or lost its connection without a report. */
 async function factsOfLost(container: Container, job: Job): Promise<Facts> {
   const none = { exitCode: null, signal: null, cpuMs: null, peakMemoryBytes: null };
   try {
@@ -214,7 +214,7 @@ async function factsOfLost(container: Container, job: Job): Promise<Facts> {
   }
 }
 
-/** Maximum number of reads of a container's final state. They span 3 seconds, because the engine may be under load. */
+/** Maximum number of reads of a container's final state. They span 3 s, because the engine may be under load. */
 const settleRounds = 60;
 /** Time between two reads of a container's final state, in milliseconds. */
 const settleRoundMs = 50;

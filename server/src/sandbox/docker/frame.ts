@@ -2,7 +2,7 @@ import { commandOf } from '../job.ts';
 import { type Boot, languageTable } from '../languages.ts';
 import type { Job } from '../sandbox.ts';
 
-/** Matches variables that an interpreter reads when it starts; an interpreter that is already waiting would miss them. */
+/** Matches variables that an interpreter reads when it starts, which a waiting interpreter would miss. */
 const readAtStart = /^(PYTHON|NODE_|RUBY|GEM_|BUNDLE_|LD_|LC_|LANG|MALLOC_|UV_|TZ$|PATH$)/;
 
 /** Block size of the archive that the shell boot program reads, in bytes. */

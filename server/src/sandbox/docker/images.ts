@@ -12,7 +12,7 @@ export interface ImageFacts {
 /** Callback for the progress of a pull. The fraction is from 0 to 1, or null if it is unknown. */
 export type PullProgress = (message: string, fraction: number | null) => void;
 
-/** Time for which the facts about an image are cached, in milliseconds. A container that cannot be created clears them. */
+/** Time for which the facts about an image are cached, in milliseconds. A failed run clears them earlier. */
 const cacheMs = 60_000;
 /** Maximum duration of a pull, in milliseconds. */
 const pullTimeoutMs = 30 * 60_000;

@@ -35,7 +35,7 @@ export function allows(hosts: readonly string[], host: string, port: number): bo
   });
 }
 
-/** Returns an HTTP proxy for one run, which reaches only the listed hosts. Pass connections to it with `emit('connection')`. */
+/** Returns an HTTP proxy for one run, which reaches only the listed hosts. Connections are passed to it with `emit`. */
 export function createProxy(hosts: readonly string[], dial: Dial, signal: AbortSignal): Server {
   const routes = new ProxyRoutes(hosts, dial, signal);
   const server = createServer({ headersTimeout: idleTimeoutMs, requestTimeout: 0, maxHeaderSize: 32_768 });
