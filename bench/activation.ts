@@ -12,13 +12,13 @@ import { mustRun, run } from '../scripts/run.ts';
 import { runInHost } from '../test/support/vscode/browser.ts';
 
 /*
- * What DevLM costs before it is used: activation inside the real extension host, sizes, and the
- * companion server from nothing to its first answer. Node that does nothing is the peer.
+ * Measures the cost of DevLM before it is used: activation inside the real extension host, sizes, and the start of the
+ * companion server up to its first response. The peer is a Node process that does nothing.
  */
 
 const hostRuns = 5;
 const serverRuns = 10;
-/** The server is left alone for this long before its memory counts as idle. */
+/** Time without requests after which the server's memory counts as idle, in milliseconds. */
 const idleMs = 3000;
 
 const print = (figure: string, value: number, unit: string, runs?: number) => {
@@ -62,7 +62,7 @@ async function wholeKb(): Promise<number> {
   return sizes.reduce((sum, { size }) => sum + size, 0) / 1024;
 }
 
-/** The extension as it is, without the events that would activate it before it is measured. */
+/** Returns a copy of the extension without the events that would activate it before it is measured. */
 async function dormant(): Promise<string> {
   const extension = join(folder, 'extension');
   await mkdir(extension);
@@ -92,7 +92,7 @@ async function measureServer(): Promise<void> {
   print('server_rss_mb', median(memory), 'MB', memory.length);
 }
 
-/** From the start of the process to the first answer of the server that its discovery file names. */
+/** Measures the time from the start of a server's process to its first response. */
 async function serverOnce(
   dataDir: string,
   withMemory: boolean,

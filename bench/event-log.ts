@@ -9,9 +9,9 @@ import { openSqlite } from '../server/src/storage/sqlite/sqlite.ts';
 import { startPostgres } from '../test/support/postgres.ts';
 
 /*
- * Appends of one event each, every one on the disk before the next, and 10,000 events read back and parsed. The peer
- * does the least that keeps the same promise: one JSON line appended to a file, and fsync. `delta_p50_ms` is an append
- * of streamed text, which SQLite commits without waiting for the disk; the peer's waits.
+ * Measures appends of one event each, every one on disk before the next, and reading back and parsing 10,000 events. The
+ * peer does the minimum for the same durability: it appends a JSON line to a file and calls fsync. `delta_p50_ms` is an
+ * append of streamed text, which SQLite commits without waiting for the disk, whereas the peer waits.
  */
 
 const appends = 10_000;
@@ -28,7 +28,7 @@ interface Figures {
   replay_10000_ms: number;
 }
 
-/** A store as the bench sees it. */
+/** Interface of a store in this benchmark. */
 interface Subject {
   append(event: NewEvent): Promise<void>;
   replay(): Promise<number>;
@@ -88,7 +88,7 @@ function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
-/** Milliseconds of each, shortest first. */
+/** Returns the durations of the appends in milliseconds, in ascending order. */
 async function timesOf(subject: Subject, event: (i: number) => NewEvent): Promise<number[]> {
   for (let i = 0; i < warmUp; i++) await subject.append(event(i));
   const times: number[] = [];

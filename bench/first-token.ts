@@ -7,10 +7,10 @@ import { printer, quantile } from './support/figures.ts';
 import { startScript } from './support/script.ts';
 
 /*
- * Added latency of the whole path: from the POST of a turn to the first text event at the client, over the same call, with
- * the same system text and tools, made with the SDK straight to the stand-in. The two are measured in turn, one pair after
- * the other, so that a drifting machine drifts for both. The stand-in has a process of its own, as Claude has: beside the
- * client it would answer no sooner than the client has read what its message came to, which no provider waits for.
+ * Measures the added latency of the whole path: the time from the POST of a turn to the first text event at the client,
+ * compared with the same call (same system text and tools) made directly to the stand-in with the SDK. The two are
+ * measured alternately, so that drift of the machine affects both. The stand-in has a process of its own, as Claude does:
+ * in the client's process it could not answer before the client has handled its own events.
  * Usage: node bench/first-token.ts [PAIRS]
  */
 
@@ -23,14 +23,14 @@ const dist = new URL('../dist/server.mjs', import.meta.url).pathname;
 await using server = await TestServer.start({ claudeUrl: claude.url, bundle: dist });
 const sdk = new Anthropic({ apiKey: 'sk-test', baseURL: claude.url, maxRetries: 0 });
 
-/** What the server sends besides the messages. */
-const same: Pick<Anthropic.MessageCreateParams, 'system' | 'tools' | 'max_tokens'> = { max_tokens: 1024 };
+/** Properties that the server sends besides the messages. */
+const shared: Pick<Anthropic.MessageCreateParams, 'system' | 'tools' | 'max_tokens'> = { max_tokens: 1024 };
 
 async function direct(): Promise<number> {
   const started = performance.now();
   const stream = await sdk.messages.create({
     model: 'claude-sonnet-5-5',
-    ...same,
+    ...shared,
     stream: true,
     messages: [{ role: 'user', content: 'hello' }],
   });
@@ -59,16 +59,16 @@ async function whole(): Promise<number> {
 }
 
 await whole();
-Object.assign(same, Sent.parse(JSON.parse(await claude.next())));
+Object.assign(shared, Sent.parse(JSON.parse(await claude.next())));
 
 const added: number[] = [];
 const directs: number[] = [];
 for (let pair = -warmUp; pair < pairs; pair++) {
-  const one = await direct();
-  const other = await whole();
+  const directMs = await direct();
+  const wholeMs = await whole();
   if (pair < 0) continue;
-  directs.push(one);
-  added.push(other - one);
+  directs.push(directMs);
+  added.push(wholeMs - directMs);
   await sleep(2);
 }
 

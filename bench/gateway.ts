@@ -5,9 +5,9 @@ import { printer } from './support/figures.ts';
 import { startScript } from './support/script.ts';
 
 /*
- * What the Messages endpoint costs: requests a second and added milliseconds over a direct call, beside the least that
- * a gateway can do (`bare`) and Portkey's. Client, gateway and upstream share the machine. DevLM runs with a token,
- * limits and the ledger. Usage: node bench/gateway.ts [SECONDS] [ROUNDS] [CONNECTIONS ...]
+ * Measures the cost of the Messages endpoint: requests per second and added milliseconds over a direct call, compared with
+ * a minimal gateway (`bare`) and Portkey's gateway. Client, gateway and upstream share the machine. DevLM runs with a
+ * token, limits and the ledger. Usage: node bench/gateway.ts [SECONDS] [ROUNDS] [CONNECTIONS ...]
  */
 
 const milliseconds = Number(process.argv[2] ?? 2) * 1000;
@@ -20,7 +20,7 @@ await using portkey = await startPortkey();
 await using server = await TestServer.start({
   claudeUrl: upstream.url,
   bundle: new URL('../dist/server.mjs', import.meta.url).pathname,
-  // They count all the same, and never refuse.
+  // The limits are counted as usual, but never reached.
   env: { DEVLM_LIMIT_USER: '1000000,1000000', DEVLM_LIMIT_GLOBAL: '1000000,1000000' },
 });
 const { token } = await server.client.call('tokens.create', { body: { name: 'bench', scopes: ['llm'], days: 1 } });
@@ -41,7 +41,7 @@ const targets: Target[] = [
 ];
 
 const print = printer('gateway');
-// All are measured as they are when they have been up for a while: with their code compiled.
+// Warms up all targets, so that they are measured with compiled code.
 for (const target of targets) for (const stream of [false, true]) await load(target, 16, 2 * milliseconds, stream);
 for (const connections of levels) {
   const whole = await sideBySide(targets, connections, { rounds, milliseconds, stream: false });

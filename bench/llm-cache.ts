@@ -4,8 +4,8 @@ import { TestServer } from '../test/support/server.ts';
 import { printer, quantile } from './support/figures.ts';
 
 /*
- * Answers that are given again: how long one takes that is kept, and how often the provider is asked when many ask
- * the same at once. Usage: node bench/llm-cache.ts [HITS]
+ * Measures the answer cache: the latency of a cached answer, and the number of calls to the provider for many identical
+ * concurrent requests. Usage: node bench/llm-cache.ts [HITS]
  */
 
 const hits = Number(process.argv[2] ?? 500);
@@ -16,7 +16,7 @@ claude.on(any, { blocks: 'word '.repeat(200), pace: { startDelayMs: 200 } });
 await using server = await TestServer.start({
   claudeUrl: claude.url,
   bundle: new URL('../dist/server.mjs', import.meta.url).pathname,
-  // One person asks for all of it.
+  // All requests are from one user.
   args: ['--limit-user', '100000,100000', '--limit-global', '100000,100000'],
 });
 const print = printer('llm-cache');

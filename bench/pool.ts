@@ -6,17 +6,17 @@ import { PoolServer } from '../test/support/pool.ts';
 import { printer, quantile } from './support/figures.ts';
 
 /*
- * Eight instances, of which two fail every call and one is five times as slow as the others. First calls come by
- * chance, at 80% of what the six that answer can do together; then a batch takes all it can get, and persons come
- * beside it. Usage: node bench/pool.ts [SECONDS]
+ * Measures a pool of eight instances, of which two fail every call and one is five times slower than the others. First,
+ * calls arrive at random at 80% of the capacity of the six working instances. Then a batch takes all available capacity
+ * while users make calls beside it. Usage: node bench/pool.ts [SECONDS]
  */
 
 const seconds = Number(process.argv[2] ?? 20);
 const concurrency = 8;
 const serviceMs = 250;
 const slowMs = 5 * serviceMs;
-const ideal = concurrency * (5 * (1000 / serviceMs) + 1000 / slowMs);
-const offered = 0.8 * ideal;
+const idealPerSecond = concurrency * (5 * (1000 / serviceMs) + 1000 / slowMs);
+const offeredPerSecond = 0.8 * idealPerSecond;
 const personsPerSecond = 10;
 
 const bundle = new URL('../dist/server.mjs', import.meta.url).pathname;
@@ -34,7 +34,7 @@ const sdk = new Anthropic({ baseURL: `${origin}/llm`, authToken: discovery.secre
 const print = printer('pool');
 let asked = 0;
 
-/** Milliseconds until the answer; null where there was none. */
+/** Makes a call. Returns the time to the answer in milliseconds, or null if the call failed. */
 async function ask(headers: Record<string, string> = {}): Promise<number | null> {
   const started = performance.now();
   const messages = [{ role: 'user' as const, content: `Question ${++asked}` }];
@@ -47,7 +47,7 @@ async function ask(headers: Record<string, string> = {}): Promise<number | null>
   }
 }
 
-/** Calls that come by chance, so many a second, for a time. */
+/** Makes calls at random times for a duration, with a given mean number per second. */
 async function arrivals(perSecond: number, milliseconds: number): Promise<(number | null)[]> {
   const calls: Promise<number | null>[] = [];
   const started = performance.now();
@@ -60,13 +60,13 @@ async function arrivals(perSecond: number, milliseconds: number): Promise<(numbe
 
 const answered = (all: readonly (number | null)[]) => all.filter((one) => one !== null);
 
-await arrivals(offered / 2, 3_000);
+await arrivals(offeredPerSecond / 2, 3_000);
 const started = performance.now();
-const all = await arrivals(offered, seconds * 1000);
+const all = await arrivals(offeredPerSecond, seconds * 1000);
 const took = (performance.now() - started) / 1000;
 const done = answered(all);
 const more = { instances: 8, failing: 2, slow: 1, load: 0.8, seconds };
-// Ideal is a pool that answers all of them at once.
+// An ideal pool answers all calls without queueing.
 print('throughput_to_ideal', done.length / took / (all.length / (seconds + serviceMs / 1000)), '', more);
 print('p50_ms', quantile(done, 0.5), 'ms', { ...more, service_ms: serviceMs });
 print('p99_ms', quantile(done, 0.99), 'ms', { ...more, service_ms: serviceMs });

@@ -3,8 +3,8 @@ import { ProjectSymbols } from '../server/src/actions/symbols/project-symbols.ts
 import { sourceFolder } from '../test/support/source-folder.ts';
 
 /*
- * The repository map of this repository: from nothing, with nothing changed, and the memory that it takes.
- * Files come straight from the disk; an editor window adds its own time, in the background.
+ * Measures the repository map of this repository: built from scratch, with nothing changed, and its memory. Files are read
+ * directly from disk; an editor window adds its own time, in the background.
  */
 
 const tokens = 1_500;
@@ -24,12 +24,12 @@ async function timed<T>(work: () => Promise<T> | T): Promise<[T, number]> {
 }
 
 await using symbols = new ProjectSymbols();
-const [index, lookMs] = await timed(() => symbols.fresh(project, folder, never));
+const [index, indexMs] = await timed(() => symbols.fresh(project, folder, never));
 const [map, rankMs] = await timed(() => index.map(tokens));
-print('map_ms', round(lookMs + rankMs), { files: index.files });
+print('map_ms', round(indexMs + rankMs), { files: index.files });
 const [, warmMs] = await timed(async () => (await symbols.fresh(project, folder, never)).map(tokens));
 print('map_warm_ms', warmMs);
-// All of it that a first message may wait for.
+// The only part that a first message may wait for.
 const ranks: number[] = [];
 for (let round = 0; round < 21; round++)
   ranks.push((await timed(() => index.map(tokens, new Set(['server/src/agent/loop.ts']))))[1]);

@@ -6,12 +6,12 @@ import { type NeedName, needs, provide } from '../scripts/machine.ts';
 import { run } from '../scripts/run.ts';
 
 /*
- * `npm run bench -- NAME ...` runs bench/NAME.ts, all of them without a name. Numbers after a name are its arguments:
- * `gateway 0.5 2` is quick. Every line is JSON; the first says on which machine. What a bench needs is set up first, as
- * for `npm test`.
+ * `npm run bench -- NAME ...` runs bench/NAME.ts, or all benchmarks without a name. Numbers after a name are its
+ * arguments: `gateway 0.5 2` is quick. Every output line is JSON; the first line describes the machine. The programs that
+ * a benchmark needs are set up first, as for `npm test`.
  */
 
-/** The programs that a bench cannot run without and that npm does not bring. */
+/** Programs that a benchmark needs and that npm does not install. */
 const programsOf: Readonly<Record<string, readonly NeedName[]>> = {
   activation: ['chromium'],
   'event-log': ['postgres'],
@@ -24,14 +24,14 @@ const programsOf: Readonly<Record<string, readonly NeedName[]>> = {
 const names = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith('.ts') && file !== 'run.ts')
   .map((file) => file.slice(0, -3));
-const wanted: string[] = [];
+const requested: string[] = [];
 const numbers = new Map<string, string[]>();
-for (const word of process.argv.slice(2)) {
-  const name = wanted.at(-1);
-  if (name !== undefined && /^\d/.test(word)) numbers.set(name, [...(numbers.get(name) ?? []), word]);
-  else wanted.push(word);
+for (const argument of process.argv.slice(2)) {
+  const name = requested.at(-1);
+  if (name !== undefined && /^\d/.test(argument)) numbers.set(name, [...(numbers.get(name) ?? []), argument]);
+  else requested.push(argument);
 }
-const unknown = wanted.filter((name) => !names.includes(name));
+const unknown = requested.filter((name) => !names.includes(name));
 if (unknown.length > 0) {
   console.error(`There is no bench ${unknown.join(', ')}. There are: ${names.join(', ')}.`);
   process.exit(2);
@@ -49,7 +49,7 @@ console.log(
     node: process.version,
   }),
 );
-const chosen = wanted.length > 0 ? wanted : names;
+const chosen = requested.length > 0 ? requested : names;
 const missing = await provide([...new Set(chosen.flatMap((name) => programsOf[name] ?? []))]);
 await build();
 for (const name of chosen) {

@@ -5,8 +5,8 @@ import { printer, quantile } from './support/figures.ts';
 import { execute } from './support/sandbox.ts';
 
 /*
- * The embedded engine through the server: the first run after a start, those that follow, and the
- * memory of a child that waits. Usage: node bench/sandbox-embedded.ts [SAMPLES]
+ * Measures the embedded engine through the server: the first run after a start, later runs, and the memory of a waiting
+ * child. Usage: node bench/sandbox-embedded.ts [SAMPLES]
  */
 
 const samples = Number(process.argv[2] ?? 30);
@@ -24,7 +24,7 @@ for (const [language, source] of Object.entries(programs)) {
     args: ['--sandbox', 'embedded'],
   });
   const program = { language, source, acceptOpenNetwork: true };
-  // What a runtime keeps for all later starts, such as a snapshot, is made by the first run of all.
+  // The very first run on a machine also creates files that a runtime keeps, such as its snapshot.
   const first = await execute(server, program);
   const times: number[] = [];
   for (let i = 0; i < samples; i++) {
@@ -39,7 +39,7 @@ for (const [language, source] of Object.entries(programs)) {
   print('memory_mb', memoryBelow(server.discovery.pid), 'MB', of);
 }
 
-/** Resident memory of all processes that a process started, and that they started. */
+/** Returns the resident memory of all descendants of a process, in MiB. */
 function memoryBelow(pid: number): number {
   const rows = execFileSync('ps', ['-eo', 'pid=,ppid=,rss='], { encoding: 'utf8' })
     .trim()

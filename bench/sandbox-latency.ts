@@ -7,9 +7,9 @@ import { printer, quantile } from './support/figures.ts';
 import { execute, startSandboxServer } from './support/sandbox.ts';
 
 /*
- * From a request to its record, over HTTP, beside the Docker command line and the bare interpreter
- * in the same run. Cold: the same server, told to keep nothing warm. Samples are taken in turn, so
- * that a drifting machine drifts for all. Usage: node bench/sandbox-latency.ts [SAMPLES]
+ * Measures the time from a request to its record over HTTP, compared with the Docker command line and the plain
+ * interpreter in the same run. "Cold" is the same server without warm containers. Samples alternate, so that drift of the
+ * machine affects all of them. Usage: node bench/sandbox-latency.ts [SAMPLES]
  */
 
 const samples = Number(process.argv[2] ?? 40);
@@ -30,7 +30,7 @@ await using warm = await startSandboxServer(languages);
 await using cold = await startSandboxServer(languages, { engine: warm.engine, args: ['--sandbox-warm-max', '0'] });
 const print = printer('sandbox-latency');
 
-/** Milliseconds from the start of a program on the host to its end. */
+/** Runs a program on the host. Returns its duration in milliseconds. */
 async function timed(command: readonly string[], input: string): Promise<number> {
   const started = performance.now();
   const [program = '', ...args] = command;

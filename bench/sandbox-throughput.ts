@@ -5,8 +5,8 @@ import { printer } from './support/figures.ts';
 import { execute, startSandboxServer } from './support/sandbox.ts';
 
 /*
- * Python programs, so many at a time, through the server with its queue; beside them the engine
- * alone: create, start, attach, wait, remove, without anything kept warm.
+ * Measures the throughput of concurrent Python programs through the server with its queue, compared with the engine
+ * alone: create, start, attach, wait and remove, without warm containers.
  */
 
 const runs = Number(process.argv[2] ?? 96);
@@ -16,14 +16,14 @@ const docker = dockerClient(engine.host);
 const image = images.python ?? '';
 const print = printer('sandbox-throughput');
 
-/** Runs `work` so many times, so many at once. Answers runs a second and how many failed. */
+/** Runs `work` `runs` times with a given concurrency. Returns the runs per second and the number of failures. */
 async function load(concurrency: number, work: () => Promise<unknown>): Promise<{ perSecond: number; failed: number }> {
-  let left = Math.max(runs, concurrency);
-  const total = left;
+  let remaining = Math.max(runs, concurrency);
+  const total = remaining;
   let failed = 0;
   const started = performance.now();
   const worker = async () => {
-    while (left-- > 0) {
+    while (remaining-- > 0) {
       await work().catch((error: unknown) => {
         failed++;
         console.error(error);
@@ -58,7 +58,7 @@ for (const concurrency of [1, 4, 16, 64]) {
   print('cold_runs_per_s', cold.perSecond, '1/s', { concurrency, runs });
 }
 
-// What a container costs that waits: its own memory, and the shim's of the engine.
+// Measures the memory of a waiting container: its own, and that of the engine's shim.
 await sleep(3_000);
 const waiting = await docker.listContainers({ filters: { label: ['devlm.server'] } });
 let bytes = 0;

@@ -5,9 +5,9 @@ import { HidingModel } from '../server/src/agent/hiding-model.ts';
 import type { Model, ModelMessage, ModelRequest } from '../server/src/llm/model.ts';
 
 /*
- * What it costs to look through a prompt of 200,000 tokens for credentials: in milliseconds, for the first step of a
- * conversation and for the ones after it, by how many credentials are known by their value. The prompt is the
- * project's own source. `probe_ms` is a search for one word in all of it: the floor.
+ * Measures the time to search a prompt of 200,000 tokens for credentials, for the first step of a conversation and for
+ * later ones, by the number of credentials whose values are known. The prompt is source code of this project.
+ * `probe_ms`, the time to search it for a single word, is the lower bound.
  */
 
 const promptChars = 700_000;
@@ -24,7 +24,7 @@ for (let chars = 0, i = 0; chars < promptChars; i++) {
   messages.push({ role: 'user', content: [{ type: 'tool_result', callId: `${i}`, ok: true, text, images: [] }] });
 }
 const request: ModelRequest = { model: 'none', system: 'Be brief.', messages, tools: [], thinking: false };
-/** The end of the way: it sends nothing. */
+/** Model that sends nothing. */
 const nowhere: Model = { models: async () => [], stream: async function* () {} };
 
 const print = (figure: string, value: number, more = {}) =>

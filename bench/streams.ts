@@ -8,23 +8,24 @@ import { printer } from './support/figures.ts';
 import { startScript } from './support/script.ts';
 
 /*
- * Many slow streams through the Messages endpoint at once: what each costs in memory, the longest time that one of them
- * stood still beyond the provider's own pace, and whether each came through to the byte. Then clients that stop
- * reading. Linux alone: memory is read from /proc. Usage: node bench/streams.ts [STREAMS]
+ * Measures many concurrent slow streams through the Messages endpoint: the memory per stream, the longest stall beyond
+ * the provider's own pace, and whether every stream arrives unchanged. Then it measures clients that stop reading. It
+ * runs on Linux only, because it reads memory from /proc. Usage: node bench/streams.ts [STREAMS]
  */
 
 const streams = Number(process.argv[2] ?? 2_000);
 const paceMs = 500;
 const events = 30;
-/** Readers that stop after their first bytes, and the text events of the answer that they do not read (some 30 MB). */
+/** Number of clients that stop reading after the first bytes. */
 const slowReaders = 20;
+/** Number of text events in the answer that they do not read (about 30 MB). */
 const slowEvents = 300_000;
 
 await using upstream = await startScript(new URL('gateway/upstream.ts', import.meta.url));
 await using server = await TestServer.start({
   claudeUrl: upstream.url,
   bundle: new URL('../dist/server.mjs', import.meta.url).pathname,
-  // They count all the same, and never refuse.
+  // The limits are counted as usual, but never reached.
   env: { DEVLM_LIMIT_USER: '1000000,1000000', DEVLM_LIMIT_GLOBAL: '1000000,1000000' },
 });
 const { token } = await server.client.call('tokens.create', { body: { name: 'bench', scopes: ['llm'], days: 1 } });
@@ -44,13 +45,13 @@ let corrupt = 0;
 let stallMs = 0;
 await Promise.all(
   Array.from({ length: streams }, async (_, index) => {
-    // Not all in the same moment: they are of different people.
+    // The starts are spread over time, because the streams belong to different users.
     await sleep((index / streams) * 2_000);
-    const hear = (gap: number) => {
+    const onGap = (gap: number) => {
       stallMs = Math.max(stallMs, gap - paceMs);
     };
     const got = await open(through, paceMs, events)
-      .then((answer) => digestOf(answer, hear))
+      .then((answer) => digestOf(answer, onGap))
       .catch((error: unknown) => String(error));
     if (got !== expected) corrupt++;
   }),
@@ -60,7 +61,7 @@ print('kb_per_stream', (peakKb - idleKb) / streams, 'kB', { streams });
 print('max_stall_ms', stallMs, 'ms', { streams });
 print('corrupt', corrupt, 'streams', { streams });
 
-// Once before, for what the process keeps of memory that it has used.
+// A first run excludes memory that the process keeps after its first use.
 for (const answer of await stopReading()) answer.destroy();
 await sleep(2_000);
 const beforeKb = residentKb();
@@ -69,7 +70,7 @@ print('slow_reader_growth_mb', (residentKb() - beforeKb) / 1024, 'MB', { readers
 for (const answer of answers) answer.destroy();
 agent.destroy();
 
-/** Answers that nobody reads, when all that the sockets take has come. */
+/** Opens answers that are not read, and waits until the socket buffers are full. */
 async function stopReading(): Promise<IncomingMessage[]> {
   const unread = await Promise.all(
     Array.from({ length: slowReaders }, async () => (await open(through, 0, slowEvents)).pause()),
@@ -78,7 +79,7 @@ async function stopReading(): Promise<IncomingMessage[]> {
   return unread;
 }
 
-/** Asks for a stream of so many events. */
+/** Requests a stream with a number of events. */
 function open(url: URL, pace: number, count: number): Promise<IncomingMessage> {
   const body = JSON.stringify({ model: 'claude-sonnet-5-5', max_tokens: 1024, stream: true, messages: [] });
   return new Promise((resolve, reject) => {
@@ -99,19 +100,22 @@ function open(url: URL, pace: number, count: number): Promise<IncomingMessage> {
   });
 }
 
-/** @param hear the milliseconds between two pieces of the answer */
-async function digestOf(answer: IncomingMessage, hear?: (gap: number) => void): Promise<string> {
+/**
+ * Returns the status and a hash of an answer.
+ * @param onGap receives the time between two chunks of the answer, in milliseconds
+ */
+async function digestOf(answer: IncomingMessage, onGap?: (gap: number) => void): Promise<string> {
   const hash = createHash('sha256');
   let last = performance.now();
   for await (const chunk of answer) {
     hash.update(chunk);
-    hear?.(performance.now() - last);
+    onGap?.(performance.now() - last);
     last = performance.now();
   }
   return `${answer.statusCode} ${hash.digest('hex')}`;
 }
 
-/** Of the server's process. */
+/** Returns the resident memory of the server's process, in KiB. */
 function residentKb(): number {
   const status = readFileSync(`/proc/${server.discovery.pid}/status`, 'utf8');
   return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]);

@@ -1,5 +1,5 @@
 import './measure.ts';
 import { runTests } from '../../test/support/vscode/harness.ts';
 
-/** Called by VS Code's extension test runner. */
+/** Entry function for VS Code's extension test runner. */
 export const run = runTests;

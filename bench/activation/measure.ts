@@ -9,8 +9,8 @@ interface Entry {
 }
 
 /*
- * Times, inside the extension host, what VS Code itself does to activate: load the entry module,
- * and call its `activate`. The wrapped module takes the place of the real one in Node's cache.
+ * Measures, inside the extension host, how long VS Code takes to load the entry module and to call its `activate`. A
+ * wrapper replaces the real module in Node's cache.
  */
 test('activation', async () => {
   const extension = vscode.extensions.getExtension('devlm.devlm');

@@ -1,7 +1,7 @@
 import { Agent, createServer, request as send } from 'node:http';
 import { pipeline } from 'node:stream';
 
-/* The least that a gateway can do: passes every request on to the address that it is started with. */
+/* Minimal gateway, which forwards every request to the address in its argument. */
 
 const upstream = new URL(process.argv[2] ?? '');
 const agent = new Agent({ keepAlive: true, maxSockets: 512 });

@@ -13,19 +13,24 @@ const body = (stream: boolean) =>
 const plain = body(false);
 const streamed = body(true);
 
-/** Milliseconds of one call. */
+/** Durations of a call. */
 export interface Call {
-  /** To the first text event of a stream. */
+  /** Time to the first text event of a stream, in milliseconds. */
   readonly firstMs: number;
+  /** Time to the end of the answer, in milliseconds. */
   readonly totalMs: number;
 }
 
+/** Result of a load: its calls and its duration. */
 export interface Load {
   readonly calls: readonly Call[];
   readonly seconds: number;
 }
 
-/** So many connections, each with one call after the other, for so long. A call that is not answered in full is an error. */
+/**
+ * Makes sequential calls on each of a number of connections for a time.
+ * @throws Error if a call gets no complete answer
+ */
 export async function load(target: Target, connections: number, milliseconds: number, stream: boolean): Promise<Load> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const calls: Call[] = [];
@@ -75,7 +80,7 @@ function call(target: Target, agent: Agent, stream: boolean): Promise<Call> {
   });
 }
 
-/** Rounds of one target, side by side with those of the others, so that a drifting machine drifts for all. */
+/** Measures targets in alternating rounds, so that drift of the machine affects all of them. */
 export async function sideBySide(
   targets: readonly Target[],
   connections: number,
@@ -85,14 +90,14 @@ export async function sideBySide(
   for (let round = -1; round < options.rounds; round++) {
     for (const target of targets) {
       const done = await load(target, connections, round < 0 ? 500 : options.milliseconds, options.stream);
-      // The first round warms up.
+      // The first round is a warm-up.
       if (round >= 0) loads.set(target.name, [...(loads.get(target.name) ?? []), done]);
     }
   }
   return new Map([...loads].map(([name, all]) => [name, figuresOf(all)]));
 }
 
-/** Medians over the rounds. */
+/** Medians over the rounds, in requests per second and milliseconds. */
 export interface Figures {
   readonly rps: number;
   readonly p50: number;

@@ -7,20 +7,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../../scripts/run.ts';
 import { end, type Peer } from '../support/script.ts';
 
-/** Where calls of the Messages API go, and what they carry. */
+/** Target of calls to the Messages API. */
 export interface Target {
   readonly name: 'direct' | 'bare' | 'devlm' | 'portkey';
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Of the npm package, which does not start with newer ones: https://github.com/Portkey-AI/gateway */
+/** Dependencies of Portkey's npm package, which does not start with newer ones: https://github.com/Portkey-AI/gateway */
 const portkey = {
   dependencies: { '@portkey-ai/gateway': '1.15.2' },
   overrides: { hono: '4.6.14', '@hono/node-server': '1.13.7' },
 };
 
-/** Installs Portkey's gateway once, beside the other things that are not of the repository, and starts it. */
+/** Installs Portkey's gateway once, in the cache folder of node_modules, and starts it. */
 export async function startPortkey(): Promise<Peer> {
   const folder = join(import.meta.dirname, '../../node_modules/.cache/devlm/portkey-1.15.2');
   const script = join(folder, 'node_modules/@portkey-ai/gateway/build/start-server.js');

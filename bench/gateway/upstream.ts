@@ -3,14 +3,14 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /*
- * What the provider is to a gateway: a process that answers every call of the Messages API at once, from memory.
- * A stream has `x-events` text events, by default 200: all in one burst, or one each `x-pace-ms` milliseconds.
+ * Stand-in for the provider, which answers every call of the Messages API immediately from memory. A stream has
+ * `x-events` text events (default: 200), either in one burst or one every `x-pace-ms` milliseconds.
  */
 
-const usualEvents = 200;
+const defaultEvents = 200;
 const usage = {
   input_tokens: 12,
-  output_tokens: usualEvents,
+  output_tokens: defaultEvents,
   cache_read_input_tokens: 0,
   cache_creation_input_tokens: 0,
 };
@@ -19,7 +19,7 @@ const sse = (type: string, data: object) => `event: ${type}\ndata: ${JSON.string
 
 const whole = JSON.stringify({
   ...message,
-  content: [{ type: 'text', text: 'word '.repeat(usualEvents) }],
+  content: [{ type: 'text', text: 'word '.repeat(defaultEvents) }],
   stop_reason: 'end_turn',
   usage,
 });
@@ -41,13 +41,13 @@ const server = createServer({ keepAliveTimeout: 60_000 }, async (request, respon
     return;
   }
   response.writeHead(200, { 'content-type': 'text/event-stream' });
-  const events = Number(request.headers['x-events'] ?? usualEvents);
+  const events = Number(request.headers['x-events'] ?? defaultEvents);
   const paceMs = Number(request.headers['x-pace-ms'] ?? 0);
-  if (paceMs > 0 || events > usualEvents) await pipeline(answer(events, paceMs), response).catch(() => undefined);
+  if (paceMs > 0 || events > defaultEvents) await pipeline(answer(events, paceMs), response).catch(() => undefined);
   else sendBurst(response, events);
 });
 
-/** As cheap as can be: what the provider needs, a gateway beside it does not get. Each event is a chunk all the same. */
+/** Sends all events with little processor time, which it shares with the gateway. Each event is still a chunk. */
 function sendBurst(response: ServerResponse, events: number): void {
   response.write(begin);
   for (let sent = 0; sent < events; sent++) response.write(delta);

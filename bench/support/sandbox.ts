@@ -4,13 +4,14 @@ import { type DockerEngine, givenEngine, startDockerEngine } from '../../test/su
 import { importSandboxImage } from '../../test/support/sandbox-images.ts';
 import { TestServer } from '../../test/support/server.ts';
 
+/** Server with a Docker engine and its images. */
 export interface SandboxServer extends AsyncDisposable {
   readonly server: TestServer;
   readonly engine: DockerEngine;
   readonly images: Readonly<Partial<Record<Language, string>>>;
 }
 
-/** The bundled server on a Docker engine: the one given, that of the machine's owner, or a private one. */
+/** Starts the bundled server on a Docker engine: the given one, the one that the environment names, or a private one. */
 export async function startSandboxServer(
   languages: readonly Language[],
   options: { engine?: DockerEngine; args?: readonly string[] } = {},
@@ -32,7 +33,10 @@ export async function startSandboxServer(
   return { server, engine, images, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
-/** One run through the server. */
+/**
+ * Runs a program through the server and measures its duration.
+ * @throws Error if its status is not `ok`
+ */
 export async function execute(
   server: TestServer,
   request: Omit<z.input<typeof ExecutionRequest>, 'id'>,

@@ -8,13 +8,13 @@ export interface Peer extends AsyncDisposable {
   readonly url: string;
 }
 
-/** One of our own, which prints its address and may say more. */
+/** A script of this repository that prints its address and possibly further lines. */
 export interface Script extends Peer {
-  /** What it prints next. Rejects after 20 seconds. */
+  /** Returns the next line of output. Rejects after 20 seconds. */
   next(): Promise<string>;
 }
 
-/** Starts a script that prints its address. Until its lines are read it may print a few. */
+/** Starts a script and reads its address. Further lines are buffered until they are read. */
 export async function startScript(file: URL, ...args: string[]): Promise<Script> {
   const child = spawn(process.execPath, [file.pathname, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
@@ -27,7 +27,7 @@ export async function startScript(file: URL, ...args: string[]): Promise<Script>
   return { url: await next(), next, [Symbol.asyncDispose]: () => end(child) };
 }
 
-/** Kills a process; resolves when it is gone. */
+/** Kills a process and waits for its exit. */
 export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');

@@ -2,9 +2,9 @@ import { openPostgres } from '../../server/src/storage/postgres/postgres.ts';
 import { openSqlite } from '../../server/src/storage/sqlite/sqlite.ts';
 
 /*
- * A process of its own that appends until it is told or killed: `append-loop.ts FILE CONVERSATION COUNT`. The file
- * can be the address of a PostgreSQL database.
- * Each line it prints is the text of an event that the store has acknowledged.
+ * Program that appends a number of events unless it is killed earlier: `append-loop.ts FILE CONVERSATION COUNT`. FILE
+ * can be the URL of a PostgreSQL database. Each line of its output is the text of an event that the store has
+ * acknowledged.
  */
 
 const [file = '', conversationId = '', count = '0'] = process.argv.slice(2);

@@ -3,8 +3,8 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /*
- * Loaded into a server by `--import`: what waits for the disk does as the file says that `DEVLM_TEST_DISK` names.
- * `held` waits until it says something else, `broken` fails.
+ * Module that is loaded into a server with `--import`. The content of the file in `DEVLM_TEST_DISK` controls how
+ * `datasync` behaves: `held` blocks it until the content changes, `broken` makes it fail.
  */
 
 const file = process.env['DEVLM_TEST_DISK'] ?? '';

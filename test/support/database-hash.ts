@@ -5,7 +5,7 @@ import * as z from 'zod';
 
 const Table = z.object({ name: z.string() });
 
-/** Of every row of every table of ours that the server of a data folder keeps. It may run. */
+/** Returns a hash of all rows in the database of a data folder. The server may be running. */
 export function databaseHash(dataDir: string): string {
   const database = new DatabaseSync(join(dataDir, 'devlm.db'), { readOnly: true });
   try {

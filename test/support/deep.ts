@@ -1,10 +1,10 @@
 /**
- * Whether the long lists run whole, as `npm run test:deep` does. Otherwise a fixed share of each runs, so that a
- * failure repeats and `npm test` stays short.
+ * Whether the long lists run in full, as with `npm run test:deep`. Otherwise a fixed share of each runs, so that
+ * failures are reproducible and `npm test` stays short.
  */
 export const isDeep = process.env['DEVLM_TEST_DEEP'] === '1';
 
-/** Returns every `every`-th item of a list, beginning at `first`; in a deep run the whole list. */
+/** Returns every `every`-th item of a list, starting at index `first`; in a deep run the whole list. */
 export function share<T>(list: readonly T[], every: number, first = 0): readonly T[] {
   return isDeep ? list : list.filter((_, index) => index % every === first % every);
 }
@@ -14,14 +14,14 @@ export function cases(usual: number, deep: number): number {
   return isDeep ? deep : usual;
 }
 
-/** Registers tests that only a deep run has. */
+/** Registers tests in a deep run only. */
 export function onlyDeep(register: () => void): void {
   if (isDeep) register();
 }
 
 /**
- * Returns a function that registers every `every`-th of the tests that it is given, beginning at `first`; in a deep
- * run each of them. Tests that several adapters pass can be spread over them by giving each another `first`.
+ * Returns a function that registers every `every`-th test that it receives, starting at index `first`; in a deep run
+ * every test. Tests of several adapters can be spread over the adapters with a different `first` for each.
  */
 export function inTurn(every: number, first = 0): (register: () => void) => void {
   let index = 0;

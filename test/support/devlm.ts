@@ -5,14 +5,14 @@ import { TokenInfo } from '@devlm/protocol/tokens.ts';
 import * as z from 'zod';
 import { serverCommand } from './server.ts';
 
-/** What a command of `devlm` did. */
+/** Exit code and output of a `devlm` command. */
 export interface Done {
   readonly code: unknown;
   readonly out: string;
   readonly err: string;
 }
 
-/** The command line as a person uses it, on a data folder. */
+/** Runs `devlm` on a data folder, as an operator would. */
 export async function devlm(
   dataDir: string,
   args: readonly string[],
@@ -25,17 +25,17 @@ export async function devlm(
   return { code, out, err };
 }
 
-/** Adds a user and makes a token for the chat and all that belongs to it. */
+/** Adds a user and creates a token with all scopes of the chat. */
 export async function addUser(dataDir: string, name: string): Promise<{ token: string; info: TokenInfo }> {
   const scopes = 'backend,llm,execute';
-  await said(devlm(dataDir, ['user', 'add', name]));
-  const made = await said(
+  await outputOf(devlm(dataDir, ['user', 'add', name]));
+  const tokenJson = await outputOf(
     devlm(dataDir, ['token', 'create', '--name', name, '--user', name, '--scopes', scopes, '--json']),
   );
-  return z.object({ token: z.string(), info: TokenInfo }).parse(JSON.parse(made));
+  return z.object({ token: z.string(), info: TokenInfo }).parse(JSON.parse(tokenJson));
 }
 
-async function said(done: Promise<Done>): Promise<string> {
+async function outputOf(done: Promise<Done>): Promise<string> {
   const { code, out, err } = await done;
   if (code !== 0) throw new Error(`devlm ended with ${code}: ${err}`);
   return out;

@@ -14,19 +14,19 @@ import { run } from '../../scripts/run.ts';
 
 /** A Docker engine that tests may use. */
 export interface DockerEngine {
-  /** As in DOCKER_HOST. */
+  /** URL as in DOCKER_HOST. */
   readonly host: string;
   /** Names of the OCI runtimes that it has, such as `runc` and `runsc`. */
   readonly runtimes: readonly string[];
 }
 
-/** An engine of a test's own: it may be stopped, and everything is gone when it is disposed of. */
+/** A Docker engine of a single test, which may be stopped. Disposing of it removes everything. */
 export interface PrivateEngine extends DockerEngine, AsyncDisposable {
-  /** Starts it again, with the images that it had. */
+  /** Starts the engine again with its images. */
   start(): Promise<void>;
-  /** Ends it as an operator would: its containers end too. */
+  /** Stops the engine as an operator would, with its containers. */
   stop(): Promise<void>;
-  /** Ends it as a crash would: its containers go on. */
+  /** Kills the engine as a crash would. Its containers continue to run. */
   kill(): Promise<void>;
 }
 
@@ -57,7 +57,7 @@ export async function givenEngine(): Promise<DockerEngine | null> {
   return found?.host === undefined ? null : { host: found.host, runtimes: await runtimesOf(found.host) };
 }
 
-/** A client for an engine's host, as tests look at it from outside. */
+/** Returns a client with which tests inspect an engine. */
 export function dockerClient(host: string): Docker {
   if (host.startsWith('unix://')) return new Docker({ socketPath: host.slice('unix://'.length) });
   // docker-modem reads tcp and ssh from the environment only.
@@ -217,7 +217,7 @@ function shimSockets(folder: string): string[] {
   });
 }
 
-/** Removes what was left by test runs that were killed. */
+/** Removes leftovers of killed test runs. */
 async function sweepStale(): Promise<void> {
   for (const name of readdirSync(tmpdir())) {
     const owner = new RegExp(`^${prefix}(\\d+)-`).exec(name)?.[1];
@@ -230,7 +230,7 @@ function isOfEngine(folder: string, pid: string): boolean {
   return args.includes(`${folder}/`) && /dockerd|containerd|runsc/.test(args);
 }
 
-/** Kills processes until there are none of them. */
+/** Kills matching processes until none is left. */
 async function endAll(of: (pid: string) => boolean): Promise<void> {
   for (let left = pids().filter(of), round = 0; left.length > 0 && round < 200; round++) {
     for (const pid of left) {

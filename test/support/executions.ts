@@ -3,27 +3,28 @@ import type * as z from 'zod';
 import { prepareJob } from '../../server/src/sandbox/job.ts';
 import type { Job } from '../../server/src/sandbox/sandbox.ts';
 
-/** What a test server lets a program ask for. */
+/** Maximum limits that a test server allows. */
 export const caps = { memoryMb: 2048, cpus: 4, wallMs: 60_000 };
 
-type Asked = Partial<z.input<typeof ExecutionRequest>>;
+type RequestFields = Partial<z.input<typeof ExecutionRequest>>;
 
-/** A request as it arrives after its schema: Python's hello, unless said otherwise. */
-export function executionRequest(asked: Asked = {}): ExecutionRequest {
-  const source = asked.files || asked.command ? {} : { source: 'print("hello")' };
-  return ExecutionRequest.parse({ id: crypto.randomUUID(), language: 'python', ...source, ...asked });
+/** Returns a request that has passed its schema. Default: a Python program that prints "hello". */
+export function executionRequest(fields: RequestFields = {}): ExecutionRequest {
+  const source = fields.files || fields.command ? {} : { source: 'print("hello")' };
+  return ExecutionRequest.parse({ id: crypto.randomUUID(), language: 'python', ...source, ...fields });
 }
 
-export function job(asked: Asked = {}): Job {
-  return prepareJob(executionRequest(asked), caps).job;
+/** Returns the job of a request. */
+export function job(fields: RequestFields = {}): Job {
+  return prepareJob(executionRequest(fields), caps).job;
 }
 
-/** A record as an engine could have made it, with its program. */
+/** Returns a record as an engine could have created it, with its program. */
 export function executed(
-  asked: Asked = {},
+  fields: RequestFields = {},
   result: Partial<ExecutionRecord> = {},
 ): { record: ExecutionRecord; snippet: Snippet } {
-  const request = executionRequest(asked);
+  const request = executionRequest(fields);
   const { job, inputs, inputHash, programHash, snippet } = prepareJob(request, caps);
   const record: ExecutionRecord = {
     id: request.id,

@@ -5,24 +5,25 @@ import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 
-/** Watches what a program in a sandbox must neither reach nor change. */
+/** Watch over files, settings and ports that a program in a sandbox must neither reach nor change. */
 export interface HostWatch extends AsyncDisposable {
-  /** A file with a secret in it. */
+  /** Path of a file that contains the secret. */
   readonly canary: string;
-  /** A port of this machine on which a listener counts who comes. */
+  /** Port of this machine on which a listener counts connections. */
   readonly port: number;
-  /** Fails where this machine is not as it was, or somebody came. */
+  /** Fails the test if this machine has changed or the listener had a connection. */
   check(): void;
-  /** What no output, message or artifact may hold. */
+  /** Secret that no output, message or artifact may contain. */
   readonly secret: string;
 }
 
-/** Settings of the machine that a program with too many rights could change. */
+/** Settings of the machine that a program with too many permissions could change. */
 const settings = [
   ...['core_pattern', 'sysrq', 'modprobe', 'hostname', 'pid_max'].map((name) => `/proc/sys/kernel/${name}`),
   ...['/proc/sys/net/ipv4/ip_forward', '/proc/sys/vm/overcommit_memory', '/proc/swaps', '/proc/modules'],
   ...['/etc/passwd', '/etc/hosts', '/etc/ld.so.cache', '/etc/crontab'],
 ];
+/** Patterns of files that an escaped attack program creates. */
 const marks = [
   '/devlm*',
   '/etc/devlm*',
@@ -32,32 +33,33 @@ const marks = [
   '/tmp/devlm-escaped*',
 ];
 
+/** Starts to watch this machine. */
 export async function watchHost(): Promise<HostWatch> {
-  // Not below the system's temporary folder: that is the first place that a sandbox has its own of.
+  // Not below /tmp, because most sandboxes have a /tmp of their own.
   const folder = mkdtempSync('/var/tmp/canary-');
   const canary = join(folder, 'canary');
   const secret = `canary-${randomBytes(12).toString('hex')}`;
   writeFileSync(canary, secret);
   process.env['DEVLM_CANARY_SECRET'] = secret;
-  let visitors = 0;
-  const visited = (socket: { destroy(): void; on(event: 'error', hear: () => void): unknown }) => {
-    visitors++;
+  let connections = 0;
+  const onConnection = (socket: { destroy(): void; on(event: 'error', listener: () => void): unknown }) => {
+    connections++;
     socket.on('error', () => {});
     socket.destroy();
   };
-  const tcp = await listen(visited, { port: 0, host: '::' });
+  const tcp = await listen(onConnection, { port: 0, host: '::' });
   const address = tcp.address();
   const port = address !== null && typeof address === 'object' ? address.port : 0;
-  const abstract = process.platform === 'linux' ? await listen(visited, { path: `\0devlm-canary-${port}` }) : null;
-  const before = look(folder);
+  const abstract = process.platform === 'linux' ? await listen(onConnection, { path: `\0devlm-canary-${port}` }) : null;
+  const before = readState(folder);
   return {
     canary,
     port,
     secret,
     check() {
-      expect(look(folder)).toEqual(before);
+      expect(readState(folder)).toEqual(before);
       expect(readFileSync(canary, 'utf8')).toBe(secret);
-      expect({ visitors }).toEqual({ visitors: 0 });
+      expect({ connections }).toEqual({ connections: 0 });
     },
     async [Symbol.asyncDispose]() {
       delete process.env['DEVLM_CANARY_SECRET'];
@@ -68,25 +70,25 @@ export async function watchHost(): Promise<HostWatch> {
   };
 }
 
-/** Processes that this one has started, and theirs, with what they run. */
+/** Returns the descendants of a process with their command lines. */
 export function descendants(of = process.pid): string[] {
   const parents = new Map<number, number>();
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     const stat = readSafely(`/proc/${pid}/stat`);
     parents.set(Number(pid), Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0]));
   }
-  const below = (pid: number): boolean => {
+  const isDescendant = (pid: number): boolean => {
     const parent = parents.get(pid);
-    return parent !== undefined && parent > 0 && (parent === of || below(parent));
+    return parent !== undefined && parent > 0 && (parent === of || isDescendant(parent));
   };
   return [...parents.keys()]
-    .filter(below)
+    .filter(isDescendant)
     .map((pid) => `${pid} ${readSafely(`/proc/${pid}/cmdline`).replaceAll('\0', ' ')}`);
 }
 
-function look(folder: string): Record<string, unknown> {
+function readState(folder: string): Record<string, unknown> {
   const stat = statSync(join(folder, 'canary'));
-  // A Docker engine mounts for each of its containers, below its own folder.
+  // Ignores the mounts of a Docker engine for its containers.
   const mounts = readSafely('/proc/self/mounts')
     .split('\n')
     .filter((line) => !/docker/.test(line));
@@ -108,10 +110,10 @@ function readSafely(path: string): string {
 }
 
 async function listen(
-  visited: (socket: { destroy(): void; on(event: 'error', hear: () => void): unknown }) => void,
+  onConnection: (socket: { destroy(): void; on(event: 'error', listener: () => void): unknown }) => void,
   where: { port: number; host: string } | { path: string },
 ): Promise<Server> {
-  const server = createServer(visited);
+  const server = createServer(onConnection);
   server.listen(where);
   await once(server, 'listening');
   return server.unref();

@@ -2,8 +2,8 @@ import { appendFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 
 /*
- * Loaded before a server of a test (`node --import`): writes the address of each module that is loaded into the file
- * that DEVLM_TEST_IMPORTS names.
+ * Module that is loaded before a test server (`node --import`). It appends the URL of each loaded module to the file in
+ * DEVLM_TEST_IMPORTS.
  */
 
 const file = process.env['DEVLM_TEST_IMPORTS'];

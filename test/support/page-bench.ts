@@ -15,12 +15,13 @@ export class PageBench implements AsyncDisposable {
     this.#axe = axe;
   }
 
+  /** Starts a browser with the chat page. */
   static async start(): Promise<PageBench> {
     const axe = await readFile(join(import.meta.dirname, '../../node_modules/axe-core/axe.min.js'), 'utf8');
     return new PageBench(await startPageHarness(), axe);
   }
 
-  /** A page of its own for a test, which fails when the page has written an error to the console. */
+  /** Runs a test on a new page. The test fails if the page has written an error to the console. */
   async page(options: OpenOptions, work: (page: Page) => Promise<void>): Promise<void> {
     const { page, errors } = await this.#harness.open(options);
     try {
@@ -31,9 +32,9 @@ export class PageBench implements AsyncDisposable {
     }
   }
 
-  /** Accessibility violations of the page as it is now, in a line each. */
+  /** Returns the accessibility violations of the page's current state, one line each. */
   async violations(page: Page): Promise<string[]> {
-    // Run by the debugger, so the page's content policy does not apply to it.
+    // The debugger runs it, so that the page's content security policy does not apply.
     await page.evaluate(this.#axe);
     const found: unknown = await page.evaluate('axe.run(document, { resultTypes: ["violations"] })');
     const { violations: all } = found as {
@@ -49,13 +50,15 @@ export class PageBench implements AsyncDisposable {
   }
 }
 
-/** The card of a question with this title. */
+/** Returns the card of a question with a title. */
 export const ask = (page: Page, name: string) => page.getByRole('group', { name });
+/** Returns the input field for messages. */
 export const composer = (page: Page) => page.getByRole('textbox', { name: 'Message', exact: true });
-/** What a screen reader was told last. */
+/** Returns the last text that the page announced to screen readers. */
 export const said = (page: Page) => page.locator('.unseen[role=status]').textContent();
+/** Returns whether an element has the focus. */
 export const isFocused = (locator: Locator) => locator.evaluate((element) => element === document.activeElement);
-/** What the page called a route with. */
+/** Returns the inputs of the page's calls to a route. */
 export const calls = (page: Page, route: string) =>
   page.evaluate(
     (name) =>

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Claude, type ClaudeOptions, startClaude } from './claude/server.ts';
 import { TestServer } from './server.ts';
 
-/** A server whose instances are so many stand-ins, by the names `i0`, `i1` and so on. */
+/** Server with several stand-ins for Claude as its instances, named `i0`, `i1` and so on. */
 export class PoolServer implements AsyncDisposable {
   readonly claudes: readonly Claude[];
   readonly server: TestServer;
@@ -19,7 +19,7 @@ export class PoolServer implements AsyncDisposable {
   static async start(
     count: number,
     options: {
-      /** Of each instance, beside its id, address and key. */
+      /** Returns further settings of an instance, in addition to its id, address and key. */
       readonly instance?: (index: number) => object;
       readonly claude?: ClaudeOptions;
       readonly env?: Readonly<Record<string, string>>;
@@ -46,14 +46,14 @@ export class PoolServer implements AsyncDisposable {
     return new PoolServer(claudes, server, dataDir);
   }
 
-  /** The stand-in of an instance. */
+  /** Returns the stand-in of an instance. */
   claude(index: number): Claude {
     const found = this.claudes[index];
     if (!found) throw new Error(`there is no stand-in ${index}`);
     return found;
   }
 
-  /** How many messages each stand-in was asked for. */
+  /** Number of requests for messages to each stand-in. */
   get counts(): number[] {
     return this.claudes.map(({ messages }) => messages.length);
   }
@@ -69,5 +69,5 @@ export class PoolServer implements AsyncDisposable {
   }
 }
 
-/** The key of the instance `i…`. */
+/** Returns the API key of an instance. */
 const keyOf = (index: number): string => `sk-test-instance-${index}-0123456789`;

@@ -5,11 +5,11 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 
-/** A private PostgreSQL of its own, with nothing in it. */
+/** A private, empty PostgreSQL server. */
 export interface PostgresServer extends AsyncDisposable {
-  /** Where `initdb`, `pg_dump` and the others are. */
+  /** Folder with `initdb`, `pg_dump` and the other programs. */
   readonly bin: string;
-  /** Makes an empty database and answers its URL. */
+  /** Creates an empty database and returns its URL. */
   createDatabase(): Promise<string>;
   /** Ends every connection to a database, as a network failure would. */
   cutConnections(url: string): Promise<void>;
@@ -19,8 +19,8 @@ const startTimeoutMs = 30_000;
 const stopTimeoutMs = 10_000;
 
 /**
- * Starts a real PostgreSQL with its data in a temporary folder, reached through a Unix socket in
- * the same folder, so that any number can run at once. Everything is gone when it is disposed of.
+ * Starts a real PostgreSQL server with its data and its Unix socket in a temporary folder, so that any number can run
+ * at the same time. Disposing of it ends the server and removes the folder.
  */
 export async function startPostgres(options: { sync?: boolean } = {}): Promise<PostgresServer> {
   const bin = findPostgres();
@@ -37,13 +37,13 @@ export async function startPostgres(options: { sync?: boolean } = {}): Promise<P
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log = (log + text).slice(-4_000);
   });
-  const killed = () => child.kill('SIGQUIT');
-  process.once('exit', killed);
+  const onExit = () => child.kill('SIGQUIT');
+  process.once('exit', onExit);
 
   const urlOf = (database: string) => `postgresql://devlm@localhost/${database}?host=${encodeURIComponent(folder)}`;
   const admin = <T>(work: (client: pg.Client) => Promise<T>) => withClient(urlOf('postgres'), work);
   const stop = async () => {
-    process.off('exit', killed);
+    process.off('exit', onExit);
     await end(child);
     rmSync(folder, { recursive: true, force: true });
   };
@@ -73,7 +73,7 @@ export async function startPostgres(options: { sync?: boolean } = {}): Promise<P
   };
 }
 
-/** Runs something on a connection of its own. */
+/** Runs a function with a new connection. */
 export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url });
   client.on('error', () => undefined);
@@ -85,7 +85,7 @@ export async function withClient<T>(url: string, work: (client: pg.Client) => Pr
   }
 }
 
-/** The newest installed one: Debian keeps the servers' programs off the PATH. */
+/** Returns the program folder of the newest installed PostgreSQL. Debian keeps these folders out of PATH. */
 function findPostgres(): string {
   const debian = '/usr/lib/postgresql';
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
@@ -96,7 +96,7 @@ function findPostgres(): string {
   return found;
 }
 
-/** PostgreSQL refuses to run as root. */
+/** Returns the user that runs the server if the tests run as root, as which PostgreSQL refuses to run. */
 function postgresUser(): { uid?: number; gid?: number } {
   const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
   return { uid: id('-u'), gid: id('-g') };

@@ -6,29 +6,30 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A private Redis of its own, with nothing in it. */
+/** A private, empty Redis server. */
 export interface RedisServer extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
-  /** What a command of `redis-cli` prints. */
+  /** Runs `redis-cli` and returns its output. */
   cli(...args: readonly string[]): string;
-  /** SIGKILL: what it held is gone. */
+  /** Kills the server with SIGKILL, which loses its data. */
   kill(): Promise<void>;
-  /** Starts a killed one at the same port. */
+  /** Starts a killed server on the same port. */
   start(): Promise<void>;
-  /** SIGSTOP: connections stay open and nothing is answered. */
+  /** Stops the server with SIGSTOP: connections stay open but get no response. */
   freeze(): void;
+  /** Continues the server with SIGCONT. */
   thaw(): void;
 }
 
 const startTimeoutMs = 30_000;
 
-/** Starts a real Redis on a free port of the loopback interface, in memory alone. It is gone when it is disposed of. */
+/** Starts a real Redis, in memory only, on a free port of the loopback interface. Disposing of it ends it. */
 export async function startRedis(...settings: readonly string[]): Promise<RedisServer> {
   return startProgram((port) => ['--port', String(port), '--save', '', '--appendonly', 'no', ...settings]);
 }
 
-/** Starts a real Sentinel that watches a Redis under a name. */
+/** Starts a real Sentinel that monitors a Redis server under a name. */
 export async function startSentinel(name: string, redisPort: number): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), 'devlm-sentinel-'));
   const file = join(folder, 'sentinel.conf');
@@ -52,8 +53,8 @@ async function startProgram(argsFor: (port: number) => readonly string[]): Promi
       stdio: 'pipe',
     }).trim();
   let child: ChildProcess | undefined;
-  const killed = () => child?.kill('SIGKILL');
-  process.once('exit', killed);
+  const onExit = () => child?.kill('SIGKILL');
+  process.once('exit', onExit);
   const kill = async () => {
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, 'exit');
@@ -75,7 +76,7 @@ async function startProgram(argsFor: (port: number) => readonly string[]): Promi
       log = (log + text).slice(-4_000);
     });
     const deadline = Date.now() + startTimeoutMs;
-    while (!answers(cli)) {
+    while (!isUp(cli)) {
       if (missing)
         throw new Error('Redis is missing. Install it with: apt-get install -y redis-server', { cause: missing });
       if (started.exitCode !== null || Date.now() > deadline) {
@@ -95,13 +96,13 @@ async function startProgram(argsFor: (port: number) => readonly string[]): Promi
     freeze: () => void child?.kill('SIGSTOP'),
     thaw: () => void child?.kill('SIGCONT'),
     async [Symbol.asyncDispose]() {
-      process.off('exit', killed);
+      process.off('exit', onExit);
       await kill();
     },
   };
 }
 
-function answers(cli: RedisServer['cli']): boolean {
+function isUp(cli: RedisServer['cli']): boolean {
   try {
     return /^(PONG|NOAUTH .*)$/.test(cli('ping'));
   } catch {
@@ -109,7 +110,7 @@ function answers(cli: RedisServer['cli']): boolean {
   }
 }
 
-/** A port of the loopback interface that nobody listens on. */
+/** Returns an unused port of the loopback interface. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -1,17 +1,17 @@
 import { openPostgres } from '../../server/src/storage/postgres/postgres.ts';
 
 /*
- * A process of its own that asks for calls at the price of 1, all at once, makes those that it may make, and prints
- * how many: `reserve-loop.ts DATABASE COUNT COST`.
+ * Program that reserves a number of calls at 1 USD each concurrently, makes the admitted ones and prints their number:
+ * `reserve-loop.ts DATABASE COUNT COST`.
  */
 
 const [url = '', count = '0', cost = '1'] = process.argv.slice(2);
 const store = await openPostgres({ url, version: '0.1.0' });
 const spender = { userId: 'ann', projectId: null, conversationId: null, turnId: null };
-const none = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
+const noUsage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
 
-async function call(nth: number): Promise<boolean> {
-  const id = `${process.pid}-${nth}`;
+async function call(index: number): Promise<boolean> {
+  const id = `${process.pid}-${index}`;
   const { admitted } = await store.budgets.reserve({
     ...spender,
     id,
@@ -29,7 +29,7 @@ async function call(nth: number): Promise<boolean> {
     purpose: 'api',
     model: null,
     instance: null,
-    usage: none,
+    usage: noUsage,
     costUsd: Number(cost),
     countedUsd: Number(cost),
     latencyMs: null,
@@ -40,6 +40,6 @@ async function call(nth: number): Promise<boolean> {
   return true;
 }
 
-const made = await Promise.all(Array.from({ length: Number(count) }, (_, nth) => call(nth)));
-process.stdout.write(`${made.filter(Boolean).length}\n`);
+const admissions = await Promise.all(Array.from({ length: Number(count) }, (_, index) => call(index)));
+process.stdout.write(`${admissions.filter(Boolean).length}\n`);
 await store.close();

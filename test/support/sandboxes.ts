@@ -16,11 +16,11 @@ import type { RunEvent, RunResult, Sandbox } from '../../server/src/sandbox/sand
 import { dockerEngine, givenEngine, startDockerEngine } from './docker-engine.ts';
 import { importImages, leftoversOf } from './docker-leftovers.ts';
 
-/** The adapters of the sandbox port, and Docker once more with gVisor's runtime where that is installed. */
+/** Adapters of the sandbox port, and Docker with gVisor's runtime if it is installed. */
 export const sandboxKinds = ['docker', ...(onPath('runsc') ? (['gvisor'] as const) : []), 'embedded'] as const;
 export type SandboxKind = 'docker' | 'gvisor' | 'embedded';
 
-/** Languages that the test machine has an image for. */
+/** Languages for which the test machine has an image. */
 export const imaged = ['python', 'javascript', 'typescript', 'go', 'ruby', 'bash', 'c'] as const satisfies Language[];
 
 export interface OpenSandbox extends AsyncDisposable {
@@ -32,9 +32,9 @@ export interface OpenSandbox extends AsyncDisposable {
 }
 
 interface OpenOptions {
-  /** A Docker engine that no other test uses. */
+  /** Whether to use a Docker engine that no other test uses. */
   readonly own?: boolean;
-  /** How programs reach the hosts that they name. Default: as on a server. */
+  /** Opens connections to allowed hosts. Default: as on a server. */
   readonly dial?: Dial;
 }
 
@@ -70,7 +70,7 @@ export type Program = Omit<z.input<typeof ExecutionRequest>, 'id'>;
 export interface Ran {
   readonly result: RunResult;
   readonly events: readonly RunEvent[];
-  /** Milliseconds from the call to the answer. */
+  /** Time from the call to the result, in milliseconds. */
   readonly tookMs: number;
   /** Both outputs as they came: `stdout` and `stderr` by turns. */
   readonly order: readonly string[];
@@ -110,7 +110,7 @@ async function openDocker(
 let runs = 0;
 
 /**
- * Runs a program as a request would, and checks what is true of every run on every engine.
+ * Runs a program as a request would, and checks the invariants of every run on every engine.
  * @param hear is told of events too, for tests that act on them
  */
 export async function runProgram(

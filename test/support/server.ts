@@ -21,24 +21,26 @@ import { problemsOf } from '../../extension/src/problems.ts';
  */
 
 const root = join(import.meta.dirname, '..', '..');
-/** The server that is not bundled. */
+/** Entry file of the server's sources. */
 export const serverSources = join(root, 'server/src/main.ts');
 const problems = problemsOf((text) => text);
 const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
+/** Options of a `TestServer`. */
 export interface ServerOptions {
   /** Default: a new folder, removed at the end. */
   readonly dataDir?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
-  /** The stand-in's address. */
+  /** Address of the stand-in for Claude. */
   readonly claudeUrl?: string;
-  /** For several people, who need tokens; the secret is the server's own. */
+  /** Whether to run a team server, whose users need tokens. */
   readonly team?: boolean;
-  /** Run this bundle instead of the sources. */
+  /** Bundle to run. Default: the sources. */
   readonly bundle?: string;
 }
 
+/** The real server in a process of its own. */
 export class TestServer implements AsyncDisposable {
   readonly dataDir: string;
   readonly #options: ServerOptions;
@@ -114,7 +116,7 @@ export class TestServer implements AsyncDisposable {
     throw new Error(`the server did not start: ${this.#stderr}`);
   }
 
-  /** Resolves when the process is gone. */
+  /** Kills the process and waits for its exit. Returns the exit code. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | null> {
     const child = this.#process;
     if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
@@ -124,7 +126,7 @@ export class TestServer implements AsyncDisposable {
     return child.exitCode;
   }
 
-  /** Resolves when the process ends by itself. */
+  /** Waits until the process ends by itself. Returns the exit code. */
   async ended(): Promise<number | null> {
     const child = this.#process;
     if (child && child.exitCode === null) await once(child, 'exit');
@@ -137,13 +139,13 @@ export class TestServer implements AsyncDisposable {
   }
 }
 
-/** Arguments of Node that run the server: the sources, or a bundle where one is named or Node is too old for the sources. */
+/** Returns the Node arguments that run the server's sources, or a bundle (for example if Node is too old for sources). */
 export function serverCommand(bundle = process.env['DEVLM_TEST_BUNDLE'] ?? serverSources): string[] {
-  // Express reads addresses by `url.parse`, of which Node says nothing where it stands in node_modules.
+  // Express parses URLs with `url.parse`. Node reports this as deprecated except in node_modules.
   return ['--disable-warning=ExperimentalWarning', '--disable-warning=DEP0169', bundle];
 }
 
-/** A reader of one conversation, as a chat page is one: it folds what it is sent. */
+/** Reader of one conversation, which reduces its events to a state as a chat page does. */
 export class Reader implements Disposable {
   state: ConversationState;
   readonly events: ReceivedEvent[] = [];
@@ -177,7 +179,7 @@ export class Reader implements Disposable {
     });
   }
 
-  /** Is a person who answers from here on whatever a turn asks, each question once. In the place of `onEvent`. */
+  /** Answers each question of a turn once from now on, as a user would. Replaces `onEvent`. */
   answerAsks(answer: (ask: Ask) => AskAnswer): void {
     const answered = new Set<string>();
     this.onEvent = (event) => {
@@ -186,12 +188,12 @@ export class Reader implements Disposable {
       const params = { conversationId: this.state.id, turnId: event.turnId, callId: event.callId };
       this.#server()
         .client.call('asks.answer', { params, body: answer(event.ask) })
-        // The server may be killed meanwhile. A question that stays open is seen in the turn.
+        // The server may be killed meanwhile. The test notices a question that stays open by its turn.
         .catch(() => undefined);
     };
   }
 
-  /** Resolves with the state once it satisfies the condition. */
+  /** Waits until the state satisfies a condition, and returns it. */
   async until(condition: (state: ConversationState) => boolean, timeoutMs = 25_000): Promise<ConversationState> {
     const deadline = Date.now() + timeoutMs;
     while (!condition(this.state)) {

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import type { EditorAnswerOf } from '@devlm/protocol/editor.ts';
 import type { SourceFolder } from '../../server/src/actions/symbols/project-symbols.ts';
 
-/** Not sources of a project, whatever it is. */
-const unwanted = new Set(['node_modules', '.git', 'dist', 'dist-test', '.vscode-test']);
+/** Folders that never contain sources of a project. */
+const ignoredFolders = new Set(['node_modules', '.git', 'dist', 'dist-test', '.vscode-test']);
 
-/** A folder of the disk as a workspace lends it, without an editor between. */
+/** Returns a folder on disk as a workspace provides it, without an editor. */
 export function sourceFolder(root: string): SourceFolder {
   return {
     list: async () => ({ entries: list(root, ''), truncated: false }),
@@ -27,7 +27,7 @@ export function sourceFolder(root: string): SourceFolder {
 function list(root: string, folder: string): EditorAnswerOf<'list'>['entries'] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-    if (entry.isDirectory()) return unwanted.has(entry.name) ? [] : list(root, path);
+    if (entry.isDirectory()) return ignoredFolders.has(entry.name) ? [] : list(root, path);
     if (!entry.isFile()) return [];
     const { size, mtimeMs } = statSync(join(root, path));
     return [{ path, kind: 'file' as const, bytes: size, modified: mtimeMs }];

@@ -7,20 +7,23 @@ import { openPostgres } from '../../server/src/storage/postgres/postgres.ts';
 import { openSqlite } from '../../server/src/storage/sqlite/sqlite.ts';
 import { startPostgres } from './postgres.ts';
 
-/** What the stores seal with. */
+/** Key with which the stores encrypt. */
 const key = new Uint8Array(32).fill(9);
 
+/** Kinds of stores that the contract suite covers. */
 export const storeKinds = ['sqlite', 'postgres'] as const;
 
-/** Makes stores of one kind, each empty and on its own. */
+/** Creates separate, empty stores of one kind. */
 export interface StoreMaker extends AsyncDisposable {
-  /** A place for a store: a file's path or a database's URL. */
+  /** Returns a new location for a store: the path of a file or the URL of a database. */
   place(): Promise<string>;
+  /** Opens the store at a location. */
   open(place: string, now?: () => Date): Promise<Store>;
-  /** A store in a new place, closed with the maker. */
+  /** Opens a store at a new location, which is closed with the maker. */
   fresh(now?: () => Date): Promise<Store>;
 }
 
+/** Returns a maker for a kind of store. */
 export async function makeStores(kind: Store['kind']): Promise<StoreMaker> {
   const opened: Store[] = [];
   const places = kind === 'sqlite' ? files() : await databases();
@@ -61,7 +64,7 @@ async function databases(): Promise<Places> {
   return { next: () => server.createDatabase(), [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
 }
 
-/** A clock that a test moves by hand. */
+/** Clock that a test advances. */
 export class Clock {
   time = Date.UTC(2026, 0, 1);
   readonly now = (): Date => new Date(this.time);
@@ -73,7 +76,7 @@ export class Clock {
 
 const noUsage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
 
-/** Events as an agent writes them. */
+/** Events as the agent appends them. */
 export const events = {
   turn(turnId: string, parent: string | null = null, text = `Message ${turnId}`): NewEvent {
     return { type: 'turn.created', turnId, parent, text, attachments: [], model: null, thinking: false };
@@ -100,7 +103,7 @@ export const events = {
     model: 'model',
   }),
   ended: (turnId: string): NewEvent => ({ type: 'turn.ended', turnId, outcome: 'completed' }),
-  /** Everything from the start of a turn to its end, with an answer in two deltas. */
+  /** Returns all events of a turn from its start to its end, with an answer in two deltas. */
   answer(turnId: string, text: string, costUsd: number | null = 0): NewEvent[] {
     const stepId = `${turnId}-step`;
     const half = Math.floor(text.length / 2);

@@ -5,16 +5,16 @@ import type { TokenKey } from '../../server/src/storage/ports/token-keys.ts';
 import { openPostgres } from '../../server/src/storage/postgres/postgres.ts';
 import { openSqlite } from '../../server/src/storage/sqlite/sqlite.ts';
 
-/** Where the store of a server is. */
+/** Location of a server's store. */
 export interface Place {
   readonly dataDir: string;
   /** Default: SQLite in the data folder. */
   readonly databaseUrl?: string | undefined;
-  /** Default: that of the data folder. */
+  /** Default: the key in the data folder. */
   readonly dataKey?: string | undefined;
 }
 
-/** Does something with the store of a server, beside it: as one who has its data key. */
+/** Opens the store of a server with its data key, beside the server, and runs a function on it. */
 export async function withStoreOf<T>(place: Place, work: (store: Store) => Promise<T>): Promise<T> {
   const { dataDir, databaseUrl } = place;
   const key = deriveKey(readDataKey(dataDir, place.dataKey), 'store');
@@ -29,12 +29,12 @@ export async function withStoreOf<T>(place: Place, work: (store: Store) => Promi
   }
 }
 
-/** The newest first. */
+/** Returns the token keys of a server, the newest first. */
 export function tokenKeysOf(place: Place): Promise<TokenKey[]> {
   return withStoreOf(place, (store) => store.tokenKeys.list());
 }
 
-/** The key that signs: with it a test forges what only a thief of all secrets could. */
+/** Returns the signing key, with which a test forges tokens as an attacker with all secrets could. */
 export async function signingKeyOf(place: Place): Promise<TokenKey> {
   const [key] = await tokenKeysOf(place);
   if (!key) throw new Error('no key');

@@ -1,24 +1,24 @@
 import { afterEach, beforeEach } from 'vitest';
 
-/** During each test, the errors that nobody catches: in the server each of them would end it. */
+/** Collects the uncaught errors of each test. In the server, each of them would end the process. */
 export function uncaughtErrors(): readonly unknown[] {
   const uncaught: unknown[] = [];
-  const note = (error: unknown) => uncaught.push(error);
+  const record = (error: unknown) => uncaught.push(error);
   const events = ['uncaughtException', 'unhandledRejection'] as const;
-  let others: (() => void)[];
+  let restores: (() => void)[];
   beforeEach(() => {
     uncaught.length = 0;
-    others = events.map((event) => {
+    restores = events.map((event) => {
       const listeners = process.rawListeners(event);
-      process.removeAllListeners(event).on(event, note);
+      process.removeAllListeners(event).on(event, record);
       return () => {
-        process.off(event, note);
+        process.off(event, record);
         for (const listener of listeners) process.on(event, (...args: unknown[]) => listener.apply(process, args));
       };
     });
   });
   afterEach(() => {
-    for (const restore of others) restore();
+    for (const restore of restores) restore();
   });
   return uncaught;
 }

@@ -6,10 +6,14 @@ import { EditorWindow } from './editor-window.ts';
 /** An implementation of the workspace port, on a folder of this machine. */
 export interface WorkspaceAdapter {
   readonly name: string;
-  /** @param end is given what has to be disposed of after the test; Node 22 has no DisposableStack */
+  /**
+   * Opens the workspace.
+   * @param end registers a resource to dispose of after the test; Node 22 has no DisposableStack
+   */
   open(folder: string, end: (held: Disposable) => void): Promise<Workspace>;
 }
 
+/** Adapters that the contract suite covers. */
 export const workspaceAdapters: readonly WorkspaceAdapter[] = [
   { name: 'a folder of the server', open: async (folder) => new FolderWorkspace(folder) },
   {

@@ -12,9 +12,10 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import { languageTable } from './languages.ts';
 import type { Job, JobFile, JobRun, RunResult } from './sandbox.ts';
 
-/** What a run may ask for at most. */
+/** Maximum limits that a request may ask for. */
 export type LimitCaps = Pick<ExecutionLimits, 'memoryMb' | 'cpus' | 'wallMs'>;
 
+/** A job with the hashes and the snippet for its record. */
 export interface PreparedJob {
   readonly job: Job;
   readonly inputHash: string;
@@ -24,8 +25,8 @@ export interface PreparedJob {
 }
 
 /**
- * From a request that has passed its schema to a job that an engine can run.
- * @throws ProblemError `invalid_input`, naming the field
+ * Converts a request that has passed its schema to a job that an engine can run.
+ * @throws ProblemError `invalid_input` with the name of the field
  */
 export function prepareJob(request: ExecutionRequest, caps: LimitCaps): PreparedJob {
   const language = languageTable[request.language];
@@ -53,13 +54,13 @@ export function prepareJob(request: ExecutionRequest, caps: LimitCaps): Prepared
   return { job, inputs, snippet, inputHash: hashOf(job, inputs), programHash: sha256(JSON.stringify(snippet)) };
 }
 
-/** What a job runs, as a person would type it in the working folder. */
+/** Returns the command of a job, as a user would type it in the working folder. */
 export function commandOf(job: Job): string[] {
   if (job.run.kind === 'command') return [...job.run.command];
   return [...languageTable[job.language].command(job.run.entry, job.run.args)];
 }
 
-/** What a record says of a job that never ran, besides its status, its message and who should have run it. */
+/** Returns the result of a job that never ran, except its status, message and engine. */
 export function unrun(job: Job): Omit<RunResult, 'status' | 'message' | 'engine'> {
   return {
     command: commandOf(job),
@@ -78,13 +79,13 @@ export function unrun(job: Job): Omit<RunResult, 'status' | 'message' | 'engine'
   };
 }
 
-function readFiles(request: ExecutionRequest, usual: string): Map<string, Buffer> {
+function readFiles(request: ExecutionRequest, defaults: string): Map<string, Buffer> {
   const files = new Map<string, Buffer>();
   const add = (path: string, data: Buffer, field: string) => {
     if (files.has(path)) throw invalid(field, `${path} is there twice`);
     files.set(path, data);
   };
-  if (request.source !== undefined) add(request.entry ?? usual, Buffer.from(request.source), 'source');
+  if (request.source !== undefined) add(request.entry ?? defaults, Buffer.from(request.source), 'source');
   for (const [i, { path, content, encoding }] of request.files.entries()) {
     const data = Buffer.from(content, encoding);
     // Node skips what is not base64 instead of refusing it.
@@ -100,7 +101,7 @@ function readFiles(request: ExecutionRequest, usual: string): Map<string, Buffer
   return files;
 }
 
-function readRun(request: ExecutionRequest, files: ReadonlyMap<string, Buffer>, usual: string): JobRun {
+function readRun(request: ExecutionRequest, files: ReadonlyMap<string, Buffer>, defaults: string): JobRun {
   if (request.command) {
     if (request.entry !== undefined && request.source === undefined)
       throw invalid('entry', 'there is a command already');
@@ -109,15 +110,15 @@ function readRun(request: ExecutionRequest, files: ReadonlyMap<string, Buffer>, 
   const only = files.size === 1 ? [...files.keys()][0] : undefined;
   const named =
     request.entry ?? (request.source === undefined && request.files.length === 1 ? request.files[0]?.path : undefined);
-  const entry = named ?? (files.has(usual) ? usual : only);
-  if (entry === undefined) throw invalid('entry', `say which file to run; without it there must be ${usual}`);
+  const entry = named ?? (files.has(defaults) ? defaults : only);
+  if (entry === undefined) throw invalid('entry', `say which file to run; without it there must be ${defaults}`);
   if (!files.has(entry)) throw invalid('entry', `there is no file ${entry}`);
   return { kind: 'entry', entry, args: request.args };
 }
 
-function readLimits(asked: ExecutionRequest['limits'], usual: ExecutionLimits, caps: LimitCaps): ExecutionLimits {
+function readLimits(asked: ExecutionRequest['limits'], defaults: ExecutionLimits, caps: LimitCaps): ExecutionLimits {
   const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
-  const wanted: ExecutionLimits = { ...usual, ...given };
+  const wanted: ExecutionLimits = { ...defaults, ...given };
   for (const name of ['memoryMb', 'cpus', 'wallMs'] as const) {
     if (asked[name] !== undefined && asked[name] > caps[name]) {
       throw invalid(`limits.${name}`, `at most ${caps[name]} on this server`);

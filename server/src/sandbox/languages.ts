@@ -1,6 +1,6 @@
 import type { ExecutionLimits, Language } from '@devlm/protocol/execution.ts';
 
-/** The mission's defaults; a language raises what it cannot start with. */
+/** Default limits. A language raises those with which it cannot start. */
 const defaults: ExecutionLimits = {
   memoryMb: 50,
   cpus: 0.5,
@@ -10,25 +10,25 @@ const defaults: ExecutionLimits = {
   fileBytes: 64 * 1024 * 1024,
 };
 
-/** How a program waits in a started container; each has its file in `docker/boot/`. */
+/** Name of a boot program, which waits in a started container. Each has a file in `docker/boot/`. */
 export type Boot = 'python' | 'node' | 'ruby' | 'shell';
 
-/** One row a language. */
+/** Properties of a language. */
 export interface LanguageRow {
-  /** Official image; the configuration may name another. */
+  /** Official image, which the configuration can override. */
   readonly image: string;
-  /** Name of the file that a single source becomes, and of the entry where none is named. */
+  /** Name of the file for a single source, and default name of the entry. */
   readonly file: string;
-  /** Keeps its interpreter loaded while it waits; `shell` starts the command when the program is there. */
+  /** Boot program. It waits with its interpreter loaded, except `shell`, which starts the command when it has a program. */
   readonly boot: Boot;
-  /** The command that runs an entry, in the working folder. */
+  /** Returns the command that runs an entry in the working folder. */
   readonly command: (entry: string, args: readonly string[]) => readonly string[];
   readonly limits: ExecutionLimits;
-  /** Variables that the language itself needs. */
+  /** Environment variables that the language needs. */
   readonly env: Readonly<Record<string, string>>;
-  /** Run once by the shell before a container waits: fills a compiler's caches. */
+  /** Shell command that fills a compiler's caches. It runs once before a container waits. */
   readonly warmUp: string | null;
-  /** Files that a program cannot run without, added where they are missing. */
+  /** Required files by path, which are added if they are missing. */
   readonly files: Readonly<Record<string, string>>;
 }
 
@@ -50,10 +50,10 @@ const row = (
   limits: { ...defaults, ...more.limits },
 });
 
-/** Enums and namespaces as well, which plain stripping of types refuses. */
+/** Flags for enums and namespaces, which plain type stripping does not support. */
 const typescriptFlags = ['--experimental-transform-types', '--disable-warning=ExperimentalWarning'];
 
-/** Compiles with `$1`, then runs; the arguments of the program follow. */
+/** Returns a command that compiles the entry (`$1`) with a script and runs the program with its arguments. */
 const compiled = (script: string) => (entry: string, args: readonly string[]) => [
   'sh',
   '-c',
@@ -63,12 +63,13 @@ const compiled = (script: string) => (entry: string, args: readonly string[]) =>
   ...args,
 ];
 
-/** The packages that most programs use, compiled before the program is there; `testing` brings many of them. */
+/** Script that compiles the packages that most Go programs use; `testing` imports many of them. */
 const goWarmUp = `mkdir /tmp/warm && cd /tmp/warm && echo 'module warm' >go.mod && echo 'package main
 import ("bufio"; "encoding/json"; "fmt"; "math"; "os"; "sort"; "strconv"; "strings"; "sync"; "testing"; "time")
 var _ = []any{bufio.ScanLines, json.Marshal, math.Sqrt, os.Args, sort.Ints, strconv.Itoa, strings.Fields, new(sync.Mutex), testing.Short, time.Now}
 func main() { fmt.Println() }' >main.go && go build -o /dev/null .; cd /; rm -r /tmp/warm`;
 
+/** Languages of the sandbox. */
 export const languageTable: Readonly<Record<Language, LanguageRow>> = {
   python: row('python:3.13-slim', 'main.py', 'python', (entry, args) => ['python3', entry, ...args], {
     env: { PYTHONDONTWRITEBYTECODE: '1', PYTHONUNBUFFERED: '1' },
@@ -83,7 +84,7 @@ export const languageTable: Readonly<Record<Language, LanguageRow>> = {
     'golang:1.25',
     'main.go',
     'shell',
-    // All files of the package but its tests.
+    // Builds all files of the package except its tests.
     compiled('entry=$1; shift; (cd "$(dirname "$entry")" && go build -o /tmp/program .) && exec /tmp/program "$@"'),
     {
       limits: { memoryMb: 512, cpus: 2, processes: 256 },

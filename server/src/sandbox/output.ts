@@ -4,12 +4,12 @@ import type { RunEvent } from './sandbox.ts';
 const streams = ['stdout', 'stderr'] as const;
 
 /**
- * What a program printed: both streams apart, the order in which they came, and never more than the
- * limit. Bytes become text as they come; what is not UTF-8 becomes U+FFFD.
+ * Collects the output of a program up to a limit: both streams separately, and the order in which they arrived. Bytes
+ * are decoded as they arrive; invalid UTF-8 becomes U+FFFD.
  */
 export class Output {
-  readonly #limit: number;
-  readonly #hear: (event: RunEvent) => void;
+  readonly #limitBytes: number;
+  readonly #onEvent: (event: RunEvent) => void;
   readonly #decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };
   readonly #texts: Record<OutputStream, string[]> = { stdout: [], stderr: [] };
   readonly #truncated = { stdout: false, stderr: false };
@@ -17,28 +17,28 @@ export class Output {
   #bytes = 0;
   #ended = false;
 
-  /** @param limit bytes of both streams together */
-  constructor(limit: number, hear: (event: RunEvent) => void) {
-    this.#limit = limit;
-    this.#hear = hear;
+  /** @param limitBytes maximum size of both streams together, in bytes */
+  constructor(limitBytes: number, onEvent: (event: RunEvent) => void) {
+    this.#limitBytes = limitBytes;
+    this.#onEvent = onEvent;
   }
 
-  /** True once the program has printed more than is kept. */
+  /** Whether the program has printed more than the limit. */
   get full(): boolean {
     return this.#truncated.stdout || this.#truncated.stderr;
   }
 
-  /** Takes what fits. Answers false when something did not: the program is to be ended. */
+  /** Takes output up to the limit. Returns false once the limit is exceeded; the caller must then end the program. */
   write(stream: OutputStream, bytes: Uint8Array): boolean {
     if (this.#ended || bytes.length === 0) return !this.full;
-    const kept = bytes.subarray(0, Math.max(0, this.#limit - this.#bytes));
+    const kept = bytes.subarray(0, Math.max(0, this.#limitBytes - this.#bytes));
     this.#bytes += kept.length;
     if (kept.length < bytes.length) this.#truncated[stream] = true;
     this.#add(stream, this.#decoders[stream].decode(kept, { stream: true }));
     return !this.full;
   }
 
-  /** Everything that was kept. Nothing is taken afterwards. */
+  /** Returns all output that was kept. Further writes are ignored. */
   end(): Pick<ExecutionRecord, 'stdout' | 'stderr' | 'order' | 'truncated'> {
     if (!this.#ended) for (const stream of streams) this.#add(stream, this.#decoders[stream].decode());
     this.#ended = true;
@@ -56,6 +56,6 @@ export class Output {
     const last = this.#order.at(-1);
     if (last?.stream === stream) last.chars += text.length;
     else this.#order.push({ stream, chars: text.length });
-    this.#hear({ type: 'output', stream, text });
+    this.#onEvent({ type: 'output', stream, text });
   }
 }

@@ -1,24 +1,26 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
 
+/** A waiting entry of the queue. */
 interface Waiting {
   readonly start: (admitted: boolean) => void;
   readonly moved: (before: number) => void;
 }
 
+/** Options of a `FairQueue`. */
 export interface FairQueueOptions {
-  /** How many run at one time. */
+  /** Maximum number of concurrent runs. */
   readonly concurrency: number;
-  /** How many may wait. */
+  /** Maximum number of waiting runs. */
   readonly waiting: number;
 }
 
 /**
- * Lets so many in at a time and the others wait, by turns of those who asked: whoever sends a
- * hundred programs delays their own, not another person's one.
+ * Queue that limits concurrency and admits the waiting runs of different users in turn. A user who submits a hundred
+ * programs delays only their own programs.
  */
 export class FairQueue {
   readonly #options: FairQueueOptions;
-  /** By who asked; the one whose turn is next comes first. Nobody is in it without waiting. */
+  /** Waiting entries by user. The user whose turn is next comes first; no list is empty. */
   readonly #waiting = new Map<string, Waiting[]>();
   #running = 0;
 
@@ -26,52 +28,58 @@ export class FairQueue {
     this.#options = options;
   }
 
+  /** Number of running entries. */
   get running(): number {
     return this.#running;
   }
 
+  /** Number of waiting entries. */
   get waiting(): number {
     return [...this.#waiting.values()].reduce((sum, list) => sum + list.length, 0);
   }
 
-  /** @throws ProblemError `sandbox_busy` when one more could not even wait */
+  /**
+   * Checks whether another run could start or wait.
+   * @throws ProblemError `sandbox_busy` if the queue is full
+   */
   checkRoom(): void {
     const { concurrency, waiting } = this.#options;
     if (this.#running >= concurrency && this.waiting >= waiting) throw busy(this.waiting);
   }
 
   /**
-   * Waits for a place. Dispose of it to let the next one in.
-   * @param moved is told how many are before, whenever that changes
-   * @throws ProblemError `sandbox_busy` when too many wait; the signal's reason when it aborts
+   * Waits for a slot. Dispose of the returned slot to admit the next entry.
+   * @param userId user whose turn the entry takes
+   * @param onMove called with the number of entries ahead whenever it changes
+   * @throws ProblemError `sandbox_busy` if the queue is full; the signal's reason if it aborts
    */
-  async enter(who: string, signal: AbortSignal, moved: (before: number) => void = () => {}): Promise<Disposable> {
+  async enter(userId: string, signal: AbortSignal, onMove: (before: number) => void = () => {}): Promise<Disposable> {
     signal.throwIfAborted();
     if (this.#running < this.#options.concurrency) {
       this.#running++;
-      return this.#place();
+      return this.#createSlot();
     }
     this.checkRoom();
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const waiting: Waiting = { start: resolve, moved };
-    const own = this.#waiting.get(who);
-    if (own) own.push(waiting);
-    else this.#waiting.set(who, [waiting]);
-    this.#tellAll();
-    const leave = () => {
-      this.#remove(who, waiting);
+    const waiting: Waiting = { start: resolve, moved: onMove };
+    const userEntries = this.#waiting.get(userId);
+    if (userEntries) userEntries.push(waiting);
+    else this.#waiting.set(userId, [waiting]);
+    this.#reportPositions();
+    const onAbort = () => {
+      this.#remove(userId, waiting);
       resolve(false);
     };
-    signal.addEventListener('abort', leave, { once: true });
+    signal.addEventListener('abort', onAbort, { once: true });
     const admitted = await promise;
-    signal.removeEventListener('abort', leave);
-    // Who leaves may have been let in in the same moment.
-    if (signal.aborted && admitted) this.#place()[Symbol.dispose]();
+    signal.removeEventListener('abort', onAbort);
+    // The entry may have been admitted just before the signal aborted.
+    if (signal.aborted && admitted) this.#createSlot()[Symbol.dispose]();
     signal.throwIfAborted();
-    return this.#place();
+    return this.#createSlot();
   }
 
-  #place(): Disposable {
+  #createSlot(): Disposable {
     let open = true;
     return {
       [Symbol.dispose]: () => {
@@ -87,27 +95,27 @@ export class FairQueue {
     while (this.#running < this.#options.concurrency) {
       const [next] = this.#waiting;
       if (!next) return;
-      const [who, list] = next;
+      const [userId, list] = next;
       const first = list.shift();
-      this.#waiting.delete(who);
-      // To the end: the others come first now.
-      if (list.length > 0) this.#waiting.set(who, list);
+      this.#waiting.delete(userId);
+      // Move the user to the end, so that other users come first.
+      if (list.length > 0) this.#waiting.set(userId, list);
       if (!first) continue;
       this.#running++;
       first.start(true);
-      this.#tellAll();
+      this.#reportPositions();
     }
   }
 
-  #remove(who: string, waiting: Waiting): void {
-    const list = this.#waiting.get(who)?.filter((other) => other !== waiting) ?? [];
-    if (list.length > 0) this.#waiting.set(who, list);
-    else this.#waiting.delete(who);
-    this.#tellAll();
+  #remove(userId: string, waiting: Waiting): void {
+    const list = this.#waiting.get(userId)?.filter((other) => other !== waiting) ?? [];
+    if (list.length > 0) this.#waiting.set(userId, list);
+    else this.#waiting.delete(userId);
+    this.#reportPositions();
   }
 
-  /** Each is told its place in the order in which they will be let in: one of each person by turns. */
-  #tellAll(): void {
+  /** Reports to each entry its position in the order of admission, which takes one entry of each user in turn. */
+  #reportPositions(): void {
     const lists = [...this.#waiting.values()];
     const rounds = Math.max(0, ...lists.map((list) => list.length));
     let before = 0;

@@ -8,33 +8,35 @@ import type {
   SandboxStatus,
 } from '@devlm/protocol/execution.ts';
 
-/** A program, checked and complete: every default is filled in, every path is safe, every bound is set. */
+/** A validated program with all defaults, safe paths and all limits. */
 export interface Job {
   readonly id: string;
   readonly language: Language;
-  /** Paths are relative to the working folder, have no `.` or `..`, and none is a folder of another. */
+  /** Files with paths relative to the working folder, without `.` or `..`. No path is a parent folder of another. */
   readonly files: readonly JobFile[];
   readonly run: JobRun;
   readonly stdin: Uint8Array;
   readonly env: Readonly<Record<string, string>>;
   readonly limits: ExecutionLimits;
-  /** Host names that it may reach; empty: no network. */
+  /** Hosts that the program may reach. If empty, it has no network. */
   readonly allowedHosts: readonly string[];
 }
 
+/** A file of a job. */
 export interface JobFile {
   readonly path: string;
   readonly data: Uint8Array;
 }
 
+/** What a job runs: an entry file, or a command. */
 export type JobRun =
   | { readonly kind: 'entry'; readonly entry: string; readonly args: readonly string[] }
   | { readonly kind: 'command'; readonly command: readonly string[] };
 
-/** What a run says while it goes on. */
+/** Event of a run in progress. */
 export type RunEvent = Extract<ExecutionEvent, { type: 'preparing' | 'started' | 'output' }>;
 
-/** The part of the record that only the engine knows. */
+/** Part of an execution record that comes from the engine. */
 export type RunResult = Pick<
   ExecutionRecord,
   | 'status'
@@ -52,28 +54,28 @@ export type RunResult = Pick<
   | 'image'
 > & { readonly artifacts: readonly Artifact[]; readonly command: readonly string[]; readonly engine: ExecutionEngine };
 
-/** As `SandboxStatus`, of one engine. */
+/** `SandboxStatus` of a single engine. */
 export type EngineStatus = Omit<SandboxStatus, 'engine'> & { readonly available: boolean };
 
-/** The port of everything that runs programs. One contract suite covers every adapter. */
+/** Port for engines that run programs. One contract suite covers all adapters. */
 export interface Sandbox {
   readonly kind: 'docker' | 'embedded';
   /**
-   * Runs a program to its end, its limits, or the signal. Never rejects and never hangs: every path
-   * ends in a result, an engine that cannot in `engine-error` with a sentence that says what to do.
-   * When it answers, nothing of the run is left, or its removal is under way.
+   * Runs a program until it ends, reaches a limit or the signal aborts. It never rejects and never hangs: if the engine
+   * fails, the status is `engine-error` with a message that says what to do. When it returns, everything of the run has
+   * been removed or is being removed.
    *
-   * @param hear is told of output as it comes, decoded, no more than the result holds; `started`
-   *   comes before any output, `preparing` before `started`. It must not throw.
+   * @param onEvent receives the decoded output as it arrives, no more than the result contains. `started` comes before
+   *   any output, `preparing` before `started`. It must not throw.
    */
-  run(job: Job, signal: AbortSignal, hear: (event: RunEvent) => void): Promise<RunResult>;
-  /** Answers within 5 seconds, whatever the engine does. */
+  run(job: Job, signal: AbortSignal, onEvent: (event: RunEvent) => void): Promise<RunResult>;
+  /** Returns the status within 5 seconds, whatever the engine does. */
   status(): Promise<EngineStatus>;
-  /** Ends what runs, as `cancelled`, and removes what it keeps warm. Safe to call twice. */
+  /** Ends all runs with status `cancelled` and removes all warm containers or children. Safe to call twice. */
   close(): Promise<void>;
 }
 
-/** A sandbox that is made when it is first used: what it stands on is not loaded for those who never run anything. */
+/** Returns a sandbox that is created on first use, so that its dependencies are not loaded if no program is run. */
 export function lazySandbox(kind: Sandbox['kind'], open: () => Promise<Sandbox>): Sandbox {
   let opened: Promise<Sandbox> | undefined;
   const sandbox = () => {

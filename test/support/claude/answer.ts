@@ -33,7 +33,7 @@ export function text(words: string, citations?: readonly TextCitation[]): Block 
   return { type: 'text', text: words, citations };
 }
 
-/** Shown only to a request that asks for thinking, as with the real models. */
+/** Returns a thinking block, which is sent only to requests for thinking, as with the real models. */
 export function thinking(words: string): Block {
   return { type: 'thinking', thinking: words };
 }
@@ -50,7 +50,7 @@ export function serverToolUse(name: ServerToolName, input: object, id?: string):
   return { type: 'server_tool_use', name, input, id };
 }
 
-/** What a web search at the provider found. */
+/** Returns the result block of a web search at the provider. */
 export function webSearchResult(
   found: readonly { readonly title: string; readonly url: string; readonly text?: string; readonly age?: string }[],
 ): Block {
@@ -66,7 +66,7 @@ export function webSearchResult(
   return { type: 'web_search_tool_result', content };
 }
 
-/** A citation of a web search's find. */
+/** Returns a citation of a web search result. */
 export function webCitation(title: string, url: string, citedText: string): TextCitation {
   return {
     type: 'web_search_result_location',
@@ -77,9 +77,9 @@ export function webCitation(title: string, url: string, citedText: string): Text
   };
 }
 
-/** How fast an answer comes. By default as fast as it can. */
+/** Speed of an answer. Default: as fast as possible. */
 export interface Pace {
-  /** Silence between the headers and the first event, milliseconds. */
+  /** Delay between the headers and the first event, in milliseconds. */
   readonly startDelayMs?: number;
   /** Length of a delta in UTF-16 code units; never cuts a character in two. Default 40. */
   readonly chunkChars?: number;
@@ -87,9 +87,9 @@ export interface Pace {
   readonly chunksPerSecond?: number;
 }
 
-/** What happens to an answer on its way. Counts of events include pings and count from the first. */
+/** Faults in the transmission of an answer. Counts of events include pings. */
 export interface Wire {
-  /** Silence before the headers, milliseconds. */
+  /** Delay before the headers, in milliseconds. */
   readonly headersDelayMs?: number;
   readonly contentType?: string;
   /** CRLF line ends instead of LF. */
@@ -112,7 +112,7 @@ export interface Wire {
   };
 }
 
-/** An answer with all that can be said about it. */
+/** An answer with all its options. */
 export interface Reply {
   readonly blocks: string | Block | readonly (string | Block)[];
   /** Default: `tool_use` when the last block is one, else `end_turn`. */
@@ -124,13 +124,13 @@ export interface Reply {
   readonly wire?: Wire;
 }
 
-/** A body that goes out byte for byte as it is, to streaming and other requests alike. */
+/** A body that is sent unchanged to streaming and other requests alike. */
 export interface RawReply {
   readonly raw: string | Uint8Array;
   readonly wire?: Wire;
 }
 
-/** Something other than a 200. */
+/** A response with a status other than 200. */
 export interface HttpReply {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -139,7 +139,7 @@ export interface HttpReply {
   readonly wire?: Wire;
 }
 
-/** The connection is closed without a word. */
+/** Closes the connection without a response. */
 export interface NoReply {
   readonly hangUp: 'close' | 'reset';
 }
@@ -157,7 +157,7 @@ export interface ClaudeRequest {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Brings the short ways to write an answer to the long ones. */
+/** Converts the short forms of an answer to the full form. */
 export function normalise(answer: FixedAnswer): Reply | RawReply | HttpReply | NoReply {
   if (typeof answer === 'string' || Array.isArray(answer)) return { blocks: answer };
   if ('type' in answer) return { blocks: answer };

@@ -38,7 +38,7 @@ export function errorStatus(type: string): number {
   return Number(status);
 }
 
-/** An error as the API answers it. */
+/** Returns an error response of the API. */
 export function httpError(status: number, options: FaultOptions = {}): HttpReply {
   const type = options.type ?? errorType(status);
   const headers: Record<string, string> = { ...options.headers };
@@ -97,7 +97,7 @@ export function promptTooLong(tokens = 205_000, most = 200_000): HttpReply {
   return httpError(400, { message: `prompt is too long: ${tokens} tokens > ${most} maximum` });
 }
 
-/** What a proxy in between says: a page, not JSON. */
+/** Returns the error page of a proxy, which is HTML instead of JSON. */
 export function proxyPage(status = 502): HttpReply {
   return {
     status,
@@ -106,7 +106,7 @@ export function proxyPage(status = 502): HttpReply {
   };
 }
 
-/** The connection goes away before any answer. */
+/** Returns an answer that closes the connection without a response. */
 export function hangUp(how: NoReply['hangUp'] = 'close'): NoReply {
   return { hangUp: how };
 }

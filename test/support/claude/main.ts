@@ -3,8 +3,8 @@ import { startDemo } from '../../../scripts/demo/scenarios.ts';
 import { startClaude } from './server.ts';
 
 /*
- * The stand-in by hand: `node test/support/claude/main.ts [--port N] [--demo]` prints its address and runs until
- * it is interrupted. Without --demo it echoes.
+ * Starts the stand-in by hand: `node test/support/claude/main.ts [--port N] [--demo]` prints its address and runs until it
+ * is interrupted. Without --demo it echoes requests.
  */
 
 const { values } = parseArgs({

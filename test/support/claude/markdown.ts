@@ -1,6 +1,6 @@
-/** What a generated answer is made of. */
+/** Shape of a generated answer. */
 export interface MarkdownShape {
-  /** Length in bytes of UTF-8, exactly. */
+  /** Exact length, in bytes of UTF-8. */
   readonly bytes: number;
   /** Default 0. */
   readonly codeBlocks?: number;

@@ -2,16 +2,16 @@ import type { IncomingMessage } from 'node:http';
 import type { Usage } from '@anthropic-ai/sdk/resources/messages';
 import type { MessagesRequest } from './request.ts';
 
-/** A request as it came in, and what became of it. */
+/** A received request and its outcome. */
 export interface RecordedRequest {
   readonly requestId: string;
   readonly method: string;
-  /** With the query. */
+  /** Path with query. */
   readonly path: string;
-  /** Credentials are replaced. */
+  /** Headers with redacted credentials. */
   readonly headers: Readonly<Record<string, string>>;
   readonly at: Date;
-  /** The client's. Requests over one connection have the same. */
+  /** Port of the client. Requests over the same connection have the same port. */
   readonly port: number | undefined;
   /** The parsed JSON, or the text when it is none. */
   readonly body: unknown;

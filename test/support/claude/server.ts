@@ -27,38 +27,38 @@ import { promptTokens } from './tokens.ts';
 import { Line, sendBody, sendFrames } from './transmit.ts';
 
 export interface ClaudeOptions {
-  /** Asked in order; the first that matches answers. A request that none matches is echoed. */
+  /** Scenarios in order of precedence. A request that matches none is echoed. */
   readonly scenarios?: readonly Scenario[];
-  /** Of answers that have none of their own. */
+  /** Pace of answers without a pace of their own. */
   readonly pace?: Pace;
-  /** Newest first. */
+  /** Models, the newest first. */
   readonly models?: readonly StandInModel[];
-  /** Answers as this model whatever model is asked for, instead of a 404. */
+  /** Model that answers requests for unknown models, instead of a 404. */
   readonly anyModelAs?: StandInModel;
-  /** Keys that are let in. Default: every key. */
+  /** Accepted API keys. Default: every key. */
   readonly apiKeys?: readonly string[];
-  /** Who may call it as Amazon Bedrock and Google Vertex AI. Default: nobody. */
+  /** Credentials for calls as Amazon Bedrock and Google Vertex AI. Default: none. */
   readonly platforms?: PlatformKeys;
-  /** Default 0: one that is free. Always on 127.0.0.1. */
+  /** Port on 127.0.0.1. Default: 0, a free port. */
   readonly port?: number;
-  /** Milliseconds since 1970; for the cache's lifetimes. */
+  /** Clock for the cache's lifetimes, in milliseconds since the epoch. */
   readonly now?: () => number;
-  /** How many requests are kept in `requests`. Default 1000. */
+  /** Maximum number of requests kept in `requests`. Default: 1000. */
   readonly keepRequests?: number;
 }
 
 export interface Claude extends AsyncDisposable {
-  /** Without a slash at the end. */
+  /** Base URL without a trailing slash. */
   readonly url: string;
-  /** Every request, oldest first. */
+  /** Recorded requests, the oldest first. */
   readonly requests: readonly RecordedRequest[];
-  /** The requests for a message among them. */
+  /** Recorded requests for a message. */
   readonly messages: readonly RecordedRequest[];
-  /** Adds a scenario in front of the others. `times`: how often it answers before it steps aside. */
+  /** Adds a scenario before all others. `times` limits how often it answers. */
   on(match: Match, answer: Answer, options?: { times?: number }): void;
-  /** The so-many-th request for a message, from 1, waited for at most `timeoutMs` (default 5000). */
+  /** Waits for the `nth` request for a message, counted from 1. Default timeout: 5000 ms. */
   received(nth?: number, timeoutMs?: number): Promise<RecordedRequest>;
-  /** Forgets requests, added scenarios, counts and the prompt cache. */
+  /** Clears requests, added scenarios, counts and the prompt cache. */
   reset(): void;
 }
 
@@ -103,13 +103,13 @@ function isMessage(request: RecordedRequest): boolean {
   return request.method === 'POST' && isMessagePath(request.path.split('?', 1)[0] ?? '');
 }
 
-/** What a request needs while it is answered. */
+/** State of a request while it is answered. */
 interface Exchange {
   readonly line: Line;
   readonly record: WritableRecord;
   readonly path: string;
   readonly query: URLSearchParams;
-  /** Hash of the key. */
+  /** Hash of the API key. */
   readonly caller: string;
   readonly beta: boolean;
   readonly version: ApiVersion;
@@ -380,7 +380,7 @@ function streamHeaders({ platform, record }: Exchange, wire: Wire | undefined, r
 /** Stands for the body of a request that is no message. */
 const nobody: MessagesRequest = { model: '', max_tokens: 0, messages: [] };
 
-/** What is said when no scenario matches. */
+/** Answer if no scenario matches. */
 const echo: Answer = ({ text, body }) => {
   if (text !== '') return `You said: ${text}`;
   const kinds = body.messages.at(-1)?.content;

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 const salt = 'stand-in for claude';
 const mark = 'EqStandIn';
 
-/** Signs thinking so that it can be known again when it is sent back, by any stand-in, after any restart. */
+/** Signs thinking so that any stand-in can verify it when it is sent back, even after a restart. */
 export class Signer {
   /** Of bodies that were passed through as they are: signatures this signer did not make. */
   readonly #foreign = new Set<string>();

@@ -5,8 +5,8 @@ import type { MessagesRequest } from './request.ts';
 
 const Continue = z.object({ thread: z.object({ type: z.literal('continue'), previous_message_id: z.string() }) });
 const Create = z.object({ thread: z.object({ type: z.literal('create') }) });
-/** Conversations that are held at one time. */
-const held = 1_000;
+/** Maximum number of stored conversations. */
+const maxThreads = 1_000;
 
 /**
  * Conversations that the API holds by the id of their last answer, so that a client sends only what is new: a thread
@@ -40,7 +40,7 @@ export class Threads {
     if (!Continue.safeParse(body).success && !Create.safeParse(body).success) return;
     this.#held.set(id, { caller, request, reply });
     for (const oldest of this.#held.keys()) {
-      if (this.#held.size <= held) break;
+      if (this.#held.size <= maxThreads) break;
       this.#held.delete(oldest);
     }
   }

@@ -5,7 +5,7 @@ import type { Pace, Wire } from './answer.ts';
 import type { Frame } from './events.ts';
 import { ping, sse } from './events.ts';
 
-/** A response on its way: counts its bytes, knows when the other side has gone. */
+/** Response in transmission, which counts its bytes and detects when the client disconnects. */
 export class Line {
   readonly response: ServerResponse;
   bytes = 0;
@@ -64,10 +64,10 @@ export class Line {
   }
 }
 
-/** An event as it goes over the wire. */
+/** Function that encodes an event for the wire. */
 export type Encode = (text: string) => string | Uint8Array;
 
-/** Sends events at a pace, with whatever goes wrong on the way. */
+/** Sends events at a pace, with the configured faults. */
 export async function sendFrames(
   line: Line,
   source: Iterable<Frame>,
@@ -130,7 +130,7 @@ function* withExtras(source: Iterable<Frame>, wire: Wire, requestId: string): Ge
   for (const extra of due()) yield { text: sse(extra.event, extra.data), delta: false };
 }
 
-/** Writes with the faults that concern bytes and events. */
+/** Writer that applies the faults of bytes and events. */
 class FaultyWriter {
   readonly #line: Line;
   readonly #wire: Wire;

@@ -1,26 +1,30 @@
 import { bytesOf, type RawRequest } from '../raw-http.ts';
 
-/** The server that is attacked, and what an attacker may hold. */
+/** The attacked server, and the credentials that an attacker may have. */
 export interface Edge {
-  /** With the port. */
+  /** Host with port. */
   readonly host: string;
-  /** Lets in everywhere. */
+  /** Credential for all routes. */
   readonly secret: string;
-  /** Lets in at `/llm` alone. */
+  /** Credential for `/llm` only. */
   readonly llmToken: string;
 }
 
+/** An attack on the gateway. */
 export interface Attack {
   readonly name: string;
+  /** Returns the bytes to send. */
   readonly bytes: (edge: Edge) => string;
-  /** Of every answer that may come, in order. */
+  /** Expected status of each response, in order. */
   readonly statuses: readonly number[];
 }
 
+/** Header of a JSON body. */
 export const json = 'Content-Type: application/json';
+/** Returns an Authorization header. */
 export const bearer = (token: string) => `Authorization: Bearer ${token}`;
 
-/** An attack that is one whole request by somebody who is let in everywhere. */
+/** Returns an attack that consists of one complete request with the credential for all routes. */
 export function request(name: string, status: number, { headers = [], ...rest }: RawRequest): Attack {
   return {
     name,

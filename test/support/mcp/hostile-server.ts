@@ -3,8 +3,8 @@ import { createInterface } from 'node:readline';
 import * as z from 'zod';
 
 /*
- * An MCP server over stdio that does as it is told by its one argument: what no server should do, written
- * without the SDK, which would not let it. Everything else it does right.
+ * MCP server over stdio that misbehaves in the way that its argument names, and otherwise follows the protocol. It does
+ * not use the SDK, which would prevent the misbehavior.
  */
 
 const Request = z.object({

@@ -2,9 +2,9 @@ import type { ExecutionStatus, Language } from '@devlm/protocol/execution.ts';
 import type { Program } from '../sandboxes.ts';
 
 /**
- * A program that means harm. Where it reaches something that it must not, it prints `ESCAPED` and
- * what; so a test needs to know nothing of how an attack works. `$PORT` is a port of this machine on
- * which a canary listens, `$CANARY` a file of this machine that must stay as it is.
+ * A hostile program. If it reaches something that it must not reach, it prints `ESCAPED` and what it reached, so that a
+ * test does not depend on how an attack works. `$PORT` is a port of this machine on which a canary listens, `$CANARY` a
+ * file of this machine that must not change.
  */
 export interface Attack {
   readonly name: string;

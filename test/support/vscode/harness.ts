@@ -13,12 +13,12 @@ export const HostResults = z.array(
 );
 export type HostResults = z.infer<typeof HostResults>;
 
-/** Longest time that one test may take, in milliseconds. */
+/** Maximum duration of a test, in milliseconds. */
 const testMs = 60_000;
 
 const tests: { name: string; body: () => unknown }[] = [];
 
-/** Registers a test. A value that it answers is reported beside its name (figures of a bench). */
+/** Registers a test. A value that it returns is reported with its name (figures of a benchmark). */
 export function test(name: string, body: () => unknown): void {
   tests.push({ name, body });
 }

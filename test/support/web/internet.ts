@@ -3,12 +3,12 @@ import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
 
 /*
- * Loaded before a server of a test (`node --import`): the internet is one web server on loopback. Names
- * resolve to a public address, and connections to that address end at that server. The code under test
- * is the real one: it resolves, checks and connects as ever.
+ * Module that is loaded before a test server (`node --import`) and replaces the internet by one web server on loopback.
+ * Names resolve to a public address, and connections to that address go to that server. The code under test resolves,
+ * checks and connects as usual.
  */
 
-/** The address of every public name, and of none in truth that a test should reach. */
+/** Address to which every public name resolves. No test connects to the real host at this address. */
 const publicAddress = '93.184.215.14';
 const port = Number(process.env['DEVLM_TEST_INTERNET']);
 

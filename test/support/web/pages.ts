@@ -2,11 +2,11 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-/** A web of a few sites on one loopback port; what is asked of it is seen. */
+/** Web server for several sites on one loopback port, which records its requests. */
 export class TestWeb implements AsyncDisposable {
   /** `host/path?query` of every request, in order. */
   readonly seen: string[] = [];
-  /** By `host/path`, or by `/path` for every host. */
+  /** Handlers by `host/path`, or by `/path` for all hosts. */
   readonly routes: Record<string, RequestListener> = {};
   readonly #server: Server;
 
@@ -34,18 +34,18 @@ export class TestWeb implements AsyncDisposable {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** What a server's process needs to have this web for its internet: see `internet.ts`. */
+  /** Environment variables with which a server process uses this web server as its internet (see `internet.ts`). */
   get env(): Record<string, string> {
     const preload = fileURLToPath(new URL('internet.ts', import.meta.url));
     return { NODE_OPTIONS: `--import=${preload}`, DEVLM_TEST_INTERNET: String(this.port) };
   }
 
-  /** Serves a page of HTML, or of the type named. */
+  /** Serves a page. Default type: HTML. */
   page(at: string, body: string | Buffer, type = 'text/html; charset=utf-8'): void {
     this.routes[at] = (_, response) => response.setHeader('content-type', type).end(body);
   }
 
-  /** Requests besides those for robots.txt. */
+  /** Requests except those for robots.txt. */
   get fetched(): string[] {
     return this.seen.filter((address) => !address.endsWith('/robots.txt'));
   }
@@ -56,7 +56,7 @@ export class TestWeb implements AsyncDisposable {
   }
 }
 
-/** The whole body of a request. */
+/** Returns the complete body of a request. */
 export async function bodyOf(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk);

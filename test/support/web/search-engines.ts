@@ -2,10 +2,10 @@ import type { ServerResponse } from 'node:http';
 import { bodyOf, type TestWeb } from './pages.ts';
 
 /*
- * The three search APIs as their documentation has them: what a client must send, and what comes back.
+ * Stand-ins for three search APIs, which check requests and respond as the documentation of the APIs says.
  */
 
-/** A find as a test writes it; each API has its own names for these. */
+/** A search result of a test. Each API names these properties differently. */
 export interface Entry {
   readonly title: string;
   readonly url: string;
@@ -13,6 +13,7 @@ export interface Entry {
   readonly age?: string;
 }
 
+/** API key that the stand-ins accept. */
 export const searchKey = 'search-key-0123456789';
 
 function json(response: ServerResponse, status: number, body: object): void {
@@ -45,7 +46,7 @@ export function serveBrave(web: TestWeb, entries: readonly Entry[]): void {
       ...(age ? { age, page_age: '2026-11-20T00:00:00' } : {}),
       profile: { name: 'x', url, long_name: 'x', img: '' },
     }));
-    // Without any result there is no `web`.
+    // Without results, the response has no `web` property.
     json(response, 200, {
       type: 'search',
       query: { original: q },
@@ -62,9 +63,10 @@ export function serveTavily(web: TestWeb, entries: readonly Entry[]): void {
     const body: unknown = JSON.parse(await bodyOf(request));
     if (request.method !== 'POST' || typeof body !== 'object' || body === null || !('query' in body))
       return json(response, 400, { detail: { error: 'Query is missing.' } });
-    const most = 'max_results' in body ? Number(body.max_results) : 5;
-    if (!(most >= 0 && most <= 20)) return json(response, 400, { detail: { error: 'max_results: 0 <= x <= 20' } });
-    const results = entries.slice(0, most).map(({ title, url, text, age }) => ({
+    const maxResults = 'max_results' in body ? Number(body.max_results) : 5;
+    if (!(maxResults >= 0 && maxResults <= 20))
+      return json(response, 400, { detail: { error: 'max_results: 0 <= x <= 20' } });
+    const results = entries.slice(0, maxResults).map(({ title, url, text, age }) => ({
       title,
       url,
       content: text,

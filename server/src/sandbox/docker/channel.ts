@@ -1,48 +1,49 @@
 import { Duplex } from 'node:stream';
 
-/** Bytes of the largest frame that the relay sends. */
+/** Maximum payload of a frame that the relay sends, in bytes. */
 const frameBytes = 16_384;
-/** Connections that a container may have open at one time. */
+/** Maximum number of open connections per container. */
 const maxConnections = 64;
+/** Size of a frame header, in bytes. */
 const headerBytes = 8;
 
 /**
- * The connections of a container, carried over one stream in frames (`boot/relay.ts`). What comes is
- * the program's: anything that is not as the relay writes it ends the stream.
+ * Carries the connections of a container over one stream, in the frames of `boot/relay.ts`. The program could write to
+ * the stream itself, so that data that the relay would not send ends the stream.
  *
- * @param opened is called with each new connection
- * @returns what takes the relay's bytes as they come
+ * @param onConnection called with each new connection
+ * @returns a function that takes the relay's bytes as they arrive
  */
-export function openChannel(stream: Duplex, opened: (connection: Duplex) => void): (bytes: Buffer) => void {
+export function openChannel(stream: Duplex, onConnection: (connection: Duplex) => void): (bytes: Buffer) => void {
   const connections = new Map<number, Connection>();
-  let last = 0;
-  let rest: Buffer = Buffer.alloc(0);
+  let lastNumber = 0;
+  let pending: Buffer = Buffer.alloc(0);
   stream.once('close', () => {
     for (const connection of connections.values()) connection.destroy();
   });
   const open = () => {
-    const number = ++last;
+    const number = ++lastNumber;
     if (connections.size >= maxConnections) {
       stream.write(header(number, 0));
       return;
     }
     const connection = new Connection(stream, number, () => connections.delete(number));
     connections.set(number, connection);
-    opened(connection);
+    onConnection(connection);
   };
-  const take = (number: number, bytes: Buffer) => {
-    if (number === last + 1 && bytes.length === 0) open();
+  const onFrame = (number: number, bytes: Buffer) => {
+    if (number === lastNumber + 1 && bytes.length === 0) open();
     else if (bytes.length > 0) connections.get(number)?.receive(bytes);
     else connections.get(number)?.left();
   };
   return (bytes) => {
-    rest = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
-    while (rest.length >= headerBytes && !stream.destroyed) {
-      const length = rest.readUInt32BE(4);
+    pending = pending.length === 0 ? bytes : Buffer.concat([pending, bytes]);
+    while (pending.length >= headerBytes && !stream.destroyed) {
+      const length = pending.readUInt32BE(4);
       if (length > frameBytes) stream.destroy();
-      if (rest.length < headerBytes + length) return;
-      take(rest.readUInt32BE(0), rest.subarray(headerBytes, headerBytes + length));
-      rest = rest.subarray(headerBytes + length);
+      if (pending.length < headerBytes + length) return;
+      onFrame(pending.readUInt32BE(0), pending.subarray(headerBytes, headerBytes + length));
+      pending = pending.subarray(headerBytes + length);
     }
   };
 }
@@ -54,44 +55,44 @@ function header(number: number, length: number): Buffer {
   return bytes;
 }
 
-/** One connection that a program has made to the relay. */
+/** A connection that a program has made to the relay. */
 class Connection extends Duplex {
   readonly #stream: Duplex;
   readonly #number: number;
-  readonly #gone: () => void;
-  #left = false;
-  #full = false;
+  readonly #onClose: () => void;
+  #isClosedByPeer = false;
+  #isPaused = false;
 
-  constructor(stream: Duplex, number: number, gone: () => void) {
+  constructor(stream: Duplex, number: number, onClose: () => void) {
     super({ allowHalfOpen: false });
     this.#stream = stream;
     this.#number = number;
-    this.#gone = gone;
-    // The other side may go away at any time; whoever uses the connection hears of it by its end.
+    this.#onClose = onClose;
+    // The other side may close at any time. The consumer notices it by the end of the stream.
     this.on('error', () => {});
   }
 
-  /** From the program. While nobody reads, nothing more is taken from the container. */
+  /** Takes bytes from the program. While the consumer does not read, the stream of the container is paused. */
   receive(bytes: Buffer): void {
     if (this.destroyed || this.push(bytes)) return;
-    this.#full = true;
+    this.#isPaused = true;
     this.#stream.pause();
   }
 
-  /** The program has closed it. */
+  /** Ends the connection, because the program has closed it. */
   left(): void {
-    this.#left = true;
+    this.#isClosedByPeer = true;
     this.push(null);
   }
 
   override _read(): void {
-    if (!this.#full) return;
-    this.#full = false;
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
     this.#stream.resume();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    if (this.#left || this.#stream.destroyed) {
+    if (this.#isClosedByPeer || this.#stream.destroyed) {
       done(new Error('The program has closed the connection.'));
       return;
     }
@@ -105,21 +106,21 @@ class Connection extends Duplex {
 
   override _final(done: () => void): void {
     this.#end();
-    // The relay has closed it with this, and says no more about it.
+    // The relay closes the connection on this frame and sends no frame in return.
     this.push(null);
     done();
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#end();
-    this.#gone();
-    if (this.#full) this.#stream.resume();
+    this.#onClose();
+    if (this.#isPaused) this.#stream.resume();
     done(error);
   }
 
   #end(): void {
-    if (this.#left || this.#stream.destroyed) return;
-    this.#left = true;
+    if (this.#isClosedByPeer || this.#stream.destroyed) return;
+    this.#isClosedByPeer = true;
     this.#stream.write(header(this.#number, 0));
   }
 }

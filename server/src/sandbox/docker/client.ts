@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { Duplex } from 'node:stream';
 import type Docker from 'dockerode';
 
-/** The engine did not do what it was asked. The message is a sentence for a person. */
+/** Error for a failed call to the engine. The message is a sentence for the user. */
 export class EngineError extends Error {
-  /** HTTP status of its answer; null when there was none. */
+  /** HTTP status of the engine's response; 0 for another failure, null if the engine did not respond. */
   readonly statusCode: number | null;
 
   constructor(message: string, statusCode: number | null, options?: ErrorOptions) {
@@ -15,21 +15,22 @@ export class EngineError extends Error {
     this.statusCode = statusCode;
   }
 
-  /** Nothing answers: not this call failed, but the engine is away. */
+  /** Whether the engine does not respond at all. */
   get away(): boolean {
     return this.statusCode === null;
   }
 }
 
+/** Address of a Docker engine. */
 export interface EngineAddress {
-  /** As in DOCKER_HOST; undefined: the usual sockets. */
+  /** URL as in DOCKER_HOST. Default: the first of Docker's usual sockets that exists. */
   readonly host?: string | undefined;
-  /** Folder with ca.pem, cert.pem and key.pem. */
+  /** Folder with ca.pem, cert.pem and key.pem, for an engine with TLS. */
   readonly certPath?: string | undefined;
 }
 
-/** What is not said here the client would take from the environment; the configuration has read that. */
-const blank = {
+/** Options that dockerode would otherwise take from the environment, which the configuration has already read. */
+const noEnvironment = {
   host: undefined,
   port: undefined,
   username: undefined,
@@ -40,7 +41,7 @@ const blank = {
   protocol: 'http',
 } as const;
 
-/** Every call to the engine goes through here: each has a bound, and each failure is an `EngineError`. */
+/** Client for all calls to the engine. Each call has a timeout, and each failure is an `EngineError`. */
 export class EngineClient {
   readonly #address: EngineAddress;
   #docker: Promise<Docker> | null = null;
@@ -50,46 +51,48 @@ export class EngineClient {
     this.#address = address;
   }
 
-  /** Where the engine is, for people. */
+  /** Address of the engine, for messages to the user. */
   get place(): string {
     return this.#place || (this.#address.host ?? 'the usual sockets');
   }
 
   /**
-   * @param what is being done, for the message: "Docker did not answer while it ..."
-   * @throws EngineError, also when `timeoutMs` have passed or the signal aborts
+   * Calls the engine.
+   * @param what describes the call in error messages, such as "listing containers"
+   * @param timeoutMs maximum duration, in milliseconds
+   * @throws EngineError if the call fails, times out or the signal aborts
    */
   async call<T>(
     what: string,
     timeoutMs: number,
-    ask: (docker: Docker, abortSignal: AbortSignal) => Promise<T>,
+    request: (docker: Docker, abortSignal: AbortSignal) => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
     const timeout = AbortSignal.timeout(timeoutMs);
-    const either = signal ? AbortSignal.any([signal, timeout]) : timeout;
-    const gone = Promise.withResolvers<never>();
-    const leave = () => gone.reject(either.reason);
-    either.addEventListener('abort', leave, { once: true });
+    const eitherSignal = signal ? AbortSignal.any([signal, timeout]) : timeout;
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = () => aborted.reject(eitherSignal.reason);
+    eitherSignal.addEventListener('abort', onAbort, { once: true });
     try {
-      // The client itself may wait where the signal does not reach, such as for an SSH handshake.
-      return await Promise.race([this.#connect().then((docker) => ask(docker, either)), gone.promise]);
+      // dockerode may wait where the signal has no effect, such as for an SSH handshake.
+      return await Promise.race([this.#connect().then((docker) => request(docker, eitherSignal)), aborted.promise]);
     } catch (error) {
       throw this.#explain(error, what, timeout.aborted);
     } finally {
-      either.removeEventListener('abort', leave);
+      eitherSignal.removeEventListener('abort', onAbort);
     }
   }
 
-  /** Some of a container's streams, as one connection that can be closed in one direction. */
+  /** Attaches to some of a container's streams with one connection, which can be closed in one direction. */
   attach(
     id: string,
     streams: readonly ('stdin' | 'stdout' | 'stderr')[],
     timeoutMs: number,
     signal?: AbortSignal,
   ): Promise<Duplex> {
-    const ask = (docker: Docker, abortSignal: AbortSignal) => {
+    const request = (docker: Docker, abortSignal: AbortSignal) => {
       const { promise, resolve, reject } = Promise.withResolvers<Duplex>();
-      // dockerode's own attach sends a body, which some engines would hand to the program as its input.
+      // dockerode's own attach sends a body, which some engines would pass to the program as its input.
       docker.modem.dial(
         {
           path: `/containers/${id}/attach?`,
@@ -105,17 +108,17 @@ export class EngineClient {
           if (error) reject(error);
           else if (!(stream instanceof Duplex)) reject(new Error('the connection was not upgraded'));
           else if (abortSignal.aborted) stream.destroy();
-          // Whoever uses it hears of it by its end.
+          // The consumer notices an error by the end of the stream.
           else resolve(stream.on('error', () => {}));
         },
       );
       return promise;
     };
-    return this.call('attaching to a container', timeoutMs, ask, signal);
+    return this.call('attaching to a container', timeoutMs, request, signal);
   }
 
   async #connect(): Promise<Docker> {
-    // Without a given host the socket may be another one the next time.
+    // Without a configured host, the next call may find a different socket.
     if (!this.#address.host) this.#docker = null;
     this.#docker ??= this.#open();
     this.#docker.catch(() => {
@@ -126,15 +129,15 @@ export class EngineClient {
 
   async #open(): Promise<Docker> {
     const { default: Docker } = await import('dockerode');
-    const host = this.#address.host ?? usualHost();
+    const host = this.#address.host ?? defaultHost();
     this.#place = host;
     if (/^(unix|npipe):\/\//.test(host)) {
-      return new Docker({ ...blank, socketPath: host.replace(/^\w+:\/\//, '') });
+      return new Docker({ ...noEnvironment, socketPath: host.replace(/^\w+:\/\//, '') });
     }
     const url = new URL(host.includes('://') ? host : `tcp://${host}`);
     if (url.protocol === 'ssh:') {
       return new Docker({
-        ...blank,
+        ...noEnvironment,
         protocol: 'ssh',
         host: url.hostname,
         port: Number(url.port) || 22,
@@ -147,7 +150,7 @@ export class EngineClient {
     const tls = certPath ? { ca: read('ca.pem'), cert: read('cert.pem'), key: read('key.pem') } : {};
     const secure = certPath !== undefined || url.protocol === 'https:' || url.port === '2376';
     const port = Number(url.port) || (secure ? 2376 : 2375);
-    return new Docker({ ...blank, protocol: secure ? 'https' : 'http', host: url.hostname, port, ...tls });
+    return new Docker({ ...noEnvironment, protocol: secure ? 'https' : 'http', host: url.hostname, port, ...tls });
   }
 
   #explain(error: unknown, what: string, timedOut: boolean): EngineError {
@@ -171,14 +174,14 @@ export class EngineClient {
   }
 }
 
-/** The key agent that every SSH client uses; the address of it is not an option of ours. */
+/** Returns the SSH agent from SSH_AUTH_SOCK, which every SSH client uses; it is not an option of the server. */
 function sshAgent(): { agent?: string } {
   const agent = process.env['SSH_AUTH_SOCK'];
   return agent ? { agent } : {};
 }
 
-/** Docker's own socket, Docker Desktop's, a rootless engine's; the first that is there. */
-function usualHost(): string {
+/** Returns the first socket that exists: Docker's own, Docker Desktop's or that of a rootless engine. */
+function defaultHost(): string {
   if (process.platform === 'win32') return 'npipe:////./pipe/docker_engine';
   const home = homedir();
   const uid = process.getuid?.();

@@ -7,20 +7,21 @@ import { ruby } from './boot/ruby.ts';
 import { shell } from './boot/shell.ts';
 import { wrapper } from './boot/wrapper.ts';
 
-/** Labels of the containers of this server. */
+/** Names of the labels that this server sets on its containers. */
 export const label = {
-  /** Which server it belongs to, by its data folder. */
+  /** ID of the server that owns the container, derived from its data folder. */
   server: 'devlm.server',
-  /** Which process of that server. */
+  /** ID of the server process that created the container. */
   launch: 'devlm.launch',
-  /** Epoch seconds: older than this it is nobody's. */
+  /** Time after which any server may remove the container, in seconds since the epoch. */
   expires: 'devlm.expires',
-  /** Known before the engine has given it an id. */
+  /** Name of the container, which is known before the engine has assigned an ID. */
   name: 'devlm.container',
 } as const;
 
-/** What is settled when a container is made. Two jobs with the same key can use each other's container. */
+/** Properties that are fixed when a container is created. */
 export interface ContainerSpec {
+  /** Key of the container kind. Jobs with the same key can use the same containers. */
   readonly key: string;
   readonly language: Language;
   readonly image: string;
@@ -28,17 +29,20 @@ export interface ContainerSpec {
   readonly runtime: string | undefined;
 }
 
-/** What a container is known by; its labels say it. */
+/** Identifiers of a container, which are stored in its labels. */
 export interface ContainerNames {
   readonly serverId: string;
   readonly launchId: string;
   readonly name: string;
 }
 
-/** Age from which a container is nobody's, in milliseconds: it may wait for 10 minutes and then run for an hour. */
+/**
+ * Age after which any server may remove a container, in milliseconds. A container may wait for 10 minutes and then run
+ * for an hour.
+ */
 const expiresMs = 80 * 60_000;
 
-/** Returns what the engine is told to make: a container without network, rights, or a writable root. */
+/** Returns the engine's options for a container without a network, without capabilities and with a read-only root. */
 export function createOptions(spec: ContainerSpec, names: ContainerNames): ContainerCreateOptions {
   const row = languageTable[spec.language];
   const typescript =
@@ -55,14 +59,14 @@ export function createOptions(spec: ContainerSpec, names: ContainerNames): Conta
     Cmd: boots[row.boot],
     Env: Object.entries({ HOME: '/tmp', LANG: 'C.UTF-8', ...row.env }).map(([key, value]) => `${key}=${value}`),
     User: '65534:65534',
-    // Not the folder itself: engines would make it in the image, for root alone.
+    // Not /sandbox: engines would create that folder in the image, writable by root only.
     WorkingDir: '/',
     Hostname: 'sandbox',
     AttachStdin: true,
     AttachStdout: true,
     AttachStderr: true,
     OpenStdin: true,
-    // Its input ends with the connection: when this server dies, what waits ends by itself.
+    // The input ends with the connection, so that waiting containers end by themselves when this server dies.
     StdinOnce: true,
     Tty: false,
     StopSignal: 'SIGKILL',
@@ -77,10 +81,10 @@ export function createOptions(spec: ContainerSpec, names: ContainerNames): Conta
   };
 }
 
-/** Returns the limits and the walls of a container. */
+/** Returns the resource limits and isolation options of a container. */
 function hostConfig({ limits, runtime }: ContainerSpec): ContainerCreateOptions['HostConfig'] {
   const memory = limits.memoryMb * 1024 * 1024;
-  // Memory is what really bounds them: each byte in them counts as the program's.
+  // The memory limit is the effective bound: each byte in a tmpfs counts as the program's memory.
   const tmpfs = `rw,exec,nosuid,nodev,mode=1777,uid=65534,gid=65534,nr_inodes=65536,size=${memory}`;
   return {
     ...(runtime === undefined ? {} : { Runtime: runtime }),
@@ -89,7 +93,7 @@ function hostConfig({ limits, runtime }: ContainerSpec): ContainerCreateOptions[
     Tmpfs: { '/tmp': tmpfs, '/sandbox': tmpfs },
     CapDrop: ['ALL'],
     SecurityOpt: ['no-new-privileges'],
-    // The first process is ours; a runtime with a kernel of its own, such as gVisor, has its threads counted too.
+    // One more for our first process. For a runtime with a kernel of its own, such as gVisor, its threads count too.
     PidsLimit: limits.processes + (runtime === undefined || runtime === 'runc' ? 1 : 128),
     Memory: memory,
     MemorySwap: memory,

@@ -5,37 +5,46 @@ import type Docker from 'dockerode';
 import { type EngineClient, EngineError } from './client.ts';
 import { type ContainerSpec, createOptions } from './container-options.ts';
 
+/** Server process to which containers belong. */
 export interface ContainerOwner {
   readonly client: EngineClient;
   readonly serverId: string;
   readonly launchId: string;
-  /** Names of the containers that are in use or wait; the sweep leaves them alone. */
+  /** Names of the containers that are in use or waiting, which the sweep does not remove. */
   readonly alive: Set<string>;
-  /** Told when a container could not be removed: a sweep has to look for it. */
+  /** Called when a container could not be removed, so that a sweep is needed. */
   readonly lost: () => void;
 }
 
+/** Timeout of a call to the engine, in milliseconds. */
 const apiTimeoutMs = 30_000;
-/** From its start until its boot program waits; an interpreter with half a processor takes some 100 ms. */
+/**
+ * Maximum time from the start of a container until its boot program is ready, in milliseconds. An interpreter with half
+ * a processor takes about 100 ms.
+ */
 const readyTimeoutMs = 30_000;
-const startErrorBytes = 2_000;
+/** Maximum length of the output that is kept for a start error, in characters. */
+const maxStartOutputChars = 2_000;
 
-/** A started container that waits for its one program. */
+/** A started container, which runs a single program. */
 export class Container {
   readonly id: string;
   readonly name: string;
   readonly spec: ContainerSpec;
   readonly createdAt = performance.now();
-  /** What stands on both outputs between the program's own output and ours. */
+  /** Bytes on both outputs that separate the program's own output from that of the wrapper. */
   readonly mark: Buffer;
-  /** Nanoseconds of processor time that its start took; null where the engine has not told in time. */
+  /** Processor time of the start, in nanoseconds; null if the engine did not report it before the program was sent. */
   startCpuNs: number | null = null;
-  /** Called with the program's output as it comes, then with null when the connection has ended. */
+  /** Called with the program's output as it arrives, then with null when the connection has ended. */
   hear: (stream: OutputStream | null, bytes: Buffer) => void = () => {};
   #sent = false;
   readonly #owner: ContainerOwner;
   readonly #socket: Duplex;
-  /** Standard error. On one connection with the other output the engine ends both with one, whatever is on its way. */
+  /**
+   * Standard error. It has a connection of its own, because on a shared one the engine ends both outputs when one of
+   * them ends, even with data in transit.
+   */
   readonly #errors: Duplex;
   #closed = false;
   #removed = false;
@@ -57,7 +66,7 @@ export class Container {
         this.#closed = true;
         this.hear(null, Buffer.alloc(0));
       };
-      // A program that ends early leaves input unread; what matters of it is how the output ends.
+      // An error is no more than an end: a program that ends early leaves input unread.
       socket.on('error', close);
       socket.on('end', close);
       socket.on('close', close);
@@ -65,8 +74,8 @@ export class Container {
   }
 
   /**
-   * Makes one and starts it, up to where it waits for its program.
-   * @throws EngineError; nothing is left of it then
+   * Creates and starts a container, and waits until it is ready for its program.
+   * @throws EngineError if it cannot start, after which the container is removed; the signal's reason if it aborts
    */
   static async start(owner: ContainerOwner, spec: ContainerSpec, signal?: AbortSignal): Promise<Container> {
     const { client } = owner;
@@ -76,7 +85,7 @@ export class Container {
     let container: Container | null = null;
     try {
       const options = createOptions(spec, { serverId: owner.serverId, launchId: owner.launchId, name });
-      // Not by the signal: who leaves while the engine makes it would not know what to remove.
+      // The signal does not cancel this call, because without the ID the container could not be removed.
       const create = client.call('creating a container', apiTimeoutMs, (docker, abortSignal) =>
         docker.createContainer({ ...options, abortSignal }),
       );
@@ -95,7 +104,7 @@ export class Container {
         signal,
       );
       await ready;
-      // Older engines take most of a second over it, so nobody waits for it.
+      // Not awaited, because older engines take almost a second.
       void container.#measureStart();
       return container;
     } catch (error) {
@@ -110,54 +119,55 @@ export class Container {
     }
   }
 
-  /** The connection to it has ended: it has, or the engine has. */
+  /** Whether the connection has ended, because the container or the engine has ended. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** Hands over the frame and the program's own input, and ends the input. */
+  /** Sends the frame and the program's own input, then ends the input. */
   send(frame: Uint8Array, input: Uint8Array): void {
     this.#sent = true;
     this.#socket.write(frame);
     this.#socket.end(input);
   }
 
-  /** No more output is read until `resume`. */
+  /** Stops reading output until `resume`. */
   pause(): void {
     this.#socket.pause();
     this.#errors.pause();
   }
 
+  /** Continues to read output. */
   resume(): void {
     this.#socket.resume();
     this.#errors.resume();
   }
 
-  /** What it has used so far. */
+  /** Returns the resources that the container has used so far. */
   async usage(): Promise<{ cpuNs: number | null; peakMemoryBytes: number | null }> {
     const stats: unknown = await this.#owner.client.call('reading statistics', 1_000, (docker, abortSignal) =>
       docker.getContainer(this.id).stats(statsOptions(abortSignal)),
     );
     const cpu = numberAt(stats, 'cpu_stats', 'cpu_usage', 'total_usage');
-    // Zero where the runtime does not count.
+    // A runtime that does not count reports zero.
     return { cpuNs: cpu || null, peakMemoryBytes: numberAt(stats, 'memory_stats', 'max_usage') || null };
   }
 
   async #measureStart(): Promise<void> {
     const usage = await this.usage().catch(() => null);
-    // What was counted after the program came is its own.
+    // Time that was counted after the program was sent belongs to the program.
     if (usage && !this.#sent) this.startCpuNs = usage.cpuNs;
   }
 
   /**
-   * Starts a second program in it, without a terminal. Its output comes in frames: see `demultiplex`.
+   * Starts a second program in the container, without a terminal. Its output is framed (see `demultiplex`).
    * @throws EngineError
    */
   exec(command: readonly string[], signal: AbortSignal): Promise<Duplex> {
-    const ask = async (docker: Docker, abortSignal: AbortSignal) => {
+    const request = async (docker: Docker, abortSignal: AbortSignal) => {
       const exec = await docker.getContainer(this.id).exec({
         Cmd: [...command],
-        // Else Perl would tell that an image has no locales.
+        // Otherwise Perl warns that the image has no locales.
         Env: ['LC_ALL=C'],
         AttachStdin: true,
         AttachStdout: true,
@@ -166,17 +176,17 @@ export class Container {
       });
       return await exec.start({ hijack: true, stdin: true, abortSignal });
     };
-    return this.#owner.client.call('starting a program in a container', apiTimeoutMs, ask, signal);
+    return this.#owner.client.call('starting a program in a container', apiTimeoutMs, request, signal);
   }
 
-  /** Ends everything in it. */
+  /** Kills all processes in the container. */
   async kill(): Promise<void> {
     await this.#owner.client.call('ending a container', 5_000, (docker, abortSignal) =>
       docker.getContainer(this.id).kill({ abortSignal }),
     );
   }
 
-  /** How it ended, where it did not say so itself. */
+  /** Returns the state of the container as the engine reports it. */
   async inspect(): Promise<{ running: boolean; exitCode: number; oomKilled: boolean }> {
     const { State: state } = await this.#owner.client.call('looking at a container', 3_000, (docker, abortSignal) =>
       docker.getContainer(this.id).inspect({ abortSignal }),
@@ -184,7 +194,7 @@ export class Container {
     return { running: state.Running, exitCode: state.ExitCode, oomKilled: state.OOMKilled };
   }
 
-  /** Removes it, whatever it does, in the background. */
+  /** Removes the container in the background, even if it is running. */
   remove(): void {
     if (this.#removed) return;
     this.#removed = true;
@@ -195,10 +205,10 @@ export class Container {
 
   async #ready(signal?: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    let said = '';
+    let stdout = '';
     let error = '';
     const fail = (why: string) => {
-      const detail = error.trim() || said.trim();
+      const detail = error.trim() || stdout.trim();
       const { image } = this.spec;
       const text = `The image ${image} does not start: ${why}${detail ? ` (${detail})` : ''}.`;
       reject(new EngineError(text, 0));
@@ -208,10 +218,10 @@ export class Container {
     signal?.addEventListener('abort', abort, { once: true });
     this.hear = (stream, bytes) => {
       if (stream === null) return fail('it ended at once');
-      if (stream === 'stderr') error = (error + bytes.toString()).slice(0, startErrorBytes);
-      else said = (said + bytes.toString()).slice(0, startErrorBytes);
-      if (said === 'ready\n') resolve();
-      else if (!'ready\n'.startsWith(said)) fail('it said something else');
+      if (stream === 'stderr') error = (error + bytes.toString()).slice(0, maxStartOutputChars);
+      else stdout = (stdout + bytes.toString()).slice(0, maxStartOutputChars);
+      if (stdout === 'ready\n') resolve();
+      else if (!'ready\n'.startsWith(stdout)) fail('it said something else');
     };
     try {
       await promise;
@@ -230,15 +240,15 @@ interface Attached {
 
 async function attach(client: EngineClient, id: string, signal: AbortSignal | undefined): Promise<Attached> {
   const input = client.attach(id, ['stdin', 'stdout'], apiTimeoutMs, signal);
-  const both = await Promise.allSettled([input, client.attach(id, ['stderr'], apiTimeoutMs, signal)]);
-  const [socket, errors] = both;
+  const results = await Promise.allSettled([input, client.attach(id, ['stderr'], apiTimeoutMs, signal)]);
+  const [socket, errors] = results;
   if (socket.status === 'fulfilled' && errors.status === 'fulfilled')
     return { socket: socket.value, errors: errors.value };
-  for (const one of both) if (one.status === 'fulfilled') one.value.destroy();
-  throw both.find((one) => one.status === 'rejected')?.reason;
+  for (const result of results) if (result.status === 'fulfilled') result.value.destroy();
+  throw results.find((result) => result.status === 'rejected')?.reason;
 }
 
-/** Removals that are under way. */
+/** Pending removals of each owner. */
 const removals = new Map<ContainerOwner, Set<Promise<void>>>();
 
 function removeContainer(owner: ContainerOwner, name: string, id: string): void {
@@ -248,34 +258,37 @@ function removeContainer(owner: ContainerOwner, name: string, id: string): void 
         docker.getContainer(id).remove({ force: true, v: true, abortSignal }),
       );
     } catch (error) {
-      // Gone already, or on its way. Anything else is for the sweep.
+      // 404 and 409: already removed, or being removed. The sweep handles all other cases.
       if (!(error instanceof EngineError && (error.statusCode === 404 || error.statusCode === 409))) owner.lost();
     }
     owner.alive.delete(name);
   };
-  const own = removals.get(owner) ?? new Set();
-  removals.set(owner, own);
+  const ownRemovals = removals.get(owner) ?? new Set();
+  removals.set(owner, ownRemovals);
   const promise = remove();
-  own.add(promise);
+  ownRemovals.add(promise);
   promise.finally(() => {
-    own.delete(promise);
-    if (own.size === 0) removals.delete(owner);
+    ownRemovals.delete(promise);
+    if (ownRemovals.size === 0) removals.delete(owner);
   });
 }
 
-/** Settles when no removal is under way. */
+/** Waits until all pending removals of an owner have ended. */
 export async function removalsEnd(owner: ContainerOwner): Promise<void> {
   await Promise.all(removals.get(owner) ?? []);
 }
 
-/** The types do not know all that the engine takes. */
+/** Returns options for `stats`. The variable avoids the excess property check, as dockerode's types lack `one-shot`. */
 function statsOptions(abortSignal: AbortSignal): { stream: false; abortSignal: AbortSignal } {
   const options = { stream: false as const, 'one-shot': true, abortSignal };
   return options;
 }
 
-/** Frames of eight bytes of header, the stream in the first and the length in the last four, then the bytes. */
-export function demultiplex(socket: Duplex, hear: (stream: OutputStream, bytes: Buffer) => void): void {
+/**
+ * Splits the engine's framed output into standard output and standard error. A frame has a header of eight bytes, with
+ * the stream in the first byte and the length in the last four, then the bytes.
+ */
+export function demultiplex(socket: Duplex, onData: (stream: OutputStream, bytes: Buffer) => void): void {
   let header = Buffer.alloc(0);
   let left = 0;
   let stream: OutputStream = 'stdout';
@@ -295,11 +308,12 @@ export function demultiplex(socket: Duplex, hear: (stream: OutputStream, bytes: 
       const bytes = chunk.subarray(at, at + left);
       at += bytes.length;
       left -= bytes.length;
-      hear(stream, bytes);
+      onData(stream, bytes);
     }
   });
 }
 
+/** Returns the number at a path of properties, or 0 if there is none. */
 function numberAt(value: unknown, ...path: string[]): number {
   let at = value;
   for (const name of path) at = typeof at === 'object' && at !== null ? Reflect.get(at, name) : undefined;

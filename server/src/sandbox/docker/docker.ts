@@ -13,33 +13,41 @@ import { WarmPool } from './pool.ts';
 import type { Dial } from './proxy.ts';
 import { sweep } from './sweep.ts';
 
+/** Options of a `DockerSandbox`. */
 export interface DockerSandboxOptions {
-  /** As in DOCKER_HOST; undefined: the usual sockets. */
+  /** URL as in DOCKER_HOST. Default: the first of Docker's usual sockets that exists. */
   readonly host?: string | undefined;
   /** Folder with ca.pem, cert.pem and key.pem, for an engine with TLS. */
   readonly certPath?: string | undefined;
-  /** OCI runtime; undefined: the engine's own. */
+  /** OCI runtime. Default: the engine's default runtime. */
   readonly runtime?: string | undefined;
-  /** Instead of the official images. */
+  /** Images that replace the official ones. */
   readonly images: Partial<Record<Language, string>>;
-  /** Of the data folder, which one server holds at a time: what carries it and is not ours is left over. */
+  /**
+   * ID of the data folder. Only one server uses a data folder at a time, so containers with this ID that another launch
+   * created are abandoned.
+   */
   readonly serverId: string;
-  /** Containers that wait for a program, for each kind in use. */
+  /** Number of containers that wait for a program, for each kind in use. */
   readonly warm: { readonly min: number; readonly max: number };
-  /** How runs that name hosts reach them. */
+  /** Opens the connections of runs with allowed hosts. */
   readonly dial: Dial;
   readonly logger: Logger;
 }
 
+/** Timeout of a call for the engine's status, in milliseconds. */
 const statusTimeoutMs = 3_500;
-const sweepEveryMs = 30_000;
+/** Interval at which a pending sweep is tried, in milliseconds. */
+const sweepIntervalMs = 30_000;
+/** Maximum duration of `close`, in milliseconds. */
 const closeTimeoutMs = 20_000;
 
-/** The sandbox port on a Docker engine, here or elsewhere. It may be away and come back at any time. */
+/** Creates a sandbox on a local or remote Docker engine. The engine may go away and come back at any time. */
 export function createDockerSandbox(options: DockerSandboxOptions): DockerSandbox {
   return new DockerSandbox(options);
 }
 
+/** Sandbox that runs each program in a container of a Docker engine. */
 export class DockerSandbox implements Sandbox {
   readonly kind = 'docker';
   readonly #options: DockerSandboxOptions;
@@ -51,7 +59,7 @@ export class DockerSandbox implements Sandbox {
   readonly #running = new Set<Promise<unknown>>();
   readonly #timer: NodeJS.Timeout;
   #runtime: string | null = null;
-  /** Something of ours or of an earlier launch may be there that nobody knows of. */
+  /** Whether there may be abandoned containers of this or an earlier launch. */
   #mustSweep = true;
   #sweeping: Promise<void> | null = null;
 
@@ -73,21 +81,21 @@ export class DockerSandbox implements Sandbox {
       logger: options.logger,
       start: (spec) => Container.start(this.#owner, spec, this.#closing.signal),
     });
-    this.#timer = setInterval(() => void this.#sweep(), sweepEveryMs).unref();
+    this.#timer = setInterval(() => void this.#sweep(), sweepIntervalMs).unref();
   }
 
-  /** Removes what earlier launches of this server left behind. Never rejects; an engine that is away is asked later. */
+  /** Removes containers of earlier launches of this server. Never rejects; retries later if the engine is away. */
   async prepare(): Promise<void> {
     await this.#sweep();
   }
 
-  /** Containers that wait for a program now. */
+  /** Number of containers that wait for a program. */
   get warmContainers(): number {
     return this.#pool.size;
   }
 
-  async run(job: Job, signal: AbortSignal, hear: (event: RunEvent) => void): Promise<RunResult> {
-    const run = this.#run(job, AbortSignal.any([signal, this.#closing.signal]), hear);
+  async run(job: Job, signal: AbortSignal, onEvent: (event: RunEvent) => void): Promise<RunResult> {
+    const run = this.#run(job, AbortSignal.any([signal, this.#closing.signal]), onEvent);
     this.#running.add(run);
     try {
       return await run;
@@ -126,7 +134,7 @@ export class DockerSandbox implements Sandbox {
     clearTimeout(timer);
   }
 
-  async #run(job: Job, signal: AbortSignal, hear: (event: RunEvent) => void): Promise<RunResult> {
+  async #run(job: Job, signal: AbortSignal, onEvent: (event: RunEvent) => void): Promise<RunResult> {
     const engine = {
       kind: 'docker' as const,
       runtime: this.#runtime ?? this.#options.runtime ?? 'runc',
@@ -138,9 +146,9 @@ export class DockerSandbox implements Sandbox {
       signal.throwIfAborted();
       engine.runtime = await this.#runtimeName();
       image = await this.#images.get(this.#images.nameOf(job.language), signal, (message, fraction) =>
-        hear({ type: 'preparing', message, fraction }),
+        onEvent({ type: 'preparing', message, fraction }),
       );
-      return await this.#runWith(job, image, engine, signal, hear);
+      return await this.#runWith(job, image, engine, signal, onEvent);
     } catch (error) {
       this.#runtime = null;
       if (image) this.#images.forget(image.name);
@@ -155,20 +163,20 @@ export class DockerSandbox implements Sandbox {
     image: ImageFacts,
     facts: Omit<ExecutionEngine, 'warm'>,
     signal: AbortSignal,
-    hear: (event: RunEvent) => void,
+    onEvent: (event: RunEvent) => void,
   ): Promise<RunResult> {
     const spec = this.#specOf(job, image);
-    const taken = this.#pool.take(spec);
+    const pooled = this.#pool.take(spec);
     let container: Container | null = null;
     const ended = new AbortController();
     try {
-      container = await taken;
+      container = await pooled;
       signal.throwIfAborted();
       container ??= await Container.start(this.#owner, spec, signal);
       if (job.allowedHosts.length > 0) await openNetwork(container, job, this.#options.dial, ended.signal);
-      const engine = { ...facts, warm: container === taken };
-      hear({ type: 'started', engine });
-      const executed = await execute(container, withProxy(job), signal, hear);
+      const engine = { ...facts, warm: container === pooled };
+      onEvent({ type: 'started', engine });
+      const executed = await execute(container, withProxy(job), signal, onEvent);
       if (executed.status === 'engine-error') this.#owner.lost();
       return { ...executed, command: commandOf(job), engine, image };
     } finally {
@@ -182,7 +190,7 @@ export class DockerSandbox implements Sandbox {
   #specOf(job: Job, image: ImageFacts): ContainerSpec {
     const { memoryMb, cpus, processes, fileBytes } = job.limits;
     const { runtime } = this.#options;
-    // JavaScript and TypeScript may share an image, but their interpreters wait in different ways.
+    // The key includes the language: JavaScript and TypeScript may share an image, but have different boot programs.
     const key = [job.language, image.name, image.digest, memoryMb, cpus, processes, fileBytes].join(' ');
     return {
       key,
@@ -198,8 +206,9 @@ export class DockerSandbox implements Sandbox {
     const info: unknown = await this.#client.call('asking for its runtimes', statusTimeoutMs, (docker) =>
       docker.info(),
     );
-    const usual = typeof info === 'object' && info !== null ? Reflect.get(info, 'DefaultRuntime') : null;
-    this.#runtime = this.#options.runtime ?? (typeof usual === 'string' && usual !== '' ? usual : 'runc');
+    const defaultRuntime = typeof info === 'object' && info !== null ? Reflect.get(info, 'DefaultRuntime') : null;
+    this.#runtime =
+      this.#options.runtime ?? (typeof defaultRuntime === 'string' && defaultRuntime !== '' ? defaultRuntime : 'runc');
     return this.#runtime;
   }
 

@@ -3,18 +3,19 @@ import type { Artifact } from '@devlm/protocol/execution.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import tar from 'tar-stream';
 
-/** How a program ended, as the first process of its container says. Null where it could not tell. */
+/** Report of the first process of a container on how the program ended. A value is null if it could not be read. */
 export interface Ending {
   readonly exitCode: number;
+  /** Number of processes that the kernel killed for lack of memory. */
   readonly oomKills: number | null;
-  /** Nanoseconds since the container started. */
+  /** Processor time since the container started, in nanoseconds. */
   readonly cpuNs: number | null;
   readonly peakMemoryBytes: number | null;
-  /** An archive of `/sandbox/out` follows. */
+  /** Whether an archive of `/sandbox/out` follows. */
   readonly hasArtifacts: boolean;
 }
 
-/** `code oom cpu peak out`; null when it is something else. */
+/** Parses a line of the form `code oom cpu peak out`. Returns null if it has a different form. */
 export function parseEnding(line: string): Ending | null {
   const match = /^(\d{1,3}) (\d+|-) (\d+|-) (\d+|-) (tar|-)$/.exec(line);
   if (!match) return null;
@@ -28,7 +29,7 @@ export function parseEnding(line: string): Ending | null {
   };
 }
 
-/** Passes on what comes before a mark, however it is cut into chunks, and hands over what comes after. */
+/** Splits a stream at a mark, however the stream is cut into chunks. */
 export class MarkFilter {
   readonly #mark: Buffer;
   readonly #before: (bytes: Buffer) => void;
@@ -42,6 +43,7 @@ export class MarkFilter {
     this.#after = after;
   }
 
+  /** Takes the next chunk of the stream. */
   write(chunk: Buffer): void {
     if (this.#found) {
       this.#after(chunk);
@@ -56,7 +58,7 @@ export class MarkFilter {
       this.#after(bytes.subarray(at + this.#mark.length));
       return;
     }
-    // Only what may be the beginning of the mark waits for more.
+    // Hold back only bytes that may be the beginning of the mark.
     const start = bytes.lastIndexOf(this.#mark[0] ?? 0);
     let keep = bytes.length;
     for (let i = Math.max(0, bytes.length - this.#mark.length + 1); start >= 0 && i < bytes.length; i++) {
@@ -69,24 +71,24 @@ export class MarkFilter {
     if (keep > 0) this.#before(bytes.subarray(0, keep));
   }
 
-  /** Nothing more comes: what was held was no mark. */
+  /** Ends the stream. Bytes that were held back were not a mark. */
   end(): void {
     if (!this.#found && this.#held.length > 0) this.#before(this.#held);
     this.#held = Buffer.alloc(0);
   }
 }
 
-/** Reads an archive that a program could have made as it liked: regular files only, within bounds. */
+/** Reads an untrusted archive of artifacts. It keeps regular files only, up to the limits. */
 export class ArtifactReader {
   readonly artifacts: Artifact[] = [];
-  /** More was there than is kept. */
+  /** Whether the archive held more than was kept. */
   truncated = false;
-  /** Settles when the archive has ended, is broken, or holds more than is kept. */
+  /** Settles when the archive has ended, is invalid, or exceeds the limits. */
   readonly done: Promise<void>;
   readonly #extract = tar.extract();
   readonly #settle: () => void;
   #bytes = 0;
-  #fed = 0;
+  #receivedBytes = 0;
   #settled = false;
 
   constructor() {
@@ -99,9 +101,9 @@ export class ArtifactReader {
     this.#extract.on('entry', (header, stream, next) => {
       const path = header.name.replace(/^(\.\/)+/, '');
       const size = header.size ?? 0;
-      // Where the archive is cut in the middle of a file, that one fails as well as the archive.
+      // If the archive is cut in the middle of a file, both the file's stream and the archive fail.
       stream.on('error', () => this.stop());
-      if (header.type !== 'file' || !isPlain(path)) {
+      if (header.type !== 'file' || !isSafePath(path)) {
         stream.on('end', next).resume();
         return;
       }
@@ -127,19 +129,21 @@ export class ArtifactReader {
     this.#extract.on('close', () => this.#settle());
   }
 
+  /** Takes the next bytes of the archive. */
   write(bytes: Buffer): void {
-    this.#fed += bytes.length;
+    this.#receivedBytes += bytes.length;
     this.#extract.write(bytes);
-    // Four times what is kept: whoever writes more does not make the server read it all.
-    if (this.#fed > 4 * limits.executionArtifactBytes) this.stop();
+    // Stop at four times the limit, so that a program cannot make the server read without end.
+    if (this.#receivedBytes > 4 * limits.executionArtifactBytes) this.stop();
   }
 
+  /** Ends the archive. */
   end(): void {
-    if (this.#fed === 0) this.truncated = true;
+    if (this.#receivedBytes === 0) this.truncated = true;
     this.#extract.end(undefined);
   }
 
-  /** No more is read. */
+  /** Stops reading. */
   stop(): void {
     if (!this.#settled) this.truncated = true;
     this.#settle();
@@ -147,7 +151,7 @@ export class ArtifactReader {
   }
 }
 
-function isPlain(path: string): boolean {
+function isSafePath(path: string): boolean {
   return (
     path !== '' &&
     path.length <= 4096 &&

@@ -10,12 +10,12 @@ import { frameOf } from './frame.ts';
 
 /** Maximum time to wait for the files in `/sandbox/out` after the program has ended, in milliseconds. */
 const artifactsMs = 10_000;
-/** Maximum time to wait for the statistics of a container that is about to be ended, in milliseconds. */
+/** Maximum time to wait for the statistics of a container before it is killed, in milliseconds. */
 const statsMs = 250;
-/** Maximum time to wait for the output of a container that was ended, in milliseconds. */
+/** Maximum time to wait for the remaining output of a container that was killed, in milliseconds. */
 const lastOutputMs = 300;
 
-/** The part of a run's result that only its container knows. */
+/** The part of a run's result that comes from its container. */
 export type Executed = Pick<
   RunResult,
   | 'status'
@@ -33,27 +33,27 @@ export type Executed = Pick<
   | 'peakMemoryBytes'
 >;
 
-/** Why a run is over, or has to be ended. */
+/** Reason for which a run has ended or must be ended. */
 type Stop = 'ended' | 'closed' | Forced;
 /** Reasons for which this server ends a program. */
 type Forced = 'timeout' | 'output-limit' | 'cancelled';
 
-/** How a program ended. What is left out is as in a run without artifacts and without a message. */
+/** Outcome of a program. A missing property means no artifacts or no message. */
 type Facts = Pick<Executed, 'status' | 'exitCode' | 'signal' | 'cpuMs' | 'peakMemoryBytes'> & Partial<Executed>;
 
-/** Runs a job in a waiting container, to its end or a limit. The caller removes the container. */
+/** Runs a job in a waiting container until it ends or reaches a limit. The caller removes the container. */
 export async function execute(
   container: Container,
   job: Job,
   signal: AbortSignal,
-  hear: (event: RunEvent) => void,
+  onEvent: (event: RunEvent) => void,
 ): Promise<Executed> {
-  return await new ContainerRun(container, job, signal, hear).run();
+  return await new ContainerRun(container, job, signal, onEvent).run();
 }
 
 /**
- * One run of a job. On each of its outputs the container sends what the program prints, then a mark. Behind the mark
- * standard output has a line that says how the program ended, and an archive of its artifacts.
+ * A run of a job. On each output the container sends what the program prints, then a mark. Behind the mark, standard
+ * output carries a line that says how the program ended, then an archive of its artifacts.
  */
 class ContainerRun {
   readonly #container: Container;
@@ -64,20 +64,20 @@ class ContainerRun {
   readonly #artifacts = new ArtifactReader();
   readonly #stop = Promise.withResolvers<Stop>();
   readonly #closed = Promise.withResolvers<void>();
-  /** The beginning of the line that says how the program ended. */
+  /** The part received so far of the line that says how the program ended. */
   #line = '';
   #ending: Ending | null = null;
   #endedAt: number | null = null;
-  /** All that the program printed on standard error has come. */
+  /** Whether all of the program's standard error has arrived. */
   #errorsEnded = false;
 
-  constructor(container: Container, job: Job, signal: AbortSignal, hear: (event: RunEvent) => void) {
+  constructor(container: Container, job: Job, signal: AbortSignal, onEvent: (event: RunEvent) => void) {
     this.#container = container;
     this.#job = job;
     this.#signal = signal;
-    this.#output = new Output(job.limits.outputBytes, hear);
-    const filter = (stream: OutputStream, behindMark: (bytes: Buffer) => void) =>
-      new MarkFilter(container.mark, (bytes) => this.#write(stream, bytes), behindMark);
+    this.#output = new Output(job.limits.outputBytes, onEvent);
+    const filter = (stream: OutputStream, afterMark: (bytes: Buffer) => void) =>
+      new MarkFilter(container.mark, (bytes) => this.#write(stream, bytes), afterMark);
     this.#filters = {
       stdout: filter('stdout', (bytes) => this.#readEnding(bytes)),
       stderr: filter('stderr', () => {
@@ -109,14 +109,14 @@ class ContainerRun {
     return { message: null, artifacts: [], artifactsTruncated: false, wallMs, ...facts, ...this.#output.end() };
   }
 
-  /** Takes what the program printed. */
+  /** Takes output of the program. */
   #write(stream: OutputStream, bytes: Buffer): void {
     if (this.#output.write(stream, bytes)) return;
     this.#container.pause();
     this.#stop.resolve('output-limit');
   }
 
-  /** Takes what comes behind the mark on standard output: the line, then the archive. */
+  /** Takes the bytes behind the mark on standard output: the line, then the archive. */
   #readEnding(bytes: Buffer): void {
     if (this.#ending) {
       this.#artifacts.write(bytes);
@@ -135,7 +135,7 @@ class ContainerRun {
     if (this.#ending && this.#errorsEnded) this.#stop.resolve('ended');
   }
 
-  /** The connection has ended. */
+  /** Ends all readers, because the connection has ended. */
   #close(): void {
     for (const filter of Object.values(this.#filters)) filter.end();
     this.#artifacts.end();
@@ -143,7 +143,7 @@ class ContainerRun {
     this.#stop.resolve('closed');
   }
 
-  /** Returns how the program ended by itself. */
+  /** Returns the outcome of a program that ended by itself. */
   async #ended(): Promise<Facts> {
     const ending = this.#ending;
     if (!ending) return await factsOfLost(this.#container, this.#job);
@@ -165,11 +165,11 @@ class ContainerRun {
     };
   }
 
-  /** Ends the program, and takes the output that is still on its way. */
+  /** Kills the program and takes the output that is still in transit. */
   async #end(status: Forced): Promise<Facts> {
     this.#endedAt = performance.now();
     const usage = await Promise.race([this.#container.usage().catch(() => null), after(statsMs)]);
-    // Where the engine does not answer, the sweep ends the container; the run is over in any case.
+    // If the engine does not respond, the sweep ends the container; the run is over in any case.
     await this.#container.kill().catch(() => {});
     if (status !== 'output-limit') await Promise.race([this.#closed.promise, after(lastOutputMs)]);
     const full = status !== 'output-limit' && this.#output.full;
@@ -183,8 +183,8 @@ class ContainerRun {
   }
 
   /**
-   * Returns the processor time of the program. Where the share of the interpreter's start is not known it is counted
-   * in; that of a compiler's warm-up is not, so that null is returned.
+   * Returns the processor time of the program, in milliseconds. If the time of the interpreter's start is unknown, it is
+   * included. If the time of a compiler's warm-up is unknown, the result is null.
    */
   #cpuMs(ns: number | null): number | null {
     const { startCpuNs } = this.#container;
@@ -193,7 +193,7 @@ class ContainerRun {
   }
 }
 
-/** Returns what the engine says of a container that ended, or lost its connection, before it said how. */
+/** Returns the outcome that the engine reports for a container that ended or lost its connection without a report. */
 async function factsOfLost(container: Container, job: Job): Promise<Facts> {
   const none = { exitCode: null, signal: null, cpuMs: null, peakMemoryBytes: null };
   try {
@@ -214,35 +214,36 @@ async function factsOfLost(container: Container, job: Job): Promise<Facts> {
   }
 }
 
-/** Maximum number of times that the state of a container is read: for 3 seconds, as the engine may be under load. */
+/** Maximum number of reads of a container's final state. They span 3 s, because the engine may be under load. */
 const settleRounds = 60;
-/** Time between two of them, in milliseconds. */
+/** Time between two reads of a container's final state, in milliseconds. */
 const settleRoundMs = 50;
 
 /**
- * Returns the state of a container that has ended, or the last one that was read. The engine notices that a container
- * has ended a moment after its streams did, and why a moment after that.
+ * Returns the final state of a container, or the last state that was read. The engine notices the end of a container
+ * slightly after the end of its streams, and the reason slightly after that.
  */
 async function settled(container: Container): ReturnType<Container['inspect']> {
   let state = await container.inspect();
-  const open = () => state.running || (state.exitCode === 137 && !state.oomKilled);
-  for (let round = 0; open() && round < settleRounds; round++) {
+  const isUnsettled = () => state.running || (state.exitCode === 137 && !state.oomKilled);
+  for (let round = 0; isUnsettled() && round < settleRounds; round++) {
     await after(settleRoundMs);
     state = await container.inspect();
   }
   return state;
 }
 
+/** Returns a promise that resolves with null after a time, or earlier if the signal aborts. */
 function after(ms: number, signal?: AbortSignal): Promise<null> {
   const { promise, resolve } = Promise.withResolvers<null>();
   const timer = setTimeout(() => resolve(null), ms);
-  const leave = () => {
+  const onAbort = () => {
     clearTimeout(timer);
     resolve(null);
   };
   timer.unref();
-  if (signal?.aborted) leave();
-  else signal?.addEventListener('abort', leave, { once: true });
+  if (signal?.aborted) onAbort();
+  else signal?.addEventListener('abort', onAbort, { once: true });
   return promise;
 }
 
@@ -250,7 +251,7 @@ function memoryMessage(job: Job): string {
   return `It needed more than its ${job.limits.memoryMb} MB of memory.`;
 }
 
-/** Shells add 128 to the number of the signal that ended a program. */
+/** Returns the name of the signal that ended a program. Shells add 128 to the signal's number. */
 function signalOf(exitCode: number): string | null {
   return Object.entries(constants.signals).find(([, number]) => number === exitCode - 128)?.[0] ?? null;
 }

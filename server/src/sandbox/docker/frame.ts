@@ -2,21 +2,24 @@ import { commandOf } from '../job.ts';
 import { type Boot, languageTable } from '../languages.ts';
 import type { Job } from '../sandbox.ts';
 
-/** Variables that an interpreter reads when it starts: one that waits already would not see them. */
+/** Matches variables that an interpreter reads when it starts, which a waiting interpreter would miss. */
 const readAtStart = /^(PYTHON|NODE_|RUBY|GEM_|BUNDLE_|LD_|LC_|LANG|MALLOC_|UV_|TZ$|PATH$)/;
 
+/** Block size of the archive that the shell boot program reads, in bytes. */
 const blockBytes = 65_536;
 
-/** What the boot program of a container reads before the program's own input. */
+/** Returns the frame that the boot program of a container reads before the program's own input. */
 export function frameOf(job: Job): Buffer {
-  const { boot, env: usual } = languageTable[job.language];
-  return boot === 'shell' ? shellFrame(job) : jsonFrame(job, boot, usual);
+  const { boot, env: defaultEnv } = languageTable[job.language];
+  return boot === 'shell' ? shellFrame(job) : jsonFrame(job, boot, defaultEnv);
 }
 
-/** Eight hexadecimal digits, a header of so many bytes, then the bytes of each file. */
-function jsonFrame(job: Job, _boot: Boot, usual: Readonly<Record<string, string>>): Buffer {
-  const late = Object.entries(job.env).some(([name, value]) => readAtStart.test(name) && usual[name] !== value);
-  const inPlace = job.run.kind === 'entry' && !late;
+/** Returns eight hexadecimal digits with the header size in bytes, the JSON header, then the bytes of each file. */
+function jsonFrame(job: Job, _boot: Boot, defaultEnv: Readonly<Record<string, string>>): Buffer {
+  const needsRestart = Object.entries(job.env).some(
+    ([name, value]) => readAtStart.test(name) && defaultEnv[name] !== value,
+  );
+  const inPlace = job.run.kind === 'entry' && !needsRestart;
   const header = Buffer.from(
     JSON.stringify({
       files: job.files.map(({ path, data }) => [path, data.length]),
@@ -38,7 +41,7 @@ function shellFrame(job: Job): Buffer {
   return Buffer.concat([Buffer.from(`${script.length} ${archive.length / blockBytes}\n`), script, archive]);
 }
 
-/** A tar that busybox and GNU both read, with any name; padded, its end in the last block. */
+/** Returns a tar archive that both busybox and GNU tar read, with names of any length, padded to paddedBytes blocks. */
 function tarOf(job: Job): Buffer {
   const parts: Uint8Array[] = [tarHeader('out/', 0, '5')];
   for (const { path, data } of job.files) {
@@ -47,8 +50,8 @@ function tarOf(job: Job): Buffer {
     parts.push(tarHeader(path, data.length, '0'), padded(data, data.length));
   }
   const bytes = parts.reduce((sum, part) => sum + part.length, 0);
-  const whole = Math.ceil((bytes + 1024) / blockBytes) * blockBytes;
-  return Buffer.concat(parts, whole);
+  const paddedBytes = Math.ceil((bytes + 1024) / blockBytes) * blockBytes;
+  return Buffer.concat(parts, paddedBytes);
 }
 
 function padded(data: Uint8Array, size: number): Buffer {

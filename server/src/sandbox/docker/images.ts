@@ -2,16 +2,19 @@ import type { Language } from '@devlm/protocol/execution.ts';
 import { type LanguageRow, languageTable } from '../languages.ts';
 import { type EngineClient, EngineError } from './client.ts';
 
+/** Name and digest of an image. */
 export interface ImageFacts {
   readonly name: string;
-  /** Of the registry where it came from one, else of its content. */
+  /** Digest from the registry, or the ID of the image if it came from no registry. */
   readonly digest: string;
 }
 
+/** Callback for the progress of a pull. The fraction is from 0 to 1, or null if it is unknown. */
 export type PullProgress = (message: string, fraction: number | null) => void;
 
-/** How long an image that was there is taken to be there; a container that cannot be made asks again. */
-const believedMs = 60_000;
+/** Time for which the facts about an image are cached, in milliseconds. A failed run clears them earlier. */
+const cacheMs = 60_000;
+/** Maximum duration of a pull, in milliseconds. */
 const pullTimeoutMs = 30 * 60_000;
 
 interface Pull {
@@ -19,7 +22,7 @@ interface Pull {
   readonly listeners: Set<PullProgress>;
 }
 
-/** The images of the languages: which they are, and getting those that are missing. */
+/** Images of the languages. Finds their names and digests and pulls missing ones. */
 export class Images {
   readonly #client: EngineClient;
   readonly #overrides: Partial<Record<Language, string>>;
@@ -32,12 +35,16 @@ export class Images {
     this.#overrides = overrides;
   }
 
+  /** Returns the name of a language's image. */
   nameOf(language: Language): string {
     const row: LanguageRow = languageTable[language];
     return this.#overrides[language] ?? row.image;
   }
 
-  /** @returns null when the engine does not have it */
+  /**
+   * Finds an image on the engine.
+   * @returns null if the engine does not have it
+   */
   async find(name: string, timeoutMs = 5_000): Promise<ImageFacts | null> {
     const known = this.#known.get(name);
     if (known && performance.now() < known.until) return known.facts;
@@ -47,7 +54,7 @@ export class Images {
       );
       const digest = image.RepoDigests?.[0]?.split('@')[1] ?? image.Id;
       const facts = { name, digest };
-      this.#known.set(name, { facts, until: performance.now() + believedMs });
+      this.#known.set(name, { facts, until: performance.now() + cacheMs });
       return facts;
     } catch (error) {
       this.#known.delete(name);
@@ -56,43 +63,44 @@ export class Images {
     }
   }
 
-  /** It was not there after all. */
+  /** Removes an image from the cache, because it may no longer exist. */
   forget(name: string): void {
     this.#known.delete(name);
   }
 
   /**
-   * The image of a language, pulled when it is missing; several who wait for one share one pull.
-   * @throws EngineError with a sentence that says what to do; the signal's reason when it aborts
+   * Returns an image and pulls it if it is missing. Concurrent callers share one pull.
+   * @throws EngineError with a sentence that says what to do; the signal's reason if it aborts
    */
-  async get(name: string, signal: AbortSignal, hear: PullProgress): Promise<ImageFacts> {
+  async get(name: string, signal: AbortSignal, onProgress: PullProgress): Promise<ImageFacts> {
     const found = await this.find(name);
     if (found) return found;
     let pull = this.#pulls.get(name);
     if (!pull) {
       const listeners = new Set<PullProgress>();
       pull = { listeners, done: this.#pull(name, listeners).finally(() => this.#pulls.delete(name)) };
-      // Everyone who waits may have left.
+      // Attach a handler even when all callers have aborted, so that a late rejection is not unhandled.
       pull.done.catch(() => {});
       this.#pulls.set(name, pull);
     }
-    pull.listeners.add(hear);
-    hear(`Getting the image ${name}`, null);
-    const left = Promise.withResolvers<never>();
-    const leave = () => left.reject(signal.reason);
-    signal.addEventListener('abort', leave, { once: true });
-    if (signal.aborted) leave();
+    pull.listeners.add(onProgress);
+    onProgress(`Getting the image ${name}`, null);
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = () => aborted.reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
     try {
-      await Promise.race([pull.done, left.promise]);
+      await Promise.race([pull.done, aborted.promise]);
     } finally {
-      pull.listeners.delete(hear);
-      signal.removeEventListener('abort', leave);
+      pull.listeners.delete(onProgress);
+      signal.removeEventListener('abort', onAbort);
     }
     const pulled = await this.find(name);
     if (!pulled) throw new EngineError(`The image ${name} was pulled, but is not there. Pull it by hand.`, 404);
     return pulled;
   }
 
+  /** Cancels all pulls. */
   close(): void {
     this.#stop.abort();
   }
@@ -100,13 +108,13 @@ export class Images {
   async #pull(name: string, listeners: ReadonlySet<PullProgress>): Promise<void> {
     const layers = new Map<string, { done: number; total: number }>();
     let fraction = 0;
-    const hear = (said: unknown) => {
-      const { id, progressDetail, error } = read(said);
+    const onMessage = (message: unknown) => {
+      const { id, progressDetail, error } = readPullMessage(message);
       if (error) throw new EngineError(error, 0);
       if (id === undefined || progressDetail === null) return;
       layers.set(id, progressDetail);
       const sum = (of: 'done' | 'total') => [...layers.values()].reduce((all, layer) => all + layer[of], 0);
-      // Layers are told of one by one: the share of what is known may fall, what people see does not.
+      // The engine announces layers one by one, so that the share can fall. The reported fraction never does.
       fraction = Math.max(fraction, Math.min(1, sum('done') / Math.max(1, sum('total'))));
       for (const listener of listeners) listener(`Getting the image ${name}`, fraction);
     };
@@ -123,9 +131,9 @@ export class Images {
           docker.modem.followProgress(
             stream,
             (error: Error | null) => (error || failed ? reject(failed ?? error) : resolve()),
-            (said: unknown) => {
+            (message: unknown) => {
               try {
-                hear(said);
+                onMessage(message);
               } catch (error) {
                 failed = error;
               }
@@ -144,16 +152,20 @@ export class Images {
   }
 }
 
-function read(said: unknown): { id?: string; progressDetail: { done: number; total: number } | null; error?: string } {
+function readPullMessage(message: unknown): {
+  id?: string;
+  progressDetail: { done: number; total: number } | null;
+  error?: string;
+} {
   const field = (value: unknown, name: string): unknown =>
     typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
-  const id = field(said, 'id');
-  const error = field(said, 'error');
+  const id = field(message, 'id');
+  const error = field(message, 'error');
   const [done, total] = [
-    field(field(said, 'progressDetail'), 'current'),
-    field(field(said, 'progressDetail'), 'total'),
+    field(field(message, 'progressDetail'), 'current'),
+    field(field(message, 'progressDetail'), 'total'),
   ];
-  const isDownload = field(said, 'status') === 'Downloading';
+  const isDownload = field(message, 'status') === 'Downloading';
   return {
     ...(typeof id === 'string' ? { id } : {}),
     ...(typeof error === 'string' ? { error } : {}),

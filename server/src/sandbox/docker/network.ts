@@ -5,25 +5,27 @@ import { EngineError } from './client.ts';
 import { type Container, demultiplex } from './container.ts';
 import { createProxy, type Dial } from './proxy.ts';
 
-/** On the container's own loopback; it has no other network. */
+/** Port of the relay on the container's loopback interface, which is its only network. */
 const port = 3128;
-const readyMs = 10_000;
-const saidChars = 300;
+/** Maximum time for the relay to start, in milliseconds. */
+const readyTimeoutMs = 10_000;
+/** Maximum length of the relay's output that is kept for an error message, in characters. */
+const maxOutputChars = 300;
 
-/** The variables by which programs find a proxy; Node reads its own switch when it starts. */
+/** Returns the variables by which programs find the proxy. Node reads NODE_USE_ENV_PROXY when it starts. */
 export function proxyEnv(): Job['env'] {
   const address = `http://127.0.0.1:${port}`;
-  const none = 'localhost,127.0.0.1';
-  const lower = { http_proxy: address, https_proxy: address, no_proxy: none };
-  return { ...lower, HTTP_PROXY: address, HTTPS_PROXY: address, NO_PROXY: none, NODE_USE_ENV_PROXY: '1' };
+  const noProxy = 'localhost,127.0.0.1';
+  const lower = { http_proxy: address, https_proxy: address, no_proxy: noProxy };
+  return { ...lower, HTTP_PROXY: address, HTTPS_PROXY: address, NO_PROXY: noProxy, NODE_USE_ENV_PROXY: '1' };
 }
 
 /**
- * Gives a container that has no network a way to the hosts of its job: a relay inside carries connections
- * over the engine's own stream to a proxy in this process. So nothing else can be reached, whatever the
- * program does, and the engine may be on another machine. Until the signal aborts.
+ * Connects a container without a network to the allowed hosts of its job until the signal aborts. A relay in the
+ * container carries connections over a stream of the engine to a proxy in this process. Therefore no other host can be
+ * reached, whatever the program does, and the engine may run on another machine.
  *
- * @throws EngineError where the image cannot run the relay
+ * @throws EngineError if the image cannot run the relay
  */
 export async function openNetwork(container: Container, job: Job, dial: Dial, signal: AbortSignal): Promise<void> {
   const stream = await container.exec(['perl', '-e', relay, String(port)], signal);
@@ -35,18 +37,18 @@ export async function openNetwork(container: Container, job: Job, dial: Dial, si
   const receive = openChannel(stream, (connection) => proxy.emit('connection', connection));
   const ready = Promise.withResolvers<void>();
   let said = '';
-  const noRelay = () => {
+  const onFailure = () => {
     const text = `The image ${container.spec.image} needs Perl to carry a program's connections to named hosts (${said.trim() || 'nothing was heard of it'}). Use another image, or run it without network.`;
     ready.reject(new EngineError(text, 0));
   };
-  const timer = setTimeout(noRelay, readyMs);
+  const timer = setTimeout(onFailure, readyTimeoutMs);
   demultiplex(stream, (from, bytes) => {
     if (said === 'ready\n') return from === 'stdout' ? receive(bytes) : undefined;
-    said = (said + bytes.toString('latin1')).slice(0, saidChars);
+    said = (said + bytes.toString('latin1')).slice(0, maxOutputChars);
     if (said === 'ready\n') ready.resolve();
   });
-  stream.once('end', noRelay);
-  stream.once('close', noRelay);
+  stream.once('end', onFailure);
+  stream.once('close', onFailure);
   try {
     await ready.promise;
   } catch (error) {

@@ -3,44 +3,52 @@ import { EngineError } from './client.ts';
 import type { Container } from './container.ts';
 import type { ContainerSpec } from './container-options.ts';
 
+/** Options of a `WarmPool`. */
 export interface PoolOptions {
-  /** Kept for each kind of container in use, at least and at most. */
+  /** Minimum number of waiting containers for each kind in use. */
   readonly min: number;
+  /** Maximum number of waiting containers for each kind in use. */
   readonly max: number;
+  /** Starts a container of a kind. */
   readonly start: (spec: ContainerSpec) => Promise<Container>;
   readonly logger: Logger;
 }
 
-/** What waits is replaced after this long: well before the engine's other users may take it for left over. */
+/** Age at which a waiting container is replaced, in milliseconds; well before its `expires` label. */
 const maxAgeMs = 10 * 60_000;
-/** A kind that nobody asked for in this long keeps no more than the least. */
+/** Time without a request after which a kind keeps only the minimum number of containers, in milliseconds. */
 const demandMs = 5 * 60_000;
-/** A kind that nobody asked for in this long is forgotten. */
+/** Time without a request after which a kind is removed from the pool, in milliseconds. */
 const forgetMs = 30 * 60_000;
+/** Maximum number of kinds in the pool. */
 const maxKinds = 64;
+/** Interval at which the pool is checked, in milliseconds. */
 const tickMs = 5_000;
-/** Starting one costs most of a processor for 0.2 s; jobs that run come first. */
-const startsAtOnce = { idle: 2, busy: 1 };
-/** After a failed start: 1 s, doubled up to this. */
+/** Maximum number of concurrent starts. A start takes most of a processor for 0.2 s, and running jobs have priority. */
+const maxConcurrentStarts = { idle: 2, busy: 1 };
+/** Maximum delay after a failed start, in milliseconds. The delay starts at 1 s and doubles with each failure. */
 const maxBackoffMs = 60_000;
 
+/** State of one kind of container. */
 interface Kind {
   readonly spec: ContainerSpec;
   readonly waiting: Container[];
-  /** Jobs that wait for one that is being started; null tells them that it failed. */
+  /** Callbacks of jobs that wait for a starting container. They receive null if the start failed. */
   readonly claims: ((container: Container | null) => void)[];
+  /** Number of containers that are being started. */
   starting: number;
+  /** Number of containers that run a program. */
   inUse: number;
-  /** The most that were in use at one time, of late. */
+  /** Maximum number of containers in use at one time since the demand last expired. */
   peak: number;
   uses: number;
   usedAt: number;
 }
 
-/** Started containers, each for one program. Refilled in the background, by what was asked for of late. */
+/** Pool of started containers, each for one program, which is refilled in the background by recent demand. */
 export class WarmPool {
   readonly #options: PoolOptions;
-  /** The one that was used last comes last. */
+  /** Kinds by their key, in the order of their last use. */
   readonly #kinds = new Map<string, Kind>();
   readonly #starts = new Set<Promise<void>>();
   readonly #timer: NodeJS.Timeout;
@@ -54,14 +62,14 @@ export class WarmPool {
     this.#timer = setInterval(() => this.#tick(), tickMs).unref();
   }
 
-  /** How many wait. */
+  /** Number of waiting containers. */
   get size(): number {
     return [...this.#kinds.values()].reduce((sum, kind) => sum + kind.waiting.length, 0);
   }
 
   /**
-   * One that waits; else the next of those that are being started, which is sooner there than another
-   * would be; else null. In any case, say `release` when the job has ended.
+   * Returns a waiting container, or else the next container that is being started, which is ready sooner than a new
+   * one, or else null. In each case the caller must call `release` when the job has ended.
    */
   take(spec: ContainerSpec): Container | Promise<Container | null> | null {
     const fresh: Kind = { spec, waiting: [], claims: [], starting: 0, inUse: 0, peak: 0, uses: 0, usedAt: 0 };
@@ -85,6 +93,7 @@ export class WarmPool {
     return promise;
   }
 
+  /** Records the end of a job and refills the pool. */
   release(spec: ContainerSpec): void {
     this.#inUse--;
     const kind = this.#kinds.get(spec.key);
@@ -92,7 +101,7 @@ export class WarmPool {
     this.#fill();
   }
 
-  /** The engine was away and answers again. */
+  /** Ends the delay after failed starts, because the engine responds again. */
   wake(): void {
     if (this.#notBefore === 0) return;
     this.#failures = 0;
@@ -100,7 +109,7 @@ export class WarmPool {
     this.#fill();
   }
 
-  /** Removes what waits and waits for what is being started. */
+  /** Removes the waiting containers, and those being started once they have started. */
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
@@ -120,7 +129,7 @@ export class WarmPool {
         if (container.closed || now - container.createdAt > maxAgeMs) this.#drop(kind, container);
       }
       if (now - kind.usedAt > demandMs) kind.peak = 0;
-      for (const container of kind.waiting.slice(this.#wanted(kind))) this.#drop(kind, container);
+      for (const container of kind.waiting.slice(this.#targetSize(kind))) this.#drop(kind, container);
       const isOld = now - kind.usedAt > forgetMs || this.#kinds.size > maxKinds;
       if (isOld && kind.inUse === 0 && kind.starting === 0) {
         for (const container of [...kind.waiting]) this.#drop(kind, container);
@@ -136,19 +145,19 @@ export class WarmPool {
     container.remove();
   }
 
-  #wanted(kind: Kind): number {
+  #targetSize(kind: Kind): number {
     const { min, max } = this.#options;
-    // One more than ran at one time, so that the next finds one while that of the last is replaced.
-    const asked = kind.peak === 0 ? 0 : kind.peak + 1;
-    return Math.min(max, Math.max(min, asked));
+    // One more than the peak, so that the next job finds a container while the last one is replaced.
+    const demand = kind.peak === 0 ? 0 : kind.peak + 1;
+    return Math.min(max, Math.max(min, demand));
   }
 
   #fill(): void {
     if (this.#closed || performance.now() < this.#notBefore) return;
-    // The kind that was used last first.
+    // The most recently used kind comes first.
     for (const kind of [...this.#kinds.values()].reverse()) {
-      while (kind.waiting.length + kind.starting < this.#wanted(kind)) {
-        if (this.#starts.size >= (this.#inUse > 0 ? startsAtOnce.busy : startsAtOnce.idle)) return;
+      while (kind.waiting.length + kind.starting < this.#targetSize(kind)) {
+        if (this.#starts.size >= (this.#inUse > 0 ? maxConcurrentStarts.busy : maxConcurrentStarts.idle)) return;
         this.#start(kind);
       }
     }
@@ -166,7 +175,7 @@ export class WarmPool {
         if (claim) return claim(container);
         kind.waiting.push(container);
         container.hear = (stream) => {
-          // It died while it waited, or said something: in neither case is it good for a program.
+          // The container ended or printed something while it waited. In both cases it cannot run a program.
           this.#drop(kind, container);
           if (stream === null) this.#options.logger.debug({ image: kind.spec.image }, 'a warm container ended');
         };
@@ -179,7 +188,7 @@ export class WarmPool {
     };
     const started = start().finally(() => {
       kind.starting--;
-      // It failed, or the pool closes: whoever counted on it starts one of their own.
+      // The start failed or the pool is closing: the jobs that waited for it start their own containers.
       while (kind.claims.length > kind.starting) kind.claims.shift()?.(null);
       this.#starts.delete(started);
       this.#fill();

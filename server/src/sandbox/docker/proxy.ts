@@ -11,35 +11,40 @@ import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream';
 
 /**
- * Opens a connection to a host of the public network.
- * @throws Error, also where the host's address is not a public one
+ * Function that opens a connection to a host of the public network.
+ * @throws Error if the connection fails or the host's address is not public
  */
 export type Dial = (host: string, port: number, signal: AbortSignal) => Promise<Socket>;
 
-/** Maximum time that a connection may be silent, in milliseconds. */
-const idleMs = 30_000;
+/** Maximum time that a connection may be idle, in milliseconds. */
+const idleTimeoutMs = 30_000;
 const hopByHop = /^(connection|proxy-.*|keep-alive|te|trailer|transfer-encoding|upgrade)$/i;
 
-/** Whether a host is on a list: `example.org`, `*.example.org` for what is below it, each with `:port` or for 80 and 443. */
+/**
+ * Returns whether a list of hosts allows a host and port. An entry is `example.org`, or `*.example.org` for all
+ * subdomains, optionally with `:port`. Without a port it allows ports 80 and 443.
+ */
 export function allows(hosts: readonly string[], host: string, port: number): boolean {
   const name = host.toLowerCase().replace(/\.$/, '');
   return hosts.some((entry) => {
-    const [, wanted = '', only] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? [];
+    const [, pattern = '', only] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? [];
     if (only === undefined ? port !== 80 && port !== 443 : port !== Number(only)) return false;
-    return wanted.startsWith('*.') ? name.endsWith(wanted.slice(1)) && name.length >= wanted.length : name === wanted;
+    return pattern.startsWith('*.')
+      ? name.endsWith(pattern.slice(1)) && name.length >= pattern.length
+      : name === pattern;
   });
 }
 
-/** Returns an HTTP proxy for one run. It reaches the hosts on the list and no other; connections are handed to it by `emit`. */
+/** Returns an HTTP proxy for one run, which reaches only the listed hosts. Connections are passed to it with `emit`. */
 export function createProxy(hosts: readonly string[], dial: Dial, signal: AbortSignal): Server {
   const routes = new ProxyRoutes(hosts, dial, signal);
-  const server = createServer({ headersTimeout: idleMs, requestTimeout: 0, maxHeaderSize: 32_768 });
+  const server = createServer({ headersTimeout: idleTimeoutMs, requestTimeout: 0, maxHeaderSize: 32_768 });
   server.on('request', (incoming, response) => void routes.forward(incoming, response));
   server.on('connect', (incoming, client, head) => void routes.connect(incoming, client, head));
   return server;
 }
 
-/** What a proxy does with the requests of one run. Its connections end with the signal. */
+/** Handlers of a proxy for the requests of one run. Their connections end when the signal aborts. */
 class ProxyRoutes {
   readonly #hosts: readonly string[];
   readonly #dial: Dial;
@@ -51,7 +56,7 @@ class ProxyRoutes {
     this.#signal = signal;
   }
 
-  /** Passes on a request for an `http:` address. */
+  /** Forwards a request for an `http:` address. */
   async forward(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = URL.canParse(incoming.url ?? '') ? new URL(incoming.url ?? '') : null;
     if (url?.protocol !== 'http:') return refuse(response, 400, 'This is a proxy: it wants a whole http: address.');
@@ -67,14 +72,14 @@ class ProxyRoutes {
         headers: { ...Object.fromEntries(headers), host: url.host, connection: 'close' },
         signal: this.#signal,
       });
-      passAnswer(outgoing, response, url.hostname);
+      forwardResponse(outgoing, response, url.hostname);
       pipeline(incoming, outgoing, () => {});
     } catch (error) {
       refuse(response, 502, `${url.hostname} cannot be reached: ${reason(error)}`);
     }
   }
 
-  /** Opens a tunnel, as programs ask for it to speak TLS. */
+  /** Opens a tunnel, which programs request for TLS. */
   async connect(incoming: IncomingMessage, client: Duplex, head: Buffer): Promise<void> {
     const [, host = '', digits] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(incoming.url ?? '') ?? [];
     const port = Number(digits);
@@ -98,19 +103,19 @@ class ProxyRoutes {
     const end = () => socket.destroy();
     signal.addEventListener('abort', end, { once: true });
     socket.once('close', () => signal.removeEventListener('abort', end));
-    socket.setTimeout(idleMs, end);
+    socket.setTimeout(idleTimeoutMs, end);
     if (signal.aborted) end();
     return socket;
   }
 }
 
-/** Passes on the answer to a request, or a 502 where it is no HTTP. */
-function passAnswer(outgoing: ClientRequest, response: ServerResponse, host: string): void {
+/** Forwards the response to a request, or sends a 502 if the response is not valid HTTP. */
+function forwardResponse(outgoing: ClientRequest, response: ServerResponse, host: string): void {
   const noHttp = () => refuse(response, 502, `${host} did not answer as HTTP servers do.`);
   outgoing.once('response', (answer) => {
     const kept = Object.entries(answer.headers).filter(([name]) => !hopByHop.test(name));
     try {
-      // It throws at a status or a header that cannot be sent; what is thrown here ends the server.
+      // Throws on a status or header that cannot be sent. An uncaught error here would end the server.
       response.writeHead(answer.statusCode ?? 0, Object.fromEntries(kept));
     } catch {
       answer.destroy();
@@ -118,7 +123,7 @@ function passAnswer(outgoing: ClientRequest, response: ServerResponse, host: str
     }
     pipeline(answer, response, () => {});
   });
-  // Nobody asked for one.
+  // No upgrade was requested.
   outgoing.once('upgrade', (_answer, upgraded) => {
     upgraded.destroy();
     noHttp();

@@ -2,26 +2,28 @@ import { EngineError } from './client.ts';
 import type { ContainerOwner } from './container.ts';
 import { label } from './container-options.ts';
 
-/** After what a container's label says, for clocks that differ. */
+/** Time added to a container's expiry for clocks that differ, in seconds. */
 const marginS = 5 * 60;
+/** Timeout of each call to the engine, in milliseconds. */
 const timeoutMs = 30_000;
-const atOnce = 4;
+/** Maximum number of concurrent removals. */
+const concurrency = 4;
 
 /**
- * Removes the containers that nobody will: of earlier launches of this server, of this one where it
- * lost sight of them, and anyone's that are past their time. Never those of another live server.
- * @returns how many were removed
- * @throws EngineError when the engine does not answer, or one could not be removed
+ * Removes abandoned containers: those of earlier launches of this server, those that this launch has lost track of, and
+ * expired ones of any server. It never removes unexpired containers of another server.
+ * @returns the number of containers that were to be removed
+ * @throws EngineError if the engine does not respond or a container could not be removed
  */
 export async function sweep(owner: ContainerOwner): Promise<number> {
   const { client, serverId, launchId, alive } = owner;
-  // Before the question: what is made after it is not in the answer.
+  // Copied before the listing, because containers created later are not in the listing.
   const known = new Set(alive);
   const found = await client.call('listing containers', timeoutMs, (docker, abortSignal) =>
     docker.listContainers({ all: true, filters: { label: [label.server] }, abortSignal }),
   );
   const now = Date.now() / 1000;
-  const left = found.filter(({ Labels: labels }) => {
+  const abandoned = found.filter(({ Labels: labels }) => {
     const expires = Number(labels[label.expires]);
     if (Number.isFinite(expires) && now > expires + marginS) return true;
     if (labels[label.server] !== serverId) return false;
@@ -30,7 +32,7 @@ export async function sweep(owner: ContainerOwner): Promise<number> {
   });
   let failed: unknown = null;
   const removeNext = async (): Promise<void> => {
-    for (let next = left.pop(); next; next = left.pop()) {
+    for (let next = abandoned.pop(); next; next = abandoned.pop()) {
       const { Id: id } = next;
       try {
         await client.call('removing a container', timeoutMs, (docker, abortSignal) =>
@@ -42,8 +44,8 @@ export async function sweep(owner: ContainerOwner): Promise<number> {
       }
     }
   };
-  const count = left.length;
-  await Promise.all(Array.from({ length: atOnce }, removeNext));
+  const count = abandoned.length;
+  await Promise.all(Array.from({ length: concurrency }, removeNext));
   if (failed !== null) throw failed;
   return count;
 }

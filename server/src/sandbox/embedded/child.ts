@@ -7,17 +7,18 @@ import { FrameReader } from './frame-reader.ts';
 import type { ChildFiles } from './paths.ts';
 import { childEnv, dismissGuard, type Mount, type Wall } from './wall.ts';
 
+/** Options of a `Child`. */
 export interface ChildOptions {
   readonly node: string;
   readonly wall: Wall;
   readonly files: ChildFiles;
   readonly runtime: ChildSettings['runtime'];
   readonly typescript: boolean;
-  /** Folders of packages, by name, that the runtime is made of. */
+  /** Folders of the runtime's packages, by package name. */
   readonly packages: ReadonlyMap<string, string>;
-  /** Null: the child makes one and ends. */
+  /** Snapshot file that the interpreter starts from. If it is null, a Python child creates a snapshot and exits. */
   readonly snapshot: string | null;
-  /** MiB of WebAssembly memory, the interpreter's own included. */
+  /** Maximum WebAssembly memory, including the interpreter's own, in MiB. */
   readonly wasmMb: number;
 }
 
@@ -34,28 +35,30 @@ const Ended = z.object({
     .max(2 ** 45),
 });
 const ArtifactName = z.object({ path: z.string().min(1).max(1024) });
+/** Final report of a child on its program. */
 export type Ended = z.infer<typeof Ended>;
 
-/** What a child says after it has got its job. */
+/** Receiver of a child's output and artifacts. */
 export interface ChildListener {
   output(stream: 'stdout' | 'stderr', data: Uint8Array): void;
   artifact(path: string, data: Uint8Array): void;
 }
 
+/** Exit code or signal of a process. */
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
 
-/** Characters of a child's own complaints that are kept. */
-const complaintChars = 8192;
-/** MiB of JavaScript heap: the programs are not on it. */
+/** Maximum length of a child's error output that is kept, in characters. */
+const maxComplaintChars = 8192;
+/** Maximum JavaScript heap of a child, in MiB. Programs use WebAssembly memory instead. */
 const oldSpaceMb = 96;
 
-/** One process with one interpreter for one program. Nothing that it says is believed. */
+/** A process with an interpreter for a single program. All of its output is untrusted. */
 export class Child {
   readonly ready: Promise<z.infer<typeof Ready>>;
-  /** Never rejects. */
+  /** Settles when the process has exited. Never rejects. */
   readonly exited: Promise<Exit>;
   readonly snapshot: Promise<Uint8Array>;
   readonly #process: ChildProcess;
@@ -63,7 +66,7 @@ export class Child {
   #listener: ChildListener | null = null;
   #complaints = '';
   #dead = false;
-  /** Why it was ended by us for what it said. */
+  /** Protocol violation for which the child was killed, or null. */
   #violation: string | null = null;
   #isReady = false;
 
@@ -82,7 +85,7 @@ export class Child {
       if (this.#process.pid === undefined) exit.resolve({ code: null, signal: null });
     });
     this.#process.on('exit', () => dismissGuard(this.#process));
-    // Not `exit`: what is in the pipes is heard first.
+    // Not `exit`, because `close` comes after all data in the pipes.
     this.#process.on('close', (code, signal) => exit.resolve({ code, signal }));
     void this.exited.then(() => {
       this.#dead = true;
@@ -125,17 +128,17 @@ export class Child {
     return this.#dead ? undefined : this.#process.pid;
   }
 
-  /** What Node itself printed, most likely why it died. */
+  /** Output of Node itself, most likely the reason of a crash. */
   get complaints(): string {
     return this.#complaints.trim();
   }
 
-  /** Not null: it was ended because what it said was none of the agreed. */
+  /** Protocol violation for which the child was killed, or null. */
   get violation(): string | null {
     return this.#violation;
   }
 
-  /** Its interpreter is loaded. */
+  /** Whether the interpreter is loaded. */
   get isReady(): boolean {
     return this.#isReady;
   }
@@ -144,7 +147,7 @@ export class Child {
     return !this.#dead && this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
-  /** Gives it its program. Settles when it says that it has run it; rejects when it dies before. */
+  /** Sends the child its program. Resolves when the child reports its end; rejects if the child dies first. */
   run(head: JobHead, contents: readonly Uint8Array[], listener: ChildListener): Promise<Ended> {
     this.#listener = listener;
     const json = Buffer.from(JSON.stringify(head));
@@ -155,7 +158,7 @@ export class Child {
     return this.#ended.promise;
   }
 
-  /** Ends it at once. Safe to call twice. */
+  /** Kills the process. Safe to call twice. */
   kill(): void {
     this.#process.kill('SIGKILL');
   }
@@ -178,7 +181,7 @@ export class Child {
   }
 
   #complain(text: string): void {
-    this.#complaints = (this.#complaints + text).slice(0, complaintChars);
+    this.#complaints = (this.#complaints + text).slice(0, maxComplaintChars);
   }
 }
 
@@ -218,7 +221,7 @@ function commandOf({
       ...mounts.map(({ inside }) => `--allow-fs-read=${inside}`),
       `--max-old-space-size=${oldSpaceMb}`,
       `--wasm-max-mem-pages=${wasmMb * 16}`,
-      // Interpreters that call themselves need more than the usual; Windows gives a thread less.
+      // Recursive interpreters need more than the default stack; Windows gives a thread less than this.
       ...(process.platform === 'win32' ? [] : ['--stack-size=3600']),
       '--no-warnings',
       files.program.entry === '' ? program : `${program}/${files.program.entry}`,

@@ -2,10 +2,10 @@ import { languageTable } from '../languages.ts';
 import type { Job } from '../sandbox.ts';
 import type { JobHead } from './child/frames.ts';
 
-/** What a job means to an interpreter that has no shell and no other programs around it. */
+/** Part of a job for an interpreter without a shell and without other programs. */
 export type Plan = Pick<JobHead, 'program' | 'args' | 'include' | 'require'>;
 
-/** The command of a job as an interpreter understands it, or a sentence that says why it cannot. */
+/** Returns the plan for a job's command, or a sentence that says why the interpreters cannot run it. */
 export function planOf(job: Job): Plan | string {
   if (job.run.kind === 'entry') {
     return { program: { kind: 'file', path: job.run.entry }, args: job.run.args, include: [], require: [] };
@@ -17,17 +17,18 @@ export function planOf(job: Job): Plan | string {
   return read.plan(rest);
 }
 
-/** The sentence for all that only a container can do. */
+/** Returns the message for a program that only a container can run. */
 export function needsDocker(what: string): string {
   return `The embedded engine cannot run ${what}: it has Python, JavaScript, TypeScript and Ruby only, without other programs. Install Docker and start it.`;
 }
 
-/** What a job runs, for its record. */
+/** Returns the command of a job, for its record. */
 export function shownCommand(job: Job): string[] {
   if (job.run.kind === 'command') return [...job.run.command];
   return [...languageTable[job.language].command(job.run.entry, job.run.args)];
 }
 
+/** Parser of an interpreter's command line. */
 interface Reader {
   readonly languages: readonly string[];
   plan(args: readonly string[]): Plan | string;
@@ -47,8 +48,8 @@ const node: Reader = {
   languages: ['javascript', 'typescript'],
   plan(args) {
     const tests = args.includes('--test');
-    const others = args.filter((arg) => !arg.startsWith('--'));
-    if (tests) return { program: { kind: 'tests', paths: others }, args: [], include: [], require: [] };
+    const paths = args.filter((arg) => !arg.startsWith('--'));
+    if (tests) return { program: { kind: 'tests', paths: paths }, args: [], include: [], require: [] };
     return readArguments(args, (flag, value) =>
       flag === '-e' || flag === '--eval' ? { kind: 'code', code: value } : null,
     );
@@ -83,7 +84,7 @@ const readers: Readonly<Record<string, Reader>> = {
   pytest: { languages: ['python'], plan: () => needsDocker('pytest') },
 };
 
-/** Flags without a meaning here are passed over; the first that is none names the file. */
+/** Parses arguments. Unknown flags are skipped, and the first argument that is not a flag is the file. */
 function readArguments(
   args: readonly string[],
   special: (flag: string, value: string) => Plan['program'] | string | null,

@@ -16,32 +16,36 @@ import { RuntimeStore } from './runtime-store.ts';
 import { runtimeOf, runtimes } from './runtimes.ts';
 import { findWall, type Wall } from './wall.ts';
 
+/** Options of the embedded sandbox. */
 export interface EmbeddedOptions {
-  /** Where runtimes are installed; a runtimes pack is looked for here as well. */
+  /** Folder for installed runtimes and runtimes packs. */
   readonly runtimesDir: string;
   readonly logger: Logger;
-  /** Programs that run at one time; bounds what is kept warm. */
+  /** Maximum number of concurrent programs, which also bounds the number of warm children. */
   readonly concurrency: number;
-  /** What runs the children; default: what runs this server. */
+  /** Executable that runs the children. Default: the executable of this server. */
   readonly node?: string;
-  /** Default: the npm on the PATH. */
+  /** Path of npm. Default: the first npm in PATH. */
   readonly npm?: string;
-  /** What npm is started with, and where `PATH` is; default: that of this server. */
+  /** Environment of npm, and source of `PATH`. Default: the environment of this server. */
   readonly env?: NodeJS.ProcessEnv;
-  /** Folder whose node_modules may have the runtimes; default: the repository, where this is one. Null: none. */
+  /** Folder whose node_modules may contain the runtimes, or null. Default: the repository of this server, if any. */
   readonly repository?: string | null;
-  /** False: nothing of the operating system is put around the children, as where there is nothing. */
+  /** Whether the operating system isolates the children, if it can. Default: true. */
   readonly walls?: boolean;
-  /** Milliseconds that a warm child waits for a program; default 5 minutes. */
+  /** Time for which a warm child waits for a program, in milliseconds. Default: 5 minutes. */
   readonly idleMs?: number;
 }
 
-/** Milliseconds that an interpreter may take to load. */
+/** Maximum time for an interpreter to load, in milliseconds. */
 const loadTimeoutMs = 60_000;
-/** Most interpreters that wait, each with 60 to 200 MB. */
-const warmMax = 3;
+/** Maximum number of waiting interpreters, which take 60 to 200 MB each. */
+const maxWarm = 3;
 
-/** Programs in WebAssembly, each in a process of its own without rights: for machines without Docker. */
+/**
+ * Creates a sandbox for machines without Docker. It runs each program in WebAssembly, in a process of its own without
+ * permissions.
+ */
 export function createEmbeddedSandbox(options: EmbeddedOptions): Sandbox {
   return new EmbeddedSandbox(options);
 }
@@ -55,7 +59,7 @@ class EmbeddedSandbox implements Sandbox {
   readonly #pool: Pool;
   readonly #closing = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
-  /** What a key of the pool stands for, from when it was first needed. */
+  /** Functions that start a child, by their key in the pool. */
   readonly #starters = new Map<string, () => Child>();
   readonly #snapshots = new Map<RuntimeName, Promise<string | null>>();
   #wall: Promise<Wall> | null = null;
@@ -70,14 +74,14 @@ class EmbeddedSandbox implements Sandbox {
       npm: () => findNpm(env, options.npm),
     });
     this.#pool = new Pool({
-      start: (key) => this.#starters.get(key)?.() ?? raise(key),
-      max: Math.min(warmMax, options.concurrency),
+      start: (key) => this.#starters.get(key)?.() ?? throwUnknownKey(key),
+      max: Math.min(maxWarm, options.concurrency),
       idleMs: options.idleMs ?? 5 * 60_000,
     });
   }
 
-  async run(job: Job, signal: AbortSignal, hear: (event: RunEvent) => void): Promise<RunResult> {
-    const running = this.#run(job, AbortSignal.any([signal, this.#closing.signal]), hear);
+  async run(job: Job, signal: AbortSignal, onEvent: (event: RunEvent) => void): Promise<RunResult> {
+    const running = this.#run(job, AbortSignal.any([signal, this.#closing.signal]), onEvent);
     this.#running.add(running);
     try {
       return await running;
@@ -86,7 +90,7 @@ class EmbeddedSandbox implements Sandbox {
     }
   }
 
-  async #run(job: Job, signal: AbortSignal, hear: (event: RunEvent) => void): Promise<RunResult> {
+  async #run(job: Job, signal: AbortSignal, onEvent: (event: RunEvent) => void): Promise<RunResult> {
     const runtime = runtimeOf[job.language];
     let engine: Engine = {
       kind: 'embedded',
@@ -98,11 +102,11 @@ class EmbeddedSandbox implements Sandbox {
     try {
       const wall = await this.#findWall();
       engine = { ...engine, networkCut: wall.networkCut || nodeCutsNetwork };
-      const plan = runtime ? refuse(job) : needsDocker(job.language);
+      const plan = runtime ? planFor(job) : needsDocker(job.language);
       if (typeof plan === 'string' || !runtime) {
         return engineResult(job, 'engine-error', typeof plan === 'string' ? plan : null, engine);
       }
-      const prepared = await this.#prepare(runtime, job, wall, signal, hear);
+      const prepared = await this.#prepare(runtime, job, wall, signal, onEvent);
       child = prepared.child;
       const { version, networkDenied } = await within(child.ready, signal);
       engine = {
@@ -111,7 +115,7 @@ class EmbeddedSandbox implements Sandbox {
         networkCut: wall.networkCut || networkDenied,
         warm: prepared.warm,
       };
-      const result = await runInChild({ job, plan, child, engine, signal, hear });
+      const result = await runInChild({ job, plan, child, engine, signal, hear: onEvent });
       return result;
     } catch (error) {
       child?.kill();
@@ -138,12 +142,12 @@ class EmbeddedSandbox implements Sandbox {
         return { language, state, runs: runtimes[runtime].title, message };
       }),
     );
-    const around = wall.name === 'none' ? 'processes without rights' : `processes behind ${wall.name}`;
+    const isolation = wall.name === 'none' ? 'processes without rights' : `processes behind ${wall.name}`;
     const network = networkCut ? '' : ' The network cannot be cut from them on this machine.';
     return {
       available: problem === null,
       networkCut,
-      message: problem ?? `Programs run in WebAssembly, in ${around}.${network}`,
+      message: problem ?? `Programs run in WebAssembly, in ${isolation}.${network}`,
       languages: states,
     };
   }
@@ -154,39 +158,39 @@ class EmbeddedSandbox implements Sandbox {
     await this.#pool.close();
   }
 
-  /** The child for a job: a warm one, or one that loads, which may have to wait for its runtime. */
+  /** Returns a warm or new child for a job. It installs the runtime first if needed. */
   async #prepare(
     runtime: RuntimeName,
     job: Job,
     wall: Wall,
     signal: AbortSignal,
-    hear: (event: RunEvent) => void,
+    onEvent: (event: RunEvent) => void,
   ): Promise<{ child: Child; warm: boolean }> {
     const problem = nodeProblem();
     if (problem !== null) throw new Error(problem);
-    const progress = (message: string, fraction: number | null) => hear({ type: 'preparing', message, fraction });
+    const progress = (message: string, fraction: number | null) => onEvent({ type: 'preparing', message, fraction });
     const packages = await this.#store.get(runtime, progress, signal);
     const snapshot = await this.#snapshot(runtime, packages, wall, () =>
       progress(`Starting ${runtimes[runtime].title} for the first time`, null),
     );
     signal.throwIfAborted();
     const key = `${job.language} ${job.limits.memoryMb}`;
-    const usual = languageTable[job.language].limits.memoryMb === job.limits.memoryMb;
+    const isDefaultLimit = languageTable[job.language].limits.memoryMb === job.limits.memoryMb;
     const typescript = job.language === 'typescript';
     this.#starters.set(key, () => this.#start({ runtime, typescript, packages, wall, snapshot }, job.limits.memoryMb));
-    const taken = this.#pool.take(key);
-    // Another limit is rarely asked for twice, and what waits takes memory.
-    if (usual) void taken.child.ready.then(() => this.#pool.refill(key)).catch(() => {});
+    const pooled = this.#pool.take(key);
+    // A non-default limit is rarely used twice, and a waiting child takes memory.
+    if (isDefaultLimit) void pooled.child.ready.then(() => this.#pool.refill(key)).catch(() => {});
     else this.#starters.delete(key);
-    return taken;
+    return pooled;
   }
 
-  #snapshot(runtime: RuntimeName, packages: RuntimeFolders, wall: Wall, tell: () => void): Promise<string | null> {
+  #snapshot(runtime: RuntimeName, packages: RuntimeFolders, wall: Wall, onStart: () => void): Promise<string | null> {
     if (runtime !== 'python') return Promise.resolve(null);
     let snapshot = this.#snapshots.get(runtime);
     if (!snapshot) {
       snapshot = this.#store.snapshot(runtime, async () => {
-        tell();
+        onStart();
         const maker = this.#start(
           { runtime, typescript: false, packages, wall, snapshot: null },
           languageTable.python.limits.memoryMb,
@@ -218,7 +222,7 @@ class EmbeddedSandbox implements Sandbox {
   }
 }
 
-/** Node's permission model keeps the network from a process since Node 25. */
+/** Whether Node's permission model can deny network access, which it can since Node 25. */
 const nodeCutsNetwork = process.allowedNodeEnvironmentFlags.has('--allow-net');
 
 function nodeProblem(): string | null {
@@ -227,10 +231,10 @@ function nodeProblem(): string | null {
     : `The embedded engine needs Node 22.13 or newer; this is ${process.version}. Install Docker, or update the editor.`;
 }
 
-function refuse(job: Job): Plan | string {
+function planFor(job: Job): Plan | string {
   return job.allowedHosts.length > 0 ? needsDocker('programs that reach named hosts') : planOf(job);
 }
 
-function raise(key: string): never {
+function throwUnknownKey(key: string): never {
   throw new Error(`nothing starts ${key}`);
 }

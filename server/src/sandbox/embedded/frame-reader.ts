@@ -1,6 +1,7 @@
 import { limits } from '@devlm/protocol/limits.ts';
 import { type FrameKind, frameHeadBytes, frameKinds, outputFrameBytes } from './child/frames.ts';
 
+/** Receiver of a child's frames. */
 export interface FrameListener {
   ready(value: unknown): void;
   snapshot(data: Uint8Array): void;
@@ -9,16 +10,17 @@ export interface FrameListener {
   ended(value: unknown): void;
 }
 
-const jsonBytes = 4096;
-const snapshotBytes = 256 * 1024 * 1024;
+/** Maximum size of a JSON value in a frame, in bytes. */
+const maxJsonBytes = 4096;
+/** Maximum size of a snapshot, in bytes. */
+const maxSnapshotBytes = 256 * 1024 * 1024;
 
 /**
- * Takes frames out of a child's bytes. What stands in them is for the listener to check; here it is
- * the format, the sizes and the order. Throws at the first thing that is not as agreed.
+ * Reads frames from a child's output. It checks their format, size and order; the listener checks their content.
  */
 export class FrameReader {
   readonly #listener: FrameListener;
-  /** A child that makes a snapshot runs nobody's program and sends nothing else. */
+  /** Whether the child creates a snapshot. Such a child runs no program and sends nothing else. */
   readonly #makesSnapshot: boolean;
   #chunks: Buffer[] = [];
   #bytes = 0;
@@ -30,6 +32,10 @@ export class FrameReader {
     this.#listener = listener;
   }
 
+  /**
+   * Takes the next bytes.
+   * @throws Error on an invalid frame
+   */
   push(chunk: Buffer): void {
     this.#chunks.push(chunk);
     this.#bytes += chunk.length;
@@ -53,16 +59,16 @@ export class FrameReader {
           ? [stdout, stderr, artifact, ended]
           : [];
     if (!expected.includes(kind)) throw new Error(`frame ${kind} was not expected`);
-    const most =
+    const maxLength =
       kind === snapshot
-        ? snapshotBytes
+        ? maxSnapshotBytes
         : kind === artifact
-          ? limits.executionArtifactBytes + jsonBytes
+          ? limits.executionArtifactBytes + maxJsonBytes
           : kind === ready || kind === ended
-            ? jsonBytes
+            ? maxJsonBytes
             : outputFrameBytes;
-    // An empty one costs its sender nothing, and would never end.
-    if (length === 0 || length > most) throw new Error(`frame ${kind} of ${length} bytes`);
+    // Empty frames cost their sender nothing and could be sent without end.
+    if (length === 0 || length > maxLength) throw new Error(`frame ${kind} of ${length} bytes`);
     if (kind === artifact && this.#artifacts++ >= limits.executionArtifacts) throw new Error('too many artifacts');
   }
 

@@ -12,27 +12,28 @@ import * as z from 'zod';
 import type { RuntimeName } from './child/frames.ts';
 import { folderOf, isNeeded, type RuntimePackage, runtimes } from './runtimes.ts';
 
-/** How this machine's npm is started. */
+/** Command and environment that start npm on this machine. */
 export interface Npm {
   readonly file: string;
   readonly args: readonly string[];
-  /** npm needs the person's own configuration: HOME, proxies, certificates. */
+  /** Environment with the user's own configuration, which npm needs: HOME, proxies, certificates. */
   readonly env: NodeJS.ProcessEnv;
 }
 
+/** Callback for the progress of an installation. The fraction is from 0 to 1, or null if it is unknown. */
 export type Progress = (message: string, fraction: number | null) => void;
 
-/** The folders of a runtime's packages, by name. */
+/** Folders of a runtime's packages, by package name. */
 export type RuntimeFolders = ReadonlyMap<string, string>;
 
-/** Names of pack files, as `npm run package:runtimes` gives them. */
+/** Matches the names of pack files that `npm run package:runtimes` creates. */
 const packFile = /^devlm-runtimes.*\.(tgz|tar\.gz)$/;
-/** Milliseconds that one package may take. */
-const npmTimeout = 10 * 60_000;
-/** Largest file of a runtime. */
-const fileBytes = 128 * 1024 * 1024;
+/** Maximum duration of fetching one package, in milliseconds. */
+const npmTimeoutMs = 10 * 60_000;
+/** Maximum size of a file of a runtime, in bytes. */
+const maxFileBytes = 128 * 1024 * 1024;
 
-/** The packages in a `node_modules` that npm has installed as its lock file says, with our integrity. */
+/** Returns the packages in `node_modules` if their integrity in npm's lock file is the pinned one, or else null. */
 export async function findInNodeModules(runtime: RuntimeName, repository: string): Promise<RuntimeFolders | null> {
   const Lock = z.object({ packages: z.record(z.string(), z.object({ integrity: z.string().optional() }).loose()) });
   try {
@@ -46,21 +47,25 @@ export async function findInNodeModules(runtime: RuntimeName, repository: string
   }
 }
 
-/** The packages as they were installed earlier. A folder of that name is complete: it came by one rename. */
+/** Returns the installed packages of a runtime, or null. Its folder is complete, because a rename creates it. */
 export async function findInstalled(runtime: RuntimeName, runtimesDir: string): Promise<RuntimeFolders | null> {
   const folder = join(runtimesDir, folderOf(runtime));
   const found = await stat(folder).catch(() => null);
   return found?.isDirectory() ? foldersIn(runtime, folder) : null;
 }
 
-/** The pack files in the folder, the newest name first. */
+/** Returns the pack files in a folder, with the highest name first. */
 export async function findPacks(runtimesDir: string): Promise<string[]> {
   const names = await readdir(runtimesDir).catch((): string[] => []);
   const packs = names.filter((name) => packFile.test(name));
   return packs.sort((a, b) => b.localeCompare(a, 'en', { numeric: true })).map((name) => join(runtimesDir, name));
 }
 
-/** Takes a runtime out of a pack file. Null: it is not in there. Throws when it is not as it should be. */
+/**
+ * Installs a runtime from a pack file.
+ * @returns null if the pack does not contain it
+ * @throws Error if a package differs from the pinned one
+ */
 export async function installFromPack(
   runtime: RuntimeName,
   runtimesDir: string,
@@ -79,7 +84,10 @@ export async function installFromPack(
   });
 }
 
-/** Fetches a runtime with npm, from wherever it is configured to fetch. Throws with npm's own words. */
+/**
+ * Installs a runtime with npm, from the registry that npm is configured to use.
+ * @throws Error with npm's message
+ */
 export async function installWithNpm(
   runtime: RuntimeName,
   runtimesDir: string,
@@ -104,16 +112,16 @@ export async function installWithNpm(
   return folders;
 }
 
-/** Lets npm fetch the tarball alone: none of the package's scripts runs, nothing else comes with it. */
+/** Fetches the tarball of a package with npm, without its dependencies and without running its scripts. */
 async function fetchPackage(wanted: RuntimePackage, folder: string, npm: Npm, signal: AbortSignal): Promise<string> {
   const spec = `${wanted.name}@${wanted.version}`;
   const args = [...npm.args, 'pack', spec, '--ignore-scripts', '--loglevel=error'];
   try {
-    await promisify(execFile)(npm.file, args, { cwd: folder, env: npm.env, timeout: npmTimeout, signal });
+    await promisify(execFile)(npm.file, args, { cwd: folder, env: npm.env, timeout: npmTimeoutMs, signal });
   } catch (error) {
     signal.throwIfAborted();
-    const said = error instanceof Error && 'stderr' in error ? String(error.stderr) : '';
-    const why = said.replaceAll(/^npm (error|ERR!) ?/gm, '').trim() || (error instanceof Error ? error.message : '');
+    const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr) : '';
+    const why = stderr.replaceAll(/^npm (error|ERR!) ?/gm, '').trim() || (error instanceof Error ? error.message : '');
     throw new Error(`npm could not fetch ${spec}: ${why.slice(0, 300)}`);
   }
   const name = (await readdir(folder)).find((file) => file.endsWith('.tgz'));
@@ -125,7 +133,7 @@ async function fetchPackage(wanted: RuntimePackage, folder: string, npm: Npm, si
   return tarball;
 }
 
-/** Fills a folder beside the final one, then renames it. Two servers may do so at one time. */
+/** Fills a temporary folder, then renames it to the final one. Two servers may do so concurrently. */
 async function install(
   runtime: RuntimeName,
   runtimesDir: string,
@@ -146,7 +154,7 @@ async function install(
   }
 }
 
-/** Extracts what `select` gives a path for, and answers the SHA-256 of each file by that path. */
+/** Extracts the files for which `select` returns a path. Returns the SHA-256 of each file by that path. */
 async function unpack(
   tarball: string,
   folder: string,
@@ -159,7 +167,7 @@ async function unpack(
   for await (const entry of extract) {
     const { name, type, size = 0 } = entry.header;
     const path = type === 'file' ? select(name) : null;
-    if (path === null || size > fileBytes) {
+    if (path === null || size > maxFileBytes) {
       entry.resume();
       continue;
     }
@@ -177,7 +185,7 @@ function keep(wanted: RuntimePackage, path: string): string | null {
   return isNeeded(wanted, path) && !path.split('/').includes('..') ? path : null;
 }
 
-/** One hash for the kept files of a package, whatever they came in. */
+/** Returns a hash of the kept files of a package, which does not depend on the archive. */
 export function treeHash(files: ReadonlyMap<string, string>): string {
   const lines = [...files].map(([path, hash]) => `${hash} ${path}\n`).sort();
   return createHash('sha256').update(lines.join('')).digest('hex');

@@ -1,34 +1,35 @@
 import { readFile } from 'node:fs/promises';
 
-/** What a process and all below it have of the memory, and have used of the processors. */
+/** Memory and processor time of a process and its descendants. */
 export interface Usage {
-  /** Bytes. */
+  /** Resident memory, in bytes. */
   readonly rss: number;
-  /** Milliseconds. */
+  /** Processor time, in milliseconds. */
   readonly cpuMs: number;
 }
 
-/** Linux counts them in hundredths of a second, whatever the kernel's own clock is. */
+/** Duration of a tick in /proc/PID/stat, in milliseconds. It is 10 ms whatever the kernel's own clock is. */
 const msPerTick = 10;
+/** Size of a memory page, in bytes. */
 const pageBytes = 4096;
 
-/** Null where the system has no /proc, or the process is gone. */
+/** Returns the usage of a process and its descendants, or null if there is no /proc or the process has ended. */
 async function usageOf(pid: number): Promise<Usage | null> {
   if (process.platform !== 'linux') return null;
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    // The second field is a name in brackets, which can hold anything.
+    // The second field is a name in parentheses, which may contain any character.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
-    const below = await Promise.all(
+    const descendants = await Promise.all(
       children
         .split(' ')
         .filter(Boolean)
         .map((child) => usageOf(Number(child))),
     );
     return {
-      rss: below.reduce((sum, usage) => sum + (usage?.rss ?? 0), Number(fields[21]) * pageBytes),
-      cpuMs: below.reduce(
+      rss: descendants.reduce((sum, usage) => sum + (usage?.rss ?? 0), Number(fields[21]) * pageBytes),
+      cpuMs: descendants.reduce(
         (sum, usage) => sum + (usage?.cpuMs ?? 0),
         (Number(fields[11]) + Number(fields[12])) * msPerTick,
       ),
@@ -39,16 +40,17 @@ async function usageOf(pid: number): Promise<Usage | null> {
 }
 
 /**
- * Looks at a process until `stop`, and says when it has more memory than it may.
+ * Polls the memory of a process until `stop` is called.
  *
- * @param allowance bytes on top of what it has now
+ * @param allowanceBytes memory that the process may take in addition to its current memory, in bytes
+ * @param onExceeded called each time the process has more memory than that
  */
-export function watchMemory(pid: number, allowance: number, tooMuch: () => void): { stop(): Usage } {
+export function watchMemory(pid: number, allowanceBytes: number, onExceeded: () => void): { stop(): Usage } {
   let first: Usage | null = null;
   let last: Usage | null = null;
   let peak = 0;
   let busy = false;
-  const look = async () => {
+  const poll = async () => {
     if (busy) return;
     busy = true;
     const usage = await usageOf(pid);
@@ -57,10 +59,10 @@ export function watchMemory(pid: number, allowance: number, tooMuch: () => void)
     first ??= usage;
     last = usage;
     peak = Math.max(peak, usage.rss);
-    if (usage.rss - first.rss > allowance) tooMuch();
+    if (usage.rss - first.rss > allowanceBytes) onExceeded();
   };
-  void look();
-  const timer = setInterval(() => void look(), 50);
+  void poll();
+  const timer = setInterval(() => void poll(), 50);
   return {
     stop() {
       clearInterval(timer);

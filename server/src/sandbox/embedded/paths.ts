@@ -2,18 +2,19 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Mount } from './wall.ts';
 
-/** Where the programs of the children are. */
+/** Locations of the files that a child needs. */
 export interface ChildFiles {
-  /** What a child may read of it, and the file in it that is run; '' where it is that file. */
+  /** File or folder that a child may read, and the path of the entry file in it; '' if the root is that file. */
   readonly program: { readonly root: string; readonly entry: string };
-  /** Modules for programs in QuickJS. */
+  /** Folder with the modules for QuickJS programs. */
   readonly guest: string;
+  /** Further files that a child may read. */
   readonly extra: readonly Mount[];
-  /** Folder whose `node_modules` has the runtimes, where this is the repository. */
+  /** Folder whose `node_modules` contains the runtimes, if the server runs from the repository. */
   readonly repository: string;
 }
 
-/** The sources as they are, or the bundles beside the bundled server. */
+/** Returns the bundles beside the bundled server, or else the sources. */
 export function childFiles(): ChildFiles {
   const here = import.meta.dirname;
   const bundled = join(here, 'sandbox-child.mjs');
@@ -29,7 +30,7 @@ export function childFiles(): ChildFiles {
   return {
     program: { root: join(here, 'child'), entry: 'main.ts' },
     guest: join(here, 'guest'),
-    // Says that the sources are modules.
+    // Declares that the sources are ES modules.
     extra: [{ host: join(server, 'package.json'), inside: 'package.json' }],
     repository: resolve(server, '..'),
   };

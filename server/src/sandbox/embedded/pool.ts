@@ -1,15 +1,16 @@
 import type { Child } from './child.ts';
 
+/** Options of a `Pool`. */
 export interface PoolOptions {
   /** Starts a child for a key. */
   readonly start: (key: string) => Child;
-  /** Most children that wait at one time; each takes the memory of its interpreter. */
+  /** Maximum number of waiting children. Each takes the memory of its interpreter. */
   readonly max: number;
-  /** Milliseconds after which one that nobody took is ended. */
+  /** Time after which an unused child is killed, in milliseconds. */
   readonly idleMs: number;
 }
 
-/** One child for each kind of program in recent use, started before it is needed and used once. */
+/** Pool with one started child for each recently used kind of program. Each child is used once. */
 export class Pool {
   readonly #options: PoolOptions;
   readonly #idle = new Map<string, { child: Child; timer: NodeJS.Timeout }>();
@@ -19,7 +20,7 @@ export class Pool {
     this.#options = options;
   }
 
-  /** The waiting child, or a new one; `warm` says which. */
+  /** Returns the waiting child or a new one. `warm` says whether its interpreter is already loaded. */
   take(key: string): { child: Child; warm: boolean } {
     const waiting = this.#idle.get(key);
     if (waiting) this.#remove(key);
@@ -27,7 +28,7 @@ export class Pool {
     return { child: this.#options.start(key), warm: false };
   }
 
-  /** Lets one wait for the next program of this kind; the kind that has waited longest makes room. */
+  /** Starts a child for the next program of this kind. If the pool is full, the oldest waiting child is killed. */
   refill(key: string): void {
     if (this.#closed || this.#options.max === 0) return;
     const waiting = this.#idle.get(key);
@@ -44,6 +45,7 @@ export class Pool {
     this.#idle.set(key, { child, timer });
   }
 
+  /** Kills all waiting children and waits for their exit. */
   async close(): Promise<void> {
     this.#closed = true;
     const children = [...this.#idle.values()].map(({ child }) => child);

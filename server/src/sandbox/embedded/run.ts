@@ -8,29 +8,31 @@ import type { Child, Ended, Exit } from './child.ts';
 import { type Plan, shownCommand } from './commands.ts';
 import { watchMemory } from './memory.ts';
 
-/** Milliseconds that a child which was killed has to be gone. */
+/** Maximum time to wait for the exit of a killed child, in milliseconds. */
 const killGraceMs = 5_000;
-/** Bytes of a child's own memory that may grow with what its program does, beside the program's. */
+/** Memory by which a child itself may grow while its program runs, in bytes, in addition to the program's limit. */
 const overheadBytes = 192 * 1024 * 1024;
 
+/** Description of the engine that ran a program. */
 export type Engine = NonNullable<ExecutionRecord['engine']>;
 
+/** Options of `runInChild`. */
 export interface RunOptions {
   readonly job: Job;
   readonly plan: Plan;
-  /** Its interpreter is loaded. */
+  /** Child whose interpreter is loaded. */
   readonly child: Child;
   readonly engine: Engine;
   readonly signal: AbortSignal;
   readonly hear: (event: RunEvent) => void;
 }
 
-/** Gives a child its program, and sees to its end. The child is gone when this answers. */
+/** Runs a program in a child until it ends or reaches a limit. The child is killed before this returns. */
 export async function runInChild({ job, plan, child, engine, signal, hear }: RunOptions): Promise<RunResult> {
   const { limits } = job;
   const output = new Output(limits.outputBytes, hear);
   const artifacts: Artifact[] = [];
-  // Why it was ended by us; the first reason counts.
+  // Reason for which this server killed the child. The first reason counts.
   let stopped: ExecutionStatus | null = null;
   const stop = (why: ExecutionStatus) => {
     stopped ??= why;
@@ -46,36 +48,36 @@ export async function runInChild({ job, plan, child, engine, signal, hear }: Run
   const inputBytes = job.files.reduce((sum, { data }) => sum + data.length, job.stdin.length);
   const memoryBytes = limits.memoryMb * 1024 * 1024;
   const memory = watchMemory(child.pid ?? 0, memoryBytes + overheadBytes + 4 * inputBytes, () => stop('out-of-memory'));
-  const said = child.run(headOf(job, plan, memoryBytes), [...job.files.map(({ data }) => data), job.stdin], {
+  const running = child.run(headOf(job, plan, memoryBytes), [...job.files.map(({ data }) => data), job.stdin], {
     output: (stream, data) => {
       if (!output.write(stream, data)) stop('output-limit');
     },
     artifact: (path, data) => artifacts.push(artifactOf(path, data)),
   });
-  const ended = await said.catch(() => null);
+  const ended = await running.catch(() => null);
   const wallMs = performance.now() - startedAt;
   clearTimeout(timer);
-  const used = memory.stop();
+  const usage = memory.stop();
   signal.removeEventListener('abort', cancel);
   child.kill();
-  const exit = await Promise.race([child.exited, later(killGraceMs)]);
-  const end = stopped ? { ...nothing, status: stopped } : endOf(child, ended, exit);
+  const exit = await Promise.race([child.exited, after(killGraceMs)]);
+  const outcome = stopped ? { ...noOutcome, status: stopped } : endOf(child, ended, exit);
   return {
-    ...end,
-    message: end.message ?? (end.status === 'ok' ? caveatOf(job) : null),
+    ...outcome,
+    message: outcome.message ?? (outcome.status === 'ok' ? warningOf(job) : null),
     ...output.end(),
     command: shownCommand(job),
-    artifacts: end.status === 'ok' || end.status === 'failed' ? artifacts : [],
+    artifacts: outcome.status === 'ok' || outcome.status === 'failed' ? artifacts : [],
     artifactsTruncated: ended?.artifactsTruncated ?? false,
     wallMs,
-    cpuMs: ended?.cpuMs ?? (used.cpuMs > 0 ? used.cpuMs : null),
-    peakMemoryBytes: ended?.peakMemoryBytes ?? (used.rss > 0 ? used.rss : null),
+    cpuMs: ended?.cpuMs ?? (usage.cpuMs > 0 ? usage.cpuMs : null),
+    peakMemoryBytes: ended?.peakMemoryBytes ?? (usage.rss > 0 ? usage.rss : null),
     engine,
     image: null,
   };
 }
 
-/** Returns what a child is told of a job; the bytes of the files and of the input follow it. */
+/** Returns the head of a job for the child. The bytes of the files and of the input follow it. */
 function headOf({ env, files, stdin, limits }: Job, plan: Plan, memoryBytes: number): JobHead {
   return {
     ...plan,
@@ -92,18 +94,19 @@ function headOf({ env, files, stdin, limits }: Job, plan: Plan, memoryBytes: num
 }
 
 /**
- * What a success does not say. QuickJS tells nobody of a promise that was rejected and never awaited; Node
- * would have ended the program with exit code 1.
+ * Returns a warning for a successful run that may have missed an error, or null. QuickJS does not report a rejected
+ * promise that is never awaited; Node would have ended the program with exit code 1.
  */
-function caveatOf(job: Job): string | null {
+function warningOf(job: Job): string | null {
   if (job.language !== 'javascript' && job.language !== 'typescript') return null;
-  const waits = /\basync\b|\bPromise\b|\.then\s*\(/;
-  if (!job.files.some(({ data }) => waits.test(Buffer.from(data).toString('latin1')))) return null;
+  const asyncCode = /\basync\b|\bPromise\b|\.then\s*\(/;
+  if (!job.files.some(({ data }) => asyncCode.test(Buffer.from(data).toString('latin1')))) return null;
   return 'The embedded engine does not see a promise that is rejected and never awaited. Run it in Docker to be sure.';
 }
 
-const nothing = { exitCode: null, signal: null, message: null };
+const noOutcome = { exitCode: null, signal: null, message: null };
 
+/** Returns the outcome of a run that this server did not stop. */
 function endOf(
   child: Child,
   ended: Ended | null,
@@ -111,23 +114,27 @@ function endOf(
 ): Pick<RunResult, 'status' | 'exitCode' | 'signal' | 'message'> {
   if (child.violation !== null) {
     return {
-      ...nothing,
+      ...noOutcome,
       status: 'engine-error',
       message: `The program broke out of its language (${child.violation}); it was ended.`,
     };
   }
-  if (ended?.outOfMemory) return { ...nothing, exitCode: ended.exitCode, status: 'out-of-memory' };
-  if (ended) return { ...nothing, exitCode: ended.exitCode, status: ended.exitCode === 0 ? 'ok' : 'failed' };
+  if (ended?.outOfMemory) return { ...noOutcome, exitCode: ended.exitCode, status: 'out-of-memory' };
+  if (ended) return { ...noOutcome, exitCode: ended.exitCode, status: ended.exitCode === 0 ? 'ok' : 'failed' };
   if (/out of memory|OOM|Cannot allocate|Array buffer allocation failed/i.test(child.complaints)) {
-    return { ...nothing, status: 'out-of-memory' };
+    return { ...noOutcome, status: 'out-of-memory' };
   }
-  // It can do so once it has reached JavaScript, and says nothing true by the code that it chose.
+  // A program that has broken out into JavaScript can end the process itself, so that the exit code proves nothing.
   const how = exit?.signal ?? (exit?.code === null || !exit ? 'without an exit code' : `exit code ${exit.code}`);
   const said = child.complaints.split('\n')[0]?.slice(0, 200).replace(/\.$/, '') ?? '';
   const message = `The program ended its interpreter, or that ended by itself (${how}${said ? `: ${said}` : ''}).`;
-  return { ...nothing, status: 'engine-error', message };
+  return { ...noOutcome, status: 'engine-error', message };
 }
 
+/**
+ * Returns an artifact from a child's frame.
+ * @throws Error if its path leads out of the artifact folder
+ */
 function artifactOf(path: string, data: Uint8Array): Artifact {
   if (path.split('/').some((name) => name === '' || name === '.' || name === '..') || path.includes('\0')) {
     throw new Error('an artifact outside of its folder');
@@ -136,7 +143,7 @@ function artifactOf(path: string, data: Uint8Array): Artifact {
   return { path, bytes: data.length, sha256, data: Buffer.from(data).toString('base64') };
 }
 
-/** The result of a job that never ran. */
+/** Returns the result of a job that never ran. */
 export function engineResult(
   job: Job,
   status: 'engine-error' | 'cancelled',
@@ -144,7 +151,7 @@ export function engineResult(
   engine: Engine,
 ): RunResult {
   return {
-    ...nothing,
+    ...noOutcome,
     status,
     message,
     ...new Output(0, () => {}).end(),
@@ -159,6 +166,6 @@ export function engineResult(
   };
 }
 
-function later(ms: number): Promise<null> {
+function after(ms: number): Promise<null> {
   return new Promise((resolve) => setTimeout(() => resolve(null), ms).unref());
 }

@@ -15,15 +15,17 @@ import {
 } from './install.ts';
 import { folderOf, runtimes } from './runtimes.ts';
 
+/** Options of a `RuntimeStore`. */
 export interface RuntimeStoreOptions {
-  /** Where runtimes are installed, and their snapshots kept. */
+  /** Folder for installed runtimes and their snapshots. */
   readonly runtimesDir: string;
-  /** Folder whose node_modules may have them. */
+  /** Folder whose node_modules may contain the runtimes, or null. */
   readonly repository: string | null;
+  /** Finds npm on this machine. */
   readonly npm: () => Promise<Npm | null>;
 }
 
-/** The runtimes of this machine: found, or installed when they are first needed. */
+/** Runtimes of this machine, which are found, or installed on first use. */
 export class RuntimeStore {
   readonly #options: RuntimeStoreOptions;
   readonly #found = new Map<RuntimeName, RuntimeFolders>();
@@ -33,7 +35,7 @@ export class RuntimeStore {
     this.#options = options;
   }
 
-  /** Without installing anything. `missing`: it can be installed. */
+  /** Returns the state of a runtime without installing it. `missing` means that it can be installed. */
   async state(runtime: RuntimeName): Promise<'ready' | 'missing' | 'unavailable'> {
     if (await this.#find(runtime)) return 'ready';
     const packs = await findPacks(this.#options.runtimesDir);
@@ -41,15 +43,15 @@ export class RuntimeStore {
   }
 
   /**
-   * The runtime's packages, installed if need be. Who comes while that is under way waits for it.
-   * @throws Error whose message is a sentence for a person; the signal's reason
+   * Returns the folders of a runtime's packages and installs them if needed. Concurrent callers share one installation.
+   * @throws Error with a sentence for the user; the signal's reason if it aborts
    */
   async get(runtime: RuntimeName, progress: Progress, signal: AbortSignal): Promise<RuntimeFolders> {
     const found = await this.#find(runtime);
     if (found) return found;
     let installing = this.#installing.get(runtime);
     if (!installing) {
-      installing = new Installing((tell, abort) => this.#install(runtime, tell, abort));
+      installing = new Installing((onProgress, abort) => this.#install(runtime, onProgress, abort));
       this.#installing.set(runtime, installing);
       const forget = () => this.#installing.delete(runtime);
       installing.done.then(forget, forget);
@@ -57,26 +59,26 @@ export class RuntimeStore {
     return installing.join(progress, signal);
   }
 
-  /** The sentence for a machine where a runtime can come from nowhere. */
+  /** Returns the message for a runtime that is neither installed nor installable on this machine. */
   missing(runtime: RuntimeName): string {
     const { title, downloadMb } = runtimes[runtime];
     return `${title} is not installed here (${downloadMb} MB), and npm was not found to fetch it. Install Node.js with npm, or put a runtimes pack (made by "npm run package:runtimes") into ${this.#options.runtimesDir}, or install Docker.`;
   }
 
   /**
-   * The file with the memory of an interpreter that has started; made once for each version.
-   * @param make gives that memory
+   * Returns the file with the memory snapshot of a started interpreter, which is created once for each version.
+   * @param make creates the snapshot
    */
   async snapshot(runtime: RuntimeName, make: () => Promise<Uint8Array>): Promise<string> {
     const file = join(this.#options.runtimesDir, 'snapshots', `${folderOf(runtime)}-${driverHash}.bin`);
     if (await stat(file).catch(() => null)) return file;
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    const half = `${file}.${process.pid}`;
+    const temporaryFile = `${file}.${process.pid}`;
     try {
-      await writeFile(half, await make(), { mode: 0o600 });
-      await rename(half, file);
+      await writeFile(temporaryFile, await make(), { mode: 0o600 });
+      await rename(temporaryFile, file);
     } finally {
-      await rm(half, { force: true });
+      await rm(temporaryFile, { force: true });
     }
     return file;
   }
@@ -106,7 +108,7 @@ export class RuntimeStore {
 
 const driverHash = createHash('sha256').update(driver).digest('hex').slice(0, 12);
 
-/** One installation that several wait for. It is given up when none of them waits any more. */
+/** An installation that several callers share. It is aborted when no caller waits for it any more. */
 class Installing {
   readonly done: Promise<RuntimeFolders>;
   readonly #abort = new AbortController();
@@ -114,25 +116,25 @@ class Installing {
   #last: Parameters<Progress> | null = null;
 
   constructor(start: (progress: Progress, signal: AbortSignal) => Promise<RuntimeFolders>) {
-    const tell: Progress = (message, fraction) => {
+    const onProgress: Progress = (message, fraction) => {
       this.#last = [message, fraction];
       for (const listener of this.#listeners) listener(message, fraction);
     };
-    this.done = start(tell, this.#abort.signal);
+    this.done = start(onProgress, this.#abort.signal);
     this.done.catch(() => {});
   }
 
   async join(progress: Progress, signal: AbortSignal): Promise<RuntimeFolders> {
     signal.throwIfAborted();
     const aborted = Promise.withResolvers<never>();
-    const give = () => aborted.reject(signal.reason);
+    const onAbort = () => aborted.reject(signal.reason);
     this.#listeners.add(progress);
     if (this.#last) progress(...this.#last);
-    signal.addEventListener('abort', give, { once: true });
+    signal.addEventListener('abort', onAbort, { once: true });
     try {
       return await Promise.race([this.done, aborted.promise]);
     } finally {
-      signal.removeEventListener('abort', give);
+      signal.removeEventListener('abort', onAbort);
       this.#listeners.delete(progress);
       if (this.#listeners.size === 0) this.#abort.abort(new Error('nobody waits for it'));
     }

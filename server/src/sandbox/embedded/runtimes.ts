@@ -1,34 +1,35 @@
 import type { Language } from '@devlm/protocol/execution.ts';
 import type { RuntimeName } from './child/frames.ts';
 
-/** A package of npm, as it is and no other. */
+/** A pinned npm package. */
 export interface RuntimePackage {
   readonly name: string;
   readonly version: string;
-  /** Of the package's tarball, as npm gives it. */
+  /** Subresource integrity of the package's tarball, as in npm's lock file. */
   readonly integrity: string;
-  /** SHA-256 over the files that are kept (`treeHash`). */
+  /** SHA-256 of the kept files (see `treeHash`), in hex. */
   readonly tree: string;
-  /** What is kept of it, relative to the package: files, and folders with everything in them. */
+  /** Files and whole folders that are kept, relative to the package. */
   readonly files: readonly string[];
 }
 
+/** Packages and properties of a runtime. */
 export interface RuntimeRow {
   readonly packages: readonly RuntimePackage[];
-  /** For a person. */
+  /** Name for the user. */
   readonly title: string;
+  /** Approximate download size, in MB. */
   readonly downloadMb: number;
   /**
-   * MiB of WebAssembly memory that the loaded interpreter takes by itself. A job's memory limit is
-   * what its program may use on top: 50 MB, which start a small interpreter in a container, start
-   * none of these.
+   * WebAssembly memory that the loaded interpreter itself takes, in MiB. A job's memory limit applies to its program in
+   * addition, because 50 MB suffice for a small interpreter in a container, but for none of these.
    */
   readonly baseMb: number;
 }
 
 /**
- * What runs the languages where there is no Docker. Versions are those of package-lock.json, which
- * a test checks; a runtime is changed here and there together.
+ * Runtimes for machines without Docker. The versions must equal those in package-lock.json, which a test checks, so
+ * both must be updated together.
  */
 export const runtimes: Readonly<Record<RuntimeName, RuntimeRow>> = {
   python: {
@@ -90,7 +91,7 @@ export const runtimes: Readonly<Record<RuntimeName, RuntimeRow>> = {
         version: '2.10.1',
         integrity: 'sha512-qrzIJ/7TGSpsZpFyLJb9OXO6TYAq18XoLd11We17Sr78hWpb5IGGFgMQ9A2Y8Ww5n0k8uKA/I8/P8MJdzlJX0Q==',
         tree: '864dd5c8ba32d0bdbb0aee9a0e290c56974da709e5bd1318412f37071c06c671',
-        // The package has two more builds of Ruby, with 66 MB.
+        // Omits two more builds of Ruby in the package, which take 66 MB.
         files: ['package.json', 'dist/LICENSE', 'dist/NOTICE', 'dist/ruby+stdlib.wasm'],
       },
       {
@@ -111,7 +112,7 @@ export const runtimes: Readonly<Record<RuntimeName, RuntimeRow>> = {
   },
 };
 
-/** Which runtime runs a language; the others need Docker. */
+/** Runtime of each language. Other languages need Docker. */
 export const runtimeOf: Readonly<Partial<Record<Language, RuntimeName>>> = {
   python: 'python',
   javascript: 'quickjs',
@@ -119,15 +120,15 @@ export const runtimeOf: Readonly<Partial<Record<Language, RuntimeName>>> = {
   ruby: 'ruby',
 };
 
-/** Name of the folder of an installed runtime: another version is another folder. */
+/** Returns the folder name of an installed runtime, which differs for each version. */
 export function folderOf(runtime: RuntimeName): string {
   return `${runtime}-${runtimes[runtime].packages[0]?.version ?? '0'}`;
 }
 
-/** Whether a file of a package is kept, by its path within the package. */
-export function isNeeded(kept: Pick<RuntimePackage, 'files'>, path: string): boolean {
+/** Returns whether a file of a package is kept, by its path within the package. */
+export function isNeeded(runtimePackage: Pick<RuntimePackage, 'files'>, path: string): boolean {
   if (path.endsWith('.map') || path.endsWith('.d.ts') || path.endsWith('.d.mts') || path.endsWith('.tsbuildinfo')) {
     return false;
   }
-  return kept.files.some((entry) => path === entry || path.startsWith(`${entry}/`));
+  return runtimePackage.files.some((entry) => path === entry || path.startsWith(`${entry}/`));
 }

@@ -5,26 +5,26 @@ import { delimiter, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 
-/** A file or folder of this machine that a child may read, and where it finds it. */
+/** A file or folder of this machine that a child may read, and its path inside the wall. */
 export interface Mount {
   readonly host: string;
   readonly inside: string;
 }
 
-/** What the operating system puts around a child. */
+/** Isolation of a child by the operating system. */
 export interface Wall {
   readonly name: 'bubblewrap' | 'seatbelt' | 'none';
   readonly networkCut: boolean;
-  /** Turns paths of this machine into those that the child will see. */
+  /** Maps a path of this machine to the path that the child sees. */
   readonly mount: (host: string, inside: string) => Mount;
-  /** The command that starts `node args` behind the wall. */
+  /** Returns the command that starts `node args` behind the wall. */
   readonly command: (node: string, args: readonly string[], mounts: readonly Mount[]) => readonly string[];
 }
 
-/** The best wall that works here; each is tried before it is trusted. */
-export async function findWall(node: string, path: string, wanted = true): Promise<Wall> {
+/** Returns the best wall that works on this machine, after a test run. */
+export async function findWall(node: string, path: string, isEnabled = true): Promise<Wall> {
   const candidates: Wall[] = [];
-  if (!wanted) return none;
+  if (!isEnabled) return none;
   if (process.platform === 'linux') {
     const bwrap = await findProgram('bwrap', path);
     if (bwrap) candidates.push(bubblewrap(bwrap));
@@ -43,7 +43,7 @@ const none: Wall = {
   command: (node, args) => guarded([node, ...args], 0),
 };
 
-/** Where programs find their shared libraries. Nothing of a user is in there. */
+/** Paths of shared libraries. They contain no user data. */
 const libraries = [
   '/lib',
   '/lib32',
@@ -62,7 +62,7 @@ function bubblewrap(bwrap: string): Wall {
     networkCut: true,
     mount: (host, inside) => ({ host, inside: `${root}/${inside}` }),
     command(node, args, mounts) {
-      // Electron finds its data beside its program; a plain Node is one file.
+      // Electron needs the files beside its executable; plain Node is a single file.
       const electron = process.versions['electron'] !== undefined;
       const nodeInside = electron ? `${root}/electron/${node.slice(dirname(node).length + 1)}` : `${root}/node`;
       const nodeMount = electron ? [dirname(node), `${root}/electron`] : [node, nodeInside];
@@ -90,7 +90,7 @@ function bubblewrap(bwrap: string): Wall {
   };
 }
 
-/** Of writable memory. V8 reserves most of this before it runs anything; what is left stops a flood. */
+/** Limit of writable memory, in KiB. V8 reserves most of it at its start; the rest bounds a runaway program. */
 const memoryCeilingKb = 4 * 1024 * 1024;
 
 const seatbelt: Wall = {
@@ -101,11 +101,11 @@ const seatbelt: Wall = {
     guarded(['/usr/bin/sandbox-exec', '-p', seatbeltProfile(node, mounts), node, ...args], 0),
 };
 
-/** Everything is denied but to read what Node and the runtime are made of. */
+/** Returns a seatbelt profile that denies everything except reading the files of Node and the runtime. */
 export function seatbeltProfile(node: string, mounts: readonly Mount[]): string {
   const quoted = (path: string) => `"${path.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
   const electron = process.versions['electron'] !== undefined;
-  // Electron's helpers and frameworks are in the application around it: X.app/Contents/MacOS/X.
+  // Electron's helpers and frameworks are in the application bundle around it: X.app/Contents/MacOS/X.
   const program = electron ? dirname(dirname(node)) : node;
   const readable = ['/usr/lib', '/System', '/Library/Apple', '/private/var/db/dyld', '/opt/homebrew', '/usr/local']
     .concat(program, ...mounts.map(({ host }) => host))
@@ -126,9 +126,9 @@ export function seatbeltProfile(node: string, mounts: readonly Mount[]): string 
 }
 
 /**
- * Around every child on a POSIX system: a shell that becomes the child, after it has left a guard
- * behind. The guard holds the other end of the child's fourth file; it hears when the server is gone,
- * however that died, and then ends the child.
+ * Returns a command that wraps a child in a shell on POSIX systems. The shell starts a guard in the background and
+ * then execs the child. The guard reads file descriptor 3, which closes when the server dies for whatever reason, and
+ * then kills the child.
  */
 function guarded(command: readonly string[], memoryKb: number): readonly string[] {
   if (process.platform === 'win32') return command;
@@ -137,13 +137,13 @@ function guarded(command: readonly string[], memoryKb: number): readonly string[
   return ['/bin/sh', '-c', `${limits}${guard} exec "$@" 3<&-`, 'sh', ...command];
 }
 
-/** Tells the guard of a child that is gone (see wall.ts) that there is nothing left to guard. */
+/** Ends the guard of a child that has exited. */
 export function dismissGuard(child: ChildProcess): void {
   const lifeline = child.stdio[3] as Writable | null | undefined;
   lifeline?.write('done\n', () => lifeline.destroy());
 }
 
-/** Runs a program behind the wall that reads a file which it must not see, and one which it must. */
+/** Tests a wall with a program that must be able to read one file and unable to read another. */
 async function works(wall: Wall, node: string): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), 'devlm-wall-'));
   try {
@@ -168,12 +168,16 @@ async function works(wall: Wall, node: string): Promise<boolean> {
   }
 }
 
-/** All that a child has of an environment. */
+/** Returns the whole environment of a child. */
 export function childEnv(): Record<string, string> {
   return process.versions['electron'] === undefined ? {} : { ELECTRON_RUN_AS_NODE: '1' };
 }
 
-/** @param path what the PATH says */
+/**
+ * Finds an executable in the folders of a PATH.
+ * @param path value of PATH
+ * @returns the path of the executable, or null
+ */
 export async function findProgram(name: string, path: string): Promise<string | null> {
   for (const folder of path.split(delimiter)) {
     if (folder === '') continue;

@@ -1,6 +1,6 @@
 /**
- * Waits with the interpreter loaded, and the compiler of types where it has one. Reads one frame
- * (see frame.ts) and nothing beyond it, writes the files, then runs the entry as `node entry` would.
+ * Boot program for Node.js. It waits with the interpreter loaded, and with the TypeScript compiler if Node has one.
+ * It reads one frame (see frame.ts) and nothing beyond it, writes the files, then runs the entry as `node entry` would.
  */
 export const node = String.raw`
 const fs = require('node:fs');

@@ -1,6 +1,6 @@
 /**
- * Waits with the interpreter loaded. Reads one frame (see frame.ts) and nothing beyond it, writes
- * the files, then runs the entry as `python3 entry` would: same `__main__`, path, tracebacks.
+ * Boot program for Python. It waits with the interpreter loaded. It reads one frame (see frame.ts) and nothing beyond
+ * it, writes the files, then runs the entry as `python3 entry` would: with the same `__main__`, path and tracebacks.
  */
 export const python = String.raw`
 def boot():

@@ -1,8 +1,8 @@
 /**
- * The way out of a container that has no network: listens on loopback at the port `$ARGV[0]` and carries
- * what comes over its own input and output, in frames of a connection's number, a length (both 32 bits,
- * big endian) and the bytes; the first length of 0 opens a connection, the next one ends it. In Perl, because that is in every image
- * of Debian's, and takes 5 MB.
+ * Relay program that connects a container without a network to the proxy of this process. It listens on loopback at
+ * port `$ARGV[0]` and carries the connections over its own standard input and output. A frame consists of a connection
+ * number, a length (both 32 bits, big endian) and the bytes. The first frame of length 0 opens a connection, the next
+ * one ends it. The program is written in Perl, because every Debian image contains Perl and it takes only 5 MB of memory.
  */
 export const relay = String.raw`
 use strict; use IO::Socket::INET; use IO::Select;

@@ -1,6 +1,6 @@
 /**
- * Waits with the interpreter loaded. Reads one frame (see frame.ts) and nothing beyond it, writes
- * the files, then runs the entry as `ruby entry` would: same `$0`, `__FILE__`, `DATA`, backtraces.
+ * Boot program for Ruby. It waits with the interpreter loaded. It reads one frame (see frame.ts) and nothing beyond it,
+ * writes the files, then runs the entry as `ruby entry` would: with the same `$0`, `__FILE__`, `DATA` and backtraces.
  */
 export const ruby = String.raw`
 require "json"

@@ -1,7 +1,7 @@
 /**
- * For languages whose program is started when it is there. Reads the size of a script and the
- * number of 64 KiB blocks of an archive, then the two and nothing beyond them; the script sets the
- * variables and becomes the command. `$1`, where given, is run before it waits.
+ * Boot program for languages without a preloaded interpreter. It reads the size of a script and the number of 64 KiB
+ * blocks of an archive, then the script, the archive and nothing beyond them. The script sets the environment variables
+ * and is replaced by the command. If `$1` is given, it runs as a warm-up command before the program waits.
  */
 export const shell = String.raw`
 [ -z "$1" ] || sh -c "$1" </dev/null >/dev/null 2>&1

@@ -1,10 +1,10 @@
 /**
- * The first process of every container. It starts the boot program (`"$@"`) on the container's own
- * input and outputs, and when that has ended: ends whatever it left behind, then says on both
- * outputs, after a mark that the program cannot know, how it ended, and sends `/sandbox/out`.
+ * Program of the first process of every container. It starts the boot program (`"$@"`) on the container's own input and
+ * outputs. When the boot program has ended, it kills all remaining processes and writes a mark that the program cannot
+ * know to both outputs. Behind the mark, standard output carries how the program ended and an archive of `/sandbox/out`.
  *
- * POSIX sh without any program of its own but tar, for busybox and Debian alike. The counters are
- * read by builtins, because at the limit of processes nothing can be started.
+ * It is POSIX sh and starts no program except tar, so that it runs in busybox and Debian alike. Builtins read the
+ * counters, because no process can be started once the process limit is reached.
  */
 export const wrapper = String.raw`
 cd /sandbox || exit 1

@@ -1,60 +1,65 @@
 /*
- * What the server and a child say to each other. The child writes frames to its standard output: a
- * kind (1 byte), a length (4 bytes, little endian), so many bytes. The server writes one job to the
- * child's standard input: the length of its head (4 bytes), the head as JSON, then the bytes of the
- * files in the head's order, then those of the program's standard input.
+ * Protocol between the server and a child. The child writes frames to its standard output: a kind (1 byte), a length
+ * (4 bytes, little endian), then as many bytes. The server writes one job to the child's standard input: the length of
+ * its head (4 bytes), the head as JSON, then the bytes of the files in the head's order, then the bytes of the program's
+ * standard input.
  *
- * The child's side holds a program that nobody trusts: the server believes nothing but the format.
+ * The child runs an untrusted program, so that the server must validate everything it receives.
  */
 
+/** Kinds of frames that a child sends. */
 export const frameKinds = {
-  /** JSON: `ReadyFrame`. The interpreter is loaded; a job may come. */
+  /** JSON `ReadyFrame`. The interpreter is loaded and the child waits for a job. */
   ready: 0,
   stdout: 1,
   stderr: 2,
-  /** JSON `ArtifactHead` behind its length (4 bytes), then the file's bytes. */
+  /** Length of the head (4 bytes), the JSON `ArtifactHead`, then the file's bytes. */
   artifact: 3,
-  /** JSON: `EndedFrame`. Nothing follows it. */
+  /** JSON `EndedFrame`. It is the last frame. */
   ended: 4,
-  /** The memory of an interpreter that has just started, for the next ones to start from. */
+  /** Memory snapshot of an interpreter that has just started, from which later interpreters start. */
   snapshot: 5,
 } as const;
+/** Number of a frame kind. */
 export type FrameKind = (typeof frameKinds)[keyof typeof frameKinds];
 
+/** Size of a frame's head, in bytes. */
 export const frameHeadBytes = 5;
-/** Most output in one frame. */
+/** Maximum size of an output frame, in bytes. */
 export const outputFrameBytes = 64 * 1024;
 
-/** Families of languages that one runtime serves. */
+/** Name of a runtime, which serves one or more languages. */
 export type RuntimeName = 'python' | 'quickjs' | 'ruby';
 
-/** How a child is started: the one argument of its program, as JSON. */
+/** Settings of a child, which are the single argument of its program, as JSON. */
 export interface ChildSettings {
   readonly runtime: RuntimeName;
   /** Folders of the packages, by name. */
   readonly packages: Readonly<Record<string, string>>;
   /** Folder with the modules that QuickJS programs may import. */
   readonly guest: string;
-  /** Its program will be TypeScript. */
+  /** Whether its program will be TypeScript. */
   readonly typescript: boolean;
-  /** File that an interpreter starts from; null: it makes one and ends. */
+  /** Snapshot file that the interpreter starts from. If it is null, a Python child creates a snapshot and exits. */
   readonly snapshot: string | null;
 }
 
-/** What is to be run, in the working folder. */
+/** Program to run, in the working folder. */
 export type Program =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'code'; readonly code: string }
   /** Python's `-m`. */
   | { readonly kind: 'module'; readonly name: string }
-  /** `node --test`; no paths: every file named as a test is. */
+  /** `node --test`. Without paths, it runs all files whose names match a test. */
   | { readonly kind: 'tests'; readonly paths: readonly string[] };
 
+/** Head of a job. The contents of its files and its input follow it. */
 export interface JobHead {
   readonly program: Program;
   readonly args: readonly string[];
-  /** Ruby's `-I` and `-r`. */
+  /** Folders of Ruby's `-I`. */
   readonly include: readonly string[];
+  /** Libraries of Ruby's `-r`. */
   readonly require: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
@@ -67,17 +72,20 @@ export interface JobHead {
   };
 }
 
+/** Content of a `ready` frame. */
 export interface ReadyFrame {
-  /** For example `Python 3.14.2`. */
+  /** Version of the runtime, such as `pyodide 314.0.7 (Python 3.14.2)`. */
   readonly version: string;
-  /** Node's permission model keeps it from the network. */
+  /** Whether Node's permission model denies the child the network. */
   readonly networkDenied: boolean;
 }
 
+/** Head of an `artifact` frame. */
 export interface ArtifactHead {
   readonly path: string;
 }
 
+/** Content of an `ended` frame. */
 export interface EndedFrame {
   readonly exitCode: number;
   readonly outOfMemory: boolean;

@@ -2,11 +2,12 @@ import fs from 'node:fs';
 import os from 'node:os';
 
 /**
- * Refuses to go on where Node's permission model is not in force, and takes away what that model
- * leaves: signals to other processes, and their priority. It is the wall of the operating system that
- * holds a program which has reached JavaScript; this is the fence before it.
+ * Removes the process functions that Node's permission model does not cover: signals to other processes and their
+ * priority. This is only the first barrier: a program that has reached JavaScript is contained by the isolation of the
+ * operating system.
  *
- * @returns whether the permission model keeps this process from the network as well
+ * @returns whether the permission model also denies this process the network
+ * @throws Error if the permission model is not in force or grants too much
  */
 export function lockDown(): boolean {
   const { permission } = process;
@@ -20,9 +21,9 @@ export function lockDown(): boolean {
   for (const name of ['kill', '_kill', '_debugProcess', '_debugEnd', '_startProfilerIdleNotifier', 'dlopen']) {
     Object.defineProperty(process, name, { value: undefined, writable: false, configurable: false });
   }
-  // What a shell or a wall has put there.
+  // Variables that a shell or a wall has set.
   for (const name of Object.keys(process.env)) delete process.env[name];
-  // Pyodide asks for the constants of fs, and nothing else, by the old way that the permission model refuses.
+  // Pyodide reads only the constants of fs through `process.binding`, which the permission model denies.
   const binding = () => ({ fs: fs.constants });
   Object.defineProperty(process, 'binding', { value: binding, writable: false, configurable: false });
   os.setPriority = () => {};

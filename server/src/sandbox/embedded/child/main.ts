@@ -8,13 +8,16 @@ import { createRuby } from './ruby.ts';
 import type { Runtime } from './runtime.ts';
 
 /*
- * The program of a child: loads an interpreter, waits for one job, runs it, ends. It imports nothing
- * but Node and the runtime's packages, and starts in a process without rights (see wall.ts).
+ * Main program of a child. It loads an interpreter, waits for one job, runs it and exits. It imports only Node modules
+ * and the runtime's packages, and starts in a process without permissions (see wall.ts).
  */
 
 const settings: ChildSettings = JSON.parse(process.argv[2] ?? '');
 
-/** @throws when the package is none of the runtime's */
+/**
+ * Returns the path of a file in a package.
+ * @throws Error if the package is not part of the runtime
+ */
 function packageFile(name: string, path: string): string {
   const folder = settings.packages[name];
   if (folder === undefined) throw new Error(`${name} is not among the packages`);
@@ -48,13 +51,13 @@ function createRuntime(): Promise<Runtime> {
   return createQuickjs(settings.guest, settings.typescript, packageFile);
 }
 
-/** Answers whether something was left out. */
+/** Sends the artifacts up to a number and total size. Returns whether some were left out. */
 function sendArtifacts(runtime: Runtime, count: number, bytes: number): boolean {
-  let left = bytes;
+  let remainingBytes = bytes;
   let sent = 0;
   let truncated = false;
   for (const [path, data] of runtime.artifacts()) {
-    if (sent === count || data.length > left) {
+    if (sent === count || data.length > remainingBytes) {
       truncated = true;
       continue;
     }
@@ -62,7 +65,7 @@ function sendArtifacts(runtime: Runtime, count: number, bytes: number): boolean 
     const length = Buffer.alloc(4);
     length.writeUInt32LE(head.length);
     send(frameKinds.artifact, length, head, data);
-    left -= data.length;
+    remainingBytes -= data.length;
     sent++;
   }
   return truncated;
@@ -71,9 +74,9 @@ function sendArtifacts(runtime: Runtime, count: number, bytes: number): boolean 
 try {
   await main();
 } catch (error) {
-  // Node would print the line of the bundle as well, which can be a megabyte.
+  // Node itself would also print the failing line of the bundle, which can be a megabyte long.
   writeSync(2, String(error instanceof Error ? error.stack : error).slice(0, 4000));
   process.exit(70);
 }
-// What a program left behind, such as a timer, must not keep its child.
+// Timers and other handles that a program left must not keep the child alive.
 process.exit(0);

@@ -1,4 +1,4 @@
-/** A file system error as Node gives them: the guest makes one of this. */
+/** File system error with a code as in Node. The guest library converts it to an error of the guest. */
 export class FsError extends Error {
   readonly code: string;
 
@@ -18,14 +18,17 @@ interface PlainFile {
 }
 type Node = Folder | PlainFile;
 
-/** The file system of a QuickJS program: in memory, and gone with its process. */
+/** In-memory file system of a QuickJS program, with the error codes of Node. */
 export class MemoryFs {
   readonly #root: Folder = folder();
   readonly #fileBytes: number;
   readonly #totalBytes: number;
   #used = 0;
 
-  /** @param totalBytes of all files together */
+  /**
+   * @param fileBytes maximum size of a file, in bytes
+   * @param totalBytes maximum size of all files together, in bytes
+   */
   constructor(fileBytes: number, totalBytes: number) {
     this.#fileBytes = fileBytes;
     this.#totalBytes = totalBytes;
@@ -39,15 +42,16 @@ export class MemoryFs {
 
   write(path: string, data: Uint8Array, append = false): void {
     const { parent, name } = this.#place(path, 'open');
-    const there = parent.entries.get(name);
-    if (there && 'entries' in there) throw new FsError('EISDIR', 'illegal operation on a directory', 'open', path);
-    const before = there?.data.length ?? 0;
+    const existing = parent.entries.get(name);
+    if (existing && 'entries' in existing)
+      throw new FsError('EISDIR', 'illegal operation on a directory', 'open', path);
+    const before = existing?.data.length ?? 0;
     const after = append ? before + data.length : data.length;
     if (after > this.#fileBytes) throw new FsError('EFBIG', 'file too large', 'write', path);
     if (this.#used + after - before > this.#totalBytes) throw new FsError('ENOSPC', 'no space left', 'write', path);
     this.#used += after - before;
-    const whole = append && there ? Buffer.concat([there.data, data]) : Uint8Array.from(data);
-    parent.entries.set(name, { data: whole, mtime: Date.now() });
+    const content = append && existing ? Buffer.concat([existing.data, data]) : Uint8Array.from(data);
+    parent.entries.set(name, { data: content, mtime: Date.now() });
   }
 
   mkdir(path: string, recursive: boolean): void {
@@ -60,12 +64,12 @@ export class MemoryFs {
         throw new FsError(last ? 'EEXIST' : 'ENOTDIR', 'not a directory', 'mkdir', path);
       if (next && last && !recursive) throw new FsError('EEXIST', 'file already exists', 'mkdir', path);
       if (!next && !last && !recursive) throw new FsError('ENOENT', 'no such file or directory', 'mkdir', path);
-      const made = next ?? folder();
+      const child = next ?? folder();
       if (!next) {
         this.#writable(names, 'mkdir', path);
-        at.entries.set(name, made);
+        at.entries.set(name, child);
       }
-      at = made;
+      at = child;
     }
   }
 
@@ -106,7 +110,7 @@ export class MemoryFs {
     target.parent.entries.set(target.name, node);
   }
 
-  /** Every file below a folder, by its path within. */
+  /** Yields every file below a folder, by its path relative to the folder. */
   *below(path: string): Iterable<readonly [string, Uint8Array]> {
     const node = this.#find(path);
     if (node) yield* files(node);
@@ -137,7 +141,7 @@ export class MemoryFs {
     return { parent, name };
   }
 
-  /** As in a container: the working folder and /tmp, and nothing else. */
+  /** Throws unless the path is in the working folder or /tmp, the only writable folders, as in a container. */
   #writable(names: readonly string[], call: string, path: string): void {
     if (names.length < 2 && (names[0] === 'sandbox' || names[0] === 'tmp')) return;
     if (names[0] !== 'sandbox' && names[0] !== 'tmp') throw new FsError('EROFS', 'read-only file system', call, path);

@@ -1,6 +1,6 @@
 /**
- * Runs inside Python, from the snapshot: what `python3` does around a program. It keeps its own frames
- * out of tracebacks, ends programs as `python3` does, and brings an event loop that needs no browser.
+ * Driver that runs inside Python, from the snapshot, and does what `python3` does around a program. It keeps its own
+ * frames out of tracebacks, ends programs as `python3` does, and provides an event loop that needs no browser.
  */
 export const driver = String.raw`
 def _devlm_driver():

@@ -41,7 +41,7 @@ interface Pyodide {
   setStderr(options: { write(buffer: Uint8Array): number; isatty: boolean }): void;
 }
 
-/** EFBIG, as Emscripten numbers it. */
+/** Emscripten's number for EFBIG. */
 const errnoFileTooLarge = 22;
 
 async function load(packageFile: PackageFile, options: object): Promise<Pyodide> {
@@ -49,13 +49,14 @@ async function load(packageFile: PackageFile, options: object): Promise<Pyodide>
   return loadPyodide({ indexURL: packageFile('pyodide', ''), ...options });
 }
 
-/** The memory of a Python that has the driver and the modules in common use loaded. */
+/** Returns a memory snapshot of a Python interpreter with the driver and common modules loaded. */
 export async function makePythonSnapshot(packageFile: PackageFile): Promise<Uint8Array> {
   const python = await load(packageFile, { _makeSnapshot: true });
   python.runPython(driver);
   return python.makeMemorySnapshot();
 }
 
+/** Loads Python from a snapshot, ready for its program. */
 export async function createPython(packageFile: PackageFile, snapshot: string): Promise<Runtime> {
   const python = await load(packageFile, { _loadSnapshot: readFileSync(snapshot) });
   const writer = (kind: typeof frameKinds.stdout | typeof frameKinds.stderr) => ({
@@ -77,11 +78,11 @@ export async function createPython(packageFile: PackageFile, snapshot: string): 
   });
   python.setStdout(writer(frameKinds.stdout));
   python.setStderr(writer(frameKinds.stderr));
-  // An interpreter that has ended gives it no more, but its files are still there.
+  // Read now, because `FS` is not available after the interpreter has ended, although its files still are.
   const fs = python.FS;
   let task = '';
   python.registerJsModule('_devlm_host', { sleep, task: () => task });
-  // The first call compiles what every program needs.
+  // The first call compiles functions that every program needs.
   const version = String(python.runPython('_devlm_ready()'));
   return {
     version: `pyodide ${python.version} (Python ${version})`,
@@ -100,17 +101,19 @@ export async function createPython(packageFile: PackageFile, snapshot: string): 
   };
 }
 
-/** What ended the interpreter itself. */
+/** Returns the ending for an error that ended the interpreter itself. */
 function endingOf(error: unknown): Ending {
   if (error instanceof Error && 'status' in error && typeof error.status === 'number') {
     // `os._exit`
     return { exitCode: error.status & 255, outOfMemory: false };
   }
   const text = error instanceof Error ? error.message : JSON.stringify(error);
-  const deep = /call stack/i.test(text);
-  const said = deep ? 'RecursionError: maximum recursion depth exceeded' : `Fatal Python error: ${text.slice(0, 1000)}`;
-  sendOutput(frameKinds.stderr, Buffer.from(`${said}\n`));
-  return { exitCode: 1, outOfMemory: !deep && /out of memory|MemoryError|allocation failed/i.test(text) };
+  const isStackOverflow = /call stack/i.test(text);
+  const message = isStackOverflow
+    ? 'RecursionError: maximum recursion depth exceeded'
+    : `Fatal Python error: ${text.slice(0, 1000)}`;
+  sendOutput(frameKinds.stderr, Buffer.from(`${message}\n`));
+  return { exitCode: 1, outOfMemory: !isStackOverflow && /out of memory|MemoryError|allocation failed/i.test(text) };
 }
 
 function prepareFiles(fs: EmscriptenFs, job: GuestJob): void {
@@ -128,21 +131,21 @@ function prepareFiles(fs: EmscriptenFs, job: GuestJob): void {
   };
 }
 
-/** Links, devices and what the program has made unreadable are no artifacts. */
+/** Yields the regular files below a folder. Skips links, devices and unreadable files. */
 function* filesIn(fs: EmscriptenFs, path: string, name = ''): Iterable<readonly [string, Uint8Array]> {
-  const mode = tried(() => fs.lstat(path).mode) ?? 0;
+  const mode = valueOrNull(() => fs.lstat(path).mode) ?? 0;
   if (fs.isDir(mode)) {
-    for (const entry of (tried(() => fs.readdir(path)) ?? []).sort()) {
+    for (const entry of (valueOrNull(() => fs.readdir(path)) ?? []).sort()) {
       if (entry !== '.' && entry !== '..')
         yield* filesIn(fs, `${path}/${entry}`, name === '' ? entry : `${name}/${entry}`);
     }
   } else if (fs.isFile(mode) && name !== '') {
-    const data = tried(() => fs.readFile(path));
+    const data = valueOrNull(() => fs.readFile(path));
     if (data) yield [name, data];
   }
 }
 
-function tried<T>(act: () => T): T | null {
+function valueOrNull<T>(act: () => T): T | null {
   try {
     return act();
   } catch {

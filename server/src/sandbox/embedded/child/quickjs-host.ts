@@ -5,9 +5,9 @@ import { FsError, type MemoryFs } from './memory-fs.ts';
 import { type GuestModules, normalize, sourceOf } from './quickjs-modules.ts';
 import type { Context, Handle } from './quickjs-types.ts';
 
-/** What a QuickJS program has of the world. */
+/** State of a QuickJS program outside of QuickJS. */
 export interface GuestState {
-  /** Not null: it has called `process.exit`. */
+  /** Exit code that the program passed to `process.exit`, or null. */
   exitCode: number | null;
   fs: MemoryFs;
   stdin: Uint8Array;
@@ -17,8 +17,8 @@ export interface GuestState {
 type Plain = string | number | boolean | null | undefined | Uint8Array | string[];
 
 /**
- * The functions that the guest's own library stands on, and all that leads out of QuickJS. Texts
- * come as texts and bytes as ArrayBuffers; an error becomes one of the guest's, with its code.
+ * Returns the host object with the functions that the guest library is built on. They are the only way out of QuickJS.
+ * Strings are passed as strings and bytes as ArrayBuffers. An error becomes an error of the guest with the same code.
  */
 export function createHost(context: Context, state: GuestState, modules: GuestModules): Handle {
   const text = (value: Plain) => (typeof value === 'string' ? value : '');
@@ -27,8 +27,8 @@ export function createHost(context: Context, state: GuestState, modules: GuestMo
     write(fd, data) {
       if (state.exitCode === null) sendOutput(fd === 2 ? frameKinds.stderr : frameKinds.stdout, bytes(data));
     },
-    stdin(most) {
-      const piece = state.stdin.subarray(0, typeof most === 'number' ? most : state.stdin.length);
+    stdin(maxBytes) {
+      const piece = state.stdin.subarray(0, typeof maxBytes === 'number' ? maxBytes : state.stdin.length);
       state.stdin = state.stdin.subarray(piece.length);
       return piece;
     },
@@ -40,7 +40,7 @@ export function createHost(context: Context, state: GuestState, modules: GuestMo
     now: () => performance.now(),
     random: (count) => randomBytes(Math.min(Number(count), 65_536)),
     hash: (algorithm, data) => createHash(text(algorithm)).update(bytes(data)).digest(),
-    // A text of QuickJS ends at U+0000 on its way in or out: the guest's library puts the pieces together.
+    // A string is cut at U+0000 on its way in or out of QuickJS, so the guest library joins the pieces.
     decode: (data) => Buffer.from(bytes(data)).toString('utf8').split('\0'),
     encode: (data) => bytes(data),
     url: (href, base) => JSON.stringify(urlParts(text(href), text(base) || undefined)),

@@ -2,16 +2,16 @@ import { readdirSync, readFileSync } from 'node:fs';
 import * as nodeModule from 'node:module';
 import { FsError, type MemoryFs } from './memory-fs.ts';
 
-/** The library of QuickJS programs, by the names that they import. */
+/** Library modules for QuickJS programs, by their name without `node:`. */
 export interface GuestModules {
   readonly sources: ReadonlyMap<string, string>;
 }
 
-/** Everything that Node has by these names; what the library lacks is there, and throws when it is called. */
+/** Names of Node's built-in modules. Those that the library lacks can be imported, but their functions throw. */
 const builtins = new Set(nodeModule.builtinModules.filter((name) => !name.startsWith('_')));
 const { stripTypeScriptTypes } = nodeModule;
 
-/** Reads the library: TypeScript as it is in the repository, JavaScript where it was built. */
+/** Reads the library, which is TypeScript in the repository and JavaScript in a build. */
 export function loadGuestModules(folder: string): GuestModules {
   const sources = new Map<string, string>();
   for (const file of readdirSync(folder)) {
@@ -23,15 +23,15 @@ export function loadGuestModules(folder: string): GuestModules {
   return { sources };
 }
 
-/** The name in `node:` of a file of the library: `fs-promises` is `fs/promises`. */
+/** Returns the module name of a library file, such as `fs/promises` for `fs-promises`. */
 function moduleOf(file: string): string {
   return file === 'perf-hooks' ? 'perf_hooks' : file.replace('-', '/');
 }
 
-/** The full name of what a module imports: `node:NAME`, `devlm:NAME` or a path. */
+/** Resolves an import specifier to `node:NAME`, `devlm:NAME` or a path. */
 export function normalize(base: string, name: string, modules: GuestModules, fs: MemoryFs): string {
   if (name.startsWith('devlm:')) return name;
-  // The library's own files name each other as files.
+  // The library's own files import each other by file name.
   const own = /^\.\/([\w-]+)\.(?:ts|js)$/.exec(name)?.[1];
   if (own !== undefined && /^(node|devlm):/.test(base)) return `devlm:${moduleOf(own)}`;
   const builtin = name.replace(/^node:/, '');
@@ -45,8 +45,8 @@ export function normalize(base: string, name: string, modules: GuestModules, fs:
 }
 
 /**
- * The text of a module.
- * @param plain as it stands in its file, for `require`; else as an ES module
+ * Returns the source text of a module.
+ * @param plain whether to return the file's own text for `require`, not an ES module
  */
 export function sourceOf(name: string, modules: GuestModules, fs: MemoryFs, plain = false): string {
   const own = /^(?:node|devlm):(.+)$/.exec(name)?.[1];
@@ -63,12 +63,12 @@ ${exportedNames(source)
   .join('\n')}`;
 }
 
-/** The first program would wait for Node's compiler to load. */
+/** Loads Node's TypeScript compiler, so that the first program does not wait for it. */
 export function warmTypeScript(): void {
   try {
     stripTypes('enum A { B = 1 }', '');
   } catch {
-    // The program hears why.
+    // Ignored, because compiling the program reports the same error.
   }
 }
 
@@ -101,7 +101,7 @@ function exportedNames(source: string): string[] {
   return [...names];
 }
 
-/** A module of Node's that is not here: its functions say so. */
+/** Returns the source of a built-in module that the library lacks, whose functions throw. */
 function stubOf(name: string): string {
   if (!builtins.has(name)) throw new FsError('ERR_UNKNOWN_BUILTIN_MODULE', 'no such built-in module', 'import', name);
   const found: unknown = process.getBuiltinModule(name);

@@ -1,4 +1,4 @@
-/* The parts of quickjs-emscripten-core that are used, as they are in the pinned version. */
+/* Types of the parts of quickjs-emscripten-core that are used, as in the pinned version. */
 
 export interface Handle {
   dispose(): void;

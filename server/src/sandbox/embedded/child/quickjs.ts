@@ -7,13 +7,13 @@ import { type GuestModules, loadGuestModules, normalize, sourceOf, warmTypeScrip
 import type { Context, Core, Handle, JsRuntime } from './quickjs-types.ts';
 import { type Ending, outFolder, type PackageFile, type Runtime, workFolder } from './runtime.ts';
 
-/** Bytes of stack that QuickJS takes before it says so itself; WebAssembly's would end the child. */
+/** Stack limit of QuickJS, in bytes. It throws at this limit; an overflow of WebAssembly's stack would end the child. */
 const stackBytes = process.platform === 'win32' ? 96 * 1024 : 320 * 1024;
 
-/** Instead of a module's name: why there is none. */
+/** Prefix of a resolved name that carries the error message of a failed resolution. */
 const unresolved = 'unresolved:';
 
-/** Functions of the guest's library that run a program: see `guest/start.ts`. */
+/** Functions of the guest library that run a program (see `guest/start.ts`). */
 interface GuestLoop {
   readonly begin: Handle;
   readonly next: Handle;
@@ -22,9 +22,9 @@ interface GuestLoop {
 }
 
 /**
- * Loads QuickJS with the guest's library, ready for its one program.
+ * Loads QuickJS with the guest library, ready for its program.
  *
- * @param guest folder of the guest's library
+ * @param guest folder of the guest library
  * @param typescript whether the program will be TypeScript, whose compiler is loaded as well
  */
 export async function createQuickjs(guest: string, typescript: boolean, packageFile: PackageFile): Promise<Runtime> {
@@ -54,7 +54,7 @@ function setModuleLoader(runtime: JsRuntime, modules: GuestModules, state: Guest
   };
   runtime.setModuleLoader(
     (name) => guarded(() => loadable(name, () => sourceOf(name, modules, state.fs))),
-    // What fails here would lose its message; the loader says it.
+    // An error thrown here would lose its message, so the loader throws it instead.
     (base, name) => {
       const full = guarded(() => normalize(base, name, modules, state.fs));
       return typeof full === 'string' ? full : `${unresolved}${full.error.message}`;
@@ -62,7 +62,7 @@ function setModuleLoader(runtime: JsRuntime, modules: GuestModules, state: Guest
   );
 }
 
-/** Runs the guest's library, and takes away from programs what only the library may use. */
+/** Runs the guest library, and removes the globals that only the library may use. */
 function startGuest(runtime: JsRuntime, context: Context, host: Handle): GuestLoop {
   context.setProp(context.global, '__devlm', host);
   const started = context.evalCode('import "devlm:start";', 'devlm:boot', { type: 'module' });
@@ -108,7 +108,7 @@ class QuickjsRuntime implements Runtime {
     return [...this.#state.fs.below(outFolder)].sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
-  /** Runs the program and its timers until none is left. */
+  /** Runs the program and its timers until no timer is left. */
   #runProgram(): Ending {
     const context = this.#context;
     const began = this.#call(this.#loop.begin);
@@ -133,7 +133,7 @@ class QuickjsRuntime implements Runtime {
     return { exitCode: context.getNumber(finished.value) & 255, outOfMemory: false };
   }
 
-  /** Calls into the guest. Returns the ending of the program where that was its end. */
+  /** Calls a function of the guest. Returns its value, or the ending if the program ended. */
   #call(fn: Handle): { value: Handle } | { ending: Ending } {
     const result = this.#context.callFunction(fn, this.#context.undefined);
     if (result.error) return { ending: this.#endingOf(result.error) };
@@ -144,7 +144,7 @@ class QuickjsRuntime implements Runtime {
     return { value: result.value };
   }
 
-  /** Returns the ending of a program that threw. An error that nobody caught is printed, and counts as exit code 1. */
+  /** Returns the ending of a program that threw. An uncaught error is printed and results in exit code 1. */
   #endingOf(error: Handle): Ending {
     const { exitCode } = this.#state;
     if (exitCode !== null) return { exitCode, outOfMemory: false };
@@ -159,13 +159,13 @@ function loadable(name: string, load: () => string): string {
   return load();
 }
 
-/** What the interpreter itself, not the program, ended with. */
+/** Returns the ending for an error of the interpreter itself. */
 function crashOf(error: unknown, state: GuestState): Ending {
   if (state.exitCode !== null) return { exitCode: state.exitCode, outOfMemory: false };
   const text = error instanceof Error ? error.message : String(error);
-  const deep = error instanceof RangeError && /call stack/i.test(text);
-  const outOfMemory = !deep && /memory|allocation failed|null function|unreachable/i.test(text);
-  const said = deep ? 'RangeError: Maximum call stack size exceeded' : text.slice(0, 1000);
+  const isStackOverflow = error instanceof RangeError && /call stack/i.test(text);
+  const outOfMemory = !isStackOverflow && /memory|allocation failed|null function|unreachable/i.test(text);
+  const said = isStackOverflow ? 'RangeError: Maximum call stack size exceeded' : text.slice(0, 1000);
   sendOutput(frameKinds.stderr, Buffer.from(`${said}\n`));
   return { exitCode: 1, outOfMemory };
 }
@@ -173,7 +173,7 @@ function crashOf(error: unknown, state: GuestState): Ending {
 function describe(context: Context, error: Handle): { text: string; outOfMemory: boolean } {
   const dumped: unknown = context.dump(error);
   if (typeof dumped !== 'object' || dumped === null) {
-    // It had no memory left for an error either.
+    // A null means that there was no memory left for the error object.
     if (dumped === null) return { text: 'InternalError: out of memory', outOfMemory: true };
     return { text: `Uncaught ${String(dumped)}`, outOfMemory: false };
   }
@@ -183,7 +183,7 @@ function describe(context: Context, error: Handle): { text: string; outOfMemory:
   return { text: `Uncaught ${head}\n${ownFrames(String(stack ?? ''))}`.trimEnd(), outOfMemory };
 }
 
-/** Without the library's frames, and no more of them than Node shows. */
+/** Returns a stack without the library's frames, with at most ten frames as in Node. */
 function ownFrames(stack: string): string {
   const lines = stack.split('\n').filter((line) => line.trim() !== '' && !line.includes('(devlm:'));
   return lines.slice(0, 10).join('\n');

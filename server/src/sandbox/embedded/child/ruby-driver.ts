@@ -1,6 +1,6 @@
 /**
- * Runs inside Ruby: what `ruby` does around a program. It keeps its own frames out of backtraces, and
- * runs what is to run at exit, which an interpreter that never exits would not.
+ * Driver that runs inside Ruby and does what `ruby` does around a program. It keeps its own frames out of backtraces
+ * and runs the `at_exit` blocks, which an interpreter that never exits would not run.
  */
 export const driver = String.raw`
 module Devlm

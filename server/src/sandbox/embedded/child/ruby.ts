@@ -5,7 +5,7 @@ import { frameKinds } from './frames.ts';
 import { driver } from './ruby-driver.ts';
 import { type Ending, type PackageFile, type Runtime, workFolder } from './runtime.ts';
 
-/* The parts of @ruby/wasm-wasi and @bjorn3/browser_wasi_shim that are used, as they are in the pinned versions. */
+/* Types of the parts of @ruby/wasm-wasi and @bjorn3/browser_wasi_shim that are used, as in the pinned versions. */
 
 interface RubyVm {
   eval(code: string): { toString(): string };
@@ -44,10 +44,12 @@ interface Shim {
   readonly wasi: { readonly Fdstat: new (type: number, flags: number) => unknown };
 }
 
-/** WASI's numbers. */
+/** WASI's number for EFBIG. */
 const errnoFileTooLarge = 22;
+/** WASI's file type of a stream socket. */
 const fileTypeSocket = 6;
 
+/** Loads Ruby, ready for its program. */
 export async function createRuby(packageFile: PackageFile): Promise<Runtime> {
   const load = (name: string, path: string) => import(pathToFileURL(packageFile(name, path)).href);
   const { RubyVM }: RubyModule = await load('@ruby/wasm-wasi', 'dist/esm/vm.js');
@@ -81,7 +83,7 @@ export async function createRuby(packageFile: PackageFile): Promise<Runtime> {
     run(job) {
       prepareFiles(shim, work, job);
       input.data = job.stdin;
-      // Minitest starts no threads then, of which there are none.
+      // With MT_CPU=0 Minitest starts no threads, which WebAssembly does not support here.
       const env = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: workFolder, LANG: 'C.UTF-8', MT_CPU: '0', ...job.env };
       const { program, args, include, require } = job;
       try {
@@ -96,21 +98,21 @@ export async function createRuby(packageFile: PackageFile): Promise<Runtime> {
   };
 }
 
-/** What ended the interpreter itself. */
+/** Returns the ending for an error that ended the interpreter itself. */
 function endingOf(error: unknown): Ending {
   if (error instanceof Error && 'code' in error && typeof error.code === 'number') {
     // `exit!`
     return { exitCode: error.code & 255, outOfMemory: false };
   }
   const text = error instanceof Error ? error.message : String(error);
-  const deep = error instanceof RangeError && /call stack/i.test(text);
+  const isStackOverflow = error instanceof RangeError && /call stack/i.test(text);
   const outOfMemory = /NoMemoryError|failed to allocate memory|out of memory/i.test(text);
-  const said = deep ? 'stack level too deep (SystemStackError)' : text.slice(0, 4000);
+  const said = isStackOverflow ? 'stack level too deep (SystemStackError)' : text.slice(0, 4000);
   sendOutput(frameKinds.stderr, Buffer.from(`${said}\n`));
   return { exitCode: 1, outOfMemory };
 }
 
-/** A text of Ruby's for any text. */
+/** Returns a Ruby expression for a string. */
 function literal(text: string): string {
   return `'${Buffer.from(text).toString('base64')}'.unpack1('m').force_encoding('UTF-8')`;
 }
@@ -136,13 +138,13 @@ function reader(shim: Shim, input: { data: Uint8Array }): Descriptor {
   });
 }
 
-/** Sleeps, where the shim would turn the processor: subscription and event are laid out as WASI says. */
+/** Implements WASI's poll_oneoff by sleeping, because the shim would busy-wait. The layouts are those of WASI. */
 function pollOnce(view: DataView, subscriptions: number, events: number, count: number, stored: number): number {
   let shortest = Number.POSITIVE_INFINITY;
   let chosen = subscriptions;
   for (let i = 0; i < count; i++) {
     const at = subscriptions + i * 48;
-    // Files are always ready.
+    // A subscription to a file is ready at once.
     const isClock = view.getUint8(at + 8) === 0;
     const absolute = isClock && (view.getUint16(at + 40, true) & 1) === 1;
     const timeout = isClock ? Number(view.getBigUint64(at + 24, true)) / 1e6 : 0;

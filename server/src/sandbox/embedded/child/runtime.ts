@@ -1,22 +1,24 @@
 import type { GuestJob } from './channel.ts';
 
+/** Outcome of a program. */
 export interface Ending {
   readonly exitCode: number;
   readonly outOfMemory: boolean;
 }
 
-/** An interpreter that is loaded and waits for its one program. */
+/** A loaded interpreter that waits for its single program. */
 export interface Runtime {
   readonly version: string;
-  /** Runs the program to its end. Its output goes out while it runs. */
+  /** Runs the program to its end and sends its output while it runs. */
   run(job: GuestJob): Promise<Ending> | Ending;
-  /** The files that the program left in /sandbox/out, by path. */
+  /** Returns the files that the program left in /sandbox/out, by path. */
   artifacts(): Iterable<readonly [path: string, data: Uint8Array]>;
 }
 
-/** The working folder of every program, and where it leaves what is to be kept. */
+/** Working folder of every program. */
 export const workFolder = '/sandbox';
+/** Folder for the artifacts of a program. */
 export const outFolder = '/sandbox/out';
 
-/** Finds a file of one of the runtime's packages. */
+/** Function that returns the path of a file in one of the runtime's packages. */
 export type PackageFile = (name: string, path: string) => string;

@@ -2,7 +2,7 @@ import { decode, encode } from './host.ts';
 
 type Encoding = string;
 
-/** As Node's, without the rarer readers and writers. */
+/** Node's Buffer without the less common read and write methods. */
 export class Buffer extends Uint8Array {
   static override from(value: unknown, second?: unknown, third?: unknown): Buffer {
     if (typeof value === 'string') return wrap(bytesOf(value, String(second ?? 'utf8')));
@@ -142,7 +142,7 @@ export class Buffer extends Uint8Array {
   }
 }
 
-/** The same bytes as a Buffer. */
+/** Returns the same bytes as a Buffer. */
 export function wrap(data: Uint8Array): Buffer {
   return new Buffer(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
 }

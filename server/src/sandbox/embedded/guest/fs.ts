@@ -15,7 +15,7 @@ function full(path: Path): string {
 }
 const option = (options: Options) => (typeof options === 'string' ? { encoding: options } : (options ?? {}));
 
-/** Open files: the path, and where the next read begins. */
+/** Open files with their path and read position. */
 const open = new Map<number, { path: string; at: number }>();
 let lastFd = 2;
 

@@ -1,4 +1,4 @@
-/* What leads out of the guest. Everything else in this folder stands on it. */
+/* Functions that lead out of the guest. All other modules in this folder are built on them. */
 
 type Data = string | ArrayBufferLike;
 interface Pieces {
@@ -12,7 +12,7 @@ interface Host {
   task(): string;
   exit(code: number): void;
   sleep(ms: number): void;
-  /** Milliseconds, of a clock that only goes forward. */
+  /** Returns the time of a monotonic clock, in milliseconds. */
   now(): number;
   random(count: number): ArrayBuffer;
   hash(algorithm: string, data: Data): ArrayBuffer;
@@ -34,7 +34,7 @@ interface Host {
 
 const given = (globalThis as unknown as { __devlm: Host }).__devlm;
 
-/** An error with a code, as Node's are. */
+/** Adds a code to an error of the host, as Node's errors have. */
 export function coded(error: unknown): unknown {
   if (error instanceof Error && /^E[A-Z_]+$/.test(error.name) && error.name !== 'Error') {
     Object.defineProperty(error, 'code', { value: error.name, enumerable: true });
@@ -43,6 +43,7 @@ export function coded(error: unknown): unknown {
   return error;
 }
 
+/** Host functions, whose errors have codes as in Node. */
 export const host = Object.fromEntries(
   Object.entries(given).map(([name, act]) => [
     name,
@@ -56,6 +57,7 @@ export const host = Object.fromEntries(
   ]),
 ) as unknown as Host;
 
+/** Returns the UTF-8 bytes of a string. */
 export function encode(text: string): Uint8Array {
   if (!text.includes('\0')) return new Uint8Array(host.encode(text));
   const pieces = text.split('\0').map((piece) => new Uint8Array(host.encode(piece)));
@@ -68,18 +70,19 @@ export function encode(text: string): Uint8Array {
   return whole;
 }
 
+/** Returns the string of UTF-8 bytes. */
 export function decode(data: Uint8Array): string {
   return Array.from(host.decode(exact(data))).join('\0');
 }
 
-/** The bytes of a view, and no others of its buffer. */
+/** Returns a buffer with exactly the bytes of a view. */
 export function exact(data: Uint8Array): ArrayBufferLike {
   return data.byteLength === data.buffer.byteLength
     ? data.buffer
     : data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
 }
 
-/** What a write takes: texts as they are, where they come through whole. */
+/** Converts data for a host function. A string without U+0000 is passed as it is, because others would be cut. */
 export function toData(data: unknown): Data {
   if (typeof data === 'string') return data.includes('\0') ? exact(encode(data)) : data;
   if (ArrayBuffer.isView(data)) return exact(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));

@@ -26,7 +26,7 @@ class Output extends EventEmitter {
   }
 }
 
-/** All of it is there from the start, and comes as one piece. */
+/** Standard input. It is complete from the start and arrives as one chunk. */
 class Input extends EventEmitter {
   readonly fd = 0;
   readonly isTTY = false;
@@ -115,7 +115,7 @@ export class Process extends EventEmitter {
     } finally {
       host.exit(this.exitCode);
     }
-    // The host ends the program at the next turn.
+    // The interrupt handler of the host ends the program.
     for (;;);
   }
   abort(): never {

@@ -8,7 +8,7 @@ interface Options {
   readonly prompt?: string;
 }
 
-/** Lines of standard input: all of it is there from the start. */
+/** Interface to the lines of standard input, which is complete from the start. */
 export class Interface extends EventEmitter {
   readonly #output: Options['output'];
   readonly #lines: string[];
@@ -38,7 +38,7 @@ export class Interface extends EventEmitter {
       }
       if (asked) {
         asked(line);
-        // What was asked for may ask again.
+        // The callback of a question may ask another question.
         this.#flowing = false;
         setImmediate(() => this.#flow());
         return;

@@ -1,6 +1,6 @@
 import { host } from './host.ts';
 
-/* CommonJS: each file once, by its path. */
+/* CommonJS modules, which are loaded once per path. */
 
 interface Module {
   readonly id: string;
@@ -10,9 +10,10 @@ interface Module {
 type Require = ((name: string) => unknown) & { resolve(name: string): string; cache: Record<string, Module> };
 
 const cache: Record<string, Module> = {};
-/** The modules of the library, by their full names; filled at the start. */
+/** Modules of the library by their full names. They are added at the start. */
 export const namespaces = new Map<string, Record<string, unknown>>();
 
+/** Returns the `require` function of a module. */
 export function requireOf(base: string): Require {
   const require = (name: string): unknown => {
     const path = host.resolve(base, name);
@@ -48,7 +49,7 @@ export function requireOf(base: string): Require {
   return Object.assign(require, { resolve: (name: string) => host.resolve(base, name), cache });
 }
 
-/** A module of Node's that is not here: whatever is called of it says so. */
+/** Returns a proxy for a Node module that the library lacks, whose functions throw. */
 function stub(name: string): unknown {
   return new Proxy(
     {},

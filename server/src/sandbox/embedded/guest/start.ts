@@ -10,7 +10,7 @@ import * as timers from './timers.ts';
 import { URL, URLSearchParams } from './url.ts';
 import { TextDecoder, TextEncoder } from './util.ts';
 
-/* Makes the world that a program finds, then runs it when the host says so. */
+/* Defines the globals of a program, then runs the program when the host calls `begin`. */
 
 class EventTarget {
   readonly #listeners = new Map<string, Set<(event: unknown) => void>>();
@@ -155,7 +155,7 @@ function findTests(folder: string): string[] {
 }
 
 let failed = false;
-/** What the host calls: nobody else can, its name is gone before the program comes. */
+/** Functions for the host, which deletes this global before the program runs, so that the program cannot call them. */
 Object.defineProperty(globalThis, '__devlmLoop', {
   configurable: true,
   value: {

@@ -3,7 +3,7 @@ import { host } from './host.ts';
 import { setTimeout } from './timers.ts';
 import { inspect } from './util.ts';
 
-/* `node:test`, with the output of its reporter for people. */
+/* `node:test`, with the output of the `spec` reporter. */
 
 interface Options {
   readonly skip?: boolean | string;
@@ -146,7 +146,7 @@ function limited(work: unknown, ms: number | undefined): Promise<unknown> {
   return Promise.race([work, late]);
 }
 
-/** A failed run of the whole is not the caller's to handle: these promises only say that it is over. */
+/** Registers a test. The returned promise only reports its end, so that callers need not handle a failure. */
 export function test(...args: unknown[]): Promise<void> {
   const { name, options, body } = read(args);
   const suite = current;
@@ -249,7 +249,7 @@ export const mock = {
   restoreAll(): void {},
 };
 
-/** Runs what was registered; answers false where something failed, null where nothing was registered. */
+/** Runs the registered tests. Returns whether all passed, or null if none was registered. */
 export async function runAll(): Promise<boolean | null> {
   if (root.items.length === 0) return null;
   await runItems(root);

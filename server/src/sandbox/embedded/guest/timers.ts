@@ -12,7 +12,7 @@ interface Entry {
 const entries = new Map<number, Entry>();
 let last = 0;
 
-/** What `setTimeout` answers: a number for who calculates with it, and an object as Node's. */
+/** Timer object that `setTimeout` returns, as in Node. It converts to its number. */
 export class Timeout {
   readonly id: number;
 
@@ -74,14 +74,14 @@ function first(): Entry | null {
   return found;
 }
 
-/** Milliseconds until the next timer; null: none keeps the program. */
+/** Returns the time until the next timer, in milliseconds, or null if no timer keeps the program running. */
 export function untilNext(): number | null {
   if (![...entries.values()].some(({ held }) => held)) return null;
   const next = first();
   return next ? Math.max(0, next.at - host.now()) : null;
 }
 
-/** Runs the one timer that is due. */
+/** Runs the next timer if it is due. */
 export function fireNext(): void {
   const entry = first();
   if (!entry || entry.at > host.now()) return;

@@ -7,7 +7,7 @@ interface InspectOptions {
 const identifier = /^[A-Za-z_$][\w$]*$/;
 export const custom = Symbol.for('nodejs.util.inspect.custom');
 
-/** As `util.inspect`, near enough to read the same. */
+/** Returns a string for a value, with output close to Node's `util.inspect`. */
 export function inspect(value: unknown, options: InspectOptions = {}): string {
   return show(value, options.depth === null ? Number.POSITIVE_INFINITY : (options.depth ?? 2), 0, new Set());
 }
@@ -39,13 +39,13 @@ function show(value: unknown, depth: number, indent: number, seen: Set<object>):
   }
 }
 
-/** What the parts of an object are shown with. */
+/** Context for formatting the parts of an object. */
 interface Showing {
-  /** Name of the constructor; empty where there is none. */
+  /** Name of the constructor, or an empty string. */
   readonly name: string;
   readonly inner: (item: unknown) => string;
   readonly list: (items: string[], open: string, close: string) => string;
-  /** The object's own enumerable properties, without those that `skip` names. */
+  /** Formats the object's own enumerable properties except those named in `skip`. */
   readonly fields: (skip?: (key: string) => boolean) => string[];
 }
 
@@ -111,7 +111,7 @@ function showError(value: Error, { inner, list, fields }: Showing): string {
   return more.length > 0 ? list(more, `${stack} {`, '}') : stack;
 }
 
-/** Shows collections, typed arrays, and any other object. */
+/** Formats collections, typed arrays and all other objects. */
 function showContents(value: object, { name, inner, list, fields }: Showing): string {
   if (value instanceof Map) {
     const entries = [...value].map(([key, item]) => `${inner(key)} => ${inner(item)}`);
@@ -148,7 +148,7 @@ function constructorOf(value: object): string {
   return '';
 }
 
-/** On one line where it fits, as Node does: 72 characters, and at most 6 long items of an array in a row. */
+/** Joins parts on one line if they fit, as Node does: in 72 characters, with at most 6 long array items in a row. */
 function layOut(items: string[], open: string, close: string, indent: number): string {
   if (items.length === 0) return `${open}${close}`;
   const isArray = close === ']';
@@ -225,7 +225,7 @@ export function isDeepStrictEqual(a: unknown, b: unknown): boolean {
   return equal(a, b, true, new Map());
 }
 
-/** Deep equality, as `assert` has it. */
+/** Returns whether two values are deeply equal, as in `assert`. */
 export function equal(a: unknown, b: unknown, strict: boolean, seen: Map<unknown, unknown>): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) {
