@@ -88,13 +88,13 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
   throw call.wrong();
 }
 
-/** Whether it has no credential of its own. */
+/** Returns whether an instance uses the credential chain of its platform and has no credential of its own. */
 function chained(values: { provider?: string; key: boolean; 'access-key-id'?: string }): boolean {
   const { provider = 'anthropic', key, 'access-key-id': accessKeyId } = values;
   return provider !== 'anthropic' && !key && accessKeyId === undefined;
 }
 
-/** `a,b*,c=ID`: what it serves, and what its provider calls that. */
+/** Parses `a,b*,c=ID`: the models that an instance serves, and the provider's ids for them. */
 function modelsOf(words: string | undefined): Pick<InstanceSettings, 'models' | 'modelIds'> {
   const named = (words?.split(',') ?? []).map((one) => /^([^=]*)(?:=(.*))?$/.exec(one) ?? [one, one]);
   return {
@@ -138,5 +138,5 @@ async function withApi<T>(call: Call, work: (api: Api) => Promise<T>): Promise<T
   });
 }
 
-/** `devlm instance` */
+/** The command `devlm instance`. */
 export const instanceCommand: Command = { help, run };

@@ -20,7 +20,7 @@ export function executionHandlers(executions: Executions): HandlersOf<'execution
   };
 }
 
-/** Returns the record of a run. A client that waits for the record alone cancels the run by going away. */
+/** Returns the record of a run. Cancels the run if the client, which waits only for the record, disconnects. */
 async function endOf(run: LiveExecution, signal: AbortSignal): Promise<ExecutionRecord> {
   const cancel = () => run.cancel();
   signal.addEventListener('abort', cancel, { once: true });
