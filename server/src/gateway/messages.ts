@@ -39,7 +39,7 @@ export interface MessagesOptions {
   readonly models: (signal: AbortSignal) => Promise<readonly ModelInfo[]>;
   /** If absent, answers are not shared and every call is made. */
   readonly answers?: GivenAgain;
-  /** A fifth of the time without a byte from the provider after which an answer counts as dead, in milliseconds. */
+  /** Base of the idle timeouts, in milliseconds. An answer is given up after five times as long without a byte. */
   readonly idleMs: number;
   /** Called with each authenticated request. */
   readonly onRequest: () => void;

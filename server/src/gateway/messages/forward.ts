@@ -42,7 +42,10 @@ export interface Try extends Tapped {
 /** Options of `forward`. */
 export interface ForwardOptions {
   readonly pool: Pool;
-  /** A fifth of the time without a byte from the provider after which an answer counts as dead, in milliseconds. */
+  /**
+   * Base of the idle timeouts, in milliseconds. An answer is given up after five times as long without a byte; a stream
+   * that can be retried elsewhere, after one time before its first content.
+   */
   readonly idleMs: number;
   /** Called with each try that the provider answered with a message. */
   readonly onTry: (done: Try) => void;
@@ -158,7 +161,7 @@ class Attempt implements Dispatcher.DispatchHandler, DispatchHandler, Disposable
     // Informational response: the final one follows.
     if (status < 200) return;
     this.#lease.heard((name) => headerOf(headers, name));
-    // A 404 to a request without a model is the same at every instance, so it says nothing against this one.
+    // A 404 to a request without a model is not a failure of the instance: every instance would respond with it.
     const failure = status === 404 && this.#call.wanted.model === null ? null : failureOfStatus(status);
     if (failure) this.#lease.failed(failure, retryAfterMs(headerOf(headers, 'retry-after')));
     if (failure && this.#canRetryElsewhere()) {
@@ -231,7 +234,7 @@ class Attempt implements Dispatcher.DispatchHandler, DispatchHandler, Disposable
     this.#response.on('drain', this.#resume);
     const kept = keptAnswer(headers);
     kept['x-devlm-request-id'] = this.#call.requestId;
-    // Clients give up on a failure without `Retry-After`, but another instance may take the next try.
+    // If several instances have failed, tell the client to retry even if the last one sent no `Retry-After`.
     if (failure && failure !== 'refused' && this.#instanceCount > 1) kept['retry-after'] ??= '2';
     this.#response.writeHead(status, kept);
     if (this.#call.stream) process.nextTick(this.#flush);
