@@ -3,7 +3,7 @@ import { type Executions, LiveExecution, replay } from '../../backend/executions
 import type { StreamMessage } from '../sse.ts';
 import type { HandlersOf } from './handler.ts';
 
-/** Returns the handlers of the routes about programs that are run, and the sandbox that runs them. */
+/** Returns the handlers of the routes about program runs and the sandbox. */
 export function executionHandlers(executions: Executions): HandlersOf<'executions' | 'snippets' | 'sandbox'> {
   return {
     'executions.run': async ({ body }, { identity, signal, wantsStream }) => {
