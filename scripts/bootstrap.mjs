@@ -1,6 +1,5 @@
-// Runs `scripts/<command>.ts` (or `bench/run.ts`) on the pinned Node, installing the locked
-// packages first when they are missing or not those of the lock file. Plain JavaScript on
-// purpose: this file runs on any Node from 20 on, with nothing installed.
+// Runs `scripts/<command>.ts` (or `bench/run.ts`) on the pinned Node. First installs the locked packages if they are
+// missing or differ from the lock file. Plain JavaScript, so that it runs on Node 20 or later with nothing installed.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
@@ -37,7 +36,7 @@ child.on('exit', (code, signal) => {
   }
 });
 
-/** Compares what npm says it installed with the lock file. Times of files say nothing after a checkout. */
+/** Compares npm's record of installed packages with the lock file. File times are meaningless after a checkout. */
 function isInstalled() {
   if (!existsSync(pinnedNode)) return false;
   const packagesOf = (path) => JSON.parse(readFileSync(join(root, path), 'utf8')).packages;
@@ -54,14 +53,14 @@ function isInstalled() {
 }
 
 /**
- * `.npmrc` turns all install scripts off, whatever the age of npm; then the few on the
+ * Installs the locked packages. `.npmrc` disables all install scripts, for every version of npm; then the few on the
  * allow-list of package.json are run by name.
  */
 function install() {
   const { allowScripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const allowed = Object.keys(allowScripts).filter((name) => allowScripts[name]);
   console.log('Installing the locked packages into node_modules/ (once; about 200 MB) ...');
-  // Without our own .bin on the PATH: npm must not run on the Node that it replaces.
+  // Remove the repository's .bin from the PATH: npm must not run on the Node that it replaces.
   const PATH = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== bin);
   for (const args of [
     ['ci', '--no-audit', '--no-fund', '--loglevel=error'],
@@ -75,7 +74,7 @@ function install() {
   }
 }
 
-/** @returns {never} */
+/** Prints a message and exits. @returns {never} */
 function fail(sentence) {
   console.error(sentence);
   process.exit(1);

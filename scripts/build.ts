@@ -15,25 +15,27 @@ import manifest from '../package.json' with { type: 'json' };
 import { queries } from '../server/src/actions/symbols/languages.ts';
 import { licenseProblems, notices, type ShippedPackage, shippedPackages } from './licenses.ts';
 
+/** Root folder of the repository. */
 export const root = resolve(import.meta.dirname, '..');
 
-/** The oldest Node that runs our code is that of the oldest supported editor (see engines.vscode). */
+/** Oldest Node that runs the code: that of the oldest supported editor (see engines.vscode). */
 const nodeTarget = 'node22';
 
-/** For libraries in CommonJS that are bundled into an ES module. */
+/** Banner that provides the globals of CommonJS to CommonJS libraries bundled into an ES module. */
 const requireBanner =
   "import{createRequire as devlmRequire}from'node:module';const require=devlmRequire(import.meta.url),__dirname=import.meta.dirname,__filename=import.meta.filename;";
 
+/** Options of `build`. */
 export interface BuildSettings {
-  /** For a release: small, and without source maps. */
+  /** Whether to build for a release: minified and without source maps. */
   readonly minify?: boolean;
-  /** Where the bundles go; `dist/` of the repository by default. */
+  /** Output folder. Default: `dist/` of the repository. */
   readonly outdir?: string;
-  /** For the VSIX: without what calls Bedrock and Vertex, for which it has no room. */
+  /** Whether to build for the VSIX, which has no room for the adapters of Bedrock and Vertex. */
   readonly vsix?: boolean;
 }
 
-/** Express reads bodies in every encoding, with 0.2 MB of tables; the gateway lets none but UTF-8 through (body.ts). */
+/** Removes 0.2 MB of encoding tables that Express bundles. The gateway accepts only UTF-8 (body.ts). */
 const utf8Only: Plugin = {
   name: 'utf8-only',
   setup({ onLoad }) {
@@ -44,7 +46,7 @@ const utf8Only: Plugin = {
   },
 };
 
-/** VS Code loads an extension as CommonJS, which esbuild does not split. So modules are split, and each made CommonJS then. */
+/** Splits the extension as ES modules and converts each to CommonJS: VS Code needs CommonJS, which esbuild does not split. */
 const commonJs: Plugin = {
   name: 'common-js',
   setup({ initialOptions, onEnd }) {
@@ -77,7 +79,7 @@ function bundles({ minify = false, outdir = join(root, 'dist'), vsix = false }: 
     metafile: true,
     minify,
     sourcemap: minify ? false : 'linked',
-    // Their licenses are in ThirdPartyNotices.txt.
+    // Licenses of the bundled packages are in ThirdPartyNotices.txt.
     legalComments: 'none',
     logLevel: 'warning',
     define: { 'process.env.NODE_ENV': '"production"', DEVLM_VERSION: JSON.stringify(manifest.version) },
@@ -106,7 +108,7 @@ function extensionBundle(node: BuildOptions, outdir: string): BuildOptions {
     outExtension: { '.js': '.cjs' },
     format: 'esm',
     external: ['vscode'],
-    // What is not needed to register is read when it is used.
+    // Code that activation does not need is loaded on first use.
     splitting: true,
     chunkNames: 'extension-[hash]',
     sourcemap: node.minify ? false : 'inline',
@@ -121,19 +123,19 @@ function serverBundle(node: BuildOptions, outdir: string): BuildOptions {
     outdir,
     outExtension: { '.js': '.mjs' },
     format: 'esm',
-    // What not every server needs, as Docker, PostgreSQL, Redis or MCP, is read when it is used.
+    // Code that not every server needs, such as Docker, PostgreSQL, Redis or MCP, is loaded on first use.
     splitting: true,
     chunkNames: 'server-[hash]',
-    // pg looks for the first two when asked to; nothing here asks. ssh2 is slower without the others, no more.
+    // The first two are optional dependencies of pg that are not used here. Without the others ssh2 is only slower.
     external: ['pg-native', 'cloudflare:sockets', 'cpu-features', '*.node'],
     alias: {
-      // dockerode builds images with these, 0.4 MB of them; nothing here builds any.
+      // dockerode needs these 0.4 MB only to build images, which DevLM does not.
       '@grpc/grpc-js': 'node:module',
       '@grpc/proto-loader': 'node:module',
       protobufjs: 'node:module',
-      // Only called for certificates of the environment, which client.ts replaces by the configured ones.
+      // Called only for certificates from the environment, which client.ts replaces with the configured ones.
       'split-ca': 'node:assert',
-      // The same as Node's own, for older ones.
+      // Polyfill of what current Node has built in.
       'readable-stream': 'node:stream',
     },
     plugins: [utf8Only],
@@ -141,7 +143,7 @@ function serverBundle(node: BuildOptions, outdir: string): BuildOptions {
   };
 }
 
-/** The adapters for Bedrock and Vertex, which the server loads with the first call of such an instance. */
+/** Returns the options of the bundles for Bedrock and Vertex, which the server loads with the first call of such an instance. */
 function platformBundle(node: BuildOptions, outdir: string): BuildOptions {
   return {
     ...node,
@@ -149,13 +151,13 @@ function platformBundle(node: BuildOptions, outdir: string): BuildOptions {
     outdir: join(outdir, 'platforms'),
     outExtension: { '.js': '.mjs' },
     format: 'esm',
-    // Anthropic's own SDK is in both.
+    // Both contain Anthropic's SDK.
     splitting: true,
     banner: { js: requireBanner },
   };
 }
 
-/** The programs that the server runs in processes and threads of their own. */
+/** Returns the options of the bundles for programs that the server runs in separate processes and threads. */
 function workerBundles(node: BuildOptions, outdir: string): BuildOptions[] {
   return [
     {
@@ -180,16 +182,16 @@ function workerBundles(node: BuildOptions, outdir: string): BuildOptions[] {
   ];
 }
 
-/** The modules that programs in QuickJS find in the embedded sandbox, each a file of its own. */
+/** Returns the options of the modules for programs in QuickJS in the embedded sandbox, each in a separate file. */
 function guestModules(common: BuildOptions, outdir: string): BuildOptions {
   return {
     ...common,
     entryPoints: ['server/src/sandbox/embedded/guest/*.ts'],
     outdir: join(outdir, 'sandbox-guest'),
-    // Programs import them one by one.
+    // Programs import the modules individually.
     bundle: false,
     sourcemap: false,
-    // Their names are in the output of programs.
+    // Names of functions and classes appear in the output of programs.
     minifyIdentifiers: false,
     target: 'es2023',
     format: 'esm',
@@ -211,15 +213,15 @@ function pageBundle(common: BuildOptions, outdir: string): BuildOptions {
   };
 }
 
-/** Builds into memory, for what only needs to know what is inside. */
+/** Builds into memory and returns the packages that the VSIX would contain. */
 export async function shipped(): Promise<ShippedPackage[]> {
   const results = await Promise.all(bundles({ minify: true }).map((options) => esbuild({ ...options, write: false })));
   return shippedPackages(root, results.map(metafileOf));
 }
 
 /**
- * Builds everything that the VSIX holds, with the notices of what is inside.
- * Throws when a package may not be shipped, or when esbuild finds an error (it has then printed it).
+ * Builds everything that the VSIX contains, including the third-party notices.
+ * @throws if a package may not be shipped, or if esbuild finds an error, which it has then printed
  */
 export async function build(settings: BuildSettings = {}): Promise<void> {
   const outdir = settings.outdir ?? join(root, 'dist');
@@ -233,14 +235,14 @@ export async function build(settings: BuildSettings = {}): Promise<void> {
   await writeFile(join(outdir, 'ThirdPartyNotices.txt'), `${notices(packages)}${ofGrammars}`);
 }
 
-/** The parsers of programs, which the server loads when it needs them. */
+/** Copies the tree-sitter grammars, which the server loads on demand. */
 async function copyGrammars(outdir: string): Promise<void> {
   const from = dirname(createRequire(import.meta.url).resolve('@vscode/tree-sitter-wasm'));
   const files = ['tree-sitter.wasm', ...Object.keys(queries).map((grammar) => `tree-sitter-${grammar}.wasm`)];
   for (const file of files) await cp(join(from, file), join(outdir, 'grammars', file));
 }
 
-/** Bundles a CommonJS file that runs inside the real extension host, and answers its path. */
+/** Bundles a CommonJS file that runs inside the real extension host. Returns its path. */
 export async function buildInHost(
   entry = 'test/vscode/in-host/index.ts',
   outfile = join(root, 'dist-test/in-host.cjs'),
@@ -262,7 +264,7 @@ export async function buildInHost(
   return outfile;
 }
 
-/** Builds again whenever a source changes, until the process ends. */
+/** Rebuilds whenever a source file changes, until the process ends. */
 async function watch(): Promise<void> {
   const outdir = join(root, 'dist');
   await rm(outdir, { recursive: true, force: true });
@@ -298,7 +300,7 @@ if (import.meta.main) {
     else await build({ minify: values.minify ?? false });
     if (!values.watch) console.log(`Built dist/ in ${Math.round(performance.now() - started)} ms.`);
   } catch (error) {
-    // What esbuild finds it has printed already.
+    // esbuild has already printed its own errors.
     if (!(error instanceof Error && 'errors' in error)) console.error(error instanceof Error ? error.message : error);
     process.exitCode = 1;
   }

@@ -3,7 +3,7 @@ import { root, shipped } from './build.ts';
 import { licenseProblems } from './licenses.ts';
 import { type RunResult, run } from './run.ts';
 
-/** One check: what it looks at, and how it is run. */
+/** A check and the command that runs it. */
 interface Check {
   readonly name: string;
   readonly run: () => Promise<RunResult>;
@@ -22,7 +22,7 @@ const checks: readonly Check[] = [
   { name: 'licenses of what is shipped', run: checkLicenses },
 ];
 
-/** Runs every check, prints what is wrong, and returns the names of those that passed and those that failed. */
+/** Runs every check and prints the failures. Returns the checks that passed and those that failed. */
 export async function check(): Promise<{ passed: string[]; failed: { name: string; output: string }[] }> {
   const results = await Promise.all(checks.map(async ({ name, run }) => ({ name, ...(await run()) })));
   for (const { name, code, output } of results) {

@@ -3,25 +3,25 @@ import { join, resolve } from 'node:path';
 import { commands } from '../extension/src/commands.ts';
 
 /*
- * Collects the English texts of the extension and of the page into l10n/bundle.l10n.json, from
- * which translators make l10n/bundle.l10n.LANGUAGE.json. What the manifest shows is in
- * package.nls.json. Run it after a text was added; a unit test says when that is due.
+ * Collects the English texts of the extension and of the page into l10n/bundle.l10n.json, from which translators create
+ * l10n/bundle.l10n.LANGUAGE.json. Texts of the manifest are in package.nls.json. Run it after adding a text; a unit test
+ * fails if the file is out of date.
  */
 
 const root = resolve(import.meta.dirname, '..');
 
-/** Where the generated file is. */
+/** Path of the generated file. */
 export const bundlePath = join(root, 'l10n/bundle.l10n.json');
 
 const folders = ['extension/src', 'webview-ui/src'];
 
-/** A call of `t` or `l10n.t`, and its first argument where that is a literal. */
+/** Matches a call of `t` or `l10n.t`, and its first argument if that is a literal. */
 const call = /(?<![\w$.])(?:vscode\.l10n\.|l10n\.)?t\(\s*('(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`[^`$\\]*`)?/g;
 
-/** Calls whose text is not in them: the two that pass it on, and titles of the commands table. */
+/** Calls without a literal text: the two that pass a text on, and titles from the table of commands. */
 const known = [/t\(text, \.\.\.args\)/, /t\(command\.title\)/, /function t\(/];
 
-/** Texts of one source file, and the calls that nothing can be taken from. */
+/** Returns the texts in a source file, and the calls whose text is not a literal. */
 export function textsOf(source: string): { texts: string[]; unreadable: string[] } {
   const texts: string[] = [];
   const unreadable: string[] = [];
@@ -40,7 +40,7 @@ function unquoted(literal: string): string {
   return JSON.parse(`"${inner.replaceAll(/(?<!\\)"/g, '\\"').replaceAll('\n', '\\n')}"`);
 }
 
-/** All texts, sorted, as the content of the bundle. Throws when a call has a text that is put together. */
+/** Returns all texts, sorted, as the content of the bundle. @throws if the text of a call is not a literal */
 export async function collect(): Promise<Record<string, string>> {
   const found = new Set(commands.map(({ title }) => title));
   for (const folder of folders) {

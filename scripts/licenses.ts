@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Metafile } from 'esbuild';
 
-/** Licenses that let us ship a package inside the VSIX. A copyleft one counts only beside an alternative. */
+/** Licenses that permit shipping a package in the VSIX. A copyleft license is accepted only next to an alternative. */
 const shippable = new Set([
   'MIT',
   'ISC',
@@ -12,26 +12,26 @@ const shippable = new Set([
   '0BSD',
   'BlueOak-1.0.0',
   'CC0-1.0',
-  // A dedication to the public domain that asks for nothing, as CC0.
+  // A public-domain dedication without conditions, like CC0.
   'Unlicense',
 ]);
 
-/** Pictures and fonts may also be under a license that asks for the attribution which the notices give. */
+/** Packages of images and fonts whose license requires only attribution, which the notices give. */
 const attributionOnly: Readonly<Record<string, string>> = { '@vscode/codicons': 'CC-BY-4.0' };
 
-/** A package of which at least one byte is in a bundle. */
+/** A package with at least one byte in a bundle. */
 export interface ShippedPackage {
   readonly name: string;
   readonly version: string;
-  /** SPDX expression as the package declares it; empty when it does not. */
+  /** SPDX expression that the package declares; empty if it declares none. */
   readonly license: string;
-  /** Home page or repository, where the package names one. */
+  /** Home page or repository, if the package names one. */
   readonly source: string;
-  /** Its license and notices, in full. */
+  /** Full texts of its license and notices. */
   readonly texts: readonly string[];
 }
 
-/** The packages that really are in the bundles, by what esbuild says it wrote. Sorted by name. */
+/** Returns the packages that are in the bundles according to esbuild's metafiles, sorted by name. */
 export function shippedPackages(root: string, metafiles: readonly Metafile[]): ShippedPackage[] {
   const folders = new Set<string>();
   for (const { outputs } of metafiles) {
@@ -45,7 +45,7 @@ export function shippedPackages(root: string, metafiles: readonly Metafile[]): S
   return [...folders].map(readPackage).sort((a, b) => `${a.name}@${a.version}`.localeCompare(`${b.name}@${b.version}`));
 }
 
-/** One sentence for each package that must not be shipped. */
+/** Returns one sentence for each package that must not be shipped. */
 export function licenseProblems(packages: readonly ShippedPackage[]): string[] {
   return packages.flatMap(({ name, version, license, texts }) => {
     if (!isShippable(license) && attributionOnly[name] !== license) {
@@ -57,7 +57,7 @@ export function licenseProblems(packages: readonly ShippedPackage[]): string[] {
   });
 }
 
-/** The text of `ThirdPartyNotices.txt`. */
+/** Returns the text of `ThirdPartyNotices.txt`. */
 export function notices(packages: readonly ShippedPackage[]): string {
   const line = '-'.repeat(78);
   const head = 'DevLM contains the packages below, each under its own license.\n';
@@ -69,8 +69,8 @@ export function notices(packages: readonly ShippedPackage[]): string {
 }
 
 /**
- * Whether an SPDX expression lets us ship: of `A OR B` one, of `A AND B` both.
- * `OR` binds weaker than `AND`; anything that cannot be read is refused.
+ * Returns whether an SPDX expression permits shipping: one license of `A OR B`, or both of `A AND B`.
+ * `OR` has lower precedence than `AND`. An expression that cannot be parsed is refused.
  */
 export function isShippable(expression: string): boolean {
   const tokens = expression.match(/[()]|[^\s()]+/g) ?? [];
@@ -101,7 +101,7 @@ export function isShippable(expression: string): boolean {
   return result && at === tokens.length;
 }
 
-/** The nearest folder with a package.json that has a name and a version, below `node_modules`. */
+/** Returns the nearest folder below `node_modules` with a package.json that has a name and a version. */
 function packageFolder(root: string, path: string): string | null {
   const file = resolve(root, path);
   if (!relative(root, file).split(/[\\/]/).includes('node_modules')) return null;
@@ -130,13 +130,16 @@ function readPackage(folder: string): ShippedPackage {
   };
 }
 
-/** As older packages say it: a list. Several would leave open whether all of them hold. */
+/**
+ * Returns the license in a list, the form that older packages use. Returns an empty string if there are several,
+ * because it is unclear whether all of them apply.
+ */
 function onlyOne(licenses: unknown): string {
   const [first, ...more] = Array.isArray(licenses) ? licenses : [];
   return more.length === 0 && typeof first?.type === 'string' ? first.type : '';
 }
 
-/** License and notice files; else the section of the README; else the license itself, of MIT with the author's name. */
+/** Returns the license and notice files; else the section of the README; else the standard text, for MIT with the author's name. */
 function licenseTexts(folder: string, license: string, author: string | undefined): string[] {
   const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile());
   const read = (file: { name: string }) => readFileSync(join(folder, file.name), 'utf8').replace(/^\uFEFF/, '');
@@ -146,7 +149,7 @@ function licenseTexts(folder: string, license: string, author: string | undefine
   const section =
     readme && /^#+\s*licen[cs]e\s*$([\s\S]*?permission[\s\S]*?)(?=^#|$(?![\s\S]))/im.exec(read(readme))?.[1];
   if (section) return [section];
-  // AWS leaves it out of some of its packages. It names nobody, so that it is the same for all.
+  // AWS omits the license text from some packages. The text names no author, so it is the same for all.
   if (license === 'Apache-2.0') return [readFileSync(join(import.meta.dirname, 'apache-2.0.txt'), 'utf8')];
   return license === 'MIT' && author ? [`Copyright (c) ${author}\n\n${mit}`] : [];
 }

@@ -4,16 +4,17 @@ import { run } from './run.ts';
 
 const isLinux = process.platform === 'linux';
 
-/** A program that tests need and that npm does not bring. */
+/** A program that tests need and that npm does not install. */
 export interface Need {
   readonly name: string;
-  /** Package of Debian and Ubuntu. */
+  /** Name of the Debian and Ubuntu package. */
   readonly apt: string;
   readonly isThere: () => boolean;
-  /** Tests run without it, and more of them with it: it is installed where that is easy, and never missed. */
+  /** Whether its absence only leaves out some tests. It is installed if possible, and never reported as missing. */
   readonly optional?: true;
 }
 
+/** The programs that tests need. */
 export const needs = {
   bubblewrap: { name: 'bubblewrap', apt: 'bubblewrap', isThere: () => !isLinux || onPath('bwrap') !== null },
   chromium: { name: 'Chromium', apt: 'chromium', isThere: () => findChromium() !== null },
@@ -23,9 +24,10 @@ export const needs = {
   python: { name: 'Python', apt: 'python3', isThere: () => onPath('python3') !== null },
   redis: { name: 'Redis', apt: 'redis', isThere: () => onPath('redis-server') !== null },
 } satisfies Record<string, Need>;
+/** Key of a program in `needs`. */
 export type NeedName = keyof typeof needs;
 
-/** Path of Chromium or Chrome: `DEVLM_CHROMIUM`, the PATH, or where the system keeps applications. */
+/** Returns the path of Chromium or Chrome: from `DEVLM_CHROMIUM`, the PATH, or the system's applications folder. */
 export function findChromium(): string | null {
   const fixed = [
     process.env['DEVLM_CHROMIUM'],
@@ -37,7 +39,7 @@ export function findChromium(): string | null {
   return onPath('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable') ?? fixed ?? null;
 }
 
-/** Folder with `initdb` and `pg_ctl`. Debian keeps them off the PATH. */
+/** Returns the folder with `initdb` and `pg_ctl`, which Debian does not put on the PATH. */
 export function findPostgres(): string | null {
   const found = onPath('initdb');
   if (found) return join(found, '..');
@@ -47,8 +49,8 @@ export function findPostgres(): string | null {
 }
 
 /**
- * The Docker engine for tests: the one that `DEVLM_TEST_DOCKER_HOST` or `DOCKER_HOST` names, else the
- * program to start a private one with, else the one that this user may reach at the usual place.
+ * Returns the Docker engine for tests: the one that `DEVLM_TEST_DOCKER_HOST` or `DOCKER_HOST` names, else the program to
+ * start a private engine with, else the engine at the default socket if this user may access it.
  */
 export function findDocker(): { host: string; program?: never } | { host?: never; program: string } | null {
   const given = process.env['DEVLM_TEST_DOCKER_HOST'] || process.env['DOCKER_HOST'];
@@ -59,7 +61,7 @@ export function findDocker(): { host: string; program?: never } | { host?: never
   return isAccessible(socket) ? { host: `unix://${socket}` } : null;
 }
 
-/** The first of the programs that is on the PATH. */
+/** Returns the path of the first of the programs that is on the PATH; null if there is none. */
 export function onPath(...names: readonly string[]): string | null {
   const endings = process.platform === 'win32' ? ['.exe', '.cmd'] : [''];
   for (const name of names) {
@@ -74,14 +76,14 @@ export function onPath(...names: readonly string[]): string | null {
 }
 
 /**
- * Installs what is missing from the distribution when this is root on Debian or Ubuntu. Answers
- * what is still missing, each with the command that gets it.
+ * Installs missing programs from the distribution if this process is root on Debian or Ubuntu. Returns those that are
+ * still missing, each with the command that installs it.
  */
 export async function provide(wanted: readonly NeedName[]): Promise<{ name: NeedName; command: string }[]> {
   const missing = wanted.filter((name) => !needs[name].isThere());
   if (missing.length === 0) return [];
   if (isDebian() && process.getuid?.() === 0) {
-    // Apart, so that a distribution without an optional one still gets the others.
+    // Install optional programs separately, so that a distribution that lacks one still gets the others.
     await install(missing.filter((name) => !isOptional(needs[name])));
     await install(missing.filter((name) => isOptional(needs[name])));
   }

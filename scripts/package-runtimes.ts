@@ -11,10 +11,10 @@ import { isNeeded, type RuntimePackage, runtimes } from '../server/src/sandbox/e
 import { root } from './build.ts';
 
 /**
- * Makes the runtimes pack: all that the embedded sandbox needs on a machine without npm or network,
- * in one file that is put into the runtimes folder. Answers its path and size in bytes.
+ * Builds the runtimes pack: one file with everything that the embedded sandbox needs on a machine without npm or network.
+ * It is copied into the runtimes folder. Returns its path and its size in bytes.
  *
- * @param out default: `dist/devlm-runtimes-VERSION.tgz`
+ * @param out path of the pack. Default: `dist/devlm-runtimes-VERSION.tgz`
  */
 export async function packageRuntimes(
   out = join(root, 'dist', `devlm-runtimes-${manifest.version}.tgz`),
@@ -32,7 +32,7 @@ export async function packageRuntimes(
       throw new Error(`node_modules has another ${wanted.name} than ${wanted.version}. Run npm ci.`);
     }
     for (const [path, data] of files) {
-      // The same pack from the same files, whenever it is made.
+      // Makes the build reproducible: the same files give the same pack.
       pack.entry({ name: `${wanted.name}@${wanted.version}/${path}`, mode: 0o644, mtime: new Date(0) }, data);
     }
   }

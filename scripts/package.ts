@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { createVSIX, listFiles, PackageManager } from '@vscode/vsce';
 import { build, root } from './build.ts';
 
-/** Largest VSIX, in bytes. */
+/** Maximum size of the VSIX, in bytes. */
 const maxBytes = 3 * 1024 * 1024;
 
 /**
- * Everything that may be in the VSIX, and nothing else is copied to where it is made. Sources,
- * tests, samples, the demo and source maps have no way in.
+ * Allow-list of files in the VSIX. Only these are copied to the folder that it is built from, so that sources, tests,
+ * samples, the demo and source maps cannot get in.
  */
 const contents: readonly RegExp[] = [
   /^package(\.nls(\.[a-z-]+)?)?\.json$/,
@@ -23,7 +23,7 @@ const contents: readonly RegExp[] = [
   /^media\/[\w./-]+\.(svg|png)$/,
   /^walkthrough\/[\w-]+\.(md|svg)$/,
 ];
-/** Without these it would not run, or not be lawful. */
+/** Files without which the extension would not run or would violate a license. */
 const required = [
   'dist/extension.cjs',
   'dist/server.mjs',
@@ -39,12 +39,13 @@ const required = [
   'package.json',
 ];
 
-/** Fields of package.json that only the repository needs; workspaces break vsce. */
+/** Fields of package.json that only the repository needs. vsce fails on `workspaces`. */
 const repositoryOnly = ['private', 'workspaces', 'scripts', 'devDependencies', 'allowScripts', 'type'];
 
 /**
- * Builds the VSIX at `out` (default: `devlm-VERSION.vsix` in the repository) and answers its path
- * and size in bytes. Throws when something unexpected is inside, or when it is too large.
+ * Builds the VSIX. Returns its path and its size in bytes.
+ * @param out path of the VSIX. Default: `devlm-VERSION.vsix` in the repository
+ * @throws if it contains an unexpected file or is too large
  */
 export async function packageExtension(out?: string): Promise<{ path: string; bytes: number }> {
   const stage = await mkdtemp(join(tmpdir(), 'devlm-vsix-'));
@@ -84,7 +85,7 @@ export async function packageExtension(out?: string): Promise<{ path: string; by
   }
 }
 
-/** Files beside the README are not in the VSIX: pictures of them go, links to them become text. */
+/** Removes images and replaces links that refer to files next to the README, which are not in the VSIX. */
 export function withoutRelativeLinks(markdown: string): string {
   const relative = String.raw`\((?!https?:|#|mailto:)[^)]*\)`;
   return markdown

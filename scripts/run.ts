@@ -2,25 +2,27 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** `npm` is a shell script on Windows. */
+/** Returns whether a command needs a shell: `npm` is a shell script on Windows. */
 const needsShell = (command: string) => process.platform === 'win32' && command === 'npm';
 
+/** Options of `run`. */
 export interface RunOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
-  /** Show the output as it comes instead of collecting it. */
+  /** Whether to show the output while the program runs instead of collecting it. */
   readonly inherit?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Result of a program. */
 export interface RunResult {
-  /** Exit code; 1 when the program did not start or was ended by a signal. */
+  /** Exit code; 1 if the program did not start or was ended by a signal. */
   readonly code: number;
-  /** Both streams, as they came; empty with `inherit`. */
+  /** Output of both streams, in the order received; empty with `inherit`. */
   readonly output: string;
 }
 
-/** Runs a program to its end. It never throws: a program that does not start has a code and says why. */
+/** Runs a program to its end. Never throws: if the program does not start, the result has a code and the reason. */
 export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const child = spawn(command, args, {
     cwd: options.cwd,
@@ -43,14 +45,14 @@ export async function run(command: string, args: readonly string[], options: Run
   }
 }
 
-/** Like `run`, but a code other than 0 is an error that shows the end of the output. */
+/** Runs a program and returns its output. @throws if the exit code is not 0, with the end of the output */
 export async function mustRun(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   const { code, output } = await run(command, args, options);
   if (code === 0) return output;
   throw new Error(`${command} ${args.join(' ')} ended with code ${code}.\n${output.slice(-4000)}`);
 }
 
-/** Ends a process started with `detached`, and all that it started: politely, and after 3 seconds for certain. */
+/** Ends a process that was started with `detached`, and its descendants. Kills them after 3 seconds. */
 export async function endTree(child: ChildProcess): Promise<void> {
   if (child.pid === undefined) return;
   const pid = child.pid;
@@ -59,7 +61,7 @@ export async function endTree(child: ChildProcess): Promise<void> {
       if (process.platform === 'win32') child.kill(signal);
       else process.kill(-pid, signal);
     } catch {
-      // It has ended already.
+      // The process has already ended.
     }
   };
   const ended = child.exitCode !== null || child.signalCode !== null ? Promise.resolve() : once(child, 'exit');

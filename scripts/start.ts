@@ -30,7 +30,7 @@ that of an installed DevLM.`;
 
 type Environment = Record<string, string>;
 
-/** Ctrl-C, or the request to end. */
+/** Aborts on Ctrl-C or a request to end. */
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
 const stopped = once(stop.signal, 'abort').then(() => undefined);
@@ -38,7 +38,7 @@ const stopped = once(stop.signal, 'abort').then(() => undefined);
 try {
   await main();
 } catch (error) {
-  // What esbuild finds it has printed already.
+  // esbuild has already printed its own errors.
   const wasPrinted = error instanceof Error && 'errors' in error;
   if (!wasPrinted && !stop.signal.aborted) console.error(error instanceof Error ? error.message : error);
   process.exitCode = stop.signal.aborted ? 0 : 1;
@@ -62,14 +62,14 @@ async function main(): Promise<void> {
   const env: Environment = { DEVLM_DATA_DIR: dataDir };
   if (demo) {
     console.log('DEMO: the answers are scripted, not AI.');
-    // The stand-in takes any key; the person's own must not reach it.
+    // The stand-in accepts any key; the user's own key must not reach it.
     const key = `demo-${randomBytes(12).toString('hex')}`;
     Object.assign(env, { ANTHROPIC_BASE_URL: demo.url, ANTHROPIC_API_KEY: key, DEVLM_DEMO: '1' });
   }
 
   if (values.server) return runServer(env, port);
   await using _companion = { [Symbol.asyncDispose]: () => endCompanion(dataDir) };
-  // Inside a remote window `code` is another program, which cannot load an extension from its folder.
+  // In a remote window `code` is a different program, which cannot load an extension from a folder.
   const code = values.browser || process.env['VSCODE_IPC_HOOK_CLI'] ? null : onPath('code');
   if (code) await openDesktop(code, workspace, env);
   else await openBrowser(workspace, env, port);
@@ -98,7 +98,7 @@ function portOf(text: string): number {
   throw new Error(`--port takes a number from 1 to 65535, not "${text}".`);
 }
 
-/** Without a key it asks a person; where nobody can answer it says how, and goes on without the demo. */
+/** Asks whether to run the demo if there is no key. Without a terminal it prints how to run it and returns false. */
 async function wantsDemo(): Promise<boolean> {
   if (process.env['ANTHROPIC_API_KEY']) return false;
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
@@ -141,13 +141,13 @@ async function openBrowser(workspace: string, env: Environment, port: number | u
   await using server = await startVscodeServer({
     editor,
     folder: join(testFolder, 'vscode'),
-    // The sample is this repository's own. Nobody's else is trusted unasked.
+    // Only the sample, which is part of this repository, is trusted without asking.
     askTrust: workspace !== sample,
     env: { ...process.env, ...env, DEVLM_SHOW_CHAT: '1' },
     settings: {
       'workbench.startupEditor': 'none',
       'extensions.autoCheckUpdates': false,
-      // VS Code's own chat would stand there.
+      // VS Code's own chat would occupy that place.
       'workbench.secondarySideBar.defaultVisibility': 'hidden',
     },
     ...(port ? { port } : {}),
@@ -158,7 +158,7 @@ async function openBrowser(workspace: string, env: Environment, port: number | u
   console.log('Ending ...');
 }
 
-/** Waits for a program to end, and ends it when this one is asked to. */
+/** Waits for a program to end, and ends it when this process is asked to end. */
 async function untilEnd(child: ChildProcess): Promise<void> {
   stop.signal.addEventListener('abort', () => child.kill('SIGTERM'));
   const [code] = await once(child, 'exit');

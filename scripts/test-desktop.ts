@@ -16,7 +16,7 @@ const usage = `Usage: npm run test:desktop [-- VERSION | --executable FILE]
   VERSION            of the VS Code to download: "stable" (default), "insiders", or a number such as 1.106.0
   --executable FILE  a desktop VS Code that is there already: the program itself, not the "code" script`;
 
-/** Longest time from the start of the editor to the end of its tests, the download not included. */
+/** Maximum time from the start of the editor to the end of its tests, without the download, in milliseconds. */
 const editorMs = 300_000;
 
 async function main(): Promise<number> {
@@ -34,7 +34,7 @@ async function main(): Promise<number> {
     await access(executable, constants.X_OK).catch(() => {
       throw new Error(`${executable} is no program that can be run.`);
     });
-  // `npm test` has built already; other tests may be reading the bundles by now.
+  // `npm test` has already built, and other tests may be reading the bundles.
   if (!process.env['DEVLM_BUILT']) await build();
   const bundle = await buildInHost();
   const folder = await mkdtemp(join(tmpdir(), 'devlm-desktop-'));
@@ -51,7 +51,7 @@ async function main(): Promise<number> {
   }
 }
 
-/** @throws where the editor does not start, ends badly without a failed test, or tells of no tests */
+/** Runs the tests in an editor. @throws if the editor does not start, fails without a failed test, or reports no tests */
 async function runIn(
   executable: string | undefined,
   version: string,

@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { root } from './build.ts';
 import { StrayError } from './stray-errors.ts';
 
-/** Result of one test of vitest, or of anything else that can fail: a file that cannot be loaded, a check, a step. */
+/** Result of a vitest test, or of anything else that can fail: loading a file, a check, a step of the set-up. */
 export interface Outcome {
   readonly status: 'passed' | 'failed' | 'skipped';
   /** The file of a test, which can be run again. */
@@ -20,7 +20,7 @@ export interface FileTime {
   readonly ms: number;
 }
 
-/** What the reports of one run of vitest say. */
+/** Combined content of the reports of one vitest run. */
 export interface Report {
   readonly outcomes: readonly Outcome[];
   readonly times: readonly FileTime[];
@@ -68,7 +68,7 @@ function outcomesOf({ name, status, message, assertionResults }: FileResult): Ou
     const known = test.status === 'passed' || test.status === 'failed' ? test.status : 'skipped';
     return { status: known, file, test: `${file} > ${test.fullName}`, message: test.failureMessages?.[0] ?? '' };
   });
-  // A file that could not even be loaded is a failure.
+  // A file that could not be loaded is a failure.
   if (status === 'failed' && !outcomes.some((test) => test.status === 'failed'))
     outcomes.push({ status, file, test: file, message });
   return outcomes;
@@ -82,17 +82,17 @@ async function strayErrors(name: string, strayFile: string): Promise<Outcome[]> 
   });
 }
 
-/** Collects the outcomes of a whole `npm test` and prints its end. */
+/** Collects the outcomes of `npm test` and prints the summary. */
 export class Summary {
   readonly #failures: Outcome[] = [];
-  /** Failed beside everything else, and passed when their file ran again alone. Counted as passed, and named. */
+  /** Tests that failed among the others and passed when their file was rerun alone. They count as passed and are listed. */
   readonly #unsteady: Outcome[] = [];
   readonly #times: FileTime[] = [];
   #passed = 0;
   #skipped = 0;
   readonly #skippedFails: boolean;
 
-  /** @param skippedFails count what is left out as failed, as in CI */
+  /** @param skippedFails whether skipped tests count as failed, as in CI */
   constructor(skippedFails: boolean) {
     this.#skippedFails = skippedFails;
   }
@@ -118,7 +118,7 @@ export class Summary {
     this.#failures.push({ status: 'failed', test, message });
   }
 
-  /** Prints the slowest files, the failures once more, and the counts. Returns the exit code. */
+  /** Prints the slowest files, the failures again, and the counts. Returns the exit code. */
   print(): number {
     const slowest = this.#times.toSorted((a, b) => b.ms - a.ms).slice(0, 10);
     if (slowest.length > 0) heading('The ten slowest files');
@@ -143,6 +143,7 @@ function show(title: string, list: readonly Outcome[]): void {
   }
 }
 
+/** Prints a heading. */
 export function heading(text: string): void {
   console.log(`\n== ${text}`);
 }

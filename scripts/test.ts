@@ -11,43 +11,43 @@ import { heading, type Outcome, type Report, readReport, Summary } from './test-
 import { installEditor, installNode22 } from './vscode-install.ts';
 
 /*
- * `npm test [-- PART ...]`: sets up what is missing, runs the parts, and ends with one line,
- * `N passed, N failed, N skipped`. `npm run test:deep` (`--deep`) runs the long lists whole.
+ * `npm test [-- PART ...]`: installs what is missing, runs the parts, and prints a last line
+ * `N passed, N failed, N skipped`. `npm run test:deep` (`--deep`) runs the long lists in full.
  */
 
 const parts = ['check', 'unit', 'contract', 'integration', 'vscode'] as const;
 type Part = (typeof parts)[number];
 
-/** The test files that cannot run without a program that npm does not bring. */
+/** Test files that need a program that npm does not install. */
 const filesThatNeed: Record<NeedName, readonly string[]> = {
   bubblewrap: ['test/contract/sandbox-*.test.ts', 'test/integration/isolation.test.ts'],
   chromium: ['test/vscode/**/*.test.ts', 'test/unit/page-*.test.ts'],
   docker: ['test/contract/sandbox-*.test.ts', 'test/integration/sandbox-docker*.test.ts'],
   gvisor: ['test/contract/sandbox-*.test.ts'],
-  // What the demo says about the sample is run.
+  // The test runs the programs in the demo's answers about the sample.
   python: ['test/unit/claude-stand-in-demo.test.ts'],
   postgres: ['test/contract/store*.test.ts', 'test/integration/storage-*.test.ts'],
   redis: ['test/contract/{cache,rate-limiter}.test.ts', 'test/integration/redis.test.ts'],
 };
 
 /**
- * What `npm test` runs once more on the oldest Node that the server supports: what rests on Node's own SQLite, file
- * system, processes and streams. A deep run has all contract and integration tests there.
+ * Tests that `npm test` repeats on the oldest Node that the server supports: those that depend on Node's SQLite, file
+ * system, processes and streams. A deep run repeats all contract and integration tests.
  */
 const onOldestNode = [
   'test/contract/{store,store-event-log,store-executions,store-leases,store-tree,workspace}.test.ts',
   'test/integration/{embedded-server,extension-launcher,run-command,storage-disk}.test.ts',
   'test/integration/{storage-fixtures,storage-sqlite,turns}.test.ts',
 ];
-/** What does not run there even then: sandboxes of another process, and what only a server for several people has. */
+/** Tests that are never repeated on the oldest Node: sandboxes in other processes, and features of team servers only. */
 const notOnOldestNode = [
   'test/contract/sandbox-*.test.ts',
   'test/integration/{sandbox-docker*,chaos,nodes,package,platforms*,team-start}.test.ts',
 ];
 
-/** In CI this many files with failures run once more; more than that is no accident. */
+/** Maximum number of failed files that are rerun in CI. More failures than that are not flaky tests. */
 const secondTryFiles = 5;
-/** In CI what is left out counts as failed. */
+/** Whether this is a CI run, in which skipped tests count as failed. */
 const isCi = Boolean(process.env['CI'] && process.env['CI'] !== 'false');
 
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { deep: { type: 'boolean' } } });
@@ -66,7 +66,7 @@ if (wanted.includes('check')) await runChecks();
 if (projects.length > 0 && (await step('build', () => build().then(() => true)))) await runTests();
 process.exitCode = summary.print();
 
-/** Provides what the tests need, and returns the files that must be left out: skipped, or in CI failed. */
+/** Installs what the tests need. Returns the files that must be left out, which count as skipped, or in CI as failed. */
 async function setUp(): Promise<string[]> {
   const files = (need: NeedName) =>
     globSync([...filesThatNeed[need]], { cwd: root }).filter((file) =>
@@ -94,8 +94,8 @@ async function runChecks(): Promise<void> {
 }
 
 /**
- * Runs the parts. The editors mostly wait, and so share the machine with the tests on the oldest Node; everything else
- * has it for itself.
+ * Runs the parts. The editor tests mostly wait, so they run at the same time as the tests on the oldest Node; everything
+ * else runs alone.
  */
 async function runTests(): Promise<void> {
   const plain = projects.filter((part) => part !== 'vscode');
@@ -117,23 +117,23 @@ async function runTests(): Promise<void> {
   ]);
 }
 
-/** One run of vitest. */
+/** Settings of one vitest run. */
 interface Pass {
   readonly name: string;
-  /** Executable of the Node to run on. */
+  /** Path of the Node executable. */
   readonly node: string;
   readonly parts: readonly Part[];
-  /** Only these files; default: all of the parts. */
+  /** Files to run. Default: all files of the parts. */
   readonly files?: readonly string[];
   /** Globs of files that are left out. */
   readonly without: readonly string[];
-  /** Default: as `vitest.config.ts` says. */
+  /** Default: that of `vitest.config.ts`. */
   readonly workers?: number;
-  /** Prints the output at the end, because another pass prints at the same time. */
+  /** Whether to print the output at the end, because another pass prints at the same time. */
   readonly quiet?: boolean;
 }
 
-/** Runs a pass and counts it. In CI a few files that failed run once more, alone. */
+/** Runs a pass and counts its outcomes. In CI a few failed files are rerun alone. */
 async function runPass(pass: Pass): Promise<void> {
   const { name, without } = pass;
   if (!pass.quiet) heading(`${name}: ${pass.parts.join(', ')}`);
@@ -173,7 +173,7 @@ async function vitest(
   const env = {
     ...process.env,
     DEVLM_STRAY_ERRORS: strayFile,
-    // The server that ships, which starts in a third of the time that the sources take.
+    // Use the bundled server, which starts in a third of the time of the sources.
     DEVLM_BUILT: '1',
     DEVLM_TEST_BUNDLE: join(root, 'dist/server.mjs'),
     DEVLM_TEST_DEEP: deep ? '1' : '0',
@@ -183,7 +183,7 @@ async function vitest(
   return await readReport(name, reportFile, strayFile, code);
 }
 
-/** Does a step of the set-up. One that fails is shown and counted, and returns undefined. */
+/** Runs a step of the set-up. Prints and counts a failure, and then returns undefined. */
 async function step<T>(name: string, work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work();

@@ -5,15 +5,15 @@ import { dirname, join } from 'node:path';
 import { root } from './build.ts';
 import { mustRun } from './run.ts';
 
-/** Everything that is fetched or kept for running and testing; git ignores it. */
+/** Folder for downloads and data of runs and tests. It is ignored by git. */
 export const testFolder = join(root, '.vscode-test');
 
-/** Node as the oldest supported editor has it. The server has to pass on it. */
+/** Node version of the oldest supported editor, on which the server has to pass its tests. */
 const node22 = '22.23.3';
 
 /**
- * The VS Code builds that run in a browser: code-server's npm package holds them whole. The newest
- * for daily use, and the oldest that `engines.vscode` promises.
+ * VS Code builds that run in a browser, from code-server's npm package: the newest for daily use, and the oldest that
+ * `engines.vscode` supports.
  */
 const editors = {
   current: {
@@ -26,23 +26,24 @@ const editors = {
   },
 } as const;
 
+/** Key of a VS Code build in `editors`. */
 export type EditorAge = keyof typeof editors;
 
-/** A VS Code server that can be started. */
+/** An installed VS Code server. */
 export interface InstalledEditor {
-  /** Folder that holds `out/server-main.js`. */
+  /** Folder that contains `out/server-main.js`. */
   readonly folder: string;
-  /** The Node to run it on. */
+  /** Path of the Node executable to run it with. */
   readonly node: string;
 }
 
-type Say = (line: string) => void;
+type Print = (line: string) => void;
 
-/** Installs the browser's VS Code unless it is there. The second call is instant. */
-export async function installEditor(age: EditorAge = 'current', say: Say = console.log): Promise<InstalledEditor> {
+/** Installs VS Code for the browser unless it is installed. */
+export async function installEditor(age: EditorAge = 'current', print: Print = console.log): Promise<InstalledEditor> {
   const { version, integrity } = editors[age];
   const folder = await installOnce(`code-server-${version}`, async (temporary) => {
-    say(`Installing VS Code for the browser (code-server ${version}, about 100 MB, once) ...`);
+    print(`Installing VS Code for the browser (code-server ${version}, about 100 MB, once) ...`);
     await mustRun('npm', ['pack', `code-server@${version}`, '--pack-destination', temporary, '--loglevel=error']);
     const archive = join(temporary, `code-server-${version}.tgz`);
     const found = `sha512-${createHash('sha512')
@@ -51,27 +52,27 @@ export async function installEditor(age: EditorAge = 'current', say: Say = conso
     if (found !== integrity) throw new Error(`code-server ${version} is not the package that was reviewed: ${found}.`);
     await mustRun('tar', ['-xzf', archive, '-C', temporary, '--strip-components=1']);
     await rm(archive);
-    say('Installing what it needs ...');
+    print('Installing what it needs ...');
     // Not `npm ci`: its shrinkwrap and its package.json disagree about optional packages.
     const args = ['install', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
     const vscode = join(temporary, 'lib/vscode');
     for (const cwd of [vscode, join(vscode, 'extensions')]) await mustRun('npm', args, { cwd });
   });
-  const node = age === 'oldest' ? await installNode22(say) : process.execPath;
+  const node = age === 'oldest' ? await installNode22(print) : process.execPath;
   return { folder: join(folder, 'lib/vscode'), node };
 }
 
-/** Installs Node 22 unless it is there, and answers the path of its executable. */
-export async function installNode22(say: Say = console.log): Promise<string> {
+/** Installs Node 22 unless it is installed. Returns the path of its executable. */
+export async function installNode22(print: Print = console.log): Promise<string> {
   const folder = await installOnce(`node-${node22}`, async (temporary) => {
-    say(`Installing Node ${node22} (the oldest supported editor's, once) ...`);
+    print(`Installing Node ${node22} (the oldest supported editor's, once) ...`);
     const flags = ['--no-save', '--ignore-scripts=false', '--no-audit', '--no-fund', '--loglevel=error'];
     await mustRun('npm', ['install', '--prefix', temporary, ...flags, `node@${node22}`], { cwd: temporary });
   });
   return join(folder, 'node_modules/node/bin', process.platform === 'win32' ? 'node.exe' : 'node');
 }
 
-/** Fills a temporary folder and gives it its name at the end, so that a half-done one is never used. */
+/** Fills a temporary folder and renames it at the end, so that an incomplete folder is never used. */
 export async function installOnce(name: string, fill: (temporary: string) => Promise<void>): Promise<string> {
   const folder = join(testFolder, name);
   if (existsSync(folder)) return folder;
@@ -79,7 +80,7 @@ export async function installOnce(name: string, fill: (temporary: string) => Pro
   const temporary = await mkdtemp(`${folder}.`);
   try {
     await fill(temporary);
-    // Another process may have been quicker; its result is as good.
+    // Another process may have been faster: use its result.
     await rename(temporary, folder).catch((error) => {
       if (!existsSync(folder)) throw error;
     });

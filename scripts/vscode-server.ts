@@ -7,35 +7,37 @@ import { root } from './build.ts';
 import { endTree } from './run.ts';
 import type { InstalledEditor } from './vscode-install.ts';
 
-/** Longest time from starting the VS Code server to its first answer. */
-const startMs = 60_000;
+/** Maximum time from the start of the VS Code server to its first response, in milliseconds. */
+const startTimeoutMs = 60_000;
 
+/** Options of `startVscodeServer`. */
 export interface VscodeServerOptions {
   readonly editor: InstalledEditor;
-  /** Profile and extensions of this server; made when it is not there. */
+  /** Folder for the profile and extensions of this server. It is created if missing. */
   readonly folder: string;
-  /** Loopback port; by default a free one. */
+  /** Loopback port. Default: a free one. */
   readonly port?: number;
   readonly env?: NodeJS.ProcessEnv;
   /** Values for the machine's settings.json. */
   readonly settings?: Readonly<Record<string, unknown>>;
-  /** Folders of other extensions, which are installed. */
+  /** Folders of other extensions to install. */
   readonly extensions?: readonly string[];
-  /** Ask whether the workspace is trusted, as VS Code does; otherwise it is trusted unasked. */
+  /** Whether to ask for trust in the workspace, as VS Code does. Default: it is trusted without asking. */
   readonly askTrust?: boolean;
 }
 
+/** A running VS Code server. */
 export interface VscodeServer extends AsyncDisposable {
   readonly port: number;
   /** Resolves when the server ends by itself. */
   readonly ended: Promise<void>;
-  /** Address of a window on the folder, with DevLM loaded from `extension`. */
+  /** Returns the address of a window on the folder, with DevLM loaded from `extension`. */
   url(window: { workspace: string; extension?: string; tests?: string }): string;
 }
 
 /**
- * Starts a VS Code server on loopback, behind a random connection token. Its smoke-test switch is
- * what makes a released build load an extension from its source folder.
+ * Starts a VS Code server on loopback with a random connection token. Its smoke-test switch makes a released build load
+ * an extension from its source folder.
  */
 export async function startVscodeServer(options: VscodeServerOptions): Promise<VscodeServer> {
   const { editor, folder } = options;
@@ -68,8 +70,8 @@ export async function startVscodeServer(options: VscodeServerOptions): Promise<V
     });
   }
   const dispose = () => endTree(child);
-  const deadline = Date.now() + startMs;
-  while (!listening || !(await answers(`http://127.0.0.1:${listening}/version`))) {
+  const deadline = Date.now() + startTimeoutMs;
+  while (!listening || !(await isResponding(`http://127.0.0.1:${listening}/version`))) {
     if (child.exitCode === null && child.signalCode === null && Date.now() < deadline) {
       await sleep(50);
       continue;
@@ -93,19 +95,19 @@ export async function startVscodeServer(options: VscodeServerOptions): Promise<V
   };
 }
 
-/** Variables of this process that would lead to the real Claude, the person's real data, or another editor's insides. */
+/** Returns the environment variables that would lead to the real Claude, the user's data, or another editor's internals. */
 export function personalVariables(): string[] {
   return Object.keys(process.env).filter((name) => /^(ANTHROPIC|DEVLM|VSCODE|ELECTRON|VITEST)/.test(name));
 }
 
-/** Ends the companion server of a data folder, when one runs; it would otherwise outlive its editor for a while. */
+/** Ends the companion server of a data folder, if one is running. Otherwise it would outlive its editor for a while. */
 export async function endCompanion(dataDir: string): Promise<void> {
   try {
     const { port, secret, pid } = JSON.parse(await readFile(join(dataDir, 'server.json'), 'utf8'));
     const headers = { authorization: `Bearer ${secret}` };
     const signal = AbortSignal.timeout(2000);
     const info = await fetch(`http://127.0.0.1:${port}/backend/info`, { headers, signal }).then((r) => r.json());
-    // The number may have passed on to a stranger's process since the file was written.
+    // The process id may have been reused by another process since the file was written.
     if (info.pid !== pid) return;
     process.kill(pid, 'SIGTERM');
     for (let waited = 0; waited < 5000; waited += 50) {
@@ -114,11 +116,11 @@ export async function endCompanion(dataDir: string): Promise<void> {
     }
     process.kill(pid, 'SIGKILL');
   } catch {
-    // No file, no answer, or no such process any more: nothing runs.
+    // No file, no response, or no such process: no server is running.
   }
 }
 
-function answers(url: string): Promise<boolean> {
+function isResponding(url: string): Promise<boolean> {
   return fetch(url, { signal: AbortSignal.timeout(2000) }).then(
     (response) => response.ok,
     () => false,

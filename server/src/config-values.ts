@@ -2,15 +2,15 @@ import { type Language, languageOf, languages } from '@devlm/protocol/execution.
 import * as z from 'zod';
 
 /*
- * How options are written, in the file, the environment and on the command line.
+ * Schemas of option values in the configuration file, in the environment and on the command line.
  */
 
-/** A number in the file, digits elsewhere. An empty text or null is a mistake, not a 0. */
+/** A whole number: a number in the file, digits elsewhere. An empty string or null is an error, not 0. */
 export const wholeNumber = (min: number, max: number) =>
   z
     .union([z.number(), z.string().regex(/^\d+$/).transform(Number)], { error: 'expected a whole number' })
     .pipe(z.int().min(min).max(max));
-/** Language names and aliases to images. */
+/** Container images by language name or alias. */
 export const Images = z.record(z.string(), z.string()).transform((images, context) => {
   const known: Partial<Record<Language, string>> = {};
   for (const [name, image] of Object.entries(images)) {
@@ -20,22 +20,22 @@ export const Images = z.record(z.string(), z.string()).transform((images, contex
   }
   return known;
 });
-/** The same in one text. */
+/** Container images by language, in the form `language=image,language=image`. */
 export const imageList = z
   .string()
   .max(8192)
   .regex(/^[^=,]+=[^=,]+(,[^=,]+=[^=,]+)*$/, 'expected language=image,language=image')
   .transform((text) => Object.fromEntries(text.split(',').map((pair) => pair.split('=', 2) as [string, string])));
-/** `true` in the file, also `1`, `yes` or `on` elsewhere. */
+/** A boolean: `true` in the file, also `1`, `yes` or `on` elsewhere. */
 export const flag = z.union([z.boolean(), z.stringbool()]);
-/** Requests a second, and how many may come at once. */
+/** A rate limit in the form `RATE,BURST`: requests per second, and maximum number of requests at once. */
 export const RateLimit = z
   .string()
   .regex(/^\d+,\d+$/, 'expected RATE,BURST such as 10,5')
   .transform((text) => text.split(',').map(Number) as [number, number])
   .transform(([rate, burst]) => ({ rate, burst }))
   .pipe(z.object({ rate: z.int().min(1).max(1_000_000), burst: z.int().min(1).max(1_000_000) }));
-/** An address, a block of them, or one of the names that stand for private ones. */
+/** An IP address, a block of addresses, or the name of a range of private addresses. */
 export const addressBlock = z.union([
   z.ipv4(),
   z.ipv6(),
@@ -46,25 +46,26 @@ export const addressBlock = z.union([
 /** Other users of the machine can read the arguments of a process. */
 const withoutPassword =
   'a URL with a password must not stand on the command line: it goes into the environment or a file';
-/** As a flag: the same, without a password. */
+/** A URL on the command line, which must not contain a password. */
 export const flagUrl = z.string().refine((text) => !/^[^:]+:\/\/[^/]*:[^/]*@/.test(text), withoutPassword);
-/** An address to listen on. */
+/** An IP address to listen on. */
 export const listenAddress = z.union([z.ipv4(), z.ipv6()], { error: 'expected an IP address' });
+/** Returns whether an IP address is a loopback address. */
 export const isLoopback = (address: string): boolean => /^(127(\.\d+){3}|::1)$/.test(address);
-/** What `storage/redis/connection.ts` understands. */
+/** URLs that `storage/redis/connection.ts` supports. */
 export const redisUrl = /^(rediss?:\/\/[^/]|redis(s?)\+sentinel:\/\/[^/]+\/[\w.-]+(\/\d+)?$)/;
 
-/** US dollars for a million tokens. `cacheWrite` is the 5-minute kind, the only one DevLM asks for itself. */
+/** Price of a model, in US dollars per million tokens. `cacheWrite` is the 5-minute cache, the only one that DevLM itself requests. */
 export const Price = z.object({
   input: z.number().min(0),
   output: z.number().min(0),
   cacheRead: z.number().min(0),
   cacheWrite: z.number().min(0),
-  /** What is kept for an hour; default: twice the input. */
+  /** Price of writing to the 1-hour cache. Default: twice `input`. */
   cacheWrite1h: z.number().min(0).optional(),
 });
 export type Price = z.infer<typeof Price>;
 
-/** What a model costs from a day on, UTC. */
+/** Price of a model from a day on, in UTC. */
 export const DatedPrice = Price.extend({ from: z.iso.date() });
 export type DatedPrice = z.infer<typeof DatedPrice>;

@@ -21,19 +21,20 @@ import {
 } from './config-values.ts';
 
 /*
- * The only reader of process.env and of command-line arguments. One row an option: the flag, the
- * environment variable and the key in the configuration file come from the row's name.
+ * The only reader of process.env and of command-line arguments. Each option is one row of a table. The names of its flag,
+ * its environment variable and its key in the configuration file are derived from the name of the row.
  */
 
 interface Option {
   readonly schema: z.ZodType;
   readonly help: string;
-  /** Environment variable; default: DEVLM_ and the name in capitals. Null: none. */
+  /** Environment variable; null for none. Default: DEVLM_ and the name in capitals. */
   readonly env?: string | null;
-  /** Null: not a flag. Secrets are none, because other users can read a process's arguments. Else what a flag may be. */
+  /** Additional schema for the value of the flag; null for no flag. Secrets have none: other users can read arguments. */
   readonly flag?: z.ZodType | null;
-  /** May also stand in a file that the variable with _FILE at its end names, as Docker has secrets. */
+  /** Whether the value may be in a file that the environment variable with the suffix _FILE names, as with Docker secrets. */
   readonly isSecret?: true;
+  /** Whether the flag takes no value. */
   readonly isSwitch?: true;
 }
 
@@ -121,7 +122,7 @@ const options = {
     help: 'model of a turn that names none; default: the newest Sonnet listed',
   },
   maxOutputTokens: { schema: wholeNumber(256, 1_000_000).default(32_000), help: 'longest answer, tokens' },
-  // Node's own fetch gives up after 300 s of silence, whatever is set here.
+  // Node's own fetch fails after 300 s of silence, whatever this option says.
   streamIdleMs: { schema: wholeNumber(50, 300_000).default(60_000), help: 'a model stream this quiet is ended, ms' },
   idleExitMs: {
     schema: wholeNumber(0, 86_400_000).optional(),
@@ -244,6 +245,7 @@ const options = {
 
 type Name = keyof typeof options;
 type Checked = { readonly [N in Name]: z.output<(typeof options)[N]['schema']> };
+/** The validated configuration of a server, with defaults. */
 export type Config = Omit<Checked, 'instances'> & { readonly instances: readonly NewInstance[] };
 
 const names = Object.keys(options) as Name[];
@@ -254,13 +256,14 @@ const envOf = (name: Name): string | null => {
   return env === undefined ? `DEVLM_${flagOf(name).replaceAll('-', '_').toUpperCase()}` : env;
 };
 
-/** One place for a user, whatever the editor: every window shares the server that it belongs to. */
+/** Returns the default data folder of the user. It is the same for every editor, so that all windows share one server. */
 export function defaultDataDir(env: NodeJS.ProcessEnv = process.env, platform = process.platform): string {
   if (platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'DevLM');
   if (platform === 'win32') return join(env['APPDATA'] ?? join(homedir(), 'AppData', 'Roaming'), 'DevLM');
   return join(env['XDG_DATA_HOME'] ?? join(homedir(), '.local', 'share'), 'devlm');
 }
 
+/** Output of `devlm --help`. */
 export const helpText = `usage: devlm serve [options]
        devlm doctor [--json] [options]
        devlm user --help
@@ -280,7 +283,7 @@ ${names
   .join('\n')}
 `;
 
-/** `code: config_invalid`, naming the key, where it was set and what is allowed. */
+/** Creates the error `config_invalid`, which names the option, its source and what is wrong. */
 function invalid(name: string, where: string, why: string): ProblemError {
   return new ProblemError({
     code: 'config_invalid',
@@ -291,12 +294,13 @@ function invalid(name: string, where: string, why: string): ProblemError {
 }
 
 /**
- * @param args what stands after `serve` on the command line
+ * Reads and validates the configuration. Flags take precedence over the environment, which takes precedence over the file.
+ * @param args the arguments after `serve`
  * @throws ProblemError `config_invalid`
  */
 export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv = process.env): Config {
   const flags = readFlags(args);
-  // The file's place depends on one option, which therefore cannot stand in the file.
+  // The path of the file depends on this option, which therefore cannot be set in the file.
   const dataDir = resolve(String(flags['dataDir'] ?? env['DEVLM_DATA_DIR'] ?? defaultDataDir(env)));
   const file = readFile(join(dataDir, 'config.json'));
   const config: Record<string, unknown> = {};
@@ -305,21 +309,21 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv = pro
       flags[name] !== undefined
         ? [flags[name], `--${flagOf(name)}`]
         : (fromEnvironment(name, env) ?? [file[name], 'config.json']);
-    const asFlag = flags[name] === undefined ? undefined : row(name).flag?.safeParse(value);
-    if (asFlag && !asFlag.success) throw invalid(name, where, sentence(asFlag.error));
-    const checked = row(name).schema.safeParse(value);
-    if (!checked.success) throw invalid(name, where, sentence(checked.error));
-    config[name] = checked.data;
+    const flagCheck = flags[name] === undefined ? undefined : row(name).flag?.safeParse(value);
+    if (flagCheck && !flagCheck.success) throw invalid(name, where, sentence(flagCheck.error));
+    const result = row(name).schema.safeParse(value);
+    if (!result.success) throw invalid(name, where, sentence(result.error));
+    config[name] = result.data;
   }
   config['dataDir'] = dataDir;
   if (config['embedded'] === true && !isLoopback(String(config['host'])))
     throw invalid('host', '--embedded', 'the server of one person listens on this machine alone');
   config['instances'] = withKeys(config['instances'] as Checked['instances'], env);
-  // Each key was checked by its own row just above.
+  // Each option was validated by its own schema above.
   return config as Config;
 }
 
-/** The value and where it is from; null where the environment has none. */
+/** Returns the value of an option and its source; null if the environment has none. */
 function fromEnvironment(name: Name, env: NodeJS.ProcessEnv): [value: string, where: string] | null {
   const variable = envOf(name);
   if (variable === null) return null;
@@ -334,15 +338,15 @@ function fromEnvironment(name: Name, env: NodeJS.ProcessEnv): [value: string, wh
   }
 }
 
-/** Looks up the keys that are named by an environment variable. */
+/** Replaces the names of environment variables by the API keys in them. */
 function withKeys(instances: Checked['instances'], env: NodeJS.ProcessEnv): NewInstance[] {
   return instances.map(({ apiKeyEnv, ...instance }) => {
     const apiKey = apiKeyEnv === undefined ? instance.apiKey : env[apiKeyEnv]?.trim();
     const wrong = (why: string) => invalid('instances', 'config.json', `${instance.id}: ${why}`);
     if (apiKeyEnv !== undefined && !apiKey) throw wrong(`${apiKeyEnv} holds no key`);
-    const checked = NewInstance.safeParse({ ...instance, apiKey });
-    if (!checked.success) throw wrong(sentence(checked.error));
-    return checked.data;
+    const result = NewInstance.safeParse({ ...instance, apiKey });
+    if (!result.success) throw wrong(sentence(result.error));
+    return result.data;
   });
 }
 
@@ -372,7 +376,7 @@ function readFile(path: string): Record<string, unknown> {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {};
-    // Going on without it could mean another database.
+    // Starting without the file could mean using another database.
     throw invalid('config.json', path, `cannot be read: ${error instanceof Error ? error.message : ''}`);
   }
   let parsed: unknown;

@@ -36,14 +36,14 @@ import { Editors } from './workspace/editors.ts';
 import { ProjectFolders } from './workspace/folder/project-folders.ts';
 import { Workspaces } from './workspace/workspaces.ts';
 
-/** Everything a running server is made of. The only place that chooses and builds adapters. */
+/** The components of a running server. This file is the only place that chooses and builds adapters. */
 export interface Context extends AsyncDisposable {
   readonly config: Config;
   readonly logger: Logger;
   readonly store: Store;
   readonly log: EventLog;
   readonly shared: Shared;
-  /** Null: no answer is given again. */
+  /** Shared answers of the Messages API; null if they are disabled. */
   readonly answers: Answers | null;
   readonly provider: Provider;
   readonly instances: Instances;
@@ -54,12 +54,13 @@ export interface Context extends AsyncDisposable {
   readonly editors: Editors;
   readonly folders: ProjectFolders;
   readonly secrets: ConversationSecrets;
-  /** What the tools stand on. */
+  /** Dependencies of the tools. */
   readonly toolbox: ToolboxDeps;
+  /** Returns the current state of the server. */
   info(): ServerInfo;
 }
 
-/** Builds every adapter and what stands on them. Disposing of the context closes them in order. */
+/** Builds every adapter and the components that use them. Disposing of the context closes them in order. */
 export async function createContext(config: Config, logger: Logger): Promise<Context> {
   const storage = await openStorage(config, logger);
   const { store, shared, log, secrets } = storage;
@@ -72,7 +73,7 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
   const web = { pages: new Pages(), search: searchEngine(config, new ProviderSearch(claude.provider)) };
   const toolbox: ToolboxDeps = { store, workspaces, executions, mcp, web, symbols, secrets };
   const turns = openTurns(config, logger, { ...storage, ...claude, workspaces, toolbox });
-  // An earlier server used Docker: the first question removes what it may have left there.
+  // An earlier server used Docker: asking for the status removes the containers that it may have left behind.
   if (existsSync(join(config.dataDir, serverIdFile))) void executions.status();
   const startedAt = new Date().toISOString();
   return {
@@ -95,7 +96,7 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
       claude.instances[Symbol.dispose]();
       claude.budgets[Symbol.dispose]();
       log[Symbol.dispose]();
-      // Together: a turn must not take the end of its program for its result, nor start another.
+      // Close both together: a turn must neither take the end of its program for a result nor start another program.
       await Promise.all([executions.close(), turns[Symbol.asyncDispose]()]);
       await Promise.all([sandbox.close(), mcp[Symbol.asyncDispose](), symbols[Symbol.asyncDispose]()]);
       await Promise.all([store.close(), shared[Symbol.asyncDispose]()]);
@@ -106,7 +107,7 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
 type Storage = Pick<Context, 'store' | 'shared' | 'log' | 'secrets'>;
 type Claude = Pick<Context, 'provider' | 'instances' | 'budgets'>;
 
-/** Opens the store, what nodes share, and the event log, which hides the credentials of what is appended. */
+/** Opens the store, the services shared by nodes, and the event log, which removes credentials from appended events. */
 async function openStorage(config: Config, logger: Logger): Promise<Storage> {
   const key = readDataKey(config.dataDir, config.dataKey);
   const store = await openStore(config, deriveKey(key, 'store'));
@@ -127,7 +128,7 @@ async function openStorage(config: Config, logger: Logger): Promise<Storage> {
 
 async function openClaude(config: Config, logger: Logger, store: Store): Promise<Claude> {
   const provider = new Provider(config);
-  // No editor has to hand over a credential first.
+  // Calls of a team server need not wait for an editor to provide a credential.
   if (!config.embedded) provider.handOver();
   const instances = await Instances.open(store, provider);
   return { provider, instances, budgets: new Budgets(store, provider, logger) };
@@ -217,9 +218,9 @@ function infoOf(config: Config, provider: Provider, turns: Turns, startedAt: str
   };
 }
 
-/** What `devlm doctor` tells. It may run beside a server: it takes no lock and changes nothing. */
+/** Returns the findings of `devlm doctor`. It may run beside a server: it takes no lock and changes nothing. */
 export async function diagnose(config: Config, logger: Logger): Promise<Finding[]> {
-  // An id of its own: it runs nothing, and must not take what a server runs for left over.
+  // A separate id, so that it does not take a server's running containers for leftovers. It runs nothing itself.
   const sandboxes = openSandboxes(config, logger, randomUUID);
   try {
     const [store, redis] = await Promise.all([examineStore(config), examineShared(config.redisUrl)]);
@@ -229,7 +230,7 @@ export async function diagnose(config: Config, logger: Logger): Promise<Finding[
   }
 }
 
-/** Not opened: that would bring its tables to this version. */
+/** Examines the store without opening it, which would migrate its tables to this version. */
 async function examineStore({ databaseUrl, dataDir }: Config): Promise<Omit<Finding, 'what'>> {
   if (databaseUrl) {
     const { examinePostgres } = await import('./storage/postgres/examine.ts');
@@ -241,9 +242,10 @@ async function examineStore({ databaseUrl, dataDir }: Config): Promise<Omit<Find
 }
 
 /**
- * Makes the data folder, for this user alone, and holds it for this server.
+ * Creates the data folder, accessible only to this user, and locks it for this server.
  *
- * @returns null when another server has it
+ * @returns the lock; null if another server holds it
+ * @throws ProblemError `config_invalid` if the folder cannot be created
  */
 export function claimDataDir(dataDir: string): Disposable | null {
   try {
@@ -256,16 +258,16 @@ export function claimDataDir(dataDir: string): Disposable | null {
       { cause: error },
     );
   }
-  // Not a folder that belongs to others as well, such as /tmp: only one that has been ours before.
+  // Change the mode only of a folder that a server has used before, and not of a shared one such as /tmp.
   const ours = existsSync(join(dataDir, 'server.lock'));
   if (ours && process.platform !== 'win32') chmodSync(dataDir, 0o700);
   return lockFolder(dataDir);
 }
 
 /**
- * Each store is loaded only where it is used: a person's own server never evaluates `pg`.
+ * Opens the configured store. Its driver is loaded only if it is used: an embedded server never evaluates `pg`.
  *
- * @param key seals what has to be stored as it is; who reads none of that needs none
+ * @param key encrypts secrets in the store; not needed by a caller that reads none of them
  */
 export async function openStore(config: Config, key?: Uint8Array): Promise<Store> {
   if (config.databaseUrl) {
@@ -276,7 +278,7 @@ export async function openStore(config: Config, key?: Uint8Array): Promise<Store
   return openSqlite({ file: join(config.dataDir, 'devlm.db'), version, key });
 }
 
-/** The engines that the configuration names, the preferred one first. Each is loaded when it is first used. */
+/** Returns the configured sandbox engines, the preferred one first. Each is loaded on first use. */
 function openSandboxes(config: Config, logger: Logger, serverId: () => string): Sandbox[] {
   const docker = lazySandbox('docker', async () => {
     const { createDockerSandbox } = await import('./sandbox/docker/docker.ts');
@@ -299,12 +301,15 @@ function openSandboxes(config: Config, logger: Logger, serverId: () => string): 
   return { auto: [docker, embedded], docker: [docker], embedded: [embedded], off: [] }[config.sandbox];
 }
 
-/** Names what it runs in Docker. */
+/** File with the id that marks this server's containers in Docker. */
 const serverIdFile = 'server-id';
-/** Names it among the nodes of a team. */
+/** File with the id of this server among the nodes of a team. */
 const nodeIdFile = 'node-id';
 
-/** Stays with the data folder, which one server holds at a time: what an earlier one left behind is told by it. */
+/**
+ * Returns the id in a file of the data folder, and creates it if there is none. One server at a time holds the folder,
+ * so the id also identifies what an earlier server left behind.
+ */
 function readId(dataDir: string, name: string): string {
   const file = join(dataDir, name);
   const known = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';

@@ -3,14 +3,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 
-/** In the data folder, mode 0600: 256 random bits. */
+/** Name of the key file in the data folder. It has mode 0600 and holds 256 random bits in base64. */
 const keyFile = 'data.key';
 const keyBytes = 32;
 
 /**
- * The key that all others of this installation are derived from: the configured one, else that of the data folder,
- * which is made where there is none.
- * @param configured 32 bytes in base64; nodes that share a database need the same
+ * Returns the key from which all other keys of this installation are derived: the configured key, else the one in the
+ * data folder, which is created if there is none.
+ * @param configured 32 bytes in base64; nodes that share a database need the same key
  * @throws ProblemError `config_invalid`, `data_key_damaged`
  */
 export function readDataKey(dataDir: string, configured: string | undefined): Uint8Array {
@@ -22,7 +22,7 @@ export function readDataKey(dataDir: string, configured: string | undefined): Ui
   }
   const path = join(dataDir, keyFile);
   try {
-    // Fails where there is one already.
+    // Fails with EEXIST if there is one already.
     writeFileSync(path, `${randomBytes(keyBytes).toString('base64')}\n`, { mode: 0o600, flag: 'wx', flush: true });
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw damaged(path, error);
@@ -32,7 +32,7 @@ export function readDataKey(dataDir: string, configured: string | undefined): Ui
   return key;
 }
 
-/** A key for one purpose, from which neither the others nor the first can be found. */
+/** Derives a key for one purpose. Neither the original key nor the keys for other purposes can be computed from it. */
 export function deriveKey(key: Uint8Array, purpose: string): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', key, '', `devlm ${purpose}`, keyBytes));
 }

@@ -3,12 +3,12 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Discovery, discoveryFile } from '@devlm/protocol/discovery.ts';
 
-/** 256 random bits, in the alphabet of the discovery file's schema. */
+/** Returns 256 random bits in base64url, as the schema of the discovery file requires. */
 export function newSecret(): string {
   return randomBytes(32).toString('base64url');
 }
 
-/** Writes the discovery file whole or not at all; disposing removes it, if it is still this server's. */
+/** Writes the discovery file atomically. Disposing removes the file if it is still this server's. */
 export function publishDiscovery(dataDir: string, discovery: Discovery): Disposable {
   const path = join(dataDir, discoveryFile);
   const temporary = `${path}.${process.pid}`;
@@ -20,33 +20,29 @@ export function publishDiscovery(dataDir: string, discovery: Discovery): Disposa
         const current = Discovery.parse(JSON.parse(readFileSync(path, 'utf8')));
         if (current.pid === process.pid && current.secret === discovery.secret) rmSync(path);
       } catch {
-        // Someone removed it, or wrote another: not ours to touch.
+        // The file was removed or replaced by another program: leave it alone.
       }
     },
   };
 }
 
 /**
- * Calls `exit` once nothing was alive for the time. `alive` is asked often, so that a stream that
- * stays open counts without sending anything.
+ * Calls `exit` when the server has been idle for a time. `alive` is polled, so that an open stream counts as activity
+ * even if nothing is sent.
  *
- * @param milliseconds 0 never
+ * @param idleMs idle time before the exit, in milliseconds; 0 disables it
  */
-export function exitWhenIdle(
-  milliseconds: number,
-  alive: () => boolean,
-  exit: () => void,
-): { touch(): void } & Disposable {
+export function exitWhenIdle(idleMs: number, alive: () => boolean, exit: () => void): { touch(): void } & Disposable {
   let last = performance.now();
   const timer = setInterval(
     () => {
       if (alive()) last = performance.now();
-      else if (milliseconds > 0 && performance.now() - last >= milliseconds) {
+      else if (idleMs > 0 && performance.now() - last >= idleMs) {
         clearInterval(timer);
         exit();
       }
     },
-    Math.max(10, Math.min(5_000, milliseconds / 10 || 5_000)),
+    Math.max(10, Math.min(5_000, idleMs / 10 || 5_000)),
   );
   timer.unref();
   return {

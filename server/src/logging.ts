@@ -2,27 +2,27 @@ import { mkdirSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import pino, { type Logger } from 'pino';
 
-/** A log file that has grown beyond this is set aside at the next start; one older file is kept. */
+/** Size beyond which a log file is rotated at the next start, in bytes. One older file is kept. */
 const maxLogBytes = 5 * 1024 * 1024;
 
-/** Names whose values never reach a log, wherever they stand in what is logged. */
+/** Names of fields whose values are redacted, up to two levels deep in a logged object. */
 const secretNames = ['apiKey', 'api_key', 'authToken', 'secret', 'password', 'authorization', 'cookie', 'databaseUrl'];
 const secretPaths = secretNames.flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `*["x-api-key"]`]);
 
-/** What JSON lets stand, and a terminal or an editor takes for an order or a new line. */
+/** Characters that JSON does not escape, but that a terminal or editor interprets as a control code or line break. */
 const unprintable = /[\u007f-\u009f\u2028\u2029]/g;
 const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
-/** JSON lines to the file or to standard error, secrets left out. */
+/** Creates a logger that writes JSON lines to a file or to standard error, without secrets. */
 export function createLogger(options: {
   level: string;
   file?: string | undefined;
-  /** Takes credentials out of a line. */
+  /** Removes credentials from a line. */
   hide?: (line: string) => string;
 }): Logger {
-  if (options.file) setAside(options.file);
+  if (options.file) rotate(options.file);
   const destination = pino.destination({ dest: options.file ?? 2, sync: true, mkdir: true, mode: 0o600 });
-  // On a full disk a synchronous write throws, and would take the server down with it.
+  // A synchronous write throws when the disk is full, which must not end the server.
   const write = destination.write.bind(destination);
   const { hide = (line: string) => line } = options;
   destination.write = (line) => {
@@ -45,7 +45,7 @@ export function createLogger(options: {
   );
 }
 
-/** An error without what libraries hang on it: headers and bodies of requests hold keys. */
+/** Returns an error without the properties that libraries add: headers and bodies of requests may contain keys. */
 function plainError(error: unknown): unknown {
   if (!(error instanceof Error)) return String(error);
   return {
@@ -62,11 +62,11 @@ function hideKeys(text: string): string {
     .replaceAll(/(postgres(?:ql)?:\/\/[^:@/\s]*:)[^@\s]*@/g, '$1[redacted]@');
 }
 
-function setAside(file: string): void {
+function rotate(file: string): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   try {
     if (statSync(file).size > maxLogBytes) renameSync(file, `${file}.1`);
   } catch {
-    // There is none yet.
+    // There is no log file yet.
   }
 }

@@ -25,12 +25,12 @@ import { strictly } from './gateway/strict-http.ts';
 import { createLogger } from './logging.ts';
 import { version } from './version.ts';
 
-/** Upkeep of the store: soon after the start, then every hour; it does what is due. */
-const maintenanceMs = 3_600_000;
-/** A person's own server ends when no window has needed it for so long. */
+/** Interval of the maintenance of the store, in milliseconds. It also runs soon after the start. */
+const maintenanceIntervalMs = 3_600_000;
+/** Idle time after which an embedded server exits, in milliseconds. */
 const embeddedIdleMs = 600_000;
-/** How long a deleted conversation can be brought back. */
-const keepDeletedMs = 30 * 86_400_000;
+/** Time during which a deleted conversation can be restored, in milliseconds. */
+const deletedRetentionMs = 30 * 86_400_000;
 
 async function serve(config: Config): Promise<void> {
   using lock = claimDataDir(config.dataDir);
@@ -90,11 +90,11 @@ async function serve(config: Config): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
   closing.abort();
   server.close();
-  // Streams end with the signal; what is left after a moment is not waited for.
+  // Streams end with the signal. Connections still open shortly afterwards are closed.
   setTimeout(() => server.closeAllConnections(), 500).unref();
 }
 
-/** Returns what the Messages endpoint takes from the context, besides what it shares with the other routes. */
+/** Returns the options of the Messages endpoint that it does not share with the other routes. */
 function messagesOptions(config: Config, context: Context) {
   const { provider, answers } = context;
   return {
@@ -107,7 +107,7 @@ function messagesOptions(config: Config, context: Context) {
 }
 
 /**
- * Listens where the configuration says. Returns the port.
+ * Listens on the configured address and port. Returns the port.
  * @throws ProblemError `config_invalid` when the port is taken or not allowed
  */
 async function listen(server: Server, config: Config): Promise<number> {
@@ -123,23 +123,23 @@ function stopOnSignals(stop: (reason: string) => void): void {
   for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(name, () => stop(name));
 }
 
-/** Logs what no code caught: a bug in one request must not end the others. */
+/** Logs uncaught errors: a bug in one request must not end the others. */
 function logBugs(logger: Logger): void {
   process.on('uncaughtException', (error) => logger.error({ err: error }, 'uncaught exception'));
   process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'));
 }
 
-/** Removes what is older than it is kept, and maintains the store: soon after the start, then every hour. */
+/** Removes expired records and maintains the store, soon after the start and then every hour. */
 function maintainRegularly({ executionKeepDays }: Config, { store, logger }: Context): Disposable {
   const before = (ms: number) => new Date(Date.now() - ms);
   const maintain = () =>
     store.conversations
-      .purgeDeleted(before(keepDeletedMs))
+      .purgeDeleted(before(deletedRetentionMs))
       .then(() => store.executions.purge(before(executionKeepDays * 86_400_000)))
       .then(() => store.maintain())
       .catch((error: unknown) => logger.error({ err: error }, 'maintenance failed'));
   const soon = setTimeout(maintain, 30_000);
-  const hourly = setInterval(maintain, maintenanceMs);
+  const hourly = setInterval(maintain, maintenanceIntervalMs);
   return {
     [Symbol.dispose]() {
       clearTimeout(soon);
@@ -187,7 +187,7 @@ async function main(): Promise<void> {
   await serve(withDefaults(readConfig(args)));
 }
 
-/** Prints what the server stands on; with `--json` for programs. Exit code 1 where something is not well. */
+/** Runs `devlm doctor`: prints the state of what the server depends on, as JSON with `--json`. Exit code 1 on a problem. */
 async function doctor(args: readonly string[]): Promise<void> {
   const config = readConfig(args.filter((arg) => arg !== '--json'));
   const findings = await diagnose(config, createLogger({ level: 'silent', file: undefined }));
@@ -197,7 +197,7 @@ async function doctor(args: readonly string[]): Promise<void> {
   if (findings.some(({ ok }) => !ok)) process.exitCode = exitCodes.failed;
 }
 
-/** A server that the editor starts has no terminal to log to. */
+/** Makes an embedded server that has no terminal log to a file. */
 function withDefaults(config: Config): Config {
   const toFile = config.embedded && !process.stderr.isTTY && config.logFile === undefined;
   return toFile ? { ...config, logFile: join(config.dataDir, logsFolder, 'server.log') } : config;

@@ -1,13 +1,13 @@
-/** Waits for a promise no longer than the signal lets it. @throws what the promise does; the signal's reason */
+/** Waits for a promise until the signal aborts. @throws the rejection of the promise; the signal's reason */
 export async function within<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const aborted = Promise.withResolvers<never>();
-  const give = () => aborted.reject(signal.reason);
-  signal.addEventListener('abort', give, { once: true });
+  const onAbort = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
   try {
-    if (signal.aborted) give();
-    // Also of one that nobody waits for any more somebody hears how it fails.
+    if (signal.aborted) onAbort();
+    // The race also handles a late rejection of the promise, which is therefore not reported as unhandled.
     return await Promise.race([promise, aborted.promise]);
   } finally {
-    signal.removeEventListener('abort', give);
+    signal.removeEventListener('abort', onAbort);
   }
 }

@@ -3,7 +3,7 @@ import { estimateRequestTokens } from '../llm/prompt-size.ts';
 import type { Identity } from './identity/tokens.ts';
 import type { MessagesCall, MessagesOptions } from './messages.ts';
 
-/** Budgets and the ledger for calls of clients of the Messages endpoint. */
+/** Returns the callbacks by which calls of the Messages endpoint count toward budgets and enter the ledger. */
 export function apiSpending({
   store,
   provider,
@@ -14,7 +14,7 @@ export function apiSpending({
   Pick<MessagesOptions, 'reserve' | 'onCall'>
 > {
   return {
-    // What of the prompt the provider has in its cache is not known here: all of it counts as new.
+    // The part of the prompt that is in the provider's cache is not known here, so all of it counts as uncached.
     reserve: ({ identity, model, bytes }) =>
       budgets.reserve(spenderOf(identity), { model, promptTokens: estimateRequestTokens(bytes) }),
     async onCall({ identity, ...call }: MessagesCall): Promise<void> {

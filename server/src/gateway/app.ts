@@ -18,12 +18,13 @@ import { httpProblem, sendProblem, toProblem } from './problems.ts';
 import type { CallContext, Handlers } from './routes/handler.ts';
 import { type StreamMessage, sendStream } from './sse.ts';
 
+/** Options of `createApp`. */
 export interface AppOptions {
   readonly handlers: Handlers;
   readonly admit: Admission;
   readonly ownership: Ownership;
   readonly logger: Logger;
-  /** Called with each authenticated request; what keeps an embedded server alive. */
+  /** Called with each authenticated request, which keeps an embedded server from exiting. */
   readonly onRequest: () => void;
   readonly closing: AbortSignal;
 }
@@ -55,7 +56,7 @@ function configure(app: Express): void {
   app.disable('x-powered-by');
   app.disable('etag');
   app.set('query parser', 'simple');
-  // The guard knows one way to write a path.
+  // The guard compares paths exactly.
   app.enable('case sensitive routing');
   app.enable('strict routing');
   app.use((_request, response, next) => {
@@ -64,12 +65,12 @@ function configure(app: Express): void {
     response.setHeader('Cache-Control', 'no-store');
     next();
   });
-  // Nothing here is a page: whoever shows an answer as one loads and runs nothing from it.
+  // No response is a page: a browser that shows one as a page must not load or run anything from it.
   const directives = { defaultSrc: ["'none'"], frameAncestors: ["'none'"] };
   app.use(helmet({ contentSecurityPolicy: { useDefaults: false, directives } }));
 }
 
-/** Refuses requests that are not admitted. Returns a function that says who sent one that was. */
+/** Refuses requests that are not admitted. Returns a function that gives the identity of an admitted request. */
 function admitRequests(app: Express, admit: Admission): (request: IncomingMessage) => Identity {
   const identities = new WeakMap<IncomingMessage, Identity>();
   app.use(async (request, response, next) => {
@@ -85,7 +86,7 @@ function admitRequests(app: Express, admit: Admission): (request: IncomingMessag
 }
 
 function serveOpenApi(app: Express): void {
-  // Built for the first request.
+  // Built on the first request.
   let document: object | undefined;
   app.get(openApiPath, (_request, response) => {
     document ??= openApi(version);
@@ -93,7 +94,7 @@ function serveOpenApi(app: Express): void {
   });
 }
 
-/** What the routes are called with. */
+/** What the route handlers share. */
 interface Calls extends Pick<AppOptions, 'handlers' | 'ownership' | 'closing'> {
   readonly identityOf: (request: IncomingMessage) => Identity;
 }
@@ -108,7 +109,7 @@ function addPath(app: Express, path: string, names: readonly RouteName[], calls:
       `${request.method} is not possible here; ${allowed.join(' and ')} ${allowed.length > 1 ? 'are' : 'is'}.`,
     );
   };
-  // Express would answer it as GET, and an event stream without a body has no end.
+  // Express would handle HEAD as GET, and a response to HEAD from an event stream would never end.
   app.head(path, notAllowed);
   for (const name of names) {
     const method = routes[name].method.toLowerCase() as Lowercase<(typeof routes)[RouteName]['method']>;
@@ -130,7 +131,7 @@ function problemSender(logger: Logger): ErrorRequestHandler {
     if (status >= 500 && !(error instanceof ProblemError)) logger.error({ ...about, err: error }, 'request failed');
     else logger.debug(about, 'request refused');
     if (response.headersSent) {
-      // Cut off, so that it does not look whole; what has ended was answered for it, as a broken body is.
+      // Cut it off, so that it does not look complete. If it has ended, the HTTP server has responded to a broken body.
       if (!response.writableEnded) response.destroy();
       return;
     }
@@ -146,11 +147,11 @@ function handle<N extends RouteName>(name: N, { handlers, ownership, identityOf,
       query: check(route.query, request.query, 'query'),
       body: check(route.body, request.body, 'body'),
     } as RouteChecked<N>;
-    const gone = new AbortController();
-    response.once('close', () => response.writableFinished || gone.abort());
+    const disconnected = new AbortController();
+    response.once('close', () => response.writableFinished || disconnected.abort());
     const context: CallContext = {
       identity: identityOf(request),
-      signal: AbortSignal.any([gone.signal, closing]),
+      signal: AbortSignal.any([disconnected.signal, closing]),
       lastEventId: lastEventId(request),
       wantsCsv: /\btext\/csv\b/i.test(request.get('accept') ?? ''),
       wantsStream: /\btext\/event-stream\b/i.test(request.get('accept') ?? ''),

@@ -13,7 +13,7 @@ const parser = (limit: number) =>
     inflate: false,
     type: () => true,
     verify: (_request: IncomingMessage, _response, body: Buffer) => {
-      // The parser would put replacement characters where the bytes are wrong: a message changed in silence.
+      // The parser would silently replace invalid bytes with replacement characters.
       if (!isUtf8(body)) throw httpProblem('bad_encoding', 'The body is not valid UTF-8.');
       checkShape(body);
     },
@@ -31,7 +31,7 @@ const readBody =
     parse(request, response, next);
   };
 
-/** Reads a JSON body of at most so many bytes, strictly. */
+/** Returns handlers that read a JSON body strictly. @param limit maximum size of the body, in bytes */
 export function readJson(limit: number): readonly (RequestHandler | ErrorRequestHandler)[] {
   const explain: ErrorRequestHandler = (error: unknown, _request, _response, next) => next(toBodyProblem(error, limit));
   return [readBody(parser(limit)), explain];

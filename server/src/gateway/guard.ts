@@ -6,23 +6,23 @@ import { everything, type Identity, type Tokens } from './identity/tokens.ts';
 import { openApiPath } from './openapi.ts';
 import { httpProblem } from './problems.ts';
 
-/** Three parts of base64url, as a JWT has, and the secret of a launch has not. */
+/** Matches three parts of base64url: the form of a JWT, but not of a launch secret. */
 const looksLikeToken = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /**
- * Lets a request through and says who sends it, or throws. Null: nobody, which `/healthz` and `/readyz` allow.
+ * Authenticates a request. Returns null for `/healthz` and `/readyz`, which need no authentication.
  * @throws ProblemError `forbidden_host`, `forbidden_origin`, `unauthorized`, `forbidden_scope`
  */
 export type Guard = (request: IncomingMessage) => Identity | null;
 
 /**
- * A web page in the person's browser can send requests to loopback. It cannot know the secret, it
- * always names its origin, and a rebound DNS name shows in the Host header: each alone is refused.
- * Only `/healthz` and `/readyz` go without the secret; they tell nothing.
+ * Creates the guard of an embedded server. A web page in the user's browser can send requests to loopback, but it does
+ * not know the secret, it always sends an `Origin` header, and a rebound DNS name shows in the `Host` header. Each of
+ * these alone causes a refusal. Only `/healthz` and `/readyz` need no secret; they reveal nothing.
  *
- * @param secret of this launch, shared through the discovery file
- * @param port the server listens on
- * @param tokens what lets programs in that are not the editor
+ * @param secret launch secret, shared through the discovery file
+ * @param port returns the port that the server listens on
+ * @param tokens verifies the tokens of clients other than the editor
  */
 export function loopbackGuard(secret: string, port: () => number, tokens: Pick<Tokens, 'verify'>): Guard {
   const refusal = 'The secret is missing or wrong. It is in server.json of the data folder.';
@@ -35,21 +35,22 @@ export function loopbackGuard(secret: string, port: () => number, tokens: Pick<T
 }
 
 /**
- * For a team, whatever address the server is reached by: a token for everything but `/healthz` and `/readyz`. Web
- * pages are refused here too. The secret of the launch counts on this machine alone: commands of `devlm` have it.
+ * Creates the guard of a team server. Every path except `/healthz` and `/readyz` needs a token, whatever address the
+ * server is reached by. Web pages are refused here too. The launch secret, which commands of `devlm` use, is accepted
+ * only from this machine.
  *
- * @param secret of this launch, in the discovery file
+ * @param secret launch secret, in the discovery file
  */
 export function teamGuard(secret: string, tokens: Pick<Tokens, 'verify'>): Guard {
   const refusal = 'A token is needed. Whoever runs this server makes one with devlm token create.';
   return bearerGuard(secret, tokens, ({ socket }) => isThisMachine(socket), refusal);
 }
 
-/** @param trusts whether the secret counts in a request */
+/** Creates a guard that checks origin and credential. @param acceptsSecret whether the launch secret is accepted */
 function bearerGuard(
   secret: string,
   tokens: Pick<Tokens, 'verify'>,
-  trusts: (request: IncomingMessage) => boolean,
+  acceptsSecret: (request: IncomingMessage) => boolean,
   refusal: string,
 ): Guard {
   const expected = digest(secret);
@@ -59,14 +60,14 @@ function bearerGuard(
     const path = (request.url ?? '').split('?', 1)[0] ?? '';
     if (path === '/healthz' || path === '/readyz') return null;
     const credential = credentialOf(request);
-    if (looksLikeToken.test(credential)) return scoped(tokens.verify(credential), path);
-    // Digests have one length, which timingSafeEqual needs and which hides the secret's own.
-    if (trusts(request) && timingSafeEqual(digest(credential), expected)) return everything;
+    if (looksLikeToken.test(credential)) return checkScope(tokens.verify(credential), path);
+    // Digests have equal lengths, which timingSafeEqual needs and which hides the length of the secret.
+    if (acceptsSecret(request) && timingSafeEqual(digest(credential), expected)) return everything;
     throw httpProblem('unauthorized', refusal);
   };
 }
 
-function scoped(identity: Identity, path: string): Identity {
+function checkScope(identity: Identity, path: string): Identity {
   if (path === openApiPath) return identity;
   const needed = Scope.safeParse(path.split('/', 2)[1]).data;
   if (needed === undefined) throw httpProblem('not_found', `There is no ${path.slice(0, 200)} on this server.`);
@@ -75,12 +76,12 @@ function scoped(identity: Identity, path: string): Identity {
   return identity;
 }
 
-/** Who calls an address of this machine from that address is on it, or could not read the answer. */
+/** Returns whether the client is on this machine. A client that forges this machine's address cannot read the response. */
 function isThisMachine({ remoteAddress = '', localAddress }: Socket): boolean {
   return remoteAddress === '::1' || /^(::ffff:)?127\./.test(remoteAddress) || remoteAddress === localAddress;
 }
 
-/** As clients of the Messages API send it, `x-api-key` counts where there is no `Authorization`. */
+/** Returns the credential of a request: that of `Authorization`, else `x-api-key`, which clients of the Messages API send. */
 function credentialOf({ headers }: IncomingMessage): string {
   const key = headers['x-api-key'];
   if (headers.authorization === undefined) return typeof key === 'string' ? key : '';

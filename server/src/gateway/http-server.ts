@@ -5,7 +5,7 @@ import { errorBody } from '../llm/error-body.ts';
 import { newRequestId } from './messages/refusal.ts';
 import { messagesPrefix } from './messages.ts';
 
-/** What Node's parser gives up over, beside what is no HTTP at all. */
+/** Status and title for error codes of Node's HTTP parser. Default: 400. */
 const statuses: Readonly<Record<string, readonly [status: number, title: string]>> = {
   HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large'],
   HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'Payload Too Large'],
@@ -14,17 +14,17 @@ const statuses: Readonly<Record<string, readonly [status: number, title: string]
 const detail = 'This is not a request that the server understands.';
 
 interface ParserError extends NodeJS.ErrnoException {
-  /** What it choked on, most often from the first line of the request. */
+  /** The packet that could not be parsed. It usually starts with the request line. */
   readonly rawPacket?: Buffer;
 }
 
-/** An HTTP server around the app and the Messages API, which answers what is no HTTP as well. */
+/** Creates the HTTP server for the app and the Messages API. It also responds to input that is not valid HTTP. */
 export function createHttpServer(app: RequestListener, messages: RequestListener): Server {
   const server = createServer(
     {
       headersTimeout: 10_000,
       requestTimeout: 60_000,
-      // How late those two may be noticed.
+      // Maximum delay until an exceeded headersTimeout or requestTimeout is noticed.
       connectionsCheckingInterval: 5_000,
       keepAliveTimeout: 65_000,
       maxHeaderSize: 16_384,
@@ -34,33 +34,33 @@ export function createHttpServer(app: RequestListener, messages: RequestListener
       request.url?.startsWith(messagesPrefix) ? messages(request, response) : app(request, response),
   );
   server.maxConnections = 4_096;
-  const newest = new WeakMap<Socket, ServerResponse>();
-  server.on('request', (request, response) => newest.set(request.socket, response));
+  const lastResponses = new WeakMap<Socket, ServerResponse>();
+  server.on('request', (request, response) => lastResponses.set(request.socket, response));
   server.on('clientError', (error: ParserError, socket: Socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
     const [status, title] = statuses[error.code ?? ''] ?? [400, 'Bad Request'];
     const isMessages = error.rawPacket?.toString('latin1', 0, 32).split(' ')[1]?.startsWith(messagesPrefix) ?? false;
-    const end = () => endSocket(socket, status, title, isMessages);
-    const response = newest.get(socket);
+    const end = () => respondToParserError(socket, status, title, isMessages);
+    const response = lastResponses.get(socket);
     if (!response || (response.req.complete && response.writableFinished)) end();
-    // What is wrong came after a whole request, which has its answer first.
+    // The error follows a complete request, whose response is sent first.
     else if (response.req.complete) response.once('finish', end);
-    else if (!response.headersSent) endBroken(response, status, title);
-    // It has its answer already: there must be no second one.
+    else if (!response.headersSent) respondToBrokenBody(response, status, title);
+    // A response has been started: there must not be a second one.
     else socket.destroySoon();
   });
   return server;
 }
 
-/** Answers a request whose body broke off: nothing more of it can be read. */
-function endBroken(response: ServerResponse, status: number, title: string): void {
+/** Responds to a request whose body broke off, so that the rest cannot be read. */
+function respondToBrokenBody(response: ServerResponse, status: number, title: string): void {
   const isMessages = response.req.url?.startsWith(messagesPrefix) ?? false;
   const { body, type } = answerOf(status, title, isMessages, response.getHeader('X-Request-Id'));
   response.writeHead(status, headersOf(body, type)).end(body);
 }
 
-/** Answers what never became a request. */
-function endSocket(socket: Socket, status: number, title: string, isMessages: boolean): void {
+/** Responds to input that could not be parsed as a request. */
+function respondToParserError(socket: Socket, status: number, title: string, isMessages: boolean): void {
   if (!socket.writable) return;
   const { body, type } = answerOf(status, title, isMessages);
   const headers = Object.entries(headersOf(body, type)).map(([name, value]) => `${name}: ${value}\r\n`);

@@ -1,8 +1,8 @@
 import { httpProblem } from './problems.ts';
 
-/** Deeper than any settings or tool input. What checks and writes JSON calls itself for each level. */
+/** Maximum nesting depth; settings and tool inputs stay below it. Validating and writing JSON recurse for each level. */
 const maxDepth = 200;
-/** More than a window or a program sends. Each is an object in memory, and looked at. */
+/** Maximum number of values, more than a window or client sends. Each becomes an object in memory and is validated. */
 const maxValues = 200_000;
 
 const [quote, backslash, comma] = [0x22, 0x5c, 0x2c];
@@ -10,7 +10,7 @@ const opening = new Set([0x7b, 0x5b]);
 const closing = new Set([0x7d, 0x5d]);
 
 /**
- * Refuses, before it is parsed, JSON that costs far more than its bytes tell.
+ * Refuses JSON that is far more expensive to process than its size suggests. Runs before the JSON is parsed.
  * @throws ProblemError `invalid_input`
  */
 export function checkShape(body: Buffer): void {
@@ -27,7 +27,7 @@ export function checkShape(body: Buffer): void {
   }
 }
 
-/** Index of the quote that ends a string, or of the end. */
+/** Returns the index of the quote that ends a string, or the length of the body if there is none. */
 function stringEnd(body: Buffer, from: number): number {
   for (let at = from + 1; at < body.length; at++) {
     if (body[at] === backslash) at++;

@@ -1,11 +1,11 @@
 import type { ServerResponse } from 'node:http';
 
-/** How long the rest of a body is taken and thrown away, milliseconds. */
+/** Maximum time to read and discard the rest of a request body, in milliseconds. */
 const lingerMs = 5_000;
 
 /**
- * Sends an answer, its headers being set, and ends it. Where the request is still under way its rest is read for a
- * moment first: who sends it would see a broken connection instead of the answer.
+ * Sends a response whose headers are set. If the request is still being received, its rest is read and discarded first:
+ * otherwise the client might see a broken connection instead of the response.
  */
 export function endAfterRequest(response: ServerResponse, body: string): void {
   const { req: request } = response;

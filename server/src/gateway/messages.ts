@@ -17,49 +17,51 @@ import { newRequestId, Refused, refuse } from './messages/refusal.ts';
 import { type HeldBody, readBody } from './messages/request-body.ts';
 
 /*
- * The Messages API at `/llm`: any client of Claude that lets its base URL be set can use the instances that this
- * server has. What passes is not changed, besides who is let in, whose key goes out, and an alias for a model.
- * On plain `node:http`, not on Express: this is the path that everything streams through.
+ * The Messages API at `/llm`. Any client of Claude with a configurable base URL can use the instances of this server.
+ * Requests are forwarded unchanged, except for the credential and a model alias.
+ * The endpoint uses plain `node:http` instead of Express, because every stream passes through it.
  */
 
-/** Where it stands; what follows is the provider's own path. */
+/** Path prefix of the Messages endpoint. The provider's own path follows it. */
 export const messagesPrefix = '/llm/';
 
-/** What a call may cost is set aside before it is made. */
+/** An amount set aside for a call before it is made, as high as the call may cost. */
 export interface Reservation {
-  /** Called when `onCall` has noted what it cost. */
+  /** Releases the amount. Called when `onCall` has recorded the actual cost. */
   release(): Promise<void>;
 }
 
+/** Options of `messagesEndpoint`. */
 export interface MessagesOptions {
   readonly admit: Admission;
   readonly pool: Pool;
-  /** What any instance lists. @throws ProblemError */
+  /** Returns the models that at least one instance lists. @throws ProblemError */
   readonly models: (signal: AbortSignal) => Promise<readonly ModelInfo[]>;
-  /** Absent: every call is made. */
+  /** If absent, answers are not shared and every call is made. */
   readonly answers?: GivenAgain;
-  /** After five times as many milliseconds without a byte from the provider an answer is dead. */
+  /** Base of the idle timeouts, in milliseconds. An answer is given up after five times as long without a byte. */
   readonly idleMs: number;
   /** Called with each authenticated request. */
   readonly onRequest: () => void;
-  /** Called before each call that costs. @throws ProblemError `budget_exceeded` */
+  /** Called before each call that is billed. @throws ProblemError `budget_exceeded` */
   readonly reserve?: (planned: PlannedCall) => Promise<Reservation>;
-  /** Called at the end of each call that the provider answered with a message, also where it had to be made again. Never rejects. */
+  /** Called at the end of each call that the provider answered with a message, including calls that were retried. Never rejects. */
   readonly onCall: (call: MessagesCall) => Promise<void>;
   readonly closing: AbortSignal;
   readonly logger: Logger;
 }
 
+/** A call for which an amount is reserved. */
 export interface PlannedCall {
   readonly identity: Identity;
-  /** Of those that the client's word for it stands for, the preferred one. */
+  /** The preferred model of those that the requested name or alias stands for. */
   readonly model: string;
-  /** Of the body as it came. */
+  /** Size of the original body, in bytes. */
   readonly bytes: number;
   readonly body: Buffer;
 }
 
-/** What became of a call that was passed on. */
+/** Outcome of a call that was forwarded, with the identity of the caller. */
 export interface MessagesCall extends Try {
   readonly identity: Identity;
 }
@@ -68,7 +70,7 @@ interface Route {
   readonly method: string;
   readonly path: RegExp;
   readonly body: boolean;
-  /** Whether its answer is a message, which costs. */
+  /** Whether the answer is a message, which is billed. */
   readonly counted: boolean;
 }
 
@@ -78,16 +80,16 @@ const routes: readonly Route[] = [
   { method: 'GET', path: /^\/v1\/models(\/[\w.:@-]{1,200})?$/, body: false, counted: false },
 ];
 
-/** Answers what comes below `messagesPrefix`. Never throws. */
+/** Returns the request listener for paths below `messagesPrefix`. It never throws. */
 export function messagesEndpoint(
   options: MessagesOptions,
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  // Not a listener for each on the one signal: with many of them it takes long to add another.
-  const underWay = new Set<AbortController>();
-  options.closing.addEventListener('abort', () => underWay.forEach(close), { once: true });
+  // One listener for all calls: adding a listener to a signal that has many is slow.
+  const activeCalls = new Set<AbortController>();
+  options.closing.addEventListener('abort', () => activeCalls.forEach(abortForClosing), { once: true });
   return (request, response) => {
     const requestId = newRequestId();
-    answer(request, response, options, requestId, underWay).catch((error: unknown) => {
+    answer(request, response, options, requestId, activeCalls).catch((error: unknown) => {
       const known = error instanceof Refused || error instanceof ProblemError;
       if (!known) options.logger.error({ err: error, requestId }, 'a call of the Messages API failed');
       refuse(response, requestId, error);
@@ -100,53 +102,53 @@ async function answer(
   response: ServerResponse,
   options: MessagesOptions,
   requestId: string,
-  underWay: Set<AbortController>,
+  activeCalls: Set<AbortController>,
 ): Promise<void> {
   const identity = await options.admit(request, response);
   if (!identity) throw new Refused(401, 'Nobody has said who sends this.');
   options.onRequest();
   const { route, path } = routeOf(request);
-  const gone = new AbortController();
-  const leave = () => response.writableFinished || gone.abort(new Refused(499, 'The client has left.'));
-  if (options.closing.aborted) close(gone);
+  const controller = new AbortController();
+  const onClose = () => response.writableFinished || controller.abort(new Refused(499, 'The client has left.'));
+  if (options.closing.aborted) abortForClosing(controller);
   let held: HeldBody | undefined;
-  response.once('close', leave);
-  underWay.add(gone);
+  response.once('close', onClose);
+  activeCalls.add(controller);
   try {
     const body = await readBody(request);
     held = body;
-    gone.signal.throwIfAborted();
+    controller.signal.throwIfAborted();
     if (!route.body && options.pool.usable.length > 1)
-      return answerModels(response, path, await options.models(gone.signal), options.pool.aliases, requestId);
+      return answerModels(response, path, await options.models(controller.signal), options.pool.aliases, requestId);
     const peeked = route.body ? peek(body.bytes) : null;
     if (route.body && !peeked)
       throw new Refused(400, 'The request body is not valid JSON: expected an object with a `model`.');
     const asked: Asked = { request, identity, route, path, body, peeked, requestId };
     const call = outgoingOf(asked);
     const ask = (sink: AnswerSink, signal: AbortSignal): Promise<void> => {
-      // Where the answer is shared the call may outlive this client.
+      // `makeCall` disposes of the body from here on: a shared call may outlive this client's request.
       held = undefined;
       return makeCall(call, asked, sink, signal, options);
     };
     const key =
       (route.counted && peeked && options.answers?.keyOf(request, path, body.bytes, peeked, identity)) || null;
-    if (!options.answers || !peeked || key === null) return await ask(response, gone.signal);
-    const about = { model: peeked.model, requestId, signal: gone.signal };
+    if (!options.answers || !peeked || key === null) return await ask(response, controller.signal);
+    const about = { model: peeked.model, requestId, signal: controller.signal };
     const given = await options.answers.give(key, ask, response, about);
     if (given) await options.onCall({ ...given, identity });
   } finally {
     held?.[Symbol.dispose]();
-    response.off('close', leave);
-    underWay.delete(gone);
+    response.off('close', onClose);
+    activeCalls.delete(controller);
   }
 }
 
-/** A request that was let in and read. */
+/** A request that has been admitted and read. */
 interface Asked {
   readonly request: IncomingMessage;
   readonly identity: Identity;
   readonly route: Route;
-  /** The provider's path, with the query. */
+  /** The provider's path, including the query string. */
   readonly path: string;
   readonly body: HeldBody;
   /** Null for a request without a body. */
@@ -175,7 +177,7 @@ function outgoingOf({ request, identity, route, path, body, peeked, requestId }:
   };
 }
 
-/** Reserves what the call may cost, makes it, and lets go of its body and its reservation. */
+/** Reserves what the call may cost, makes the call, and releases the body and the reservation. */
 async function makeCall(
   call: Outgoing,
   { identity, route, body, peeked }: Asked,
@@ -202,20 +204,20 @@ async function makeCall(
       signal,
     });
   } finally {
-    // Only then: between the two the call must not go uncounted.
+    // Release only after the cost is recorded, so that the call is counted at every moment.
     if (reservation) await Promise.all(noted).then(() => reservation.release());
   }
 }
 
-function close(gone: AbortController): void {
-  gone.abort(new Refused(529, 'The server is closing. Try again in a moment.', 1_000));
+function abortForClosing(controller: AbortController): void {
+  controller.abort(new Refused(529, 'The server is closing. Try again in a moment.', 1_000));
 }
 
 function routeOf(request: IncomingMessage): { route: Route; path: string } {
-  // As it came: what would first have to be put right is no path of ours.
+  // The path is not normalized: a path that would need it is not one of this endpoint.
   const url = (request.url ?? '').slice(messagesPrefix.length - 1);
   const [path = ''] = url.split('?', 1);
-  const here = routes.filter((one) => one.path.test(path));
+  const here = routes.filter((candidate) => candidate.path.test(path));
   const route = here.find(({ method }) => method === request.method);
   if (here.length === 0) throw new Refused(404, `There is no ${path.slice(0, 200)} here.`);
   if (!route) throw new Refused(405, `${request.method} is not possible here.`);
@@ -226,14 +228,17 @@ function bodyFor(body: Buffer, peeked: Peeked, model: string | null): Buffer {
   return model === null || model === peeked.model ? body : withModel(body, peeked, model);
 }
 
-/** `x-devlm-priority: background` of what nobody waits for. */
+/** Returns the priority from `x-devlm-priority`. Clients send `background` for calls that no user waits for. */
 function priorityOf({ headers }: IncomingMessage): Priority {
   return headers['x-devlm-priority'] === 'background' ? 'background' : 'person';
 }
 
-/** What the client says it is, else what it begins with: an instance that has read it before has it in its cache. */
+/**
+ * Returns a key for the conversation, from the client's headers or else from the beginning of the prompt. Calls of one
+ * conversation go to the same instance, which has the prompt in its cache.
+ */
 function conversationOf({ headers }: IncomingMessage, { user }: Identity, { model, beginning }: Peeked): string {
   const said = headers['x-devlm-conversation'] ?? headers['x-claude-code-session-id'];
-  const told = typeof said === 'string' ? said : beginning;
-  return hash('sha256', `${user}\n${model}\n${told}`, 'base64url');
+  const conversationKey = typeof said === 'string' ? said : beginning;
+  return hash('sha256', `${user}\n${model}\n${conversationKey}`, 'base64url');
 }

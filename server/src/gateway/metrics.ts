@@ -10,12 +10,12 @@ import type { Store } from '../storage/ports/store.ts';
 import { kindOf } from './limits/kinds.ts';
 
 /** Maximum number of models with a series of their own: a client may name any. */
-const mostModels = 50;
+const maxModels = 50;
 
 /**
- * What a team server tells Prometheus, at `/metrics` on a port of its own: it wants no token, and says nothing of a
- * person, a project or an answer. Without `metricsPort` nothing is counted.
- * @param main whose requests are counted
+ * Serves metrics for Prometheus at `/metrics` on a separate port. It needs no token, and the metrics contain nothing
+ * about a user, a project or an answer. Returns null if `metricsPort` is not set: then nothing is counted.
+ * @param main the server whose requests are counted
  */
 export async function serveMetrics(config: Config, main: Server, context: Context): Promise<Disposable | null> {
   if (config.metricsPort === undefined) return null;
@@ -44,7 +44,7 @@ export async function serveMetrics(config: Config, main: Server, context: Contex
   };
 }
 
-/** The library, which a user's own server never loads, and where metrics are registered. */
+/** The metrics library, which an embedded server never loads, and the registries for new metrics. */
 interface Metrics {
   readonly prometheus: typeof prometheusModule;
   readonly registers: [Registry];
@@ -88,7 +88,7 @@ function countRequests({ prometheus, registers }: Metrics, main: Server): void {
     open.inc({ kind });
     response.once('close', () => {
       open.dec({ kind });
-      // 499: the client left before there was an answer.
+      // 499: the client disconnected before there was a response.
       requests.inc({ kind, status: response.headersSent ? response.statusCode : 499 });
       if (kind !== 'stream') end();
     });
@@ -144,7 +144,7 @@ function countSpending({ prometheus, registers }: Metrics, store: Store): void {
         this.reset();
         const asker = { user: '', everybodys: true };
         const { rows } = await usageReport(store, { group: 'model', of: 'all' }, asker);
-        for (const row of rows.slice(0, mostModels)) this.set({ model: row.key ?? 'none' }, read(row));
+        for (const row of rows.slice(0, maxModels)) this.set({ model: row.key ?? 'none' }, read(row));
       },
     });
   today('devlm_spend_today_dollars', 'US dollars of today, by model', ({ costUsd }) => costUsd);

@@ -24,14 +24,14 @@ import {
 import * as z from 'zod';
 
 /*
- * The routes in the form of OpenAPI 3.1, made from the table and the schemas that the gateway itself goes by:
+ * The OpenAPI 3.1 document of the routes, generated from the route table and schemas that the gateway uses:
  * https://spec.openapis.org/oas/v3.1.1.html
  */
 
-/** Where it is. Every token opens it. */
+/** Path of the OpenAPI document. Every token gives access to it, whatever its scopes. */
 export const openApiPath = '/openapi.json';
 
-/** Schemas that stand in the document once, under their names. */
+/** Schemas that the document defines once, by name. */
 const named: Readonly<Record<string, z.ZodType>> = {
   ConversationSnapshot,
   ConversationSummary,
@@ -56,10 +56,10 @@ const named: Readonly<Record<string, z.ZodType>> = {
 
 type Json = z.core.JSONSchema.JSONSchema;
 
-/** How zod calls a recursive schema that has no name. The only one is `z.json()`. */
-const unnamed = /^__schema\d+$/;
+/** Name that zod gives to a recursive schema without a name. The only one is `z.json()`. */
+const unnamedSchema = /^__schema\d+$/;
 
-/** Turns schemas into JSON Schema, and keeps the named ones it meets. */
+/** Converts schemas to JSON Schema and collects the named ones among them. */
 class Components {
   readonly schemas: Record<string, Json> = { Json: { description: 'Any JSON value.' } };
   readonly #registry = z.registry<{ id: string }>();
@@ -68,17 +68,17 @@ class Components {
     for (const [id, schema] of Object.entries(named)) this.#registry.add(schema, { id });
   }
 
-  /** @param io `input`: what may be sent; `output`: what comes. */
+  /** Converts a schema. @param io `input` for what clients send; `output` for what they receive */
   of(schema: z.ZodType, io: 'input' | 'output'): Json {
     const options = { target: 'draft-2020-12', unrepresentable: 'any', metadata: this.#registry, io } as const;
-    const { $schema: _schema, $defs = {}, ...own } = pointed(z.toJSONSchema(schema, options));
+    const { $schema: _schema, $defs = {}, ...own } = withDocumentRefs(z.toJSONSchema(schema, options));
     for (const [name, definition] of Object.entries($defs)) {
-      if (!unnamed.test(name)) this.schemas[name] = withoutId(definition);
+      if (!unnamedSchema.test(name)) this.schemas[name] = withoutId(definition);
       else if (!JSON.stringify(definition).includes('"type":"null"')) throw new Error(`${name} is recursive: name it`);
     }
     const { id } = this.#registry.get(schema) ?? {};
     if (id === undefined) return own;
-    // A named schema is sometimes written out, and sometimes a reference to itself among the definitions.
+    // Zod returns a named schema either in full or as a reference to itself among the definitions.
     if (!own.$ref) this.schemas[id] = withoutId(own);
     return { $ref: `#/components/schemas/${id}` };
   }
@@ -88,13 +88,13 @@ function withoutId({ id: _id, ...rest }: Json): Json {
   return rest;
 }
 
-/** References into the document instead of into the schema. */
-function pointed(schema: Json): Json {
+/** Rewrites references into the schema as references into the document. */
+function withDocumentRefs(schema: Json): Json {
   const text = JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/');
   return JSON.parse(text.replaceAll(/#\/components\/schemas\/__schema\d+/g, '#/components/schemas/Json'));
 }
 
-/** @param version of DevLM */
+/** Returns the OpenAPI document. @param version version of DevLM */
 export function openApi(version: string): object {
   const components = new Components();
   const paths: Record<string, Record<string, object>> = {};
@@ -168,7 +168,7 @@ function parametersOf(schema: z.ZodType | undefined, where: 'path' | 'query', co
     name,
     in: where,
     required: where === 'path' || !z.safeParse(part, undefined).success,
-    // In an address everything is text; what it means is what comes out.
+    // Parameters are sent as text; the output type of the schema describes their meaning.
     schema: components.of(part as z.ZodType, 'output'),
   }));
 }
@@ -190,7 +190,7 @@ const messageBody = {
 const messages = { tags: ['llm'], externalDocs: { url: 'https://platform.claude.com/docs/en/api/messages' } };
 const answers = { responses: { 200: providers, default: providersError } };
 
-/** Passed on, not described: the provider's own documents say what they take. */
+/** Paths of the Messages API. Their bodies are not described here: the provider's documentation does that. */
 const messagesPaths = {
   '/llm/v1/messages': {
     post: { operationId: 'llm.messages', ...messages, requestBody: messageBody, ...answers },

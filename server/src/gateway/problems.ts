@@ -22,7 +22,7 @@ const drafts = {
   closing: { status: 503, title: 'Closing' },
 } as const satisfies Record<string, Pick<Problem, 'status' | 'title'>>;
 
-/** A problem of the HTTP edge, ready to throw. */
+/** Creates an error of the HTTP edge. */
 export function httpProblem(
   code: keyof typeof drafts,
   detail: string,
@@ -31,7 +31,7 @@ export function httpProblem(
   return new ProblemError({ code, ...drafts[code], detail }, options);
 }
 
-/** What a person may see of any error: a problem as it is, anything else without its insides. */
+/** Returns what a client is shown of an error: a problem unchanged, any other error without its details. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem;
   return {
@@ -43,11 +43,12 @@ export function toProblem(error: unknown): Problem {
   };
 }
 
+/** Sends an error as `application/problem+json`. */
 export function sendProblem(response: Response, error: unknown, requestId: string): void {
   const problem = { ...toProblem(error), requestId };
   if (error instanceof ProblemError && error.retryAfterMs !== undefined)
     response.setHeader('Retry-After', String(Math.ceil(error.retryAfterMs / 1000)));
-  // What is no clear request has no clear end.
+  // The end of a malformed request is unknown, so the connection cannot be reused.
   if (problem.code === 'bad_request') response.setHeader('Connection', 'close');
   const body = JSON.stringify(problem);
   response.status(problem.status).type('application/problem+json').setHeader('Content-Length', Buffer.byteLength(body));

@@ -7,12 +7,12 @@ export interface StreamMessage {
   readonly data: unknown;
 }
 
-/** A client that takes nothing for this long is dropped; it can come back with its last id. */
+/** Time after which a client that reads nothing is disconnected, in milliseconds. It can reconnect with its last id. */
 const drainTimeoutMs = 60_000;
 
 /**
- * Answers with `text/event-stream` until the source ends or the client goes. Reads from the source
- * only as fast as the client takes it.
+ * Sends a `text/event-stream` response until the source ends or the client disconnects. Reads from the source only as
+ * fast as the client reads.
  */
 export async function sendStream(
   response: Response,
@@ -24,7 +24,7 @@ export async function sendStream(
   response.setHeader('Cache-Control', 'no-store');
   response.setHeader('X-Accel-Buffering', 'no');
   response.flushHeaders();
-  // Otherwise Nagle's algorithm holds back a small event while the one before is unacknowledged.
+  // Otherwise Nagle's algorithm delays a small event until the previous one is acknowledged.
   response.socket?.setNoDelay(true);
   const ping = setInterval(() => response.write(': ping\n\n'), limits.streamPingMs);
   try {
@@ -43,20 +43,20 @@ export async function sendStream(
 }
 
 async function drained(response: Response, signal: AbortSignal): Promise<void> {
-  // Their events have been and will not come again.
+  // The events awaited below have already been emitted.
   if (signal.aborted || response.destroyed) return;
   const { promise, resolve } = Promise.withResolvers<void>();
-  const stop = () => resolve();
+  const onAbort = () => resolve();
   const timer = setTimeout(() => {
     response.destroy();
     resolve();
   }, drainTimeoutMs);
   response.once('drain', resolve);
   response.once('close', resolve);
-  signal.addEventListener('abort', stop, { once: true });
+  signal.addEventListener('abort', onAbort, { once: true });
   await promise;
   clearTimeout(timer);
   response.off('drain', resolve);
   response.off('close', resolve);
-  signal.removeEventListener('abort', stop);
+  signal.removeEventListener('abort', onAbort);
 }

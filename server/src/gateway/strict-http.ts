@@ -2,12 +2,12 @@ import type { IncomingMessage } from 'node:http';
 import type { Guard } from './guard.ts';
 import { httpProblem } from './problems.ts';
 
-/** Of a second one nobody knows which counts: Node takes the first, a proxy before it perhaps the last. */
+/** Headers that must not be repeated: Node takes the first value, a proxy in front of it may take the last. */
 const singleHeaders = new Set(['host', 'authorization', 'x-api-key', 'content-type', 'transfer-encoding']);
 
 /**
- * The guard, for requests only that every HTTP server reads in the same way
- * (https://www.rfc-editor.org/rfc/rfc9112#section-11.2). Node's parser has refused what is no HTTP at all.
+ * Wraps a guard so that it refuses requests that HTTP servers may interpret differently
+ * (https://www.rfc-editor.org/rfc/rfc9112#section-11.2). Node's parser has already refused what is not HTTP.
  * @throws ProblemError `bad_request`
  */
 export function strictly(guard: Guard): Guard {
@@ -20,14 +20,14 @@ export function strictly(guard: Guard): Guard {
 
 function ambiguityOf({ httpVersion, url = '', headers, rawHeaders }: IncomingMessage): string | null {
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'Only HTTP/1.1 is spoken here.';
-  // An address with a host, as proxies get it, would be another way round what is told by the path.
+  // A URL with a host, the form that proxies receive, could bypass checks of the path.
   if (!url.startsWith('/') || /[#\\]/.test(url)) return 'The path has to begin with a / and go without # and \\.';
   const coding = headers['transfer-encoding'];
   if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || httpVersion === '1.0'))
     return 'No other transfer encoding than chunked is known here.';
   const seen = new Set<string>();
-  for (let at = 0; at < rawHeaders.length; at += 2) {
-    const name = rawHeaders[at]?.toLowerCase() ?? '';
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]?.toLowerCase() ?? '';
     if (!singleHeaders.has(name)) continue;
     if (seen.has(name)) return `There is more than one ${name} header.`;
     seen.add(name);

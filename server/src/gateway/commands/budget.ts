@@ -70,5 +70,5 @@ async function withApi<T>(call: Call, work: (api: Api) => Promise<T>): Promise<T
   });
 }
 
-/** `devlm budget` */
+/** The command `devlm budget`. */
 export const budgetCommand: Command = { help, run };

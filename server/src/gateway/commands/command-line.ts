@@ -6,28 +6,29 @@ import { claimDataDir, openStore } from '../../context.ts';
 import { deriveKey, readDataKey } from '../../data-key.ts';
 import type { Store } from '../../storage/ports/store.ts';
 
-/** A command of `devlm` that works through the server where one runs, which then knows at once; else on its store. */
+/** A command of `devlm`. It goes through the running server, which then knows of the change, or else directly to the store. */
 export interface Command {
   readonly help: string;
-  /** @throws ProblemError */
+  /** Runs the command with the arguments after its name. @throws ProblemError */
   run(args: readonly string[], terminal: Terminal): Promise<void>;
 }
 
+/** Input and output of a command. */
 export interface Terminal {
   readonly input: AsyncIterable<Buffer>;
   readonly print: (text: string) => void;
 }
 
-/** An option with a value. */
+/** Definition of an option with a string value. */
 export const word = { type: 'string' } as const;
-/** An option without one. */
+/** Definition of an option without a value. */
 export const yes = { type: 'boolean', default: false } as const;
 
 const common = { json: yes, 'data-dir': word } as const;
 
 /**
- * Reads a command's own options, and those of all commands: --json and --data-dir.
- * @param command what stands after `devlm`
+ * Parses a command's own options and those common to all commands: --json and --data-dir.
+ * @param command name of the command
  * @throws ProblemError `usage`, `config_invalid`
  */
 export function readCommandLine<const O extends NonNullable<ParseArgsConfig['options']>>(
@@ -46,7 +47,7 @@ export function readCommandLine<const O extends NonNullable<ParseArgsConfig['opt
   }
 }
 
-/** One call of a command: the server or store that it is about, and who hears what came of it. */
+/** One invocation of a command, with its data folder and output. */
 export class Call {
   readonly config: Config;
   readonly terminal: Terminal;
@@ -61,17 +62,18 @@ export class Call {
     this.config = readConfig(typeof dataDir === 'string' ? ['--data-dir', dataDir] : []);
   }
 
-  /** A value as JSON where that is asked for, else in words. */
+  /** Prints a value, as JSON if `--json` was given and as text otherwise. */
   say(value: unknown, words: string): void {
     this.terminal.print(this.#json ? `${JSON.stringify(value, null, 2)}\n` : words);
   }
 
+  /** Creates the error `usage`. */
   wrong(why = 'there is no such command'): ProblemError {
     const detail = `devlm ${this.#command}: ${why}. See devlm ${this.#command} --help.`;
     return new ProblemError({ code: 'usage', status: 400, title: 'Wrong command line', detail });
   }
 
-  /** What the words of the command line stand for. @throws ProblemError `usage` */
+  /** Validates command-line input with a schema. @throws ProblemError `usage` */
   check<S extends z.ZodType>(schema: S, words: unknown): z.output<S> {
     const { data, error } = schema.safeParse(words);
     if (!error) return data;
@@ -79,7 +81,7 @@ export class Call {
     throw this.wrong(issues.join('; '));
   }
 
-  /** Does work on the store of a data folder that no server holds. */
+  /** Runs work on the store of a data folder that no server holds. */
   async withStore<T>(work: (store: Store) => Promise<T>): Promise<T> {
     const { config } = this;
     using lock = claimDataDir(config.dataDir);

@@ -5,7 +5,7 @@ import { tokenCommand } from './token.ts';
 import { usageCommand } from './usage.ts';
 import { userCommand } from './user.ts';
 
-/** By what stands after `devlm`. */
+/** The commands of `devlm` by name. */
 export const commands: ReadonlyMap<string, Command> = new Map([
   ['token', tokenCommand],
   ['user', userCommand],

@@ -4,13 +4,13 @@ import { Tokens } from '../identity/tokens.ts';
 import type { Call } from './command-line.ts';
 import { callServer, discoveryOf } from './local-server.ts';
 
-/** Users and their tokens, as commands see them. */
+/** Operations of commands on users and tokens. */
 export interface IdentityApi extends Pick<Tokens, 'create' | 'revoke' | 'rotateKey' | 'addUser' | 'disableUser'> {
   list(): Promise<TokenInfo[]>;
   users(): Promise<UserInfo[]>;
 }
 
-/** On the server that runs, else on the store. */
+/** Runs `work` through the running server, or on the store if there is none. */
 export async function withIdentityApi<T>(call: Call, work: (api: IdentityApi) => Promise<T>): Promise<T> {
   const server = discoveryOf(call.config.dataDir);
   if (server)

@@ -24,7 +24,9 @@ Application Default Credentials. With --key one is read from standard input: an 
 service account's key; with --access-key-id the secret access key. c=ID names a model c, which the provider calls ID.
 `;
 
-const keyBytes = 16_384;
+/** Maximum length of a key read from standard input, in characters. */
+const maxKeyChars = 16_384;
+/** Timeout of the test of an instance, in milliseconds. */
 const testTimeoutMs = 70_000;
 
 type Api = Pick<Instances, 'add' | 'rotate' | 'drain' | 'remove'> & {
@@ -57,7 +59,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
         region: values.region,
         projectId: values['project-id'],
         accessKeyId: values['access-key-id'],
-        apiKey: chained(values) ? undefined : await readKey(call),
+        apiKey: usesCredentialChain(values) ? undefined : await readKey(call),
         baseUrl: values['base-url'],
         ...modelsOf(values.models),
         weight: values.weight === undefined ? undefined : Number(values.weight),
@@ -88,15 +90,15 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
   throw call.wrong();
 }
 
-/** Whether it has no credential of its own. */
-function chained(values: { provider?: string; key: boolean; 'access-key-id'?: string }): boolean {
+/** Returns whether an instance uses the credential chain of its platform and has no credential of its own. */
+function usesCredentialChain(values: { provider?: string; key: boolean; 'access-key-id'?: string }): boolean {
   const { provider = 'anthropic', key, 'access-key-id': accessKeyId } = values;
   return provider !== 'anthropic' && !key && accessKeyId === undefined;
 }
 
-/** `a,b*,c=ID`: what it serves, and what its provider calls that. */
+/** Parses `a,b*,c=ID`: the models that an instance serves, and the provider's ids for them. */
 function modelsOf(words: string | undefined): Pick<InstanceSettings, 'models' | 'modelIds'> {
-  const named = (words?.split(',') ?? []).map((one) => /^([^=]*)(?:=(.*))?$/.exec(one) ?? [one, one]);
+  const named = (words?.split(',') ?? []).map((item) => /^([^=]*)(?:=(.*))?$/.exec(item) ?? [item, item]);
   return {
     models: named.flatMap(([, model = '', id]) => (id === undefined ? [model] : [])),
     modelIds: Object.fromEntries(named.flatMap(([, model = '', id]) => (id === undefined ? [] : [[model, id]]))),
@@ -110,7 +112,7 @@ function line({ id, host, source, state, calls, models, health }: InstanceInfo):
 
 async function readKey(call: Call): Promise<string> {
   const key = (await text(call.terminal.input)).trim();
-  if (key === '' || key.length > keyBytes) throw call.wrong('expected the API key on standard input');
+  if (key === '' || key.length > maxKeyChars) throw call.wrong('expected the API key on standard input');
   return key;
 }
 
@@ -138,5 +140,5 @@ async function withApi<T>(call: Call, work: (api: Api) => Promise<T>): Promise<T
   });
 }
 
-/** `devlm instance` */
+/** The command `devlm instance`. */
 export const instanceCommand: Command = { help, run };

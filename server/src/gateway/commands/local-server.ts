@@ -6,14 +6,14 @@ import { Problem, ProblemError } from '@devlm/protocol/problem.ts';
 import { type RouteName, type RouteOutput, routes } from '@devlm/protocol/routes.ts';
 
 /*
- * How a command of `devlm` reaches the server that holds a data folder.
+ * Access of `devlm` commands to the running server of a data folder.
  */
 
-/** The server of a data folder. Null: none runs there. */
+/** Returns the discovery record of a data folder; null if no server is running there. */
 export function discoveryOf(dataDir: string): Discovery | null {
   try {
     const discovery = Discovery.parse(JSON.parse(readFileSync(join(dataDir, discoveryFile), 'utf8')));
-    // Throws where the process is gone; the file of a killed server stays behind.
+    // Throws if there is no such process: a killed server leaves its file behind.
     process.kill(discovery.pid, 0);
     return discovery;
   } catch {
@@ -21,23 +21,24 @@ export function discoveryOf(dataDir: string): Discovery | null {
   }
 }
 
-/** As a URL has it, and where every address is meant the loopback one. */
+/** Returns a listen address as the host of a URL; loopback for the wildcard address. */
 export function hostInUrl(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1';
   if (host === '::') return '[::1]';
   return isIPv6(host) ? `[${host}]` : host;
 }
 
+/** Input of `callServer`. */
 export interface CallInput {
-  /** Stands for the parameter of the path. */
+  /** Value of the path parameter. */
   readonly id?: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
-  /** Milliseconds; default 10 s. */
+  /** Timeout in milliseconds. Default: 10 seconds. */
   readonly timeoutMs?: number;
 }
 
-/** @throws ProblemError what the server answers */
+/** Calls a route of the running server. @throws ProblemError the server's error response */
 export async function callServer<N extends RouteName>(
   { host, port, secret }: Discovery,
   name: N,
@@ -56,6 +57,6 @@ export async function callServer<N extends RouteName>(
   );
   const answer: unknown = await response.json();
   if (!response.ok) throw new ProblemError(Problem.parse(answer));
-  // The schema is that of the route.
+  // The schema is that of the route, which TypeScript cannot infer for a generic name.
   return schema.parse(answer) as RouteOutput<N>;
 }

@@ -58,5 +58,5 @@ function line({ id, name, scopes, expiresAt, revokedAt }: TokenInfo): string {
   return `${id}  ${state}  ${scopes.join(',')}  ${name}`;
 }
 
-/** `devlm token` */
+/** The command `devlm token`. */
 export const tokenCommand: Command = { help, run };

@@ -28,7 +28,7 @@ function line({ key, title, calls, costUsd, unpricedSteps, ...tokens }: UsageRep
   const input = tokens.inputTokens + tokens.cacheReadTokens + tokens.cacheWriteTokens;
   const words = [key ?? '-', `$${costUsd.toFixed(4)}`, `${calls} calls`, `${input} in`, `${tokens.outputTokens} out`];
   if (unpricedSteps > 0) words.push(`${unpricedSteps} without a known price`);
-  // A title is somebody's text: it must not move the cursor of a terminal.
+  // A title is user input: it must not contain control codes for the terminal.
   if (title) words.push(title.replace(/\p{C}/gu, ' '));
   return `${words.join('  ')}\n`;
 }
@@ -41,5 +41,5 @@ async function reportOf(call: Call, query: UsageQuery): Promise<UsageReport> {
   return call.withStore((store) => usageReport(store, query, { user: localUser, everybodys: true }));
 }
 
-/** `devlm usage` */
+/** The command `devlm usage`. */
 export const usageCommand: Command = { help, run };

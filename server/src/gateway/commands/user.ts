@@ -41,5 +41,5 @@ function line({ id, name, role, disabledAt }: UserInfo): string {
   return `${id}  ${role}  ${name}${disabledAt ? `  disabled ${disabledAt.slice(0, 10)}` : ''}\n`;
 }
 
-/** `devlm user` */
+/** The command `devlm user`. */
 export const userCommand: Command = { help, run };

@@ -7,83 +7,83 @@ import * as z from 'zod';
 import type { TokenKey, TokenKeyStore } from '../../storage/ports/token-keys.ts';
 import { tokenKeysDamaged } from '../../storage/problems.ts';
 
-/** Where earlier versions had the keys: in the data folder, not sealed. */
+/** File in the data folder in which earlier versions kept the keys, not encrypted. */
 const keysFile = 'token-keys.json';
-/** The size that RS256 asks for at least: https://www.rfc-editor.org/rfc/rfc7518#section-3.3 */
+/** Key size in bits, the minimum for RS256: https://www.rfc-editor.org/rfc/rfc7518#section-3.3 */
 const modulusLength = 2048;
 
 const KeysFile = z.object({
-  /** The newest first. */
+  /** Newest first. */
   keys: z
     .array(z.object({ kid: z.string().min(1).max(100), privateKey: z.string().max(10_000) }))
     .min(1)
     .max(20),
 });
 
-/** A key that is ready for use. */
+/** A parsed key pair. */
 export interface SigningKey {
   readonly kid: string;
   readonly privateKey: KeyObject;
   readonly publicKey: KeyObject;
 }
 
-/** The keys that sign tokens, as this server last read them from the store. */
+/** The keys that sign tokens, as last read from the store. */
 export class TokenKeys {
   readonly #store: TokenKeyStore;
   readonly #file: string;
-  /** The newest first, by `kid`; null: they could not be read yet. */
+  /** Keys by `kid`, newest first. Null until they have been read. */
   #keys: ReadonlyMap<string, SigningKey> | null = null;
-  /** Why they could not be read. */
-  #problem: unknown;
-  #fileIsGone = false;
-  /** One after the other, so that what was read earlier never replaces what was written since. */
-  #last: Promise<unknown> = Promise.resolve();
+  /** Error of the last failed read. */
+  #readError: unknown;
+  #fileMigrated = false;
+  /** Tail of the queue of operations. They run one at a time, so that an older read never overwrites a newer write. */
+  #queueTail: Promise<unknown> = Promise.resolve();
 
   constructor(store: TokenKeyStore, dataDir: string) {
     this.#store = store;
     this.#file = join(dataDir, keysFile);
   }
 
-  /** Reads the store, which first takes over the file of an earlier version. @throws ProblemError `token_keys_damaged` */
+  /** Reads the keys from the store, after migrating the file of an earlier version. @throws ProblemError `token_keys_damaged` */
   refresh(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#enqueue(async () => {
       try {
         await this.#read();
       } catch (error) {
-        this.#problem = error;
+        this.#readError = error;
         throw error;
       }
     });
   }
 
-  /** The key that checks what one has signed. @throws ProblemError `token_keys_damaged` */
+  /** Returns the key that verifies signatures of the key `kid`. @throws ProblemError `token_keys_damaged` */
   publicKey(kid: string): KeyObject | undefined {
-    return this.#readable().get(kid)?.publicKey;
+    return this.#requireKeys().get(kid)?.publicKey;
   }
 
-  /** The key that signs; the first is made where there is none. @throws ProblemError `token_keys_damaged` */
+  /** Returns the signing key, and creates the first one if there is none. @throws ProblemError `token_keys_damaged` */
   current(): Promise<SigningKey> {
-    return this.#inTurn(async () => {
-      if (this.#readable().size === 0) this.#set(await this.#store.add(await newKey(), null));
+    return this.#enqueue(async () => {
+      if (this.#requireKeys().size === 0) this.#set(await this.#store.add(await newKey(), null));
       return this.#newest();
     });
   }
 
   /**
-   * Makes a new key that signs from now on. What the older ones have signed stays good until it ends.
-   * @param forget then they are removed, also where they cannot be read, and every token is revoked
+   * Creates a new signing key. Tokens signed with older keys stay valid until they expire.
+   * @param forget whether to remove all older keys, even unreadable ones, which invalidates every token
    * @throws ProblemError `token_keys_damaged`
    */
   rotate(forget: boolean): Promise<SigningKey> {
-    return this.#inTurn(async () => {
+    return this.#enqueue(async () => {
       const key = await newKey();
       if (forget) {
         this.#set(await this.#store.startOver(key));
         rmSync(this.#file, { force: true });
       } else {
         await this.#read();
-        const [newest] = this.#readable().keys();
-        // Where another server is faster, its new key is as good.
+        const [newest] = this.#requireKeys().keys();
+        // If another server was faster, its new key is used.
         this.#set(await this.#store.add(key, newest ?? null));
       }
       return this.#newest();
@@ -91,28 +91,28 @@ export class TokenKeys {
   }
 
   async #read(): Promise<void> {
-    await this.#takeFileOver();
+    await this.#migrateFile();
     this.#set(await this.#store.list());
   }
 
-  /** It goes only when the store has what is in it, so that nothing is lost whenever the server is killed. */
-  async #takeFileOver(): Promise<void> {
-    if (this.#fileIsGone) return;
+  /** Moves the keys of the file to the store. Removes the file last, so that no key is lost if the server is killed. */
+  async #migrateFile(): Promise<void> {
+    if (this.#fileMigrated) return;
     const keys = readKeysFile(this.#file);
     if (keys) {
       await this.#store.takeOver(keys);
       rmSync(this.#file, { force: true });
     }
-    this.#fileIsGone = true;
+    this.#fileMigrated = true;
   }
 
-  #readable(): ReadonlyMap<string, SigningKey> {
-    if (!this.#keys) throw this.#problem;
+  #requireKeys(): ReadonlyMap<string, SigningKey> {
+    if (!this.#keys) throw this.#readError;
     return this.#keys;
   }
 
   #newest(): SigningKey {
-    const [newest] = this.#readable().values();
+    const [newest] = this.#requireKeys().values();
     if (!newest) throw tokenKeysDamaged();
     return newest;
   }
@@ -122,9 +122,9 @@ export class TokenKeys {
     this.#keys = new Map(stored.map((key) => [key.kid, known?.get(key.kid) ?? toSigningKey(key)]));
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#last.then(work, work);
-    this.#last = done;
+  #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#queueTail.then(work, work);
+    this.#queueTail = done;
     return done;
   }
 }
@@ -140,12 +140,12 @@ function toSigningKey({ kid, privateKey: pem }: TokenKey): SigningKey {
     const privateKey = createPrivateKey(pem);
     return { kid, privateKey, publicKey: createPublicKey(privateKey) };
   } catch {
-    // Without the cause: it might show what was read.
+    // Without the cause, which might contain key material.
     throw tokenKeysDamaged();
   }
 }
 
-/** Null: there is none. @throws ProblemError `token_keys_damaged` */
+/** Returns the keys in the file; null if there is no file. @throws ProblemError `token_keys_damaged` */
 function readKeysFile(path: string): TokenKey[] | null {
   try {
     const { keys } = KeysFile.parse(JSON.parse(readFileSync(path, 'utf8')));

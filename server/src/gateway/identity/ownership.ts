@@ -7,7 +7,7 @@ import type { Editors } from '../../workspace/editors.ts';
 import { httpProblem } from '../problems.ts';
 import type { Identity } from './tokens.ts';
 
-/** What of a request names something that belongs to somebody. */
+/** Ids in a request that identify something with an owner. */
 const Named = z.object({
   conversationId: z.string().optional(),
   executionId: z.string().optional(),
@@ -20,14 +20,15 @@ const Request = z.object({
   body: z.object({ projectId: Named.shape.projectId, origin: Named.nullish() }).optional(),
 });
 
-/** Routes by which a project becomes the user's, unless it is somebody's already. */
-const claiming: ReadonlySet<RouteName> = new Set(['conversations.create', 'editor.attach', 'workspace.create']);
-/** What only the program may do that started this server, or has its secret. */
-const startersOnly: ReadonlySet<RouteName> = new Set(['server.credential', 'server.shutdown']);
+/** Routes that make the user the owner of a project that has none. */
+const claimingRoutes: ReadonlySet<RouteName> = new Set(['conversations.create', 'editor.attach', 'workspace.create']);
+/** Routes for the launch secret only, which the program that started this server has. */
+const starterOnlyRoutes: ReadonlySet<RouteName> = new Set(['server.credential', 'server.shutdown']);
 
 /**
- * Refuses what belongs to somebody else, as if it were not there: in one place, by the names that routes give to
- * ids, before any handler sees them. What nobody has counts as `local`'s, whose handlers say best what is missing.
+ * Refuses requests for what belongs to another user, as if it did not exist. It finds the ids by the names that routes
+ * give them, before any handler runs. What has no owner counts as owned by `local`, so that for this user the handlers
+ * report what is missing.
  */
 export class Ownership {
   readonly #store: Store;
@@ -48,26 +49,29 @@ export class Ownership {
     this.#editors = editors;
   }
 
-  /** @throws ProblemError `not_found`, `forbidden_scope` */
+  /** Checks that everything a request names belongs to the user. @throws ProblemError `not_found`, `forbidden_scope` */
   async check<N extends RouteName>(name: N, input: RouteChecked<N>, { user, tokenId }: Identity): Promise<void> {
-    if (tokenId !== null && startersOnly.has(name))
+    if (tokenId !== null && starterOnlyRoutes.has(name))
       throw httpProblem('forbidden_scope', 'Only the editor that started this server may do this.');
     const { params, query, body } = Request.parse(input);
-    const own = (what: string, owner: string | null) => {
+    const assertOwner = (what: string, owner: string | null) => {
       if ((owner ?? localUser) !== user) throw httpProblem('not_found', `There is no such ${what}.`);
     };
     for (const named of [params, query, body?.origin]) {
       if (named?.conversationId !== undefined)
-        own('conversation', await this.#store.owners.ownerOf('conversation', named.conversationId));
-      if (named?.executionId !== undefined) own('run', await this.#executions.ownerOf(named.executionId));
+        assertOwner('conversation', await this.#store.owners.ownerOf('conversation', named.conversationId));
+      if (named?.executionId !== undefined) assertOwner('run', await this.#executions.ownerOf(named.executionId));
     }
     if (params?.requestId !== undefined) {
       const projectId = this.#editors.projectOf(params.requestId);
-      own('request', projectId && (await this.#store.owners.ownerOf('project', projectId)));
+      assertOwner('request', projectId && (await this.#store.owners.ownerOf('project', projectId)));
     }
     const projectId = params?.projectId ?? body?.projectId ?? null;
     if (projectId === null) return;
     const owner = await this.#store.owners.ownerOf('project', projectId);
-    own('project', owner ?? (claiming.has(name) ? await this.#store.owners.claimProject(projectId, user) : null));
+    assertOwner(
+      'project',
+      owner ?? (claimingRoutes.has(name) ? await this.#store.owners.claimProject(projectId, user) : null),
+    );
   }
 }

@@ -11,18 +11,18 @@ import type { Store } from '../../storage/ports/store.ts';
 import { httpProblem } from '../problems.ts';
 import { TokenKeys } from './keys.ts';
 
-/** Who sends a request, and what they may use. */
+/** The authenticated sender of a request, and what it may use. */
 export interface Identity {
-  /** Id. On a person's own server always the same. */
+  /** User id. Always `local` on an embedded server. */
   readonly user: string;
   readonly role: Role;
-  /** Without `admin` for who is none. */
+  /** Scopes of the token. `admin` is left out if the user is not an admin. */
   readonly scopes: ReadonlySet<Scope>;
-  /** Null: the secret of the launch. */
+  /** Id of the token; null for the launch secret. */
   readonly tokenId: string | null;
 }
 
-/** Of who has the secret of the launch. */
+/** Identity of a client that has the launch secret. */
 export const everything: Identity = {
   user: localUser,
   role: 'admin',
@@ -33,41 +33,41 @@ export const everything: Identity = {
 const algorithm = 'RS256';
 const issuer = 'devlm';
 const audience = 'devlm';
-/** Longer ones are not looked at. Ours have some 600. */
-const tokenChars = 4096;
+/** Maximum length of a token, in characters. Tokens of this server have about 600. */
+const maxTokenChars = 4096;
 const maxTokens = 1000;
 const maxUsers = 10_000;
-/** How often a store that servers share is asked what became of tokens, users and keys, milliseconds. */
-const refreshMs = 2_000;
-/** Who has not heard of revocations for so long believes no token any more, milliseconds. */
-const staleMs = 30_000;
-/** Seconds by which two clocks may differ. */
-const clockTolerance = 30;
-/** Tokens whose signature need not be checked again: that takes 60 microseconds, and all else of a call 115. */
+/** Interval at which tokens, users and keys are read again from a shared store, in milliseconds. */
+const refreshIntervalMs = 2_000;
+/** Time without a successful read after which a server refuses all tokens, in milliseconds. */
+const maxStalenessMs = 30_000;
+/** Tolerated difference between two clocks, in seconds. */
+const clockToleranceSeconds = 30;
+/** Maximum number of cached signature checks. A check takes 60 µs, everything else in a call 115 µs. */
 const maxVerified = 1_000;
 
 const Claims = z.object({
   sub: z.string().min(1).max(200),
   jti: z.string().min(1).max(100),
-  /** Checked by the library; here that there is one. */
+  /** Expiry in seconds since the epoch. The library checks the time, this schema only that it is present. */
   exp: z.int(),
   scopes: z.array(ScopeSchema),
 });
 type Claims = z.infer<typeof Claims>;
 
 /**
- * Makes and checks tokens: JWTs, signed with RS256. What may be checked is a list: one that the store does not
- * know, or knows as revoked, is refused however well it is signed.
+ * Creates and verifies tokens, which are JWTs signed with RS256. Only listed tokens are valid: one that the store does
+ * not know, or knows as revoked, is refused even if its signature is valid.
  */
 export class Tokens {
   readonly #keys: TokenKeys;
   readonly #store: Store;
   readonly #known = new Map<string, TokenInfo>();
-  /** By id. */
+  /** Users by id. */
   readonly #users = new Map<string, UserInfo>();
-  /** Claims whose signature was found good, and with which key, by the SHA-256 of the token. */
+  /** Claims with a verified signature and the key that verified it, by the SHA-256 of the token. */
   readonly #verified = new LRUCache<string, Claims & { kid: string }>({ max: maxVerified });
-  /** When they were last read; null while nobody else can change them. */
+  /** Time of the last successful read (`performance.now()`); null while no other server can change the store. */
   #freshAt: number | null = null;
 
   private constructor(keys: TokenKeys, store: Store) {
@@ -76,7 +76,8 @@ export class Tokens {
   }
 
   /**
-   * Without keys that can be read all else works: what is wrong is said when a token is made or checked.
+   * Reads tokens, users and keys from the store. Unreadable keys are not an error here: creating or verifying a token
+   * reports it.
    * @param dataDir where an earlier version may have left its keys
    */
   static async open(store: Store, dataDir: string): Promise<Tokens> {
@@ -87,15 +88,15 @@ export class Tokens {
   }
 
   /**
-   * Makes the first key where there is none: servers that share a store, but not its data key, then learn of it when
-   * they start. A person's own server makes one with the first token, since most people never have one.
+   * Creates the first key if there is none, so that servers that share a store but not its data key fail at startup. An
+   * embedded server creates its key with the first token, because most users never create a token.
    * @throws ProblemError `token_keys_damaged`
    */
   async prepare(): Promise<void> {
     await this.#keys.current();
   }
 
-  /** Hears of what other servers on the same store do, within seconds, until it is disposed of. */
+  /** Polls the store for changes by other servers until disposed of. */
   follow(logger: Logger): Disposable {
     if (this.#store.kind === 'sqlite') return { [Symbol.dispose]: () => undefined };
     this.#freshAt = performance.now();
@@ -103,24 +104,25 @@ export class Tokens {
     const timer = setInterval(async () => {
       if (busy) return;
       busy = true;
-      const asked = performance.now();
+      const startedAt = performance.now();
       try {
         await this.#refresh();
-        this.#freshAt = asked;
+        this.#freshAt = startedAt;
       } catch (error) {
         logger.warn({ err: error }, 'tokens could not be read again');
       } finally {
         busy = false;
       }
-    }, refreshMs);
+    }, refreshIntervalMs);
     return { [Symbol.dispose]: () => clearInterval(timer) };
   }
 
+  /** Returns all users, including disabled ones. */
   users(): UserInfo[] {
     return [...this.#users.values()];
   }
 
-  /** @throws ProblemError `conflict` where the name is taken, or there are too many */
+  /** Adds a user. @throws ProblemError `conflict` if the name is taken or there are too many users */
   async addUser(user: NewUser): Promise<UserInfo> {
     if (this.#users.size >= maxUsers) throw httpProblem('conflict', `There are ${maxUsers} users already.`);
     const info = { ...user, id: randomUUID(), createdAt: new Date().toISOString(), disabledAt: null };
@@ -129,7 +131,7 @@ export class Tokens {
     return info;
   }
 
-  /** @throws ProblemError `not_found`, `conflict` */
+  /** Disables a user, whose tokens are then refused. @throws ProblemError `not_found`, `conflict` */
   async disableUser(id: string): Promise<UserInfo> {
     if (id === localUser) throw httpProblem('conflict', 'This is the server itself: it cannot be disabled.');
     const info = await this.#store.users.disable(id);
@@ -138,11 +140,12 @@ export class Tokens {
     return info;
   }
 
+  /** Returns the tokens that have not expired, including revoked ones. */
   list(): TokenInfo[] {
     return [...this.#known.values()].filter(({ expiresAt }) => Date.parse(expiresAt) > Date.now());
   }
 
-  /** @throws ProblemError `conflict` when there are too many; `not_found` without the user */
+  /** Creates a token. @throws ProblemError `conflict` if there are too many tokens; `not_found` if there is no such user */
   async create({ name, scopes, days, user = localUser }: NewToken): Promise<{ token: string; info: TokenInfo }> {
     if (this.list().length >= maxTokens)
       throw httpProblem(
@@ -181,7 +184,7 @@ export class Tokens {
     return { token, info };
   }
 
-  /** @throws ProblemError `not_found` */
+  /** Revokes a token. @throws ProblemError `not_found` */
   async revoke(id: string): Promise<TokenInfo> {
     const info = await this.#store.tokens.revoke(id);
     if (!info) throw httpProblem('not_found', 'There is no such token.');
@@ -190,7 +193,7 @@ export class Tokens {
   }
 
   /**
-   * A new key signs from now on. Other servers of the store hear of it within seconds.
+   * Creates a new signing key. Other servers on the same store read it within seconds.
    * @returns its `kid`
    * @throws ProblemError `token_keys_damaged`, unless `forget`
    */
@@ -200,35 +203,40 @@ export class Tokens {
     return { kid };
   }
 
-  /** @throws ProblemError `unauthorized`, `identity_stale`, `token_keys_damaged` */
+  /** Verifies a token and returns the identity. @throws ProblemError `unauthorized`, `identity_stale`, `token_keys_damaged` */
   verify(token: string): Identity {
-    // Where nobody has made one, no key is made for the sake of somebody who guesses.
-    if (token.length > tokenChars || this.#known.size === 0) throw refused();
+    // Without any token there may be no key yet, and a guess must not cause one to be created.
+    if (token.length > maxTokenChars || this.#known.size === 0) throw refused();
     const claims = this.#claimsOf(token);
-    if (Date.now() / 1000 >= claims.exp + clockTolerance) throw expired();
+    if (Date.now() / 1000 >= claims.exp + clockToleranceSeconds) throw expired();
     const known = this.#known.get(claims.jti);
     if (!known) throw refused();
     if (known.revokedAt !== null) throw httpProblem('unauthorized', 'The token was revoked.');
     const user = this.#users.get(known.userId);
     if (!user || user.id !== claims.sub) throw refused();
     if (user.disabledAt !== null) throw httpProblem('unauthorized', 'This user was disabled.');
-    if (this.#freshAt !== null && performance.now() - this.#freshAt > staleMs) throw stale();
+    if (this.#freshAt !== null && performance.now() - this.#freshAt > maxStalenessMs) throw stale();
     const scopes = claims.scopes.filter((scope) => scope !== 'admin' || user.role === 'admin');
     return { user: user.id, role: user.role, scopes: new Set(scopes), tokenId: claims.jti };
   }
 
-  /** What is signed stays signed; what became of the token and its user is looked at for each request. */
+  /** Returns the claims of a token. Signature checks are cached; the state of token and user is checked on each request. */
   #claimsOf(token: string): Claims {
     const digest = hash('sha256', token, 'base64url');
     const verified = this.#verified.get(digest);
-    // Nothing of it is believed before its signature was checked; it only says with which of our keys.
+    // The unverified `kid` only selects one of our keys. Nothing else is trusted before the signature is verified.
     const kid = verified?.kid ?? kidOf(token) ?? '';
     const key = this.#keys.publicKey(kid);
     if (!key) throw refused();
     if (verified) return verified;
     let payload: unknown;
     try {
-      payload = jwt.verify(token, key, { algorithms: [algorithm], issuer, audience, clockTolerance });
+      payload = jwt.verify(token, key, {
+        algorithms: [algorithm],
+        issuer,
+        audience,
+        clockTolerance: clockToleranceSeconds,
+      });
     } catch (error) {
       throw error instanceof jwt.TokenExpiredError ? expired() : refused();
     }
@@ -238,20 +246,23 @@ export class Tokens {
     return claims;
   }
 
-  /** Keys last: what is revoked is heard of where they cannot be read, and a token that is known has its key. */
+  /**
+   * Reads tokens, users and keys. Keys come last, so that revocations are read even if the keys are unreadable, and that
+   * the key of each known token is known.
+   */
   async #refresh(): Promise<void> {
     await this.#readLists();
     await this.#keys.refresh();
   }
 
-  /** What was revoked or disabled stays so, whenever the answer was on its way. */
+  /** Reads tokens and users. An answer that is out of date does not undo a revocation. */
   async #readLists(): Promise<void> {
     const [tokens, users] = await Promise.all([this.#store.tokens.list(), this.#store.users.list()]);
     for (const token of tokens)
       if ((this.#known.get(token.id)?.revokedAt ?? null) === null) this.#known.set(token.id, token);
     for (const user of users)
       if ((this.#users.get(user.id)?.disabledAt ?? null) === null) this.#users.set(user.id, user);
-    // Later than it can still be asked for: then it has expired, and is not unknown.
+    // Keep expired tokens for a day, so that they are refused as expired and not as unknown.
     for (const [id, { expiresAt }] of this.#known)
       if (Date.parse(expiresAt) < Date.now() - 86_400_000) this.#known.delete(id);
   }
@@ -276,5 +287,5 @@ function refused() {
 function stale(): ProblemError {
   const detail = 'The server cannot learn at the moment which tokens count. Try again soon.';
   const title = 'Tokens cannot be checked';
-  return new ProblemError({ code: 'identity_stale', status: 503, title, detail }, { retryAfterMs: refreshMs });
+  return new ProblemError({ code: 'identity_stale', status: 503, title, detail }, { retryAfterMs: refreshIntervalMs });
 }

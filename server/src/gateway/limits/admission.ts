@@ -6,27 +6,27 @@ import { httpProblem } from '../problems.ts';
 import { clientAddress } from './client-address.ts';
 import { kindOf, windowLimits } from './kinds.ts';
 
-/** How much is let through. */
+/** Rate limits of a server. */
 interface Limits {
-  /** From one address, of what does not prove who sends it. */
+  /** Limit for one address, for requests that are not authenticated. */
   readonly address: RateLimit;
-  /** Of one user, for each kind of route apart. */
+  /** Limit for one user, applied to each kind of route separately. */
   readonly user: RateLimit;
-  /** Of all users together. */
+  /** Limit for all users together. */
   readonly global: RateLimit;
 }
 
-/** For a team that shares a server. */
+/** Default limits of a team server. */
 const teamLimits: Limits = {
   address: { rate: 10, burst: 5 },
   user: { rate: 10, burst: 5 },
   global: { rate: 100, burst: 10 },
 };
-/** A person's own server: an editor that opens with ten chats stays far below; a program that runs wild does not. */
-const own = { rate: 1000, burst: 2000 };
-const ownLimits: Limits = { address: own, user: own, global: own };
+/** Default limit of an embedded server. An editor that opens with ten chats stays far below it; a runaway program does not. */
+const ownLimit = { rate: 1000, burst: 2000 };
+const ownLimits: Limits = { address: ownLimit, user: ownLimit, global: ownLimit };
 
-/** What of the configuration is about limits. What is not named has the default of its mode. */
+/** The part of the configuration that concerns limits. Default: the limits of the server's mode. */
 export interface LimitConfig {
   readonly embedded: boolean;
   readonly trustedProxies: readonly string[];
@@ -36,15 +36,17 @@ export interface LimitConfig {
 }
 
 /**
- * Lets a request through and says who sends it, or throws: the guard, and how often. Null: nobody, as `Guard` says.
+ * Authenticates a request and applies the rate limits. Returns null for a path that needs no authentication, as `Guard`
+ * does.
  *
- * @throws ProblemError what the guard throws, and `rate_limited`
+ * @throws ProblemError those of the guard, and `rate_limited`
  */
 export type Admission = (request: IncomingMessage, response: ServerResponse) => Promise<Identity | null>;
 
 /**
- * Who has proven who they are is counted by that, wherever they are: a team may share an address, and a stranger
- * behind the same one takes nothing from it. All else is counted by address. Health routes are not counted.
+ * Creates the admission of requests. Authenticated requests are counted by user, whatever their address: a team may share
+ * an address, and a stranger behind the same one cannot use up its limit. All other requests are counted by address.
+ * Health routes are not counted.
  */
 export function admission(guard: Guard, limiter: RateLimiter, config: LimitConfig): Admission {
   const limits = limitsOf(config);
@@ -60,9 +62,15 @@ export function admission(guard: Guard, limiter: RateLimiter, config: LimitConfi
     if (!identity) return null;
     const kind = kindOf(request);
     const key = `${kind}:${identity.user}`;
-    const least = windowLimits[kind];
-    const buckets: Bucket[] = least
-      ? [{ key, rate: Math.max(least.rate, limits.user.rate), burst: Math.max(least.burst, limits.user.burst) }]
+    const windowLimit = windowLimits[kind];
+    const buckets: Bucket[] = windowLimit
+      ? [
+          {
+            key,
+            rate: Math.max(windowLimit.rate, limits.user.rate),
+            burst: Math.max(windowLimit.burst, limits.user.burst),
+          },
+        ]
       : [
           { key, ...limits.user },
           { key: 'global', ...limits.global },
@@ -72,12 +80,16 @@ export function admission(guard: Guard, limiter: RateLimiter, config: LimitConfi
   };
 }
 
-/** @param name of the first bucket, which the client is told of */
+/**
+ * Takes a token from each bucket and sets the `RateLimit` headers.
+ * @param name the name that the headers give to the first bucket
+ * @throws ProblemError `rate_limited`
+ */
 async function take(limiter: RateLimiter, response: ServerResponse, name: string, buckets: readonly Bucket[]) {
   const { waitMs, left, fullMs } = await limiter.take(buckets);
-  // Meanwhile the client has left, or its body broke off, which the server has answered.
+  // In the meantime the client has disconnected, or the server has responded to its broken body.
   if (response.destroyed || response.headersSent) throw httpProblem('bad_request', 'The client has left.');
-  // As draft-ietf-httpapi-ratelimit-headers has them; `burst` is our own.
+  // Format of draft-ietf-httpapi-ratelimit-headers; `burst` is an extension.
   response.setHeader('RateLimit-Policy', `"${name}";q=${buckets[0]?.rate};w=1;burst=${buckets[0]?.burst}`);
   response.setHeader('RateLimit', `"${name}";r=${left};t=${Math.ceil(fullMs / 1000)}`);
   if (waitMs === 0) return;

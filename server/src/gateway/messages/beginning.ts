@@ -1,19 +1,19 @@
-/** Most of an answer that is held back. */
-const heldBytes = 64 * 1024;
+/** Maximum size of the part of an answer that is held back, in bytes. */
+const maxHeldBytes = 64 * 1024;
 
-/** Longest time that it is held back: by then the client has to see a sign of life. Milliseconds. */
-export const heldMs = 10_000;
+/** Maximum time that an answer is held back, in milliseconds. After it the client has to see a sign of life. */
+export const maxHoldMs = 10_000;
 
 /**
- * What becomes of an answer whose call could still be made elsewhere. Its beginning is held back until the first
- * content: what fails before that has not been seen by anybody.
+ * Decides whether to hold back, pass on or give up an answer whose call can still be retried at another instance.
+ * The beginning is held back until the first content, so that the client does not see a call that fails before that.
  *
- * @param bytes all that has come of it
+ * @param bytes all bytes of the answer that have been received
  */
-export function judge(bytes: Buffer): 'hold' | 'pass' | 'failed' {
+export function classifyBeginning(bytes: Buffer): 'hold' | 'pass' | 'failed' {
   const text = bytes.toString('latin1');
   if (text.includes('"content_block_start"')) return 'pass';
-  // Errors of a stream come as events: https://platform.claude.com/docs/en/api/errors
+  // Errors in a stream are sent as events: https://platform.claude.com/docs/en/api/errors
   if (/^event: ?error\r?$/m.test(text)) return 'failed';
-  return text.length > heldBytes || !'event:'.startsWith(text.slice(0, 6)) ? 'pass' : 'hold';
+  return text.length > maxHeldBytes || !'event:'.startsWith(text.slice(0, 6)) ? 'pass' : 'hold';
 }

@@ -2,15 +2,15 @@ import { once } from 'node:events';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { MessagesFetch } from '../../llm/upstream.ts';
 
-/** What a call is steered by, as undici's. */
+/** Controls a call in progress. The interface is that of undici's controller. */
 export interface CallController {
   abort(reason: Error): void;
   pause(): void;
   resume(): void;
 }
 
-/** Who is told of a call, in the words of undici's handlers. */
-export interface DispatchedTo {
+/** Receives the events of a call. The interface is that of undici's dispatch handlers. */
+export interface DispatchHandler {
   onRequestStart(controller: CallController): void;
   onResponseStart(controller: CallController, status: number, headers: IncomingHttpHeaders): void;
   onResponseData(controller: CallController, bytes: Buffer): void;
@@ -26,13 +26,13 @@ interface Request {
   readonly body: Buffer | null;
 }
 
-/** Makes a call by what an instance at another platform has for it, and tells of it as undici would. Never rejects. */
-export async function dispatchBy(send: MessagesFetch, request: Request, handler: DispatchedTo): Promise<void> {
+/** Makes a call with the `fetch` of an instance on another platform and reports it as undici would. Never rejects. */
+export async function dispatchBy(send: MessagesFetch, request: Request, handler: DispatchHandler): Promise<void> {
   const { origin, path, method, headers, body } = request;
   const call = new Call();
   try {
     handler.onRequestStart(call);
-    const init = { method, headers: pairsOf(headers), ...(body ? { body: body.toString() } : {}) };
+    const init = { method, headers: headerPairs(headers), ...(body ? { body: body.toString() } : {}) };
     const response = await send(origin + path, { ...init, signal: call.signal });
     handler.onResponseStart(call, response.status, Object.fromEntries(response.headers));
     for await (const bytes of response.body ?? []) {
@@ -68,13 +68,13 @@ class Call implements CallController {
     this.#events.dispatchEvent(new Event('resume'));
   }
 
-  /** Resolves when it is not paused. @throws the reason of an abort */
+  /** Resolves when the call is not paused. @throws the reason of an abort */
   async flowing(): Promise<void> {
     this.signal.throwIfAborted();
     if (this.#paused) await once(this.#events, 'resume', { signal: this.signal });
   }
 }
 
-function pairsOf(headers: IncomingHttpHeaders): [string, string][] {
+function headerPairs(headers: IncomingHttpHeaders): [string, string][] {
   return Object.entries(headers).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : []));
 }

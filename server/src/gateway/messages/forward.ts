@@ -7,52 +7,57 @@ import type { Lease } from '../../llm/pool/lease.ts';
 import type { Pool } from '../../llm/pool/pool.ts';
 import type { Failure, Wanted } from '../../llm/pool/types.ts';
 import { type Tapped, UsageTap } from '../../llm/usage-tap.ts';
-import { heldMs, judge } from './beginning.ts';
-import { type CallController, type DispatchedTo, dispatchBy } from './dispatch-by.ts';
+import { classifyBeginning, maxHoldMs } from './beginning.ts';
+import { type CallController, type DispatchHandler, dispatchBy } from './dispatch-by.ts';
 import { keptAnswer } from './headers.ts';
 import { Refused } from './refusal.ts';
 
-/** One call, as it goes to whichever instance takes it. */
+/** A call to the provider, independent of the instance that takes it. */
 export interface Outgoing {
   readonly method: string;
-  /** With what follows the `?`. */
+  /** The provider's path, including the query string. */
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
-  /** For the model that the lease names. Null: none. */
+  /** Returns the body for the model that the lease names; null for a call without a body. */
   readonly body: (model: string | null) => Buffer | null;
   readonly stream: boolean;
-  /** Called when it will not be made again. */
+  /** Called when the call will not be retried. */
   readonly begun: () => void;
-  /** Whether its answer is a message, which costs. */
+  /** Whether the answer is a message, which is billed. */
   readonly counted: boolean;
   readonly wanted: Wanted;
   readonly requestId: string;
 }
 
-/** What became of a call at one instance. */
+/** Outcome of a call at one instance. */
 export interface Try extends Tapped {
   readonly instance: string;
-  /** Milliseconds. */
+  /** Time from the start of the call to the end of the answer, in milliseconds. */
   readonly latencyMs: number;
+  /** Time from the start of the call to the first byte of the answer, in milliseconds. */
   readonly firstTokenMs: number;
   readonly outcome: 'answered' | 'cut';
 }
 
+/** Options of `forward`. */
 export interface ForwardOptions {
   readonly pool: Pool;
-  /** After five times as many milliseconds without a byte from the provider an answer is dead. */
+  /**
+   * Base of the idle timeouts, in milliseconds. An answer is given up after five times as long without a byte; a stream
+   * that can be retried elsewhere, after one time before its first content.
+   */
   readonly idleMs: number;
-  /** Told of each try that the provider answered with a message. */
+  /** Called with each try that the provider answered with a message. */
   readonly onTry: (done: Try) => void;
-  /** Aborts when the client leaves, and when the server closes. */
+  /** Aborts when the client disconnects or the server closes. */
   readonly signal: AbortSignal;
 }
 
 let agent: Agent | undefined;
 
 /**
- * What makes the calls: undici's own interface, which takes 50 microseconds for one where `http.request` takes 95. It
- * is loaded with the first call. The pool bounds how many there are, and `Attempt` how long they take.
+ * Returns undici's agent, which makes the calls. It is loaded with the first call. A call through undici's own
+ * interface takes 50 µs, one through `http.request` 95 µs. The pool bounds the number of calls, `Attempt` their duration.
  */
 async function loadAgent(): Promise<Agent> {
   const { default: undici } = await import('undici');
@@ -61,7 +66,8 @@ async function loadAgent(): Promise<Agent> {
 }
 
 /**
- * Makes a call at the instance that the pool names, and at another one while the client has seen nothing of it.
+ * Makes a call at the instance that the pool chooses. A call that fails before the client has seen any of the answer is
+ * retried at another instance.
  * @throws Refused, ProblemError
  */
 export async function forward(call: Outgoing, response: AnswerSink, options: ForwardOptions): Promise<void> {
@@ -70,52 +76,59 @@ export async function forward(call: Outgoing, response: AnswerSink, options: For
   for (;;) {
     using lease = await options.pool.lease(call.wanted, options.signal, tried);
     tried.add(lease.lane);
-    const movable = () => !options.signal.aborted && options.pool.hasOther(call.wanted, tried);
-    using attempt = new Attempt(call, lease, movable, response, options);
+    const canRetryElsewhere = () => !options.signal.aborted && options.pool.hasOther(call.wanted, tried);
+    using attempt = new Attempt(call, lease, canRetryElsewhere, response, options);
     if ((await attempt.run(dispatcher)) === 'done') return;
   }
 }
 
-class Silent extends Error {}
-/** An answer that ended with an error before it had begun. */
-class FailedInside extends Error {}
+/** The provider sent nothing for too long. */
+class SilenceError extends Error {}
+/** The provider sent an error event before the first content of the answer. */
+class ErrorEvent extends Error {}
 
-/** A call at one instance. What comes of the answer goes on as it comes. */
-class Attempt implements Dispatcher.DispatchHandler, DispatchedTo, Disposable {
+/** A call at one instance. Passes the answer on to the client as it arrives. */
+class Attempt implements Dispatcher.DispatchHandler, DispatchHandler, Disposable {
   readonly #call: Outgoing;
   readonly #lease: Lease;
-  readonly #movable: () => boolean;
+  readonly #canRetryElsewhere: () => boolean;
   readonly #response: AnswerSink;
   readonly #options: ForwardOptions;
   readonly #start = performance.now();
-  readonly #over = Promise.withResolvers<'done' | 'moves'>();
+  readonly #outcome = Promise.withResolvers<'done' | 'moves'>();
   #settled = false;
-  /** Why it was given up before it was sent. */
-  #givenUp: Error | undefined;
+  /** Reason for aborting a call that undici has not started yet. */
+  #abortReason: Error | undefined;
   #controller: CallController | undefined;
   #answer: Answer | undefined;
-  /** What has come since `#advance` last ran. */
-  #came: Buffer[] = [];
-  /** What of it has not gone out. */
-  #kept: Buffer = Buffer.alloc(0);
+  /** Bytes received since `#flush` last ran. */
+  #received: Buffer[] = [];
+  /** Inspected bytes that have not been written to the client. */
+  #unsent: Buffer = Buffer.alloc(0);
   #passing = false;
-  #held: NodeJS.Timeout | undefined;
-  #silence: NodeJS.Timeout;
-  #firstMs: number | undefined;
+  #holdTimer: NodeJS.Timeout | undefined;
+  #silenceTimer: NodeJS.Timeout;
+  #firstByteMs: number | undefined;
   #tap: UsageTap | null = null;
 
-  constructor(call: Outgoing, lease: Lease, movable: () => boolean, response: AnswerSink, options: ForwardOptions) {
+  constructor(
+    call: Outgoing,
+    lease: Lease,
+    canRetryElsewhere: () => boolean,
+    response: AnswerSink,
+    options: ForwardOptions,
+  ) {
     this.#call = call;
     this.#lease = lease;
-    this.#movable = movable;
+    this.#canRetryElsewhere = canRetryElsewhere;
     this.#response = response;
     this.#options = options;
-    // A stream shows soon that it lives; any other answer comes when it is complete.
-    this.#silence = this.#patience(call.stream && movable() ? 1 : 5);
-    options.signal.addEventListener('abort', this.#hangUp, { once: true });
+    // A stream sends its first bytes early; any other answer is sent when it is complete.
+    this.#silenceTimer = this.#startSilenceTimer(call.stream && canRetryElsewhere() ? 1 : 5);
+    options.signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
-  /** @throws Refused, ProblemError */
+  /** Makes the call. Resolves to `moves` when it is to be retried at another instance. @throws Refused, ProblemError */
   run(dispatcher: Dispatcher): Promise<'done' | 'moves'> {
     const { method, path, headers, body } = this.#call;
     const { baseUrl, apiKey, send } = this.#lease.upstream;
@@ -129,152 +142,152 @@ class Attempt implements Dispatcher.DispatchHandler, DispatchedTo, Disposable {
     };
     if (send) void dispatchBy(send, request, this);
     else dispatcher.dispatch(request, this);
-    return this.#over.promise;
+    return this.#outcome.promise;
   }
 
   [Symbol.dispose](): void {
-    clearTimeout(this.#silence);
-    clearTimeout(this.#held);
-    this.#options.signal.removeEventListener('abort', this.#hangUp);
-    this.#response.off('drain', this.#goOn);
+    clearTimeout(this.#silenceTimer);
+    clearTimeout(this.#holdTimer);
+    this.#options.signal.removeEventListener('abort', this.#onAbort);
+    this.#response.off('drain', this.#resume);
   }
 
   onRequestStart(controller: CallController): void {
     this.#controller = controller;
-    if (this.#givenUp) controller.abort(this.#givenUp);
+    if (this.#abortReason) controller.abort(this.#abortReason);
   }
 
   onResponseStart(_controller: unknown, status: number, headers: IncomingHttpHeaders): void {
-    // Only a word in between.
+    // Informational response: the final one follows.
     if (status < 200) return;
     this.#lease.heard((name) => headerOf(headers, name));
-    // What is not there without a model is not there for any instance.
+    // A 404 to a request without a model is not a failure of the instance: every instance would respond with it.
     const failure = status === 404 && this.#call.wanted.model === null ? null : failureOfStatus(status);
     if (failure) this.#lease.failed(failure, retryAfterMs(headerOf(headers, 'retry-after')));
-    if (failure && this.#movable()) {
+    if (failure && this.#canRetryElsewhere()) {
       this.#settle('moves');
       this.#controller?.abort(new Error('The call is made elsewhere.'));
       return;
     }
     if (this.#call.counted && status === 200) this.#tap = new UsageTap(headerOf(headers, 'content-type') ?? '');
     this.#answer = { status, headers, failure };
-    if (status === 200 && this.#movable()) this.#held = setTimeout(this.#pass, heldMs);
-    else this.#pass();
+    if (status === 200 && this.#canRetryElsewhere()) this.#holdTimer = setTimeout(this.#startPassing, maxHoldMs);
+    else this.#startPassing();
   }
 
   onResponseData(_controller: unknown, bytes: Buffer): void {
-    // Events that come together go on together: to write 200 of them one by one takes 0.3 ms.
-    if (this.#came.push(bytes) === 1) process.nextTick(this.#advance);
+    // Events that arrive together are written together: writing 200 of them one by one takes 0.3 ms.
+    if (this.#received.push(bytes) === 1) process.nextTick(this.#flush);
   }
 
   onResponseEnd(): void {
-    this.#look();
+    this.#inspectReceived();
     if (this.#settled) return;
-    this.#pass();
-    clearTimeout(this.#silence);
+    this.#startPassing();
+    clearTimeout(this.#silenceTimer);
     this.#lease.succeeded();
-    this.#response.end(this.#kept, () => {
-      this.#note('answered');
+    this.#response.end(this.#unsent, () => {
+      this.#report('answered');
       this.#settle('done');
     });
   }
 
   onResponseError(_controller: unknown, error: Error): void {
-    this.#failed(error);
+    this.#fail(error);
   }
 
-  readonly #advance = (): void => {
-    this.#look();
+  readonly #flush = (): void => {
+    this.#inspectReceived();
     const response = this.#response;
     if (!this.#passing || this.#settled || response.writableEnded) return;
-    const bytes = this.#kept;
-    this.#kept = Buffer.alloc(0);
+    const bytes = this.#unsent;
+    this.#unsent = Buffer.alloc(0);
     // The headers of a stream reach the client before the first event does.
     if (bytes.length === 0) response.flushHeaders();
     else if (!response.write(bytes)) this.#controller?.pause();
   };
 
-  /** Looks at what has come, and whether it may go out. */
-  #look(): void {
-    const bytes = Buffer.concat(this.#came.splice(0));
+  /** Takes the received bytes over into `#unsent` and decides whether they may be sent to the client. */
+  #inspectReceived(): void {
+    const bytes = Buffer.concat(this.#received.splice(0));
     if (this.#settled || bytes.length === 0) return;
-    this.#firstMs ??= performance.now() - this.#start;
-    this.#silence.refresh();
+    this.#firstByteMs ??= performance.now() - this.#start;
+    this.#silenceTimer.refresh();
     this.#tap?.write(bytes);
-    this.#kept = this.#kept.length === 0 ? bytes : Buffer.concat([this.#kept, bytes]);
+    this.#unsent = this.#unsent.length === 0 ? bytes : Buffer.concat([this.#unsent, bytes]);
     if (this.#passing) return;
-    const verdict = judge(this.#kept);
-    if (verdict === 'pass') this.#pass();
-    else if (verdict === 'failed') this.#stop(new FailedInside());
+    const verdict = classifyBeginning(this.#unsent);
+    if (verdict === 'pass') this.#startPassing();
+    else if (verdict === 'failed') this.#stop(new ErrorEvent());
   }
 
-  /** From here on the client sees it. */
-  readonly #pass = (): void => {
+  /** Starts passing the answer on to the client. From then on the call cannot be retried. */
+  readonly #startPassing = (): void => {
     if (!this.#answer || this.#passing) return;
     this.#passing = true;
-    clearTimeout(this.#held);
-    clearTimeout(this.#silence);
-    this.#silence = this.#patience(5);
+    clearTimeout(this.#holdTimer);
+    clearTimeout(this.#silenceTimer);
+    this.#silenceTimer = this.#startSilenceTimer(5);
     if (this.#tap) this.#lease.firstToken();
     this.#call.begun();
     const { status, headers, failure } = this.#answer;
-    this.#response.on('drain', this.#goOn);
+    this.#response.on('drain', this.#resume);
     const kept = keptAnswer(headers);
     kept['x-devlm-request-id'] = this.#call.requestId;
-    // Where several instances have failed, one that does not say when to come again is no reason to give up.
-    if (failure && failure !== 'refused' && this.#places > 1) kept['retry-after'] ??= '2';
+    // If several instances have failed, tell the client to retry even if the last one sent no `Retry-After`.
+    if (failure && failure !== 'refused' && this.#instanceCount > 1) kept['retry-after'] ??= '2';
     this.#response.writeHead(status, kept);
-    if (this.#call.stream) process.nextTick(this.#advance);
+    if (this.#call.stream) process.nextTick(this.#flush);
   };
 
-  readonly #goOn = (): void => this.#controller?.resume();
+  readonly #resume = (): void => this.#controller?.resume();
 
-  readonly #hangUp = (): void => this.#stop(this.#options.signal.reason);
+  readonly #onAbort = (): void => this.#stop(this.#options.signal.reason);
 
   #stop(why: Error): void {
-    this.#failed(why);
-    this.#givenUp = why;
+    this.#fail(why);
+    this.#abortReason = why;
     this.#controller?.abort(why);
   }
 
-  #failed(error: Error): void {
+  #fail(error: Error): void {
     if (this.#settled) return;
     const { aborted, reason } = this.#options.signal;
     if (!aborted) this.#lease.failed(failureOfError(error, this.#answer ? 'cut' : 'unreachable'));
-    if (this.#answer) this.#note('cut');
+    if (this.#answer) this.#report('cut');
     if (this.#passing) {
-      // What was cut off must not look whole to the client.
+      // Destroy the connection, so that a truncated answer does not look complete to the client.
       this.#response.destroy();
       this.#settle('done');
-    } else if (aborted) this.#refuse(reason);
-    else if (this.#movable()) this.#settle('moves');
-    else this.#refuse(unanswered(error, this.#places));
+    } else if (aborted) this.#rejectWith(reason);
+    else if (this.#canRetryElsewhere()) this.#settle('moves');
+    else this.#rejectWith(refusalOf(error, this.#instanceCount));
   }
 
   #settle(outcome: 'done' | 'moves'): void {
     this.#settled = true;
-    this.#over.resolve(outcome);
+    this.#outcome.resolve(outcome);
   }
 
-  #refuse(reason: unknown): void {
+  #rejectWith(reason: unknown): void {
     this.#settled = true;
-    this.#over.reject(reason);
+    this.#outcome.reject(reason);
   }
 
-  #note(outcome: Try['outcome']): void {
+  #report(outcome: Try['outcome']): void {
     const tapped = this.#tap?.end();
     if (!tapped || (outcome === 'cut' && tapped.model === null)) return;
     const model = tapped.model === null ? null : this.#lease.nameOf(tapped.model);
     const latencyMs = Math.round(performance.now() - this.#start);
-    const firstTokenMs = Math.round(this.#firstMs ?? latencyMs);
+    const firstTokenMs = Math.round(this.#firstByteMs ?? latencyMs);
     this.#options.onTry({ ...tapped, model, instance: this.#lease.instanceId, latencyMs, firstTokenMs, outcome });
   }
 
-  #patience(times: number): NodeJS.Timeout {
-    return setTimeout(() => this.#stop(new Silent()), this.#options.idleMs * times);
+  #startSilenceTimer(times: number): NodeJS.Timeout {
+    return setTimeout(() => this.#stop(new SilenceError()), this.#options.idleMs * times);
   }
 
-  get #places(): number {
+  get #instanceCount(): number {
     return this.#options.pool.places(this.#call.wanted);
   }
 }
@@ -286,13 +299,13 @@ interface Answer {
 }
 
 function failureOfError(error: unknown, otherwise: Failure): Failure {
-  if (error instanceof Silent) return 'stalled';
-  return error instanceof FailedInside ? 'overloaded' : otherwise;
+  if (error instanceof SilenceError) return 'stalled';
+  return error instanceof ErrorEvent ? 'overloaded' : otherwise;
 }
 
-function unanswered(error: unknown, places: number): Refused {
-  if (error instanceof Silent) return new Refused(504, 'The provider did not answer in time.');
-  if (error instanceof FailedInside) return new Refused(529, 'The provider is overloaded. Try again soon.', 2_000);
+function refusalOf(error: unknown, places: number): Refused {
+  if (error instanceof SilenceError) return new Refused(504, 'The provider did not answer in time.');
+  if (error instanceof ErrorEvent) return new Refused(529, 'The provider is overloaded. Try again soon.', 2_000);
   return places > 1
     ? new Refused(503, 'No instance of the provider can be reached. Try again soon.', 2_000)
     : new Refused(502, 'The provider cannot be reached.');

@@ -7,12 +7,12 @@ import type { Identity } from '../identity/tokens.ts';
 import type { Try } from './forward.ts';
 import type { Peeked } from './peek.ts';
 
-/** How the ledger names it, where an instance would stand. */
+/** Name that the ledger has for the cache, in place of an instance. */
 const cacheInstance = 'cache';
 
 const noTokens = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
 
-/** Answers of the Messages endpoint that several clients get: what is asked at the same time, and what was asked before. */
+/** Shares answers of the Messages endpoint among equal requests: those made at the same time and those made later. */
 export class GivenAgain {
   readonly #answers: Answers;
 
@@ -20,7 +20,7 @@ export class GivenAgain {
     this.#answers = answers;
   }
 
-  /** Null: each such call is made. A person's answers are theirs alone. */
+  /** Returns the cache key of a request; null if its answer must not be shared. Answers are never shared between users. */
   keyOf({ headers }: IncomingMessage, path: string, body: Buffer, peeked: Peeked, { user }: Identity): string | null {
     const wish = CacheWish.parse(headers['x-devlm-cache']);
     // Most requests end here, without being parsed.
@@ -30,10 +30,10 @@ export class GivenAgain {
   }
 
   /**
-   * Sends the answer, wherever it comes from: `x-devlm-cache` says it.
+   * Sends the answer from the cache, from a call in progress or from a new call. The header `x-devlm-cache` says which.
    *
-   * @param signal aborts when this client leaves, and when the server closes
-   * @returns what the ledger says of it; null where the call was made for it, and is noted by that
+   * @param signal aborts when this client disconnects or the server closes
+   * @returns the entry for the ledger; null if a call was made, which adds an entry of its own
    * @throws what `ask` throws, and the signal's reason
    */
   async give(
@@ -51,7 +51,7 @@ export class GivenAgain {
       () => 'answered' as const,
       () => 'cut' as const,
     );
-    // What was cut off must not look whole to the client.
+    // Destroy the connection, so that a truncated answer does not look complete to the client.
     if (outcome === 'cut') response.destroy();
     if (source === 'asked') return null;
     const latencyMs = Math.round(performance.now() - start);

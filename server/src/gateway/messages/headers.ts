@@ -1,15 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** Of one connection alone, about who sends, or for this server: they do not belong to the next hop. */
+/** Headers that are not forwarded: they concern one connection, identify the sender, or are meant for this server. */
 const notForwarded = new Set(
   'connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade expect host authorization x-api-key cookie set-cookie accept-encoding content-length x-forwarded-for x-forwarded-host x-forwarded-proto forwarded x-real-ip x-devlm-priority x-devlm-conversation x-devlm-cache'.split(
     ' ',
   ),
 );
 
-/** What goes on to the provider. */
+/** Returns the request headers that are forwarded to the provider. */
 export function keptHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  // What the sender of a message has named as of its connection alone.
+  // Headers that the sender lists in `Connection` concern that connection only.
   const dropped = (headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase());
   const kept: IncomingHttpHeaders = {};
   for (const name of Object.keys(headers))
@@ -17,7 +17,7 @@ export function keptHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   return kept;
 }
 
-/** What comes back from it. */
+/** Returns the response headers that are forwarded to the client. */
 export function keptAnswer(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   const kept = keptHeaders(headers);
   const length = headers['content-length'];

@@ -5,9 +5,9 @@ import type { Aliases } from '../../llm/pool/aliases.ts';
 import { Refused } from './refusal.ts';
 
 /**
- * Answers `/v1/models` and `/v1/models/ID` where there are several instances, none of which knows what the others have:
- * what any of them lists, and the aliases that stand for one of those. Shaped as the provider's own list, in one page.
- * @param path of the provider, with its query
+ * Responds to `/v1/models` and `/v1/models/ID` when there are several instances, none of which knows the models of the
+ * others. The list has the models of all instances and the aliases for them, in the provider's format, on one page.
+ * @param path the provider's path, including the query string
  * @throws Refused 404
  */
 export function answerModels(
@@ -19,8 +19,8 @@ export function answerModels(
 ): void {
   const models = new Map(listed.map((model) => [model.id, listedModel(model)]));
   for (const [alias, names] of Object.entries(aliases)) {
-    const stands = listed.find(({ id }) => names.includes(id));
-    if (stands) models.set(alias, listedModel({ ...stands, id: alias, name: `${alias}: ${stands.name}` }));
+    const target = listed.find(({ id }) => names.includes(id));
+    if (target) models.set(alias, listedModel({ ...target, id: alias, name: `${alias}: ${target.name}` }));
   }
   const answer = modelAnswer(path, [...models.values()]);
   if (!answer) throw new Refused(404, `model: ${path.replace(/^.*\//, '').replace(/\?.*$/, '')}`);

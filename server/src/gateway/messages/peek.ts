@@ -1,14 +1,14 @@
 import * as z from 'zod';
 
-/** What is read of a body to know where it goes. The rest is the provider's to understand. */
+/** The members of a request body that routing needs. The provider validates the rest. */
 export interface Peeked {
   readonly model: string;
-  /** Where the model's JSON string stands in the body: from, to. */
+  /** Start and end offset of the model's JSON string in the body, in bytes. */
   readonly modelAt: readonly [number, number];
   readonly stream: boolean;
-  /** Null: none that is a number. */
+  /** Null if absent or not a number. */
   readonly temperature: number | null;
-  /** The beginnings of what stays the same through a conversation. */
+  /** Beginnings of the system prompt and the first message, which stay the same throughout a conversation. */
   readonly beginning: string;
 }
 
@@ -19,13 +19,14 @@ const closing = new Set([0x7d, 0x5d]);
 const comma = 0x2c;
 const colon = 0x3a;
 const openBrace = 0x7b;
-/** Bytes of a beginning that tell conversations apart. */
+/** Number of bytes of each member that tell conversations apart. */
 const beginningBytes = { system: 4_096, messages: 1_024 };
 const shortString = z.string().min(1).max(500);
 
 /**
- * Looks at the members of the outermost object without parsing what is in them: bodies are up to 32 MB, and their
- * bytes stay as they are. Null: it is no JSON object with a model. As with `JSON.parse`, the last of two counts.
+ * Reads the members of the outermost object without parsing their values: bodies have up to 32 MB and are forwarded
+ * unchanged. Returns null if the body is not a JSON object with a model. Of duplicate members the last one counts, as
+ * with `JSON.parse`.
  */
 export function peek(body: Buffer): Peeked | null {
   const members = membersOf(body);
@@ -36,10 +37,10 @@ export function peek(body: Buffer): Peeked | null {
   let beginning = '';
   for (const key of ['system', 'messages'] as const) {
     const [from, to] = members.get(key) ?? [0, 0];
-    // Of the messages only the first: the others come later.
+    // Only the first message: the others are added later.
     const end = key === 'messages' ? valueEnd(body, from + 1) : to;
     const text = body.toString('latin1', from, Math.min(end, from + beginningBytes[key]));
-    // Marks of the cache move from call to call.
+    // Cache markers move from call to call.
     beginning += text.replace(/,\s*"cache_control"\s*:\s*\{[^{}]*\}/g, '');
   }
   const [stream, temperature] = (['stream', 'temperature'] as const).map((key) => {
@@ -55,12 +56,12 @@ export function peek(body: Buffer): Peeked | null {
   };
 }
 
-/** The body with another model, and all else byte for byte. */
+/** Returns the body with another model and every other byte unchanged. */
 export function withModel(body: Buffer, { modelAt: [from, to] }: Peeked, model: string): Buffer {
   return Buffer.concat([body.subarray(0, from), Buffer.from(JSON.stringify(model)), body.subarray(to)]);
 }
 
-/** Key to where its value stands, from and to, of the outermost object. Null where brackets or quotes do not close. */
+/** Maps each key of the outermost object to the start and end of its value. Null if a bracket or quote is not closed. */
 function membersOf(body: Buffer): Map<string, [number, number]> | null {
   const members = new Map<string, [number, number]>();
   let at = skipSpace(body, 0);
@@ -83,14 +84,14 @@ function membersOf(body: Buffer): Map<string, [number, number]> | null {
   return null;
 }
 
-/** Null: none that is looked for. */
+/** Returns the key at an offset; null if it is too long to be one that `peek` needs. */
 function keyAt(body: Buffer, from: number, end: number): string | null {
   if (end - from > 600) return null;
   const text = body.toString('latin1', from + 1, end - 1);
   return text.includes('\\') ? (shortString.safeParse(json(body.subarray(from, end))).data ?? null) : text;
 }
 
-/** Index of the comma or bracket that ends the value of a member; below 0 where nothing does. */
+/** Returns the index of the comma or bracket that ends a member's value; -1 if there is none. */
 function valueEnd(body: Buffer, from: number): number {
   let depth = 0;
   for (let at = from; at < body.length; ) {
@@ -108,7 +109,7 @@ function valueEnd(body: Buffer, from: number): number {
   return -1;
 }
 
-/** Index after the quote that closes a string; below 0 where none does. */
+/** Returns the index after the quote that closes a string; -1 if there is none. */
 function stringEnd(body: Buffer, from: number): number {
   let at = from;
   for (;;) {

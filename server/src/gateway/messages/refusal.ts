@@ -4,7 +4,7 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import { errorBody } from '../../llm/error-body.ts';
 import { endAfterRequest } from '../linger.ts';
 
-/** A call that is not answered by the provider. */
+/** An error of the Messages endpoint that DevLM itself responds with, in place of the provider. */
 export class Refused extends Error {
   readonly status: number;
   readonly retryAfterMs: number | undefined;
@@ -16,22 +16,23 @@ export class Refused extends Error {
   }
 }
 
-/** Of an error that nobody foresaw nothing is shown. */
-function described(error: unknown): { status: number; message: string; retryAfterMs?: number | undefined } {
+/** Returns what the client is shown of an error. Unexpected errors are hidden behind a generic message. */
+function describe(error: unknown): { status: number; message: string; retryAfterMs?: number | undefined } {
   if (error instanceof Refused) return error;
   if (error instanceof ProblemError)
     return { status: error.problem.status, message: error.problem.detail, retryAfterMs: error.retryAfterMs };
   return { status: 500, message: 'Something went wrong in DevLM.' };
 }
 
+/** Returns a new request id, in the style of the provider's. */
 export const newRequestId = (): string => `req_devlm_${randomUUID().replaceAll('-', '')}`;
 
-/** An error as the Messages API words it. After the headers it can only be the end of the connection. */
+/** Sends an error in the format of the Messages API. Destroys the connection if the headers have been sent already. */
 export function refuse(response: ServerResponse, requestId: string, error: unknown): void {
-  // What has ended was answered for it, as a broken body is.
+  // The HTTP server has already responded, as it does to a broken body.
   if (response.writableEnded) return;
   if (response.headersSent || response.destroyed) return void response.destroy();
-  const { status, message, retryAfterMs } = described(error);
+  const { status, message, retryAfterMs } = describe(error);
   const body = errorBody(status, message, requestId);
   response.statusCode = status;
   response.setHeader('content-type', 'application/json');
@@ -39,7 +40,7 @@ export function refuse(response: ServerResponse, requestId: string, error: unkno
   response.setHeader('request-id', requestId);
   if (retryAfterMs !== undefined)
     response.setHeader('retry-after', String(Math.max(1, Math.ceil(retryAfterMs / 1000))));
-  // What is no clear request has no clear end.
+  // The end of a malformed request is unknown, so the connection cannot be reused.
   if (error instanceof ProblemError && error.problem.code === 'bad_request') response.setHeader('connection', 'close');
   endAfterRequest(response, body);
 }

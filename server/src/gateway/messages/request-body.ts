@@ -2,11 +2,11 @@ import type { IncomingMessage } from 'node:http';
 import { limits } from '@devlm/protocol/limits.ts';
 import { Refused } from './refusal.ts';
 
-/** All bodies of calls of the Messages API that a server holds at one time, bytes. */
-const heldBytes = 8 * limits.messagesBodyBytes;
-let held = 0;
+/** Maximum size of all bodies of the Messages endpoint that a server holds in memory at a time, in bytes. */
+const maxHeldBytes = 8 * limits.messagesBodyBytes;
+let totalHeldBytes = 0;
 
-/** A body, held until it is let go, once or more. */
+/** A request body that counts as held until it is disposed of. Disposing of it again has no effect. */
 export class HeldBody implements Disposable {
   #bytes: Buffer;
 
@@ -14,19 +14,19 @@ export class HeldBody implements Disposable {
     this.#bytes = bytes;
   }
 
-  /** Empty after it was let go. */
+  /** Empty after disposal. */
   get bytes(): Buffer {
     return this.#bytes;
   }
 
   [Symbol.dispose](): void {
-    held -= this.#bytes.length;
+    totalHeldBytes -= this.#bytes.length;
     this.#bytes = Buffer.alloc(0);
   }
 }
 
 /**
- * Reads the whole body. How long it may take is the HTTP server's to bound.
+ * Reads the whole body. The HTTP server bounds the time that this takes.
  * @throws Refused 400, 413, 415, 529
  */
 export async function readBody(request: IncomingMessage): Promise<HeldBody> {
@@ -37,26 +37,26 @@ export async function readBody(request: IncomingMessage): Promise<HeldBody> {
   const { promise, resolve, reject } = Promise.withResolvers<HeldBody>();
   const chunks: Buffer[] = [];
   let size = 0;
-  const take = (chunk: Buffer) => {
+  const onData = (chunk: Buffer) => {
     size += chunk.length;
-    held += chunk.length;
+    totalHeldBytes += chunk.length;
     if (size > limits.messagesBodyBytes) reject(tooLarge());
-    else if (held > heldBytes)
+    else if (totalHeldBytes > maxHeldBytes)
       reject(new Refused(529, 'Too many large requests are under way. Try again soon.', 2_000));
     else chunks.push(chunk);
   };
-  const end = () => resolve(new HeldBody(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
-  // A request that has ended closes as well.
-  const breakOff = () => request.readableEnded || reject(brokenOff());
-  // By its events: they cost less than an iterator, and each call passes here.
-  request.on('data', take).once('end', end).once('error', breakOff).once('close', breakOff);
+  const onEnd = () => resolve(new HeldBody(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
+  // `close` is emitted after `end` as well.
+  const onBreak = () => request.readableEnded || reject(brokenOff());
+  // Events cost less than an async iterator, and every call passes here.
+  request.on('data', onData).once('end', onEnd).once('error', onBreak).once('close', onBreak);
   try {
     return await promise;
   } catch (error) {
-    held -= size;
+    totalHeldBytes -= size;
     throw error;
   } finally {
-    request.off('data', take).off('end', end).off('error', breakOff).off('close', breakOff);
+    request.off('data', onData).off('end', onEnd).off('error', onBreak).off('close', onBreak);
   }
 }
 

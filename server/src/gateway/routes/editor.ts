@@ -4,8 +4,8 @@ import type { Context } from '../../context.ts';
 import type { HandlersOf } from './handler.ts';
 
 /**
- * Returns the handlers of the routes by which an editor window lends its workspace, and looks up symbols, pages and
- * what the tools that only read find.
+ * Returns the handlers of the routes by which an editor window gives the server access to its workspace, looks up
+ * symbols and pages, and runs tools that only read.
  */
 export function editorHandlers({
   editors,

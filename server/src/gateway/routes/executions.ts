@@ -3,7 +3,7 @@ import { type Executions, LiveExecution, replay } from '../../backend/executions
 import type { StreamMessage } from '../sse.ts';
 import type { HandlersOf } from './handler.ts';
 
-/** Returns the handlers of the routes about programs that are run, and the sandbox that runs them. */
+/** Returns the handlers of the routes about program runs and the sandbox. */
 export function executionHandlers(executions: Executions): HandlersOf<'executions' | 'snippets' | 'sandbox'> {
   return {
     'executions.run': async ({ body }, { identity, signal, wantsStream }) => {
@@ -20,7 +20,7 @@ export function executionHandlers(executions: Executions): HandlersOf<'execution
   };
 }
 
-/** Returns the record of a run. A client that waits for the record alone cancels the run by going away. */
+/** Returns the record of a run. Cancels the run if the client, which waits only for the record, disconnects. */
 async function endOf(run: LiveExecution, signal: AbortSignal): Promise<ExecutionRecord> {
   const cancel = () => run.cancel();
   signal.addEventListener('abort', cancel, { once: true });

@@ -4,17 +4,17 @@ import type { CsvText } from '../../backend/csv.ts';
 import type { Identity } from '../identity/tokens.ts';
 import type { StreamMessage } from '../sse.ts';
 
-/** What a handler knows of the request besides its checked input. */
+/** Context of a request, passed to its handler with the validated input. */
 export interface CallContext {
-  /** Who sends the request. */
+  /** The authenticated sender of the request. */
   readonly identity: Identity;
-  /** Aborts when the client goes away or the server closes. */
+  /** Aborts when the client disconnects or the server closes. */
   readonly signal: AbortSignal;
-  /** The `Last-Event-ID` header as a number, where there is one. */
+  /** The `Last-Event-ID` header as a number, if present. */
   readonly lastEventId: number | undefined;
-  /** The client accepts `text/event-stream`. */
+  /** Whether the client accepts `text/event-stream`. */
   readonly wantsStream: boolean;
-  /** The client accepts `text/csv`. */
+  /** Whether the client accepts `text/csv`. */
   readonly wantsCsv: boolean;
 }
 

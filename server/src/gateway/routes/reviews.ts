@@ -1,7 +1,7 @@
 import type { Reviews } from '../../backend/reviews.ts';
 import type { HandlersOf } from './handler.ts';
 
-/** Returns the handlers of the routes about what the user decides on files that DevLM changed. */
+/** Returns the handlers of the routes about the user's decisions on files that DevLM changed. */
 export function reviewHandlers(reviews: Reviews): HandlersOf<'files' | 'changes'> {
   return {
     'files.preview': (input, { signal }) => reviews.preview(input, signal),

@@ -2,7 +2,7 @@ import type { OwnFolder, WorkspaceFiles } from '../../backend/workspace-files.ts
 import type { Identity } from '../identity/tokens.ts';
 import type { HandlersOf } from './handler.ts';
 
-/** Returns the handlers of the routes about folders of this server that are workspaces of projects. */
+/** Returns the handlers of the routes about project workspaces in folders of this server. */
 export function workspaceHandlers(files: WorkspaceFiles): HandlersOf<'workspace'> {
   return {
     'workspace.create': async ({ params: { projectId } }, { identity }) => {
