@@ -80,7 +80,7 @@ export class ChatHost {
     this.#post = post;
   }
 
-  /** Detaches a page that is hidden or closed. The editor does not keep it: a page that is shown again loads anew. */
+  /** Detaches a page that is hidden or closed. The editor does not keep it: a page that is shown again is loaded again. */
   disconnect(): void {
     this.#post = undefined;
     this.loading();

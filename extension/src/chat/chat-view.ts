@@ -128,7 +128,7 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
   #onVisibilityChange(view: vscode.WebviewView): void {
     if (view.visible) {
       if (this.#host) this.#connect(view, this.#host);
-      // The page loads anew each time it is shown.
+      // The page is loaded again each time it is shown.
       this.#awaitBoot(view);
     } else {
       clearTimeout(this.#bootTimer);

@@ -12,7 +12,7 @@ const scopeWords = {
 
 const usd = (amount: number): string => `$${amount.toFixed(amount < 1 ? 3 : 2)}`;
 
-/** Returns a sentence with the budget, the amount spent, and the time when it starts anew. */
+/** Returns a sentence with the budget, the amount spent, and the time when its period ends. */
 export function describePassed({ budget, spentUsd, limitUsd }: Passed, now: Date): string {
   const { scope, period, id } = budget;
   const end = periodEnd(period, now);

@@ -31,7 +31,7 @@ interface Prompt {
   readonly begun: number;
 }
 
-/** Remembers the last prompt of each conversation, and tells when and why the provider had to read it anew. */
+/** Remembers the last prompt of each conversation, and tells when and why the provider could not read it from the cache. */
 export class PromptCacheWatch {
   readonly #last = new Map<string, Prompt & { readonly tokens: number }>();
 

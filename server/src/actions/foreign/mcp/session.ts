@@ -219,7 +219,7 @@ export class Session {
     try {
       await this.#client.ping({ timeout: pingTimeoutMs });
     } catch (error) {
-      // A server that does not know the method is alive all the same.
+      // A server that does not know the method is alive too.
       if (!(error instanceof McpError && error.code === ErrorCode.MethodNotFound)) await this.close();
     } finally {
       this.#pinging = false;
