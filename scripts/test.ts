@@ -1,5 +1,5 @@
 import { globSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -164,6 +164,7 @@ async function vitest(
 ): Promise<Report> {
   const reportFile = join(root, 'test-results', `${slug}.json`);
   const strayFile = join(root, 'test-results', `${slug}-stray-errors.json`);
+  await mkdir(join(root, 'test-results'), { recursive: true });
   await Promise.all([reportFile, strayFile].map((path) => rm(path, { force: true })));
   const args = [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--passWithNoTests', ...files];
   args.push('--reporter=default', '--reporter=json', '--reporter=./scripts/stray-errors.ts');
