@@ -349,7 +349,7 @@ describe('the demo as a server', () => {
   });
 
   test('nothing that is shipped knows of it', async () => {
-    for (const room of ['protocol/src', 'server/src', 'extension/src', 'webview-ui/src']) {
+    for (const room of ['protocol/src', 'workspace-core/src', 'server/src', 'extension/src', 'webview-ui/src']) {
       const root = fileURLToPath(new URL(`../../${room}`, import.meta.url));
       for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
         if (!entry.isFile()) continue;

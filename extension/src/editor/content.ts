@@ -1,6 +1,4 @@
-import type { NewAttachment } from '@devlm/protocol/events.ts';
-
-type ImageType = Extract<NewAttachment, { kind: 'image' }>['mediaType'];
+import { type ImageType, imageTypeOf } from '@devlm/workspace-core/image-type.ts';
 
 /** The kind of content of a file. */
 export type Content =
@@ -18,14 +16,4 @@ export function contentOf(bytes: Uint8Array): Content {
   } catch {
     return { kind: 'binary' };
   }
-}
-
-/** Returns the image type by its signature, for the types that the Messages API supports. */
-function imageTypeOf(bytes: Uint8Array): ImageType | undefined {
-  const head = Buffer.from(bytes.subarray(0, 12)).toString('latin1');
-  if (head.startsWith('\x89PNG\r\n\x1a\n')) return 'image/png';
-  if (head.startsWith('\xff\xd8\xff')) return 'image/jpeg';
-  if (head.startsWith('GIF87a') || head.startsWith('GIF89a')) return 'image/gif';
-  if (head.startsWith('RIFF') && head.slice(8) === 'WEBP') return 'image/webp';
-  return undefined;
 }

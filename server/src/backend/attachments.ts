@@ -4,9 +4,9 @@ import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { addTurns, emptyConversation } from '@devlm/protocol/reducer.ts';
 import type { RouteChecked } from '@devlm/protocol/routes.ts';
+import { imageTypeOf } from '@devlm/workspace-core/image-type.ts';
 import { hasPlaceholder, type Secrets } from '../actions/secrets/secrets.ts';
 import type { Store } from '../storage/ports/store.ts';
-import { imageTypeOf } from '../workspace/image-type.ts';
 
 type AttachmentStore = Pick<Store, 'turns' | 'blobs'>;
 

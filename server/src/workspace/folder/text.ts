@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { EditorFile } from '@devlm/protocol/editor.ts';
 import { limits } from '@devlm/protocol/limits.ts';
-import { imageTypeOf } from '../image-type.ts';
+import { imageTypeOf } from '@devlm/workspace-core/image-type.ts';
 
 /** Encodings as VS Code names them. UTF-16 is recognized by its byte order mark. */
 type Encoding = 'utf8' | 'utf8bom' | 'utf16le' | 'utf16be';

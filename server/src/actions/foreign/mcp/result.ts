@@ -1,8 +1,8 @@
 import type { ImageMediaType } from '@devlm/protocol/ids.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import type { ToolDetails } from '@devlm/protocol/tools.ts';
+import { imageTypeOf } from '@devlm/workspace-core/image-type.ts';
 import * as z from 'zod';
-import { imageTypeOf } from '../../../workspace/image-type.ts';
 import type { ToolContext } from '../../tool.ts';
 
 /*
