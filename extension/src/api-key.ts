@@ -39,11 +39,11 @@ export class ApiKey {
   async ask(): Promise<boolean> {
     const key = await vscode.window.showInputBox({
       title: t('DevLM: API Key'),
-      prompt: t('A key of the Claude API. It is kept in the secret storage of this editor.'),
+      prompt: t('Enter your Claude API key. It is kept in the secret storage of this editor.'),
       placeHolder: 'sk-ant-...',
       password: true,
       ignoreFocusOut: true,
-      validateInput: (value) => (keyFormat.test(value.trim()) ? undefined : t('A key has no spaces and is not empty.')),
+      validateInput: (value) => (keyFormat.test(value.trim()) ? undefined : t('Enter a key without spaces.')),
     });
     if (key === undefined) return false;
     await this.store(key);
@@ -61,14 +61,16 @@ const keyFormat = /^[\x21-\x7e]{1,4096}$/;
 export async function askBaseUrl(current: string): Promise<string | undefined> {
   return await vscode.window.showInputBox({
     title: t('DevLM: Base URL'),
-    prompt: t('Where the Messages API is: Claude, a gateway, Ollama or llama.cpp. Empty for the default.'),
+    prompt: t(
+      'Enter the base URL of a Messages API: Claude, a gateway, Ollama or llama.cpp. Leave empty for the Claude API.',
+    ),
     placeHolder: 'https://api.anthropic.com',
     value: current,
     ignoreFocusOut: true,
     validateInput: (value) => {
       const text = value.trim();
       if (text === '' || (/^https?:\/\//i.test(text) && URL.canParse(text))) return undefined;
-      return t('An address that begins with http:// or https://');
+      return t('Enter a URL that starts with http:// or https://.');
     },
   });
 }

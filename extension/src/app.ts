@@ -173,7 +173,7 @@ export class App implements CommandTarget, vscode.Disposable {
   async stopCommands(): Promise<void> {
     const stopped = (await this.loaded?.stopCommands()) ?? 0;
     void vscode.window.showInformationMessage(
-      stopped === 0 ? t('No command of DevLM runs in this window.') : t('Commands that were stopped: {0}', stopped),
+      stopped === 0 ? t('No DevLM commands are running in this window.') : t('Commands stopped: {0}', stopped),
     );
   }
 
@@ -283,7 +283,7 @@ export class App implements CommandTarget, vscode.Disposable {
   async #serverChanged(): Promise<void> {
     this.#switching = this.#switching
       .then(() => this.#switch())
-      .catch((error: unknown) => this.log.error(`the server could not be switched: ${String(error)}`));
+      .catch((error: unknown) => this.log.error(`could not switch the server: ${String(error)}`));
     await this.#switching;
   }
 
@@ -328,7 +328,7 @@ export class App implements CommandTarget, vscode.Disposable {
   async #offerReload(): Promise<void> {
     const reload = t('Reload Window');
     const answer = await vscode.window.showInformationMessage(
-      t('The data folder of DevLM changes when the window is reloaded.'),
+      t('Reload the window to use the new DevLM data folder.'),
       reload,
     );
     if (answer === reload) await vscode.commands.executeCommand('workbench.action.reloadWindow');
@@ -338,14 +338,16 @@ export class App implements CommandTarget, vscode.Disposable {
     void this.#keyStored();
     this.loaded?.connection
       .credentialChanged(part)
-      .catch((error: unknown) => this.log.debug(`credential: ${String(error)}`));
+      .catch((error: unknown) => this.log.debug(`could not send the credential: ${String(error)}`));
   }
 
   /** Sends the budgets to a running server. A server that starts later receives them on connecting. */
   #budgetsChanged(): void {
     const connection = this.loaded?.connection;
     if (connection?.state.state !== 'ready') return;
-    sendBudgets(connection, settings.budgets()).catch((error: unknown) => this.log.warn(`budgets: ${String(error)}`));
+    sendBudgets(connection, settings.budgets()).catch((error: unknown) =>
+      this.log.warn(`could not send the budgets: ${String(error)}`),
+    );
   }
 
   async #keyStored(): Promise<void> {

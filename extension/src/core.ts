@@ -121,7 +121,7 @@ export function createCore(options: CoreOptions): Core {
     defaultsChanged: (defaults) => {
       views
         .save({ ...views.view, ...defaults })
-        .catch((error: unknown) => log.warn(`the view could not be saved: ${String(error)}`));
+        .catch((error: unknown) => log.warn(`could not save the view: ${String(error)}`));
     },
     files: { selection: readSelection, chosen: readChosen, pick: pickFiles },
     dispose: () => {
@@ -159,7 +159,9 @@ function createConnection(options: CoreOptions, { dataDir, problems, t }: Connec
     source: new Launcher({ dataDir, bundle: options.serverBundle, version, log, problems }),
     credential: options.credential,
     introduce: (client) =>
-      sendBudgets(client, options.budgets()).catch((error: unknown) => log.warn(`budgets: ${String(error)}`)),
+      sendBudgets(client, options.budgets()).catch((error: unknown) =>
+        log.warn(`could not send the budgets: ${String(error)}`),
+      ),
   });
 }
 

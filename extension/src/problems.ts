@@ -28,42 +28,44 @@ function connectionProblems(t: Translate, remote: string | null) {
     unreachable: make({
       code: 'server_unreachable',
       status: 503,
-      title: t('Server not reachable'),
+      title: t('Server unreachable'),
       detail:
         remote === null
-          ? t('The DevLM server cannot be reached. It is being started again.')
-          : t('{0} cannot be reached. Look at your network, or ask who runs it.', remote),
+          ? t('Cannot reach the DevLM server. It is being restarted.')
+          : t('Cannot reach {0}. Check your network connection, or ask your administrator.', remote),
       action: 'retry',
     }),
     timeout: make({
       code: 'server_timeout',
       status: 504,
-      title: t('Server too slow'),
+      title: t('Server timed out'),
       detail:
         remote === null
-          ? t('The DevLM server did not answer in time. Try again, or restart the server.')
-          : t('{0} did not answer in time. Look at your network, or ask who runs it.', remote),
+          ? t('The DevLM server did not respond in time. Try again, or restart the server.')
+          : t('{0} did not respond in time. Check your network connection, or ask your administrator.', remote),
       action: 'restart-server',
     }),
     badResponse: make({
       code: 'bad_response',
       status: 502,
-      title: t('Unreadable answer'),
-      detail: t('The DevLM server gave an answer that this version cannot read. Reload the window to update.'),
+      title: t('Unexpected response'),
+      detail: t(
+        'The DevLM server sent a response that this version of the extension cannot read. Reload the window to update the extension.',
+      ),
       action: 'show-log',
     }),
     streamSilent: make({
       code: 'stream_silent',
       status: 504,
-      title: t('Server silent'),
-      detail: t('The DevLM server went silent. Connecting again.'),
+      title: t('Connection lost'),
+      detail: t('The DevLM server stopped sending data. Reconnecting.'),
       action: 'restart-server',
     }),
     eventGap: make({
       code: 'event_gap',
       status: 502,
-      title: t('Events missing'),
-      detail: t('Events of this conversation are missing. They are being read again.'),
+      title: t('Missing events'),
+      detail: t('Some events of this conversation are missing. They are being loaded again.'),
       action: 'show-log',
     }),
   };
@@ -77,8 +79,8 @@ function launchProblems(t: Translate) {
         {
           code: 'server_start_failed',
           status: 500,
-          title: t('Server did not start'),
-          detail: t('The DevLM server ended while it started ({0}). The log says more.', why),
+          title: t('Server failed to start'),
+          detail: t('The DevLM server exited during startup ({0}). See the log for details.', why),
           action: 'show-log',
         },
         { cause },
@@ -86,29 +88,29 @@ function launchProblems(t: Translate) {
     startTimeout: make({
       code: 'server_start_timeout',
       status: 504,
-      title: t('Server did not start'),
-      detail: t('The DevLM server did not start in time. Restart it, or look at the log.'),
+      title: t('Server failed to start'),
+      detail: t('The DevLM server did not start in time. Restart it, or check the log.'),
       action: 'restart-server',
     }),
     unresponsive: (pid: number) =>
       new ProblemError({
         code: 'server_unresponsive',
         status: 504,
-        title: t('Server hangs'),
-        detail: t('A DevLM server is running but does not answer (process {0}). Restart it.', pid),
+        title: t('Server not responding'),
+        detail: t('The DevLM server (process {0}) is running but not responding. Restart it.', pid),
         action: 'restart-server',
       }),
     newerServer: make({
       code: 'server_newer',
       status: 409,
       title: t('DevLM was updated'),
-      detail: t('Another window runs a newer DevLM. Reload this window to use it too.'),
+      detail: t('Another window runs a newer version of DevLM. Reload this window to update.'),
     }),
     olderServerBusy: make({
       code: 'server_older_busy',
       status: 409,
-      title: t('Old server still busy'),
-      detail: t('A server of an older DevLM is still answering in another window. It is replaced when it is done.'),
+      title: t('Older server still busy'),
+      detail: t('An older DevLM server is still working for another window. It will be replaced when it is done.'),
       action: 'restart-server',
     }),
   };
@@ -120,27 +122,30 @@ function remoteProblems(t: Translate, host: string) {
     remoteNewer: make({
       code: 'server_newer',
       status: 409,
-      title: t('Server newer than the editor'),
-      detail: t('{0} runs a newer DevLM. Update the extension to use it.', host),
+      title: t('Server newer than the extension'),
+      detail: t('{0} runs a newer version of DevLM. Update the extension to connect to it.', host),
     }),
     remoteOlder: make({
       code: 'server_older',
       status: 409,
-      title: t('Server older than the editor'),
-      detail: t('{0} runs an older DevLM, which this version cannot use. Ask who runs it to update it.', host),
+      title: t('Server older than the extension'),
+      detail: t(
+        '{0} runs an older version of DevLM, which this extension does not support. Ask your administrator to update it.',
+        host,
+      ),
     }),
     notDevlm: make({
       code: 'not_devlm',
       status: 502,
-      title: t('No DevLM server'),
-      detail: t('{0} answers, but not as a DevLM server. Look at the address, or ask who runs it.', host),
+      title: t('Not a DevLM server'),
+      detail: t('{0} responded, but not as a DevLM server. Check the address, or ask your administrator.', host),
       action: 'restart-server',
     }),
     tokenMissing: make({
       code: 'token_missing',
       status: 401,
-      title: t('Token needed'),
-      detail: t('{0} wants a token. Who runs it makes one for you.', host),
+      title: t('Token required'),
+      detail: t('{0} requires a token. Your administrator can create one for you.', host),
       action: 'set-token',
     }),
     /** `reason` is the server's own message. */
@@ -148,8 +153,8 @@ function remoteProblems(t: Translate, host: string) {
       new ProblemError({
         code: 'token_refused',
         status,
-        title: t('Token refused'),
-        detail: t('{0} refuses your token: {1}', host, reason.slice(0, 500)),
+        title: t('Token rejected'),
+        detail: t('{0} rejected your token: {1}', host, reason.slice(0, 500)),
         action: 'set-token',
       }),
   };
@@ -162,25 +167,29 @@ function runProblems(t: Translate) {
       code: 'execution_lost',
       status: 410,
       title: t('Run lost'),
-      detail: t('The DevLM server ended while the program ran. Run it again.'),
+      detail: t('The DevLM server exited while the program was running. Run the program again.'),
     }),
     untrusted: make({
       code: 'workspace_untrusted',
       status: 403,
       title: t('Folder not trusted'),
-      detail: t('Programs run only in a trusted folder. Trust this folder ("Manage Workspace Trust") and try again.'),
+      detail: t(
+        'Programs run only in a trusted folder. Trust this folder with "Manage Workspace Trust", then try again.',
+      ),
     }),
     networkRefused: make({
       code: 'network_refused',
       status: 403,
-      title: t('Not run'),
-      detail: t('Not run: this machine cannot cut the network from programs. Start Docker to run them without it.'),
+      title: t('Program not run'),
+      detail: t(
+        'The program was not run because this machine cannot block its network access. Start Docker to run programs without network access.',
+      ),
     }),
     tooManyRuns: make({
       code: 'too_many_runs',
       status: 429,
       title: t('Too many programs'),
-      detail: t('Too many programs run in this window. Wait until one has ended, or stop one.'),
+      detail: t('Too many programs are running in this window. Wait until one has ended, or stop one.'),
     }),
   };
 }
@@ -191,8 +200,10 @@ function requestProblems(t: Translate) {
     badAddress: make({
       code: 'bad_base_url',
       status: 400,
-      title: t('Base URL not usable'),
-      detail: t('The base URL in the settings is not an address. It begins with http:// or https:// and has a host.'),
+      title: t('Invalid base URL'),
+      detail: t(
+        'The base URL in the settings is not valid. Enter a URL that starts with http:// or https:// and contains a host.',
+      ),
       action: 'open-settings',
     }),
     /** `detail` is the message of the Messages API. */
@@ -200,7 +211,7 @@ function requestProblems(t: Translate) {
       new ProblemError({
         code: 'provider_error',
         status,
-        title: t('Claude did not answer'),
+        title: t('Request to Claude failed'),
         detail: detail.slice(0, 2_000),
         ...(status === 429 || status >= 500 ? { action: 'retry' as const } : {}),
       }),
@@ -209,7 +220,7 @@ function requestProblems(t: Translate) {
         code: 'invalid_request',
         status: 400,
         title: t('Invalid request'),
-        detail: t('This cannot be sent to the DevLM server: {0}', where),
+        detail: t('The request to the DevLM server is not valid: {0}', where),
       }),
   };
 }
@@ -223,7 +234,7 @@ export function asProblem(error: unknown, t: Translate): Problem {
     code: 'internal',
     status: 500,
     title: t('Something went wrong'),
-    detail: t('DevLM met an error of its own. The log says more.'),
+    detail: t('An internal error occurred in DevLM. See the log for details.'),
     action: 'show-log',
   };
 }

@@ -39,11 +39,11 @@ export class Servers {
   async connect(): Promise<boolean> {
     const typed = await vscode.window.showInputBox({
       title: t('DevLM: Connect to Server'),
-      prompt: t('The address of the server, as who runs it gave it to you.'),
+      prompt: t('Enter the server address that your administrator gave you.'),
       placeHolder: 'https://devlm.example.com',
       ignoreFocusOut: true,
       validateInput: (text) =>
-        parseAddress(text) === null ? t('An address such as https://devlm.example.com') : undefined,
+        parseAddress(text) === null ? t('Enter an address such as https://devlm.example.com.') : undefined,
     });
     const origin = typed === undefined ? null : parseAddress(typed);
     if (origin === null || (isOpenToOthers(origin) && !(await confirmOpen(origin)))) return false;
@@ -54,7 +54,9 @@ export class Servers {
   async open(uri: vscode.Uri): Promise<boolean> {
     const link = parseConnectLink(uri.path, uri.query);
     if (!link) {
-      void vscode.window.showErrorMessage(t('This link to a DevLM server is damaged. Ask for another one.'));
+      void vscode.window.showErrorMessage(
+        t('This link to a DevLM server is not valid. Ask your administrator for a new one.'),
+      );
       return false;
     }
     if (!(await confirmLink(link))) return false;
@@ -120,11 +122,12 @@ export class Servers {
   async #enter(origin: string, why?: string): Promise<boolean> {
     const token = await vscode.window.showInputBox({
       title: t('DevLM: Token for {0}', hostOf(origin)),
-      prompt: why ?? t('Who runs the server makes one for you. It is kept in the secret storage of this editor.'),
+      prompt:
+        why ?? t('Enter the token that your administrator gave you. It is kept in the secret storage of this editor.'),
       password: true,
       ignoreFocusOut: true,
       validateInput: (text) =>
-        parseToken(text) === null ? t('A token has three parts with points between them.') : undefined,
+        parseToken(text) === null ? t('Enter a complete token. It has three parts separated by periods.') : undefined,
     });
     const parsed = token === undefined ? null : parseToken(token);
     return parsed !== null && (await this.#tryConnect(origin, parsed));
@@ -159,15 +162,17 @@ export class Servers {
 
 async function confirmOpen(origin: string): Promise<boolean> {
   const connect = t('Connect Anyway');
-  const detail = t('Everybody on the way can read your chats and your token there, and change the answers.');
-  const message = t('The way to {0} is not encrypted.', hostOf(origin));
+  const detail = t(
+    'Anyone on the network between you and the server can read your chats and your token, and change the answers.',
+  );
+  const message = t('The connection to {0} is not encrypted.', hostOf(origin));
   return (await vscode.window.showWarningMessage(message, { modal: true, detail }, connect)) === connect;
 }
 
 async function confirmLink({ origin }: ConnectLink): Promise<boolean> {
   const connect = t('Connect');
   const detail = t(
-    'Your chats and files go to this server, and it can change files and run commands in your workspace. Only go on if you trust who runs it.',
+    'Your chats and files will be sent to this server, and it can change files and run commands in your workspace. Connect only if you trust the administrator of the server.',
   );
   const message = t('Connect DevLM to {0}?', hostOf(origin));
   const isConfirmed = (await vscode.window.showWarningMessage(message, { modal: true, detail }, connect)) === connect;

@@ -10,8 +10,8 @@ export function describeState(server: ServerState): string {
   if (remote !== undefined) return describeRemote(server, remote);
   if (state === 'failed') return problem?.detail ?? t('The server could not be started.');
   if (state === 'starting') return t('The server is starting.');
-  if (state === 'reconnecting') return t('Connecting to the server again.');
-  if (state === 'idle') return t('The server starts when DevLM is used.');
+  if (state === 'reconnecting') return t('Reconnecting to the server.');
+  if (state === 'idle') return t('The server starts when you use DevLM.');
   if (demo) return t('The server is running a scripted demo. This is not AI.');
   if (problem) return problem.detail;
   return key === 'missing' ? t('The server is running. No API key is set.') : t('The server is running.');
@@ -20,9 +20,9 @@ export function describeState(server: ServerState): string {
 function describeRemote({ state, problem, key }: ServerState, host: string): string {
   if (problem) return problem.detail;
   if (state === 'starting' || state === 'reconnecting') return t('Connecting to {0}.', host);
-  if (state === 'idle') return t('DevLM uses {0}.', host);
+  if (state === 'idle') return t('DevLM connects to {0} when you use it.', host);
   return key === 'missing'
-    ? t('Connected to {0}, which has no way to Claude yet.', host)
+    ? t('Connected to {0}. The server has no access to Claude yet. Ask your administrator to set it up.', host)
     : t('Connected to {0}.', host);
 }
 
@@ -51,7 +51,7 @@ export class StatusBar implements vscode.Disposable {
     this.#item.text = `$(${icon}) ${label}${cost === undefined || cost === 0 ? '' : ` ${formatCost(cost)}`}`;
     const lines = [describeState(server)];
     if (server.today) lines.push(t('Today: {0}', formatCost(server.today.costUsd)));
-    if (server.today?.unpricedSteps) lines.push(t('Answers of unknown price: {0}', server.today.unpricedSteps));
+    if (server.today?.unpricedSteps) lines.push(t('Answers without a known price: {0}', server.today.unpricedSteps));
     this.#item.tooltip = lines.join('\n');
     this.#item.accessibilityInformation = { label: `DevLM: ${lines.join(' ')}` };
     const isWarning = server.state === 'failed' || (server.state === 'ready' && server.problem !== undefined);

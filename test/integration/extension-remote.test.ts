@@ -52,11 +52,11 @@ describe('a server that others run', { timeout: 60_000 }, () => {
 
   it('is told apart from one that cannot be used', async () => {
     const made = await devlm(server.dataDir, ['token', 'create', '--name', 'x', '--user', 'ann', '--scopes', 'llm']);
-    await expect(reached(null)).rejects.toMatchObject(refusal('token_missing', /wants a token/));
+    await expect(reached(null)).rejects.toMatchObject(refusal('token_missing', /requires a token/));
     await expect(reached('a.b.c')).rejects.toMatchObject(refusal('token_refused', /not one of this server/));
     await expect(reached(made.out.trim())).rejects.toMatchObject(refusal('token_refused', /not for \/backend/));
     await expect(reached(ann.token, `http://127.0.0.1:${await freePort()}`)).rejects.toMatchObject(
-      refusal('server_unreachable', /cannot be reached/),
+      refusal('server_unreachable', /Cannot reach/),
     );
     const pages: [RequestListener, string][] = [
       [(_, response) => response.end('<html>Welcome</html>'), 'not_devlm'],

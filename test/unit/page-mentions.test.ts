@@ -65,7 +65,7 @@ test('what is no file is named with @, attached, and sent', async () => {
 test('what cannot be attached says why; what is named again is as it is now', async () => {
   await bench.page({}, async (page) => {
     await pick(page, '@problems', '@problems');
-    await page.getByText('The editor shows no problems.').waitFor();
+    await page.getByText('No problems have been detected in the workspace.').waitFor();
     expect(await page.locator('.composer .chip').count()).toBe(0);
     await pick(page, '@staged', '@staged');
     await chip(page, 'staged changes').waitFor();

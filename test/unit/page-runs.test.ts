@@ -216,10 +216,14 @@ test('a run that is refused says why, and can be tried again', async () => {
   await withPage({}, async (page) => {
     await page.evaluate(() => {
       window.host.sandbox.plan = (id) =>
-        window.host.sandbox.refuse(id, 'network_refused', 'Not run: this machine cannot cut the network.');
+        window.host.sandbox.refuse(
+          id,
+          'network_refused',
+          'The program was not run because this machine cannot block its network access.',
+        );
     });
     await runButton(page).click();
-    await panel(page).getByText('this machine cannot cut the network').waitFor();
+    await panel(page).getByText('this machine cannot block its network access').waitFor();
     await expect.poll(() => said(page)).toContain('did not run');
     await page.evaluate(() => {
       window.host.sandbox.plan = (id) => window.host.sandbox.start(id);

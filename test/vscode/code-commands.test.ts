@@ -324,7 +324,7 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
       await page.keyboard.press('End');
       await page.keyboard.type(' and the dearest');
     });
-    await page.getByText('nothing was put there').first().waitFor({ timeout: 30_000 });
+    await page.getByText('The code was not inserted').first().waitFor({ timeout: 30_000 });
     expect(await shown()).toBe(`import os\n${samples[0].source.replace(/(# TODO.*)\n/, '$1 and the dearest\n')}`);
     await vscode.runCommand('File: Revert File');
   });

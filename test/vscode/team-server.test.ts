@@ -65,10 +65,10 @@ describe('a team server', { timeout: 240_000 }, () => {
   it('is connected to by address and token, and says what is wrong with them', async () => {
     await vscode.runCommand('DevLM: Connect to Server');
     await enter('DevLM: Connect to Server', 'ftp://nowhere');
-    await vscode.page.getByText('An address such as https://devlm.example.com').first().waitFor();
+    await vscode.page.getByText('Enter an address such as https://devlm.example.com.').first().waitFor();
     await enter('DevLM: Connect to Server', host);
     await enter(`DevLM: Token for ${host}`, 'eyJhbGciOiJub25lIn0.e30.x');
-    await vscode.page.locator('.quick-input-message', { hasText: `${host} refuses your token` }).waitFor();
+    await vscode.page.locator('.quick-input-message', { hasText: `${host} rejected your token` }).waitFor();
     await enter(`DevLM: Token for ${host}`, ann.token);
     await frame().getByRole('textbox', { name: 'Message', exact: true }).waitFor({ timeout: 60_000 });
     await frame().getByRole('banner').getByText(host).waitFor();
@@ -82,7 +82,7 @@ describe('a team server', { timeout: 240_000 }, () => {
     await frame().getByRole('button', { name: 'Back to Chat' }).click();
     await vscode.reload();
     // This editor keeps secrets no longer than its window.
-    await banner(`${host} wants a token`).waitFor({ timeout: 60_000 });
+    await banner(`${host} requires a token`).waitFor({ timeout: 60_000 });
     await vscode.screenshot('team-token');
     await banner(host).getByRole('button', { name: 'Enter Token...' }).click();
     await enter(`DevLM: Token for ${host}`, ann.token);
@@ -93,7 +93,7 @@ describe('a team server', { timeout: 240_000 }, () => {
 
   it('may go and come back', async () => {
     await server.kill();
-    await banner(`${host} cannot be reached`).waitFor({ timeout: 60_000 });
+    await banner(`Cannot reach ${host}`).waitFor({ timeout: 60_000 });
     await frame().getByRole('feed').getByText('A list of things to do.').waitFor();
     await vscode.screenshot('team-unreachable');
     await server.start();
@@ -103,7 +103,7 @@ describe('a team server', { timeout: 240_000 }, () => {
       .evaluateAll((buttons) => {
         for (const button of buttons) if (button instanceof HTMLElement) button.click();
       });
-    await banner(`${host} cannot be reached`).waitFor({ state: 'hidden', timeout: 60_000 });
+    await banner(`Cannot reach ${host}`).waitFor({ state: 'hidden', timeout: 60_000 });
     await ask('And now?', 'Still that list.');
   });
 
@@ -113,11 +113,11 @@ describe('a team server', { timeout: 240_000 }, () => {
     const message = frame().getByRole('textbox', { name: 'Message', exact: true });
     await message.fill('Am I still here?');
     await message.press('Enter');
-    await banner(`${host} refuses your token: The token was revoked.`).waitFor({ timeout: 60_000 });
+    await banner(`${host} rejected your token: The token was revoked.`).waitFor({ timeout: 60_000 });
     await vscode.screenshot('team-revoked');
     await banner(host).getByRole('button', { name: 'Enter Token...' }).click();
     await enter(`DevLM: Token for ${host}`, bob.token);
-    await banner('refuses your token').waitFor({ state: 'hidden', timeout: 60_000 });
+    await banner('rejected your token').waitFor({ state: 'hidden', timeout: 60_000 });
     await vscode.runCommand('DevLM: New Chat');
     await ask('Who am I?', 'You are Bob.');
     await (await history('Who am I?')).waitFor();

@@ -198,7 +198,7 @@ export class ChatHost {
       if (subscription.cut.signal.aborted) return;
       const isDelivered = await this.#post?.({ kind: 'events', conversationId, events });
       // The error causes the events to be read again, so that the page never has a gap.
-      if (!isDelivered) throw new Error('the page did not take the events');
+      if (!isDelivered) throw new Error('the page did not receive the events');
       subscription.last = events.at(-1)?.seq ?? subscription.last;
     };
     this.#options.connection.follow(conversationId, after, deliver, subscription.cut.signal).catch((error: unknown) => {
@@ -228,7 +228,7 @@ export class ChatHost {
       code: 'invalid_request',
       status: 400,
       title: t('Invalid request'),
-      detail: t('The chat view sent something that DevLM cannot read.'),
+      detail: t('The chat view sent a message that DevLM cannot read. Reload the chat view.'),
     };
     if (typeof id === 'string') this.#send({ kind: 'execution', id: id.slice(0, maxIdChars), events: [], problem });
     if (typeof id !== 'number' || !Number.isSafeInteger(id)) return;
@@ -241,7 +241,7 @@ export class ChatHost {
       code: 'not_found',
       status: 404,
       title: t('Unknown request'),
-      detail: t('The chat view asked for something that DevLM does not have.'),
+      detail: t('The chat view sent a request that DevLM does not support. Reload the chat view.'),
     });
   }
 
@@ -251,7 +251,7 @@ export class ChatHost {
       code: 'too_many_requests',
       status: 429,
       title: t('Too many requests'),
-      detail: t('The chat view asked for too much at once. Try again in a moment.'),
+      detail: t('The chat view sent too many requests at once. Try again in a moment.'),
     };
   }
 

@@ -63,7 +63,7 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
     try {
       this.#host = await this.#options.host();
     } catch (error) {
-      this.#options.log.error(`the chat could not be set up: ${error instanceof Error ? error.stack : String(error)}`);
+      this.#options.log.error(`could not set up the chat: ${error instanceof Error ? error.stack : String(error)}`);
       this.#showBroken(view);
       return;
     }

@@ -226,7 +226,7 @@ export class ServerConnection {
     } catch (error) {
       // The server may already have exited, or the user may have asked twice. `#supervise` finds out what is there
       // now.
-      this.#options.log.warn(`the server could not be ended: ${String(error)}`);
+      this.#options.log.warn(`could not end the server: ${String(error)}`);
     }
     void this.#supervise(life.signal);
   }
@@ -257,7 +257,7 @@ export class ServerConnection {
         const closing = await this.#listen(watch, info, signal);
         graceMs = closing ? this.#timing.graceMs : 0;
         if (performance.now() - since >= this.#timing.stableMs) backoff.reset();
-        log.info(closing ? 'the server closes' : 'the connection to the server ended');
+        log.info(closing ? 'the server is closing' : 'the connection to the server ended');
         this.#lose();
       } catch (error) {
         if (signal.aborted) return;

@@ -67,7 +67,7 @@ export class Launcher implements ServerSource {
         if (performance.now() - start >= graceMs && hanging === undefined) {
           const outcome = await this.#start(signal, remainingMs());
           if (outcome !== 'already-running') return outcome;
-          log.info('another server holds the data folder; waiting for it');
+          log.info('another server is using the data folder; waiting for it');
         }
       }
       await backoff.wait(signal);
@@ -102,7 +102,7 @@ export class Launcher implements ServerSource {
     } catch (error) {
       signal.throwIfAborted();
       // 409: the server became busy. Other errors appear with the next call.
-      log.info(`server ${info.version} stays for now: ${String(error)}`);
+      log.info(`could not replace server ${info.version} yet: ${String(error)}`);
       return false;
     }
     log.info(`replacing server ${info.version} by ${version}`);

@@ -100,7 +100,8 @@ async function insertAtCursor(text: string): Promise<void> {
   const isApplied = await editor.edit((edit) => {
     for (const selection of editor.selections) edit.replace(selection, text);
   });
-  if (!isApplied) throw refused('not_editable', t('The file in the active editor cannot be changed.'));
+  if (!isApplied)
+    throw refused('not_editable', t('Cannot insert the text in the active editor. The file may be read-only.'));
   await vscode.window.showTextDocument(editor.document, { viewColumn: editor.viewColumn ?? vscode.ViewColumn.Active });
 }
 
@@ -167,7 +168,7 @@ async function openFile(path: string, line?: number, endLine?: number): Promise<
 }
 
 function linkRefused(): ProblemError {
-  return refused('link_refused', t('Only web links and files of the workspace can be opened from the chat.'));
+  return refused('link_refused', t('Only web links and files in the workspace can be opened from the chat.'));
 }
 
 async function exportConversation(
@@ -194,5 +195,5 @@ async function exportConversation(
 }
 
 function refused(code: string, detail: string): ProblemError {
-  return new ProblemError({ code, status: 400, title: t('Not possible'), detail });
+  return new ProblemError({ code, status: 400, title: t('This action is not available'), detail });
 }

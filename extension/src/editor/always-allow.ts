@@ -28,15 +28,28 @@ export async function allowAlways(name: AskName, connection: ServerConnection, s
   const page = { params: { conversationId }, query: { at: turnId, limit: 1 } };
   const { turns } = await connection.call('turns.list', page, { signal });
   const rule = ruleOf(turns, name);
-  if (!rule) throw refused('no_rule', t('Nothing can be allowed for good here.'));
+  if (!rule)
+    throw refused(
+      'no_rule',
+      t('Cannot add a permission rule because this question has been answered or offers no rule.'),
+    );
   const settings = vscode.workspace.getConfiguration('devlm');
   // Copy the value, because the editor may return proxies.
   const currentRules: unknown = JSON.parse(JSON.stringify(settings.inspect(rulesSetting)?.globalValue ?? []));
   const rules = Rules.safeParse(currentRules);
   if (!rules.success)
-    throw refused('bad_rules', t('The permission rules in your settings cannot be read. Mend them first.'));
+    throw refused(
+      'bad_rules',
+      t('Cannot read the permission rules in your settings. Correct the setting "devlm.permissions", then try again.'),
+    );
   const added = Rules.safeParse([...rules.data, rule]);
-  if (!added.success) throw refused('too_many_rules', t('Your settings hold no more permission rules.'));
+  if (!added.success)
+    throw refused(
+      'too_many_rules',
+      t(
+        'Cannot add a permission rule because your settings have reached the maximum number of rules. Remove some, then try again.',
+      ),
+    );
   if (rules.data.some((existing) => JSON.stringify(existing) === JSON.stringify(rule))) return;
   await settings.update(rulesSetting, added.data, vscode.ConfigurationTarget.Global);
 }
@@ -50,5 +63,5 @@ function ruleOf(turns: readonly TurnRecord[], { conversationId, turnId, callId }
 }
 
 function refused(code: string, detail: string): ProblemError {
-  return new ProblemError({ code, status: 400, title: t('Not possible'), detail });
+  return new ProblemError({ code, status: 400, title: t('This action is not available'), detail });
 }

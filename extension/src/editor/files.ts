@@ -20,7 +20,7 @@ export async function readNamed(names: readonly string[]): Promise<FilesAnswer> 
   const problems: string[] = [];
   for (const name of names) {
     const uri = fileUri(name);
-    if (!uri) problems.push(t('{0} is not a file that can be attached.', name));
+    if (!uri) problems.push(t('Cannot attach {0} because it is not a file on this machine or in the workspace.', name));
     else if (await isInWorkspace(uri)) uris.push(uri);
     else outside.push(uri);
   }
@@ -65,11 +65,12 @@ async function readFile(uri: vscode.Uri): Promise<NewAttachment | string> {
   if (open) return textAttachment(path, open.getText(), open.languageId);
   try {
     const stat = await vscode.workspace.fs.stat(uri);
-    if (stat.type & vscode.FileType.Directory) return t('{0} is a folder; attach its files.', path);
+    if (stat.type & vscode.FileType.Directory)
+      return t('Cannot attach {0} because it is a folder. Attach its files instead.', path);
     if (stat.size > maxBytes) return t('{0} is too large to attach ({1} KB).', path, Math.round(stat.size / 1024));
     const bytes = await vscode.workspace.fs.readFile(uri);
     const content = contentOf(bytes);
-    if (content.kind === 'binary') return t('{0} is neither text nor an image.', path);
+    if (content.kind === 'binary') return t('Cannot attach {0} because it is neither text nor an image.', path);
     if (content.kind === 'text') return textAttachment(path, content.text);
     if (bytes.length > limits.imageBytes) {
       return t('{0} is too large to attach ({1} KB).', path, Math.round(bytes.length / 1024));
@@ -79,13 +80,13 @@ async function readFile(uri: vscode.Uri): Promise<NewAttachment | string> {
     return { kind: 'image', name: name.slice(-255), mediaType: content.mediaType, data };
   } catch (error) {
     const isMissing = error instanceof vscode.FileSystemError && error.code === 'FileNotFound';
-    return isMissing ? t('{0} does not exist.', path) : t('{0} could not be read.', path);
+    return isMissing ? t('{0} does not exist.', path) : t('Cannot read {0}.', path);
   }
 }
 
 function textAttachment(path: string, text: string, language?: string): NewAttachment | string {
   if (text.length > limits.attachmentChars) {
-    return t('{0} is too long to attach; attach a selection of it.', path);
+    return t('{0} is too long to attach. Attach a selection instead.', path);
   }
   return { kind: 'file', path, text, ...(language ? { language: language.slice(0, 64) } : {}) };
 }

@@ -22,7 +22,7 @@ export async function folderText(path: string): Promise<string> {
   const request = { path, depth: 8, limit: max.entries };
   const { entries, truncated } = await listFiles(request, workspaceFolders(), signal);
   const names = entries.map((entry) => (entry.kind === 'folder' ? `${entry.path}/` : entry.path));
-  const parts = [[...names, ...(truncated ? ['(There is more.)'] : [])].join('\n').slice(0, max.chars / 2)];
+  const parts = [[...names, ...(truncated ? ['(More files were omitted.)'] : [])].join('\n').slice(0, max.chars / 2)];
   let remainingChars = max.chars - (parts[0]?.length ?? 0);
   const small = entries
     .filter(({ kind, bytes }) => kind === 'file' && bytes !== null && bytes > 0 && bytes <= max.fileBytes)

@@ -24,7 +24,7 @@ export async function readMention(mention: Mention, terminals: Pick<TerminalOutp
     return { attachments: [{ ...read, path: read.path.slice(0, 4096), text: truncated(read.text) }], problems: [] };
   } catch (error) {
     const why = error instanceof ProblemError ? error.problem.detail : error instanceof Error ? error.message : '';
-    return { attachments: [], problems: [t('It could not be attached: {0}', why.slice(0, 500))] };
+    return { attachments: [], problems: [t('Attaching failed: {0}', why.slice(0, 500))] };
   }
 }
 
@@ -55,7 +55,7 @@ async function attachmentOf(
 async function symbolText(mention: Extract<Mention, { kind: 'symbol' }>): Promise<TextAttachment | string> {
   const { path, line, name } = mention;
   const uri = fileUri(path);
-  if (!uri || !(await isInWorkspace(uri))) return t('{0} is not a file of the workspace.', path);
+  if (!uri || !(await isInWorkspace(uri))) return t('{0} is not a file in the workspace.', path);
   const document = await vscode.workspace.openTextDocument(uri);
   const start = Math.min(line, document.lineCount) - 1;
   const end = mention.endLine ? mention.endLine - 1 : await endOf(document, start, name);
@@ -87,7 +87,7 @@ async function endOf(document: vscode.TextDocument, line: number, name: string):
 
 function problemsText(): TextAttachment | string {
   const items = diagnosticsNow(null, workspaceFolders()).filter(({ severity }) => severity !== 'hint');
-  if (items.length === 0) return t('The editor shows no problems.');
+  if (items.length === 0) return t('No problems have been detected in the workspace.');
   const lines = items.map(({ path, line, severity, message, source }) => {
     const from = source ? ` (${source})` : '';
     return `${path}:${line} ${severity}: ${message}${from}`;
@@ -99,30 +99,33 @@ function terminalText(terminals: Pick<TerminalOutput, 'last'>): TextAttachment |
   const command = terminals.last();
   if (!command) {
     return t(
-      'There is no command in the active terminal that its shell told the editor of. Run one, or copy its output.',
+      'The shell of the active terminal has not reported a command to the editor. Run a command, or copy its output.',
     );
   }
   const end = command.exitCode === undefined ? '' : `\n(exit code ${command.exitCode})`;
   const path = command.line.trim().split('\n')[0]?.slice(0, 200) || 'terminal';
   // The editor loses the output of commands that end before it has reported their start.
-  const output = command.output || '(no output that the editor knows of)';
+  const output = command.output || '(The editor captured no output.)';
   return { kind: 'terminal', path, text: `$ ${command.line}\n${output}${end}` };
 }
 
 async function gitText(of: 'staged' | 'branch'): Promise<TextAttachment | string> {
   // Git reads the repository's configuration, so it only runs in trusted workspaces.
-  if (!vscode.workspace.isTrusted) return t('Git is not asked in a restricted workspace. Trust it first.');
+  if (!vscode.workspace.isTrusted)
+    return t('Git is not available in an untrusted workspace. Trust the workspace, then try again.');
   const active = vscode.window.activeTextEditor?.document.uri;
   const folder = (active && vscode.workspace.getWorkspaceFolder(active)) ?? vscode.workspace.workspaceFolders?.[0];
-  if (folder?.uri.scheme !== 'file') return t('There is no folder of this machine open.');
+  if (folder?.uri.scheme !== 'file') return t('Open a folder on this machine, then try again.');
   const diff = await gitDiff(of, folder.uri.fsPath);
   if (!diff) {
     return of === 'staged'
-      ? t('{0} is in no Git repository.', folder.name)
-      : t('There is no repository with a main branch that this one could have come from.');
+      ? t('{0} is not in a Git repository.', folder.name)
+      : t('Cannot compare branches because there is no Git repository with a main or master branch.');
   }
   if (diff.text.trim() === '') {
-    return of === 'staged' ? t('Nothing is staged.') : t('The branch has nothing that {0} does not have.', diff.base);
+    return of === 'staged'
+      ? t('There are no staged changes.')
+      : t('The branch has no changes compared with {0}.', diff.base);
   }
   const path = of === 'staged' ? 'staged changes' : `changes since ${diff.base}`;
   return { kind: 'git', path, language: 'diff', text: diff.text };
@@ -131,5 +134,5 @@ async function gitText(of: 'staged' | 'branch'): Promise<TextAttachment | string
 /** Returns the text, truncated to the limit with a note. */
 function truncated(text: string): string {
   if (text.length <= limits.attachmentChars) return text;
-  return `${text.slice(0, limits.attachmentChars - 100).toWellFormed()}\n[... the rest is left out ...]`;
+  return `${text.slice(0, limits.attachmentChars - 100).toWellFormed()}\n[... the rest was omitted ...]`;
 }

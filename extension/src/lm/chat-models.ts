@@ -113,7 +113,7 @@ export class ChatModels {
             break;
           case 'message_delta':
             if (event.delta.stop_reason === 'refusal')
-              throw problems.provider(422, 'The model declined to answer this.');
+              throw problems.provider(422, 'The model refused to answer this request.');
             break;
           case 'message_stop':
             ended = true;
@@ -125,7 +125,7 @@ export class ChatModels {
     }
     signal.throwIfAborted();
     // A partial answer must not be taken for a complete one.
-    if (!ended) throw problems.provider(502, 'The answer broke off before its end.');
+    if (!ended) throw problems.provider(502, 'The answer ended before it was complete. Try again.');
   }
 
   /** Returns the number of tokens in a message, counted by the provider, or an estimate if that fails. */
@@ -175,6 +175,6 @@ function asText(part: ChatMessage['parts'][number]): ChatMessage['parts'][number
  */
 function inputOf(json: string, problems: Problems): object {
   const input = Input.safeParse(parse(json || '{}'));
-  if (!input.success) throw problems.provider(502, 'The model called a tool with something that is no JSON object.');
+  if (!input.success) throw problems.provider(502, 'The model called a tool with input that is not a JSON object.');
   return input.data;
 }

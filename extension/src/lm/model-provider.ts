@@ -113,7 +113,7 @@ function toInformation({ id, name, family, maxInputTokens, maxOutputTokens }: Of
     version: id,
     maxInputTokens,
     maxOutputTokens,
-    tooltip: vscode.l10n.t('By the DevLM server'),
+    tooltip: vscode.l10n.t('Provided by the DevLM server'),
     capabilities: { imageInput: true, toolCalling: true },
   };
 }

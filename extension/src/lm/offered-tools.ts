@@ -41,7 +41,7 @@ export async function callOffered(
   signal: AbortSignal,
 ): Promise<EditorAnswerOf<'tool.call'>> {
   // The setting may have changed since the tool was offered.
-  if (!offeredTools().some((tool) => tool.name === name)) throw refused(`There is no tool ${name} any more.`);
+  if (!offeredTools().some((tool) => tool.name === name)) throw refused(`The tool ${name} is no longer available.`);
   const cancellation = new vscode.CancellationTokenSource();
   const stop = () => cancellation.cancel();
   signal.addEventListener('abort', stop, { once: true });
@@ -68,7 +68,7 @@ function resultOf(content: readonly unknown[]): EditorAnswerOf<'tool.call'> {
     else if (data && mediaType && data.data.length <= limits.imageBytes && images.length < limits.resultImages)
       images.push({ mediaType, data: Buffer.from(data.data).toString('base64') });
     else if (data && /^text\/|json$/.test(data.mimeType)) texts.push(new TextDecoder().decode(data.data));
-    else texts.push('(A part that cannot be shown.)');
+    else texts.push('(This part cannot be shown.)');
   }
   return { text: texts.join('\n').slice(0, 2 * limits.toolResultChars), images };
 }
@@ -77,7 +77,7 @@ function refused(detail: string): ProblemError {
   return new ProblemError({
     code: 'tool_failed',
     status: 502,
-    title: 'The tool of another extension failed',
+    title: 'A tool of another extension failed',
     detail: detail.slice(0, 4000),
   });
 }

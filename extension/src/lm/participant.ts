@@ -131,7 +131,7 @@ class TurnView {
         if (this.#textBlocks.has(`${event.stepId}/${event.index}`)) stream.markdown(event.text);
         return false;
       case 'step.abandoned':
-        stream.markdown(`\n\n*${t('This part was cut off and is asked for again.')}*`);
+        stream.markdown(`\n\n*${t('This part was cut off. It is being requested again.')}*`);
         return false;
       case 'ask.opened': {
         const { ask } = event;

@@ -69,7 +69,7 @@ export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
     const selected = path === undefined ? undefined : reviewed.find(({ file }) => file.path === path);
     if (selected) return await this.#show(selected);
     if (reviewed.length === 0) {
-      void vscode.window.showInformationMessage(t('Everything that this answer changed has been decided about.'));
+      void vscode.window.showInformationMessage(t('All changes of this answer have been reviewed.'));
       return;
     }
     const resources = reviewed.map((file) => [file.uri, agreedUri(file), file.uri] as const);
@@ -85,7 +85,7 @@ export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
     if (!reviewed) return;
     const index = of === 'file' ? undefined : typeof hunk === 'number' ? hunk : this.#atCursor(reviewed);
     if (index === null) {
-      void vscode.window.showInformationMessage(t('There is no change by DevLM at the cursor.'));
+      void vscode.window.showInformationMessage(t('There is no DevLM change at the cursor.'));
       return;
     }
     const { conversationId, turnId, file } = reviewed;

@@ -6,11 +6,11 @@ const t = vscode.l10n.t;
 export async function askOpenNetwork(): Promise<boolean> {
   const run = t('Run Anyway');
   const answer = await vscode.window.showWarningMessage(
-    t('This machine cannot cut the network from programs. Run anyway?'),
+    t('This machine cannot block network access for programs. Run anyway?'),
     {
       modal: true,
       detail: t(
-        'Docker is not running, and the embedded engine cannot keep a program off the network here. Files stay out of its reach. With Docker running, programs have no network. DevLM remembers this answer on this machine.',
+        'Docker is not running, and the embedded sandbox cannot block network access on this machine. Programs still cannot access your files. Start Docker to run programs without network access. If you choose to run anyway, DevLM does not ask again on this machine.',
       ),
     },
     run,

@@ -54,7 +54,8 @@ export class SelectionRuns {
         ? document.getText()
         : dedented(selections.map((selection) => document.getText(wholeLines(selection))).join('\n'));
     if (source.trim() === '' || source.length > limits.executionInputBytes) {
-      const problem = source.trim() === '' ? t('There is nothing to run.') : t('This is too much to run.');
+      const problem =
+        source.trim() === '' ? t('There is nothing to run.') : t('This program is too large for the sandbox.');
       void vscode.window.showInformationMessage(problem);
       return;
     }
@@ -81,7 +82,7 @@ export class SelectionRuns {
     const stop = () => {
       connection.call('executions.cancel', { params: { executionId: id } }).catch((error: unknown) => {
         // The run has not reached the server yet, or the server is gone: there is nothing to wait for.
-        log.debug(`cancelling ${id}: ${String(error)}`);
+        log.debug(`could not cancel ${id}: ${String(error)}`);
         abandoned.abort();
       });
     };
@@ -94,7 +95,7 @@ export class SelectionRuns {
         shownLength += text.length;
         terminal.print(event.stream, text);
       } else if (event.type === 'preparing') progress.report({ message: event.message });
-      else if (event.type === 'queued') progress.report({ message: t('Waiting for its turn') });
+      else if (event.type === 'queued') progress.report({ message: t('Waiting for other programs to end') });
       else if (event.type === 'started') progress.report({ message: t('Running') });
       else terminal.line(receiptLine(event.record, t));
     };
@@ -119,7 +120,7 @@ export class SelectionRuns {
           (events, restart) => {
             // The run is followed again from its start; the earlier output stays above.
             if (restart && shownLength > 0) {
-              terminal.line(t('The connection was cut. The output from its start:'));
+              terminal.line(t('The connection was interrupted. The output starts again from the beginning:'));
               shownLength = 0;
             }
             for (const event of events) onEvent(event);

@@ -35,7 +35,7 @@ export async function commitMessage(options: ProposalsOptions, words: string, so
   const staged = await repository.diff(true);
   const diff = staged.trim() === '' ? await repository.diff() : staged;
   if (diff.trim() === '') {
-    void vscode.window.showInformationMessage(t('There are no changes to write a message for.'));
+    void vscode.window.showInformationMessage(t('There are no changes to write a commit message for.'));
     return;
   }
   const earlier = await repository.log({ maxEntries: exampleCount }).catch(() => []);
@@ -68,7 +68,7 @@ export async function commitMessage(options: ProposalsOptions, words: string, so
   if (!end) return;
   if (end.text === null) {
     void vscode.window.showWarningMessage(
-      end.problem ?? t('The model proposed no message. The history has its answer.'),
+      end.problem ?? t('The model did not propose a commit message. Open the chat history to read its answer.'),
     );
     return;
   }
@@ -76,7 +76,7 @@ export async function commitMessage(options: ProposalsOptions, words: string, so
   const current = repository.inputBox.value;
   // Do not replace what the user wrote in the meantime without asking.
   if (current !== before && current.trim() !== '') {
-    const answer = await vscode.window.showInformationMessage(t('Replace the message that you have written?'), replace);
+    const answer = await vscode.window.showInformationMessage(t('Replace the commit message that you wrote?'), replace);
     if (answer !== replace) return;
   }
   repository.inputBox.value = end.text.trim();

@@ -70,7 +70,7 @@ function gatherProblems(document: vscode.TextDocument, range: vscode.Range, word
   const inRange = all.filter((problem) => problem.range.intersection(rows));
   const selected = (inRange.length > 0 ? inRange : all).slice(0, maxProblems);
   if (selected.length === 0 && words === '')
-    return { message: null, problems: [t('The editor shows no problems in {0}.', path)] };
+    return { message: null, problems: [t('No problems have been detected in {0}.', path)] };
   const listed = selected.map(({ message, source, range: { start } }) =>
     t('Line {0}: {1}', start.line + 1, source ? `${message.slice(0, 1000)} (${source})` : message.slice(0, 1000)),
   );
@@ -196,10 +196,10 @@ function planWords(
 ): string[] {
   return [
     because === null
-      ? t('Framework: {0}, which comes with the language.', framework)
+      ? t('Framework: {0}, the default of the language.', framework)
       : t('Framework: {0}, as in {1}.', framework, named(because)),
-    exists ? t('Add them to {0}.', named(file)) : t('Put them into a new file, {0}.', named(file)),
-    ...(neighbours.length > 0 ? [t('Neighbouring tests: {0}', neighbours.map(named).join(', '))] : []),
+    exists ? t('Add them to {0}.', named(file)) : t('Put them in a new file, {0}.', named(file)),
+    ...(neighbours.length > 0 ? [t('Neighboring tests: {0}', neighbours.map(named).join(', '))] : []),
   ];
 }
 

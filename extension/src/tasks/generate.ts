@@ -54,7 +54,7 @@ export async function generate(
     if (!end) return;
     if (end.text === null) {
       void vscode.window.showWarningMessage(
-        end.problem ?? t('The model proposed no code. The history has its answer.'),
+        end.problem ?? t('The model did not propose any code. Open the chat history to read its answer.'),
       );
       return;
     }
@@ -88,7 +88,7 @@ export async function cancellable<T>(
 /** Tells the user that the text at the place has changed, so that inserting the code would be a guess. */
 function refuse(code: string | null): void {
   const copy = t('Copy Code');
-  const words = t('The text was changed where the code belongs: nothing was put there.');
+  const words = t('The code was not inserted because the text at its place has changed.');
   void vscode.window.showWarningMessage(words, ...(code === null ? [] : [copy])).then((answer) => {
     if (answer === copy && code !== null) return vscode.env.clipboard.writeText(code);
     return undefined;
@@ -113,7 +113,7 @@ function targetOf(document: vscode.TextDocument, range: vscode.Range): Target {
     fit: (code) => indented(code, margin),
   });
   if (!range.isEmpty) {
-    const wanted = t('Do what the marked text says, or write it anew as asked. The code takes its place.');
+    const wanted = t('Do what the marked text says, or rewrite it as requested. The code replaces the marked text.');
     const selected = document.getText(range);
     if (range.isSingleLine && selected.trim() !== (lines[line] ?? '').trim()) {
       const margin = indentOf(lines[line] ?? '');
@@ -124,13 +124,13 @@ function targetOf(document: vscode.TextDocument, range: vscode.Range): Target {
     return wholeLines(line, last, wanted);
   }
   const todo = todoAt(lines, line);
-  if (todo) return wholeLines(todo.from, todo.to, t('Do what the marked comment says. The code takes its place.'));
+  if (todo) return wholeLines(todo.from, todo.to, t('Do what the marked comment says. The code replaces the comment.'));
   const enclosing = functionAt(lines, line);
   if (enclosing && isEmptyFunction(lines, enclosing))
     return wholeLines(
       enclosing.from,
       enclosing.to,
-      t('Write the function {0}, all of it. It takes the place of the marked one.', enclosing.name),
+      t('Write the whole function {0}. It replaces the marked one.', enclosing.name),
     );
   const margin = marginOf(lines, line);
   if ((lines[line] ?? '').trim() === '') return wholeLines(line, line, null, margin);

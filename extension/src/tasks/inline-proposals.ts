@@ -114,7 +114,7 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
     const edit = new vscode.WorkspaceEdit();
     edit.replace(shown.document.uri, rangeOf(shown.document, shown.span), shown.original);
     if (!(await vscode.workspace.applyEdit(edit)))
-      void vscode.window.showWarningMessage(t('The code could not be taken back. Undo it in the editor.'));
+      void vscode.window.showWarningMessage(t('Cannot remove the generated code. Undo it in the editor.'));
   }
 
   /** Removes the code and generates other code. */
@@ -235,5 +235,5 @@ function withEnds(text: string, eol: vscode.EndOfLine): string {
 }
 
 function replacedWords(original: string, language: string): vscode.MarkdownString {
-  return new vscode.MarkdownString(t('This takes the place of:')).appendCodeblock(original.slice(0, 5_000), language);
+  return new vscode.MarkdownString(t('This replaces:')).appendCodeblock(original.slice(0, 5_000), language);
 }

@@ -357,7 +357,8 @@ class PageHost {
     if (action.action === 'readMention') {
       const { mention } = action;
       const path = 'path' in mention ? mention.path : mention.kind === 'git' ? 'staged changes' : 'npm test';
-      if (mention.kind === 'problems') return { attachments: [], problems: ['The editor shows no problems.'] };
+      if (mention.kind === 'problems')
+        return { attachments: [], problems: ['No problems have been detected in the workspace.'] };
       const line = mention.kind === 'symbol' ? { startLine: mention.line, endLine: mention.endLine } : {};
       return { attachments: [{ kind: mention.kind, path, ...line, text: 'content' }], problems: [] };
     }

@@ -231,8 +231,8 @@ export function troubledServer(): void {
 
 /** A server that others run, which does not let this person in any more. */
 export function refusedByTeam(): void {
-  const detail = 'devlm.example.com refuses your token: The token has expired.';
-  const problem = { code: 'token_refused', status: 401, title: 'Token refused', detail, action: 'set-token' } as const;
+  const detail = 'devlm.example.com rejected your token: The token has expired.';
+  const problem = { code: 'token_refused', status: 401, title: 'Token rejected', detail, action: 'set-token' } as const;
   window.host.hello = { ...window.host.hello, server: { state: 'failed', remote: 'devlm.example.com', problem } };
 }
 

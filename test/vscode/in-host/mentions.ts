@@ -152,12 +152,12 @@ test('@terminal says so where the editor knows of no output', async () => {
   const { attachments } = await readMention({ kind: 'terminal' }, quiet);
   const [attached] = attachments;
   check(attached?.kind === 'terminal', 'nothing was attached');
-  same(attached.text, '$ make\n(no output that the editor knows of)\n(exit code 2)');
+  same(attached.text, '$ make\n(The editor captured no output.)\n(exit code 2)');
 });
 
 test('@terminal is the last command with what it printed; without one it says so', async () => {
   const { problems } = await readMention({ kind: 'terminal' }, noTerminal);
-  check(problems[0]?.includes('no command in the active terminal') === true, problems.join(' '));
+  check(problems[0]?.includes('has not reported a command') === true, problems.join(' '));
   // The oldest editor's server gives its shells no integration.
   const engines: unknown = vscode.extensions.getExtension('devlm.devlm')?.packageJSON.engines.vscode;
   if (typeof engines === 'string' && vscode.version.startsWith(engines.replace(/^\^(\d+\.\d+)\..*$/, '$1.'))) return;
