@@ -141,7 +141,7 @@ export async function followConversation(options: FollowOptions): Promise<void> 
     } catch (error) {
       if (signal.aborted) return;
       if (endpoint && isFinal(error)) throw error;
-      log.debug(`events of ${conversationId} after ${last}: ${String(error)}`);
+      log.debug(`could not read events of ${conversationId} after ${last}: ${String(error)}`);
     }
     await backoff.wait(signal).catch(() => undefined);
   }

@@ -36,7 +36,7 @@ export async function applyChanges(
     await Promise.all(
       changes.map(async (change, i) => {
         const place = places[i];
-        if (!place) throw new Error('a change without its file');
+        if (!place) throw new Error('a change has no file');
         return { change, place, before: await snapshotFile(place) };
       }),
     );
@@ -108,7 +108,7 @@ function answerConflicts(
       if (remainingChars >= 0 || chars === 0) return { path, file };
       return {
         path,
-        file: { kind: 'unreadable', reason: 'It changed, and is too long to be shown here.', bytes: null },
+        file: { kind: 'unreadable', reason: 'It has changed, and is too long to show here.', bytes: null },
       };
     }),
     files: [],
@@ -133,7 +133,7 @@ async function perform(steps: readonly Step[]): Promise<void> {
   }
   const saved = new Set<Step>();
   try {
-    if (!isEmpty && !(await vscode.workspace.applyEdit(edit))) throw new Error('it refused the edit');
+    if (!isEmpty && !(await vscode.workspace.applyEdit(edit))) throw new Error('the edit was rejected');
     for (const step of steps) if (step.how === 'write') await vscode.workspace.fs.writeFile(step.place.uri, step.bytes);
     for (const step of steps) await verify(step);
     for (const step of steps) {
@@ -152,7 +152,7 @@ async function perform(steps: readonly Step[]): Promise<void> {
 /** Throws if a file does not have its new content. Runs before saving, because saving may format the file. */
 async function verify(step: Step): Promise<void> {
   const { uri, path } = step.place;
-  const mismatch = () => new Error(`${path} does not hold what it should`);
+  const mismatch = () => new Error(`${path} does not have its new content`);
   if (step.how === 'edit' && step.document.getText() !== step.text) throw mismatch();
   if (step.how === 'create' || step.how === 'write') {
     if (!sameBytes(await vscode.workspace.fs.readFile(uri), step.bytes)) throw mismatch();

@@ -89,7 +89,7 @@ export class Lender {
           eventChars,
           onOpen: () => {
             openedAt = performance.now();
-            log.debug('the workspace is lent to the server');
+            log.debug('the workspace is shared with the server');
             onOpen();
           },
         });
@@ -98,7 +98,7 @@ export class Lender {
         }
       } catch (error) {
         if (signal.aborted) return;
-        log.debug(`lending the workspace: ${String(error)}`);
+        log.debug(`could not share the workspace: ${String(error)}`);
         // The server refused this hello; another hello or another server may succeed.
         if (error instanceof ProblemError && [400, 404, 413].includes(error.problem.status)) return;
       }

@@ -7,11 +7,11 @@ import { refusals } from './problems.ts';
  * @throws ProblemError `outside_workspace` or `invalid_path`
  */
 export function pathParts(path: string, windows = process.platform === 'win32'): string[] {
-  if (path.includes('\0')) throw refusals.badPath(path, 'it has a NUL in it');
+  if (path.includes('\0')) throw refusals.badPath(path, 'it contains a NUL character');
   if (path.startsWith('/') || /^[a-z]:[\\/]/i.test(path) || path.startsWith('\\\\')) throw refusals.outside(path);
   // Device names, drives and alternate data streams all need one of these characters.
   if (windows && /[\\:*?"<>|]/.test(path))
-    throw refusals.badPath(path, 'it has a character that this system has no files with');
+    throw refusals.badPath(path, 'it contains a character that file names cannot have on this system');
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.includes('..')) throw refusals.outside(path);
   // Windows drops trailing dots and spaces, so `.. ` and `.git.` would name other files than they appear to.

@@ -66,7 +66,7 @@ export async function placeOf(path: string, folders: readonly Folder[]): Promise
 /** Resolves a path like `placeOf`, but refuses the root of a multi-root workspace. */
 export async function filePlace(path: string, folders: readonly Folder[]): Promise<Place> {
   const place = await placeOf(path, folders);
-  if (!place) throw refusals.badPath(path, 'it names no file');
+  if (!place) throw refusals.badPath(path, 'it does not name a file');
   return place;
 }
 

@@ -10,26 +10,31 @@ export const refusals = {
   outside: (path: string) =>
     make('outside_workspace', 403, 'Outside the workspace', `${path} is not inside the workspace. Nothing was done.`),
   badPath: (path: string, why: string) =>
-    make('invalid_path', 400, 'Invalid path', `${JSON.stringify(path.slice(0, 200))} is no path: ${why}.`),
+    make('invalid_path', 400, 'Invalid path', `${JSON.stringify(path.slice(0, 200))} is not a valid path: ${why}.`),
   restricted: () =>
     make(
       'workspace_restricted',
       403,
       'Folder not trusted',
-      'The person has not trusted this folder. Files can be read in it, but not changed.',
+      'The user has not trusted this folder. Files in it can be read but not changed.',
     ),
   twice: (path: string) =>
-    make('invalid_request', 400, 'Invalid request', `${path} is named twice. Nothing was changed.`),
+    make('invalid_request', 400, 'Invalid request', `The request names ${path} twice. Nothing was changed.`),
   readOnly: (path: string) =>
-    make('file_read_only', 403, 'Read-only', `${path} may not be written: it is read-only. Nothing was changed.`),
+    make('file_read_only', 403, 'Read-only', `Cannot write ${path} because it is read-only. Nothing was changed.`),
   isLink: (path: string) =>
-    make('file_is_link', 409, 'Symbolic link', `${path} is a symbolic link and is not removed. Nothing was changed.`),
+    make(
+      'file_is_link',
+      409,
+      'Symbolic link',
+      `Cannot delete ${path} because it is a symbolic link. Nothing was changed.`,
+    ),
   isUnsaved: (path: string) =>
     make(
       'file_dirty',
       409,
       'Unsaved changes',
-      `${path} has changes that the person has not saved, so it is not removed. Nothing was changed.`,
+      `Cannot delete ${path} because the user has unsaved changes in it. Nothing was changed.`,
     ),
   tooLarge: (path: string) =>
     make('file_too_large', 413, 'Too large', `The new text of ${path} is too large. Nothing was changed.`),
@@ -38,7 +43,7 @@ export const refusals = {
       'not_encodable',
       422,
       'Not encodable',
-      `${path} is stored as ${encoding}, which cannot hold all characters of the new text. Nothing was changed.`,
+      `${path} is stored as ${encoding}, which cannot represent all characters of the new text. Nothing was changed.`,
     ),
   notApplied: (why: string, cause?: unknown) =>
     make(
@@ -52,8 +57,8 @@ export const refusals = {
     make(
       'half_applied',
       500,
-      'Changed by half',
-      `The change failed (${why}), and these files could not be put back: ${paths.join(', ')}. Tell the person.`,
+      'Partly changed',
+      `The change failed (${why}), and these files could not be restored: ${paths.join(', ')}. Tell the user.`,
       cause,
     ),
   failed: (path: string, cause: unknown) =>
@@ -64,23 +69,27 @@ export const refusals = {
       `${path}: ${cause instanceof Error ? cause.message : String(cause)}`,
       cause,
     ),
-  badPattern: (why: string) => make('invalid_pattern', 400, 'Invalid pattern', `The pattern is not usable: ${why}`),
+  badPattern: (why: string) => make('invalid_pattern', 400, 'Invalid pattern', `The pattern is not valid: ${why}`),
   searchTooLong: () =>
-    make('search_timeout', 504, 'Search too long', 'The search took too long. Use a simpler pattern or globs.'),
+    make('search_timeout', 504, 'Search timed out', 'The search took too long. Use a simpler pattern or globs.'),
   notFolder: (path: string) => make('not_found', 404, 'Not found', `There is no folder ${path}.`),
-  answerTooLarge: () =>
-    make('file_too_large', 413, 'Too large', 'What was asked for is too large to be handed over. Ask for less.'),
+  answerTooLarge: () => make('file_too_large', 413, 'Too large', 'The response is too large to send. Request less.'),
   noCommand: () =>
-    make('not_found', 404, 'Not found', 'This window does not know that command: it was never started here.'),
+    make('not_found', 404, 'Not found', 'There is no such command in this window. It was never started here.'),
   inputClosed: () =>
-    make('input_closed', 409, 'Input closed', 'The command does not take input any more, or does not read it.'),
+    make('input_closed', 409, 'Input closed', 'The command no longer accepts input, or does not read it.'),
   tooManyCommands: (max: number) =>
-    make('too_many_commands', 429, 'Too many commands', `${max} commands are running already. Stop one of them.`),
+    make('too_many_commands', 429, 'Too many commands', `${max} commands are already running. Stop one of them first.`),
   noLocalFolder: () =>
-    make('no_local_folder', 409, 'No local folder', 'This workspace is not on a disk: commands cannot run in it.'),
+    make(
+      'no_local_folder',
+      409,
+      'No local folder',
+      'Commands cannot run in this workspace because it is not a folder on disk.',
+    ),
   closing: () => make('closing', 503, 'Closing', 'The editor window is closing. Nothing was started.'),
   unknownRequest: () =>
     make('editor_unsupported', 501, 'Not supported', 'This version of the editor extension cannot do that. Update it.'),
   unknownError: (cause: unknown) =>
-    make('internal', 500, 'Something went wrong', 'The editor met an error of its own.', cause),
+    make('internal', 500, 'Something went wrong', 'An internal error occurred in the editor extension.', cause),
 } as const;

@@ -44,7 +44,7 @@ async function putBackOne(step: Step, isSaved: boolean): Promise<void> {
       const edit = new vscode.WorkspaceEdit();
       edit.set(uri, editsOf(document, old));
       await vscode.workspace.applyEdit(edit);
-      if (document.getText() !== old) throw new Error('the document did not take its old text');
+      if (document.getText() !== old) throw new Error('the document did not accept its original text');
     }
     if (dirty) return;
     if (isOurs) await restore(step);
@@ -65,7 +65,7 @@ async function revert(document: vscode.TextDocument): Promise<void> {
 }
 
 async function restore({ place: { uri }, before }: Step): Promise<void> {
-  if (!before.bytes) throw new Error('its bytes are not known');
+  if (!before.bytes) throw new Error('the original bytes are unknown');
   await vscode.workspace.fs.writeFile(uri, before.bytes);
 }
 

@@ -81,7 +81,8 @@ function dirtyFile(document: vscode.TextDocument): EditorFile {
   const text = document.getText();
   const bytes = Buffer.byteLength(text);
   if (bytes > limits.fileBytes) return { kind: 'unreadable', reason: tooLarge(bytes), bytes };
-  if (!text.isWellFormed()) return { kind: 'unreadable', reason: 'It holds halves of characters.', bytes };
+  if (!text.isWellFormed())
+    return { kind: 'unreadable', reason: 'It contains incomplete characters (unpaired surrogates).', bytes };
   return { kind: 'text', text, encoding: document.encoding, hash: hashOf(text), dirty: true };
 }
 
@@ -105,7 +106,7 @@ async function fileOf(
     text?.isWellFormed() === true &&
     sameBytes(new Uint8Array(await vscode.workspace.encode(text, { encoding })), bytes);
   if (text === null || !roundTrips) {
-    const reason = `It is not text in the encoding ${encoding}, or would not survive being written back in it.`;
+    const reason = `It is not valid text in the encoding ${encoding}, or cannot be written back in it without loss.`;
     return unreadable(reason, bytes.length).file;
   }
   return { kind: 'text', text, encoding, hash: hashOf(text), dirty: false };
@@ -141,5 +142,5 @@ function unreadable(reason: string, bytes: number | null): FileSnapshot {
 }
 
 function tooLarge(bytes: number): string {
-  return `It is too large: ${bytes} bytes of at most ${limits.fileBytes}.`;
+  return `It is too large: ${bytes} bytes. The limit is ${limits.fileBytes} bytes.`;
 }

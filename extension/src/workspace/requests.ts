@@ -51,7 +51,7 @@ export class Requests {
     const { success, data: request } = EditorRequest.safeParse(message);
     const id = success ? request.id : idOf(message);
     if (id === undefined) {
-      log.warn('the server asked for something without an id');
+      log.warn('the server sent a request without an id');
       return;
     }
     // A request in progress will be answered.
