@@ -13,7 +13,7 @@ import { newConversation, Reader, send, TestServer } from '../support/server.ts'
 
 type Approval = Extract<Ask, { kind: 'approval' }>;
 
-describe('what a question offers to allow for good', { timeout: 60_000 }, () => {
+describe('rules that a question offers to always allow', { timeout: 60_000 }, () => {
   let claude: Awaited<ReturnType<typeof startClaude>>;
   let server: TestServer;
   let window: EditorWindow;
@@ -38,7 +38,7 @@ describe('what a question offers to allow for good', { timeout: 60_000 }, () => 
     rmSync(folder, { recursive: true });
   });
 
-  /** Lets the model make one call; answers what the person was asked and has answered. */
+  /** Lets the model make one call. Returns the question and the user's answer. */
   const asked = async (
     name: string,
     input: object,
@@ -70,7 +70,7 @@ describe('what a question offers to allow for good', { timeout: 60_000 }, () => 
     await window.attach();
   };
 
-  it('lets the same through without a question once it is in the settings, and nothing wider', async () => {
+  it('an offered rule in the settings allows the same action and nothing wider', async () => {
     const rule = offeredRule((await write('src/a.ts'))?.rule ?? null);
     expect(rule).toEqual({ verdict: 'allow', tool: 'file_write', path: 'src/*' });
     expect(window.text('src/a.ts')).toBe('x\n');
@@ -82,7 +82,7 @@ describe('what a question offers to allow for good', { timeout: 60_000 }, () => 
     expect(await write('.vscode/settings.json')).toMatchObject({ rule: null });
   });
 
-  it('is nothing in the settings of a workspace, which can still forbid', async () => {
+  it('an allowing rule in workspace settings has no effect, but a denying one does', async () => {
     const rule = { verdict: 'allow', tool: 'file_write', path: 'src/*' };
     await withRules({ user: null, workspace: [rule] });
     expect(await write('src/a.ts')).toMatchObject({ kind: 'approval' });
@@ -90,7 +90,7 @@ describe('what a question offers to allow for good', { timeout: 60_000 }, () => 
     expect(await write('src/b.ts')).toMatchObject({ rule: null });
   });
 
-  it('is nothing where the settings cannot be read, and where no window brings them', async () => {
+  it('an offered rule has no effect if the settings are unreadable or no window provides them', async () => {
     await withRules({ user: [{ verdict: 'always', tool: '*' }], workspace: null });
     expect(await write('src/a.ts')).toMatchObject({ rule: null });
     const fetching = { url: 'https://docs.example.org/page' };

@@ -42,7 +42,7 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     await rm(dataDir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   });
 
-  it('greets a page without starting the server, and starts it for the first call', async () => {
+  it('a page is greeted without a server, which starts at the first call', async () => {
     const window = open();
     window.host.receive({ kind: 'ready' });
     expect(window.posted).toMatchObject([
@@ -55,7 +55,7 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     expect(window.connection.state).toMatchObject({ state: 'ready', key: 'set', demo: false });
   });
 
-  it('refuses what a hostile page could send, and lives', async () => {
+  it('messages of a hostile page are refused, and the host keeps working', async () => {
     const window = open();
     window.host.receive({ kind: 'ready' });
     const forbidden = ['server.shutdown', 'server.credential', 'server.events', '__proto__', 'constructor', ''];
@@ -96,7 +96,7 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     );
   });
 
-  it('brings each event once and in order, through a server that is killed twice while it answers', async () => {
+  it('each event arrives once and in order although the server is killed twice during an answer', async () => {
     slowly();
     const window = open();
     window.host.receive({ kind: 'ready' });
@@ -112,11 +112,11 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     const states = window.of('server').map(({ server }) => server.state);
     expect(states.filter((state) => state === 'reconnecting').length).toBeGreaterThanOrEqual(2);
     expect(states.at(-1)).toBe('ready');
-    // The new server knows the key again.
+    // The new server has received the key again.
     expect(await window.call('server.info')).toMatchObject({ key: 'set' });
   });
 
-  it('carries a message through that was sent while the server died', async () => {
+  it('a message that is sent while the server dies is delivered', async () => {
     const window = open();
     window.host.receive({ kind: 'ready' });
     await window.call('server.info');
@@ -126,7 +126,7 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     expect(window.events().filter(({ type }) => type === 'turn.created')).toHaveLength(1);
   });
 
-  it('shows one conversation live in two windows, and their servers are one', async () => {
+  it('two windows share one server and show a conversation live', async () => {
     slowly();
     const [first, second] = [open(), open()];
     for (const window of [first, second]) window.host.receive({ kind: 'ready' });
@@ -140,7 +140,7 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     await expect.poll(() => second.connection.state.today?.costUsd, { timeout: 10_000 }).toBeGreaterThan(0);
   });
 
-  it('goes on where it was when the page was hidden, and reads again what it did not take', async () => {
+  it('a page that was hidden continues where it was, and receives undelivered events again', async () => {
     slowly();
     const window = open();
     window.host.receive({ kind: 'ready' });
@@ -154,20 +154,20 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     window.host.connect(async (message) =>
       message.kind === 'events' && refusals-- > 0 ? false : window.post(message),
     );
-    // The page was loaded anew; it goes on where its own memory of the conversation ends.
+    // The page was reloaded, and continues after the last event that it has.
     window.host.receive({ kind: 'ready' });
     window.host.receive({ kind: 'subscribe', conversationId, after: before });
     await expect.poll(() => window.ended(), { timeout: 20_000 }).toBe(true);
     expect(window.events().map(({ seq }) => seq)).toEqual(window.events().map((_, index) => index + 1));
     expect(window.answer()).toBe(words);
-    // A page that was loaded anew gets nothing until it subscribes anew.
+    // A reloaded page receives nothing until it subscribes again.
     window.host.receive({ kind: 'ready' });
     window.posted.length = 0;
     await window.call('conversations.get', { params: { conversationId } });
     expect(window.events()).toEqual([]);
   });
 
-  it('has the page begin anew when the log is shorter than what the page has', async () => {
+  it('the page reloads a conversation whose log is shorter than what it has', async () => {
     const window = open();
     window.host.receive({ kind: 'ready' });
     const conversationId = await window.ask('hello');
@@ -176,7 +176,7 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     await expect.poll(() => window.of('do')).toEqual([{ kind: 'do', what: 'openConversation', conversationId }]);
   });
 
-  it('keeps what is asked of a page until the page is there', () => {
+  it('requests to the page are queued until it is ready', () => {
     const window = open();
     for (let i = 0; i < 30; i++) window.host.ask({ kind: 'do', what: 'focusInput' });
     expect(window.posted).toEqual([]);
@@ -185,7 +185,7 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     expect(window.of('do')).toHaveLength(20);
   });
 
-  it('keeps what is asked while the view is hidden or loaded anew until the page is there again', () => {
+  it('requests are queued while the view is hidden or reloading', () => {
     const window = open();
     window.host.receive({ kind: 'ready' });
     window.host.disconnect();
@@ -202,8 +202,8 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     expect(window.readiness).toEqual([true, false, true, false, true]);
   });
 
-  it("tells the server of a new key, takes it away again, and never another editor's", async () => {
-    // Only Claude's own API is known to need a key. Nothing is sent there.
+  it("the server is told of a new or removed key, and never loses another editor's", async () => {
+    // Only for Claude's own API a key is known to be required. Nothing is sent there.
     const own = { baseUrl: 'https://api.anthropic.com' };
     const [window, keyless] = [open(own), open(own)];
     keyless.credential = { apiKey: null, baseUrl: null };
@@ -223,7 +223,7 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     expect(everything).not.toContain((await readDiscovery(dataDir))?.secret);
   });
 
-  it('gives up after five failed starts, says why, and starts again when asked to', async () => {
+  it('the connection gives up after five failed starts, says why, and starts again on request', async () => {
     const late = join(dataDir, 'late.mjs');
     await writeFile(late, 'process.exit(9)');
     const window = open({ bundle: late });
@@ -238,7 +238,7 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     expect(window.connection.state).toMatchObject({ state: 'ready', problem: undefined });
   });
 
-  it('does not try again what cannot succeed', async () => {
+  it('a permanent failure is not retried', async () => {
     await writeFile(join(dataDir, 'config.json'), '{"port": "here"}');
     const window = open();
     window.host.receive({ kind: 'ready' });
@@ -246,7 +246,7 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     expect(window.logged.filter((line) => line.startsWith('starting server'))).toHaveLength(1);
   });
 
-  it('restarts a server that answers, and the answer comes to its end', async () => {
+  it('an answer is completed although the server is restarted during it', async () => {
     slowly();
     const window = open();
     window.host.receive({ kind: 'ready' });
@@ -259,7 +259,7 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
     expect(window.answer()).toBe(words);
   });
 
-  it('uses a busy server of an older version, and replaces it when it is done', async () => {
+  it('a busy server of an older version is used, and replaced when it is done', async () => {
     slowly();
     const older = open();
     older.host.receive({ kind: 'ready' });

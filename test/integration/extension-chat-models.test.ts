@@ -55,7 +55,7 @@ describe('the models that are offered to other extensions', { timeout: 60_000 },
   const textOf = (parts: readonly AnswerPart[]) =>
     parts.map((part) => (part.kind === 'text' ? part.text : '')).join('');
 
-  it('are those that the provider lists, with room for an answer', async () => {
+  it('the offered models are those of the provider, with room for an answer', async () => {
     const listed = await models.list(signal());
     const sonnet = listed.find(({ id }) => id === 'claude-sonnet-5-5');
     expect(sonnet).toMatchObject({ name: 'Claude Sonnet 5.5', family: 'claude-sonnet-5-5', maxOutputTokens: 32_000 });
@@ -63,7 +63,7 @@ describe('the models that are offered to other extensions', { timeout: 60_000 },
     expect(listed.find(({ id }) => id === 'claude-haiku-4-5-20251001')?.family).toBe('claude-haiku-4-5');
   });
 
-  it('answer piece by piece, with the system text where it belongs and breakpoints for the cache', async () => {
+  it('a model streams its answer, with a system text and cache breakpoints', async () => {
     claude.on('hello', { blocks: 'Good day to you.', pace: { chunkChars: 4 } });
     const parts = await ask([{ role: 'system', parts: [text('Be brief.')] }, person(text('hello'))], {
       options: { temperature: 0.5, unknown: true },
@@ -80,7 +80,7 @@ describe('the models that are offered to other extensions', { timeout: 60_000 },
     });
   });
 
-  it('call tools with the whole input, and are told the results, pictures among them', async () => {
+  it('a model calls tools with their whole input, and receives their results with images', async () => {
     const tools = [{ name: 'weather', description: 'Tells it.', inputSchema: { type: 'object', properties: {} } }];
     claude.on('rain?', toolUse('weather', { city: 'Bonn', days: [1, 2] }));
     const [call] = await ask([person(text('rain?'))], { tools, toolRequired: true });
@@ -112,7 +112,7 @@ describe('the models that are offered to other extensions', { timeout: 60_000 },
     });
   });
 
-  it('count tokens as the provider does, once for the same text', async () => {
+  it('tokens are counted by the provider, once for the same text', async () => {
     const count = () => models.count('claude-sonnet-5-5', person(text('How many are these?')), signal());
     const tokens = await count();
     expect(tokens).toBeGreaterThan(3);
@@ -121,7 +121,7 @@ describe('the models that are offered to other extensions', { timeout: 60_000 },
     expect(await models.count('claude-sonnet-5-5', person(text(' ')), signal())).toBe(0);
   });
 
-  it('say in the provider’s words why there is no answer', async () => {
+  it('a failure has the provider’s message', async () => {
     claude.on('slow', httpError(429, { message: 'Too many requests.' }));
     await expect(ask([person(text('slow'))])).rejects.toMatchObject({
       problem: { code: 'provider_error', status: 429, detail: 'Too many requests.' },
@@ -133,12 +133,12 @@ describe('the models that are offered to other extensions', { timeout: 60_000 },
     await expect(ask([])).rejects.toBeInstanceOf(ProblemError);
   });
 
-  it('do not pass half an answer for a whole one', async () => {
+  it('a partial answer is not taken for a complete one', async () => {
     claude.on('cut', { blocks: 'This will break off.', wire: { cut: { afterEvents: 4 } } });
     await expect(ask([person(text('cut'))])).rejects.toBeInstanceOf(ProblemError);
   });
 
-  it('stop when they are not wanted any more, and the provider is told', async () => {
+  it('a cancelled request stops the provider', async () => {
     claude.on('long', { blocks: 'word '.repeat(2_000), pace: { chunksPerSecond: 20 } });
     const stop = new AbortController();
     const request = { model: 'claude-sonnet-5-5', maxTokens: 1_000, tools: [], toolRequired: false, options: {} };

@@ -13,8 +13,8 @@ import type { FoundServer } from '../../extension/src/connection/discovery.ts';
 import { problemsOf } from '../../extension/src/problems.ts';
 
 /*
- * What the connection sends, and when. A bare HTTP server writes down what it is told; a launcher
- * that fails on demand stands for a system that does.
+ * Tests what the connection sends, and when. A bare HTTP server records the requests, and a launcher that fails on
+ * demand simulates a failing system.
  */
 
 const problems = problemsOf((text) => text);
@@ -85,7 +85,7 @@ describe('server connection', { timeout: 20_000 }, () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  it('gives a call up when no server comes, and does not send it afterwards', async () => {
+  it('a call without a server is given up, and not sent later', async () => {
     const late = Promise.withResolvers<FoundServer>();
     const { connection } = connect({ apiKey: null, baseUrl: null }, { connect: async () => await late.promise });
     const input = { body: { id: 'c-1' } };
@@ -98,7 +98,7 @@ describe('server connection', { timeout: 20_000 }, () => {
     expect(others.filter((line) => line.startsWith('POST'))).toEqual([]);
   });
 
-  it('starts the server again when the one before could not be ended', async () => {
+  it('the server is started again although the previous one could not be ended', async () => {
     const end = async () => {
       throw new Error('EPERM');
     };
@@ -109,7 +109,7 @@ describe('server connection', { timeout: 20_000 }, () => {
     expect(connection.state.state).toBe('ready');
   });
 
-  it('tells only the half of the credential that this editor knows', async () => {
+  it('only the parts of the credential that this editor has are sent', async () => {
     const { connection: keyed, known } = connect({ apiKey: 'sk-1', baseUrl: null });
     await keyed.ready();
     await connect({ apiKey: null, baseUrl: 'http://127.0.0.1:11434' }).connection.ready();
@@ -118,13 +118,13 @@ describe('server connection', { timeout: 20_000 }, () => {
     known.credential = { apiKey: null, baseUrl: null };
     await keyed.credentialChanged('apiKey');
     expect(told.slice(2)).toEqual([{ apiKey: null }]);
-    // It was told; from now on the key may be another editor's.
+    // The removal was reported; from now on the key may be another editor's.
     await keyed.restart();
     await keyed.ready();
     expect(told.slice(3)).toEqual([]);
   });
 
-  it('says when the base URL is none, and still brings the key', async () => {
+  it('an invalid base URL is reported, and the key is still sent', async () => {
     for (const baseUrl of ['http://', 'http://my host', 'ftp://host']) {
       const { connection, known } = connect({ apiKey: 'sk-1', baseUrl });
       const problem = (): ServerState['problem'] => connection.state.problem;
@@ -135,7 +135,7 @@ describe('server connection', { timeout: 20_000 }, () => {
       await connection.credentialChanged('baseUrl');
       expect(told.splice(0)).toEqual([{ apiKey: 'sk-1', baseUrl: 'https://gateway.example' }]);
       expect(problem()).toBeUndefined();
-      // A key for the new address does not go to the one before it.
+      // A key for the new address is not sent to the previous one.
       known.credential = { apiKey: 'sk-2', baseUrl };
       await connection.credentialChanged('baseUrl');
       expect(told.splice(0)).toEqual([]);

@@ -14,8 +14,8 @@ import { Consent } from '../../extension/src/runs/consent.ts';
 import { executed, executionRequest } from '../support/executions.ts';
 
 /*
- * Running programs through faults that a healthy server never makes: the other side is a bare HTTP
- * server that behaves as each test wants it.
+ * Tests runs under faults that a healthy server does not have: the other side is a bare HTTP server that behaves as
+ * each test requires.
  */
 
 const t = (text: string) => text;
@@ -38,7 +38,7 @@ beforeEach(async () => {
         seen.push({ method, path, body, accept: headers.accept });
         handle(request, response, seen.length);
       },
-      // The test has ended meanwhile.
+      // The test has already ended.
       () => response.destroy(),
     );
   });
@@ -73,7 +73,7 @@ const output = (text: string, stream: 'stdout' | 'stderr' = 'stdout'): Execution
 const ended: ExecutionEvent = { type: 'ended', record };
 const request = executionRequest({ id: record.id });
 
-/** What is heard until the end, as a page keeps it: a restart forgets what was before. */
+/** Collects the events of a run like a page: a restart discards the earlier ones. */
 async function follow(asked: typeof request | undefined, more: { silenceMs?: number } = {}) {
   let heard: ExecutionEvent[] = [];
   let restarts = 0;
@@ -105,7 +105,7 @@ const code = (promise: Promise<unknown>) =>
   );
 
 describe('following a run', () => {
-  it('posts the program and hears its events to the end', async () => {
+  it('a program is submitted and followed to its end', async () => {
     handle = (_request, response) => {
       open(response);
       response.write(frame(started) + frame(output('a')).slice(0, 10));
@@ -116,7 +116,7 @@ describe('following a run', () => {
     expect(seen).toEqual([{ method: 'POST', path: '/execute', body: request, accept: 'text/event-stream' }]);
   });
 
-  it('follows by its id after a cut, from the start', async () => {
+  it('a run is followed by its id, from the start, after a disconnection', async () => {
     handle = (_request, response, nth) => {
       open(response);
       if (nth === 1) {
@@ -130,7 +130,7 @@ describe('following a run', () => {
     expect(seen.map(({ method, path }) => `${method} ${path}`)).toEqual(['POST /execute', `GET /execute/${record.id}`]);
   });
 
-  it('asks again under the same id when nothing was heard of the first', async () => {
+  it('a request without a response is repeated under the same id', async () => {
     handle = (_request, response, nth) => {
       if (nth === 1) return void response.destroy();
       open(response);
@@ -143,7 +143,7 @@ describe('following a run', () => {
     ]);
   });
 
-  it('takes silence and an early end for a cut', async () => {
+  it('silence and an early end count as a disconnection', async () => {
     handle = (_request, response, nth) => {
       open(response);
       if (nth === 1) response.write(frame(started));
@@ -154,7 +154,7 @@ describe('following a run', () => {
     expect(seen).toHaveLength(3);
   });
 
-  it('says that the run is lost when the server that answers now does not know it', async () => {
+  it('a run that the current server does not know is reported as lost', async () => {
     handle = (_request, response, nth) => {
       if (nth > 1) return void refuse(response, 404, 'not_found');
       open(response);
@@ -170,19 +170,19 @@ describe('following a run', () => {
     [409, 'conflict'],
     [500, 'internal'],
     [404, 'not_found'],
-  ])('does not try again what is refused: %i %s', async (status, name) => {
+  ])('a refused run is not retried: %i %s', async (status, name) => {
     handle = (_request, response) => refuse(response, status, name);
     expect(await code(follow(name === 'not_found' ? undefined : request))).toBe(name);
     expect(seen).toHaveLength(1);
   });
 
-  it('gives up after a bounded number of attempts', async () => {
+  it('following a run is given up after a bounded number of attempts', async () => {
     handle = (_request, response) => response.destroy();
     expect(await code(follow(request))).toBe('server_unreachable');
     expect(seen.length).toBeLessThan(20);
   });
 
-  it('refuses what it cannot read', async () => {
+  it('unreadable events of a run are refused', async () => {
     handle = (_request, response) => {
       open(response);
       response.write('data: {"type":"unknown"}\n\n');
@@ -236,7 +236,7 @@ describe('the runs of a page', () => {
   const last = () => sent.at(-1);
   const text = () => events().flatMap((event) => (event.type === 'output' ? [event.text] : []));
 
-  it('are told in few messages, the receipt without the output that came before', async () => {
+  it('output is sent to the page in few messages, and the receipt without it', async () => {
     handle = async (_request, response) => {
       open(response);
       response.write(frame(started));
@@ -254,7 +254,7 @@ describe('the runs of a page', () => {
     expect(events().at(-1)).toMatchObject({ type: 'ended', record: { id: record.id, stdout: '', order: [] } });
   });
 
-  it('bring no more than the page can use, and say so', async () => {
+  it('output for the page is bounded and marked as truncated', async () => {
     handle = (_request, response) => {
       open(response);
       response.write(frame(started));
@@ -267,7 +267,7 @@ describe('the runs of a page', () => {
     expect(events().at(-1)).toMatchObject({ record: { truncated: { stdout: true, stderr: false } } });
   });
 
-  it('are refused in a folder that is not trusted, before anything is sent', async () => {
+  it('a run in an untrusted folder is refused before anything is sent', async () => {
     trusted = false;
     page().execute(record.id, request);
     await expect.poll(() => last()?.problem?.code).toBe('workspace_untrusted');
@@ -282,7 +282,7 @@ describe('the runs of a page', () => {
     response.end(frame(started) + frame(ended));
   };
 
-  it('ask once before a network that cannot be cut, and remember the answer', async () => {
+  it('the user is asked once if the network cannot be blocked, and the answer is remembered', async () => {
     handle = openNetwork;
     const runs = page();
     runs.execute('r1', { ...request, id: 'r1' });
@@ -292,7 +292,7 @@ describe('the runs of a page', () => {
     page().execute('r3', { ...request, id: 'r3' });
     await expect.poll(() => events().filter(({ type }) => type === 'ended')).toHaveLength(3);
     expect(asked).toBe(1);
-    // Each program asks without consent first: a server for several people must not be sent one.
+    // Each program is first sent without consent, which a team server must never receive.
     expect(seen).toHaveLength(6);
     expect(seen.filter((_, index) => index === 0 || index === 4).map(({ body }) => body)).toEqual([
       { ...request, id: 'r1' },
@@ -300,7 +300,7 @@ describe('the runs of a page', () => {
     ]);
   });
 
-  it('never take the consent from the page', async () => {
+  it('the page cannot give consent to an open network', async () => {
     handle = openNetwork;
     agrees = false;
     page().execute(record.id, { ...request, acceptOpenNetwork: true });
@@ -313,7 +313,7 @@ describe('the runs of a page', () => {
     expect(asked).toBe(2);
   });
 
-  it('arrive also when the page goes away right after, and are then left to themselves', async () => {
+  it('a run is submitted although the page is closed right after, and continues without it', async () => {
     let gone = false;
     handle = (_request, response) => {
       response.on('close', () => {
@@ -330,7 +330,7 @@ describe('the runs of a page', () => {
     expect(sent).toEqual([]);
   });
 
-  it('are bounded in number', async () => {
+  it('the number of followed runs is bounded', async () => {
     handle = (_request, response) => open(response);
     const runs = page();
     for (let index = 0; index < 16; index += 1) runs.execute(`r${index}`, { ...request, id: `r${index}` });

@@ -36,7 +36,7 @@ describe('launcher', { timeout: 40_000 }, () => {
     await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   });
 
-  it('starts a server that nobody else can read of, and finds it again', async () => {
+  it('the launcher starts a server with private files, and finds it again', async () => {
     dataDir = join(dataDir, 'not/there/yet');
     const first = await connect();
     expect((await stat(discoveryPath())).mode & 0o777).toBe(0o600);
@@ -46,7 +46,7 @@ describe('launcher', { timeout: 40_000 }, () => {
     expect(first.info).toMatchObject({ version, mode: 'embedded', key: 'missing' });
   });
 
-  it('ends with one server when four windows start at once', async () => {
+  it('four windows that start at once share one server', async () => {
     const found = await Promise.all(Array.from({ length: 4 }, () => connect()));
     expect(new Set(found.map(({ discovery }) => discovery.pid)).size).toBe(1);
     expect(new Set(found.map(({ discovery }) => discovery.secret)).size).toBe(1);
@@ -63,7 +63,7 @@ describe('launcher', { timeout: 40_000 }, () => {
       ...more,
     });
 
-  it('does not trust a file that others can write or read, that is damaged, or whose process is gone', async () => {
+  it('a discovery file that is accessible to others, damaged or stale is not trusted', async () => {
     await writeFile(discoveryPath(), stale({}), { mode: 0o600 });
     expect(await readDiscovery(dataDir)).not.toBeNull();
     await chmod(discoveryPath(), 0o644);
@@ -82,7 +82,7 @@ describe('launcher', { timeout: 40_000 }, () => {
     }
   });
 
-  it('does not take another program on the port for the server', async () => {
+  it('another program on the port is not taken for the server', async () => {
     const answers = ['HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}', 'SSH-2.0-other\r\n', ''];
     for (const answer of answers) {
       const other = createServer((socket) => socket.on('error', () => undefined).end(answer));
@@ -98,14 +98,14 @@ describe('launcher', { timeout: 40_000 }, () => {
     }
   });
 
-  it('says why a server cannot start, in its own words', async () => {
+  it('a server that cannot start is reported with its own message', async () => {
     await writeFile(join(dataDir, 'config.json'), '{"streamIdleMs": "soon"}');
     await expect(connect()).rejects.toMatchObject({
       problem: { code: 'config_invalid', detail: expect.stringContaining('streamIdleMs') },
     });
   });
 
-  it('says that a server ended without a word, or that there is none', async () => {
+  it('a server that exits silently or does not exist is reported', async () => {
     const broken = join(dataDir, 'broken.mjs');
     await writeFile(broken, 'console.error("oh");process.exit(7)');
     await expect(connect({ bundle: broken })).rejects.toMatchObject({
@@ -116,7 +116,7 @@ describe('launcher', { timeout: 40_000 }, () => {
     });
   });
 
-  it('does not wait for ever, and leaves no half-started server behind', async () => {
+  it('a start times out and leaves no half-started server behind', async () => {
     const hanging = join(dataDir, 'hanging.mjs');
     const pidFile = join(dataDir, 'pid');
     await writeFile(
@@ -131,7 +131,7 @@ describe('launcher', { timeout: 40_000 }, () => {
     expect(isAlive(pid)).toBe(false);
   });
 
-  it('sets the log of the servers aside before it grows without end', async () => {
+  it('the stderr log of the servers is rotated', async () => {
     const log = join(dataDir, logsFolder, 'server-stderr.log');
     await connect().then(({ discovery }) => process.kill(discovery.pid, 'SIGKILL'));
     await writeFile(log, 'x'.repeat(1_100_000));
@@ -141,14 +141,14 @@ describe('launcher', { timeout: 40_000 }, () => {
     expect((await stat(`${log}.old`)).size).toBe(1_100_000);
   });
 
-  it('replaces an idle server of an older version', async () => {
+  it('an idle server of an older version is replaced', async () => {
     const older = await connect();
     const newer = await connect({ version: '99.0.0' });
     expect(newer.discovery.pid).not.toBe(older.discovery.pid);
     await expect.poll(() => isAlive(older.discovery.pid), { timeout: 5000 }).toBe(false);
   });
 
-  it('leaves an older server alone while it answers', async () => {
+  it('a busy server of an older version is kept', async () => {
     await using claude = await startClaude();
     await using server = await TestServer.start({ dataDir, claudeUrl: claude.url });
     claude.on('slowly', { blocks: 'word '.repeat(400), pace: { chunkChars: 5, chunksPerSecond: 20 } });
@@ -159,11 +159,11 @@ describe('launcher', { timeout: 40_000 }, () => {
     expect(found.info.busyTurns).toBe(1);
   });
 
-  it('ends a server on request, and nothing else', async () => {
+  it('the launcher ends a server on request, and no other process', async () => {
     const { discovery } = await connect();
     await launcher().end(AbortSignal.timeout(10_000));
     await expect.poll(() => isAlive(discovery.pid), { timeout: 5000 }).toBe(false);
-    // A stale file names a process of this user that is no server: this one.
+    // A stale file names a process of this user that is not a server: this one.
     await writeFile(discoveryPath(), stale({}), { mode: 0o600 });
     await launcher().end(AbortSignal.timeout(10_000));
     expect(isAlive(process.pid)).toBe(true);

@@ -12,14 +12,14 @@ import { startClaude } from '../support/claude/server.ts';
 import { newConversation, Reader, send, TestServer } from '../support/server.ts';
 
 /*
- * The window's side of lending a workspace, against the real server. The files themselves are the
- * business of VS Code's own tests; here they are made up.
+ * Tests the window's side of sharing a workspace against the real server. The tests in test/vscode/ cover the files;
+ * here they are simulated.
  */
 
 const problems = problemsOf((text) => text);
 const log = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
-describe('a window that lends its workspace', { timeout: 30_000 }, () => {
+describe('a window that shares its workspace', { timeout: 30_000 }, () => {
   let claude: Awaited<ReturnType<typeof startClaude>>;
   let server: TestServer;
   let connection: ServerConnection;
@@ -56,7 +56,7 @@ describe('a window that lends its workspace', { timeout: 30_000 }, () => {
         remote: null,
         connect: async () => {
           connects += 1;
-          // As the real one does, it answers once there is a server to speak to.
+          // Like the real connection, it resolves once a server is available.
           await starting;
           const { client } = server;
           return { endpoint: client.endpoint, info: await client.call('server.info', {}) };
@@ -101,7 +101,7 @@ describe('a window that lends its workspace', { timeout: 30_000 }, () => {
     await server[Symbol.asyncDispose]();
   });
 
-  /** A turn that reads a file; the text of its result. */
+  /** Runs a turn that reads a file, and returns the text of the result. */
   const turn = async (): Promise<TurnState> => {
     claude.on(any, 'Done.');
     claude.on(any, toolUse('file_read', { path: 'a.txt' }), { times: 1 });
@@ -111,7 +111,7 @@ describe('a window that lends its workspace', { timeout: 30_000 }, () => {
   };
   const results = ({ steps }: TurnState) =>
     steps.flatMap((step) => Object.values(step.results)).map(({ text }) => text);
-  /** Whether the server offers tools of the workspace, which it does as long as a window lends one. */
+  /** Returns whether the server offers workspace tools, which it does while a window shares its workspace. */
   const isLent = async (): Promise<boolean> => {
     claude.reset();
     claude.on(any, 'Done.');
@@ -124,7 +124,7 @@ describe('a window that lends its workspace', { timeout: 30_000 }, () => {
   };
   const lent = () => expect.poll(isLent, { timeout: 10_000 });
 
-  it('does not start the server, and follows when it has been started', async () => {
+  it('a window does not start the server, and shares its workspace once it runs', async () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect([connects, connection.state.state]).toEqual([0, 'idle']);
     connection.start();
@@ -132,7 +132,7 @@ describe('a window that lends its workspace', { timeout: 30_000 }, () => {
     expect(results(await turn())).toEqual(['1\tunsaved text']);
   });
 
-  it('lends it again to the server that comes after', async () => {
+  it('a window shares its workspace with the next server again', async () => {
     connection.start();
     await lent().toBe(true);
     starting = server.kill().then(() => server.start());
@@ -141,7 +141,7 @@ describe('a window that lends its workspace', { timeout: 30_000 }, () => {
     expect(results(await turn())).toEqual(['1\tunsaved text']);
   });
 
-  it('says when something changed, and loses no request by it', async () => {
+  it('a window reports changes of its workspace without losing a request', async () => {
     connection.start();
     await lent().toBe(true);
     const reading = Promise.withResolvers<void>();
@@ -156,7 +156,7 @@ describe('a window that lends its workspace', { timeout: 30_000 }, () => {
     await reading.promise;
     hello = hello && { ...hello, folders: [{ name: 'renamed-folder', path: null }] };
     lender.changed();
-    // The server asks again under the same id, of the window's new stream.
+    // The server repeats the request under the same id on the window's new stream.
     await new Promise((resolve) => setTimeout(resolve, 300));
     go.resolve();
     expect(results(await ended)).toEqual(['1\tlate']);
@@ -166,7 +166,7 @@ describe('a window that lends its workspace', { timeout: 30_000 }, () => {
     expect(JSON.stringify((await claude.received(1)).body)).toContain('renamed-folder');
   });
 
-  it('takes it back when there is nothing more to lend', async () => {
+  it('a window stops sharing when it has no workspace any more', async () => {
     connection.start();
     await lent().toBe(true);
     hello = null;

@@ -13,8 +13,8 @@ const say = (text: string, ...args: (string | number)[]) => text.replaceAll(/\{(
 const problems = problemsOf(say, 'the server');
 const log = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
-/** A server that others run, as the extension meets it. */
-describe('a server that others run', { timeout: 60_000 }, () => {
+/** Tests the extension against a remote server. */
+describe('a remote server', { timeout: 60_000 }, () => {
   let server: TestServer;
   let ann: Awaited<ReturnType<typeof addUser>>;
   let other: Server | undefined;
@@ -44,13 +44,13 @@ describe('a server that others run', { timeout: 60_000 }, () => {
     return `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
   };
 
-  it('lets a token in, and says who it is', async () => {
+  it('a valid token connects to a remote server', async () => {
     const { endpoint, info } = await reached(ann.token);
     expect(endpoint).toEqual({ origin: server.origin, secret: ann.token });
     expect(info).toMatchObject({ mode: 'team', protocol: protocolVersion });
   });
 
-  it('is told apart from one that cannot be used', async () => {
+  it('an unusable remote server or token is reported with its reason', async () => {
     const made = await devlm(server.dataDir, ['token', 'create', '--name', 'x', '--user', 'ann', '--scopes', 'llm']);
     await expect(reached(null)).rejects.toMatchObject(refusal('token_missing', /requires a token/));
     await expect(reached('a.b.c')).rejects.toMatchObject(refusal('token_refused', /not one of this server/));
@@ -70,7 +70,7 @@ describe('a server that others run', { timeout: 60_000 }, () => {
     }
   });
 
-  it('is told to be newer or older where it speaks another protocol', async () => {
+  it('a remote server with another protocol is reported as newer or older', async () => {
     const { info } = await reached(ann.token);
     for (const [protocol, code] of [
       [protocolVersion + 1, 'server_newer'],
@@ -82,7 +82,7 @@ describe('a server that others run', { timeout: 60_000 }, () => {
     }
   });
 
-  it('is waited for as long as it takes, and no longer when it refuses the token', async () => {
+  it('a remote server is waited for without a limit, unless it rejects the token', async () => {
     connection = new ServerConnection({
       source: remote(ann.token),
       credential: async () => ({ apiKey: null, baseUrl: null }),
@@ -102,7 +102,7 @@ describe('a server that others run', { timeout: 60_000 }, () => {
         state: 'reconnecting',
         problem: { code: 'server_unreachable' },
       });
-    // Many times more often than this machine's own server is tried.
+    // This is far more often than a local server is tried.
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect(connection.state.state).toBe('reconnecting');
     await server.start();

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readDiscovery } from '../../extension/src/connection/discovery.ts';
 import { ChatWindow } from '../support/chat-window.ts';
 
-/** A page's runs through the extension to the real server and its embedded engine, which needs nothing on the machine. */
+/** Tests runs of a page through the extension with the real server and its embedded engine, which needs no Docker. */
 describe('running programs from a window', { timeout: 60_000 }, () => {
   let dataDir: string;
   let first: ChatWindow;
@@ -49,7 +49,7 @@ describe('running programs from a window', { timeout: 60_000 }, () => {
     window
       .of('execution')
       .filter((message): message is Extract<HostToPage, { kind: 'execution' }> => message.id === id);
-  /** What a page has heard by now. */
+  /** Returns the messages that a page has received so far. */
   const heard = (window: ChatWindow, id: string): ExecutionEvent[] => {
     const all = messages(window, id);
     return all.slice(all.findLastIndex(({ restart }) => restart)).flatMap(({ events }) => events);
@@ -68,7 +68,7 @@ describe('running programs from a window', { timeout: 60_000 }, () => {
   };
   const loop = 'import time\nfor n in range(600):\n  print(n, flush=True)\n  time.sleep(0.05)';
 
-  it('streams what it prints and ends in a receipt, which other windows are told of', async () => {
+  it('output is streamed and ends with a receipt, which other windows receive', async () => {
     const id = start(first, 'import sys\nprint("read", input())\nprint("bad", file=sys.stderr)\nsys.exit(3)', {
       stdin: 'me',
     });
@@ -83,7 +83,7 @@ describe('running programs from a window', { timeout: 60_000 }, () => {
     expect(items).toMatchObject([{ origin: origin(), execution: { id, state: 'ended', record: { exitCode: 3 } } }]);
   });
 
-  it('is followed by another window from its start, and stopped from there', async () => {
+  it('another window follows a run from its start and stops it', async () => {
     const id = start(first, loop);
     await expect.poll(() => text(first, id), { timeout: 20_000 }).toContain('3\n');
     second.host.receive({ kind: 'execute', id });
@@ -94,7 +94,7 @@ describe('running programs from a window', { timeout: 60_000 }, () => {
     expect(text(second, id)).toBe(text(first, id));
   });
 
-  it('goes on while the page is loaded anew, which then hears everything', async () => {
+  it('a run continues while the page reloads, which then receives all output', async () => {
     const id = start(first, 'import time\nfor n in range(12):\n  print(n, flush=True)\n  time.sleep(0.1)');
     await expect.poll(() => text(first, id), { timeout: 20_000 }).toContain('1\n');
     first.host.receive({ kind: 'ready' });
@@ -103,20 +103,20 @@ describe('running programs from a window', { timeout: 60_000 }, () => {
     expect(text(first, id)).toBe(Array.from({ length: 12 }, (_, n) => `${n}\n`).join(''));
   });
 
-  it('runs nothing in a folder that is not trusted', async () => {
+  it('nothing runs in an untrusted folder', async () => {
     first.trusted = false;
     const id = start(first, 'print(1)');
     await expect.poll(() => messages(first, id).at(-1)?.problem?.code).toBe('workspace_untrusted');
     first.trusted = true;
   });
 
-  it('answers a malformed run, so that the page does not wait for ever', async () => {
+  it('a malformed run is answered, so that the page does not wait forever', async () => {
     const id = randomUUID();
     first.host.receive({ kind: 'execute', id, request: { id, language: 'cobol', source: 'x' } });
     await expect.poll(() => messages(first, id).at(-1)?.problem?.code).toBe('invalid_request');
   });
 
-  it('says that a run is lost when the server is killed under it, and runs the next one', async () => {
+  it('a run is reported as lost when the server is killed, and the next one runs', async () => {
     const id = start(first, loop);
     await expect.poll(() => text(first, id), { timeout: 20_000 }).toContain('1\n');
     const server = await readDiscovery(dataDir);

@@ -10,8 +10,8 @@ import { type FollowOptions, followConversation } from '../../extension/src/conn
 import { problemsOf } from '../../extension/src/problems.ts';
 
 /*
- * Faults of the transport that a healthy server never makes: the other side here is a bare socket
- * server that misbehaves as each test wants it.
+ * Tests transport faults that a healthy server does not have: the other side is a bare socket server that misbehaves as
+ * each test requires.
  */
 
 const problems = problemsOf((text) => text);
@@ -47,7 +47,7 @@ const open = (response: ServerResponse) =>
   response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
 const lastId = (request: IncomingMessage) => Number(request.headers['last-event-id']);
 
-/** Follows until `count` events came, and answers them. */
+/** Follows a conversation until `count` events have arrived, and returns them. */
 async function collect(count: number, more: Partial<FollowOptions> = {}): Promise<ReceivedEvent[]> {
   const got: ReceivedEvent[] = [];
   const stop = new AbortController();
@@ -72,7 +72,7 @@ async function collect(count: number, more: Partial<FollowOptions> = {}): Promis
 const seqs = (events: ReceivedEvent[]) => events.map(({ seq }) => seq);
 
 describe('following a conversation', () => {
-  it('goes on after a cut in the middle of an event', async () => {
+  it('following continues after a disconnection in the middle of an event', async () => {
     handle = (request, response, nth) => {
       open(response);
       const after = lastId(request);
@@ -84,7 +84,7 @@ describe('following a conversation', () => {
     expect(requests.map(lastId)).toEqual([0, 3]);
   });
 
-  it('goes on after the server ended the stream properly', async () => {
+  it('following continues after the server has ended the stream', async () => {
     handle = (request, response) => {
       open(response);
       response.end(frame(lastId(request) + 1));
@@ -92,7 +92,7 @@ describe('following a conversation', () => {
     expect(seqs(await collect(4))).toEqual([1, 2, 3, 4]);
   });
 
-  it('drops what comes twice', async () => {
+  it('repeated events are dropped', async () => {
     handle = (_request, response) => {
       open(response);
       response.write(frames(1, 3) + frames(2, 4));
@@ -100,7 +100,7 @@ describe('following a conversation', () => {
     expect(seqs(await collect(4))).toEqual([1, 2, 3, 4]);
   });
 
-  it('reads again from the last good event when there is a gap', async () => {
+  it('events are read again from the last good one after a gap', async () => {
     handle = (request, response, nth) => {
       open(response);
       response.write(nth === 1 ? frames(1, 2) + frames(4, 6) : frames(lastId(request) + 1, 6));
@@ -109,7 +109,7 @@ describe('following a conversation', () => {
     expect(requests.map(lastId)).toEqual([0, 2]);
   });
 
-  it('treats a silent stream as dead, and comments as life', async () => {
+  it('a silent stream counts as dead; comments keep it alive', async () => {
     handle = (request, response, nth) => {
       open(response);
       if (nth === 1) return;
@@ -127,7 +127,7 @@ describe('following a conversation', () => {
     expect(performance.now() - start).toBeGreaterThan(400);
   });
 
-  it('puts characters together that arrive byte by byte', async () => {
+  it('characters that arrive byte by byte are put together', async () => {
     handle = async (_request, response) => {
       open(response);
       for (const byte of Buffer.from(frame(1, 'é🎉'))) {
@@ -138,7 +138,7 @@ describe('following a conversation', () => {
     expect(await collect(1)).toMatchObject([{ seq: 1, text: 'é🎉' }]);
   });
 
-  it('does not count as delivered what the reader did not take', async () => {
+  it('events that the reader did not accept are delivered again', async () => {
     handle = (request, response) => {
       open(response);
       response.write(frames(lastId(request) + 1, 3));
@@ -157,7 +157,7 @@ describe('following a conversation', () => {
     expect(got).toEqual([1, 2, 3]);
   });
 
-  it('waits for a slow reader before it reads on', async () => {
+  it('reading waits for a slow reader', async () => {
     handle = (_request, response) => {
       open(response);
       response.write(frame(1));
@@ -182,7 +182,7 @@ describe('following a conversation', () => {
     expect(most).toBe(1);
   });
 
-  it('tries again after a wrong secret and an overloaded server, and gives up after a refusal', async () => {
+  it('following retries after a wrong secret or an overload, and ends after a refusal', async () => {
     const refuse = (response: ServerResponse, status: number, code: string) =>
       response
         .writeHead(status, { 'content-type': 'application/problem+json' })
@@ -196,7 +196,7 @@ describe('following a conversation', () => {
     expect(requests).toHaveLength(3);
   });
 
-  it('keeps an event of a type from a newer server, for its number', async () => {
+  it('an event of an unknown type keeps its number', async () => {
     handle = (_request, response) => {
       open(response);
       response.write(`data: ${JSON.stringify({ seq: 1, at, type: 'of.tomorrow', more: 1 })}\n\n${frame(2)}`);
@@ -204,7 +204,7 @@ describe('following a conversation', () => {
     expect(await collect(2)).toMatchObject([{ seq: 1, type: 'of.tomorrow' }, { seq: 2 }]);
   });
 
-  it('ends when aborted, also while it waits', async () => {
+  it('following ends when aborted, also while it waits', async () => {
     handle = (_request, response) => open(response);
     await expect(collect(1, { signal: AbortSignal.timeout(100) })).resolves.toEqual([]);
     const endpoint = (signal: AbortSignal) =>
@@ -222,7 +222,7 @@ describe('calling a route', () => {
     );
   const info = () => client().call('server.info', {}, { timeoutMs: 200 });
 
-  it('turns every failure into a problem', async () => {
+  it('every failure of a call becomes a problem', async () => {
     handle = (_request, response) => void response.end('not json');
     expect(await code(info())).toBe('bad_response');
     handle = (_request, response) => void response.end('{"version":1}');
@@ -237,13 +237,13 @@ describe('calling a route', () => {
     expect(await code(info())).toBe('server_timeout');
   });
 
-  it("gives the server's problem on, with the time after which to try again", async () => {
+  it("a call passes on the server's problem, with its retry delay", async () => {
     const problem = { code: 'rate_limited', status: 429, title: 'Slow', detail: 'Slower.' };
     handle = (_request, response) => void response.writeHead(429, { 'retry-after': '7' }).end(JSON.stringify(problem));
     await expect(info()).rejects.toMatchObject({ problem, retryAfterMs: 7000 });
   });
 
-  it("ends with the caller's reason when aborted", async () => {
+  it("an aborted call ends with the caller's reason", async () => {
     handle = () => undefined;
     const stop = new AbortController();
     const call = client().call('server.info', {}, { signal: stop.signal });
@@ -251,7 +251,7 @@ describe('calling a route', () => {
     await expect(call).rejects.toThrow('enough');
   });
 
-  it('sends nothing that the schemas refuse', async () => {
+  it('input that the schemas refuse is not sent', async () => {
     const bad = [
       client().callUnchecked('conversations.get', { params: { conversationId: '../info' } }),
       client().callUnchecked('conversations.get', {}),
@@ -262,7 +262,7 @@ describe('calling a route', () => {
     expect(requests).toHaveLength(0);
   });
 
-  it('never sends the secret elsewhere, and sends it always', async () => {
+  it('the secret is sent with every call, and only to the server', async () => {
     handle = (_request, response) => void response.writeHead(404).end();
     await code(client().call('conversations.list', { query: { search: 'a&b=c d' } }));
     expect(requests[0]?.headers.authorization).toBe('Bearer right');

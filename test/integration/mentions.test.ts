@@ -7,7 +7,7 @@ import { startClaude } from '../support/claude/server.ts';
 import { EditorWindow } from '../support/editor-window.ts';
 import { newConversation, Reader, send, TestServer } from '../support/server.ts';
 
-describe('what a person names with @', { timeout: 60_000 }, () => {
+describe('mentions with @', { timeout: 60_000 }, () => {
   let claude: Awaited<ReturnType<typeof startClaude>>;
   let server: TestServer;
   let window: EditorWindow;
@@ -27,7 +27,7 @@ describe('what a person names with @', { timeout: 60_000 }, () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('a symbol is found by the server, without a language server', async () => {
+  it('a mentioned symbol is found by the server without a language server', async () => {
     const find = (query: string) =>
       server.client.call('symbols.find', { params: { projectId: 'project' }, query: { query } });
     expect(await find('shop')).toEqual({ items: [] });
@@ -38,7 +38,7 @@ describe('what a person names with @', { timeout: 60_000 }, () => {
     expect((await find('sel')).items).toMatchObject([{ name: 'sell', line: 2, endLine: 3 }]);
   });
 
-  it('a page is not fetched from inside of the network', async () => {
+  it('a mentioned page inside the network is not fetched', async () => {
     for (const url of [
       server.origin,
       'http://localhost:1/',
@@ -49,7 +49,7 @@ describe('what a person names with @', { timeout: 60_000 }, () => {
       await expect(server.client.call('pages.read', { body: { url } })).rejects.toThrow();
   });
 
-  it('reaches the model in tags of its kind, a page as untrusted', async () => {
+  it('a mention reaches the model in tags of its kind, a page as untrusted', async () => {
     claude.on(any, 'Done.');
     const conversationId = await newConversation(server);
     using reader = new Reader(() => server, conversationId);

@@ -47,7 +47,7 @@ const strings = z.record(z.string(), z.string()).parse(read('package.nls.json'))
 const { contributes } = manifest;
 
 describe('manifest', () => {
-  it('has the commands of the table, word for word', () => {
+  it('the manifest has the commands of the table, word for word', () => {
     const rows = commands.map(({ id, title, icon, enablement }) => ({
       command: id,
       title: `%command.${id.slice('devlm.'.length)}%`,
@@ -60,14 +60,14 @@ describe('manifest', () => {
     expect(entries).toEqual(rows);
   });
 
-  it('names in menus and keybindings only commands that exist', () => {
+  it('menus and keybindings name only existing commands', () => {
     const ids = new Set<string>(commands.map(({ id }) => id));
     const used = [...Object.values(contributes.menus).flat(), ...contributes.keybindings];
     const named = used.flatMap((item) => ('command' in item ? item.command : []));
     expect(named.filter((command) => !ids.has(command))).toEqual([]);
   });
 
-  it('fills every submenu that it shows, and shows every one that it has', () => {
+  it('every submenu is shown and has items', () => {
     const shown = Object.values(contributes.menus)
       .flat()
       .flatMap((item) => ('submenu' in item ? item.submenu : []));
@@ -76,19 +76,19 @@ describe('manifest', () => {
     expect(known.filter((id) => (contributes.menus[id] ?? []).length === 0)).toEqual([]);
   });
 
-  it('has a text for every %placeholder%, and a use for every text', () => {
+  it('every %placeholder% has a text, and every text is used', () => {
     const used = [...JSON.stringify(read('package.json')).matchAll(/"%([\w.]+)%"/g)].map(([, key]) => key);
     expect([...new Set(used)].sort()).toEqual(Object.keys(strings).sort());
   });
 
-  it('uses only context keys that the extension sets', () => {
+  it('when-clauses use only context keys that the extension sets', () => {
     const keys = [...JSON.stringify(contributes).matchAll(/\bdevlm\.(pageReady|keyStored|proposalShown)\b/g)].map(
       ([key]) => key,
     );
     expect(new Set(keys)).toEqual(new Set([pageReadyContext, keyStoredContext, proposalContext]));
   });
 
-  it('refers to files that are there', () => {
+  it('the manifest refers only to existing files', () => {
     const files = [
       manifest.icon,
       ...contributes.viewsContainers.activitybar.map(({ icon }) => icon),
@@ -97,31 +97,31 @@ describe('manifest', () => {
     expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
   });
 
-  it('activates with the first file, for its lightbulb, or a link, and not before; runs where the files are', () => {
+  it('the extension activates with the first file or a link, and runs where the files are', () => {
     expect(manifest.activationEvents).toEqual(['onLanguage', 'onUri']);
     expect(manifest.extensionKind).toEqual(['workspace']);
   });
 
-  it('takes as base URL only what the server takes', () => {
+  it('the base URL setting accepts only what the server accepts', () => {
     const pattern = new RegExp(String(contributes.configuration.properties['devlm.baseUrl']?.['pattern']), 'u');
     for (const good of ['', 'https://api.anthropic.com', ' http://127.0.0.1:11434/v1/ ']) expect(good).toMatch(pattern);
     for (const bad of ['http://', 'http://my host', 'https:///x', 'ftp://host', 'host'])
       expect(bad).not.toMatch(pattern);
   });
 
-  it('offers at any time what stops an answer, and what removes a key', () => {
+  it('the commands that stop an answer and remove the key are always enabled', () => {
     const always = contributes.commands.filter(({ enablement }) => enablement === undefined);
     expect(always.map(({ command }) => command)).toEqual(expect.arrayContaining(['devlm.stop', 'devlm.clearApiKey']));
     expect(contributes.menus['commandPalette'] ?? []).toEqual([]);
   });
 
-  it('has the tools and the participant that the extension registers', () => {
+  it('the manifest has the tools and the participant that the extension registers', () => {
     expect(contributes.languageModelTools.map(({ name }) => name)).toEqual(chatToolNames);
     expect(contributes.chatParticipants).toMatchObject([{ id: participantId, name: 'devlm' }]);
     expect(contributes.languageModelChatProviders).toMatchObject([{ vendor: modelVendor }]);
   });
 
-  it('does not let a folder say which programs are started and which tools offered', () => {
+  it('workspace settings cannot start programs or offer tools', () => {
     const { properties } = contributes.configuration;
     expect(['devlm.mcp.servers', 'devlm.tools.offer'].map((name) => properties[name]?.scope)).toEqual([
       'machine',
@@ -129,7 +129,7 @@ describe('manifest', () => {
     ]);
   });
 
-  it('does not let a folder say where the key, the messages and the data go', () => {
+  it('workspace settings cannot redirect the API key, the messages or the data', () => {
     const { properties } = contributes.configuration;
     const delicate = ['devlm.baseUrl', 'devlm.dataDir'];
     expect(delicate.map((name) => properties[name]?.scope)).toEqual(['application', 'machine']);
@@ -140,11 +140,11 @@ describe('manifest', () => {
 });
 
 describe('l10n bundle', () => {
-  it('holds every text of the sources and no other (`node scripts/l10n.ts` writes it)', async () => {
+  it('the l10n bundle has exactly the texts of the sources (run `node scripts/l10n.ts`)', async () => {
     expect(JSON.parse(readFileSync(bundlePath, 'utf8'))).toEqual(await collect());
   });
 
-  it('reads literals of all kinds, and sees the calls that it cannot read', () => {
+  it('the l10n script reads literals of all kinds, and reports calls that it cannot read', () => {
     const source = `t('It\\'s "so"'); vscode.l10n.t("a {0}", 1); x.t('no'); set('no');\nt(\`whole\`)\nt(\n 'next line');\nt(name);`;
     expect(textsOf(source)).toEqual({ texts: [`It's "so"`, 'a {0}', 'whole', 'next line'], unreadable: ['t(name);'] });
   });

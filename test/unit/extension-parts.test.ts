@@ -23,7 +23,7 @@ describe('links in answers', () => {
     ['file:///home/me/a.ts#L2', { kind: 'file', path: '/home/me/a.ts', line: 2 }],
     ['C:\\work\\a.ts:3', { kind: 'file', path: 'C:\\work\\a.ts', line: 3 }],
     ['a.ts#L0', { kind: 'file', path: 'a.ts', line: 1 }],
-  ])('%s opens', (href, link) => expect(parseLink(href)).toEqual(link));
+  ])('the link %s opens a page or a file', (href, link) => expect(parseLink(href)).toEqual(link));
 
   it.each([
     'command:workbench.action.terminal.new',
@@ -43,7 +43,7 @@ describe('links in answers', () => {
     'a%00b',
     '%E0%A4%A',
     'command%3Aworkbench.action.quit',
-  ])('%j opens nothing', (href) => expect(parseLink(href)).toBeNull());
+  ])('the link %j is refused', (href) => expect(parseLink(href)).toBeNull());
 });
 
 describe('content of files', () => {
@@ -58,7 +58,7 @@ describe('content of files', () => {
     ['caf\xe9', { kind: 'binary' }],
     ['caf\xc3\xa9', { kind: 'text', text: 'café' }],
     ['', { kind: 'text', text: '' }],
-  ])('%j is recognised', (text, content) => expect(contentOf(bytes(text))).toEqual(content));
+  ])('the content %j is recognized', (text, content) => expect(contentOf(bytes(text))).toEqual(content));
 });
 
 describe('ranking of paths', () => {
@@ -70,7 +70,7 @@ describe('ranking of paths', () => {
     'src/someServer.ts',
     'src/save-review.ts',
   ];
-  it('puts names before folders, beginnings before the middle, and letters in order last', () => {
+  it('paths that match in the name rank before folders, beginnings before the middle, and scattered letters last', () => {
     expect(rankPaths(paths, 'server', 10)).toEqual([
       'docs/server.md',
       'src/http/server.ts',
@@ -80,11 +80,11 @@ describe('ranking of paths', () => {
     ]);
     expect(rankPaths(paths, 'svrv', 10)).toContain('src/save-review.ts');
   });
-  it('wants every word, whatever their order and case', () => {
+  it('a path matches only if it contains every word of the query, in any order and case', () => {
     expect(rankPaths(paths, 'SERVER http', 10)).toEqual(['src/http/server.ts']);
     expect(rankPaths(paths, 'nothing', 10)).toEqual([]);
   });
-  it('answers at most as many as asked for, and all without a query', () => {
+  it('ranking returns at most the requested number of paths, and all paths without a query', () => {
     expect(rankPaths(paths, 's', 2)).toHaveLength(2);
     expect(rankPaths(paths, ' ', 3)).toEqual(paths.slice(0, 3));
   });
@@ -98,11 +98,11 @@ describe('versions', () => {
     ['1.0.0-beta.1', '1.0.0', -1],
     ['1.0.0', '1.0.0-beta', 1],
     ['1.0', '1.0.1', -1],
-  ])('%s against %s', (a, b, sign) => expect(Math.sign(compareVersions(a, b))).toBe(sign));
+  ])('the version %s is compared with %s', (a, b, sign) => expect(Math.sign(compareVersions(a, b))).toBe(sign));
 });
 
 describe('data folder', () => {
-  it('is the setting, else the variable, else the place of the system', () => {
+  it('the data folder is the setting, else the variable, else the default of the system', () => {
     expect(dataFolder('/set', { DEVLM_DATA_DIR: '/env' }, 'linux', '/home/me')).toBe('/set');
     expect(dataFolder('', { DEVLM_DATA_DIR: '/env' }, 'linux', '/home/me')).toBe('/env');
     expect(dataFolder('~/x', {}, 'linux', '/home/me')).toBe(join('/home/me', 'x'));
@@ -114,7 +114,7 @@ describe('data folder', () => {
 });
 
 describe('environment of the server', () => {
-  it('keeps what the server and its network need and drops what belongs to the editor', () => {
+  it('the server’s environment keeps network variables and drops those of the editor', () => {
     const env = serverEnvironment({
       PATH: '/bin',
       ANTHROPIC_API_KEY: 'k',
@@ -149,14 +149,14 @@ describe('saved view', () => {
   const defaults = { model: 'm', thinking: true };
   const image = { kind: 'image', name: 'a.png', mediaType: 'image/png', data: 'A'.repeat(400_000) } as const;
 
-  it('begins with the defaults, and again when what is stored cannot be read', () => {
+  it('the saved view starts with the defaults, also if the stored one is unreadable', () => {
     const memory = new Memory();
     expect(new ViewStore(memory, defaults).view).toEqual({ conversationId: null, drafts: {}, ...defaults });
     memory.value = { conversationId: 7 };
     expect(new ViewStore(memory, defaults).view).toEqual({ conversationId: null, drafts: {}, ...defaults });
   });
 
-  it('gives everything back while the window lives, and after it what fits: texts before attachments', async () => {
+  it('the saved view returns everything while the window is open, and later what fits: texts before attachments', async () => {
     const memory = new Memory();
     const store = new ViewStore(memory, defaults);
     const view: SavedView = {
@@ -173,7 +173,7 @@ describe('saved view', () => {
     });
   });
 
-  it('does not grow without end', async () => {
+  it('the saved view is bounded', async () => {
     const memory = new Memory();
     const store = new ViewStore(memory, defaults);
     const drafts = Object.fromEntries(

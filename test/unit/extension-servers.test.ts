@@ -19,7 +19,7 @@ describe('the address of a server', () => {
     ['[::1]:7000', 'http://[::1]:7000'],
     ['http://10.1.2.3', 'http://10.1.2.3'],
     ['127.0.0.1.example.com', 'https://127.0.0.1.example.com'],
-  ])('%s is one', (text, origin) => expect(parseAddress(text)).toBe(origin));
+  ])('%s is accepted as a server address', (text, origin) => expect(parseAddress(text)).toBe(origin));
 
   it.each([
     '',
@@ -37,9 +37,9 @@ describe('the address of a server', () => {
     'https://[::1',
     'https://devlm.example.com:99999',
     `https://${'a'.repeat(600)}`,
-  ])('%s is none', (text) => expect(parseAddress(text)).toBeNull());
+  ])('%s is refused as a server address', (text) => expect(parseAddress(text)).toBeNull());
 
-  it('tells whether others can read what is said there', () => {
+  it('an address that others on the network can read is recognized', () => {
     const open = [
       'http://10.1.2.3',
       'http://devlm.example.com',
@@ -56,7 +56,7 @@ describe('the address of a server', () => {
 describe('a link to a server', () => {
   const link = (query: string, path = '/connect') => parseConnectLink(path, query);
 
-  it('names a server, and may bring a token', () => {
+  it('a connect link names a server, and may contain a token', () => {
     expect(link('server=https%3A%2F%2Fdevlm.example.com')).toEqual({
       origin: 'https://devlm.example.com',
       token: null,
@@ -67,7 +67,7 @@ describe('a link to a server', () => {
     });
   });
 
-  it('is nothing else', () => {
+  it('other links are not connect links', () => {
     for (const query of [
       '',
       'server=',
@@ -85,7 +85,7 @@ describe('a link to a server', () => {
   });
 });
 
-describe('the servers that a person knows', () => {
+describe('the servers that a user knows', () => {
   const tokenOf = (sub: string) => `x.${Buffer.from(JSON.stringify({ sub })).toString('base64url')}.x`;
   const open = (secret?: string) => {
     const secrets = new Map(secret === undefined ? [] : [[profilesSecret, secret]]);
@@ -99,7 +99,7 @@ describe('the servers that a person knows', () => {
   const a = 'https://a.example.com';
   const b = 'https://b.example.com';
 
-  it('are kept, used and forgotten', async () => {
+  it('profiles of servers are stored, used and removed', async () => {
     const { profiles, memory } = open();
     expect(await profiles.active()).toBeNull();
     await profiles.use(a, tokenOf('ann'));
@@ -117,7 +117,7 @@ describe('the servers that a person knows', () => {
     expect(await profiles.list()).toHaveLength(20);
   });
 
-  it('are read as the change before has left them, however long that takes', async () => {
+  it('profiles are read after the previous change is complete', async () => {
     const secrets = new Map<string, string>();
     const profiles = new Profiles(
       {
@@ -134,7 +134,7 @@ describe('the servers that a person knows', () => {
     await Promise.all(changes);
   });
 
-  it('are still known by an editor that has forgotten its secrets, without their tokens', async () => {
+  it('profiles without tokens are still known to an editor that has lost its secrets', async () => {
     const { profiles, secrets } = open();
     await profiles.use(a, tokenOf('ann'));
     secrets.clear();
@@ -146,7 +146,7 @@ describe('the servers that a person knows', () => {
   });
 
   it.each(['', 'nonsense', '{}', '{"active":1,"profiles":[]}', 'null'])(
-    'are none where %j is stored',
+    'no servers are known if %j is stored',
     async (secret) => {
       const { profiles } = open(secret);
       expect(await profiles.active()).toBeNull();

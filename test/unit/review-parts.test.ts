@@ -28,7 +28,7 @@ describe('decisions about changes', () => {
   const review: Review = { id: 'r', verdict: 'reject', changes: [], marks: [], previous: [] };
   const mark = { path: 'a', base: one ?? null, now: one ?? null, verdict: 'reject' as const };
 
-  it('are folded: open, then done or failed', () => {
+  it('decisions about changes are folded: open, then done or failed', () => {
     const started: EventBody = { type: 'review.started', turnId: 't', review };
     const marked: EventBody = { type: 'review.marked', turnId: 't', reviewId: 'r', files: [mark] };
     const ended = (done: boolean): EventBody => ({ type: 'review.ended', turnId: 't', reviewId: 'r', done });
@@ -46,14 +46,14 @@ describe('decisions about changes', () => {
     expect(standings).toEqual([['pending'], ['rejected'], ['pending']]);
   });
 
-  it('leave a partly agreed file pending, and what was agreed to as the base', () => {
+  it('a partly accepted file stays pending, with the accepted content as its base', () => {
     const files = [{ ...mark, base: three ?? null, now: two ?? null, verdict: 'accept' as const }];
     const { turns } = fold(...changed, { type: 'review.marked', turnId: 't', reviewId: 'r', files });
     const [file] = turns['t'] ? turnFiles(turns['t']) : [];
     expect([file && standingOf(file), file?.base, file?.before]).toEqual(['pending', three, one]);
   });
 
-  it('are remembered with what they set aside until something is sent', () => {
+  it('decisions are remembered with the rejected content until the next message', () => {
     const aside = { turnId: 't', reviewId: 'r' };
     const moved: EventBody = { type: 'head.moved', turnId: null, aside };
     expect(fold(...changed, moved)).toMatchObject({ head: null, aside });
@@ -78,7 +78,7 @@ describe('differences in a document that is edited', () => {
     ['a line put at its very beginning', [{ range: range(2, 0), text: 'x\r\n' }], [3, 9]],
     ['a line typed inside', [{ range: range(9, 2), text: '\n' }], [2, 8]],
     ['text without a line end', [{ range: range(0, 0), text: 'abc' }], [2, 8]],
-  ])('move with %s', (_what, changes, lines) => {
+  ])('the position of a change is updated by %s', (_what, changes, lines) => {
     expect(linesAfter(...changes)).toEqual(lines);
   });
 });

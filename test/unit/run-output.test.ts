@@ -7,7 +7,7 @@ import { executed } from '../support/executions.ts';
 
 const esc = '\u001b';
 const bell = '\u0007';
-/** What a program may print to steer the terminal that it does not have. */
+/** Control sequences that a program may print. */
 const printed = [
   `plain\ttext\r\nnext`,
   `${esc}[31mred${esc}[0m and ${esc}[1;38:2::1:2:3mbold${esc}[m`,
@@ -21,12 +21,12 @@ const printed = [
 describe('what a program prints', () => {
   const plain = ['plain\ttext\nnext', 'red and bold', 'titleend', 'clipboard', 'linktext', 'clearscreen'];
 
-  it('is shown in the page without what steers a terminal', () => {
+  it('output is shown in the page without control sequences', () => {
     expect(printed.slice(0, 6).map((text) => new PlainText().take(text))).toEqual(plain);
     expect(new PlainText().take('10%\r20%\r\n')).toBe('10%\n20%\n');
   });
 
-  it('keeps its colours, and nothing else, in a terminal', () => {
+  it('output in a terminal keeps its colors and no other control sequences', () => {
     expect(printed.map((text) => new TerminalText().take(text))).toEqual([
       'plain\ttext\r\nnext',
       printed[1],
@@ -41,13 +41,13 @@ describe('what a program prints', () => {
   it.each([
     ['page', () => new PlainText()],
     ['terminal', () => new TerminalText()],
-  ])('is the same however it is cut into pieces: %s', (_name, make) => {
+  ])('output is the same however it is split into chunks: %s', (_name, make) => {
     fc.assert(
       fc.property(
         fc.array(fc.constantFrom(...printed), { maxLength: 5 }),
         fc.infiniteStream(fc.nat(9)),
         (texts, cuts) => {
-          // A line end at the very end may still become another.
+          // A carriage return at the end may become CRLF with the next chunk.
           const text = `${texts.join('')}.`;
           const whole = make().take(text);
           const pieces = make();
@@ -63,15 +63,15 @@ describe('what a program prints', () => {
     );
   });
 
-  it('is not held back for ever by an escape sequence that does not end', () => {
+  it('an endless escape sequence does not hold output back forever', () => {
     const text = new PlainText();
     text.take(`${esc}]0;`);
     expect(text.take('x'.repeat(3_000))).toContain('xxx');
   });
 });
 
-describe('the output that is kept', () => {
-  it('has its beginning and its end, in a bounded number of pieces, and tells what is missing', () => {
+describe('kept output', () => {
+  it('kept output has its beginning and its end in a bounded number of pieces, and says what is missing', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 9_000 })), { maxLength: 700 }), (steps) => {
         let output: Output = noOutput;
@@ -97,7 +97,7 @@ describe('the output that is kept', () => {
   });
 });
 
-describe('the receipt in a line', () => {
+describe('the receipt line of a run', () => {
   const t = (text: string, ...args: (string | number)[]) =>
     text.replaceAll(/\{(\d)\}/g, (_, index) => String(args[Number(index)]));
   const line = (result: Parameters<typeof executed>[1]) => receiptLine(executed({}, result).record, t);
@@ -116,7 +116,7 @@ describe('the receipt in a line', () => {
       'Out of memory (50 MB) · 13 ms · 8.6 MB · Embedded engine: Docker is not running (pyodide)',
     ],
     [{ status: 'engine-error', engine: null, image: null, message: 'Start Docker.' }, 'Could not run\nStart Docker.'],
-  ] as const)('%j', (result, words) => {
+  ] as const)('the receipt line describes %j', (result, words) => {
     expect(line(result)).toBe(words);
   });
 });

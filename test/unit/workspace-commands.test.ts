@@ -20,14 +20,14 @@ const textOf = (chunks: readonly CommandChunk[], stream?: CommandChunk['stream']
 const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
-    // A process that nobody has collected yet does nothing any more.
+    // A zombie process that has not been reaped counts as ended.
     return !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
     return false;
   }
 };
 
-describe.skipIf(process.platform === 'win32')('commands', { timeout: 60_000 }, () => {
+describe.skipIf(process.platform === 'win32')('commands of the agent', { timeout: 60_000 }, () => {
   let commands: Commands;
   let folder: string;
   let ids = 0;
@@ -63,17 +63,17 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 60_000 }, (
     ['no-such-program-at-all', { exitCode: 127, signal: null }],
     ['kill -TERM $$', { exitCode: null, signal: 'SIGTERM' }],
     ['kill -SEGV $$', { exitCode: null, signal: 'SIGSEGV' }],
-  ])('end as the shell says: %s', async (line, end) => {
+  ])('a command reports how it ended: %s', async (line, end) => {
     expect(await run(line)).toMatchObject({ state: 'ended', stopped: false, failure: null, ...end });
   });
 
-  it('keep both streams apart, in the folder that was named', async () => {
+  it('a command runs in the requested folder, with separate output streams', async () => {
     const { chunks } = await run('pwd; echo oops >&2');
     expect(textOf(chunks, 'stdout').trim()).toBe(folder);
     expect(textOf(chunks, 'stderr')).toBe('oops\n');
   });
 
-  it('have no terminal, and an input that ends unless it is kept open', async () => {
+  it('a command has no terminal, and its input ends unless it is kept open', async () => {
     expect(textOf((await run('test -t 0 || test -t 1 || echo none; cat')).chunks)).toBe('none\n');
     expect(textOf((await run('cat; echo end', { stdin: 'given' })).chunks)).toBe('givenend\n');
     const id = start('read a; echo "got $a"; cat', { open: true });
@@ -86,14 +86,14 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 60_000 }, (
     );
   });
 
-  it('keep characters whole that arrive in two pieces', async () => {
+  it('characters that arrive in two pieces are kept whole', async () => {
     const { chunks } = await run(
       "printf '\\360\\237'; sleep 0.2; printf '\\230\\200 \\303'; sleep 0.2; printf '\\251'",
     );
     expect(textOf(chunks)).toBe('😀 é');
   });
 
-  it('do not see the secrets of DevLM, Claude and the editor', async () => {
+  it('commands do not see the secrets of DevLM, Claude and the editor', async () => {
     const env = { ...process.env, ANTHROPIC_API_KEY: 'sk-1', DEVLM_SECRET: 's-2', VSCODE_IPC_HOOK_CLI: '/x-3' };
     commands = new Commands({ env: { ...env, ELECTRON_RUN_AS_NODE: '1', claude_token: 't-4', OTHER: 'kept' } });
     const text = textOf((await run('env')).chunks);
@@ -102,7 +102,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 60_000 }, (
     expect(commandEnvironment({ PATH: '/bin', Anthropic_Api_Key: 'x' })).not.toHaveProperty('Anthropic_Api_Key');
   });
 
-  it('are started once under an id', async () => {
+  it('a command is started once under its id', async () => {
     const id = start('echo x >>log; sleep 0.2');
     const again = { commandId: id, conversationId: 'one', line: 'echo y >>log', cwd: null, stdin: '', open: false };
     expect(commands.start(again, folder).state).toBe('running');
@@ -111,7 +111,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 60_000 }, (
     expect(readFileSync(join(folder, 'log'), 'utf8')).toBe('x\n');
   });
 
-  it('stop with all that they started, also what does not want to', async () => {
+  it('stopping a command ends all its processes, even those that ignore signals', async () => {
     const id = start(`trap '' TERM; (trap '' TERM; sleep 300) & echo $! >pid; echo ready; while :; do sleep 1; done`);
     await until(id, ({ chunks }) => textOf(chunks).includes('ready'));
     const child = Number(readFileSync(join(folder, 'pid'), 'utf8'));
@@ -120,27 +120,27 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 60_000 }, (
     await expect.poll(() => isAlive(child)).toBe(false);
   });
 
-  it('are given the time to clean up when they stop', async () => {
+  it('a stopped command has time to clean up', async () => {
     const id = start(`trap 'echo bye; exit 5' TERM; echo ready; while :; do sleep 0.1; done`);
     await until(id, ({ chunks }) => textOf(chunks).includes('ready'));
     expect(await commands.stop(id)).toMatchObject({ exitCode: 5, stopped: true });
     expect(textOf((await commands.poll(id, 0, 0)).chunks, 'stdout')).toBe('ready\nbye\n');
   });
 
-  it('leave nothing behind when they end by themselves', async () => {
+  it('a command that ends leaves no processes behind', async () => {
     const { exitCode, wallMs } = await run('sleep 300 & echo $! >pid; exit 0');
     expect(exitCode).toBe(0);
     expect(wallMs).toBeLessThan(20_000);
     await expect.poll(() => isAlive(Number(readFileSync(join(folder, 'pid'), 'utf8')))).toBe(false);
   });
 
-  it('are not waited for where something that left them holds their output', async () => {
+  it('a command ends although an escaped process holds its output open', async () => {
     const id = start('setsid sleep 60 & echo $! >pid; echo done');
     expect(await ended(id)).toMatchObject({ exitCode: 0 });
     process.kill(Number(readFileSync(join(folder, 'pid'), 'utf8')), 'SIGKILL');
   });
 
-  it('may print without end: what is kept is bounded, and is the beginning and the end', async () => {
+  it('endless output is bounded to its beginning and its end', async () => {
     const before = process.memoryUsage().rss;
     const id = start('echo first; yes 0123456789; echo never');
     await until(id, ({ next }) => next > 30_000_000);
@@ -154,7 +154,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 60_000 }, (
     expect(process.memoryUsage().rss - before).toBeLessThan(300 * 1024 * 1024);
   });
 
-  it('are bounded in number, and stop by conversation', async () => {
+  it('the number of commands is bounded, and those of a conversation stop together', async () => {
     for (let i = 0; i < limits.commands; i++) start('sleep 300', { conversationId: i === 0 ? 'other' : 'one' });
     expect(() => start('true')).toThrow(
       expect.objectContaining({ problem: expect.objectContaining({ code: 'too_many_commands' }) }),
@@ -164,14 +164,14 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 60_000 }, (
     expect(await commands.stopAll('other')).toEqual({ stopped: 1 });
   });
 
-  it('say why they could not be started', async () => {
+  it('a command that cannot start says why', async () => {
     const id = `c${++ids}`;
     const state = { commandId: id, conversationId: 'one', line: 'true', cwd: null, stdin: '', open: false };
     commands.start(state, join(folder, 'nowhere'));
     expect(await ended(id)).toMatchObject({ exitCode: null, failure: expect.stringContaining('ENOENT') });
   });
 
-  it('die with the process that runs them, however it ends', async () => {
+  it('commands are killed when their parent process ends in any way', async () => {
     const source = `
       const { Commands } = await import(${JSON.stringify(join(import.meta.dirname, '../../extension/src/workspace/commands/commands.ts'))});
       new Commands().start({ commandId: 'c', conversationId: 'c', line: "trap '' TERM HUP; (trap '' TERM HUP; sleep 300) & echo $! >child; echo $$ >shell; while :; do sleep 1; done", cwd: null, stdin: '', open: true }, ${JSON.stringify(folder)});
@@ -188,12 +188,12 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 60_000 }, (
     await expect.poll(() => pids.map(isAlive), { timeout: 20_000 }).toEqual([false, false]);
   });
 
-  it('use bash where there is one', () => {
+  it('commands run in bash if it is installed', () => {
     expect(findShell({ PATH: '/nowhere' }).name).toMatch(/^(ba)?sh$/);
     expect(findShell({}, 'win32').name).toBe('powershell');
   });
 
-  it('wait for news no longer than they should', async () => {
+  it('a poll waits no longer than requested', async () => {
     const id = start('sleep 300');
     const began = performance.now();
     expect(await commands.poll(id, 0, 100)).toMatchObject({ state: 'running', chunks: [], next: 0 });
@@ -203,7 +203,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 60_000 }, (
 });
 
 describe('kept output', () => {
-  it('answers what is new, and where something is missing', () => {
+  it('kept output returns what is new, and shows what is missing', () => {
     const output = new KeptOutput({ head: 4, tail: 4 });
     output.add('stdout', 'abcdef');
     output.add('stderr', 'gh');
@@ -222,7 +222,7 @@ describe('kept output', () => {
     expect(output.next).toBe(11);
   });
 
-  it('never cuts a character in two', () => {
+  it('kept output never cuts a character in two', () => {
     const output = new KeptOutput({ head: 3, tail: 3 });
     output.add('stdout', '😀😀😀😀');
     expect(output.since(0).every(({ text }) => text.isWellFormed())).toBe(true);

@@ -39,7 +39,7 @@ const nothing = { conflicts: [], files: [], diagnostics: [] };
 const change = (id: string) => ({ id, kind: 'apply', changes: [{ path: 'a', base: null, text: 'x' }] });
 
 describe('requests of the server', () => {
-  it('are answered with a problem when they are not understood', async () => {
+  it('an unknown request is answered with a problem', async () => {
     const { requests, answers } = requestsWith({});
     await requests.take({ id: 'new', kind: 'teleport', path: 'a' });
     await requests.take({ id: 'bad', kind: 'read', path: '' });
@@ -51,7 +51,7 @@ describe('requests of the server', () => {
     ]);
   });
 
-  it('to a command wait behind nothing, and are written once', async () => {
+  it('requests to a command do not queue, and input is written once', async () => {
     const written: string[] = [];
     const never = new Promise<never>(() => undefined);
     const state = { state: 'running', exitCode: null, signal: null, stopped: false, failure: null, wallMs: 1 } as const;
@@ -78,7 +78,7 @@ describe('requests of the server', () => {
     ]);
   });
 
-  it('that fail say why, or that it is a bug', async () => {
+  it('a failed request says why, or that it is a bug', async () => {
     const { requests, answers } = requestsWith({
       read: async ({ path }) => {
         if (path === 'bug') throw new Error('with a secret');
@@ -95,7 +95,7 @@ describe('requests of the server', () => {
     expect(JSON.stringify(answers)).not.toContain('secret');
   });
 
-  it('to change are done once and one after the other, however often they come', async () => {
+  it('changes are applied once and one after the other, however often they are requested', async () => {
     const done: string[] = [];
     let running = 0;
     const { requests, answers } = requestsWith({
@@ -116,7 +116,7 @@ describe('requests of the server', () => {
     expect(answers.slice(3)).toEqual(answers.slice(0, 3));
   });
 
-  it('are worked on a few at a time, and all of them', async () => {
+  it('all requests are handled, a few at a time', async () => {
     let running = 0;
     let most = 0;
     const { requests, answers } = requestsWith({
@@ -132,7 +132,7 @@ describe('requests of the server', () => {
     expect(most).toBe(8);
   });
 
-  it('are not answered after the end', async () => {
+  it('requests are not answered after disposal', async () => {
     const { requests, answers } = requestsWith({
       read: async () => {
         requests.dispose();

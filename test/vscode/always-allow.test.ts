@@ -7,8 +7,8 @@ import { any } from '../support/claude/scenario.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
 import { openVscode, type Vscode } from '../support/vscode/browser.ts';
 
-/** From the button in the question to the person's settings: a real VS Code, extension and server. */
-describe('"always allow"', { timeout: 180_000 }, () => {
+/** Tests the "always allow" button up to the user's settings, in a real VS Code with a real server. */
+describe('the "always allow" button', { timeout: 180_000 }, () => {
   let claude: Claude;
   let vscode: Vscode;
   let workspace: string;
@@ -27,7 +27,7 @@ describe('"always allow"', { timeout: 180_000 }, () => {
     await rm(workspace, { recursive: true, force: true });
   });
 
-  it('writes the rule to the settings, after which the same is not asked again', async () => {
+  it('"always allow" writes the rule to the settings, and the same action is not asked about again', async () => {
     const frame = vscode.chatFrame();
     const message = frame.getByRole('textbox', { name: 'Message', exact: true });
     const say = async (words: string, path: string) => {

@@ -6,8 +6,8 @@ import { any } from '../support/claude/scenario.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
 import { openVscode, type Vscode } from '../support/vscode/browser.ts';
 
-/** A tool that asks, in a real VS Code with the real server behind it. */
-describe('a question of DevLM’s', { timeout: 120_000 }, () => {
+/** Tests a tool that asks a question, in a real VS Code with a real server. */
+describe('questions from DevLM', { timeout: 120_000 }, () => {
   let claude: Claude;
   let vscode: Vscode;
   beforeAll(async () => {
@@ -23,7 +23,7 @@ describe('a question of DevLM’s', { timeout: 120_000 }, () => {
     await claude?.[Symbol.asyncDispose]();
   });
 
-  it('holds the turn, is there again after a reload, and its answer reaches the model', async () => {
+  it('a question pauses the turn, survives a reload, and its answer reaches the model', async () => {
     const question = { question: 'Which storage should it use?', options: ['SQLite', 'A file'] };
     const items = [
       { text: 'Ask about the storage', status: 'active' },
@@ -39,7 +39,7 @@ describe('a question of DevLM’s', { timeout: 120_000 }, () => {
     await card.waitFor({ timeout: 30_000 });
     await frame.getByRole('button', { name: 'Waiting for you' }).waitFor();
     await frame.getByRole('button', { name: /^Plan 0\/2/ }).waitFor();
-    // The window shows the chat again by itself.
+    // The window shows the chat again on its own.
     await vscode.reload();
     await card.waitFor({ timeout: 60_000 });
     await vscode.screenshot('ask');

@@ -10,7 +10,7 @@ import { any } from '../support/claude/scenario.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
 import { openVscode, type Vscode, type VscodeWindow } from '../support/vscode/browser.ts';
 
-/** As a person does it: a real VS Code in Chromium, the real extension and server, the stand-in for Claude. */
+/** Tests the chat as a user operates it: a real VS Code in Chromium, the real extension and server, and the stand-in for Claude. */
 describe('chat in VS Code', { timeout: 90_000 }, () => {
   let claude: Claude;
   let vscode: Vscode;
@@ -61,7 +61,7 @@ describe('chat in VS Code', { timeout: 90_000 }, () => {
   const long = `${words.join(' ')} end.`;
   const slow = { chunkChars: 8, chunksPerSecond: 40 };
 
-  it('streams an answer, with its thinking folded away and what it cost', async () => {
+  it('the chat streams an answer, with collapsed thinking and its cost', async () => {
     claude.on(any, { blocks: [thinking('I consider the words.'), text(long)], pace: slow });
     await chat().button('Think').first().click();
     await ask('Say many words');
@@ -76,7 +76,7 @@ describe('chat in VS Code', { timeout: 90_000 }, () => {
     await chat().button('Think').first().click();
   });
 
-  it('stops, keeps what came, and goes on', async () => {
+  it('a stopped answer keeps its text, and the conversation continues', async () => {
     await newChat();
     claude.on(any, { blocks: long, pace: slow });
     await ask('Say many words again');
@@ -93,7 +93,7 @@ describe('chat in VS Code', { timeout: 90_000 }, () => {
     expect(await chat().answers.first().innerText()).toContain('word5');
   });
 
-  it('edits and resends, and goes back to the version before', async () => {
+  it('an edited message is sent again, and its earlier version can be shown', async () => {
     await newChat();
     claude.on('blue', 'It is blue.');
     claude.on('red', 'It is red.');
@@ -112,7 +112,7 @@ describe('chat in VS Code', { timeout: 90_000 }, () => {
     await shows(chat().questions.first(), /blue\?/);
   });
 
-  it('queues a message while it answers', async () => {
+  it('a message that is sent during an answer is queued', async () => {
     await newChat();
     claude.on('first', { blocks: long, pace: { ...slow, chunksPerSecond: 80 } });
     claude.on('second', 'The second answer.');
@@ -124,7 +124,7 @@ describe('chat in VS Code', { timeout: 90_000 }, () => {
     expect(await chat().answers.first().innerText()).toContain('end.');
   });
 
-  it('goes on through a reload of the window in the middle of an answer, with nothing lost or doubled, and keeps a draft', async () => {
+  it('an answer survives a reload of the window without lost or repeated text, and a draft is kept', async () => {
     await newChat();
     claude.on(any, { blocks: long, pace: { chunkChars: 8, chunksPerSecond: 12 } });
     await ask('Say many words through a reload');
@@ -142,7 +142,7 @@ describe('chat in VS Code', { timeout: 90_000 }, () => {
     await chat().message.fill('');
   });
 
-  it('shows the same conversation live in a second window', async () => {
+  it('a second window shows the same conversation live', async () => {
     await newChat();
     claude.on(any, { blocks: long, pace: slow });
     await ask('Say many words in two windows');
@@ -160,7 +160,7 @@ describe('chat in VS Code', { timeout: 90_000 }, () => {
     await second.page.close();
   });
 
-  it('recovers by itself when the server is killed in the middle of an answer, and says that it asked again', async () => {
+  it('the chat recovers when the server is killed during an answer, and says that the request was repeated', async () => {
     await newChat();
     claude.on(any, { blocks: long, pace: slow });
     await ask('Say many words over a crash');
@@ -174,7 +174,7 @@ describe('chat in VS Code', { timeout: 90_000 }, () => {
     expect(answer).toMatch(/again/i);
   });
 
-  it('finds every conversation after the server was restarted', async () => {
+  it('all conversations are listed after a restart of the server', async () => {
     await vscode.runCommand('DevLM: Restart Server');
     await vscode.runCommand('DevLM: Show Chat History');
     for (const title of [
@@ -189,7 +189,7 @@ describe('chat in VS Code', { timeout: 90_000 }, () => {
     await shows(chat().questions.first(), /blue\?|red\?/);
   });
 
-  it('says what is wrong and what to do about it', async () => {
+  it('the chat says what went wrong and what to do', async () => {
     await newChat();
     claude.on(any, badKey());
     await ask('With a bad key');
@@ -201,7 +201,7 @@ describe('chat in VS Code', { timeout: 90_000 }, () => {
     await shows(chat().answers.last(), /Now it works\./);
   });
 
-  it('attaches the selection of the editor', async () => {
+  it('the selection of the editor is attached', async () => {
     await newChat();
     claude.on(any, 'I see the selection.');
     await vscode.page.keyboard.press('Control+p');

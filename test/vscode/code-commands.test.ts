@@ -11,7 +11,7 @@ import { share } from '../support/deep.ts';
 import { dockerEngine } from '../support/docker-engine.ts';
 import { openVscode, type Vscode } from '../support/vscode/browser.ts';
 
-/** A file of each language, what is to be tested and generated in it, and what the model makes of it. */
+/** A file of each language, the places to test and generate code for, and the answers of the model. */
 const samples = [
   {
     language: 'python',
@@ -81,7 +81,7 @@ const samples = [
   },
 ] as const;
 
-/** Commands by right click, in a real VS Code with the real server, and Docker running the tests. */
+/** Tests the context menu commands in a real VS Code with a real server, and with Docker running the tests. */
 describe('commands in the editor', { timeout: 240_000 }, () => {
   let claude: Claude;
   let vscode: Vscode;
@@ -95,7 +95,7 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
   const open = async (path: string) => {
     const { page } = vscode;
     const input = page.locator('.quick-input-widget input');
-    // A key may be lost while the focus is on its way out of the chat.
+    // A key press may be lost while the focus leaves the chat.
     await expect
       .poll(
         async () => {
@@ -113,7 +113,7 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
     await input.press('Enter');
     await page.locator('.tab.active', { hasText: path.split('/').at(-1) }).waitFor();
   };
-  /** As a person does: the right button on a line, then the entry of the submenu. */
+  /** Right-clicks a line and chooses the entry of the submenu, as a user does. */
   const choose = async (line: string, entry: string, shot?: string) =>
     chooseAt(vscode.page.locator('.editor-instance .view-line', { hasText: line }).first(), entry, shot);
   const chooseAt = async (place: Locator, entry: string, shot?: string) => {
@@ -124,7 +124,7 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
     const item = page.getByRole('menuitem', { name: entry });
     await item.waitFor();
     if (shot) await vscode.screenshot(shot);
-    // A menu takes no click in the first moment that it is there.
+    // A menu ignores clicks right after it opens.
     await expect
       .poll(
         async () => {
@@ -139,9 +139,9 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
       .toBe(true);
   };
   const badge = () => vscode.chatFrame().locator('.answer .tests').last();
-  /** Says yes to the one file that is to be written. */
+  /** Allows the single file write. */
   const allow = () => vscode.chatFrame().getByRole('button', { name: 'Allow', exact: true }).click({ timeout: 60_000 });
-  /** The text of the active editor, line by line as it is painted. */
+  /** Returns the text of the active editor, line by line as it is shown. */
   const shown = async () => {
     const lines = vscode.page.locator('.editor-instance .view-line');
     const tops = await lines.evaluateAll((all) =>
@@ -209,39 +209,43 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
     await rm(workspace, { recursive: true, force: true });
   });
 
-  it.for(share(samples, 2))('test what was right-clicked in $language, and show the record', async (sample) => {
-    claude.on(any, text('I wrote the tests.'));
-    claude.on(any, toolUse('check_tests', sample.check), { times: 1 });
-    claude.on(any, toolUse('file_write', { path: sample.test, content: sample.tests }), { times: 1 });
-    // The first of them shows the chat, which was never opened.
-    if (sample !== samples[0]) await newChat();
-    // A package of Go is built as a whole.
-    if ('before' in sample) await write(sample.path, sample.source.replace('\t// TODO: add them up\n', sample.before));
-    await open(sample.path);
-    await choose(sample.rightClick, 'Test This', `menu-${sample.language}`);
-    const frame = vscode.chatFrame();
-    // The message, and soon the title too.
-    await frame.getByText(`Write tests for ${sample.named}.`).first().waitFor({ timeout: 60_000 });
-    await frame.getByText(`Framework: ${sample.framework}.`).first().waitFor();
-    await allow();
-    await expect
-      .poll(
-        () =>
-          badge()
-            .innerText({ timeout: 1_000 })
-            .catch(() => ''),
-        { timeout: 150_000 },
-      )
-      .toContain('Tests passed');
-    expect(await badge().innerText()).toMatch(/They caught [1-9]\d* of [1-9]\d* wrong versions/);
-    await badge().getByText('Exit 0', { exact: true }).waitFor();
-    expect(await read(sample.test)).toBe(sample.tests);
-    expect(sent()).toContain('The tests passed, and caught');
-    await vscode.screenshot(`tests-${sample.language}`);
-  });
+  it.for(share(samples, 2))(
+    '"Test This" writes and runs tests for the clicked $language code, and shows their record',
+    async (sample) => {
+      claude.on(any, text('I wrote the tests.'));
+      claude.on(any, toolUse('check_tests', sample.check), { times: 1 });
+      claude.on(any, toolUse('file_write', { path: sample.test, content: sample.tests }), { times: 1 });
+      // The first command opens the chat.
+      if (sample !== samples[0]) await newChat();
+      // A Go package is built as a whole.
+      if ('before' in sample)
+        await write(sample.path, sample.source.replace('\t// TODO: add them up\n', sample.before));
+      await open(sample.path);
+      await choose(sample.rightClick, 'Test This', `menu-${sample.language}`);
+      const frame = vscode.chatFrame();
+      // The text is in the message, and later also in the title.
+      await frame.getByText(`Write tests for ${sample.named}.`).first().waitFor({ timeout: 60_000 });
+      await frame.getByText(`Framework: ${sample.framework}.`).first().waitFor();
+      await allow();
+      await expect
+        .poll(
+          () =>
+            badge()
+              .innerText({ timeout: 1_000 })
+              .catch(() => ''),
+          { timeout: 150_000 },
+        )
+        .toContain('Tests passed');
+      expect(await badge().innerText()).toMatch(/They caught [1-9]\d* of [1-9]\d* wrong versions/);
+      await badge().getByText('Exit 0', { exact: true }).waitFor();
+      expect(await read(sample.test)).toBe(sample.tests);
+      expect(sent()).toContain('The tests passed, and caught');
+      await vscode.screenshot(`tests-${sample.language}`);
+    },
+  );
 
   it.for(share(samples, 2, 1))(
-    'generate what was right-clicked in $language: shown, rejected, asked for again, accepted',
+    '"Generate Here" proposes $language code, which is rejected, generated again and accepted',
     async (sample) => {
       claude.on(any, text('It is proposed.'));
       claude.on(any, toolUse('propose', { text: sample.code }), { times: 1 });
@@ -252,7 +256,7 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
       await lens('Accept').waitFor({ timeout: 60_000 });
       await (sample === samples[0] ? bothThemes('generate') : vscode.screenshot(`generate-${sample.language}`));
       expect(await read(sample.path)).toBe(sample.source);
-      // Only tools that change nothing, and the one that hands over.
+      // Only read-only tools, and the one that proposes code.
       const names = (claude.messages.at(-1)?.message?.tools ?? []).map((tool) => ('name' in tool ? tool.name : ''));
       expect(names).toContain('propose');
       expect(names).not.toContain('file_write');
@@ -263,19 +267,19 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
       await choose(sample.todo, 'Generate Here');
       await lens('Accept').click({ timeout: 60_000 });
       await lens('Accept').waitFor({ state: 'detached' });
-      // The file is for a moment empty while it is saved.
+      // The file is briefly empty while it is saved.
       await save(sample.path, (content) => content !== '' && content !== sample.source);
       const content = (await read(sample.path)) ?? '';
       expect(content.endsWith(sample.generated)).toBe(true);
       expect(sample.source.startsWith(content.slice(0, -sample.generated.length))).toBe(true);
-      // One undo takes the whole back.
+      // A single undo removes all of it.
       await vscode.page.locator('.editor-instance .view-line').first().click();
       await vscode.page.keyboard.press('Control+z');
       await save(sample.path, (undone) => undone === sample.source);
     },
   );
 
-  it('contradicts a model that lies about its tests, and lets it fail three times and no more', async () => {
+  it('a false claim about tests is contradicted, and tests may fail three times at most', async () => {
     const tests = 'from shop import total\n\n\ndef test_wrong():\n    assert total([10], 0.5) == 6\n';
     const check = { framework: 'pytest', tests: ['tests/test_lies.py'], subject: 'shop.py' };
     claude.on(any, text('All tests pass.'));
@@ -293,7 +297,7 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
     await bothThemes('tests-lie');
   });
 
-  it('does not put code where the person has typed meanwhile, and moves it with the text above', async () => {
+  it('generated code is not inserted where the user has typed, and moves with edits above it', async () => {
     const { page } = vscode;
     await write('shop.py', samples[0].source);
     await open('shop.py');
@@ -329,14 +333,14 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
     await vscode.runCommand('File: Revert File');
   });
 
-  it('offers a fix where the editor shows a problem, and by slash commands', async () => {
+  it('a fix is offered at a problem in the editor, and by slash command', async () => {
     const { page } = vscode;
     claude.on(any, text('The value is missing.'));
     await newChat();
     await open('broken.js');
     await page.locator('.squiggly-error').first().waitFor({ timeout: 60_000 });
     const action = page.locator('.action-widget').getByText('Fix with DevLM');
-    // Before the language has answered there is nothing to offer, and the list says so and goes.
+    // Until the language extension has responded, the list says that there are no actions, and closes.
     await expect
       .poll(
         async () => {
@@ -367,7 +371,7 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
     expect(sent()).toContain('Explain the attached code to somebody');
   });
 
-  it('writes a commit message for what is staged into the source control view', async () => {
+  it('a commit message for the staged changes is written into the source control view', async () => {
     claude.on(any, text('Done.'));
     claude.on(any, toolUse('propose', { text: 'Add the shop\n\nIt knows discounts.' }), { times: 1 });
     await vscode.runCommand('DevLM: Write Commit Message');
@@ -378,7 +382,7 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
     await vscode.screenshot('commit');
   });
 
-  it('explains a file of the explorer', async () => {
+  it('"Explain This" explains a file of the Explorer', async () => {
     claude.on(any, text('It counts.'));
     await newChat();
     await vscode.runCommand('View: Show Explorer');

@@ -10,8 +10,8 @@ import { openVscode, type Vscode } from '../support/vscode/browser.ts';
 const id = 'claude-small-1';
 const asksForSummary = 'Write only the summary. Call no tools.';
 
-/** A conversation that outgrows its model, in a real VS Code with the real server behind it. */
-describe('a long conversation', { timeout: 180_000 }, () => {
+/** Tests a conversation that exceeds the context window, in a real VS Code with a real server. */
+describe('compaction of a long conversation', { timeout: 180_000 }, () => {
   let claude: Claude;
   let vscode: Vscode;
   beforeAll(async () => {
@@ -28,7 +28,7 @@ describe('a long conversation', { timeout: 180_000 }, () => {
     await claude?.[Symbol.asyncDispose]();
   });
 
-  it('is summarised when it is due and when the person asks, and the meter shows it', async () => {
+  it('a conversation is summarized when it is too long and when the user asks, and the meter shows it', async () => {
     claude.on(any, 'Noted.');
     claude.on(asksForSummary, 'The person likes **plovers**.');
     claude.on('bird 1', toolUse('file_list', {}), { times: 1 });

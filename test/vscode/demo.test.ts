@@ -6,7 +6,7 @@ import { root } from '../../scripts/build.ts';
 import { startDemo } from '../../scripts/demo/scenarios.ts';
 import { openVscode, type Vscode, type VscodeOptions } from '../support/vscode/browser.ts';
 
-/* What somebody sees who has typed `npm start` for the first time, without a key. */
+/* Tests what a user sees after the first `npm start` without a key. */
 
 async function openSample(options: Partial<VscodeOptions> = {}): Promise<Vscode> {
   const folder = await mkdtemp(join(tmpdir(), 'devlm-demo-'));
@@ -37,7 +37,7 @@ async function ask(vscode: Vscode, text: string): Promise<void> {
   await message.press('Enter');
 }
 
-test('the demo shows the chat once, under its banner, and really runs the tests', { timeout: 180_000 }, async () => {
+test('the demo shows the chat once, under its banner, and runs the tests for real', { timeout: 180_000 }, async () => {
   const vscode = await openSample();
   const chat = vscode.chatFrame();
   await chat.getByText('Scripted demo: these answers are not AI.').waitFor();
@@ -58,7 +58,7 @@ test('the demo shows the chat once, under its banner, and really runs the tests'
   expect(await explorer.getAttribute('aria-selected')).toBe('true');
 });
 
-test('in Restricted Mode it says that nothing was run, and how to change that', { timeout: 120_000 }, async () => {
+test('in Restricted Mode the demo says that nothing was run and how to change that', { timeout: 120_000 }, async () => {
   const vscode = await openSample({ askTrust: true });
   const { page } = vscode;
   const chat = vscode.chatFrame();

@@ -10,14 +10,14 @@ import { onlyDeep } from '../support/deep.ts';
 const folder = mkdtempSync(join(tmpdir(), 'devlm-desktop-test-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A program of one shell script. */
+/** Creates an executable shell script. */
 function program(name: string, script: string): string {
   const file = join(folder, name);
   writeFileSync(file, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   return file;
 }
 
-/** Runs `npm run test:desktop` as from inside an editor, with a key that no test may use. */
+/** Runs `npm run test:desktop` as from inside an editor, with an API key in the environment that no test may use. */
 async function testDesktop(...args: string[]): Promise<{ code: number | null; output: string }> {
   const temporary = mkdtempSync(join(folder, 'tmp-'));
   const outside = { ANTHROPIC_API_KEY: 'sk-real', ELECTRON_RUN_AS_NODE: '1', DEVLM_BUILT: '1', TMPDIR: temporary };
@@ -35,17 +35,19 @@ async function testDesktop(...args: string[]): Promise<{ code: number | null; ou
   return { code, output };
 }
 
-describe('the tests in a desktop VS Code', () => {
+describe('the test run in a desktop VS Code', () => {
   // `in-host.test.ts` runs the same bundle in the same editor: here the launcher runs it once more.
   onlyDeep(() => {
-    test('run with the extension, its neighbour and the sample, and are counted', { timeout: 240_000 }, async () => {
+    test('a desktop VS Code runs the tests with both extensions and the sample, and counts them', {
+      timeout: 240_000,
+    }, async () => {
       const { code, output } = await testDesktop('--executable', join(root, 'test/support/vscode/desktop.ts'));
       expect(output).toMatch(/^[1-9]\d* passed, 0 failed, 0 skipped$/m);
       expect(code).toBe(0);
     });
   });
 
-  test('name what failed', async () => {
+  test('a desktop run names the failed tests', async () => {
     const results = JSON.stringify([
       { name: 'good', ms: 1 },
       { name: 'bad', ms: 1, error: 'it is wrong' },
@@ -66,7 +68,7 @@ describe('the tests in a desktop VS Code', () => {
       'failed with code 4',
     ],
     ['has no tests', `echo '[]' > "$DEVLM_TEST_RESULTS"`, 'no tests'],
-  ])('fail where the editor %s', async (name, script, said) => {
+  ])('a desktop run fails if the editor %s', async (name, script, said) => {
     const { code, output } = await testDesktop('--executable', program(name.replaceAll(' ', '-'), script));
     expect(output).toContain(said);
     expect(output).not.toMatch(/ 0 failed/);
@@ -78,7 +80,7 @@ describe('the tests in a desktop VS Code', () => {
     [['--executable', join(root, 'LICENSE')], 'LICENSE is no program'],
     [['stable', 'insiders'], 'Usage: npm run test:desktop'],
     [['--nonsense'], '--nonsense'],
-  ])('say what is wrong with %j', async (args, said) => {
+  ])('a desktop run says what is wrong with the arguments %j', async (args, said) => {
     const { code, output } = await testDesktop(...args);
     expect(output).toContain(said);
     expect(code).toBe(1);

@@ -13,7 +13,7 @@ const bundle = await buildInHost();
 for (const age of ['current', 'oldest'] satisfies EditorAge[]) {
   const results = await runInHost(bundle, { workspace: join(root, 'samples/todo'), extensions: [neighbour], age });
   describe(`inside the extension host of the ${age} VS Code`, () => {
-    test('some tests ran', () => {
+    test('at least one test ran in the extension host', () => {
       expect(results.length).toBeGreaterThan(0);
     });
     for (const { name, error } of results) {

@@ -7,8 +7,8 @@ import { any } from '../support/claude/scenario.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
 import { openVscode, type Vscode } from '../support/vscode/browser.ts';
 
-/** The way from the model's call to the person's editor: a real VS Code, extension and server. */
-describe('the workspace that is lent to the agent', { timeout: 90_000 }, () => {
+/** Tests a tool call of the model up to the user's editor, in a real VS Code with a real server. */
+describe('the workspace that is shared with the agent', { timeout: 90_000 }, () => {
   let claude: Claude;
   let vscode: Vscode;
   let workspace: string;
@@ -28,7 +28,7 @@ describe('the workspace that is lent to the agent', { timeout: 90_000 }, () => {
     await rm(workspace, { recursive: true, force: true });
   });
 
-  it('is read as the person sees it, with what is not saved', async () => {
+  it('the agent reads a file as the user sees it, with unsaved changes', async () => {
     const { page } = vscode;
     await page.getByRole('treeitem', { name: 'notes.txt' }).dblclick();
     const editor = page.locator('.editor-instance .monaco-editor').first();

@@ -32,10 +32,10 @@ Two things to check:
 
 > I have not run this: DevLM says "passed" only of what it ran.`;
 
-/** What a person sees, in each kind of theme: pictures to look at, and no accessibility violation. */
+/** Takes screenshots in each kind of theme, and checks accessibility. */
 const themes = ['dark', 'light', 'high-contrast', 'high-contrast-light'] as const;
-describe.for(share(themes, 2))('looks, %s', { timeout: 120_000 }, (theme) => {
-  it('is drawn, beside the editor’s own chat, without an accessibility violation', async () => {
+describe.for(share(themes, 2))('the chat in the theme %s', { timeout: 120_000 }, (theme) => {
+  it('the chat is shown beside the editor’s own chat without accessibility violations', async () => {
     await using claude = await startClaude();
     claude.on(any, { blocks: [thinking('The month is advanced but the day is kept.'), text(answer)] });
     await using vscode = await openVscode({

@@ -11,14 +11,14 @@ const numbered = (end: string, change: Readonly<Record<number, string>> = {}) =>
   Array.from({ length: 24 }, (_, index) => `${change[index + 1] ?? `line ${index + 1}`}${end}`).join('');
 const failing = 'def half(n):\n    return n // 0\n';
 const repaired = 'def half(n):\n    return n // 2\n';
-/** UTF-16 with its mark, and line ends of both kinds. */
+/** UTF-16 with a byte order mark and mixed line endings. */
 const wide = Buffer.from('\ufeffwide “text”\r\nand more\n', 'utf16le');
 const edit = (path: string, ...edits: [oldText: string, newText: string][]) =>
   toolUse('file_edit', { path, edits: edits.map(([oldText, newText]) => ({ oldText, newText })) });
 const run = (source: string) => toolUse('run_code', { language: 'python', source });
 
-/** From the model's calls to every byte on the disk and in a buffer: a real VS Code, extension, server and sandbox. */
-describe('a conversation that changes files', { timeout: 300_000 }, () => {
+/** Tests reviews from the model's calls to the bytes on disk and in documents, in a real VS Code with a real server and sandbox. */
+describe('the review of changed files', { timeout: 300_000 }, () => {
   let claude: Claude;
   let vscode: Vscode;
   let workspace: string;
@@ -37,7 +37,7 @@ describe('a conversation that changes files', { timeout: 300_000 }, () => {
       env: {
         ANTHROPIC_API_KEY: 'sk-test-0123456789',
         ANTHROPIC_BASE_URL: claude.url,
-        // No engine answers there: the embedded sandbox runs what is run.
+        // No Docker engine listens there, so that the embedded sandbox is used.
         DOCKER_HOST: 'unix:///nonexistent/docker.sock',
       },
       settings: { 'files.autoSave': 'off', 'files.eol': '\n', 'devlm.acceptEdits': false },
@@ -52,7 +52,7 @@ describe('a conversation that changes files', { timeout: 300_000 }, () => {
     await rm(workspace, { recursive: true, force: true });
   });
 
-  it('is reviewed file by file and change by change, and goes back to where it began, byte for byte', async () => {
+  it('changes are reviewed by file and by change, and undone byte for byte', async () => {
     const { page } = vscode;
     await page.getByRole('treeitem', { name: 'notes.txt' }).dblclick();
     const editor = page.locator('.editor-instance .monaco-editor').first();
@@ -92,7 +92,7 @@ describe('a conversation that changes files', { timeout: 300_000 }, () => {
     await message.waitFor();
     await message.fill('Make half work');
     await message.press('Enter');
-    // Each change is asked about, with its difference.
+    // DevLM asks about each change and shows its diff.
     for (const title of [
       'Change notes.txt',
       'Change table.csv',
@@ -128,13 +128,13 @@ describe('a conversation that changes files', { timeout: 300_000 }, () => {
     await row('half.py').getByText('accepted').waitFor({ timeout: 30_000 });
     expect(await onDisk('half.py')).toBe(repaired);
 
-    // All that is left, in one view.
+    // All remaining changes in one view.
     await changes.getByRole('button', { name: 'Review All Changes' }).click();
     await page.getByRole('tab', { name: /Changes by DevLM/ }).waitFor({ timeout: 30_000 });
     await page.locator('.multiDiffEntry', { hasText: 'table.csv' }).first().waitFor({ timeout: 30_000 });
     await vscode.screenshot('review-all');
 
-    // One change of two, in the editor's own view of the differences.
+    // One change of two, in the diff editor.
     await row('table.csv')
       .getByRole('button', { name: /Open diff/ })
       .click();
@@ -155,7 +155,7 @@ describe('a conversation that changes files', { timeout: 300_000 }, () => {
       await confirm.getByRole('button', { name: 'Restore' }).click();
       return confirm;
     };
-    // What the person wrote meanwhile is in the way: nothing is touched.
+    // The user's own edit is in conflict, so nothing is changed.
     await writeFile(join(workspace, 'half.py'), `${repaired}# mine\n`);
     const refused = await restore();
     await refused.getByText('half.py is no longer what DevLM wrote').waitFor({ timeout: 30_000 });

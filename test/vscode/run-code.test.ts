@@ -17,7 +17,7 @@ const answer = [
   '```python\nprint("before")\nraise ValueError("no such day")\n```',
 ].join('\n\n');
 
-/** What a person does with the programs of an answer, in one window. */
+/** User operations on the programs of an answer, in one window. */
 function programs(window: VscodeWindow) {
   const frame = window.chatFrame();
   const block = (nth: number) => frame.locator('.code-block').nth(nth);
@@ -41,7 +41,7 @@ async function ask(window: VscodeWindow): Promise<void> {
   await run(2).waitFor();
 }
 
-/** Clicks, and agrees where this machine has nothing to cut the network with and the editor asks. */
+/** Clicks, and confirms if the editor asks because this machine cannot block network access. */
 async function runAndAgree(window: VscodeWindow, click: () => Promise<void>): Promise<void> {
   const agree = window.page.locator('.monaco-dialog-box').getByRole('button', { name: 'Run Anyway' });
   await click();
@@ -61,12 +61,12 @@ describe('running the programs of an answer, without Docker', { timeout: 120_000
     vscode = await openVscode({
       workspace: join(root, 'samples/todo'),
       viewport: { width: 1280, height: 1000 },
-      // What a terminal shows can be read where it is not painted.
+      // Without GPU rendering, the text of a terminal can be read.
       settings: { 'terminal.integrated.gpuAcceleration': 'off' },
       env: {
         ANTHROPIC_API_KEY: 'sk-test-0123456789',
         ANTHROPIC_BASE_URL: claude.url,
-        // No engine answers there.
+        // No Docker engine listens there.
         DOCKER_HOST: 'unix:///nonexistent/docker.sock',
       },
     });
@@ -80,7 +80,7 @@ describe('running the programs of an answer, without Docker', { timeout: 120_000
     await claude?.[Symbol.asyncDispose]();
   });
 
-  it('streams what a Python block prints and ends in a receipt that names its engine', async () => {
+  it('the output of a Python block is streamed and ends with a receipt that names the embedded engine', async () => {
     const { run, panel, output } = programs(vscode);
     await runAndAgree(vscode, () => run(0).click());
     // The runtime may have to be loaded first.
@@ -93,7 +93,7 @@ describe('running the programs of an answer, without Docker', { timeout: 120_000
     await panel(0).getByText('Embedded engine: Docker is not running.').waitFor();
   });
 
-  it('gives a program its input, stops one, and runs it again', async () => {
+  it('a program gets its input, is stopped, and runs again', async () => {
     const { run, panel, output, button, block } = programs(vscode);
     await button(1, 'Input for the Program').click();
     await block(1).getByLabel('Input', { exact: true }).fill('Ada');
@@ -109,7 +109,7 @@ describe('running the programs of an answer, without Docker', { timeout: 120_000
     await panel(0).getByText('Exit 0').waitFor();
   });
 
-  it('sends a failure back to be fixed', async () => {
+  it('a failed run is sent to the model to be fixed', async () => {
     const { run, panel, frame, button } = programs(vscode);
     await run(2).click();
     await panel(2).getByText('Exit 1').waitFor();
@@ -122,7 +122,7 @@ describe('running the programs of an answer, without Docker', { timeout: 120_000
     expect(sent).toContain('ValueError: no such day');
   });
 
-  it('shows the receipts after a reload, and in a second window', async () => {
+  it('receipts are shown after a reload and in a second window', async () => {
     await vscode.reload();
     const { message, panel, output } = programs(vscode);
     await message.waitFor();
@@ -136,13 +136,13 @@ describe('running the programs of an answer, without Docker', { timeout: 120_000
     await programs(second).frame.locator('.row-open', { hasText: 'Show me programs' }).first().click();
     await programs(second).panel(2).getByText('Exit 1').waitFor();
     await programs(second).button(1, 'Run Again').click();
-    // With the input that was written in the first window.
+    // It still has the input that was entered in the first window.
     await expect.poll(() => text(programs(second).output(1)), { timeout: 20_000 }).toBe('hello Ada\n');
     await programs(second).panel(1).getByText('Exit 0').waitFor();
     await second.page.close();
   });
 
-  it('runs a file of the editor in a terminal of its own', async () => {
+  it('a file of the editor runs in its own terminal', async () => {
     const { page } = vscode;
     await programs(vscode).button(0, 'New File with This Code').click();
     await page.locator('.editor-group-container .view-line', { hasText: 'import time' }).first().click();
@@ -185,7 +185,7 @@ describe('running the programs of an answer, with Docker', { timeout: 180_000 },
     await claude?.[Symbol.asyncDispose]();
   });
 
-  it('streams what a Python block prints, and its receipt names the image', async () => {
+  it('the output of a Python block in Docker is streamed, and its receipt names the image', async () => {
     const { run, panel, output } = programs(vscode);
     await run(0).click();
     await expect.poll(() => text(output(0)), { timeout: 40_000 }).toContain('step 1');
@@ -194,7 +194,7 @@ describe('running the programs of an answer, with Docker', { timeout: 180_000 },
     expect(await panel(0).innerText()).toMatch(/\d s[\s\S]*MB[\s\S]*Docker, /);
   });
 
-  it('says when the embedded engine takes over because Docker was stopped, and returns to Docker by itself', async () => {
+  it('the embedded engine takes over when Docker is stopped, and Docker is used again when it is back', async () => {
     const { panel, button, output } = programs(vscode);
     await engine.stop();
     await runAndAgree(vscode, () => button(0, 'Run Again').click());

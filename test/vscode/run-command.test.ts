@@ -7,8 +7,8 @@ import { any } from '../support/claude/scenario.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
 import { openVscode, type Vscode } from '../support/vscode/browser.ts';
 
-/** A command from the model's call to the process: a real VS Code, extension and server. */
-describe('a command of the agent’s', { timeout: 120_000 }, () => {
+/** Tests a command from the model's call to the process, in a real VS Code with a real server. */
+describe('a command of the agent', { timeout: 120_000 }, () => {
   let claude: Claude;
   let vscode: Vscode;
   let workspace: string;
@@ -27,7 +27,7 @@ describe('a command of the agent’s', { timeout: 120_000 }, () => {
     await rm(workspace, { recursive: true, force: true });
   });
 
-  it('is shown before it runs, and its output while it runs', async () => {
+  it('a command is shown before it runs, and its output while it runs', async () => {
     const command = 'env >seen; echo started; while [ ! -e go ]; do sleep 0.1; done; echo finished; exit 4';
     claude.on(any, text('It ended with 4.'));
     claude.on(any, toolUse('run_command', { command }), { times: 1 });
@@ -53,7 +53,7 @@ describe('a command of the agent’s', { timeout: 120_000 }, () => {
     expect(await readFile(join(workspace, 'seen'), 'utf8')).not.toMatch(/sk-test|ANTHROPIC|DEVLM|VSCODE/);
   });
 
-  it('ends with its window', async () => {
+  it('a command ends when its window is closed', async () => {
     claude.reset();
     const command = 'echo $$ >pid; sleep 300';
     claude.on(any, text('It runs.'));

@@ -9,7 +9,7 @@ import { freePort, type RedisServer, startRedis } from '../support/redis.ts';
 import { TestServer } from '../support/server.ts';
 import { openVscode, type Vscode } from '../support/vscode/browser.ts';
 
-/** A server for a team, on PostgreSQL and Redis, and a real VS Code that is connected to it as a person does it. */
+/** Tests a team server on PostgreSQL and Redis with a real VS Code that a user connects to it. */
 describe('a team server', { timeout: 240_000 }, () => {
   let claude: Claude;
   let postgres: PostgresServer;
@@ -39,10 +39,10 @@ describe('a team server', { timeout: 240_000 }, () => {
   });
 
   const frame = () => vscode.chatFrame();
-  /** What the page says of the server, above the chat. */
+  /** Returns the banner about the server above the chat. */
   const banner = (text: string) => frame().locator('.banner', { hasText: text });
   const input = () => vscode.page.locator('.quick-input-widget input');
-  /** Answers a question that VS Code asks in its quick input. */
+  /** Enters a text in the quick input of VS Code. */
   const enter = async (title: string, text: string) => {
     await vscode.page.locator('.quick-input-title', { hasText: title }).waitFor();
     await input().fill(text);
@@ -55,14 +55,14 @@ describe('a team server', { timeout: 240_000 }, () => {
     await message.press('Enter');
     await frame().getByRole('feed').getByText(answer).waitFor({ timeout: 60_000 });
   };
-  /** The rows of the history of this name. */
+  /** Returns the rows of the history with a title. */
   const history = async (title: string) => {
     await vscode.runCommand('DevLM: Show Chat History');
     await frame().getByRole('button', { name: 'Back to Chat' }).waitFor();
     return frame().locator('.row-title', { hasText: title });
   };
 
-  it('is connected to by address and token, and says what is wrong with them', async () => {
+  it('a team server is connected to by address and token, and wrong ones are explained', async () => {
     await vscode.runCommand('DevLM: Connect to Server');
     await enter('DevLM: Connect to Server', 'ftp://nowhere');
     await vscode.page.getByText('Enter an address such as https://devlm.example.com.').first().waitFor();
@@ -75,13 +75,13 @@ describe('a team server', { timeout: 240_000 }, () => {
     await vscode.page.locator('.statusbar').getByText(`DevLM · ${host}`).waitFor();
   });
 
-  it('answers, and has the chat after a reload of the window', async () => {
+  it('a team server answers, and its chat is there after a reload of the window', async () => {
     await ask('What is in this folder?', 'A list of things to do.');
     await vscode.screenshot('team-connected');
     await (await history('What is in this folder?')).waitFor();
     await frame().getByRole('button', { name: 'Back to Chat' }).click();
     await vscode.reload();
-    // This editor keeps secrets no longer than its window.
+    // This editor keeps secrets only as long as its window.
     await banner(`${host} requires a token`).waitFor({ timeout: 60_000 });
     await vscode.screenshot('team-token');
     await banner(host).getByRole('button', { name: 'Enter Token...' }).click();
@@ -91,13 +91,13 @@ describe('a team server', { timeout: 240_000 }, () => {
     await frame().getByRole('button', { name: 'Back to Chat' }).click();
   });
 
-  it('may go and come back', async () => {
+  it('the connection recovers when a team server is gone for a while', async () => {
     await server.kill();
     await banner(`Cannot reach ${host}`).waitFor({ timeout: 60_000 });
     await frame().getByRole('feed').getByText('A list of things to do.').waitFor();
     await vscode.screenshot('team-unreachable');
     await server.start();
-    // It tries by itself as well, and the button may be gone by now.
+    // The connection also retries on its own, so the button may be gone.
     await frame()
       .getByRole('button', { name: 'Try Now' })
       .evaluateAll((buttons) => {
@@ -107,7 +107,7 @@ describe('a team server', { timeout: 240_000 }, () => {
     await ask('And now?', 'Still that list.');
   });
 
-  it('refuses a revoked token, and shows nothing of one person to another', async () => {
+  it('a revoked token is rejected, and one user sees nothing of another', async () => {
     const bob = await addUser(server.dataDir, 'bob');
     expect(await devlm(server.dataDir, ['token', 'revoke', ann.info.id])).toMatchObject({ code: 0, err: '' });
     const message = frame().getByRole('textbox', { name: 'Message', exact: true });
@@ -126,7 +126,7 @@ describe('a team server', { timeout: 240_000 }, () => {
     await frame().getByRole('button', { name: 'Back to Chat' }).click();
   });
 
-  it('is left for this machine’s own server, and forgotten', async () => {
+  it('the user switches back to this machine’s own server, and removes the team server', async () => {
     await vscode.runCommand('DevLM: Switch Server');
     await vscode.page.locator('.quick-input-list .monaco-list-row', { hasText: 'This machine' }).click();
     await frame().getByText('DevLM needs an API key').waitFor({ timeout: 60_000 });

@@ -5,7 +5,7 @@ import { any } from '../support/claude/scenario.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
 import { openVscode, type Vscode } from '../support/vscode/browser.ts';
 
-/** A budget of the settings and the usage view, in a real VS Code with the real server behind it. */
+/** Tests a budget of the settings and the usage view, in a real VS Code with a real server. */
 describe('costs', { timeout: 180_000 }, () => {
   let claude: Claude;
   let vscode: Vscode;
@@ -23,7 +23,7 @@ describe('costs', { timeout: 180_000 }, () => {
     await claude?.[Symbol.asyncDispose]();
   });
 
-  it('are asked about at the budget of the settings, and shown by chat and model', async () => {
+  it('DevLM asks when the budget of the settings is reached, and shows costs by chat and model', async () => {
     claude.on(any, 'Noted.');
     const frame = vscode.chatFrame();
     const message = frame.getByRole('textbox', { name: 'Message', exact: true });

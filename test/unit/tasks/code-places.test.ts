@@ -21,7 +21,7 @@ describe('the function around a line', () => {
       3,
       { name: 'run', from: 1, to: 5 },
     ],
-  ])('%j, line %i', (text, line, found) => {
+  ])('the function in %j around line %i is found', (text, line, found) => {
     expect(functionAt(lines(text), line)).toEqual(found);
   });
 
@@ -38,13 +38,13 @@ describe('the function around a line', () => {
     ['def a(x):\n    return x', false],
     ['function a() { return 1; }', false],
     ['def a\n  1\nend', false],
-  ])('%j is empty: %s', (text, empty) => {
+  ])('%j is an empty function: %s', (text, empty) => {
     expect(isEmptyFunction(lines(text), { from: 0, to: lines(text).length - 1 })).toBe(empty);
   });
 });
 
-describe('a comment that says what is to be done', () => {
-  it('is taken with the lines that go on from it, and not with those of another', () => {
+describe('TODO comments', () => {
+  it('a TODO comment includes its following lines, but not those of another comment', () => {
     const text = lines('x = 1\n# About x.\n# TODO: sort\n#  by name\n# TODO: print\ny = 2');
     expect(todoAt(text, 2)).toEqual({ from: 2, to: 3 });
     expect(todoAt(text, 3)).toEqual({ from: 2, to: 3 });
@@ -54,8 +54,8 @@ describe('a comment that says what is to be done', () => {
   });
 });
 
-describe('code that was handed over', () => {
-  it('gets the margin of its place, keeps its own depth, and loses a fence', () => {
+describe('generated code', () => {
+  it('generated code gets the indentation of its place, and loses a Markdown fence', () => {
     expect(indented('```py\n  def a():\n      return 1\n\n```\n', '    ')).toBe('    def a():\n        return 1');
     expect(indented('a {\r\n\tb\r\n\r\n}\n', '\t')).toBe('\ta {\n\t\tb\n\n\t}');
   });
@@ -63,7 +63,7 @@ describe('code that was handed over', () => {
 
 describe('a place that waits for code', () => {
   const span = { start: 10, end: 20 };
-  it('moves with what changes around it', () => {
+  it('a place moves with changes around it', () => {
     expect(movedBy(span, [{ offset: 0, length: 0, text: 'abc' }])).toEqual({ start: 13, end: 23 });
     expect(movedBy(span, [{ offset: 2, length: 7, text: '' }])).toEqual({ start: 3, end: 13 });
     expect(movedBy(span, [{ offset: 10, length: 0, text: 'a\n' }])).toEqual({ start: 12, end: 22 });
@@ -77,7 +77,7 @@ describe('a place that waits for code', () => {
     ).toEqual({ start: 12, end: 22 });
   });
 
-  it('is lost when its own text is touched, or what is right beside it', () => {
+  it('a place is lost when its text or text right beside it changes', () => {
     for (const change of [
       { offset: 15, length: 0, text: 'x' },
       { offset: 9, length: 2, text: '' },
@@ -93,14 +93,14 @@ describe('a place that waits for code', () => {
     expect(movedBy({ start: 5, end: 5 }, [{ offset: 4, length: 2, text: '' }])).toBeNull();
   });
 
-  it('grows with what is typed in the code that is shown', () => {
+  it('a place grows with text that is typed inside it', () => {
     expect(grownBy(span, [{ offset: 15, length: 2, text: 'wxyz' }])).toEqual({ start: 10, end: 22 });
     expect(grownBy(span, [{ offset: 0, length: 1, text: '' }])).toEqual({ start: 9, end: 19 });
     expect(grownBy(span, [{ offset: 10, length: 10, text: '' }])).toEqual({ start: 10, end: 10 });
     expect(grownBy(span, [{ offset: 18, length: 5, text: '' }])).toBeNull();
   });
 
-  it('holds its own text, or is lost, whatever is changed', () => {
+  it('a place keeps its text or is lost, whatever changes', () => {
     const texts = fc.string({ unit: fc.constantFrom('a', 'b', '\n', ' '), maxLength: 6 });
     const cuts = fc
       .array(fc.nat(30), { minLength: 2, maxLength: 8 })
@@ -114,7 +114,7 @@ describe('a place that waits for code', () => {
         (start, more, at, put) => {
           const text = Array.from({ length: 40 }, (_, n) => String.fromCodePoint(0x100 + n)).join('');
           const place = { start, end: start + more };
-          // Changes of one event do not overlap, and count from the text before it.
+          // Changes of one event do not overlap, and their offsets refer to the text before it.
           const changes = at.flatMap((offset, n) =>
             n % 2 === 0 && at[n + 1] !== undefined
               ? [{ offset, length: (at[n + 1] ?? 0) - offset, text: put[n] ?? '' }]
@@ -127,7 +127,7 @@ describe('a place that waits for code', () => {
           const moved = movedBy(place, changes);
           if (moved) expect(changed.slice(moved.start, moved.end)).toBe(text.slice(place.start, place.end));
           const grown = grownBy(place, changes);
-          // All that is left of it lies in it, and nothing of what was around it.
+          // The range contains all that is left of its text, and no surrounding text.
           if (grown) {
             const own = new Set(text.slice(place.start, place.end));
             const inside = changed.slice(grown.start, grown.end);

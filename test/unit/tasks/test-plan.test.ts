@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { planTests } from '../../../extension/src/tasks/test-plan.ts';
 
-/** A project by its files, with globs of the shapes that are asked for. */
+/** Creates a project from its files, with support for the globs that are used. */
 function project(files: Record<string, string>) {
   return {
     find: async (glob: string, most: number) => {
@@ -66,11 +66,11 @@ describe('how a project is tested', () => {
       { Gemfile: "gem 'rspec'", 'spec/a_spec.rb': 'RSpec.describe A do\nend' },
       { framework: 'rspec', because: 'spec/a_spec.rb', file: 'spec/words_spec.rb' },
     ],
-  ] as const)('%s', async (_name, path, files, plan) => {
+  ] as const)('the test plan of %s', async (_name, path, files, plan) => {
     expect(await planTests(path, project(files))).toMatchObject(plan);
   });
 
-  it('knows nothing of other files', async () => {
+  it('there is no test plan for files of other languages', async () => {
     expect(await planTests('README.md', project({}))).toBeNull();
     expect(await planTests('Makefile', project({}))).toBeNull();
   });

@@ -9,8 +9,8 @@ import { problemsOf } from '../../../extension/src/problems.ts';
 import { test } from '../../support/vscode/harness.ts';
 
 /*
- * What the chat page asks the editor to show of a file that the agent changed, with the real server
- * behind it. The server takes pictures only, and knows them by their first letters.
+ * Tests how the editor shows files that the agent has changed, with a real server. The server accepts only images as
+ * uploads, and recognizes them by their first bytes.
  */
 
 function check(condition: boolean, what: string): asserts condition {
@@ -47,7 +47,7 @@ async function store(...texts: string[]): Promise<string[]> {
   return texts.map((text) => createHash('sha256').update(text).digest('hex'));
 }
 
-/** The two sides of the diff that is shown, when both are there. */
+/** Returns the two sides of the visible diff, once both are shown. */
 async function shownDiff(label: string): Promise<{ left: vscode.TextDocument; right: vscode.TextDocument }> {
   for (const until = performance.now() + 20_000; performance.now() < until; await sleep(50)) {
     const tab = vscode.window.tabGroups.activeTabGroup.activeTab;
@@ -60,13 +60,13 @@ async function shownDiff(label: string): Promise<{ left: vscode.TextDocument; ri
   throw new Error(`no diff named ${label}: ${vscode.window.tabGroups.activeTabGroup.activeTab?.label}`);
 }
 
-test('a change is shown as the editor’s own diff, from one stored content to another', async () => {
+test('a change opens in the diff editor with both stored versions', async () => {
   const texts = ['GIF89a\nconst ä = 1;\n', 'GIF89a\nconst ä = 2;\r\n'];
   const [before = '', after = ''] = await store(...texts);
   await act({ action: 'openDiff', path: 'src/a #1?.ts', before, after });
   const { left, right } = await shownDiff('a #1?.ts (changed)');
   check(left.getText() === texts[0], `left: ${left.getText()}`);
-  // The editor gives a document the line ends that it has most of.
+  // The editor gives a document its most frequent line ending.
   check(right.getText().replaceAll('\r\n', '\n') === texts[1]?.replaceAll('\r\n', '\n'), `right: ${right.getText()}`);
   check(left.languageId === 'typescript', `the language is ${left.languageId}`);
 
@@ -77,7 +77,7 @@ test('a change is shown as the editor’s own diff, from one stored content to a
   await vscode.commands.executeCommand('workbench.action.closeAllEditors');
 });
 
-test('a file is opened at its line; one outside the workspace, or none, is not', async () => {
+test('a workspace file opens at its line; a missing file or one outside the workspace does not', async () => {
   await act({ action: 'openFile', path: 'todo/recurrence.py', line: 3 });
   const editor = vscode.window.activeTextEditor;
   check(editor?.document.uri.path.endsWith('/todo/recurrence.py') === true, 'another file is open');

@@ -10,7 +10,7 @@ import { hashOf } from '../../../extension/src/workspace/read.ts';
 import { test } from '../../support/vscode/harness.ts';
 
 /*
- * What the tests of the lent workspace share: real files, each test in a folder of its own.
+ * Helpers for tests of the shared workspace: real files, and a separate folder for each test.
  */
 
 export function check(condition: boolean, what: string): asserts condition {
@@ -37,13 +37,13 @@ export const forever = new AbortController().signal;
 
 let autoSave: Thenable<void> | undefined;
 
-/** In a browser the editor saves by itself, unless told not to. */
+/** Turns off auto save, which is on by default in a browser. */
 async function noAutoSave(): Promise<void> {
   autoSave ??= vscode.workspace.getConfiguration('files').update('autoSave', 'off', vscode.ConfigurationTarget.Global);
   await autoSave;
 }
 
-/** A test with a folder of its own, which is lent. */
+/** Defines a test with a separate folder that is shared with the agent. */
 export function inFolder(
   name: string,
   body: (bench: Bench) => Promise<unknown>,
@@ -108,7 +108,7 @@ export const utf16le = (text: string) => Buffer.from(`\uFEFF${text}`, 'utf16le')
 const utf16be = (text: string) => utf16le(text).swap16();
 export const latin = (text: string) => Buffer.from(text, 'latin1');
 
-/** Files that have to keep their bytes, but for what is changed in them. */
+/** Files whose bytes outside a change have to stay the same. */
 export const kinds: readonly { name: string; encode: (text: string) => Buffer; encoding: string; eol?: string }[] = [
   { name: 'plain', encode: (text) => Buffer.from(text), encoding: 'utf8' },
   { name: 'crlf', encode: (text) => Buffer.from(text), encoding: 'utf8', eol: '\r\n' },

@@ -19,8 +19,8 @@ import { startClaude } from '../../support/claude/server.ts';
 import { test } from '../../support/vscode/harness.ts';
 
 /*
- * Our tools in VS Code's own chat, tools of other extensions in ours, and the MCP servers that a window
- * names. `test/support/vscode/neighbour` is the other extension.
+ * Tests DevLM's tools in VS Code's own chat, tools of other extensions in DevLM, and the MCP servers that a window
+ * configures. `test/support/vscode/neighbour` is the other extension.
  */
 
 function check(condition: boolean, what: string): asserts condition {
@@ -48,7 +48,7 @@ const offer = (patterns: readonly string[] | undefined) =>
   settings().update('tools.offer', patterns, vscode.ConfigurationTarget.Global);
 const log = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
-test('our tools are registered with VS Code, and run there', async () => {
+test('DevLM’s tools are registered with VS Code and run there', async () => {
   const names = vscode.lm.tools.map(({ name }) => name);
   same(
     chatToolNames.filter((name) => !names.includes(name)),
@@ -66,7 +66,7 @@ test('our tools are registered with VS Code, and run there', async () => {
   check(searched.content[0] instanceof vscode.LanguageModelTextPart, 'the search answered no text');
 });
 
-test('tools of other extensions are lent where the person has chosen them, and called', async () => {
+test('tools of other extensions are offered only if the user has chosen them, and can be called', async () => {
   same(offeredTools(), []);
   await offer(['neighbour_*', 'devlm_*']);
   try {
@@ -88,7 +88,7 @@ test('tools of other extensions are lent where the person has chosen them, and c
   }
 });
 
-test('a folder cannot say which tools are offered, nor which MCP servers are the person’s', async () => {
+test('workspace settings can neither offer tools nor add to the user’s own MCP servers', async () => {
   for (const [name, value] of [
     ['tools.offer', ['*']],
     ['mcp.servers', { evil: { command: 'evil' } }],
@@ -103,7 +103,7 @@ test('a folder cannot say which tools are offered, nor which MCP servers are the
   }
 });
 
-test('MCP servers of a folder are read from its files, with comments, and again when these change', async () => {
+test('MCP servers of a folder are read from its files, with comments, and read again when the files change', async () => {
   const folder = vscode.workspace.workspaceFolders?.[0];
   check(folder !== undefined, 'no folder is open');
   const file = vscode.Uri.joinPath(folder.uri, '.devlm/mcp.json');
@@ -128,7 +128,7 @@ test('MCP servers of a folder are read from its files, with comments, and again 
   }
 });
 
-test('@devlm shows a turn of DevLM’s as it goes, and goes on in the same conversation', async () => {
+test('@devlm streams a turn, and continues in the same conversation', async () => {
   await using claude = await startClaude();
   const problems = problemsOf((text) => text);
   const root = vscode.extensions.getExtension('devlm.devlm');
@@ -160,7 +160,7 @@ test('@devlm shows a turn of DevLM’s as it goes, and goes on in the same conve
     same(first.shown.join(''), 'Good **day**.');
     const { conversationId } = z.object({ conversationId: z.string() }).parse(first.result.metadata);
 
-    // It goes on there, and a question of a tool leads into DevLM's own chat.
+    // The conversation continues there, and a question of a tool links to DevLM's own chat.
     claude.on('Fetch it', toolUse('web_fetch', { url: 'https://example.com/' }));
     const asked = ask('Fetch it', [{ prompt: 'Hello' }, first.turn]);
     let call: { turnId: string; callId: string } | undefined;
@@ -195,7 +195,7 @@ test('@devlm shows a turn of DevLM’s as it goes, and goes on in the same conve
   }
 });
 
-test('the server’s models answer through vscode.lm, call tools, see pictures and count tokens', async () => {
+test('the server’s models answer through vscode.lm, call tools, read images and count tokens', async () => {
   await using claude = await startClaude();
   const api = await vscode.extensions.getExtension<TestApi | undefined>('devlm.devlm')?.activate();
   check(api !== undefined, 'the extension runs in production mode');
@@ -229,7 +229,7 @@ test('the server’s models answer through vscode.lm, call tools, see pictures a
     same((await collect(answered.text)).join(''), 'Take an umbrella.');
     check((await model.countTokens('How many are these?', token)) > 3, 'no tokens were counted');
 
-    // The class of pictures is newer than the oldest editor.
+    // The oldest supported editor does not have the class for images.
     const DataPart: unknown = Reflect.get(vscode, 'LanguageModelDataPart');
     if (typeof DataPart === 'function' && 'image' in DataPart && typeof DataPart.image === 'function') {
       const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';

@@ -14,8 +14,8 @@ import { test } from '../../support/vscode/harness.ts';
 import { check, same } from './lent-folder.ts';
 
 /*
- * What a person names with `@`, from the real editor: its language servers, its problems, its terminal, and
- * real Git repositories.
+ * Tests mentions with `@` in the real editor: its language servers, problems and terminal, and real Git
+ * repositories.
  */
 
 const run = promisify(execFile);
@@ -25,7 +25,7 @@ const folder = (): vscode.Uri => {
   check(first !== undefined, 'no folder is open');
   return first.uri;
 };
-/** Writes a file of the workspace for as long as the work takes. */
+/** Creates a file in the workspace while the work runs. */
 async function withFile(name: string, text: string, work: (uri: vscode.Uri) => Promise<void>): Promise<void> {
   const uri = vscode.Uri.joinPath(folder(), name);
   await vscode.workspace.fs.writeFile(uri, Buffer.from(text));
@@ -43,7 +43,7 @@ const read = async (mention: Mention): Promise<FilesAnswer['attachments'][number
   return only;
 };
 
-test('@symbol finds what a language server knows, and attaches all of the definition', async () => {
+test('@symbol finds symbols of a language server, and attaches the whole definition', async () => {
   await withFile('mention.devlm-test', 'head\ndef shop\n  sell\nend\ntail', async (uri) => {
     const range = new vscode.Range(1, 0, 3, 3);
     const { Class } = vscode.SymbolKind;
@@ -85,7 +85,7 @@ test('@folder lists a folder with its small files', async () => {
   check(problems.length === 1, 'a folder outside was attached');
 });
 
-test('@problems are those that the editor shows', async () => {
+test('@problems attaches the problems that the editor shows', async () => {
   const shown = vscode.languages.createDiagnosticCollection('devlm-test');
   const wrong = new vscode.Diagnostic(new vscode.Range(2, 0, 2, 5), 'seven is not defined');
   wrong.source = 'tester';
@@ -99,7 +99,7 @@ test('@problems are those that the editor shows', async () => {
   }
 });
 
-test('@git has what is staged and what a branch adds, and runs nothing that a repository names', async () => {
+test('@git attaches the staged changes or those of a branch, and runs no program that the repository configures', async () => {
   const root = await mkdtemp(join(tmpdir(), 'devlm-git-'));
   const git = async (...args: string[]) => {
     const who = ['-c', 'user.name=a', '-c', 'user.email=a@example.com', '-c', 'commit.gpgsign=false'];
@@ -139,7 +139,7 @@ test('@git has what is staged and what a branch adds, and runs nothing that a re
     check(branch?.text.includes('+two') === true, `not of the branch: ${branch?.text}`);
     same((await gitDiff('staged', root))?.text, '');
     same(await ran(), '', 'a program of the repository ran:');
-    // They would run without the arguments that forbid it.
+    // Without the safe options, these programs would run.
     await git('diff', 'main');
     check((await ran()) !== '', 'the programs are not of the kind that git runs');
   } finally {
@@ -147,7 +147,7 @@ test('@git has what is staged and what a branch adds, and runs nothing that a re
   }
 });
 
-test('@terminal says so where the editor knows of no output', async () => {
+test('@terminal says if the editor captured no output', async () => {
   const quiet = { last: () => ({ line: 'make', output: '', exitCode: 2 }) };
   const { attachments } = await readMention({ kind: 'terminal' }, quiet);
   const [attached] = attachments;
@@ -155,10 +155,10 @@ test('@terminal says so where the editor knows of no output', async () => {
   same(attached.text, '$ make\n(The editor captured no output.)\n(exit code 2)');
 });
 
-test('@terminal is the last command with what it printed; without one it says so', async () => {
+test('@terminal attaches the last command with its output, or says that there is none', async () => {
   const { problems } = await readMention({ kind: 'terminal' }, noTerminal);
   check(problems[0]?.includes('has not reported a command') === true, problems.join(' '));
-  // The oldest editor's server gives its shells no integration.
+  // The oldest supported editor's server has no shell integration.
   const engines: unknown = vscode.extensions.getExtension('devlm.devlm')?.packageJSON.engines.vscode;
   if (typeof engines === 'string' && vscode.version.startsWith(engines.replace(/^\^(\d+\.\d+)\..*$/, '$1.'))) return;
   const terminals = new TerminalOutput();
@@ -167,7 +167,7 @@ test('@terminal is the last command with what it printed; without one it says so
     terminal.show();
     for (const until = performance.now() + 30_000; !terminal.shellIntegration; await sleep(100))
       check(performance.now() < until, 'the shell has no integration');
-    // Not at once: of a command that is over before its beginning was told, this editor loses the output.
+    // Sleep first: this editor loses the output of a command that ends before its start is reported.
     terminal.shellIntegration.executeCommand('sleep 1; echo "hello $((40 + 2))"; (exit 3)');
     for (const until = performance.now() + 20_000; terminals.last()?.exitCode === undefined; await sleep(100))
       check(performance.now() < until, 'the command did not end');

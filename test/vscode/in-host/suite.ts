@@ -16,8 +16,8 @@ import { problemsOf } from '../../../extension/src/problems.ts';
 import { test } from '../../support/vscode/harness.ts';
 
 /*
- * Runs inside the real extension host, in the browser's VS Code and in the desktop's alike. It
- * wants a folder open, and an empty DEVLM_DATA_DIR in the environment.
+ * Runs inside the real extension host, in VS Code for the browser and for the desktop. It needs an open folder, and an
+ * empty DEVLM_DATA_DIR in the environment.
  */
 
 function extension(): vscode.Extension<TestApi | undefined> {
@@ -51,7 +51,7 @@ async function eventually(what: string, holds: () => boolean | Promise<boolean>,
 const dataDir = process.env['DEVLM_DATA_DIR'] ?? '';
 const discovery = join(dataDir, discoveryFile);
 
-test('activation registers and does nothing else', async () => {
+test('activation only registers contributions', async () => {
   check(dataDir !== '', 'DEVLM_DATA_DIR is not set');
   const { activateMs, loaded, serverState } = await api();
   check(!loaded(), 'the heavy half was loaded');
@@ -59,7 +59,7 @@ test('activation registers and does nothing else', async () => {
   await sleep(300);
   check(!existsSync(discovery), 'a server was started');
   check(!existsSync(dataDir), 'the data folder was made');
-  // The figure itself is the bench's (bench/activation.ts); a busy machine must not fail this.
+  // bench/activation.ts measures the time; this bound is loose, so that a busy machine does not fail it.
   check(activateMs <= 150, `activate took ${activateMs} ms`);
   return { activate_ms: activateMs };
 });
@@ -72,7 +72,7 @@ test('every command is registered', async () => {
   );
 });
 
-test('settings have their defaults, and a folder cannot say where the key goes', async () => {
+test('settings have their defaults, and workspace settings cannot redirect the API key', async () => {
   const configuration = vscode.workspace.getConfiguration('devlm');
   same(configuration.inspect('baseUrl')?.defaultValue, '');
   same(configuration.inspect('enterSends')?.defaultValue, true);
@@ -85,7 +85,7 @@ test('settings have their defaults, and a folder cannot say where the key goes',
   }
 });
 
-test('the server starts on first use, in a folder of its own', async () => {
+test('the server starts on first use, with its own data folder', async () => {
   const { ready, serverState } = await api();
   const started = performance.now();
   const info = await ready();
@@ -115,13 +115,13 @@ test('a second window uses the same server', async () => {
   same(second.discovery.pid, pid);
 });
 
-test('the view comes up', async () => {
+test('the chat view loads', async () => {
   const { pageMessages } = await api();
   await vscode.commands.executeCommand('devlm.openChat');
   await eventually('the page says ready', () => pageMessages().includes('ready'));
 });
 
-test('the view comes up again after it was hidden', async () => {
+test('the chat view loads again after it was hidden', async () => {
   const { pageMessages } = await api();
   const count = () => pageMessages().filter((kind) => kind === 'ready').length;
   const before = count();
@@ -134,7 +134,7 @@ test('the view comes up again after it was hidden', async () => {
   return { focus_ms: focused - started, shown_ms: performance.now() - started };
 });
 
-test('a key goes to the secret storage and to the server, and away again', async () => {
+test('an API key is stored, sent to the server, and removed from both', async () => {
   const { setKey, hasKey, ready, serverState } = await api();
   await setKey(null);
   await eventually('no key', async () => (await ready()).key === 'missing');
@@ -147,7 +147,7 @@ test('a key goes to the secret storage and to the server, and away again', async
   await eventually('key gone', async () => (await ready()).key === 'missing');
 });
 
-test('a server that is killed is replaced, and knows the key again', async () => {
+test('a killed server is replaced, and receives the API key again', async () => {
   const { ready, serverState, setKey } = await api();
   await setKey('sk-ant-test-0123456789');
   const before = await ready();
@@ -163,7 +163,7 @@ test('a server that is killed is replaced, and knows the key again', async () =>
   return { recovered_ms: performance.now() - started };
 });
 
-test('a restart by command ends the server and starts another', async () => {
+test('the restart command ends the server and starts another', async () => {
   const { ready } = await api();
   const before = await ready();
   await vscode.commands.executeCommand('devlm.restartServer');
@@ -186,7 +186,7 @@ test('files of the workspace are found, ranked and read', async () => {
   check(attachment.untrusted === undefined, 'a file of the workspace is marked as untrusted');
 });
 
-test('what is attached from outside the workspace is marked as untrusted', async () => {
+test('attachments from outside the workspace are marked as untrusted', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'devlm-outside-'));
   try {
     const path = join(folder, 'notes.txt');
@@ -201,7 +201,7 @@ test('what is attached from outside the workspace is marked as untrusted', async
   }
 });
 
-test('what lies outside the workspace is known to lie outside', async () => {
+test('files outside the workspace are recognized', async () => {
   for (const outside of ['../outside.txt', '/etc/hostname', 'file:///etc/hostname', 'a/../../outside.txt']) {
     const uri = fileUri(outside);
     check(uri !== undefined && !(await isInWorkspace(uri)), `${outside} counts as inside`);
@@ -212,7 +212,7 @@ test('what lies outside the workspace is known to lie outside', async () => {
   same(parseLink('command:workbench.action.quit'), null);
 });
 
-test('the selection of the active editor is read with its lines', async () => {
+test('the selection of the active editor is read with its line numbers', async () => {
   const document = await vscode.workspace.openTextDocument({ content: 'one\ntwo\nthree\n', language: 'plaintext' });
   const editor = await vscode.window.showTextDocument(document);
   same(readSelection(), { attachments: [], problems: [] });

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 
-/** Files in memory, as a virtual workspace has them; writing to those in `locked` fails. */
+/** An in-memory file system, as in a virtual workspace. Writing to files in `locked` fails. */
 export class VirtualFiles implements vscode.FileSystemProvider {
   readonly files = new Map<string, Uint8Array>();
   readonly locked = new Set<string>();

@@ -16,11 +16,11 @@ import {
 } from './lent-folder.ts';
 
 /*
- * Changes of the agent as the editor makes them: every byte of the file, and undo.
+ * Tests how the editor applies changes of the agent: every byte of the file, and undo.
  */
 
 for (const { name, encode, encoding, eol = '\n' } of kinds) {
-  inFolder(`a ${name} file is read, changed and taken back to the byte`, async (bench) => {
+  inFolder(`a ${name} file is read, changed and undone to the byte`, async (bench) => {
     const before = ['one', 'zwei äöü 🎈', '\tthree ', '', 'end, no newline'].join(eol);
     const after = before.replace('zwei', 'two').replace(`end, no newline`, `end${eol}more`);
     const file = `${name} ü 文.txt`;
@@ -39,30 +39,33 @@ for (const { name, encode, encoding, eol = '\n' } of kinds) {
   });
 }
 
-inFolder('a windows-1252 file by setting keeps its bytes; what it cannot hold is refused', async (bench) => {
-  const settings = vscode.workspace.getConfiguration('files');
-  await settings.update('encoding', 'windows1252', vscode.ConfigurationTarget.Global);
-  try {
-    await bench.write('a.txt', latin('caf\xe9\r\nna\xefve\r\n'));
-    const file = await textOf(bench, 'a.txt');
-    same([file.text, file.encoding], ['café\r\nnaïve\r\n', 'windows1252']);
-    await bench.apply({ path: 'a.txt', base: file.hash, text: 'café\r\nnaïf\r\n' });
-    same(await bench.bytes('a.txt'), 'caf\xe9\r\nna\xeff\r\n');
-    const now = await textOf(bench, 'a.txt');
-    await refused(bench.apply({ path: 'a.txt', base: now.hash, text: 'café → 文\r\n' }), 'not_encodable');
-    same(await bench.bytes('a.txt'), 'caf\xe9\r\nna\xeff\r\n');
-    await bench.apply(
-      { path: 'new.txt', base: null, text: 'é\n' },
-      { path: 'utf8.txt', base: null, text: 'é\n', encoding: 'utf8bom' },
-    );
-    same([await bench.bytes('new.txt'), await bench.bytes('utf8.txt')], ['\xe9\n', '\xef\xbb\xbf\xc3\xa9\n']);
-  } finally {
-    await settings.update('encoding', undefined, vscode.ConfigurationTarget.Global);
-  }
-});
+inFolder(
+  'a file with the encoding setting windows-1252 keeps its bytes; other characters are refused',
+  async (bench) => {
+    const settings = vscode.workspace.getConfiguration('files');
+    await settings.update('encoding', 'windows1252', vscode.ConfigurationTarget.Global);
+    try {
+      await bench.write('a.txt', latin('caf\xe9\r\nna\xefve\r\n'));
+      const file = await textOf(bench, 'a.txt');
+      same([file.text, file.encoding], ['café\r\nnaïve\r\n', 'windows1252']);
+      await bench.apply({ path: 'a.txt', base: file.hash, text: 'café\r\nnaïf\r\n' });
+      same(await bench.bytes('a.txt'), 'caf\xe9\r\nna\xeff\r\n');
+      const now = await textOf(bench, 'a.txt');
+      await refused(bench.apply({ path: 'a.txt', base: now.hash, text: 'café → 文\r\n' }), 'not_encodable');
+      same(await bench.bytes('a.txt'), 'caf\xe9\r\nna\xeff\r\n');
+      await bench.apply(
+        { path: 'new.txt', base: null, text: 'é\n' },
+        { path: 'utf8.txt', base: null, text: 'é\n', encoding: 'utf8bom' },
+      );
+      same([await bench.bytes('new.txt'), await bench.bytes('utf8.txt')], ['\xe9\n', '\xef\xbb\xbf\xc3\xa9\n']);
+    } finally {
+      await settings.update('encoding', undefined, vscode.ConfigurationTarget.Global);
+    }
+  },
+);
 
 for (const open of [false, true]) {
-  inFolder(`mixed line ends survive a change (${open ? 'open' : 'not open'})`, async (bench) => {
+  inFolder(`mixed line endings survive a change (${open ? 'open' : 'not open'})`, async (bench) => {
     const before = 'a\r\nb\nc\rd\r\n\n';
     await bench.write('mixed.txt', before);
     if (open) await vscode.window.showTextDocument(bench.uri('mixed.txt'));
@@ -84,7 +87,7 @@ for (const open of [false, true]) {
   });
 }
 
-inFolder('line ends become what is asked', async (bench) => {
+inFolder('line endings are converted as requested', async (bench) => {
   await bench.write('a.txt', 'a\nb\n');
   await bench.apply({ path: 'a.txt', base: hashOf('a\nb\n'), text: 'a\r\nB\r\n' });
   same(await bench.bytes('a.txt'), 'a\r\nB\r\n');
@@ -95,7 +98,7 @@ inFolder('line ends become what is asked', async (bench) => {
   same(await bench.bytes('one.txt'), 'one\r\n');
 });
 
-inFolder('an unsaved buffer is what is read and changed, and stays unsaved', async (bench) => {
+inFolder('an unsaved document is read and changed, and stays unsaved', async (bench) => {
   await bench.write('a.txt', 'saved\n');
   const document = await vscode.workspace.openTextDocument(bench.uri('a.txt'));
   const editor = await vscode.window.showTextDocument(document);
@@ -117,7 +120,7 @@ inFolder('an unsaved buffer is what is read and changed, and stays unsaved', asy
   await vscode.commands.executeCommand('workbench.action.files.revert');
 });
 
-inFolder('making, removing and changing go together, and are undone together', async (bench) => {
+inFolder('creations, deletions and edits are applied together and undone together', async (bench) => {
   await bench.write('change.txt', 'one\r\ntwo\r\n');
   await bench.write('remove.txt', utf16le('bye\r\n'));
   const answer = await bench.apply(
@@ -148,7 +151,7 @@ inFolder('making, removing and changing go together, and are undone together', a
   same(await readdir(bench.path('new/deep')), []);
 });
 
-inFolder('three megabytes are read and changed in one place', async (bench) => {
+inFolder('a file of three megabytes is read and changed in one place', async (bench) => {
   const line = 'abcdefghijklmnopqrstuvwxyz 0123456789\n';
   const before = line.repeat(Math.ceil((3 * 1024 * 1024) / line.length));
   const after = `${before.slice(0, 1_500_000)}CHANGED${before.slice(1_500_007)}`;
@@ -163,7 +166,7 @@ inFolder('three megabytes are read and changed in one place', async (bench) => {
   return { read_ms: read - started, apply_ms: applied - read };
 });
 
-inFolder('what formats on save is reported as it is then', async (bench) => {
+inFolder('a file that is formatted on save is reported with its formatted content', async (bench) => {
   const settings = vscode.workspace.getConfiguration('files');
   await settings.update('trimTrailingWhitespace', true, vscode.ConfigurationTarget.Global);
   try {
@@ -176,8 +179,8 @@ inFolder('what formats on save is reported as it is then', async (bench) => {
   }
 });
 
-inFolder('a change brings the errors that are new with it', async (bench) => {
-  // A language that nobody here looks at.
+inFolder('a change reports the new diagnostics', async (bench) => {
+  // A language without an extension that reports diagnostics.
   const known = vscode.languages.createDiagnosticCollection('devlm-test');
   const problem = (line: number, message: string) =>
     new vscode.Diagnostic(new vscode.Range(line, 0, line, 1), message, vscode.DiagnosticSeverity.Error);
@@ -214,7 +217,7 @@ inFolder('any sequence of changes is undone to the byte', async (bench) => {
       const parts = before.split(eol);
       parts.splice(random(parts.length), random(3), document(eol));
       const after = parts.join(eol);
-      // One line has no kind of line ends that the editor would have to keep.
+      // A single line has no line endings that the editor has to keep.
       if (after === before || !before.includes(eol)) continue;
       await bench.apply({ path: name, base: hashOf(before), text: after });
       same(await bench.bytes(name), encode(after).toString('latin1'));

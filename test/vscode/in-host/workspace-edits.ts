@@ -10,32 +10,32 @@ import { outcomeOf, rightOf } from '../../unit/edits/outcome.ts';
 import { check, inFolder, same } from './lent-folder.ts';
 
 /*
- * The corpus of edits through the tools of the server and the extension's own half of a workspace. The whole corpus
- * would take some twenty seconds of the processor; on the server's folders all of it runs (test/unit/edits/).
+ * Runs the corpus of edits through the server's tools and the extension's side of a workspace. The whole corpus would
+ * take about 20 seconds of processor time; test/unit/edits/ runs all of it on the server's folders.
  */
 
-/** Cases that run at a time. */
+/** Number of cases that run concurrently. */
 const atOnce = 16;
 
-/** The share of the corpus that runs: one in so many cases, and fewer of those in which the editor matters less. */
+/** The cases that run: all with file operations, every second one with unusual bytes, and every 20th of the others. */
 const cases = corpus.filter(
   (each, index) => index % (hasFileOperations(each) ? 1 : hasOtherBytes(each) ? 2 : 20) === 0,
 );
 
-/** Whether there are several files, or some are to be made or removed. */
+/** Returns whether the case has several files, or creates or deletes some. */
 function hasFileOperations({ files, right }: Case): boolean {
   if (Object.keys(files).length !== 1) return true;
   return typeof right !== 'string' && Object.entries(right).some(([path, to]) => to === null || !(path in files));
 }
 
-/** Whether a file is stored in another way than as UTF-8 whose lines all end in LF. */
+/** Returns whether a file is not stored as UTF-8 with LF line endings. */
 function hasOtherBytes({ files }: Case): boolean {
   return Object.values(files).some(
     (content) => typeof content !== 'string' || content.includes('\r') || !content.endsWith('\n'),
   );
 }
 
-/** A folder as the server has it from a window: all that ships on both sides but the connection. */
+/** A folder as the server gets it from a window: the production code of both sides without the connection. */
 async function lentWorkspace(folder: string, signal: AbortSignal): Promise<Workspace> {
   const editors = new Editors();
   const requests = new Requests({
@@ -65,7 +65,7 @@ function asJson(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value));
 }
 
-inFolder('edits of the corpus come out right, to the byte', async (bench) => {
+inFolder('edits of the corpus produce the expected bytes', async (bench) => {
   const stop = new AbortController();
   const wrong: string[] = [];
   const left = cases.entries();

@@ -11,10 +11,10 @@ import { check, eventually, forever, inFolder, refused, same, textOf } from './l
 import { VirtualFiles } from './virtual-files.ts';
 
 /*
- * Changes that may not or cannot be made: nothing is changed by them.
+ * Tests changes that are not allowed or fail: nothing is changed.
  */
 
-inFolder('of several files all change or none', async (bench) => {
+inFolder('a change of several files is applied to all of them or none', async (bench) => {
   await bench.write('a.txt', 'a\n');
   await bench.write('b.txt', 'b\n');
   const { conflicts, files } = await bench.apply(
@@ -35,7 +35,7 @@ inFolder('of several files all change or none', async (bench) => {
   );
 });
 
-inFolder('an open document that lags behind the disk is no base', async (bench) => {
+inFolder('an open document that lags behind the disk is not used as the base of a change', async (bench) => {
   await bench.write('a.txt', 'one\n');
   const document = await vscode.workspace.openTextDocument(bench.uri('a.txt'));
   await vscode.window.showTextDocument(document);
@@ -53,7 +53,7 @@ inFolder('an open document that lags behind the disk is no base', async (bench) 
   await eventually('the editor shows it', () => document.getText() === 'five\n');
 });
 
-inFolder('a read-only file is refused, and nothing else changes', async (bench) => {
+inFolder('a change of a read-only file is refused, and no other file changes', async (bench) => {
   await bench.write('free.txt', 'free\n');
   await bench.write('locked.txt', 'locked\n');
   await chmod(bench.path('locked.txt'), 0o444);
@@ -66,7 +66,7 @@ inFolder('a read-only file is refused, and nothing else changes', async (bench) 
   same([await bench.bytes('free.txt'), await bench.bytes('locked.txt')], ['free\n', 'locked\n']);
 });
 
-inFolder('a change that is asked for twice is done once', async (bench) => {
+inFolder('a change that is requested twice is applied once', async (bench) => {
   await bench.write('a.txt', '1\n');
   const answers: unknown[] = [];
   const log = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
@@ -96,10 +96,10 @@ inFolder(
   { trusted: false },
 );
 
-inFolder('what somebody else writes while it is changed stays', async (bench) => {
+inFolder('content that others write during a change is kept', async (bench) => {
   await bench.write('a.txt', 'a\n');
   const document = await vscode.workspace.openTextDocument(bench.uri('a.txt'));
-  // In the moment in which the document has the new text and is about to be saved.
+  // At the moment when the document has the new text and is about to be saved.
   const listener = vscode.workspace.onWillSaveTextDocument((event) => {
     if (event.document === document) event.waitUntil(bench.write('a.txt', 'theirs\n').then(() => sleep(50)));
   });
@@ -112,7 +112,7 @@ inFolder('what somebody else writes while it is changed stays', async (bench) =>
   same([document.getText(), document.isDirty], ['theirs\n', false]);
 });
 
-test('in a virtual workspace, what fails half-way is put back', async () => {
+test('a change that fails half-way in a virtual workspace is undone', async () => {
   const scheme = 'devlm-virtual';
   const virtual = new VirtualFiles();
   const provider = vscode.workspace.registerFileSystemProvider(scheme, virtual, { isCaseSensitive: true });
@@ -137,7 +137,7 @@ test('in a virtual workspace, what fails half-way is put back', async () => {
     for (const [name, text] of Object.entries(before)) virtual.files.set(`/work/${name}`, Buffer.from(text));
     virtual.locked.add('/work/bad.txt').add('/work/bad-new.txt');
     const failing: EditorChange[] = [
-      // Fails when it is saved, when it is written, when it is removed, when it is made.
+      // Fails on save, on write, on deletion, and on creation.
       { path: 'bad.txt', base: hashOf('bad\n'), text: 'good\n' },
       { path: 'bad.txt', base: hashOf('bad\n'), text: 'good\r\n\n' },
       { path: 'bad.txt', base: hashOf('bad\n'), text: null },

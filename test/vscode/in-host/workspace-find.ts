@@ -8,10 +8,10 @@ import { hashOf } from '../../../extension/src/workspace/read.ts';
 import { type Bench, check, forever, inFolder, latin, refused, same, textOf, utf16le } from './lent-folder.ts';
 
 /*
- * What the agent can see of a workspace: files, lists, searches, and nothing outside.
+ * Tests what the agent can read of a workspace: files, lists and searches, and nothing outside.
  */
 
-inFolder('nothing outside the workspace is touched', async (bench) => {
+inFolder('nothing outside the workspace is read or changed', async (bench) => {
   const outside = await mkdtemp(join(tmpdir(), 'devlm-outside-'));
   try {
     await writeFile(join(outside, 'secret.txt'), 'secret\n');
@@ -53,7 +53,7 @@ inFolder('nothing outside the workspace is touched', async (bench) => {
   }
 });
 
-inFolder('a link inside the workspace is the file that it leads to', async (bench) => {
+inFolder('a symbolic link inside the workspace stands for its target', async (bench) => {
   await bench.write('real.txt', 'real\n');
   await symlink('real.txt', bench.path('link.txt'));
   same((await textOf(bench, 'link.txt')).text, 'real\n');
@@ -68,7 +68,7 @@ inFolder('a link inside the workspace is the file that it leads to', async (benc
   await refused(twice, 'invalid_request');
 });
 
-inFolder('what is no text says so', async (bench) => {
+inFolder('files that are not text are reported as such', async (bench) => {
   const png = Buffer.from('89504e470d0a1a0a0000000d4948445200000001', 'hex');
   await bench.write('a.png', png);
   same(await bench.read('a.png'), { kind: 'image', mediaType: 'image/png', data: png.toString('base64') });
@@ -100,7 +100,7 @@ async function project(bench: Bench): Promise<void> {
   await bench.write('src/utf16.ts', utf16le('needle\n'));
 }
 
-inFolder('files are listed level by level, without ignored ones', async (bench) => {
+inFolder('files are listed level by level, without ignored files', async (bench) => {
   await project(bench);
   const list = (path: string, depth: number, limit = 100) =>
     bench.handlers.list({ id: 'l', kind: 'list', path, depth, limit }, forever);
@@ -131,7 +131,7 @@ inFolder('files are listed level by level, without ignored ones', async (bench) 
 
 for (const own of [false, true]) {
   inFolder(
-    `text is found in what is not ignored (${own ? 'our own search' : "the editor's ripgrep"})`,
+    `text is found in files that are not ignored (${own ? 'the built-in search' : "the editor's ripgrep"})`,
     async (bench) => {
       await project(bench);
       const handlers = workspaceHandlers({
@@ -175,7 +175,7 @@ for (const own of [false, true]) {
   );
 }
 
-inFolder('several folders are told apart by their names', async (bench) => {
+inFolder('the folders of a multi-root workspace are distinguished by name', async (bench) => {
   await bench.write('repo/.gitignore', '/one/dist/\n*.tmp\n');
   await bench.write('repo/.git/HEAD', '');
   await bench.write('repo/one/a.txt', 'needle\n');
