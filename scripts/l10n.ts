@@ -13,7 +13,8 @@ const root = resolve(import.meta.dirname, '..');
 /** Path of the generated file. */
 export const bundlePath = join(root, 'l10n/bundle.l10n.json');
 
-const folders = ['extension/src', 'webview-ui/src'];
+/** Folders with texts for users. `protocol` has those that the extension and the page share. */
+const folders = ['extension/src', 'webview-ui/src', 'protocol/src'];
 
 /** Matches a call of `t` or `l10n.t`, and its first argument if that is a literal. */
 const call = /(?<![\w$.])(?:vscode\.l10n\.|l10n\.)?t\(\s*('(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`[^`$\\]*`)?/g;

@@ -106,7 +106,7 @@ export const tour: readonly Stop[] = [
     prompts: [
       'Explain this project',
       'Explain the project',
-      'Explain how this project is put together',
+      'Explain how this project is structured',
       'What is this project?',
       'What does this project do?',
     ],

@@ -78,7 +78,7 @@ describe('what the chat says of a command', () => {
     ],
     ['run_command', { command: 'npm test', rehearse: true }, { verb: 'Rehearse', about: 'npm test' }],
     ['command_control', { id: 'abc', action: 'stop' }, { verb: 'Stop a command', about: 'abc' }],
-    ['command_control', { id: 'abc', action: 'write', text: 'y\n' }, { verb: 'Write to a command', about: 'y' }],
+    ['command_control', { id: 'abc', action: 'write', text: 'y\n' }, { verb: 'Send input to a command', about: 'y' }],
   ])('is what it does: %s %j', (name, input, words) => {
     const text = JSON.stringify(input);
     const block = { index: 0, kind: 'tool_call' as const, text, done: true, tool: { callId: 'x', name } };

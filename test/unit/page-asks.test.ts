@@ -44,7 +44,7 @@ test('an approval is answered by its buttons, and only its event changes the car
         },
       ]),
     );
-    await page.getByText('You denied it: Use the <clean> script').waitFor();
+    await page.getByText('You denied this with a note: Use the <clean> script').waitFor();
     expect(await card.count()).toBe(0);
     expect(await page.getByRole('button', { name: 'Waiting for you' }).count()).toBe(0);
   });
@@ -74,11 +74,11 @@ test('an answer that fails says why and can be given again; a note goes along', 
     // A card that has only just come takes no answer.
     await card.getByRole('button', { name: 'Deny', exact: true }).click({ trial: true });
     await note.press('Enter');
-    await card.getByText('Your answer was not taken: No network.').waitFor();
-    await expect.poll(() => said(page)).toBe('The answer was not sent: No network.');
+    await card.getByText('Your answer was not accepted: No network.').waitFor();
+    await expect.poll(() => said(page)).toBe('Your answer was not accepted: No network.');
     await page.evaluate(() => window.host.failures.clear());
     await note.press('Enter');
-    await page.getByText('You denied it: Leave build alone').waitFor();
+    await page.getByText('You denied this with a note: Leave build alone').waitFor();
     expect((await calls(page, 'asks.answer')).map((input) => input.body)).toEqual([
       { kind: 'approval', allow: false, note: 'Leave build alone' },
       { kind: 'approval', allow: false, note: 'Leave build alone' },
@@ -147,7 +147,7 @@ describe('the keyboard', () => {
       expect(await page.getByText('Stopped').count()).toBe(0);
       await page.keyboard.press('Escape');
       await page.locator('.note', { hasText: 'Stopped' }).waitFor();
-      await page.getByText('It was not answered.').waitFor();
+      await page.getByText('This was not answered.').waitFor();
       expect(await card.count()).toBe(0);
     });
   });
@@ -205,7 +205,7 @@ describe('the keyboard', () => {
           },
         ]),
       );
-      await expect.poll(() => said(page)).toBe('DevLM waits for you: And which folder? (2 questions are open)');
+      await expect.poll(() => said(page)).toBe('DevLM is waiting for you: And which folder? (2 open questions)');
       await page.keyboard.type('while');
       expect(await composer(page).inputValue()).toBe('Meanwhile');
       await page.waitForTimeout(600);
@@ -272,7 +272,7 @@ describe('the keyboard', () => {
 
 test('what is asked is said once, also after a reload, which shows it again', async () => {
   await bench.page({ prepare: scenes.askingConversation }, async (page) => {
-    await expect.poll(() => said(page)).toBe('DevLM waits for you: Run a command');
+    await expect.poll(() => said(page)).toBe('DevLM is waiting for you: Run a command');
     await page.evaluate(() => {
       const region = document.querySelector('.unseen[role=status]');
       const heard: string[] = [];

@@ -15,7 +15,7 @@ afterAll(() => bench[Symbol.asyncDispose]());
 
 test('what was summarised can be opened, and what it stands for is still there', async () => {
   await bench.page({ prepare: scenes.longConversation }, async (page) => {
-    const card = page.getByRole('button', { name: '2 turns were summarised' });
+    const card = page.getByRole('button', { name: '2 turns were summarized' });
     await card.waitFor();
     expect(await card.textContent()).toContain('162K → 51K tokens');
     await page.getByText('Which birds live at the lake?').waitFor();
@@ -26,7 +26,7 @@ test('what was summarised can be opened, and what it stands for is still there',
     // The summary is shown as what it is: text of a model.
     expect(await page.locator('img').count()).toBe(0);
     await page.getByText('Long results and attachments above were shortened for the model.').waitFor();
-    await page.getByText('No summary could be made: Nothing came for too long.').waitFor();
+    await page.getByText('The conversation could not be summarized: Nothing came for too long.').waitFor();
     expect(await bench.violations(page)).toEqual([]);
     await card.press(' ');
     expect(await page.getByRole('heading', { name: 'What the person wants' }).count()).toBe(0);
@@ -50,36 +50,36 @@ test('a summary that is being written is shown at work', async () => {
         { type: 'step.started', turnId: 't4', stepId: 't4c', model: 'x', purpose: 'compaction' },
       ]),
     );
-    const working = page.getByText('Summarising the conversation so far, to make room...');
+    const working = page.getByText('Summarizing the conversation to make room...');
     await working.waitFor();
     expect(await page.getByText('Working...').count()).toBe(0);
     await page.evaluate(() => window.host.append('long', [{ type: 'turn.ended', turnId: 't4', outcome: 'stopped' }]));
-    await page.getByText('A summary was begun here, and is not used.').waitFor();
+    await page.getByText('A summary was started here but is not used.').waitFor();
     expect(await working.count()).toBe(0);
   });
 });
 
 test('the meter tells what fills the context, by keyboard too', async () => {
   await bench.page({ prepare: scenes.longConversation }, async (page) => {
-    const meter = page.getByRole('button', { name: '26% 52K of 200K tokens of context used' });
+    const meter = page.getByRole('button', { name: '26% 52K of 200K context tokens used' });
     await meter.waitFor();
-    expect(await meter.getAttribute('title')).toBe('52K of 200K tokens of context used');
+    expect(await meter.getAttribute('title')).toBe('52K of 200K context tokens used');
     await meter.press('Enter');
     const panel = page.getByRole('dialog', { name: 'Context' });
     await expect.poll(() => isFocused(panel)).toBe(true);
     const rows = await panel.locator('dl > div').allInnerTexts();
     // The server's estimates come to just what the provider counted here.
     expect(rows.map((row) => row.split('\n').filter(Boolean))).toEqual([
-      ['Descriptions of tools', '9K'],
+      ['Tool definitions', '9K'],
       ['System prompt', '900'],
-      ['Rules of the project', '2.1K'],
+      ['Project rules', '2.1K'],
       ['Tool calls and results', '31K'],
       ['Conversation', '9K'],
       ['Free', '148K'],
     ]);
     await panel
       .getByText(
-        '39K tokens were paid for again instead of being read from the cache: its tools changed (mcp_birds_count).',
+        '39K tokens were charged again instead of being read from the cache, because the tools changed (mcp_birds_count).',
       )
       .waitFor();
     expect(await bench.violations(page)).toEqual([]);
@@ -116,16 +116,16 @@ test('a summary can be asked for, by the meter and by its command', async () => 
     await page.evaluate(() => {
       window.host.answer = null;
     });
-    await page.getByRole('button', { name: /tokens of context used/ }).click();
-    await page.getByRole('button', { name: 'Summarise Now' }).click();
+    await page.getByRole('button', { name: /context tokens used/ }).click();
+    await page.getByRole('button', { name: 'Summarize Now' }).click();
     await expect.poll(() => calls(page, 'turns.create')).toHaveLength(1);
     expect(await calls(page, 'turns.create')).toEqual([
       expect.objectContaining({ body: expect.objectContaining({ parent: 't3', text: '/compact', compact: true }) }),
     ]);
     // While that is under way there is nothing more to sum up.
-    const meter = page.getByRole('button', { name: /tokens of context used/ });
+    const meter = page.getByRole('button', { name: /context tokens used/ });
     await meter.click();
-    await expect.poll(() => page.getByRole('button', { name: 'Summarise Now' }).isDisabled()).toBe(true);
+    await expect.poll(() => page.getByRole('button', { name: 'Summarize Now' }).isDisabled()).toBe(true);
     await page.keyboard.press('Escape');
     await composer(page).fill('/compact');
     await composer(page).press('Escape');
@@ -169,7 +169,7 @@ test('"always allow" asks the editor for the rule that was offered, and then say
     // A card that has only just come takes no answer.
     await expect.poll(() => always.getAttribute('aria-disabled')).toBe('false');
     await always.click();
-    await card.getByText('Your answer was not taken: The rules cannot be read.').waitFor();
+    await card.getByText('Your answer was not accepted: The rules cannot be read.').waitFor();
     await expect.poll(() => said(page)).toBe('The rule was not added: The rules cannot be read.');
     expect(await calls(page, 'asks.answer')).toEqual([]);
     await page.evaluate(() => window.host.failures.clear());
@@ -200,8 +200,8 @@ test('"always allow" asks the editor for the rule that was offered, and then say
 
 test.each(['dark', 'light', 'contrast'] as const)('the %s theme shows them readably', async (theme) => {
   await bench.page({ theme, prepare: scenes.longConversation, height: 900 }, async (page) => {
-    await page.getByRole('button', { name: '2 turns were summarised' }).click();
-    await page.getByRole('button', { name: /tokens of context used/ }).click();
+    await page.getByRole('button', { name: '2 turns were summarized' }).click();
+    await page.getByRole('button', { name: /context tokens used/ }).click();
     await page.getByRole('dialog', { name: 'Context' }).waitFor();
     expect(await bench.violations(page)).toEqual([]);
     const folder = process.env['DEVLM_SCREENSHOTS'];
@@ -217,7 +217,7 @@ test.each(['dark', 'light', 'contrast'] as const)('the %s theme shows them reada
 
 test('a message whose credential was replaced says so', async () => {
   await bench.page({ prepare: scenes.longConversation }, async (page) => {
-    const hint = page.getByText('A credential in it was replaced before it was stored or sent.');
+    const hint = page.getByText('A credential in this message was replaced before the message was stored or sent.');
     const say = (turnId: string, text: string) =>
       page.evaluate(
         ([id, words]) =>

@@ -55,7 +55,7 @@ test('a run is asked for with its place, streams both outputs in order without e
   await withPage({}, async (page) => {
     await runButton(page).click();
     await panel(page).getByText('Running').waitFor();
-    await expect.poll(() => said(page)).toBe('The program runs');
+    await expect.poll(() => said(page)).toBe('The program is running');
     const [asked] = await requests(page);
     expect(asked?.request).toMatchObject({
       id: asked?.id,
@@ -188,8 +188,8 @@ test.each([
     const [created] = await calls(page, 'turns.create');
     const { text, parent } = (created?.body ?? {}) as { text: string; parent: string };
     expect(parent).toBe('p1');
-    expect(text).toContain(`I ran the Python program that begins with \`name = input()\`. Its end: ${words}.`);
-    expect(text).toMatch(/````text\nx+\n\[[\d,.]+ characters are left out\]\nx+\nNameError: ``` name\n````$/);
+    expect(text).toContain(`I ran the Python program that begins with \`name = input()\`. Result: ${words}.`);
+    expect(text).toMatch(/````text\nx+\n\[[\d,.]+ characters omitted\]\nx+\nNameError: ``` name\n````$/);
     expect(text.length).toBeLessThan(9_000);
   });
 });
@@ -209,6 +209,23 @@ test('what an engine says when it cannot, with nothing to fix in the program', a
     await panel(page).getByText('Start Docker to run bash.').waitFor();
     expect(await page.getByRole('button', { name: 'Fix This' }).count()).toBe(0);
     await page.getByRole('button', { name: 'Run Again' }).waitFor();
+  });
+});
+
+test('a language that the embedded engine cannot run has a receipt without a runtime', async () => {
+  await withPage({}, async (page) => {
+    await runButton(page, 'Run Bash').click();
+    await page.evaluate(() =>
+      window.host.sandbox.end(window.host.sandbox.last, {
+        status: 'engine-error',
+        message: 'The embedded engine has no shell. Start Docker to run bash.',
+        engine: { kind: 'embedded', runtime: 'none', networkCut: true, warm: false },
+        image: null,
+      }),
+    );
+    await panel(page).getByText('Embedded engine', { exact: true }).waitFor();
+    expect(await page.locator('.run-state').innerText()).not.toContain('none');
+    expect(await page.locator('.run-state').getAttribute('title')).not.toContain('none');
   });
 });
 
@@ -240,9 +257,9 @@ test('the embedded engine is named as such, also where it could not cut the netw
     });
     await runButton(page).click();
     await panel(page).getByText('Embedded engine: Docker is not running.').waitFor();
-    await panel(page).getByText('The network was not cut.').waitFor();
+    await panel(page).getByText('Network access was not blocked.').waitFor();
     await page.evaluate(() => window.host.sandbox.end(window.host.sandbox.last));
-    await panel(page).getByText('Embedded, pyodide 314.0.0').waitFor();
+    await panel(page).getByText('Embedded engine, pyodide 314.0.0').waitFor();
   });
 });
 
@@ -277,7 +294,7 @@ test('an output without end stays small in the page; all of it can be copied', a
     const shown = (await output(page).textContent()) ?? '';
     expect(shown).toContain('line 0 ');
     expect(shown).toContain('line 2999 ');
-    expect(shown).toMatch(/\[[\d,.]+ characters are left out\]/);
+    expect(shown).toMatch(/\[[\d,.]+ characters omitted\]/);
     expect(shown.length).toBeLessThan(90_000);
     expect(await output(page).locator('span').count()).toBeLessThan(600);
     await page.getByRole('button', { name: 'Copy Output' }).click();

@@ -95,24 +95,24 @@ test('without a record the badge says that nothing was run', async () => {
 test('tests that passed and caught wrong code are said to have', async () => {
   const said = await badgeOf(called('check_tests', { tests: passed }));
   expect(said).toMatch(/^Tests passed$/m);
-  expect(said).toContain('They caught 1 of 1 wrong versions');
+  expect(said).toContain('The tests detected 1 of 1 faulty versions');
 });
 
 test('tests that nothing wrong was tried on are said to be unproven', async () => {
   const said = await badgeOf(called('check_tests', { tests: { ...passed, mutants: [] } }));
-  expect(said).toContain('It is not known whether they notice wrong code.');
+  expect(said).toContain('It is not known whether the tests detect faulty code.');
 });
 
 test('tests that catch nothing are no good', async () => {
   const said = await badgeOf(called('check_tests', { tests: { ...passed, mutants: [wrong(false)] } }));
-  expect(said).toContain('Tests passed, and would pass with wrong code too');
+  expect(said).toContain('Tests passed, but they also pass with faulty code');
 });
 
 test('a failing run, and one that did not begin, are told whatever the answer says', async () => {
   const failing = { ...passed, verdict: 'failed' as const, exitCode: 1, failures: 1, mutants: [] };
   const said = await badgeOf(called('check_tests', { tests: failing }));
-  expect(said).toContain('Tests failed (exit 1)');
-  expect(said).not.toContain('notice wrong code');
+  expect(said).toContain('Tests failed (exit code 1)');
+  expect(said).not.toContain('detect faulty code');
   const unknown = { ...failing, verdict: 'unknown' as const };
   expect(await badgeOf(called('check_tests', { tests: unknown }))).toContain('Tests did not run');
 });

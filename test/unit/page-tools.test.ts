@@ -98,7 +98,7 @@ test('each tool says in a line what it did, and shows the rest on demand', async
     // What failed says why without being opened.
     await page.locator('.tool-failure', { hasText: '1 test failed: router > optional segment' }).waitFor();
     // What waits behind another call does not look as if it ran.
-    await page.getByRole('button', { name: /Run git status.*waits its turn/ }).waitFor();
+    await page.getByRole('button', { name: /Run git status.*queued/ }).waitFor();
   });
 });
 
@@ -169,7 +169,7 @@ test('a program that a tool ran has the receipt that the server keeps, whatever 
 describe('changes', () => {
   test('open as a diff or as a file; a deleted one only as a diff', async () => {
     await bench.page({ height: 2_400, prepare: scenes.toolConversation }, async (page) => {
-      const all = page.getByRole('region', { name: 'Changes of this turn' });
+      const all = page.getByRole('region', { name: 'Changes in this turn' });
       await all.getByText('3 files changed').waitFor();
       // A tool that changed one file has the buttons in its own line.
       await page
@@ -204,7 +204,7 @@ describe('changes', () => {
 
   test.each([240, 300, 420])('show the names of the files in a view of %i pixels', async (width) => {
     await bench.page({ width, height: 2_400, prepare: scenes.toolConversation }, async (page) => {
-      const all = page.getByRole('region', { name: 'Changes of this turn' });
+      const all = page.getByRole('region', { name: 'Changes in this turn' });
       await all.getByText('3 files changed').waitFor();
       const folder = process.env['DEVLM_SCREENSHOTS'];
       if (folder) await all.screenshot({ path: `${folder}/changes-${width}.png` });
@@ -235,7 +235,7 @@ describe('changes', () => {
 
   test('are accepted and rejected, one or all, and a rejection is taken back', async () => {
     await bench.page({ height: 2_400, prepare: scenes.toolConversation }, async (page) => {
-      const all = page.getByRole('region', { name: 'Changes of this turn' });
+      const all = page.getByRole('region', { name: 'Changes in this turn' });
       const standings = () =>
         all
           .locator('.change')
@@ -282,7 +282,7 @@ describe('changes', () => {
       const confirm = page.getByRole('group', { name: 'Restore to before this message' });
       const restores = async () => (await calls(page, 'files.restore')).map((input) => input.body);
       await open('Restore Files...');
-      await confirm.getByText('3 files go back').waitFor();
+      await confirm.getByText('3 files will be restored').waitFor();
       await confirm.getByText('test/router/optional-segments.test.ts').waitFor();
       // The way out has the focus.
       await expect
@@ -298,20 +298,20 @@ describe('changes', () => {
         }),
       );
       await open('Restore Files...');
-      await confirm.getByText('3 files go back').waitFor();
+      await confirm.getByText('3 files will be restored').waitFor();
       await confirm.getByRole('button', { name: 'Restore' }).click();
       await confirm.getByText('no longer what DevLM wrote').waitFor();
       await page.evaluate(() => window.host.failures.clear());
       await confirm.getByRole('button', { name: 'Restore' }).click();
       await confirm.waitFor({ state: 'detached' });
-      const all = page.getByRole('region', { name: 'Changes of this turn' });
+      const all = page.getByRole('region', { name: 'Changes in this turn' });
       await expect.poll(() => all.getByText('restored', { exact: true }).count(), { timeout: 10_000 }).toBe(3);
       await all.getByRole('button', { name: 'Undo Restore' }).click();
       await all.getByRole('button', { name: 'Accept All Changes' }).waitFor();
       await open('Restore Files and Conversation...');
-      await confirm.getByText('all after it are set aside').waitFor();
+      await confirm.getByText('everything after it will be hidden').waitFor();
       await confirm.getByRole('button', { name: 'Restore' }).click();
-      await page.getByText('What came after this was set aside.').waitFor();
+      await page.getByText('Later messages are hidden.').waitFor();
       expect(await page.locator('.turn').count()).toBe(0);
       await page.getByRole('button', { name: 'Undo Restore' }).click();
       await all.getByRole('button', { name: 'Accept All Changes' }).waitFor();
@@ -345,7 +345,7 @@ test('garbage is shown as the text that it is', async () => {
     expect(text).toContain('<script>window.hacked = 1</script>');
     expect(text).toContain('line\\u{202e}');
     expect(text.endsWith('the last line')).toBe(true);
-    expect(text).toMatch(/\[[\d,.]+ characters are left out\]/);
+    expect(text).toMatch(/\[[\d,.]+ characters omitted\]/);
     expect(await page.evaluate('window.hacked')).toBeUndefined();
     expect(await page.locator('.tool :is(b, img, script)').count()).toBe(0);
     expect(await page.locator('.app').textContent()).not.toContain('\u202e');

@@ -22,19 +22,19 @@ async function showUsage(page: Page) {
 test('shows what was spent, by chat and by model, and asks for other days', async () => {
   await bench.page({}, async (page) => {
     await showUsage(page);
-    await page.getByText('185 calls of a model').waitFor();
-    await page.getByText('Calls of unknown price: 5').waitFor();
+    await page.getByText('185 model calls').waitFor();
+    await page.getByText('Calls with unknown price: 5').waitFor();
     const chats = page.getByRole('table', { name: 'By chat' });
     expect(await chats.getByRole('rowheader').allTextContents()).toEqual([
       expect.stringContaining('Why does the <b>worker</b> leak?'),
-      'Other programs',
+      'Other clients',
       'New chat',
       'Deleted chat',
     ]);
     expect(await chats.locator('b').count()).toBe(0);
     const models = page.getByRole('table', { name: 'By model' });
     expect(await models.getByRole('row').last().textContent()).toContain('?');
-    await page.getByLabel('Time').selectOption('Last 7 days');
+    await page.getByLabel('Period').selectOption('Last 7 days');
     await expect.poll(() => calls(page, 'usage.report')).toHaveLength(4);
     const [first, , third] = await calls(page, 'usage.report');
     expect(JSON.stringify(first)).not.toBe(JSON.stringify(third));
@@ -83,6 +83,6 @@ test('a turn that has come to a budget warns, asks, and shows what was answered'
       { params: { callId: 'budget:settings-day s2' }, body: { kind: 'question', text: 'Raise it for today' } },
     ]);
     await page.getByText('You answered: Raise it for today').waitFor();
-    expect(await page.getByText('Summarising the conversation').count()).toBe(0);
+    expect(await page.getByText('Summarizing the conversation').count()).toBe(0);
   });
 });

@@ -87,7 +87,7 @@ test('Escape stops; a message written meanwhile is queued and can be taken out',
   await bench.page({ prepare: scenes.busyConversation }, async (page) => {
     const queued = page.locator('.user', { hasText: 'Then add source maps' });
     await queued.getByText('Queued').waitFor();
-    await queued.getByRole('button', { name: 'Take Out' }).click();
+    await queued.getByRole('button', { name: 'Remove from Queue' }).click();
     await expect.poll(() => composer(page).inputValue()).toBe('Then add source maps');
     await composer(page).press('Escape');
     await page.locator('.note', { hasText: 'Stopped' }).waitFor();

@@ -1,8 +1,8 @@
+import { PlainText, TerminalText } from '@devlm/protocol/terminal-text.ts';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { receiptLine } from '../../extension/src/runs/receipt-line.ts';
-import { TerminalText } from '../../extension/src/runs/terminal-text.ts';
-import { appended, noOutput, type Output, outputText, PlainText } from '../../webview-ui/src/state/run-output.ts';
+import { appended, noOutput, type Output, outputText } from '../../webview-ui/src/state/run-output.ts';
 import { executed } from '../support/executions.ts';
 
 const esc = '\u001b';
@@ -19,10 +19,10 @@ const printed = [
 ];
 
 describe('what a program prints', () => {
-  const plain = ['plain\ttext\nnext', 'red and bold', 'titleend', 'clipboard', 'linktext', 'clearscreen'];
+  const plain = ['plain\ttext\nnext', 'red and bold', 'titleend', 'clipboard', 'linktext', 'clearscreen', 'backspace'];
 
   it('output is shown in the page without control sequences', () => {
-    expect(printed.slice(0, 6).map((text) => new PlainText().take(text))).toEqual(plain);
+    expect(printed.map((text) => new PlainText().take(text))).toEqual(plain);
     expect(new PlainText().take('10%\r20%\r\n')).toBe('10%\n20%\n');
   });
 
@@ -114,6 +114,15 @@ describe('the receipt line of a run', () => {
         engine: { kind: 'embedded', runtime: 'pyodide', networkCut: true, warm: false },
       },
       'Out of memory (50 MB) · 13 ms · 8.6 MB · Embedded engine: Docker is not running (pyodide)',
+    ],
+    [
+      {
+        status: 'engine-error',
+        image: null,
+        engine: { kind: 'embedded', runtime: 'none', networkCut: true, warm: false },
+        peakMemoryBytes: null,
+      },
+      'Could not run · 13 ms · Embedded engine: Docker is not running',
     ],
     [{ status: 'engine-error', engine: null, image: null, message: 'Start Docker.' }, 'Could not run\nStart Docker.'],
   ] as const)('the receipt line describes %j', (result, words) => {

@@ -236,7 +236,7 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
           { timeout: 150_000 },
         )
         .toContain('Tests passed');
-      expect(await badge().innerText()).toMatch(/They caught [1-9]\d* of [1-9]\d* wrong versions/);
+      expect(await badge().innerText()).toMatch(/The tests detected [1-9]\d* of [1-9]\d* faulty versions/);
       await badge().getByText('Exit 0', { exact: true }).waitFor();
       expect(await read(sample.test)).toBe(sample.tests);
       expect(sent()).toContain('The tests passed, and caught');
@@ -290,7 +290,7 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
     await choose('return sum', 'Test This');
     await allow();
     await vscode.chatFrame().getByText('All tests pass.').waitFor({ timeout: 120_000 });
-    await badge().getByText('Tests failed (exit 1)').waitFor();
+    await badge().getByText('Tests failed (exit code 1)').waitFor();
     await badge().getByText('Exit 1', { exact: true }).waitFor();
     expect(sent()).toContain('3 failing runs are the limit');
     expect(sent()).toContain('The tests failed 3 times: they are not run again.');

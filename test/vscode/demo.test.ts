@@ -40,7 +40,7 @@ async function ask(vscode: Vscode, text: string): Promise<void> {
 test('the demo shows the chat once, under its banner, and runs the tests for real', { timeout: 180_000 }, async () => {
   const vscode = await openSample();
   const chat = vscode.chatFrame();
-  await chat.getByText('Scripted demo: these answers are not AI.').waitFor();
+  await chat.getByText('Scripted demo: the answers do not come from a model.').waitFor();
   await ask(vscode, 'Run the tests');
   await chat.getByText('It shows one error among eight tests').waitFor({ timeout: 60_000 });
   await chat.getByText('Exit 1', { exact: true }).waitFor();
@@ -62,7 +62,7 @@ test('in Restricted Mode the demo says that nothing was run and how to change th
   const vscode = await openSample({ askTrust: true });
   const { page } = vscode;
   const chat = vscode.chatFrame();
-  const banner = chat.getByText('Folder not trusted: DevLM only reads here.');
+  const banner = chat.getByText('This folder is not trusted. DevLM can only read it.');
   await banner.waitFor();
   await ask(vscode, 'Run the tests');
   await chat.getByText('Nothing was run and nothing was changed.').waitFor();

@@ -122,7 +122,7 @@ describe('the review of changed files', { timeout: 300_000 }, () => {
     expect(await onDisk('made/new.txt')).toBe('new\n');
     for (const gone of ['ran.txt', 'wide.txt']) await expect(onDisk(gone)).rejects.toThrow('ENOENT');
 
-    const changes = frame.getByRole('region', { name: 'Changes of this turn' });
+    const changes = frame.getByRole('region', { name: 'Changes in this turn' });
     const row = (name: string) => changes.locator('.change', { hasText: name });
     await row('half.py').getByRole('button', { name: 'Accept half.py' }).click();
     await row('half.py').getByText('accepted').waitFor({ timeout: 30_000 });
@@ -151,7 +151,7 @@ describe('the review of changed files', { timeout: 300_000 }, () => {
       await frame.getByRole('button', { name: 'Restore to Before This Message' }).first().click();
       await frame.getByRole('menuitem', { name: 'Restore Files...' }).click();
       const confirm = frame.getByRole('group', { name: 'Restore to before this message' });
-      await confirm.getByText('5 files go back').waitFor({ timeout: 30_000 });
+      await confirm.getByText('5 files will be restored').waitFor({ timeout: 30_000 });
       await confirm.getByRole('button', { name: 'Restore' }).click();
       return confirm;
     };

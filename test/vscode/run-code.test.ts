@@ -89,7 +89,7 @@ describe('running the programs of an answer, without Docker', { timeout: 120_000
     await panel(0).getByText('Running', { exact: true }).waitFor();
     await panel(0).getByText('Exit 0').waitFor();
     expect(await text(output(0))).toBe(Array.from({ length: 8 }, (_, n) => `step ${n}\n`).join(''));
-    expect(await panel(0).innerText()).toMatch(/\d s[\s\S]*Embedded, pyodide/i);
+    expect(await panel(0).innerText()).toMatch(/\d s[\s\S]*Embedded engine, pyodide/i);
     await panel(0).getByText('Embedded engine: Docker is not running.').waitFor();
   });
 

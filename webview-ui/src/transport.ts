@@ -64,7 +64,13 @@ class Transport {
     const schema: z.ZodType = routes[route].response;
     const parsed = schema.safeParse(value ?? undefined);
     if (parsed.success) return parsed.data as RouteOutput<N>;
-    throw problemError('bad_reply', t('Unexpected answer'), t('The server sent something DevLM does not understand.'));
+    throw problemError(
+      'bad_reply',
+      t('Unexpected response'),
+      t(
+        'The server sent a response that DevLM cannot read. Make sure that the extension and the server are up to date.',
+      ),
+    );
   }
 
   /**
@@ -95,7 +101,7 @@ class Transport {
       return Promise.reject(
         problemError(
           'page_busy',
-          t('Too much at once'),
+          t('Too many requests'),
           t('DevLM is still busy with earlier requests. Try again in a moment.'),
         ),
       );
@@ -105,7 +111,7 @@ class Transport {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#pending.delete(id);
-        reject(problemError('no_reply', t('No answer'), t('The editor did not answer in time. Try again.')));
+        reject(problemError('no_reply', t('No response'), t('The editor did not respond in time. Try again.')));
       }, timeoutMs);
       this.#pending.set(id, { resolve, reject, timer });
       this.#api.postMessage(message(id));

@@ -1,5 +1,5 @@
+import { TerminalText } from '@devlm/protocol/terminal-text.ts';
 import * as vscode from 'vscode';
-import { TerminalText } from './terminal-text.ts';
 
 /** Maximum text buffered before the terminal is open, in UTF-16 code units. */
 const maxBufferedChars = 2_000_000;

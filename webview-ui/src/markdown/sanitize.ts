@@ -25,6 +25,6 @@ purify.addHook('uponSanitizeAttribute', (_element, data) => {
 export function sanitize(html: string): DocumentFragment {
   // With RETURN_DOM_FRAGMENT in the config, `sanitize` returns a fragment, which its type does not reflect.
   const clean: unknown = purify.sanitize(html);
-  if (!(clean instanceof DocumentFragment)) throw new TypeError('The sanitiser gave no fragment.');
+  if (!(clean instanceof DocumentFragment)) throw new TypeError('DOMPurify did not return a fragment.');
   return clean;
 }

@@ -64,12 +64,12 @@ function Working({ turnId }: { turnId: string }) {
 /** Explains why an answer ended early. */
 function StopNote({ reason }: { reason: string | undefined }) {
   const notes: Readonly<Record<string, string>> = {
-    max_tokens: t('The answer reached its greatest length. Ask to go on from here.'),
+    max_tokens: t('The answer reached its maximum length. Ask DevLM to continue.'),
     model_context_window_exceeded: t(
-      'The conversation no longer fits into the model. Start a new chat or branch from an earlier message.',
+      'The conversation no longer fits into the model’s context window. Start a new chat or branch from an earlier message.',
     ),
-    refusal: t('The model declined to answer this.'),
-    pause_turn: t('The model paused here. Ask to go on.'),
+    refusal: t('The model declined to answer.'),
+    pause_turn: t('The model paused. Ask it to continue.'),
     stopped: t('Stopped'),
   };
   const note = reason === undefined ? undefined : notes[reason];

@@ -44,12 +44,12 @@ export function AskView({ turnId, callId, call: { ask, answer: given }, open, ba
 }
 
 function outcome(ask: Ask, given: ToolCallState['answer']): [string, string] {
-  if (!given) return ['circle-slash', t('It was not answered.')];
+  if (!given) return ['circle-slash', t('This was not answered.')];
   if (given.kind === 'question') return ['comment', t('You answered: {0}', shown(given.text))];
   const title = ask.kind === 'approval' ? oneLine(ask.title, 200) : '';
   if (given.allow) return ['pass', t('You allowed: {0}', title)];
   return given.note
-    ? ['circle-slash', t('You denied it: {0}', shown(given.note))]
+    ? ['circle-slash', t('You denied this with a note: {0}', shown(given.note))]
     : ['circle-slash', t('You denied: {0}', title)];
 }
 
@@ -119,7 +119,7 @@ function AskCard({ turnId, callId, ask, back }: Omit<AskViewProps, 'call' | 'ope
       {problem.value && (
         <div class="ask-problem">
           <Icon name="error" />
-          <span>{t('Your answer was not taken: {0}', problem.value.detail)}</span>
+          <span>{t('Your answer was not accepted: {0}', problem.value.detail)}</span>
         </div>
       )}
     </fieldset>
@@ -177,7 +177,7 @@ function Approval({ turnId, callId, busy, rule }: AnswerProps & { rule: AlwaysRu
         <button
           type="button"
           class="link-button ask-always"
-          title={t('Adds this rule to your own settings, for all your projects, and allows it now.')}
+          title={t('Adds this rule to your user settings, where it applies to all projects, and allows this call.')}
           aria-disabled={busy}
           onClick={() => {
             if (!busy) void allowAlways(turnId, callId);

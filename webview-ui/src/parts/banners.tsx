@@ -23,7 +23,7 @@ export function Banners() {
       {demo === true && (
         <div class="banner banner-demo" role="note">
           <Icon name="beaker" />
-          <span>{t('Scripted demo: these answers are not AI.')}</span>
+          <span>{t('Scripted demo: the answers do not come from a model.')}</span>
           <button type="button" class="link-button" onClick={() => runCommand('setApiKey')}>
             {t('Add Key')}
           </button>
@@ -32,7 +32,7 @@ export function Banners() {
       {settings.value.restricted && (
         <div class="banner" role="note">
           <Icon name="shield" />
-          <span>{t('Folder not trusted: DevLM only reads here.')}</span>
+          <span>{t('This folder is not trusted. DevLM can only read it.')}</span>
           <button type="button" class="link-button" onClick={() => runCommand('manageTrust')}>
             {t('Manage Trust')}
           </button>
@@ -50,13 +50,13 @@ export function Banners() {
       {key === 'missing' && remote !== undefined && !problem && state === 'ready' && (
         <div class="banner banner-warning" role="note">
           <Icon name="key" />
-          <span>{t('{0} has no way to Claude yet. Who runs it can add one.', remote)}</span>
+          <span>{t('{0} has no access to Claude yet. Ask your administrator to set it up.', remote)}</span>
         </div>
       )}
       {key === 'missing' && remote === undefined && !problem && demo !== true && state !== 'failed' && (
         <div class="banner banner-warning" role="note">
           <Icon name="key" />
-          <span>{t('DevLM needs an API key to talk to Claude. It is kept in the editor’s secret storage.')}</span>
+          <span>{t('DevLM needs an API key to use Claude. The key is stored in the editor’s secret storage.')}</span>
           <button type="button" class="button" onClick={() => runCommand('setApiKey')}>
             {t('Add Key')}
           </button>
@@ -109,7 +109,7 @@ function FirstAid() {
   return (
     <>
       <button type="button" class="button" onClick={() => runCommand(token ? 'setServerToken' : 'restartServer')}>
-        {token ? t('Enter Token...') : t('Connect Again')}
+        {token ? t('Enter Token...') : t('Reconnect')}
       </button>
       <button type="button" class="link-button" onClick={() => runCommand('switchServer')}>
         {t('Switch Server...')}
@@ -120,9 +120,9 @@ function FirstAid() {
 
 function waitingText({ state, remote, problem }: ServerState): string {
   if (remote === undefined)
-    return state === 'starting' ? t('Starting the server...') : t('The connection was lost. Connecting again...');
-  if (problem) return t('{0} Trying again...', problem.detail);
+    return state === 'starting' ? t('Starting the server...') : t('The connection was lost. Reconnecting...');
+  if (problem) return t('{0} Retrying...', problem.detail);
   return state === 'starting'
     ? t('Connecting to {0}...', remote)
-    : t('The connection to {0} was lost. Connecting again...', remote);
+    : t('The connection to {0} was lost. Reconnecting...', remote);
 }

@@ -9,10 +9,10 @@ export function BudgetNotes({ warnings, step }: { warnings: TurnState['warnings'
   return stepWarnings.map(({ budgetId, period, limitUsd, spentUsd }) => {
     const [limit, spent] = [dollars(limitUsd), dollars(spentUsd)];
     const words = {
-      day: t('Budget for today: {0} of {1} are spent.', spent, limit),
-      week: t('Budget for this week: {0} of {1} are spent.', spent, limit),
-      month: t('Budget for this month: {0} of {1} are spent.', spent, limit),
-      turn: t('Budget of an answer: {0} of {1} are spent.', spent, limit),
+      day: t('Budget for today: {0} of {1} spent.', spent, limit),
+      week: t('Budget for this week: {0} of {1} spent.', spent, limit),
+      month: t('Budget for this month: {0} of {1} spent.', spent, limit),
+      turn: t('Budget for one answer: {0} of {1} spent.', spent, limit),
     };
     return (
       <div key={budgetId} class="note">

@@ -130,7 +130,7 @@ export function TurnChanges({ turn }: { turn: TurnState }) {
     try {
       await decide(turn.id, verdict, chosen);
       const names = chosen.length === 1 ? shownStrictly(chosen[0]?.path ?? '') : t('{0} files', chosen.length);
-      announcement.value = verdict === 'accept' ? t('{0}: accepted', names) : t('{0}: rejected', names);
+      announcement.value = verdict === 'accept' ? t('Accepted {0}', names) : t('Rejected {0}', names);
     } catch (error) {
       setProblem(problemOf(error));
       announcement.value = problemOf(error).detail;
@@ -138,7 +138,7 @@ export function TurnChanges({ turn }: { turn: TurnState }) {
     setBusy(false);
   };
   return (
-    <section class="turn-changes" aria-label={t('Changes of this turn')} aria-busy={busy}>
+    <section class="turn-changes" aria-label={t('Changes in this turn')} aria-busy={busy}>
       <div class="turn-changes-head">
         <Icon name="files" />
         <span>{files.length === 1 ? t('1 file changed') : t('{0} files changed', files.length)}</span>

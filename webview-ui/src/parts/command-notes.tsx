@@ -10,7 +10,7 @@ export function CommandNotes({ notes, step }: { notes: TurnState['notes']; step:
     .map(({ text }, index) => (
       <details key={index} class="command-note">
         <summary>
-          <Icon name="terminal" /> {t('Told the model what its background commands did')}
+          <Icon name="terminal" /> {t('Sent the status of background commands to the model')}
         </summary>
         <Plain label={t('Output')} text={text} />
       </details>

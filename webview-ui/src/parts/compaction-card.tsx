@@ -14,9 +14,7 @@ export function CompactionCard({ step, live }: { step: StepState; live: boolean 
       <div class="note">
         <Icon name={live ? 'loading' : 'info'} spin={live} />
         <span>
-          {live
-            ? t('Summarising the conversation so far, to make room...')
-            : t('A summary was begun here, and is not used.')}
+          {live ? t('Summarizing the conversation to make room...') : t('A summary was started here but is not used.')}
         </span>
       </div>
     );
@@ -24,7 +22,7 @@ export function CompactionCard({ step, live }: { step: StepState; live: boolean 
   const { tokensBefore, context, textChars, turns } = compaction;
   const sizes = t('{0} → {1} tokens', tokens(tokensBefore), tokens(contextTokens(context)));
   if (textChars !== null) {
-    const why = step.problem && t('No summary could be made: {0}', step.problem.detail);
+    const why = step.problem && t('The conversation could not be summarized: {0}', step.problem.detail);
     return (
       <div class="note" title={why}>
         <Icon name="fold" />
@@ -38,7 +36,7 @@ export function CompactionCard({ step, live }: { step: StepState; live: boolean 
   return (
     <Summary
       step={step}
-      title={turns === 1 ? t('1 turn was summarised') : t('{0} turns were summarised', turns)}
+      title={turns === 1 ? t('1 turn was summarized') : t('{0} turns were summarized', turns)}
       sizes={sizes}
     />
   );
@@ -59,7 +57,9 @@ function Summary({ step, title, sizes }: { step: StepState; title: string; sizes
       <div class="fold-body" id={body} hidden={!open}>
         {open && (
           <>
-            <p class="faint">{t('This is what the model knows of what stands above. You still have all of it.')}</p>
+            <p class="faint">
+              {t('The model sees this summary instead of the messages above. You still have all of them.')}
+            </p>
             <Markdown text={text} done />
           </>
         )}

@@ -2,7 +2,7 @@ import { limits } from '@devlm/protocol/limits.ts';
 import { useSignal } from '@preact/signals';
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { t } from '../l10n.ts';
-import { canSend, focusRequests, sendDraft, stop, warmUp } from '../state/actions.ts';
+import { canSend, focusRequests, queueFullText, sendDraft, stop, warmUp } from '../state/actions.ts';
 import { announcement, attempt } from '../state/app.ts';
 import { openAsks } from '../state/asks.ts';
 import { openCount, shownTurns } from '../state/conversation.ts';
@@ -108,7 +108,7 @@ function send(): void {
   const { text } = draft.value;
   if (text.trim().startsWith('/') && runSlashCommand(text)) return;
   if (canSend.value) void sendDraft();
-  else if (text.trim() !== '') announcement.value = t('Too many messages are waiting. Wait for an answer first.');
+  else if (text.trim() !== '') announcement.value = queueFullText();
 }
 
 /** Stops the answer, sends the message or edits the last one. Returns false for any other key. */
@@ -127,8 +127,8 @@ function pasteFiles(event: ClipboardEvent): void {
 }
 
 function placeholder(): string {
-  if (openAsks.value.length > 0) return t('DevLM waits for your answer above');
-  return openCount.value > 0 ? t('Write the next message; it waits its turn') : t('Ask about your code');
+  if (openAsks.value.length > 0) return t('DevLM is waiting for your answer above');
+  return openCount.value > 0 ? t('Write the next message to queue it') : t('Ask about your code');
 }
 
 /** Opens the last message for editing. Returns false if it cannot be edited. */

@@ -6,7 +6,7 @@ import { Icon } from './icon.tsx';
 /** Suggestions that are shown before the first message. */
 export function EmptyState() {
   const ideas = [
-    { icon: 'search', text: t('Explain how this project is put together') },
+    { icon: 'search', text: t('Explain how this project is structured') },
     { icon: 'bug', text: t('Find the bug in the selected code') },
     { icon: 'beaker', text: t('Write tests for the open file') },
   ];
@@ -31,7 +31,9 @@ export function EmptyState() {
           </li>
         ))}
       </ul>
-      <p class="faint">{t('Type @ to attach a file, / for commands. Paste images, drop files while holding Shift.')}</p>
+      <p class="faint">
+        {t('Type @ to attach files and / for commands. Paste images, or drop files while holding Shift.')}
+      </p>
     </div>
   );
 }

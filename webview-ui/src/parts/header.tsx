@@ -39,7 +39,7 @@ function RemoteHost() {
   const { remote } = server.value;
   if (remote === undefined) return null;
   return (
-    <span class="header-place" title={t('Your chats are on {0}', remote)}>
+    <span class="header-place" title={t('Your chats are stored on {0}', remote)}>
       <Icon name="server" />
       {remote}
     </span>

@@ -80,9 +80,7 @@ export function History() {
         )}
         {state === 'ready' && rows.value.length === 0 && (
           <p class="history-end faint">
-            {search.value.trim() === ''
-              ? t('No conversations yet')
-              : t('Nothing was found for "{0}"', search.value.trim())}
+            {search.value.trim() === '' ? t('No conversations yet') : t('No results for "{0}"', search.value.trim())}
           </p>
         )}
         {more && <More key={rows.value.length} />}

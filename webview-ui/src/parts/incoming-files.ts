@@ -38,7 +38,12 @@ export async function takeFiles(files: readonly File[]): Promise<void> {
     if (image.success) {
       if (file.size > limits.imageBytes) {
         problems.push(
-          t('"{0}" is too large: {1}, at most {2}.', file.name, bytes(file.size), bytes(limits.imageBytes)),
+          t(
+            '"{0}" is too large to attach: it has {1}, and the limit is {2}.',
+            file.name,
+            bytes(file.size),
+            bytes(limits.imageBytes),
+          ),
         );
       } else attachments.push({ kind: 'image', name: file.name, mediaType: image.data, data: await base64(file) });
     } else if (file.type.startsWith('image/')) {

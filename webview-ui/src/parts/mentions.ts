@@ -28,13 +28,13 @@ const mention = (name: string, icon: string, what: Mention, about: () => string)
 });
 
 const rows: readonly Row[] = [
-  { name: 'folder', icon: 'folder', about: () => t('A folder: its list and small files'), more: true },
-  { name: 'symbol', icon: 'symbol-class', about: () => t('A definition by its name'), more: true },
+  { name: 'folder', icon: 'folder', about: () => t('A folder: its file list and small files'), more: true },
+  { name: 'symbol', icon: 'symbol-class', about: () => t('The definition of a symbol'), more: true },
   mention('problems', 'warning', { kind: 'problems' }, () => t('Errors and warnings in the editor')),
   { name: 'selection', icon: 'list-selection', about: () => t('The selected code'), run: () => attachSelection() },
   mention('terminal', 'terminal', { kind: 'terminal' }, () => t('The last command in the terminal')),
-  mention('staged', 'git-commit', { kind: 'git', of: 'staged' }, () => t('Changes that are staged in Git')),
-  mention('branch', 'git-branch', { kind: 'git', of: 'branch' }, () => t('All changes of this Git branch')),
+  mention('staged', 'git-commit', { kind: 'git', of: 'staged' }, () => t('Staged changes in Git')),
+  mention('branch', 'git-branch', { kind: 'git', of: 'branch' }, () => t('All changes on this Git branch')),
   { name: 'url', icon: 'globe', about: () => t('The text of a web page'), more: true },
 ];
 

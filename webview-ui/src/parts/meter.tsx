@@ -42,8 +42,8 @@ export function Meter() {
   const share = used.size === null ? null : Math.min(1, used.tokens / used.size);
   const words =
     used.size === null
-      ? t('{0} tokens in context', tokens(used.tokens))
-      : t('{0} of {1} tokens of context used', tokens(used.tokens), tokens(used.size));
+      ? t('{0} context tokens used', tokens(used.tokens))
+      : t('{0} of {1} context tokens used', tokens(used.tokens), tokens(used.size));
   return (
     <div class="meter-anchor">
       <button
@@ -143,7 +143,9 @@ function MeterPanel({ used, words, onDone }: { used: ContextUse; words: string; 
       )}
       {settings.value.showCost && cost > 0 && <div class="faint">{t('This conversation: {0}', dollars(cost))}</div>}
       {cacheBreak && <p class="faint">{cacheBreakWords(cacheBreak)}</p>}
-      <p class="faint">{t('What no longer fits is summarised by itself. You keep all of it.')}</p>
+      <p class="faint">
+        {t('When the context is full, DevLM summarizes older messages automatically. You keep all of them.')}
+      </p>
       <button
         type="button"
         class="button button-secondary"
@@ -154,7 +156,7 @@ function MeterPanel({ used, words, onDone }: { used: ContextUse; words: string; 
           compactNow();
         }}
       >
-        {t('Summarise Now')}
+        {t('Summarize Now')}
       </button>
     </>
   );
@@ -163,9 +165,9 @@ function MeterPanel({ used, words, onDone }: { used: ContextUse; words: string; 
 /** Returns the parts of the context in the order of the prompt. The keys are class names. */
 function rowsOf(parts: ContextParts) {
   const labels: Record<keyof ContextParts, string> = {
-    tools: t('Descriptions of tools'),
+    tools: t('Tool definitions'),
     system: t('System prompt'),
-    rules: t('Rules of the project'),
+    rules: t('Project rules'),
     files: t('Attached files and project map'),
     results: t('Tool calls and results'),
     conversation: t('Conversation'),

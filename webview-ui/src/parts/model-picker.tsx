@@ -21,7 +21,7 @@ export function ModelPicker() {
         checked: entry.id === (pickedModel.value ?? available.default),
         run: pick(entry.id === available.default ? null : entry.id),
       }))
-    : [{ label: t('No models are known yet'), disabled: true, run: () => undefined }];
+    : [{ label: t('The models are not loaded yet'), disabled: true, run: () => undefined }];
   return (
     <MenuButton
       label={t('Model: {0}', label)}
@@ -43,7 +43,7 @@ export function ThinkingToggle() {
   return (
     <IconButton
       icon="lightbulb"
-      label={isSupported ? t('Thinking') : t('This model does not think')}
+      label={isSupported ? t('Thinking') : t('This model does not support thinking')}
       pressed={thinking.value && isSupported}
       disabled={!isSupported}
       onClick={() => {

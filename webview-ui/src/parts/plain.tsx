@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { t } from '../l10n.ts';
+import { gapWords } from '../state/run-words.ts';
 import { printed } from '../state/shown-text.ts';
 
 /** Length of the beginning of a long text that is shown, in UTF-16 code units. */
@@ -54,7 +54,7 @@ export function Plain({ text, ...box }: Omit<BoxProps, 'children'> & { text: str
   return (
     <TextBox {...box}>
       {printed(text.slice(0, headChars))}
-      <span class="plain-gap">{`\n${t('[{0} characters are left out]', omitted.toLocaleString())}\n`}</span>
+      <span class="plain-gap">{`\n${gapWords(omitted)}\n`}</span>
       {printed(text.slice(-tailChars))}
     </TextBox>
   );

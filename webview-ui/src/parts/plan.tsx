@@ -34,7 +34,7 @@ export function Plan() {
 
 function Item({ item: { text, status } }: { item: PlanItem }) {
   const icon = status === 'done' ? 'pass-filled' : status === 'active' ? 'circle-large-filled' : 'circle-large';
-  const state = status === 'done' ? t('done') : status === 'active' ? t('being done') : t('open');
+  const state = status === 'done' ? t('done') : status === 'active' ? t('in progress') : t('open');
   return (
     <li class={`plan-item plan-${status}`} aria-current={status === 'active' ? 'step' : undefined}>
       <Icon name={icon} />

@@ -50,7 +50,7 @@ function actions(retry?: () => void): Record<ProblemAction, { label: string; run
     'new-conversation': { label: t('New Chat'), run: newConversation },
     'show-log': { label: t('Show Log'), run: () => runCommand('showLog') },
     'restart-server': {
-      label: server.value.remote ? t('Connect Again') : t('Restart Server'),
+      label: server.value.remote ? t('Reconnect') : t('Restart Server'),
       run: () => runCommand('restartServer'),
     },
   };

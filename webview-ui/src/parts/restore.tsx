@@ -55,8 +55,7 @@ export function RestoreConfirm({ turn, what, onClose }: RestoreProps) {
     setProblem(null);
     try {
       const restored = await restoreTo(turn.id, what);
-      const message =
-        what === 'conversation' ? t('The conversation was restored.') : t('{0} files were restored.', restored.length);
+      const message = restoredText(what, restored.length);
       announcement.value = message;
       showToast(message);
       onClose();
@@ -78,7 +77,7 @@ export function RestoreConfirm({ turn, what, onClose }: RestoreProps) {
       }}
     >
       {what !== 'conversation' && <Files paths={paths} problem={problem} />}
-      {what !== 'files' && <span>{t('This message and all after it are set aside. You can bring them back.')}</span>}
+      {what !== 'files' && <span>{t('This message and everything after it will be hidden. You can undo this.')}</span>}
       {problem && <Refusal problem={problem} />}
       <span class="ask-actions">
         <button type="button" class="button" aria-disabled={blocked} onClick={() => void restore()}>
@@ -99,15 +98,20 @@ export function RestoreConfirm({ turn, what, onClose }: RestoreProps) {
   );
 }
 
+function restoredText(what: RestoreWhat, files: number): string {
+  if (what === 'conversation') return t('The conversation was restored.');
+  return files === 1 ? t('1 file was restored.') : t('{0} files were restored.', files);
+}
+
 function Files({ paths, problem }: { paths: readonly string[] | null; problem: Problem | null }) {
-  if (paths === null) return problem ? null : <span>{t('Looking for the files...')}</span>;
-  if (paths.length === 0) return <span>{t('DevLM changed no file from here on.')}</span>;
+  if (paths === null) return problem ? null : <span>{t('Finding the changed files...')}</span>;
+  if (paths.length === 0) return <span>{t('DevLM has not changed any files since this message.')}</span>;
   return (
     <>
       <span>
         {paths.length === 1
-          ? t('1 file goes back to what it was before this message:')
-          : t('{0} files go back to what they were before this message:', paths.length)}
+          ? t('1 file will be restored to its state before this message:')
+          : t('{0} files will be restored to their state before this message:', paths.length)}
       </span>
       <ul class="restore-files">
         {paths.slice(0, maxListedFiles).map((path) => (
@@ -142,14 +146,16 @@ export function UndoReview({ turn }: { turn: TurnState }) {
   return (
     <div class="review-note">
       <Icon name="history" />
-      <span>{restored ? t('Restored to before this message.') : t('Changes were rejected.')}</span>
+      <span>
+        {restored ? t('Files were restored to their state before this message.') : t('Changes were rejected.')}
+      </span>
       <button
         type="button"
         class="link-button"
         onClick={() =>
           void attempt(async () => {
             await undoReview(turn.id, review.id);
-            announcement.value = t('The decision was taken back.');
+            announcement.value = t('The decision was undone.');
           })
         }
       >
@@ -166,7 +172,7 @@ export function SetAside() {
   return (
     <div class="review-note">
       <Icon name="history" />
-      <span>{t('What came after this was set aside.')}</span>
+      <span>{t('Later messages are hidden.')}</span>
       <button
         type="button"
         class="link-button"

@@ -1,4 +1,5 @@
 import type { Language } from '@devlm/protocol/execution.ts';
+import { statusWords } from '@devlm/protocol/run-words.ts';
 import { render } from 'preact';
 import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { t } from '../l10n.ts';
@@ -6,7 +7,7 @@ import type { CodeBlock } from '../markdown/code-block.ts';
 import { sendText } from '../state/actions.ts';
 import { attempt } from '../state/app.ts';
 import type { Output, Piece } from '../state/run-output.ts';
-import { fixMessage, gapWords, isMendable, receiptDetails, runFacts, statusWords } from '../state/run-words.ts';
+import { fixMessage, gapWords, isMendable, receiptDetails, runFacts } from '../state/run-words.ts';
 import {
   canRun,
   isOpen,
@@ -107,7 +108,7 @@ function Stdin({ place }: { place: RunPlace }) {
         rows={2}
         maxLength={stdinChars}
         spellcheck={false}
-        placeholder={t('What the program reads from its standard input')}
+        placeholder={t('Standard input of the program')}
         value={place.stdin.value}
         onInput={(event) => {
           setStdin(place, event.currentTarget.value);
@@ -144,15 +145,17 @@ export function Receipt({ current, place, program }: ReceiptProps) {
           <Icon name="info" />
           <span>
             {t('Embedded engine: Docker is not running.')}
-            {!engine.networkCut && ` ${t('The network was not cut.')}`}
+            {!engine.networkCut && ` ${t('Network access was not blocked.')}`}
           </span>
         </p>
       )}
       {message && <p class="run-note run-message">{message}</p>}
       {output.chars > 0 && <OutputView output={output} live={isOpen(current)} />}
-      {record && output.chars === 0 && record.status === 'ok' && <p class="run-note">{t('It printed nothing.')}</p>}
+      {record && output.chars === 0 && record.status === 'ok' && (
+        <p class="run-note">{t('The program printed nothing.')}</p>
+      )}
       {isTruncated && (
-        <p class="run-note">{t('More was printed than is shown. Copy Output copies all that was kept.')}</p>
+        <p class="run-note">{t('Some output is not shown. "Copy Output" copies everything that was kept.')}</p>
       )}
       {record && record.artifacts.length > 0 && (
         <p class="run-note">{t('Files: {0}', record.artifacts.map(({ path }) => path).join(', '))}</p>
@@ -171,7 +174,7 @@ export function RunStatus({ current }: { current: Run }) {
       <div class="run-state" title={receiptDetails(record).join('\n')}>
         <span class={`run-status${neutral ? '' : ' run-failed'}`}>
           <Icon name={ok ? 'check' : neutral ? 'debug-stop' : 'error'} />
-          {statusWords(record)}
+          {statusWords(record, t)}
         </span>
         {runFacts(record).map((fact) => (
           <span key={fact} class="run-fact">
@@ -186,7 +189,7 @@ export function RunStatus({ current }: { current: Run }) {
       <div class="run-state">
         <span class="run-status run-failed">
           <Icon name="error" />
-          {t('Not run')}
+          {t('Did not run')}
         </span>
       </div>
     );

@@ -39,7 +39,7 @@ export const Step = memo(({ step, live, turnId, nth }: StepProps) => {
     return (
       <div class="note">
         <Icon name="debug-disconnect" />
-        <span>{t('An attempt was cut off and begun again: {0}', step.problem?.detail ?? '')}</span>
+        <span>{t('The answer was interrupted and restarted: {0}', step.problem?.detail ?? '')}</span>
       </div>
     );
   }
@@ -138,8 +138,8 @@ function Retry({ retry }: { retry: RetryState }) {
   }, [retry]);
   const next =
     secondsLeft > 0
-      ? t('Trying again in {0}s ({1} of {2}).', secondsLeft, retry.attempt + 1, retry.maxAttempts)
-      : t('Trying again ({0} of {1})...', retry.attempt + 1, retry.maxAttempts);
+      ? t('Retrying in {0} s (attempt {1} of {2}).', secondsLeft, retry.attempt + 1, retry.maxAttempts)
+      : t('Retrying (attempt {0} of {1})...', retry.attempt + 1, retry.maxAttempts);
   return (
     <div class="note">
       <Icon name="loading" spin />

@@ -61,7 +61,7 @@ const commands: readonly SlashCommand[] = [
   {
     name: 'compact',
     icon: 'fold',
-    about: () => t('Summarise the conversation so far to make room'),
+    about: () => t('Summarize the conversation to make room'),
     run: compactNow,
   },
   {
@@ -103,7 +103,7 @@ function pickModel(name: string): void {
   if (match) {
     pickedModel.value = match.id;
     saveSoon();
-    showToast(t('The next message goes to {0}.', match.name));
+    showToast(t('The next message will use {0}.', match.name));
   } else modelPickerRequests.value += 1;
 }
 

@@ -19,12 +19,14 @@ export function TestsBadge({ turn }: { turn: TurnState }) {
       <div class="tests-head">
         <Icon name={passed ? 'pass' : report.verdict === 'failed' ? 'error' : 'warning'} />
         <span class="tests-verdict">
-          {noneCaught ? t('Tests passed, and would pass with wrong code too') : verdictWords(report)}
+          {noneCaught ? t('Tests passed, but they also pass with faulty code') : verdictWords(report)}
         </span>
-        <span class="tests-source">{t('as the sandbox recorded it')}</span>
+        <span class="tests-source">{t('recorded by the sandbox')}</span>
         <ToolRun turnId={turn.id} callId={callId} executionId={report.executionId} whole={false} />
       </div>
-      {changedSince && <p class="tests-note">{t('Files were changed after this run: it says nothing about them.')}</p>}
+      {changedSince && (
+        <p class="tests-note">{t('Files were changed after this run, so it does not cover those changes.')}</p>
+      )}
       {report.verdict === 'passed' && <Caught mutants={report.mutants} />}
     </section>
   );
@@ -33,7 +35,7 @@ export function TestsBadge({ turn }: { turn: TurnState }) {
 function verdictWords({ verdict, exitCode }: TestReport): string {
   if (verdict === 'passed') return t('Tests passed');
   if (verdict === 'unknown') return t('Tests did not run');
-  return exitCode === null ? t('Tests failed') : t('Tests failed (exit {0})', exitCode);
+  return exitCode === null ? t('Tests failed') : t('Tests failed (exit code {0})', exitCode);
 }
 
 function NotRun() {
@@ -42,7 +44,7 @@ function NotRun() {
       <div class="tests-head">
         <Icon name="warning" />
         <span class="tests-verdict">{t('Tests were not run')}</span>
-        <span class="tests-source">{t('there is no record of a run')}</span>
+        <span class="tests-source">{t('no run was recorded')}</span>
       </div>
     </section>
   );
@@ -50,9 +52,14 @@ function NotRun() {
 
 /** Shows how many mutants the tests caught. */
 function Caught({ mutants }: { mutants: readonly Mutant[] }) {
-  if (mutants.length === 0) return <p class="tests-note">{t('It is not known whether they notice wrong code.')}</p>;
+  if (mutants.length === 0)
+    return <p class="tests-note">{t('It is not known whether the tests detect faulty code.')}</p>;
   const missed = mutants.filter(({ caught }) => !caught);
-  const words = t('They caught {0} of {1} wrong versions of the code.', mutants.length - missed.length, mutants.length);
+  const words = t(
+    'The tests detected {0} of {1} faulty versions of the code.',
+    mutants.length - missed.length,
+    mutants.length,
+  );
   if (missed.length === 0) return <p class="tests-note">{words}</p>;
   return (
     <details class="tests-note">
@@ -60,7 +67,8 @@ function Caught({ mutants }: { mutants: readonly Mutant[] }) {
       <ul>
         {missed.map(({ path, line, before, after, executionId }) => (
           <li key={executionId}>
-            {t('Not noticed: line {0} of {1},', line, path)} <code>{before}</code> {t('became')} <code>{after}</code>
+            {t('Not detected: in line {0} of {1},', line, path)} <code>{before}</code> {t('changed to')}{' '}
+            <code>{after}</code>
           </li>
         ))}
       </ul>

@@ -19,7 +19,7 @@ export function Thinking({ block, live }: { block: BlockState; live: boolean }) 
     : durationMs === null
       ? t('Thought')
       : t('Thought for {0}', duration(durationMs));
-  if (hidden) return <div class="fold-label faint">{t('Thought (not shown by the provider)')}</div>;
+  if (hidden) return <div class="fold-label faint">{t('Thought (hidden by the provider)')}</div>;
   return (
     <div class="fold">
       <button type="button" class="fold-label" aria-expanded={open} aria-controls={body} onClick={() => setOpen(!open)}>

@@ -114,11 +114,11 @@ function stateOf(
 function stateName(state: State): string {
   switch (state) {
     case 'input':
-      return t('is being written');
+      return t('being written');
     case 'waiting':
-      return t('waits its turn');
+      return t('queued');
     case 'asking':
-      return t('waits for you');
+      return t('waiting for you');
     case 'running':
       return t('running');
     case 'done':
@@ -170,7 +170,7 @@ function Details({ block, call, result }: Pick<ToolCardProps, 'block' | 'call' |
   return (
     <>
       {call?.ask?.kind === 'approval' && call.answer && (
-        <Part label={t('Asked')} text={shownStrictly(call.ask.detail)} />
+        <Part label={t('Approval request')} text={shownStrictly(call.ask.detail)} />
       )}
       {input !== '' && <Part label={t('Input')} text={input} />}
       {result && output !== '' && <Part label={t('Output')} text={output} />}

@@ -37,7 +37,7 @@ export function UsageView() {
         <Table title={t('By chat')} report={byChat} name={(row) => <Chat row={row} />} />
       )}
       {byModel && byModel.rows.length > 0 && (
-        <Table title={t('By model')} report={byModel} name={({ key }) => key ?? t('Not known')} />
+        <Table title={t('By model')} report={byModel} name={({ key }) => key ?? t('Unknown')} />
       )}
     </section>
   );
@@ -50,7 +50,7 @@ function SpanChoice() {
   useEffect(() => choice.current?.focus(), []);
   return (
     <div class="usage-span">
-      <label for={id}>{t('Time')}</label>
+      <label for={id}>{t('Period')}</label>
       <select
         ref={choice}
         id={id}
@@ -73,18 +73,20 @@ function SpanChoice() {
 
 function Total({ report: { total } }: { report: UsageReport }) {
   const parts = [
-    total.calls === 1 ? t('1 call of a model') : t('{0} calls of a model', total.calls.toLocaleString()),
+    total.calls === 1 ? t('1 model call') : t('{0} model calls', total.calls.toLocaleString()),
     t('{0} in', tokens(inputOf(total))),
     t('{0} out', tokens(total.outputTokens)),
   ];
   if (inputOf(total) > 0)
-    parts.push(t('{0}% of the input from the cache', Math.round((100 * total.cacheReadTokens) / inputOf(total))));
+    parts.push(
+      t('{0}% of the input was read from the cache', Math.round((100 * total.cacheReadTokens) / inputOf(total))),
+    );
   return (
     <div class="usage-total">
       <strong>{dollars(total.costUsd)}</strong>
       <span class="faint">{parts.join(' · ')}</span>
       {total.unpricedSteps > 0 && (
-        <span class="faint">{t('Calls of unknown price: {0}', total.unpricedSteps.toLocaleString())}</span>
+        <span class="faint">{t('Calls with unknown price: {0}', total.unpricedSteps.toLocaleString())}</span>
       )}
     </div>
   );
@@ -125,7 +127,7 @@ function Table({ title, report, name }: TableProps) {
 }
 
 function Chat({ row: { key, title } }: { row: UsageRow }) {
-  if (key === null) return t('Other programs');
+  if (key === null) return t('Other clients');
   if (title === null) return t('Deleted chat');
   return (
     <button type="button" class="link-button usage-chat" dir="auto" title={title} onClick={() => showConversation(key)}>

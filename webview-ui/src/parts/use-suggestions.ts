@@ -55,7 +55,7 @@ export function useSuggestions(field: { readonly current: HTMLTextAreaElement | 
       if (number !== latest.current) return;
       setActive(0);
       setShown({ trigger: currentTrigger, list: items });
-      announcement.value = items.length === 0 ? t('Nothing fits') : t('{0} suggestions', items.length);
+      announcement.value = items.length === 0 ? t('No suggestions') : t('{0} suggestions', items.length);
     };
     setTimeout(() => void show(), currentTrigger.kind === 'file' ? debounceMs : 0);
   };

@@ -57,7 +57,11 @@ function Message({ turn }: UserMessageProps) {
       {placeholder.test(turn.text) && (
         <div class="user-note">
           <Icon name="lock" />
-          <span>{t('A credential in it was replaced before it was stored or sent. Tools get it once you agree.')}</span>
+          <span>
+            {t(
+              'A credential in this message was replaced before the message was stored or sent. Tools receive it only after you agree.',
+            )}
+          </span>
         </div>
       )}
       {turn.status === 'queued' && (
@@ -65,7 +69,7 @@ function Message({ turn }: UserMessageProps) {
           <Icon name="clock" />
           <span>{t('Queued')}</span>
           <button type="button" class="link-button" onClick={() => unqueue(turn)}>
-            {t('Take Out')}
+            {t('Remove from Queue')}
           </button>
         </div>
       )}

@@ -54,6 +54,11 @@ export const canSend = computed(
   () => (draft.value.text.trim() !== '' || draft.value.attachments.length > 0) && openCount.value <= limits.queuedTurns,
 );
 
+/** Returns the text for a message that cannot be sent because the queue is full. */
+export function queueFullText(): string {
+  return t('Too many messages are queued. Try again when one has been answered.');
+}
+
 let isWaiting = false;
 const currentConversation = () => conversation.value;
 
@@ -85,14 +90,14 @@ export async function sendDraft(): Promise<void> {
 export function sendText(text: string): void {
   const conversationId = conversation.value?.id;
   if (conversationId === undefined) return;
-  if (openCount.value > limits.queuedTurns) showToast(t('Too many messages wait. Try again when one is answered.'));
+  if (openCount.value > limits.queuedTurns) showToast(queueFullText());
   else postNext(conversationId, text, []);
 }
 
 /** Summarizes the conversation, so that the next messages have room. */
 export function compactNow(): void {
   const state = conversation.value;
-  if (!state || state.head === null) showToast(t('There is nothing to summarise yet.'));
+  if (!state || state.head === null) showToast(t('There is nothing to summarize yet.'));
   else if (openCount.value > 0) showToast(t('Wait until DevLM has answered.'));
   else {
     const { id: conversationId, head: parent } = state;
@@ -107,7 +112,7 @@ export async function sendTask({ message, problems }: TaskAnswer): Promise<void>
   screen.value = 'chat';
   await whenOpened();
   if (openCount.value > limits.queuedTurns) {
-    showToast(t('Too many messages wait. Try again when one is answered.'));
+    showToast(queueFullText());
     return;
   }
   const conversationId = conversation.value?.id ?? newId();

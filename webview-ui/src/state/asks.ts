@@ -94,7 +94,7 @@ export async function answer(turnId: string, callId: string, body: AskAnswer): P
   } catch (error) {
     sending.value = false;
     problem.value = problemOf(error);
-    announcement.value = t('The answer was not sent: {0}', problem.value.detail);
+    announcement.value = t('Your answer was not accepted: {0}', problem.value.detail);
     return;
   }
   setTimeout(() => {
@@ -208,8 +208,8 @@ export function watchAsks(): void {
     setTimeout(() => {
       announcement.value =
         asks.length > 1
-          ? t('DevLM waits for you: {0} ({1} questions are open)', about, asks.length)
-          : t('DevLM waits for you: {0}', about);
+          ? t('DevLM is waiting for you: {0} ({1} open questions)', about, asks.length)
+          : t('DevLM is waiting for you: {0}', about);
     });
   });
 }

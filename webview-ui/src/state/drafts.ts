@@ -117,7 +117,7 @@ export function attach(files: FilesAnswer): void {
   const fresh = files.attachments.filter((file) => !current.some((existing) => sameFile(file, existing)));
   const remaining = Math.max(0, limits.attachments - current.length);
   const problems = [...files.problems];
-  if (fresh.length > remaining) problems.push(t('At most {0} attachments fit on one message.', limits.attachments));
+  if (fresh.length > remaining) problems.push(t('A message can have at most {0} attachments.', limits.attachments));
   if (fresh.length > 0) setDraft({ attachments: [...current, ...fresh.slice(0, remaining)] });
   if (problems.length > 0) showToast(problems.join(' '), undefined, 'error');
 }

@@ -9,7 +9,7 @@ export function ruleWords({ tool, path, command, exact, host }: AlwaysRule): str
     return exact
       ? t('exactly the command {0}', shownStrictly(command))
       : t('commands that begin with {0}', shownStrictly(command));
-  if (host !== undefined) return t('{0} with {1}', name, shownStrictly(host));
+  if (host !== undefined) return t('{0} for the host {1}', name, shownStrictly(host));
   if (path?.endsWith('/*')) return t('{0} for files directly in {1}', name, shownStrictly(path.slice(0, -1)));
-  return path === undefined ? t('all that {0} does', name) : t('{0} for {1}', name, shownStrictly(path));
+  return path === undefined ? t('every use of {0}', name) : t('{0} for {1}', name, shownStrictly(path));
 }

@@ -70,33 +70,3 @@ export function outputText({ head, tail, skipped }: Output, gap: (chars: number)
   const text = (pieces: readonly Piece[]) => pieces.map((piece) => piece.text).join('');
   return skipped === 0 ? text(head) + text(tail) : `${text(head)}\n${gap(skipped)}\n${text(tail)}`;
 }
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: matches the characters to remove.
-const escapes = /\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])/g;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: an incomplete escape sequence at the end.
-const incompleteEscape = /\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)?$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: a browser renders these as boxes.
-const controls = /[\x00-\x08\x0b-\x1f\x7f]/g;
-/** Maximum length of an escape sequence, in UTF-16 code units. Longer text is not treated as one. */
-const maxEscapeChars = 2_000;
-
-/**
- * Removes terminal control from an output: colors and other escape sequences, even if they are split over two chunks,
- * and control characters except tab and line feed. A line that was overwritten (carriage return) becomes two lines.
- */
-export class PlainText {
-  #pending = '';
-
-  /** Adds output. Returns the text that can be shown now. */
-  take(chunk: string): string {
-    const text = this.#pending + chunk;
-    const cut = incompleteEscape.exec(text)?.index ?? (text.endsWith('\r') ? text.length - 1 : text.length);
-    const end = text.length - cut > maxEscapeChars ? text.length : cut;
-    this.#pending = text.slice(end);
-    return toPlainText(text.slice(0, end));
-  }
-}
-
-function toPlainText(text: string): string {
-  return text.replace(escapes, '').replace(/\r\n?/g, '\n').replace(controls, '');
-}

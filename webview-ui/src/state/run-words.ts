@@ -1,4 +1,5 @@
 import type { ExecutionRecord } from '@devlm/protocol/execution.ts';
+import { runTime, runtimeOf, statusWords } from '@devlm/protocol/run-words.ts';
 import { bytes } from '../format.ts';
 import { t } from '../l10n.ts';
 import { type Output, outputText } from './run-output.ts';
@@ -6,63 +7,39 @@ import { type Output, outputText } from './run-output.ts';
 /** Maximum output in a message that asks for a fix, in UTF-16 code units. */
 const maxSentChars = 8_000;
 
-/** Describes the status of a run. Exit 0 says no more than that. */
-export function statusWords({ status, exitCode, signal, limits }: ExecutionRecord): string {
-  switch (status) {
-    case 'ok':
-      return t('Exit {0}', 0);
-    case 'failed':
-      if (exitCode === null) return signal === null ? t('Failed') : t('Ended by {0}', signal);
-      return signal === null ? t('Exit {0}', exitCode) : t('Exit {0} ({1})', exitCode, signal);
-    case 'timeout':
-      return t('Timed out after {0} s', limits.wallMs / 1000);
-    case 'out-of-memory':
-      return t('Out of memory ({0} MB)', limits.memoryMb);
-    case 'output-limit':
-      return t('Too much output');
-    case 'cancelled':
-      return t('Stopped');
-    case 'engine-error':
-      return t('Could not run');
-  }
-}
-
 /** Returns whether another version of the program may succeed. */
 export function isMendable({ status }: ExecutionRecord): boolean {
   return status === 'failed' || status === 'timeout' || status === 'out-of-memory' || status === 'output-limit';
-}
-
-/** Formats milliseconds as milliseconds or seconds. */
-function runTime(ms: number): string {
-  return ms < 1000 ? t('{0} ms', Math.round(ms)) : t('{0} s', (ms / 1000).toFixed(1));
 }
 
 /** Returns time, memory and engine of a completed run. */
 export function runFacts(record: ExecutionRecord): string[] {
   const { wallMs, peakMemoryBytes } = record;
   if (!record.engine) return [];
-  return [runTime(wallMs), ...(peakMemoryBytes === null ? [] : [bytes(peakMemoryBytes)]), engineName(record)];
+  return [runTime(wallMs, t), ...(peakMemoryBytes === null ? [] : [bytes(peakMemoryBytes)]), engineName(record)];
 }
 
-/** Returns the short name of the engine. */
+/** Returns the short name of the engine and its runtime. */
 function engineName({ engine, image }: Pick<ExecutionRecord, 'engine' | 'image'>): string {
   if (!engine) return '';
-  const runtime = image?.name ?? engine.runtime;
-  return engine.kind === 'docker' ? t('Docker, {0}', runtime) : t('Embedded, {0}', runtime);
+  if (engine.kind === 'docker') return t('Docker, {0}', image?.name ?? engine.runtime);
+  const runtime = runtimeOf(engine);
+  return runtime === null ? t('Embedded engine') : t('Embedded engine, {0}', runtime);
 }
 
 /** Returns all details of a run, one per line. */
 export function receiptDetails(record: ExecutionRecord): string[] {
   const { command, limits, cpuMs, queuedMs, engine, image, inputHash, startedAt } = record;
+  const runtime = engine && runtimeOf(engine);
   const lines = [
     command.join(' '),
     t('Started: {0}', new Date(startedAt).toLocaleString()),
-    t('Waited: {0}', runTime(queuedMs)),
-    ...(cpuMs === null ? [] : [t('Processor time: {0}', runTime(cpuMs))]),
-    t('Limits: {0} MB, {1} processors, {2} s', limits.memoryMb, limits.cpus, limits.wallMs / 1000),
-    ...(engine ? [t('Runtime: {0}', engine.runtime)] : []),
+    t('Time in queue: {0}', runTime(queuedMs, t)),
+    ...(cpuMs === null ? [] : [t('CPU time: {0}', runTime(cpuMs, t))]),
+    t('Limits: {0} MB, {1} CPUs, {2} s', limits.memoryMb, limits.cpus, limits.wallMs / 1000),
+    ...(runtime === null ? [] : [t('Runtime: {0}', runtime)]),
     ...(image ? [t('Image: {0}', `${image.name}@${image.digest}`)] : []),
-    t('Input: {0}', inputHash),
+    t('Input hash: {0}', inputHash),
   ];
   return lines.filter((line) => line !== '');
 }
@@ -73,25 +50,25 @@ export function fixMessage(language: string, code: string, stdin: string, record
   const text = outputText(output, gapWords).trimEnd();
   const sections = [
     t(
-      'I ran the {0} program that begins with {1}. Its end: {2}. Please fix it.',
+      'I ran the {0} program that begins with {1}. Result: {2}. Please fix it.',
       language,
       inline(first),
       ending(record),
     ),
-    stdin === '' ? '' : `${t('Its input:')}\n\n${fenced(middleCut(stdin, maxSentChars / 4))}`,
-    text === '' ? t('It printed nothing.') : `${t('Its output:')}\n\n${fenced(middleCut(text, maxSentChars))}`,
+    stdin === '' ? '' : `${t('Input:')}\n\n${fenced(middleCut(stdin, maxSentChars / 4))}`,
+    text === '' ? t('The program printed nothing.') : `${t('Output:')}\n\n${fenced(middleCut(text, maxSentChars))}`,
   ];
   return sections.filter((section) => section !== '').join('\n\n');
 }
 
 function ending(record: ExecutionRecord): string {
-  const words = statusWords(record);
+  const words = statusWords(record, t);
   return record.message === null ? words : `${words} (${record.message.replace(/[.\s]+$/, '')})`;
 }
 
 /** Returns the text in place of omitted output. */
 export function gapWords(chars: number): string {
-  return t('[{0} characters are left out]', chars.toLocaleString());
+  return t('[{0} characters omitted]', chars.toLocaleString());
 }
 
 /** Shortens a long text in the middle, keeping more of the end, where errors usually are. */

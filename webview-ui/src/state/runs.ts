@@ -10,14 +10,15 @@ import {
 } from '@devlm/protocol/execution.ts';
 import type { HostToPage } from '@devlm/protocol/page.ts';
 import type { Problem } from '@devlm/protocol/problem.ts';
+import { statusWords } from '@devlm/protocol/run-words.ts';
+import { PlainText } from '@devlm/protocol/terminal-text.ts';
 import { batch, computed, effect, type Signal, signal } from '@preact/signals';
 import { newId } from '../ids.ts';
 import { t } from '../l10n.ts';
 import { transport } from '../transport.ts';
 import { announcement, attempt, server } from './app.ts';
 import { conversation, summary } from './conversation.ts';
-import { appended, noOutput, type Output, PlainText } from './run-output.ts';
-import { statusWords } from './run-words.ts';
+import { appended, noOutput, type Output } from './run-output.ts';
 
 /*
  * Program runs of the current conversation, by their place in it, so that a run outlives the code block that shows
@@ -89,7 +90,7 @@ export function run(place: RunPlace, language: Language, source: string): void {
   const id = newId();
   place.stdinKnown = true;
   begin(place, id);
-  announcement.value = t('The program runs');
+  announcement.value = t('The program is running');
   const { origin, stdin } = place;
   transport.execute(id, {
     id,
@@ -196,7 +197,7 @@ function fold({ id, restart, events, problem }: Message): void {
 function applyEvent(before: Run, event: ExecutionEvent): Run {
   switch (event.type) {
     case 'queued':
-      return { ...before, wait: { message: t('Waiting for its turn ({0} before it)', event.before), fraction: null } };
+      return { ...before, wait: { message: t('Waiting in the queue ({0} ahead)', event.before), fraction: null } };
     case 'preparing':
       return { ...before, wait: { message: event.message, fraction: event.fraction } };
     case 'started':
@@ -232,7 +233,7 @@ function finish(finished: Run): void {
   followed.delete(finished.id);
   textFilters.delete(finished.id);
   announcement.value = finished.record
-    ? t('The program has ended: {0}', statusWords(finished.record))
+    ? t('The program has ended: {0}', statusWords(finished.record, t))
     : t('The program did not run: {0}', finished.problem?.detail ?? '');
   const kind = sandbox.peek()?.engine;
   if (finished.engine && kind !== finished.engine.kind) void readStatus();

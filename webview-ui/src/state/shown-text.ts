@@ -1,4 +1,4 @@
-import { PlainText } from './run-output.ts';
+import { PlainText } from '@devlm/protocol/terminal-text.ts';
 
 /*
  * Displays text of tools, files and web pages as it is: never as markup, and never so that it looks like something

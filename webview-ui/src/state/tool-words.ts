@@ -76,13 +76,13 @@ const describers: Readonly<Record<string, (fields: Fields) => ToolWords>> = {
 function control(action: unknown): string {
   switch (action) {
     case 'write':
-      return t('Write to a command');
+      return t('Send input to a command');
     case 'stop':
       return t('Stop a command');
     case 'restart':
       return t('Restart a command');
     default:
-      return t('Look at a command');
+      return t('Read command output');
   }
 }
 
