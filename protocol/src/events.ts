@@ -265,6 +265,11 @@ export const EventBody = z.discriminatedUnion('type', [
     callId,
     ok: z.boolean(),
     text: z.string(),
+    /**
+     * Whether the model made this call again and again and always got this result, which it is told of. Absent in logs
+     * of 0.1.0, which have a notice at the end of `text` instead.
+     */
+    repeated: z.boolean().optional(),
     details: ToolDetails.optional(),
   }),
   /** The model is told rules of the project that apply to certain files, one of which is in the conversation now. */

@@ -1,3 +1,4 @@
+import { withRepeated } from './earlier-events.ts';
 import type { EventBody, ReceivedEvent, Usage } from './events.ts';
 import { EventBody as EventBodySchema } from './events.ts';
 import type { BlockState, ConversationState, StepState, ToolCallState, TurnRecord, TurnState } from './state.ts';
@@ -199,20 +200,20 @@ function foldTurn(turn: TurnState, event: TurnEvent): TurnState {
     case 'rules.noted':
       return {
         ...turn,
-        notes: [...(turn.notes ?? []), { step: turn.steps.length, text: event.text, commands: [] }],
+        notes: [...(turn.notes ?? []), { kind: 'rules', step: turn.steps.length, text: event.text }],
         rules: [...(turn.rules ?? []), ...event.paths],
       };
     case 'project.mapped':
       return { ...turn, map: event.text };
     case 'commands.noted': {
       const { text, commands } = event;
-      return { ...turn, notes: [...(turn.notes ?? []), { step: turn.steps.length, text, commands }] };
+      return { ...turn, notes: [...(turn.notes ?? []), { kind: 'commands', step: turn.steps.length, text, commands }] };
     }
     case 'reviews.noted': {
       const { text, reviewIds, paths } = event;
       return {
         ...turn,
-        notes: [...(turn.notes ?? []), { step: turn.steps.length, text, commands: [] }],
+        notes: [...(turn.notes ?? []), { kind: 'reviews', step: turn.steps.length, text }],
         told: {
           reviews: [...(turn.told?.reviews ?? []), ...reviewIds],
           paths: [...(turn.told?.paths ?? []), ...paths],
@@ -344,8 +345,9 @@ function foldCall(step: StepState, event: CallEvent): StepState {
         output: (call.output + event.text).slice(-maxOutputChars),
       }));
     case 'tool.ended': {
-      const { ok, text, details } = event;
-      return { ...step, results: { ...step.results, [event.callId]: { ok, text, ...(details ? { details } : {}) } } };
+      const { ok, text, details, repeated } = withRepeated(event);
+      const result = { ok, text, ...(repeated ? { repeated } : {}), ...(details ? { details } : {}) };
+      return { ...step, results: { ...step.results, [event.callId]: result } };
     }
   }
 }

@@ -30,6 +30,8 @@ export interface BlockState {
 export interface ToolResult {
   readonly ok: boolean;
   readonly text: string;
+  /** Set if the model made this call again and again and always got this result, which it is told of. */
+  readonly repeated?: true;
   readonly details?: ToolDetails;
 }
 
@@ -91,6 +93,17 @@ export interface ReviewState extends Review {
   readonly status: 'open' | 'done' | 'failed';
 }
 
+/**
+ * A note to the model in the course of a turn: rules for certain files, news of background commands, or decisions about
+ * its changes.
+ */
+export type TurnNote = {
+  /** Index of the step that it precedes. */
+  readonly step: number;
+  /** Text that the model reads. */
+  readonly text: string;
+} & ({ readonly kind: 'rules' | 'reviews' } | { readonly kind: 'commands'; readonly commands: readonly CommandNews[] });
+
 /** The state of a turn. */
 export interface TurnState {
   readonly id: string;
@@ -115,12 +128,8 @@ export interface TurnState {
   readonly rules?: readonly string[];
   /** The repository map that the model reads before the message. */
   readonly map?: string;
-  /** Notes to the model, such as news of background commands, each before the step with this index. */
-  readonly notes?: readonly {
-    readonly step: number;
-    readonly text: string;
-    readonly commands: readonly CommandNews[];
-  }[];
+  /** Notes to the model, oldest first. */
+  readonly notes?: readonly TurnNote[];
   /** Warnings of budget limits, each before the step with this index. */
   readonly warnings?: readonly (BudgetWarning & { readonly step: number })[];
   readonly problem?: Problem;

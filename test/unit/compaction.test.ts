@@ -142,9 +142,9 @@ describe('the prompt of a compacted branch', () => {
 
   it('moves what was noted between steps along with them', async () => {
     const notes = [
-      { step: 0, text: '<rules>\nUse tabs.\n</rules>', commands: [] },
-      { step: 0, text: 'early note', commands: [] },
-      { step: 2, text: 'late note', commands: [] },
+      { kind: 'rules' as const, step: 0, text: '<rules>\nUse tabs.\n</rules>' },
+      { kind: 'reviews' as const, step: 0, text: 'early note' },
+      { kind: 'commands' as const, step: 2, text: 'late note', commands: [] },
     ];
     const [, , third] = withStep(summing('x', { turnId: 't3', stepId: 's4' }));
     const messages = await promptOf([...branch.slice(0, 2), ...(third ? [{ ...third, notes }] : [])]);
@@ -242,7 +242,7 @@ describe('any branch', () => {
       }
       const blob = 'a'.repeat(64);
       const images = [{ kind: 'image' as const, name: 'a.png', mediaType: 'image/png' as const, blob, bytes: 1 }];
-      const notes = [{ step: steps.length, text: 'noted', commands: [] }];
+      const notes = [{ kind: 'reviews' as const, step: steps.length, text: 'noted' }];
       const compact = each.compact && !last;
       turns.push(
         turn(id, `message ${at}`, steps, {

@@ -1,7 +1,7 @@
 import type { CommandNews } from '@devlm/protocol/commands.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import type { TurnState } from '@devlm/protocol/state.ts';
+import type { TurnNote, TurnState } from '@devlm/protocol/state.ts';
 import type { Secrets } from '../actions/secrets/secrets.ts';
 import { cut } from '../actions/tool.ts';
 import { newsOf, outputWords, stateWords } from '../workspace/commands.ts';
@@ -18,15 +18,18 @@ export function commandsOf(branch: readonly TurnState[]): Map<string, CommandNew
   const known = new Map<string, CommandNews>();
   for (const { steps, notes = [] } of branch) {
     for (const [index, { results }] of steps.entries()) {
-      for (const { commands } of notes.filter(({ step }) => step === index))
-        for (const command of commands) known.set(command.id, command);
+      for (const command of notedCommands(notes, index)) known.set(command.id, command);
       for (const { details } of Object.values(results))
         if (details?.command) known.set(details.command.id, details.command);
     }
-    for (const { commands } of notes.filter(({ step }) => step === steps.length))
-      for (const command of commands) known.set(command.id, command);
+    for (const command of notedCommands(notes, steps.length)) known.set(command.id, command);
   }
   return known;
+}
+
+/** Returns the commands whose news the model was told before a step. */
+function notedCommands(notes: readonly TurnNote[], index: number): readonly CommandNews[] {
+  return notes.flatMap((note) => (note.kind === 'commands' && note.step === index ? note.commands : []));
 }
 
 /**

@@ -2,6 +2,7 @@ import { type ContextParts, contextTokens } from '@devlm/protocol/compaction.ts'
 import type { StepState, TurnState } from '@devlm/protocol/state.ts';
 import type { ModelTool } from '../llm/model.ts';
 import { contextImageTokens, estimateContextTokens } from '../llm/prompt-size.ts';
+import { resultText } from './prompt.ts';
 import type { Boundary, PromptView } from './prompt-view.ts';
 
 /*
@@ -46,8 +47,10 @@ function headParts(turn: TurnState): Parts {
 /** Returns the estimated tokens of the tool results of a step. */
 function resultTokens({ results }: StepState): number {
   return Object.values(results).reduce(
-    (total, { text, details }) =>
-      total + estimateContextTokens(text.length) + contextImageTokens * (details?.images?.length ?? 0),
+    (total, result) =>
+      total +
+      estimateContextTokens(resultText(result).length) +
+      contextImageTokens * (result.details?.images?.length ?? 0),
     0,
   );
 }

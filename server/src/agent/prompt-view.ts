@@ -75,7 +75,7 @@ function withoutHead(turn: TurnState, upTo: number): TurnState {
   const notes = turn.notes?.flatMap((note) => {
     if (note.step > upTo) return [{ ...note, step: keptBefore(note.step) }];
     // Rules apply to the whole turn.
-    return note.text.startsWith('<rules>') ? [{ ...note, step: 0 }] : [];
+    return note.kind === 'rules' ? [{ ...note, step: 0 }] : [];
   });
   const steps = turn.steps.filter(keeps);
   const rest = { ...turn, steps, ...(notes ? { notes } : {}) };
@@ -112,9 +112,9 @@ export function shortenedView(view: PromptView, chars: number): PromptView {
 }
 
 function shorterResults({ results }: StepState, chars: number): Record<string, ToolResult> {
-  const shortenResult = ({ ok, text, details }: ToolResult): ToolResult => {
-    const { images: _images, ...others } = details ?? {};
-    return { ok, text: shortenText(text, chars), details: others };
+  const shortenResult = (result: ToolResult): ToolResult => {
+    const { images: _images, ...details } = result.details ?? {};
+    return { ...result, text: shortenText(result.text, chars), details };
   };
   return Object.fromEntries(Object.entries(results).map(([id, result]) => [id, shortenResult(result)]));
 }

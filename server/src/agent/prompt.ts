@@ -3,11 +3,15 @@ import type { StepState, ToolResult, TurnState } from '@devlm/protocol/state.ts'
 import type * as z from 'zod';
 import type { ModelContent, ModelMessage } from '../llm/model.ts';
 import { attachmentText } from './attachment-text.ts';
+import { repetitionThreshold } from './repetition.ts';
 import { taskInstructions } from './tasks.ts';
 import { inputForModel } from './tool-input.ts';
 
 /** Reads an image that a message refers to. Returns null if it is no longer stored. */
 export type ReadBlob = (hash: string) => Promise<Uint8Array | null>;
+
+/** Notice after the result of a call that the model made again and again. */
+export const repetitionNotice = `\n\n(This is the same call with the same result as before, ${repetitionThreshold} times or more. Do something else, or ask the person.)`;
 
 /** Options for the messages of a branch. */
 export interface MessageOptions {
@@ -102,7 +106,7 @@ async function stepMessages(step: StepState, keepThinking: boolean, readBlob: Re
           type: 'tool_result',
           callId,
           ok: result.ok,
-          text: result.text || '(nothing)',
+          text: resultText(result),
           images: await readImages(result, readBlob),
         });
         break;
@@ -132,6 +136,11 @@ async function stepMessages(step: StepState, keepThinking: boolean, readBlob: Re
   if (hasContent || results.length > 0) messages.push({ role: 'assistant', content: answer });
   if (results.length > 0) messages.push({ role: 'user', content: results });
   return messages;
+}
+
+/** Returns the text of a tool's result for the model. */
+export function resultText({ text, repeated }: ToolResult): string {
+  return `${text || '(nothing)'}${repeated ? repetitionNotice : ''}`;
 }
 
 /** Returns the images of a tool's result that are still stored. */

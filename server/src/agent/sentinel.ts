@@ -1,5 +1,6 @@
 import { turnUsage } from '@devlm/protocol/reducer.ts';
 import type { StepState, TurnState } from '@devlm/protocol/state.ts';
+import { answeredCalls, timesInARow } from './repetition.ts';
 
 /** A sign that a turn has gone wrong. */
 export interface Trouble {
@@ -90,20 +91,9 @@ function brokenCache(branch: readonly TurnState[]): Trouble | null {
 
 /** Detects that the newest calls of the turn are identical, with identical results. */
 function loop(turn: TurnState): Trouble | null {
-  const calls = turn.steps
-    .filter(({ status }) => status !== 'abandoned')
-    .flatMap(({ blocks, results }) =>
-      blocks.flatMap(({ tool, text }) => {
-        const result = tool && results[tool.callId];
-        // The notice about the repetition is appended to the result; compare the text before it.
-        return result
-          ? [{ name: tool.name, call: `${tool.name} ${text}`, result: result.text.split('\n\n(This is', 1)[0] }]
-          : [];
-      }),
-    );
+  const calls = answeredCalls(turn);
   const last = calls.at(-1);
-  const lastDifferent = calls.findLastIndex(({ call, result }) => call !== last?.call || result !== last.result);
-  const times = calls.length - 1 - lastDifferent;
+  const times = last ? timesInARow(calls, last) : 0;
   if (!last || times < repeatedCalls) return null;
   return { kind: 'loop', words: `The model has called ${last.name} ${times} times in a row, with the same result.` };
 }

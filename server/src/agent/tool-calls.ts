@@ -1,10 +1,11 @@
-import type { BlockState, StepState, TurnState } from '@devlm/protocol/state.ts';
+import type { TurnState } from '@devlm/protocol/state.ts';
 import type { Ask, ToolDetails } from '@devlm/protocol/tools.ts';
 import { hasPlaceholder } from '../actions/secrets/secrets.ts';
 import { failed, type Tool, type ToolContext, type ToolOutcome } from '../actions/tool.ts';
 import { commandsOf } from './command-notes.ts';
 import { Stopped } from './interruptions.ts';
 import { knownFiles } from './known-files.ts';
+import { answeredCalls, repetitionThreshold, timesInARow } from './repetition.ts';
 import { parseInput } from './tool-input.ts';
 import { trustOf } from './trust.ts';
 import type { TurnLog } from './turn-log.ts';
@@ -39,8 +40,6 @@ export interface CallDeps {
 
 /** Maximum number of read-only calls that run at the same time. */
 const maxParallelCalls = 8;
-/** Number of identical calls with identical results from which the model is told about the repetition. */
-const repetitionThreshold = 3;
 
 /** Returns the tool calls of the last step that have no result yet, including those that a dead server left. */
 export function openCalls(turn: TurnState | undefined): OpenCall[] {
@@ -80,11 +79,9 @@ async function runCall(deps: CallDeps, call: OpenCall, signal: AbortSignal): Pro
   const { stepId, callId } = call;
   const hidden = await outcomeOf(deps, call, signal);
   const outcome = { ...hidden, text: deps.services.secrets.hide(hidden.text) };
-  const repeated = timesBefore(log.branch, call, outcome) + 1 >= repetitionThreshold;
-  const text = repeated
-    ? `${outcome.text}\n\n(This is the same call with the same result as before, ${repetitionThreshold} times or more. Do something else, or ask the person.)`
-    : outcome.text;
-  log.write({ type: 'tool.ended', turnId: log.turnId, stepId, callId, ...outcome, text });
+  const answered = { name: call.name, json: call.json, result: outcome.text };
+  const repeated = timesInARow(answeredCalls(log.turn), answered) + 1 >= repetitionThreshold;
+  log.write({ type: 'tool.ended', turnId: log.turnId, stepId, callId, ...outcome, repeated });
 }
 
 async function outcomeOf(deps: CallDeps, call: OpenCall, signal: AbortSignal): Promise<ToolOutcome> {
@@ -167,20 +164,4 @@ function contextOf(
 /** Returns the details of the tool results of a turn. */
 function detailsOf(turn: TurnState | undefined): ToolDetails[] {
   return (turn?.steps ?? []).flatMap(({ results }) => Object.values(results).flatMap(({ details }) => details ?? []));
-}
-
-/** Returns how many of the newest calls of the turn were this call with this result, with no other call in between. */
-function timesBefore(branch: readonly TurnState[], call: OpenCall, outcome: ToolOutcome): number {
-  const calls = (branch.at(-1)?.steps ?? []).flatMap((step) => step.blocks.map((block) => ({ step, block })));
-  const answered = calls.filter(
-    (entry): entry is { step: StepState; block: BlockState & { tool: NonNullable<BlockState['tool']> } } =>
-      Boolean(entry.block.tool && entry.step.results[entry.block.tool.callId]),
-  );
-  let times = 0;
-  for (const { step, block } of answered.reverse()) {
-    const result = step.results[block.tool.callId]?.text ?? '';
-    if (block.tool.name !== call.name || block.text !== call.json || !result.startsWith(outcome.text)) break;
-    times++;
-  }
-  return times;
 }

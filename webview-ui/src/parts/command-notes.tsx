@@ -6,7 +6,7 @@ import { Plain } from './plain.tsx';
 /** Notes about background commands that the model received before a step. */
 export function CommandNotes({ notes, step }: { notes: TurnState['notes']; step: number }) {
   return (notes ?? [])
-    .filter((note) => note.step === step && note.commands.length > 0)
+    .filter((note) => note.kind === 'commands' && note.step === step)
     .map(({ text }, index) => (
       <details key={index} class="command-note">
         <summary>

@@ -1,0 +1,20 @@
+import type { EventBody } from './events.ts';
+
+/*
+ * The forms in which DevLM 0.1.0 wrote events whose content has its own fields now. Logs are never rewritten: the
+ * reducer reads an event through these functions, which return it in the current form.
+ */
+
+type Of<Type extends EventBody['type']> = Extract<EventBody, { type: Type }>;
+
+/** The notice to the model that 0.1.0 appended to the result of a repeated call. */
+const repetitionNotice =
+  '\n\n(This is the same call with the same result as before, 3 times or more. Do something else, or ask the person.)';
+
+/** Returns the result of a tool call with `repeated` set, which 0.1.0 told by a notice at the end of the text. */
+export function withRepeated<E extends Of<'tool.ended'>>(event: E): E & { readonly repeated: boolean } {
+  const { text, repeated } = event;
+  if (repeated !== undefined) return { ...event, repeated };
+  if (!text.endsWith(repetitionNotice)) return { ...event, repeated: false };
+  return { ...event, text: text.slice(0, -repetitionNotice.length), repeated: true };
+}
