@@ -68,7 +68,7 @@ describe.each(sandboxKinds)('%s', (kind) => {
   for (const [group, list] of Object.entries(lists[kind])) {
     describe(group, { concurrent: true }, () => {
       test.for(
-        share(list, kind === 'docker' ? 3 : 5).map((attack) => [`${attack.language}: ${attack.name}`, attack] as const),
+        share(list, kind === 'docker' ? 4 : 6).map((attack) => [`${attack.language}: ${attack.name}`, attack] as const),
       )('%s', async ([, attack]) => {
         const source = attack.source.replaceAll('$PORT', String(host.port)).replaceAll('$CANARY', host.canary);
         const { language, args = [] } = attack;

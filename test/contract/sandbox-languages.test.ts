@@ -28,7 +28,7 @@ const without: Record<(typeof sandboxKinds)[number], ReadonlySet<string>> = {
  * another test. A deep run has all of them everywhere.
  */
 const everyNth = (kind: (typeof sandboxKinds)[number], language: Language): number => {
-  if (kind === 'docker') return language === 'python' ? 1 : 3;
+  if (kind === 'docker') return language === 'python' ? 1 : 4;
   if (kind === 'embedded') return language === 'python' ? 3 : 6;
   return 4;
 };

@@ -221,8 +221,7 @@ describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %
         await held[Symbol.asyncDispose]();
       }
     });
-  if (withRedis) onlyDeep(heldUp);
-  else heldUp();
+  onlyDeep(heldUp);
 
   if (!withRedis) return;
 

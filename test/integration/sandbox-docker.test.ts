@@ -4,11 +4,13 @@ import { ExecutionRequest } from '@devlm/protocol/execution.ts';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { dialPublic } from '../../server/src/actions/web/dial.ts';
+import { SandboxChoice } from '../../server/src/sandbox/choice.ts';
 import { label } from '../../server/src/sandbox/docker/container-options.ts';
 import { createDockerSandbox, type DockerSandbox } from '../../server/src/sandbox/docker/docker.ts';
 import { prepareJob } from '../../server/src/sandbox/job.ts';
 import { dockerClient, type PrivateEngine, startDockerEngine } from '../support/docker-engine.ts';
 import { importSandboxImage } from '../support/sandbox-images.ts';
+import { openSandbox } from '../support/sandboxes.ts';
 
 /** What is Docker's own: the pool, the sweep, an engine that goes and comes back. */
 let engine: PrivateEngine;
@@ -136,4 +138,21 @@ test('an engine that is killed in the middle of a run is an error at once; servi
   await sandbox.close();
   await using _again = await open({ serverId });
   expect(await containersOf(serverId)).toEqual([]);
+}, 90_000);
+
+test('the embedded engine takes over while Docker is stopped, says why, and Docker returns by itself', async () => {
+  await using docker = await open({ max: 1 });
+  await using embedded = await openSandbox('embedded', []);
+  const choice = new SandboxChoice([docker.sandbox, embedded.sandbox]);
+  const runPython = () => {
+    const request = ExecutionRequest.parse({ id: `run-${randomUUID()}`, language: 'python', source: 'print(5)' });
+    const { job } = prepareJob(request, { memoryMb: 512, cpus: 2, wallMs: 60_000 });
+    return choice.run(job, new AbortController().signal, () => {});
+  };
+  expect(await runPython()).toMatchObject({ status: 'ok', engine: { kind: 'docker' } });
+  await engine.stop();
+  expect(await runPython()).toMatchObject({ status: 'ok', stdout: '5\n', engine: { kind: 'embedded' } });
+  expect(await choice.status()).toMatchObject({ engine: 'embedded', message: expect.stringMatching(/Docker/) });
+  await engine.start();
+  await until(async () => (await runPython())?.engine.kind === 'docker');
 }, 90_000);

@@ -244,7 +244,7 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
     },
   );
 
-  it.for(share(samples, 2, 1))(
+  it.for(share(samples, 4, 1))(
     '"Generate Here" proposes $language code, which is rejected, generated again and accepted',
     async (sample) => {
       claude.on(any, text('It is proposed.'));

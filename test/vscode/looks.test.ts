@@ -34,7 +34,7 @@ Two things to check:
 
 /** Takes screenshots in each kind of theme, and checks accessibility. */
 const themes = ['dark', 'light', 'high-contrast', 'high-contrast-light'] as const;
-describe.for(share(themes, 2))('the chat in the theme %s', { timeout: 120_000 }, (theme) => {
+describe.for(share(themes, 4, 2))('the chat in the theme %s', { timeout: 120_000 }, (theme) => {
   it('the chat is shown beside the editor’s own chat without accessibility violations', async () => {
     await using claude = await startClaude();
     claude.on(any, { blocks: [thinking('The month is advanced but the day is kept.'), text(answer)] });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { root } from '../../scripts/build.ts';
 import { any } from '../support/claude/scenario.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
+import { onlyDeep } from '../support/deep.ts';
 import { type PrivateEngine, startDockerEngine } from '../support/docker-engine.ts';
 import { importSandboxImage } from '../support/sandbox-images.ts';
 import { openVscode, type Vscode, type VscodeWindow } from '../support/vscode/browser.ts';
@@ -154,63 +155,66 @@ describe('running the programs of an answer, without Docker', { timeout: 120_000
   });
 });
 
-describe('running the programs of an answer, with Docker', { timeout: 180_000 }, () => {
-  let claude: Claude;
-  let engine: PrivateEngine;
-  let vscode: Vscode;
+/** sandbox-docker.test.ts shows without an editor how the engine is chosen. */
+onlyDeep(() =>
+  describe('running the programs of an answer, with Docker', { timeout: 180_000 }, () => {
+    let claude: Claude;
+    let engine: PrivateEngine;
+    let vscode: Vscode;
 
-  beforeAll(async () => {
-    claude = await startClaude();
-    claude.on(any, answer);
-    engine = await startDockerEngine();
-    const image = await importSandboxImage(engine.host, 'python');
-    vscode = await openVscode({
-      workspace: join(root, 'samples/todo'),
-      viewport: { width: 1280, height: 1000 },
-      env: {
-        ANTHROPIC_API_KEY: 'sk-test-0123456789',
-        ANTHROPIC_BASE_URL: claude.url,
-        DOCKER_HOST: engine.host,
-        DEVLM_SANDBOX_IMAGES: `python=${image}`,
-      },
-    });
-    await ask(vscode);
-  }, 300_000);
-  beforeEach(({ task, onTestFailed }) => {
-    onTestFailed(() => vscode.screenshot(`failed ${task.name.slice(0, 40)}`));
-  });
-  afterAll(async () => {
-    await vscode?.[Symbol.asyncDispose]();
-    await engine?.[Symbol.asyncDispose]();
-    await claude?.[Symbol.asyncDispose]();
-  });
-
-  it('the output of a Python block in Docker is streamed, and its receipt names the image', async () => {
-    const { run, panel, output } = programs(vscode);
-    await run(0).click();
-    await expect.poll(() => text(output(0)), { timeout: 40_000 }).toContain('step 1');
-    expect(await text(output(0))).not.toContain('step 7');
-    await panel(0).getByText('Exit 0').waitFor();
-    expect(await panel(0).innerText()).toMatch(/\d s[\s\S]*MB[\s\S]*Docker, /);
-  });
-
-  it('the embedded engine takes over when Docker is stopped, and Docker is used again when it is back', async () => {
-    const { panel, button, output } = programs(vscode);
-    await engine.stop();
-    await runAndAgree(vscode, () => button(0, 'Run Again').click());
-    await panel(0).getByText('Embedded engine: Docker is not running.').waitFor({ timeout: 60_000 });
-    await panel(0).getByText('Exit 0').waitFor({ timeout: 60_000 });
-    expect(await text(output(0))).toContain('step 7');
-    await engine.start();
-    await expect
-      .poll(
-        async () => {
-          await button(0, 'Run Again').click();
-          await panel(0).getByText('Exit 0').waitFor({ timeout: 20_000 });
-          return await panel(0).innerText();
+    beforeAll(async () => {
+      claude = await startClaude();
+      claude.on(any, answer);
+      engine = await startDockerEngine();
+      const image = await importSandboxImage(engine.host, 'python');
+      vscode = await openVscode({
+        workspace: join(root, 'samples/todo'),
+        viewport: { width: 1280, height: 1000 },
+        env: {
+          ANTHROPIC_API_KEY: 'sk-test-0123456789',
+          ANTHROPIC_BASE_URL: claude.url,
+          DOCKER_HOST: engine.host,
+          DEVLM_SANDBOX_IMAGES: `python=${image}`,
         },
-        { timeout: 60_000, interval: 2_000 },
-      )
-      .toContain('Docker, ');
-  });
-});
+      });
+      await ask(vscode);
+    }, 300_000);
+    beforeEach(({ task, onTestFailed }) => {
+      onTestFailed(() => vscode.screenshot(`failed ${task.name.slice(0, 40)}`));
+    });
+    afterAll(async () => {
+      await vscode?.[Symbol.asyncDispose]();
+      await engine?.[Symbol.asyncDispose]();
+      await claude?.[Symbol.asyncDispose]();
+    });
+
+    it('the output of a Python block in Docker is streamed, and its receipt names the image', async () => {
+      const { run, panel, output } = programs(vscode);
+      await run(0).click();
+      await expect.poll(() => text(output(0)), { timeout: 40_000 }).toContain('step 1');
+      expect(await text(output(0))).not.toContain('step 7');
+      await panel(0).getByText('Exit 0').waitFor();
+      expect(await panel(0).innerText()).toMatch(/\d s[\s\S]*MB[\s\S]*Docker, /);
+    });
+
+    it('the embedded engine takes over when Docker is stopped, and Docker is used again when it is back', async () => {
+      const { panel, button, output } = programs(vscode);
+      await engine.stop();
+      await runAndAgree(vscode, () => button(0, 'Run Again').click());
+      await panel(0).getByText('Embedded engine: Docker is not running.').waitFor({ timeout: 60_000 });
+      await panel(0).getByText('Exit 0').waitFor({ timeout: 60_000 });
+      expect(await text(output(0))).toContain('step 7');
+      await engine.start();
+      await expect
+        .poll(
+          async () => {
+            await button(0, 'Run Again').click();
+            await panel(0).getByText('Exit 0').waitFor({ timeout: 20_000 });
+            return await panel(0).innerText();
+          },
+          { timeout: 60_000, interval: 2_000 },
+        )
+        .toContain('Docker, ');
+    });
+  }),
+);
