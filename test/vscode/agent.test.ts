@@ -121,9 +121,9 @@ describe('the agent in the editor', { timeout: 180_000 }, () => {
     expect(sent).toBeGreaterThan(1);
     await summaries.first().click();
     await frame.getByText('plovers').waitFor();
-    await frame.getByRole('button', { name: /of 40K tokens of context used/ }).click();
+    await frame.getByRole('button', { name: /of 40K context tokens used/ }).click();
     const panel = frame.getByRole('dialog', { name: 'Context' });
-    await panel.getByText('Descriptions of tools').waitFor();
+    await panel.getByText('Tool definitions').waitFor();
     await vscode.screenshot('context-meter');
     await panel.getByRole('button', { name: 'Summarize Now' }).click();
     await expect.poll(() => summaries.count(), { timeout: 60_000 }).toBe(2);
