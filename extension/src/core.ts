@@ -1,7 +1,6 @@
 import type { FilesAnswer, HostToPage, PageCommand, PageSettings, SavedView } from '@devlm/protocol/page.ts';
 import * as vscode from 'vscode';
 import { ChatHost } from './chat/chat-host.ts';
-import type { Memento } from './chat/saved-view.ts';
 import { ViewStore } from './chat/saved-view.ts';
 import { hostOf } from './connection/address.ts';
 import { type BudgetLimits, sendBudgets } from './connection/budgets.ts';
@@ -18,7 +17,7 @@ import { ChatModels } from './lm/chat-models.ts';
 import { ChatTools } from './lm/chat-tools.ts';
 import { mcpNotices } from './lm/mcp-notices.ts';
 import { Participant } from './lm/participant.ts';
-import type { Log, Translate } from './ports.ts';
+import type { Log, Memento, Translate } from './ports.ts';
 import { type Problems, problemsOf } from './problems.ts';
 import { Reviewer } from './review/reviewer.ts';
 import { askOpenNetwork } from './runs/ask-open-network.ts';

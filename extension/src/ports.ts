@@ -14,3 +14,9 @@ export interface Log {
 
 /** Signature of `vscode.l10n.t`. The English text is the key of its translation; `{0}` is replaced by an argument. */
 export type Translate = (text: string, ...args: (string | number)[]) => string;
+
+/** The part of `vscode.Memento` that is used. */
+export interface Memento {
+  get(key: string): unknown;
+  update(key: string, value: unknown): PromiseLike<void>;
+}

@@ -196,7 +196,20 @@ function runProblems(t: Translate) {
 
 /** Problems of a request and of the model provider that it is meant for. */
 function requestProblems(t: Translate) {
+  /** `detail` is the message of the Messages API. */
+  const provider = (status: number, detail: string) =>
+    new ProblemError({
+      code: 'provider_error',
+      status,
+      title: t('Request to Claude failed'),
+      detail: detail.slice(0, 2_000),
+      ...(status === 429 || status >= 500 ? { action: 'retry' as const } : {}),
+    });
   return {
+    provider,
+    answerRefused: () => provider(422, t('The model refused to answer this request.')),
+    answerIncomplete: () => provider(502, t('The answer ended before it was complete. Try again.')),
+    badToolInput: () => provider(502, t('The model called a tool with input that is not a JSON object.')),
     badAddress: make({
       code: 'bad_base_url',
       status: 400,
@@ -206,15 +219,6 @@ function requestProblems(t: Translate) {
       ),
       action: 'open-settings',
     }),
-    /** `detail` is the message of the Messages API. */
-    provider: (status: number, detail: string) =>
-      new ProblemError({
-        code: 'provider_error',
-        status,
-        title: t('Request to Claude failed'),
-        detail: detail.slice(0, 2_000),
-        ...(status === 429 || status >= 500 ? { action: 'retry' as const } : {}),
-      }),
     invalidRequest: (where: string) =>
       new ProblemError({
         code: 'invalid_request',

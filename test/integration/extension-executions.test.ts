@@ -75,18 +75,18 @@ const request = executionRequest({ id: record.id });
 
 /** Collects the events of a run like a page: a restart discards the earlier ones. */
 async function follow(asked: typeof request | undefined, more: { silenceMs?: number } = {}) {
-  let heard: ExecutionEvent[] = [];
+  let received: ExecutionEvent[] = [];
   let restarts = 0;
   await followExecution({
     endpoint: async () => ({ origin, secret: 'right' }),
     id: record.id,
     request: asked,
-    hear: (events, restart) => {
+    onEvents: (events, restart) => {
       if (restart) {
-        heard = [];
+        received = [];
         restarts += 1;
       }
-      heard.push(...events);
+      received.push(...events);
       return undefined;
     },
     signal: AbortSignal.timeout(8_000),
@@ -95,7 +95,7 @@ async function follow(asked: typeof request | undefined, more: { silenceMs?: num
     backoff: new Backoff({ firstMs: 5, maxMs: 20 }),
     ...more,
   });
-  return { heard, restarts };
+  return { received, restarts };
 }
 
 const code = (promise: Promise<unknown>) =>
@@ -111,8 +111,8 @@ describe('following a run', () => {
       response.write(frame(started) + frame(output('a')).slice(0, 10));
       setTimeout(() => response.write(frame(output('a')).slice(10) + frame(ended)), 10);
     };
-    const { heard } = await follow(request);
-    expect(heard).toEqual([started, output('a'), ended]);
+    const { received } = await follow(request);
+    expect(received).toEqual([started, output('a'), ended]);
     expect(seen).toEqual([{ method: 'POST', path: '/execute', body: request, accept: 'text/event-stream' }]);
   });
 
@@ -124,8 +124,8 @@ describe('following a run', () => {
         setTimeout(() => response.destroy(), 20);
       } else response.end(frame(started) + frame(output('half and whole')) + frame(ended));
     };
-    const { heard, restarts } = await follow(request);
-    expect(heard).toEqual([started, output('half and whole'), ended]);
+    const { received, restarts } = await follow(request);
+    expect(received).toEqual([started, output('half and whole'), ended]);
     expect(restarts).toBe(2);
     expect(seen.map(({ method, path }) => `${method} ${path}`)).toEqual(['POST /execute', `GET /execute/${record.id}`]);
   });
@@ -150,7 +150,7 @@ describe('following a run', () => {
       else if (nth === 2) response.end(frame(started));
       else response.end(frame(started) + frame(ended));
     };
-    expect((await follow(request, { silenceMs: 80 })).heard).toEqual([started, ended]);
+    expect((await follow(request, { silenceMs: 80 })).received).toEqual([started, ended]);
     expect(seen).toHaveLength(3);
   });
 
@@ -218,12 +218,12 @@ describe('the runs of a page', () => {
       problems,
     });
     const connection: Pick<ServerConnection, 'execute'> = {
-      execute: (id, wanted, hear, signal) =>
+      execute: (id, wanted, onEvents, signal) =>
         followExecution({
           endpoint: async () => ({ origin, secret: 'right' }),
           id,
           request: wanted,
-          hear,
+          onEvents,
           signal,
           problems,
           log,

@@ -41,7 +41,7 @@ const maxHistory = 100;
 
 interface Subscription {
   readonly conversationId: string;
-  readonly cut: AbortController;
+  readonly controller: AbortController;
   /** `seq` of the last event that the page has received. */
   last: number;
 }
@@ -88,7 +88,7 @@ export class ChatHost {
 
   /** Marks the page as loading: subscriptions end, and requests are queued until it sends `ready`. */
   loading(): void {
-    this.#subscription?.cut.abort();
+    this.#subscription?.controller.abort();
     this.#subscription = undefined;
     this.#runs.leave();
     if (!this.#ready) return;
@@ -127,7 +127,7 @@ export class ChatHost {
         this.#welcome();
         break;
       case 'subscribe':
-        this.#subscription?.cut.abort();
+        this.#subscription?.controller.abort();
         this.#subscription = undefined;
         if (message.conversationId !== null) this.#subscribe(message.conversationId, message.after);
         break;
@@ -154,7 +154,7 @@ export class ChatHost {
   #welcome(): void {
     this.#page.abort();
     this.#page = new AbortController();
-    this.#subscription?.cut.abort();
+    this.#subscription?.controller.abort();
     this.#subscription = undefined;
     this.#runs.leave();
     this.#ready = true;
@@ -192,23 +192,25 @@ export class ChatHost {
   }
 
   #subscribe(conversationId: string, after: number): void {
-    const subscription: Subscription = { conversationId, cut: new AbortController(), last: after };
+    const subscription: Subscription = { conversationId, controller: new AbortController(), last: after };
     this.#subscription = subscription;
     const deliver = async (events: ReceivedEvent[]) => {
-      if (subscription.cut.signal.aborted) return;
+      if (subscription.controller.signal.aborted) return;
       const isDelivered = await this.#post?.({ kind: 'events', conversationId, events });
       // The error causes the events to be read again, so that the page never has a gap.
       if (!isDelivered) throw new Error('the page did not receive the events');
       subscription.last = events.at(-1)?.seq ?? subscription.last;
     };
-    this.#options.connection.follow(conversationId, after, deliver, subscription.cut.signal).catch((error: unknown) => {
-      this.#options.log.warn(`events of ${conversationId}: ${String(error)}`);
-      if (this.#subscription !== subscription) return;
-      this.#subscription = undefined;
-      // The log is shorter than what the page has: the page has to reload the conversation.
-      if (error instanceof ProblemError && error.problem.status === 410)
-        this.#send({ kind: 'do', what: 'openConversation', conversationId });
-    });
+    this.#options.connection
+      .follow(conversationId, after, deliver, subscription.controller.signal)
+      .catch((error: unknown) => {
+        this.#options.log.warn(`events of ${conversationId}: ${String(error)}`);
+        if (this.#subscription !== subscription) return;
+        this.#subscription = undefined;
+        // The log is shorter than what the page has: the page has to reload the conversation.
+        if (error instanceof ProblemError && error.problem.status === 410)
+          this.#send({ kind: 'do', what: 'openConversation', conversationId });
+      });
   }
 
   #send(message: HostToPage): void {

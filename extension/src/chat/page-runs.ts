@@ -30,18 +30,18 @@ export interface PageRunsOptions {
   readonly t: Translate;
 }
 
-interface Followed {
-  readonly cut: AbortController;
-  /** Whether the server has the program, which then runs without this window. */
-  known: boolean;
-  /** Whether the page that follows the run is gone. */
-  left: boolean;
+interface FollowedRun {
+  readonly controller: AbortController;
+  /** Whether the server has received the program, which then runs without this window. */
+  isSubmitted: boolean;
+  /** Whether the page that followed the run is gone. */
+  isPageGone: boolean;
 }
 
 /** The runs that the chat page follows. They continue when the page is closed. */
 export class PageRuns {
   readonly #options: PageRunsOptions;
-  readonly #followed = new Map<string, Followed>();
+  readonly #followed = new Map<string, FollowedRun>();
 
   constructor(options: PageRunsOptions) {
     this.#options = options;
@@ -50,12 +50,16 @@ export class PageRuns {
   /** Runs a program for the page, or without a request follows the run with this id from its start. */
   execute(id: string, request: ExecutionRequest | undefined): void {
     const { connection, consent, problems, send } = this.#options;
-    this.#followed.get(id)?.cut.abort();
+    this.#followed.get(id)?.controller.abort();
     this.#followed.delete(id);
-    const followed: Followed = { cut: new AbortController(), known: request === undefined, left: false };
-    const { signal } = followed.cut;
+    const followed: FollowedRun = {
+      controller: new AbortController(),
+      isSubmitted: request === undefined,
+      isPageGone: false,
+    };
+    const { signal } = followed.controller;
     const relay = new Relay(id, (message) => {
-      if (!signal.aborted && !followed.left) send(message);
+      if (!signal.aborted && !followed.isPageGone) send(message);
     });
     if (this.#followed.size >= maxRuns) {
       relay.fail(problems.tooManyRuns().problem);
@@ -63,9 +67,9 @@ export class PageRuns {
     }
     this.#followed.set(id, followed);
     const onEvents = (events: ExecutionEvent[], restart: boolean) => {
-      followed.known = true;
-      if (followed.left) followed.cut.abort();
-      return relay.hear(events, restart);
+      followed.isSubmitted = true;
+      if (followed.isPageGone) followed.controller.abort();
+      return relay.receive(events, restart);
     };
     const follow = (program: ExecutionRequest | undefined) => connection.execute(id, program, onEvents, signal);
     const work = async () => {
@@ -83,9 +87,9 @@ export class PageRuns {
   /** Stops following the runs because the page is gone. A program that is being submitted still reaches the server. */
   leave(): void {
     for (const [id, followed] of this.#followed) {
-      followed.left = true;
-      if (!followed.known) continue;
-      followed.cut.abort();
+      followed.isPageGone = true;
+      if (!followed.isSubmitted) continue;
+      followed.controller.abort();
       this.#followed.delete(id);
     }
   }
@@ -115,7 +119,7 @@ class Relay {
   }
 
   /** Handles events. A returned promise has to be awaited before more is read. */
-  hear(events: readonly ExecutionEvent[], restart: boolean): Promise<void> | undefined {
+  receive(events: readonly ExecutionEvent[], restart: boolean): Promise<void> | undefined {
     if (restart) {
       this.#buffered = [];
       this.#restart = true;

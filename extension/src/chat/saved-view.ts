@@ -1,10 +1,5 @@
 import { type Draft, SavedView } from '@devlm/protocol/page.ts';
-
-/** The part of `vscode.Memento` that the store uses. */
-export interface Memento {
-  get(key: string): unknown;
-  update(key: string, value: unknown): PromiseLike<void>;
-}
+import type { Memento } from '../ports.ts';
 
 /**
  * Maximum stored size in UTF-16 code units: VS Code warns about extension state above 512 KB. Larger attachments last

@@ -3,6 +3,7 @@ import type { RouteInput, RouteName, RouteOutput } from '@devlm/protocol/routes.
 import { routes } from '@devlm/protocol/routes.ts';
 import * as z from 'zod';
 import { pause } from '../backoff.ts';
+import { parseJson } from '../json.ts';
 import type { Problems } from '../problems.ts';
 
 /** The address of a server and the secret that authenticates requests to it. */
@@ -157,14 +158,6 @@ export function problemOf(response: Response, text: string, problems: Problems):
 export function messagesProblem(status: number, body: unknown, problems: Problems): Problem | null {
   const parsed = MessagesError.safeParse(body);
   return parsed.success ? problems.provider(status, parsed.data.error.message).problem : null;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

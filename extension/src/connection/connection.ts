@@ -12,9 +12,9 @@ import type { Problems } from '../problems.ts';
 import { asProblem } from '../problems.ts';
 import type { CallOptions, RawInput } from './client.ts';
 import { Client, defaultTimeoutMs, messagesHeaders, messagesPath } from './client.ts';
+import { abortable, type Deferred, newDeferred } from './deferred.ts';
 import { followConversation, openNotices, openStream } from './events.ts';
 import { followExecution } from './executions.ts';
-import { abortable, type Gate, newGate } from './gate.ts';
 import type { ServerSource } from './source.ts';
 import { compareVersions } from './version.ts';
 
@@ -65,9 +65,10 @@ const defaultTiming: Timing = { firstMs: 250, maxMs: 30_000, stableMs: 5000, gra
 /** Number of consecutive failed starts after which the user has to retry. */
 const maxFailedStarts = 5;
 
-interface Watch {
+/** The server that the connection uses, until `controller` is aborted. */
+interface ActiveServer {
   readonly client: Client;
-  readonly cut: AbortController;
+  readonly controller: AbortController;
 }
 
 /**
@@ -80,9 +81,10 @@ export class ServerConnection {
   readonly #stateListeners = new Set<(state: ServerState) => void>();
   readonly #noticeListeners = new Set<(notice: ServerNotice) => void>();
   #state: ServerState;
-  #gate: Gate<Client> = newGate();
+  /** Resolves with the client of the next ready server. */
+  #nextClient: Deferred<Client> = newDeferred();
   #life: AbortController | undefined;
-  #watch: Watch | undefined;
+  #active: ActiveServer | undefined;
   /** The parts of the credential that this window has set or has to report, so that removing one is reported too. */
   readonly #reported = new Set<keyof Credential>();
   /** The server that received a base URL from this window. */
@@ -116,7 +118,7 @@ export class ServerConnection {
     if (this.#life && this.#state.state !== 'failed') return;
     this.#life?.abort();
     this.#life = new AbortController();
-    if (this.#state.state === 'failed') this.#gate = newGate();
+    if (this.#state.state === 'failed') this.#nextClient = newDeferred();
     this.#set({ state: 'starting', problem: undefined });
     void this.#supervise(this.#life.signal);
   }
@@ -127,7 +129,7 @@ export class ServerConnection {
    */
   async ready(signal?: AbortSignal): Promise<Client> {
     if (this.#state.state === 'idle') this.start();
-    return await abortable(this.#gate.promise, signal);
+    return await abortable(this.#nextClient.promise, signal);
   }
 
   /** Calls a route by name. Repeats the call once if the server died during it; ids make that safe. */
@@ -152,7 +154,7 @@ export class ServerConnection {
       } catch (error) {
         if (attempt > 1 || !isTransport(error)) throw error;
         // Reconnect at once, so that the next attempt waits for the next server.
-        if (this.#watch?.client === client) this.#lose();
+        if (this.#active?.client === client) this.#lose();
       }
     }
   }
@@ -173,7 +175,7 @@ export class ServerConnection {
   async execute(
     id: string,
     request: ExecutionRequest | undefined,
-    hear: (events: ExecutionEvent[], restart: boolean) => Promise<unknown> | undefined,
+    onEvents: (events: ExecutionEvent[], restart: boolean) => Promise<unknown> | undefined,
     signal: AbortSignal,
   ): Promise<void> {
     const { problems, log } = this.#options;
@@ -185,7 +187,7 @@ export class ServerConnection {
       });
       return client.endpoint;
     };
-    await followExecution({ endpoint, id, request, hear, signal, problems, log });
+    await followExecution({ endpoint, id, request, onEvents, signal, problems, log });
   }
 
   /** Streams a Messages API response, event by event. It is not repeated if it breaks off. */
@@ -208,16 +210,16 @@ export class ServerConnection {
    */
   async credentialChanged(part: keyof Credential): Promise<void> {
     this.#reported.add(part);
-    const watch = this.#watch;
-    if (watch) await this.#sendCredential(watch.client, watch.cut.signal);
+    const active = this.#active;
+    if (active) await this.#sendCredential(active.client, active.controller.signal);
   }
 
   /** Ends the server, even a busy one, and starts it again. The new server resumes interrupted turns. */
   async restart(): Promise<void> {
     this.#life?.abort();
     this.#close();
-    this.#gate.reject(this.#options.problems.unreachable());
-    this.#gate = newGate();
+    this.#nextClient.reject(this.#options.problems.unreachable());
+    this.#nextClient = newDeferred();
     const life = new AbortController();
     this.#life = life;
     this.#set({ state: 'starting', problem: undefined });
@@ -235,7 +237,7 @@ export class ServerConnection {
   dispose(): void {
     this.#life?.abort();
     this.#close();
-    this.#gate.reject(this.#options.problems.unreachable());
+    this.#nextClient.reject(this.#options.problems.unreachable());
     this.#stateListeners.clear();
     this.#noticeListeners.clear();
   }
@@ -249,12 +251,12 @@ export class ServerConnection {
       try {
         const { endpoint, info } = await source.connect(signal, graceMs);
         signal.throwIfAborted();
-        const watch = { client: new Client(endpoint, problems), cut: new AbortController() };
-        this.#watch = watch;
-        await this.#introduce(watch.client, info, signal);
+        const active = { client: new Client(endpoint, problems), controller: new AbortController() };
+        this.#active = active;
+        await this.#introduce(active.client, info, signal);
         failedStarts = 0;
         const since = performance.now();
-        const closing = await this.#listen(watch, info, signal);
+        const closing = await this.#listen(active, info, signal);
         graceMs = closing ? this.#timing.graceMs : 0;
         if (performance.now() - since >= this.#timing.stableMs) backoff.reset();
         log.info(closing ? 'the server is closing' : 'the connection to the server ended');
@@ -269,7 +271,7 @@ export class ServerConnection {
         if (problem.code !== 'server_older_busy' && source.remote === null) failedStarts += 1;
         if (failedStarts >= maxFailedStarts || isPermanent(error)) {
           this.#set({ state: 'failed', problem });
-          this.#gate.reject(error);
+          this.#nextClient.reject(error);
           return;
         }
         this.#set({ problem });
@@ -285,7 +287,7 @@ export class ServerConnection {
     await this.#options.introduce?.(client);
     signal.throwIfAborted();
     this.#set({ state: 'ready' });
-    this.#gate.resolve(client);
+    this.#nextClient.resolve(client);
     client.call('usage.today', { query: { offset: -new Date().getTimezoneOffset() } }, { signal }).then(
       (today) => this.#set({ today }),
       (error: unknown) => this.#options.log.debug(`usage of today: ${String(error)}`),
@@ -320,12 +322,12 @@ export class ServerConnection {
   }
 
   /** Handles notices until the connection ends. Returns whether the server announced that it closes. */
-  async #listen(watch: Watch, { version }: ServerInfo, signal: AbortSignal): Promise<boolean> {
+  async #listen(server: ActiveServer, { version }: ServerInfo, signal: AbortSignal): Promise<boolean> {
     const { source, version: own } = this.#options;
     const isOlder = source.remote === null && compareVersions(version, own) < 0;
-    const either = AbortSignal.any([signal, watch.cut.signal]);
+    const either = AbortSignal.any([signal, server.controller.signal]);
     try {
-      for await (const notice of openNotices(watch.client.endpoint, {
+      for await (const notice of openNotices(server.client.endpoint, {
         signal: either,
         problems: this.#options.problems,
       })) {
@@ -336,7 +338,7 @@ export class ServerConnection {
         if (notice.type === 'usage.changed') this.#set({ today: notice.today });
         for (const listener of this.#noticeListeners) listener(notice);
         if (isOlder && notice.type === 'conversation.changed' && !notice.conversation.busy) {
-          const { busyTurns } = await watch.client.call('server.info', {}, { signal: either });
+          const { busyTurns } = await server.client.call('server.info', {}, { signal: either });
           // Reconnecting replaces the idle older server.
           if (busyTurns === 0) return false;
         }
@@ -354,9 +356,9 @@ export class ServerConnection {
   }
 
   #close(): void {
-    this.#watch?.cut.abort();
-    this.#watch = undefined;
-    if (this.#state.state === 'ready') this.#gate = newGate();
+    this.#active?.controller.abort();
+    this.#active = undefined;
+    if (this.#state.state === 'ready') this.#nextClient = newDeferred();
   }
 
   #set(change: Partial<ServerState>): void {

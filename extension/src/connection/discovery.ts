@@ -5,13 +5,13 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Problems } from '../problems.ts';
 import type { Endpoint } from './client.ts';
 import { Client } from './client.ts';
-import type { Reached } from './source.ts';
+import type { ReachedServer } from './source.ts';
 
 /** Maximum size of the discovery file, in bytes. A valid file is far smaller. */
 const maxBytes = 4096;
 
 /** A running server that matches its discovery file. */
-export interface FoundServer extends Reached {
+export interface FoundServer extends ReachedServer {
   readonly discovery: Discovery;
 }
 

@@ -6,6 +6,7 @@ import { ServerNotice } from '@devlm/protocol/views.ts';
 import type { EventSourceMessage } from 'eventsource-parser';
 import { createParser } from 'eventsource-parser';
 import { Backoff } from '../backoff.ts';
+import { parseJson } from '../json.ts';
 import type { Log } from '../ports.ts';
 import type { Problems } from '../problems.ts';
 import type { Endpoint } from './client.ts';
@@ -152,7 +153,7 @@ function nextEvents(messages: EventSourceMessage[], last: number, problems: Prob
   const fresh: ReceivedEvent[] = [];
   let seq = last;
   for (const message of messages) {
-    const event = parse(message.data);
+    const event = parseJson(message.data);
     const checked = ReceivedEvent.safeParse(event);
     if (!checked.success) return { fresh, gap: problems.badResponse(checked.error) };
     if (checked.data.seq <= seq) continue;
@@ -174,17 +175,8 @@ function isFinal(error: unknown): boolean {
 export async function* openNotices(endpoint: Endpoint, options: StreamOptions): AsyncGenerator<ServerNotice> {
   for await (const messages of openStream(endpoint, routes['server.events'].path, options)) {
     for (const message of messages) {
-      const checked = ServerNotice.safeParse(parse(message.data));
+      const checked = ServerNotice.safeParse(parseJson(message.data));
       if (checked.success) yield checked.data;
     }
-  }
-}
-
-/** Parses the JSON of a message. Returns undefined if it is invalid. */
-export function parse(data: string): unknown {
-  try {
-    return JSON.parse(data);
-  } catch {
-    return undefined;
   }
 }

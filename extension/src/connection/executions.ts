@@ -4,10 +4,11 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import { routes } from '@devlm/protocol/routes.ts';
 import type { EventSourceMessage } from 'eventsource-parser';
 import { Backoff } from '../backoff.ts';
+import { parseJson } from '../json.ts';
 import type { Log } from '../ports.ts';
 import type { Problems } from '../problems.ts';
 import type { Endpoint } from './client.ts';
-import { openStream, parse } from './events.ts';
+import { openStream } from './events.ts';
 
 /** Maximum event size in UTF-16 code units: the record, all its output escaped, and its artifacts in base64. */
 const eventChars = 6 * limits.executionOutputBytes + 2 * limits.executionArtifactBytes;
@@ -25,7 +26,7 @@ export interface FollowExecutionOptions {
    * Receives events in order. With `restart`, they begin again with the first event of the run. The returned promise
    * is awaited before more is read.
    */
-  readonly hear: (events: ExecutionEvent[], restart: boolean) => Promise<unknown> | undefined;
+  readonly onEvents: (events: ExecutionEvent[], restart: boolean) => Promise<unknown> | undefined;
   readonly signal: AbortSignal;
   readonly problems: Problems;
   readonly log: Log;
@@ -66,7 +67,7 @@ export async function followExecution(options: FollowExecutionOptions): Promise<
         if (events.length > 0) {
           isStarted = true;
           failures = 0;
-          await options.hear(events, restart);
+          await options.onEvents(events, restart);
           restart = false;
           if (events.at(-1)?.type === 'ended') return;
         }
@@ -91,7 +92,7 @@ export async function followExecution(options: FollowExecutionOptions): Promise<
 function parseEvents(messages: readonly EventSourceMessage[], problems: Problems) {
   const events: ExecutionEvent[] = [];
   for (const { data } of messages) {
-    const checked = ExecutionEvent.safeParse(parse(data));
+    const checked = ExecutionEvent.safeParse(parseJson(data));
     if (!checked.success) return { events, fault: problems.badResponse(checked.error) };
     events.push(checked.data);
     if (checked.data.type === 'ended') break;

@@ -5,6 +5,7 @@ import { exitCodes, logsFolder, StartupFailure } from '@devlm/protocol/discovery
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { protocolVersion } from '@devlm/protocol/routes.ts';
 import { Backoff, pause } from '../backoff.ts';
+import { parseJson } from '../json.ts';
 import type { Log } from '../ports.ts';
 import type { Problems } from '../problems.ts';
 import { Client } from './client.ts';
@@ -221,12 +222,4 @@ async function preparePrivateFolder(dataDir: string, logFile: string, problems: 
 async function looksLikeServer(pid: number): Promise<boolean> {
   const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
   return commandLine.includes('serve') && commandLine.includes('--embedded');
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }

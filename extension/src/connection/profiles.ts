@@ -1,4 +1,6 @@
 import * as z from 'zod';
+import { parseJson } from '../json.ts';
+import type { Memento } from '../ports.ts';
 
 /** A remote server and the user's account on it. */
 const Profile = z.object({
@@ -25,30 +27,24 @@ export interface Secrets {
   store(name: string, value: string): PromiseLike<void>;
 }
 
-/** The part of `vscode.Memento` that profiles use. */
-export interface Memory {
-  get(key: string): unknown;
-  update(key: string, value: unknown): PromiseLike<void>;
-}
-
 /**
  * Name of the secret that holds all profiles. Windows are only notified of changes to secrets, not to other stored
  * data.
  */
 export const profilesSecret = 'devlm.servers';
 /** Key of a copy without tokens: some editors in a browser keep secrets only as long as their window. */
-const memoryKey = 'servers';
+const mementoKey = 'servers';
 
 /** The servers that the user knows, and the one that all windows use. A workspace cannot influence them. */
 export class Profiles {
   readonly #secrets: Secrets;
-  readonly #memory: Memory;
+  readonly #memento: Memento;
   #changes: Promise<void> = Promise.resolve();
 
-  /** @param memory global state of this machine, shared by all windows */
-  constructor(secrets: Secrets, memory: Memory) {
+  /** @param memento global state of this machine, shared by all windows */
+  constructor(secrets: Secrets, memento: Memento) {
     this.#secrets = secrets;
-    this.#memory = memory;
+    this.#memento = memento;
   }
 
   /** Returns the active profile, or null for the local server. */
@@ -99,13 +95,13 @@ export class Profiles {
 
   async #stored(): Promise<Saved> {
     const secret = await this.#secrets.get(profilesSecret);
-    const saved = Saved.safeParse(secret === undefined ? this.#memory.get(memoryKey) : parseJson(secret));
+    const saved = Saved.safeParse(secret === undefined ? this.#memento.get(mementoKey) : parseJson(secret));
     return saved.data ?? { active: null, profiles: [] };
   }
 
   async #write(saved: Saved): Promise<void> {
     const profiles = saved.profiles.map((profile) => ({ ...profile, token: null }));
-    await this.#memory.update(memoryKey, { ...saved, profiles });
+    await this.#memento.update(mementoKey, { ...saved, profiles });
     await this.#secrets.store(profilesSecret, JSON.stringify(saved));
   }
 }
@@ -119,12 +115,4 @@ export function accountOf(profile: Profile | null): string {
 function userOf(token: string): string | undefined {
   const claims = z.object({ sub: z.string().max(200) });
   return claims.safeParse(parseJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())).data?.sub;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

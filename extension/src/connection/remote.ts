@@ -3,7 +3,7 @@ import { protocolVersion } from '@devlm/protocol/routes.ts';
 import type { Problems } from '../problems.ts';
 import { hostOf } from './address.ts';
 import { Client } from './client.ts';
-import type { Reached, ServerSource } from './source.ts';
+import type { ReachedServer, ServerSource } from './source.ts';
 
 /** Timeout of the first call, in milliseconds. A server that takes longer is too slow to work with. */
 const timeoutMs = 15_000;
@@ -26,7 +26,7 @@ export class RemoteServer implements ServerSource {
     this.remote = hostOf(options.origin);
   }
 
-  async connect(signal: AbortSignal): Promise<Reached> {
+  async connect(signal: AbortSignal): Promise<ReachedServer> {
     const { origin, token, problems } = this.#options;
     const secret = await token();
     if (secret === null) throw problems.tokenMissing();

@@ -2,7 +2,7 @@ import type { ServerInfo } from '@devlm/protocol/views.ts';
 import type { Endpoint } from './client.ts';
 
 /** A server that has responded. */
-export interface Reached {
+export interface ReachedServer {
   readonly endpoint: Endpoint;
   readonly info: ServerInfo;
 }
@@ -16,7 +16,7 @@ export interface ServerSource {
    * @param graceMs time to wait for another window's server before one is started, in milliseconds. Default: 0
    * @throws ProblemError if no server is available
    */
-  connect(signal: AbortSignal, graceMs?: number): Promise<Reached>;
+  connect(signal: AbortSignal, graceMs?: number): Promise<ReachedServer>;
   /** Ends the local server at the user's request. Does nothing for a remote server. */
   end(signal: AbortSignal): Promise<void>;
 }

@@ -3,7 +3,7 @@ import type { ModelInfo } from '@devlm/protocol/views.ts';
 import * as z from 'zod';
 import { messagesProblem } from '../connection/client.ts';
 import type { ServerConnection } from '../connection/connection.ts';
-import { parse } from '../connection/events.ts';
+import { parseJson } from '../json.ts';
 import type { Problems } from '../problems.ts';
 import { type ChatMessage, type ChatRequest, messagesBody } from './messages-request.ts';
 
@@ -92,7 +92,7 @@ export class ChatModels {
     let ended = false;
     for await (const messages of connection.messages(messagesBody(request), signal)) {
       for (const { data } of messages) {
-        const json = parse(data);
+        const json = parseJson(data);
         const event = Event.safeParse(json).data;
         switch (event?.type) {
           case 'content_block_start': {
@@ -112,8 +112,7 @@ export class ChatModels {
             call = undefined;
             break;
           case 'message_delta':
-            if (event.delta.stop_reason === 'refusal')
-              throw problems.provider(422, 'The model refused to answer this request.');
+            if (event.delta.stop_reason === 'refusal') throw problems.answerRefused();
             break;
           case 'message_stop':
             ended = true;
@@ -125,7 +124,7 @@ export class ChatModels {
     }
     signal.throwIfAborted();
     // A partial answer must not be taken for a complete one.
-    if (!ended) throw problems.provider(502, 'The answer ended before it was complete. Try again.');
+    if (!ended) throw problems.answerIncomplete();
   }
 
   /** Returns the number of tokens in a message, counted by the provider, or an estimate if that fails. */
@@ -174,7 +173,7 @@ function asText(part: ChatMessage['parts'][number]): ChatMessage['parts'][number
  * @throws ProblemError if the answer was cut off inside the call
  */
 function inputOf(json: string, problems: Problems): object {
-  const input = Input.safeParse(parse(json || '{}'));
-  if (!input.success) throw problems.provider(502, 'The model called a tool with input that is not a JSON object.');
+  const input = Input.safeParse(parseJson(json || '{}'));
+  if (!input.success) throw problems.badToolInput();
   return input.data;
 }

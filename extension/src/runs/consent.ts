@@ -1,6 +1,6 @@
 import type { ExecutionRequest } from '@devlm/protocol/execution.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import type { Memento } from '../chat/saved-view.ts';
+import type { Memento } from '../ports.ts';
 import type { Problems } from '../problems.ts';
 
 /** Dependencies of `Consent`. */

@@ -4,7 +4,8 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import { routes } from '@devlm/protocol/routes.ts';
 import { Backoff } from '../backoff.ts';
 import type { ServerConnection } from '../connection/connection.ts';
-import { openStream, parse } from '../connection/events.ts';
+import { openStream } from '../connection/events.ts';
+import { parseJson } from '../json.ts';
 import type { Log } from '../ports.ts';
 import type { Problems } from '../problems.ts';
 import { refusals } from './problems.ts';
@@ -94,7 +95,7 @@ export class Lender {
           },
         });
         for await (const messages of stream) {
-          for (const { data } of messages) void this.#requests.take(parse(data));
+          for (const { data } of messages) void this.#requests.take(parseJson(data));
         }
       } catch (error) {
         if (signal.aborted) return;

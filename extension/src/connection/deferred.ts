@@ -1,16 +1,16 @@
 /** A promise together with its resolving functions, for something that may never happen. */
-export interface Gate<T> {
+export interface Deferred<T> {
   readonly promise: Promise<T>;
   readonly resolve: (value: T) => void;
   readonly reject: (reason: unknown) => void;
 }
 
-/** Creates a gate whose rejection is never unhandled. */
-export function newGate<T>(): Gate<T> {
-  const gate = Promise.withResolvers<T>();
+/** Creates a deferred whose rejection is never unhandled. */
+export function newDeferred<T>(): Deferred<T> {
+  const deferred = Promise.withResolvers<T>();
   // Attach a handler, because nothing may be awaiting the promise when it is rejected.
-  gate.promise.catch(() => undefined);
-  return gate;
+  deferred.promise.catch(() => undefined);
+  return deferred;
 }
 
 /** Awaits the promise, or rejects with the signal's reason if the signal is aborted first. */
