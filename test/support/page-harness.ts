@@ -8,14 +8,14 @@ import * as z from 'zod';
 import { type ThemeName, themeCss } from './page-harness/themes.ts';
 
 /*
- * The chat page alone in a browser: built as for the extension, under the same content policy,
- * with a host inside the page that a test scripts through `window.host`.
+ * Runs the chat page without the extension in a browser. The page is built as for the extension and has the same content
+ * security policy. A host inside the page, which tests control through `window.host`, replaces the extension.
  */
 
 const root = join(import.meta.dirname, '../..');
 const nonce = randomBytes(16).toString('base64');
 
-/** The bundle by file name, built with the options of the extension's build. */
+/** Builds the page and the host with the options of the extension's build. Returns the files by name. */
 export async function buildPage(): Promise<Map<string, Uint8Array>> {
   const common = {
     bundle: true,
@@ -63,7 +63,7 @@ const SharedPage = z.object({
 });
 export type SharedPage = z.infer<typeof SharedPage>;
 
-/** Returns the browser and the page of `page-global-setup.ts`; outside of a test run, those of this harness alone. */
+/** Returns the browser and the files of `page-global-setup.ts`. Outside a test run, starts and builds its own. */
 async function browserAndPage(): Promise<{ browser: Browser; files: Map<string, Uint8Array> }> {
   const keeper = process.env['DEVLM_TEST_PAGE'];
   if (!keeper) return { browser: await chromium.launch(chromiumOptions), files: await buildPage() };
@@ -74,7 +74,7 @@ async function browserAndPage(): Promise<{ browser: Browser; files: Map<string, 
   return { browser: await chromium.connect(shared.browser), files: new Map(files) };
 }
 
-/** Serves the page on loopback, to a browser. */
+/** Starts a server for the page on the loopback address, and a browser. */
 export async function startPageHarness(): Promise<PageHarness> {
   const { browser, files } = await browserAndPage();
   const extra = new Map<string, string>();
@@ -105,14 +105,14 @@ export interface OpenOptions {
   readonly theme?: ThemeName;
   readonly width?: number;
   readonly height?: number;
-  /** Runs in the page before it says that it is ready: fills `window.host`. */
+  /** Runs in the page before it reports that it is ready. Fills `window.host`. */
   readonly prepare?: () => void;
 }
 
 export class PageHarness implements AsyncDisposable {
   readonly browser: Browser;
   readonly address: string;
-  /** Further documents by name; `NONCE` stands for the one that scripts need. */
+  /** Additional documents by name. `NONCE` in them is replaced by the nonce that scripts need. */
   readonly documents: Map<string, string>;
   readonly #dispose: () => Promise<void>;
 
@@ -123,7 +123,7 @@ export class PageHarness implements AsyncDisposable {
     this.#dispose = dispose;
   }
 
-  /** A new page with the chat page in it. What it writes to the console as an error fails `errors`. */
+  /** Opens a new page with the chat page. `errors` receives the errors that it writes to the console. */
   async open(options: OpenOptions = {}): Promise<{ page: Page; errors: string[] }> {
     const { theme = 'dark', width = 400, height = 800, prepare } = options;
     const context = await this.browser.newContext({ viewport: { width, height } });

@@ -1,4 +1,4 @@
-/** Pieces of markdown that are easy to get wrong when they arrive in parts. */
+/** Markdown that is easy to parse incorrectly when it arrives in chunks. */
 export const trickyMarkdown: readonly string[] = [
   'A paragraph with **bold**, _emphasis_, `code`, ~~gone~~ and a [link](https://example.com "title").',
   'Line one\nline two  \nhard break\\\nlast line',

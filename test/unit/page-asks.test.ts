@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ask, calls, composer, isFocused, PageBench, said } from '../support/page-bench.ts';
 import * as scenes from '../support/page-harness/tool-scenes.ts';
 
-// Each opens a page of its own.
+// Each test opens a new page.
 vi.setConfig({ testTimeout: 30_000 });
 
 let bench: PageBench;
@@ -13,7 +13,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => bench[Symbol.asyncDispose]());
 
-test('an approval is answered by its buttons, and only its event changes the card', async () => {
+test('the buttons of an approval card send the answer, and the card changes only when its event arrives', async () => {
   await bench.page({ prepare: scenes.askingConversation }, async (page) => {
     const card = ask(page, 'Run a command');
     await card.getByText('rm -rf build').waitFor();
@@ -32,7 +32,7 @@ test('an approval is answered by its buttons, and only its event changes the car
     expect(await card.getByRole('button', { name: 'Deny', exact: true }).getAttribute('aria-disabled')).toBe('true');
     await card.getByRole('button', { name: 'Deny', exact: true }).click({ force: true });
     expect(await calls(page, 'asks.answer')).toHaveLength(1);
-    // Another window was quicker.
+    // Another window has answered first.
     await page.evaluate(() =>
       window.host.append('asking', [
         {
@@ -50,7 +50,7 @@ test('an approval is answered by its buttons, and only its event changes the car
   });
 });
 
-test('an answer that fails says why and can be given again; a note goes along', async () => {
+test('an answer that failed shows the reason and can be sent again with its note', async () => {
   await bench.page({ prepare: scenes.askingConversation }, async (page) => {
     const card = ask(page, 'Run a command');
     await page.evaluate(() =>
@@ -69,9 +69,9 @@ test('an answer that fails says why and can be given again; a note goes along', 
     await note.waitFor({ state: 'detached' });
     expect(await page.locator('.note', { hasText: 'Stopped' }).count()).toBe(0);
     await card.getByRole('button', { name: 'Deny with a Note' }).click();
-    // What was written is still there.
+    // The text of the note was kept.
     expect(await note.inputValue()).toBe('Leave build alone');
-    // A card that has only just come takes no answer.
+    // A card ignores answers just after it appears.
     await card.getByRole('button', { name: 'Deny', exact: true }).click({ trial: true });
     await note.press('Enter');
     await card.getByText('Your answer was not accepted: No network.').waitFor();
@@ -86,7 +86,7 @@ test('an answer that fails says why and can be given again; a note goes along', 
   });
 });
 
-test('a question takes a choice or words of one’s own', async () => {
+test('a question accepts an offered option or free text', async () => {
   await bench.page({ height: 1_400, prepare: scenes.toolConversation }, async (page) => {
     const card = ask(page, 'Which version should it become?');
     const own = card.getByRole('textbox', { name: 'Another answer' });
@@ -100,13 +100,13 @@ test('a question takes a choice or words of one’s own', async () => {
     expect((await calls(page, 'asks.answer')).map((input) => input.body)).toEqual([
       { kind: 'question', text: '1.5.0 (a feature)' },
     ]);
-    // The others are still open.
+    // The other questions are still open.
     expect(await page.locator('.ask').count()).toBe(2);
     await page.getByRole('button', { name: '2 questions for you' }).waitFor();
   });
 });
 
-test('what is decided on cannot hide: signs that are not seen are written out, all of it is there', async () => {
+test('an approval card shows the whole command, with invisible characters written out', async () => {
   await bench.page({ prepare: scenes.askingConversation }, async (page) => {
     await ask(page, 'Run a command').waitFor();
     const detail = `echo ok${' '.repeat(500)}${'\n'.repeat(200)}rm -rf \u202e~\u202c\u200b/x${'y'.repeat(90_000)}END`;
@@ -131,8 +131,8 @@ test('what is decided on cannot hide: signs that are not seen are written out, a
   });
 });
 
-describe('the keyboard', () => {
-  test('the focus comes to the card, where Enter and Space allow nothing', async () => {
+describe('questions by keyboard', () => {
+  test('a new approval card receives the focus, and Enter and Space on it allow nothing', async () => {
     await bench.page({ prepare: scenes.askingConversation }, async (page) => {
       const card = ask(page, 'Run a command');
       await expect.poll(() => isFocused(card)).toBe(true);
@@ -141,7 +141,7 @@ describe('the keyboard', () => {
       await page.keyboard.press('Space');
       await page.waitForTimeout(50);
       expect(await calls(page, 'asks.answer')).toEqual([]);
-      // Escape leads back to the composer and stops nothing; there it stops.
+      // Escape moves the focus to the composer. Only a second Escape stops the answer.
       await page.keyboard.press('Escape');
       await expect.poll(() => isFocused(composer(page))).toBe(true);
       expect(await page.getByText('Stopped').count()).toBe(0);
@@ -152,7 +152,7 @@ describe('the keyboard', () => {
     });
   });
 
-  test('a note that is begun at once keeps the focus', async () => {
+  test('a note field that is opened at once keeps the focus when the card is offered to the focus', async () => {
     await bench.page({ prepare: scenes.toolConversation, height: 1_400 }, async (page) => {
       await ask(page, 'Fetch from a new host').waitFor();
       await page.evaluate(async () => {
@@ -174,13 +174,13 @@ describe('the keyboard', () => {
       });
       const note = page.getByRole('textbox', { name: 'What DevLM should do instead' });
       await expect.poll(() => isFocused(note)).toBe(true);
-      // The card would have been offered by now.
+      // By now the card would have been offered to the focus.
       await page.waitForTimeout(300);
       expect(await isFocused(note)).toBe(true);
     });
   });
 
-  test('a person who writes keeps the focus, and Enter sends the message', async () => {
+  test('a user who is typing keeps the focus when a question appears, and Enter sends the message', async () => {
     await bench.page({ prepare: scenes.askingConversation }, async (page) => {
       await ask(page, 'Run a command').waitFor();
       await composer(page).click();
@@ -215,13 +215,13 @@ describe('the keyboard', () => {
     });
   });
 
-  test('a card that has just appeared takes no press; a second press after an answer answers nothing', async () => {
+  test('a question card ignores clicks just after it appears, and a second key press after an answer answers nothing', async () => {
     await bench.page({ height: 1_400, prepare: scenes.toolConversation }, async (page) => {
       const first = ask(page, 'Fetch from a new host');
       const allow = first.getByRole('button', { name: 'Allow' });
       await allow.click();
       await page.getByText('You allowed: Fetch from a new host').waitFor();
-      // The next ask has the focus, as a whole.
+      // The next card has the focus, not one of its buttons.
       await expect.poll(() => isFocused(ask(page, 'Which version should it become?'))).toBe(true);
       await page.keyboard.press('Enter');
       await page.waitForTimeout(50);
@@ -247,11 +247,11 @@ describe('the keyboard', () => {
     });
   });
 
-  test('the header leads from one question to the next', async () => {
+  test('the button in the header moves from one open question to the next', async () => {
     await bench.page({ height: 500, prepare: scenes.toolConversation }, async (page) => {
       const waiting = page.getByRole('button', { name: '3 questions for you' });
       await waiting.waitFor();
-      // Until then a conversation that was opened keeps to its end.
+      // Until then, scrolling in a conversation that was just opened is not attributed to the user.
       await page.waitForTimeout(1_100);
       await page.evaluate(() => document.querySelector('.transcript')?.scrollTo({ top: 0 }));
       const focused = () => page.evaluate(() => document.activeElement?.closest('.ask')?.id ?? '');
@@ -270,7 +270,7 @@ describe('the keyboard', () => {
   });
 });
 
-test('what is asked is said once, also after a reload, which shows it again', async () => {
+test('a question is announced once, and is shown again after a reload', async () => {
   await bench.page({ prepare: scenes.askingConversation }, async (page) => {
     await expect.poll(() => said(page)).toBe('DevLM is waiting for you: Run a command');
     await page.evaluate(() => {
@@ -294,13 +294,13 @@ test('what is asked is said once, also after a reload, which shows it again', as
   });
 });
 
-test('a card that comes out of sight moves nothing', async () => {
+test('a question card that appears outside the visible area moves neither the scroll position nor the focus', async () => {
   await bench.page({ height: 400, prepare: scenes.toolConversation }, async (page) => {
     await ask(page, 'Write .github').waitFor();
     await page.locator('.transcript').hover();
     await page.mouse.wheel(0, -10_000);
     await composer(page).focus();
-    // Longer ago than a person who writes.
+    // Wait longer than the time in which the user counts as typing.
     await page.waitForTimeout(2_100);
     const top = () => page.evaluate(() => document.querySelector('.transcript')?.scrollTop);
     const before = await top();

@@ -4,7 +4,7 @@ import { BlockStream } from '../../webview-ui/src/markdown/blocks.ts';
 import { lex, toHtml } from '../../webview-ui/src/markdown/render.ts';
 import { trickyMarkdown } from '../support/page-markdown.ts';
 
-/** The oracle: marked itself, on the whole text at once. */
+/** Returns the blocks that marked finds in the whole text: the expected result. */
 function whole(text: string): string[] {
   return lex(text, Object.create(null))
     .tokens.filter((token) => token.type !== 'space' && token.type !== 'def')
@@ -31,13 +31,13 @@ const document = fc
   .map((parts) => parts.flat().join(''));
 
 test.each(trickyMarkdown.map((text, index) => [index, text] as const))(
-  'one character at a time: piece %i',
+  'tricky Markdown that arrives one character at a time has the same blocks as the whole text: %i',
   (_, text) => {
     expect(streamed([...text].flatMap((char) => char.split('')))).toEqual(whole(text));
   },
 );
 
-test('any cut of any document gives the same blocks as the whole', () => {
+test('a document that arrives in any chunks has the same blocks as the whole document', () => {
   fc.assert(
     fc.property(document, fc.array(fc.nat(), { maxLength: 60 }), (text, cuts) => {
       expect(streamed(cut(text, cuts))).toEqual(whole(text));
@@ -46,7 +46,7 @@ test('any cut of any document gives the same blocks as the whole', () => {
   );
 });
 
-test('any cut of markdown-like noise gives the same blocks as the whole', () => {
+test('Markdown-like noise that arrives in any chunks has the same blocks as the whole text', () => {
   const noise = fc
     .array(
       fc.constantFrom(
@@ -85,7 +85,7 @@ test('any cut of markdown-like noise gives the same blocks as the whole', () => 
   );
 });
 
-test('a frozen block keeps its identity while the rest arrives', () => {
+test('a frozen block stays the same object while the rest of the text arrives', () => {
   const stream = new BlockStream();
   stream.append('First paragraph.\n\nSecond paragraph.\n\nThird');
   const [first, second] = stream.blocks;
@@ -95,7 +95,7 @@ test('a frozen block keeps its identity while the rest arrives', () => {
   expect(stream.blocks[1]).toBe(second);
 });
 
-test('a fence that may be closing is held back until it is known', () => {
+test('a possible closing fence is held back until it is complete', () => {
   const stream = new BlockStream();
   stream.append('```\ncode\n');
   expect(stream.append('``')).toEqual({ kind: 'none' });

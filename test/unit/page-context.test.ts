@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { ask, calls, composer, isFocused, PageBench, said } from '../support/page-bench.ts';
 import * as scenes from '../support/page-harness/context-scenes.ts';
 
-// Each opens a page of its own.
+// Each test opens a new page.
 vi.setConfig({ testTimeout: 30_000 });
 
 let bench: PageBench;
@@ -13,7 +13,7 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => bench[Symbol.asyncDispose]());
 
-test('what was summarised can be opened, and what it stands for is still there', async () => {
+test('a summary in the chat can be expanded, and the summarized turns are still shown', async () => {
   await bench.page({ prepare: scenes.longConversation }, async (page) => {
     const card = page.getByRole('button', { name: '2 turns were summarized' });
     await card.waitFor();
@@ -23,14 +23,14 @@ test('what was summarised can be opened, and what it stands for is still there',
     await card.press('Enter');
     await page.getByRole('heading', { name: 'What the person wants' }).waitFor();
     expect(await card.getAttribute('aria-expanded')).toBe('true');
-    // The summary is shown as what it is: text of a model.
+    // The summary is text of a model, so its HTML must not become part of the page.
     expect(await page.locator('img').count()).toBe(0);
     await page.getByText('Long results and attachments above were shortened for the model.').waitFor();
     await page.getByText('The conversation could not be summarized: Nothing came for too long.').waitFor();
     expect(await bench.violations(page)).toEqual([]);
     await card.press(' ');
     expect(await page.getByRole('heading', { name: 'What the person wants' }).count()).toBe(0);
-    // It is no part of the answer.
+    // The summary is not part of the answer.
     await page.getByRole('button', { name: 'Copy Answer' }).last().click();
     const copied = await page.evaluate(() =>
       window.host.received.flatMap((message) =>
@@ -41,7 +41,7 @@ test('what was summarised can be opened, and what it stands for is still there',
   });
 });
 
-test('a summary that is being written is shown at work', async () => {
+test('a running summary shows its progress, and a stopped one says that it is not used', async () => {
   await bench.page({ prepare: scenes.longConversation }, async (page) => {
     await page.evaluate(() =>
       window.host.append('long', [
@@ -59,7 +59,7 @@ test('a summary that is being written is shown at work', async () => {
   });
 });
 
-test('the meter tells what fills the context, by keyboard too', async () => {
+test('the context meter shows the parts of the context, also by keyboard', async () => {
   await bench.page({ prepare: scenes.longConversation }, async (page) => {
     const meter = page.getByRole('button', { name: '26% 52K of 200K context tokens used' });
     await meter.waitFor();
@@ -68,7 +68,7 @@ test('the meter tells what fills the context, by keyboard too', async () => {
     const panel = page.getByRole('dialog', { name: 'Context' });
     await expect.poll(() => isFocused(panel)).toBe(true);
     const rows = await panel.locator('dl > div').allInnerTexts();
-    // The server's estimates come to just what the provider counted here.
+    // In this conversation, the server's estimates add up to the provider's count.
     expect(rows.map((row) => row.split('\n').filter(Boolean))).toEqual([
       ['Tool definitions', '9K'],
       ['System prompt', '900'],
@@ -86,7 +86,7 @@ test('the meter tells what fills the context, by keyboard too', async () => {
     await page.keyboard.press('Escape');
     expect(await panel.count()).toBe(0);
     await expect.poll(() => isFocused(meter)).toBe(true);
-    // A click beside it closes it as well.
+    // A click outside the panel closes it too.
     await meter.click();
     await panel.waitFor();
     await composer(page).click();
@@ -95,7 +95,7 @@ test('the meter tells what fills the context, by keyboard too', async () => {
   });
 });
 
-test.each([200, 300, 1_000])('at a width of %i what it tells can be seen whole', async (width) => {
+test.each([200, 300, 1_000])('the panel of the context meter fits into a page %i pixels wide', async (width) => {
   await bench.page({ prepare: scenes.longConversation, width }, async (page) => {
     await page.locator('.meter').click();
     const panel = page.getByRole('dialog', { name: 'Context' });
@@ -105,13 +105,13 @@ test.each([200, 300, 1_000])('at a width of %i what it tells can be seen whole',
         return box !== null && box.x >= 0 && box.y >= 0 && box.x + box.width <= width && box.width > 150;
       })
       .toBe(true);
-    // It hides nothing of what is being written.
+    // The panel does not cover the composer.
     await composer(page).click();
     expect(await panel.count()).toBe(0);
   });
 });
 
-test('a summary can be asked for, by the meter and by its command', async () => {
+test('a summary can be requested in the context meter and with /compact', async () => {
   await bench.page({ prepare: scenes.longConversation }, async (page) => {
     await page.evaluate(() => {
       window.host.answer = null;
@@ -122,7 +122,7 @@ test('a summary can be asked for, by the meter and by its command', async () => 
     expect(await calls(page, 'turns.create')).toEqual([
       expect.objectContaining({ body: expect.objectContaining({ parent: 't3', text: '/compact', compact: true }) }),
     ]);
-    // While that is under way there is nothing more to sum up.
+    // No other summary can be requested while this one is running.
     const meter = page.getByRole('button', { name: /context tokens used/ });
     await meter.click();
     await expect.poll(() => page.getByRole('button', { name: 'Summarize Now' }).isDisabled()).toBe(true);
@@ -135,7 +135,7 @@ test('a summary can be asked for, by the meter and by its command', async () => 
   });
 });
 
-test('a message that asks for a summary cannot be made another one', async () => {
+test('a message that requests a summary cannot be edited', async () => {
   await bench.page({ prepare: scenes.longConversation }, async (page) => {
     await page.evaluate(() =>
       window.host.append('long', [
@@ -158,7 +158,7 @@ test('a message that asks for a summary cannot be made another one', async () =>
   });
 });
 
-test('"always allow" asks the editor for the rule that was offered, and then says yes', async () => {
+test('"Always Allow" asks the editor to add the offered rule, then allows the call', async () => {
   await bench.page({ prepare: scenes.offeringConversation }, async (page) => {
     const card = ask(page, 'Run a command');
     const always = card.getByRole('button', { name: 'Always Allow: commands that begin with npm test' });
@@ -166,7 +166,7 @@ test('"always allow" asks the editor for the rule that was offered, and then say
     expect(await bench.violations(page)).toEqual([]);
     const problem = { code: 'bad_rules', status: 400, title: 'No', detail: 'The rules cannot be read.' };
     await page.evaluate((failure) => window.host.failures.set('alwaysAllow', failure), problem);
-    // A card that has only just come takes no answer.
+    // A card ignores answers just after it appears.
     await expect.poll(() => always.getAttribute('aria-disabled')).toBe('false');
     await always.click();
     await card.getByText('Your answer was not accepted: The rules cannot be read.').waitFor();
@@ -187,7 +187,7 @@ test('"always allow" asks the editor for the rule that was offered, and then say
         message.kind === 'editor' && message.action.action === 'alwaysAllow' ? [message.action] : [],
       ),
     );
-    // It names the question; what the rule is the page does not say.
+    // The page names the question. It does not send the rule.
     expect(actions.at(-1)).toEqual({
       action: 'alwaysAllow',
       conversationId: 'offering',
@@ -198,24 +198,27 @@ test('"always allow" asks the editor for the rule that was offered, and then say
   });
 });
 
-test.each(['dark', 'light', 'contrast'] as const)('the %s theme shows them readably', async (theme) => {
-  await bench.page({ theme, prepare: scenes.longConversation, height: 900 }, async (page) => {
-    await page.getByRole('button', { name: '2 turns were summarized' }).click();
-    await page.getByRole('button', { name: /context tokens used/ }).click();
-    await page.getByRole('dialog', { name: 'Context' }).waitFor();
-    expect(await bench.violations(page)).toEqual([]);
-    const folder = process.env['DEVLM_SCREENSHOTS'];
-    if (folder) await page.screenshot({ path: `${folder}/context-${theme}.png` });
-  });
-  await bench.page({ theme, prepare: scenes.offeringConversation, height: 400 }, async (page) => {
-    await page.getByRole('button', { name: /^Always Allow/ }).waitFor();
-    expect(await bench.violations(page)).toEqual([]);
-    const folder = process.env['DEVLM_SCREENSHOTS'];
-    if (folder) await page.screenshot({ path: `${folder}/always-${theme}.png` });
-  });
-});
+test.each(['dark', 'light', 'contrast'] as const)(
+  'summaries, the context meter and "Always Allow" have no axe violations in the %s theme',
+  async (theme) => {
+    await bench.page({ theme, prepare: scenes.longConversation, height: 900 }, async (page) => {
+      await page.getByRole('button', { name: '2 turns were summarized' }).click();
+      await page.getByRole('button', { name: /context tokens used/ }).click();
+      await page.getByRole('dialog', { name: 'Context' }).waitFor();
+      expect(await bench.violations(page)).toEqual([]);
+      const folder = process.env['DEVLM_SCREENSHOTS'];
+      if (folder) await page.screenshot({ path: `${folder}/context-${theme}.png` });
+    });
+    await bench.page({ theme, prepare: scenes.offeringConversation, height: 400 }, async (page) => {
+      await page.getByRole('button', { name: /^Always Allow/ }).waitFor();
+      expect(await bench.violations(page)).toEqual([]);
+      const folder = process.env['DEVLM_SCREENSHOTS'];
+      if (folder) await page.screenshot({ path: `${folder}/always-${theme}.png` });
+    });
+  },
+);
 
-test('a message whose credential was replaced says so', async () => {
+test('a message with a replaced credential says that it was replaced', async () => {
   await bench.page({ prepare: scenes.longConversation }, async (page) => {
     const hint = page.getByText('A credential in this message was replaced before the message was stored or sent.');
     const say = (turnId: string, text: string) =>

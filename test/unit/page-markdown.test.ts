@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type PageHarness, startPageHarness } from '../support/page-harness.ts';
 import { trickyMarkdown } from '../support/page-markdown.ts';
 
-/* What is in the document in the end, in a real browser: however it came there, and whatever a model wrote. */
+/* The final document in a real browser, however its text arrived and whatever the model wrote. */
 
 let harness: PageHarness;
 let page: Page;
@@ -16,7 +16,7 @@ let page: Page;
 declare global {
   interface Window {
     view: {
-      /** The HTML after the chunks, with all code coloured. */
+      /** Renders the chunks. Returns the HTML after all code is highlighted. */
       render(chunks: readonly string[]): Promise<string>;
     };
   }
@@ -37,7 +37,7 @@ window.view = {
     for (const chunk of chunks) { text += chunk; view.update(text, false); }
     view.update(text, true);
     let last;
-    // Blocks are built, and code is coloured, in slices of time.
+    // Blocks are built and code is highlighted in time slices.
     do {
       last = root.innerHTML;
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -67,7 +67,7 @@ afterAll(() => harness[Symbol.asyncDispose]());
 
 const render = (chunks: readonly string[]) => page.evaluate((pieces) => window.view.render(pieces), chunks);
 
-test('the document in the end is the same, however the text was cut', async () => {
+test('the rendered Markdown is the same, however the text was split into chunks', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.shuffledSubarray([...trickyMarkdown], { minLength: 1, maxLength: 8 }),
@@ -83,7 +83,7 @@ test('the document in the end is the same, however the text was cut', async () =
   );
 }, 60_000);
 
-test('long code is coloured in parts and stays the code it was', async () => {
+test('long code is highlighted in parts, and its text does not change', async () => {
   const source = await readFile(join(import.meta.dirname, '../../webview-ui/src/parts/composer.tsx'), 'utf8');
   const code = source.repeat(3);
   const html = await render([`\`\`\`ts\n${code}`, '```\n']);
@@ -108,7 +108,7 @@ test.each([
   '<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>',
   '```"><img src=x onerror=alert(1)>\ncode\n```',
   '| <img src=x onerror=alert(1)> |\n|---|\n| <script>alert(1)</script> |',
-])('nothing harmful comes out of %j', async (markdown) => {
+])('rendered Markdown contains nothing harmful: %j', async (markdown) => {
   const html = await render([markdown]);
   const found = await page.evaluate((markup) => {
     const parsed = new DOMParser().parseFromString(markup, 'text/html');
@@ -130,7 +130,7 @@ test.each([
   expect(found.pressable).toBe(0);
 });
 
-test('tags that are not plain text formatting are shown as they were written', async () => {
+test('HTML tags that are not plain formatting are shown as text', async () => {
   const html = await render([
     'Use the <Foo bar={1}> component and press <kbd>Enter</kbd>.\n\n<Widget>\n  <Child />\n</Widget>\n',
   ]);
@@ -139,7 +139,7 @@ test('tags that are not plain text formatting are shown as they were written', a
   expect(html).toContain('&lt;Widget&gt;');
 });
 
-test('workspace links and web links stay links, also with a line number', async () => {
+test('links to workspace files and web pages stay links, also with a line number', async () => {
   const html = await render([
     '[a](src/app.ts) [b](app.ts:12) [c](https://example.com) [d](mailto:x@example.com) [e](/README.md)',
   ]);

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import * as z from 'zod';
 import { calls, composer, PageBench } from '../support/page-bench.ts';
 
-// Each opens a page of its own.
+// Each test opens a new page.
 vi.setConfig({ testTimeout: 30_000 });
 
 let bench: PageBench;
@@ -16,19 +16,19 @@ beforeAll(async () => {
 afterAll(() => bench[Symbol.asyncDispose]());
 
 const chip = (page: Page, text: string) => page.locator('.composer .chip', { hasText: text });
-/** What goes along with the message that was sent. */
+/** Returns the attachments of the messages that were sent. */
 async function attached(page: Page): Promise<NewAttachment[]> {
   const inputs = await calls(page, 'turns.create');
   return inputs.flatMap(({ body }) => z.object({ attachments: z.array(NewAttachment) }).parse(body).attachments);
 }
 
-/** Writes it, and takes the first line of the list that has the name. */
+/** Types a text and picks the first suggestion with the name. */
 async function pick(page: Page, text: string, name: string | RegExp): Promise<void> {
   await composer(page).pressSequentially(text);
   await page.getByRole('option', { name }).first().click();
 }
 
-test('what is no file is named with @, attached, and sent', async () => {
+test('mentions of folders, symbols, Git changes, terminals and pages are attached and sent', async () => {
   await bench.page({}, async (page) => {
     await pick(page, '@fold', '@folder');
     await pick(page, 'router', 'router');
@@ -62,7 +62,7 @@ test('what is no file is named with @, attached, and sent', async () => {
   });
 });
 
-test('what cannot be attached says why; what is named again is as it is now', async () => {
+test('a mention that cannot be attached shows the reason, and a repeated mention replaces the earlier one', async () => {
   await bench.page({}, async (page) => {
     await pick(page, '@problems', '@problems');
     await page.getByText('No problems have been detected in the workspace.').waitFor();
@@ -74,7 +74,7 @@ test('what cannot be attached says why; what is named again is as it is now', as
   });
 });
 
-test('one symbol that two sides know is one', async () => {
+test('a symbol that both the server and the editor find is listed once', async () => {
   await bench.page({}, async (page) => {
     await composer(page).pressSequentially('@symbol:rout');
     await page.getByRole('option', { name: 'matchRoute' }).waitFor();
@@ -82,31 +82,34 @@ test('one symbol that two sides know is one', async () => {
   });
 });
 
-test.each(['dark', 'light'] as const)('the list shows what there is, %s', async (theme) => {
-  await bench.page({ theme }, async (page) => {
-    await composer(page).pressSequentially('@');
-    for (const name of ['folder', 'symbol', 'problems', 'selection', 'terminal', 'staged', 'branch', 'url'])
-      await page.getByRole('option', { name: `@${name}` }).waitFor();
-    expect(await bench.violations(page)).toEqual([]);
-    const folder = process.env['DEVLM_SCREENSHOTS'];
-    if (folder) await page.screenshot({ path: `${folder}/mentions-${theme}.png` });
-    await composer(page).fill('');
-    await pick(page, '@sym', '@symbol');
-    await pick(page, 'match', 'matchRoute');
-    await pick(page, '@staged', '@staged');
-    await pick(page, '@term', '@terminal');
-    await chip(page, 'npm test').waitFor();
-    if (folder) await page.screenshot({ path: `${folder}/mention-chips-${theme}.png` });
-  });
-});
+test.each(['dark', 'light'] as const)(
+  'the list of mentions shows all kinds without axe violations in the %s theme',
+  async (theme) => {
+    await bench.page({ theme }, async (page) => {
+      await composer(page).pressSequentially('@');
+      for (const name of ['folder', 'symbol', 'problems', 'selection', 'terminal', 'staged', 'branch', 'url'])
+        await page.getByRole('option', { name: `@${name}` }).waitFor();
+      expect(await bench.violations(page)).toEqual([]);
+      const folder = process.env['DEVLM_SCREENSHOTS'];
+      if (folder) await page.screenshot({ path: `${folder}/mentions-${theme}.png` });
+      await composer(page).fill('');
+      await pick(page, '@sym', '@symbol');
+      await pick(page, 'match', 'matchRoute');
+      await pick(page, '@staged', '@staged');
+      await pick(page, '@term', '@terminal');
+      await chip(page, 'npm test').waitFor();
+      if (folder) await page.screenshot({ path: `${folder}/mention-chips-${theme}.png` });
+    });
+  },
+);
 
-test('what is typed right after a pick stands behind it', async () => {
+test('text that is typed right after a mention is picked follows the mention', async () => {
   await bench.page({}, async (page) => {
     await composer(page).pressSequentially('@sym rest');
     await composer(page).evaluate((field) => field instanceof HTMLTextAreaElement && field.setSelectionRange(4, 4));
     await composer(page).dispatchEvent('click');
     const option = page.getByRole('option', { name: '@symbol' });
-    // With no frame drawn between the two.
+    // No frame is drawn between the click and the text.
     await option.evaluate((element) => {
       if (element instanceof HTMLElement) element.click();
       document.execCommand('insertText', false, 'match');

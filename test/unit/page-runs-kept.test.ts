@@ -5,7 +5,7 @@ import * as scenes from '../support/page-harness/scenes.ts';
 import { type OpenOptions, type PageHarness, startPageHarness } from '../support/page-harness.ts';
 import { output, panel, requests, runButton } from '../support/page-runs.ts';
 
-// A browser on a busy machine takes its time.
+// A browser on a busy machine is slow.
 vi.setConfig({ testTimeout: 30_000 });
 
 let harness: PageHarness;
@@ -25,9 +25,9 @@ async function withPage(options: OpenOptions, work: (page: Page) => Promise<void
   }
 }
 
-/* What is shown of a run outlives the page, the window and the code block that it is shown with. */
+/* The display of a run outlives the page, the window and the code block in which it is shown. */
 
-test('after a reload the newest run of each block is there; one that still runs is followed from its start', async () => {
+test('a reloaded page shows the latest run of each code block, and follows a running one from its start', async () => {
   const prepare = `() => {
     (${scenes.programs})();
     const { sandbox } = window.host;
@@ -45,7 +45,7 @@ test('after a reload the newest run of each block is there; one that still runs 
     expect((await requests(page)).map(({ id, request }) => [id, request])).toEqual([['r2', undefined]]);
     await page.evaluate(() => {
       window.host.sandbox.print('r2', ', and on');
-      // The connection was cut: everything comes again, and must not be doubled.
+      // After a lost connection all events arrive again. They must not be shown twice.
       const events = window.host.sandbox.runs.get('r2')?.events ?? [];
       window.host.push({ kind: 'execution', id: 'r2', restart: true, events });
       window.host.sandbox.end('r2');
@@ -55,7 +55,7 @@ test('after a reload the newest run of each block is there; one that still runs 
   });
 });
 
-test('a run in another window is shown when it has ended, and does not take the place of one that runs here', async () => {
+test('a run in another window is shown when it has ended, and does not replace a run in this page', async () => {
   await withPage({}, async (page) => {
     await runButton(page).waitFor();
     const elsewhere = (id: string, part: string, text: string) =>
@@ -83,7 +83,7 @@ test('a run in another window is shown when it has ended, and does not take the 
     await output(page).getByText('from the other window').waitFor();
     await page.getByRole('button', { name: 'Run Again' }).click();
     await panel(page).getByText('Running').waitFor();
-    // It is the same program again: with the same input.
+    // The same program is run again, with the same input.
     expect((await requests(page)).map(({ request }) => request?.stdin)).toEqual(['their input']);
     expect(await page.getByLabel('Input', { exact: true }).inputValue()).toBe('their input');
     await elsewhere('other-2', 'block-1.0.1', 'not now');
@@ -94,7 +94,7 @@ test('a run in another window is shown when it has ended, and does not take the 
   });
 });
 
-test('a run outlives its code block, which far from sight is not in the page', async () => {
+test('a run continues while its code block is removed from the page because it is far from the visible area', async () => {
   const prepare = `() => {
     (${scenes.longConversation})();
     const { host } = window;
@@ -106,7 +106,7 @@ test('a run outlives its code block, which far from sight is not in the page', a
     const scroller = page.locator('.transcript');
     await scroller.waitFor();
     const far = page.locator('article[aria-label*="A program, please"]');
-    /** Brings the turn near what is seen, where it is built. */
+    /** Scrolls until the turn is near the visible area and therefore rendered. */
     const up = async () => {
       await scroller.hover();
       await expect
@@ -138,7 +138,7 @@ test('a run outlives its code block, which far from sight is not in the page', a
   });
 }, 40_000);
 
-test('a block that is still being written has no Run; its place is counted as after a reload', async () => {
+test('a code block that is still being written has no Run button, and its position is the same as after a reload', async () => {
   await withPage({ prepare: scenes.busyConversation }, async (page) => {
     await page.getByText('The page is one').waitFor();
     expect(await page.getByRole('button', { name: /^Run / }).count()).toBe(0);
@@ -160,7 +160,7 @@ test('a block that is still being written has no Run; its place is counted as af
       ['block-1.1.1', 'typescript'],
       ['block-1.1.2', 'python'],
     ]);
-    // The text goes on, and the blocks that were run keep their panels.
+    // More text arrives, and the code blocks keep the panels of their runs.
     await page.evaluate(() =>
       window.host.append('busy', [
         {

@@ -7,7 +7,7 @@ import * as scenes from '../support/page-harness/scenes.ts';
 import { type OpenOptions, type PageHarness, startPageHarness } from '../support/page-harness.ts';
 import { calls, copied, output, panel, requests, runButton, said } from '../support/page-runs.ts';
 
-// A browser on a busy machine takes its time.
+// A browser on a busy machine is slow.
 vi.setConfig({ testTimeout: 30_000 });
 
 let harness: PageHarness;
@@ -36,7 +36,7 @@ async function violations(page: Page): Promise<string[]> {
   return all.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)}`));
 }
 
-test('Run is on blocks that can be run, and on no others', async () => {
+test('only code blocks in a language that can be run have a Run button', async () => {
   await withPage({}, async (page) => {
     await runButton(page).waitFor();
     expect(await page.getByRole('button', { name: /^Run / }).count()).toBe(2);
@@ -51,7 +51,7 @@ test('Run is on blocks that can be run, and on no others', async () => {
   });
 });
 
-test('a run is asked for with its place, streams both outputs in order without escapes, and ends in a receipt', async () => {
+test('a run is requested with its code block, streams both outputs in order without escape sequences, and ends with a receipt', async () => {
   await withPage({}, async (page) => {
     await runButton(page).click();
     await panel(page).getByText('Running').waitFor();
@@ -83,8 +83,8 @@ test('a run is asked for with its place, streams both outputs in order without e
   });
 });
 
-describe.each(['dark', 'light', 'contrast'] as const)('no axe violation, %s', (theme) => {
-  test('running, failed, waiting', async () => {
+describe.each(['dark', 'light', 'contrast'] as const)('runs in the %s theme', (theme) => {
+  test(`running, failed and waiting runs have no axe violations in the ${theme} theme`, async () => {
     await withPage({ theme, height: 1000 }, async (page) => {
       await runButton(page).click();
       await page.evaluate(() => {
@@ -103,7 +103,7 @@ describe.each(['dark', 'light', 'contrast'] as const)('no axe violation, %s', (t
       await page.getByLabel('Input', { exact: true }).fill('Ada');
       await page.evaluate(() => {
         window.host.sandbox.plan = (id) =>
-          window.host.sandbox.hear(id, { type: 'preparing', message: 'Pulling bash:5.3', fraction: 0.4 });
+          window.host.sandbox.emit(id, { type: 'preparing', message: 'Pulling bash:5.3', fraction: 0.4 });
       });
       await runButton(page, 'Run Bash').click();
       await page.getByText('40 %').waitFor();
@@ -112,7 +112,7 @@ describe.each(['dark', 'light', 'contrast'] as const)('no axe violation, %s', (t
   });
 });
 
-test('Stop ends it with a receipt; Run Again runs it anew, in the same place, from the keyboard', async () => {
+test('Stop ends a run with a receipt, and Run Again starts a new run of the same code block by keyboard', async () => {
   await withPage({}, async (page) => {
     await runButton(page).focus();
     await page.keyboard.press('Enter');
@@ -127,7 +127,7 @@ test('Stop ends it with a receipt; Run Again runs it anew, in the same place, fr
     await panel(page).getByText('Stopped').waitFor();
     expect(await page.getByRole('button', { name: 'Fix This' }).count()).toBe(0);
     expect(await output(page).textContent()).toBe('first\n');
-    // The keyboard is still on the button, which now runs it again.
+    // The focus is still on the button, which now runs the program again.
     expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('Run Again');
     await page.keyboard.press('Enter');
     await panel(page).getByText('Running').waitFor();
@@ -138,7 +138,7 @@ test('Stop ends it with a receipt; Run Again runs it anew, in the same place, fr
   });
 });
 
-test('a stop that arrives nowhere is said, and can be tried again', async () => {
+test('a run that could not be stopped shows the reason, and can be stopped again', async () => {
   await withPage({}, async (page) => {
     await runButton(page).click();
     await page.evaluate(() =>
@@ -152,7 +152,7 @@ test('a stop that arrives nowhere is said, and can be tried again', async () => 
   });
 });
 
-test('the input box is given to the program, before the first run and again', async () => {
+test('the text of the input field is sent to the program, in the first run and when it is run again', async () => {
   await withPage({}, async (page) => {
     const opener = page.getByRole('button', { name: 'Input for the Program' }).first();
     await opener.click();
@@ -173,28 +173,31 @@ test.each([
   ['time', { status: 'timeout' }, 'Timed out after 30 s'],
   ['memory', { status: 'out-of-memory', exitCode: 137 }, 'Out of memory (50 MB)'],
   ['output', { status: 'output-limit' }, 'Too much output'],
-] as const)('Fix This sends the program’s end and output as the person’s message: %s', async (_name, result, words) => {
-  await withPage({}, async (page) => {
-    await runButton(page).click();
-    await page.evaluate(() => {
-      const { sandbox } = window.host;
-      sandbox.print(sandbox.last, `${'x'.repeat(9_000)}\n`);
-      sandbox.print(sandbox.last, 'NameError: ``` name\n', 'stderr');
+] as const)(
+  'Fix This sends the result and the output of the program as a message of the user: %s',
+  async (_name, result, words) => {
+    await withPage({}, async (page) => {
+      await runButton(page).click();
+      await page.evaluate(() => {
+        const { sandbox } = window.host;
+        sandbox.print(sandbox.last, `${'x'.repeat(9_000)}\n`);
+        sandbox.print(sandbox.last, 'NameError: ``` name\n', 'stderr');
+      });
+      await page.evaluate((given) => window.host.sandbox.end(window.host.sandbox.last, { ...given }), result);
+      await panel(page).getByText(words, { exact: true }).waitFor();
+      await page.getByRole('button', { name: 'Fix This' }).click();
+      await page.getByText('An answer.').waitFor();
+      const [created] = await calls(page, 'turns.create');
+      const { text, parent } = (created?.body ?? {}) as { text: string; parent: string };
+      expect(parent).toBe('p1');
+      expect(text).toContain(`I ran the Python program that begins with \`name = input()\`. Result: ${words}.`);
+      expect(text).toMatch(/````text\nx+\n\[[\d,.]+ characters omitted\]\nx+\nNameError: ``` name\n````$/);
+      expect(text.length).toBeLessThan(9_000);
     });
-    await page.evaluate((given) => window.host.sandbox.end(window.host.sandbox.last, { ...given }), result);
-    await panel(page).getByText(words, { exact: true }).waitFor();
-    await page.getByRole('button', { name: 'Fix This' }).click();
-    await page.getByText('An answer.').waitFor();
-    const [created] = await calls(page, 'turns.create');
-    const { text, parent } = (created?.body ?? {}) as { text: string; parent: string };
-    expect(parent).toBe('p1');
-    expect(text).toContain(`I ran the Python program that begins with \`name = input()\`. Result: ${words}.`);
-    expect(text).toMatch(/````text\nx+\n\[[\d,.]+ characters omitted\]\nx+\nNameError: ``` name\n````$/);
-    expect(text.length).toBeLessThan(9_000);
-  });
-});
+  },
+);
 
-test('what an engine says when it cannot, with nothing to fix in the program', async () => {
+test('a run that the engine cannot perform shows the reason, and offers no Fix This', async () => {
   await withPage({}, async (page) => {
     await runButton(page, 'Run Bash').click();
     await page.evaluate(() =>
@@ -229,7 +232,7 @@ test('a language that the embedded engine cannot run has a receipt without a run
   });
 });
 
-test('a run that is refused says why, and can be tried again', async () => {
+test('a refused run shows the reason, and can be started again', async () => {
   await withPage({}, async (page) => {
     await page.evaluate(() => {
       window.host.sandbox.plan = (id) =>
@@ -250,7 +253,7 @@ test('a run that is refused says why, and can be tried again', async () => {
   });
 });
 
-test('the embedded engine is named as such, also where it could not cut the network', async () => {
+test('a run in the embedded engine names the engine, and says if network access was not blocked', async () => {
   await withPage({}, async (page) => {
     await page.evaluate(() => {
       window.host.sandbox.engine = { kind: 'embedded', runtime: 'pyodide 314.0.0', networkCut: false, warm: false };
@@ -263,7 +266,7 @@ test('the embedded engine is named as such, also where it could not cut the netw
   });
 });
 
-test('several programs run at once, each with its own output', async () => {
+test('several programs run at the same time, each with its own output', async () => {
   await withPage({}, async (page) => {
     await runButton(page).click();
     await runButton(page, 'Run Bash').click();
@@ -280,7 +283,7 @@ test('several programs run at once, each with its own output', async () => {
   });
 });
 
-test('an output without end stays small in the page; all of it can be copied', async () => {
+test('a very long output is shortened in the page, and can be copied as a whole', async () => {
   await withPage({}, async (page) => {
     await runButton(page).click();
     await page.evaluate(() => {

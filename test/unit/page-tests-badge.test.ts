@@ -4,7 +4,7 @@ import type { Mutant, TestReport } from '@devlm/protocol/tasks.ts';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { PageBench } from '../support/page-bench.ts';
 
-// Each opens a page of its own.
+// Each test opens a new page.
 vi.setConfig({ testTimeout: 30_000 });
 
 let bench: PageBench;
@@ -56,7 +56,7 @@ const changed = called('file_edit', {
   ],
 });
 
-/** What the badge says of a turn of "Test This" whose answer claims that all tests pass. */
+/** Returns the text of the badge of a "Test This" turn whose answer claims that all tests pass. */
 async function badgeOf(events: readonly EventBody[]): Promise<string> {
   let said = '';
   await bench.page({ prepare: openConversation }, async (page) => {
@@ -88,27 +88,27 @@ async function badgeOf(events: readonly EventBody[]): Promise<string> {
   return said;
 }
 
-test('without a record the badge says that nothing was run', async () => {
+test('a turn without a recorded test run has a badge that says that no tests were run', async () => {
   expect(await badgeOf([])).toMatch(/Tests were not run/);
 });
 
-test('tests that passed and caught wrong code are said to have', async () => {
+test('the badge of passed tests says how many faulty versions of the code they detected', async () => {
   const said = await badgeOf(called('check_tests', { tests: passed }));
   expect(said).toMatch(/^Tests passed$/m);
   expect(said).toContain('The tests detected 1 of 1 faulty versions');
 });
 
-test('tests that nothing wrong was tried on are said to be unproven', async () => {
+test('the badge of tests that were not run against faulty code says that it is not known whether they detect it', async () => {
   const said = await badgeOf(called('check_tests', { tests: { ...passed, mutants: [] } }));
   expect(said).toContain('It is not known whether the tests detect faulty code.');
 });
 
-test('tests that catch nothing are no good', async () => {
+test('the badge of tests that detect no faulty code warns', async () => {
   const said = await badgeOf(called('check_tests', { tests: { ...passed, mutants: [wrong(false)] } }));
   expect(said).toContain('Tests passed, but they also pass with faulty code');
 });
 
-test('a failing run, and one that did not begin, are told whatever the answer says', async () => {
+test('the badge shows failed tests and tests that did not start, whatever the answer says', async () => {
   const failing = { ...passed, verdict: 'failed' as const, exitCode: 1, failures: 1, mutants: [] };
   const said = await badgeOf(called('check_tests', { tests: failing }));
   expect(said).toContain('Tests failed (exit code 1)');
@@ -117,7 +117,7 @@ test('a failing run, and one that did not begin, are told whatever the answer sa
   expect(await badgeOf(called('check_tests', { tests: unknown }))).toContain('Tests did not run');
 });
 
-test('a run before the last change says nothing of the files as they are', async () => {
+test('the badge says if files were changed after the last test run', async () => {
   const run = called('check_tests', { tests: passed });
   expect(await badgeOf([...run, ...changed])).toContain('Files were changed after this run');
   expect(await badgeOf([...changed, ...run])).not.toContain('Files were changed after this run');

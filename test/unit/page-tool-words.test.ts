@@ -7,7 +7,7 @@ import { oneLine, printed, shown, shownStrictly } from '../../webview-ui/src/sta
 import { toolWords } from '../../webview-ui/src/state/tool-words.ts';
 import { planOf } from '../../webview-ui/src/state/turn-work.ts';
 
-describe('the input of a tool while it arrives', () => {
+describe('partial JSON', () => {
   const input = {
     path: 'src/ä "quoted" \\ \u2028 a.ts',
     edits: [{ old: '}{][",', new: 'x' }, null],
@@ -18,7 +18,7 @@ describe('the input of a tool while it arrives', () => {
   };
 
   it.each([JSON.stringify(input), JSON.stringify(input, null, 2), JSON.stringify(input).replaceAll('ä', '\\u00e4')])(
-    'is read the same as a whole, and at every place never wrong: %#',
+    'partial JSON: a complete input is parsed whole, and every prefix has only correct fields: %#',
     (json) => {
       expect(Object.fromEntries(partialFields(json))).toEqual(input);
       for (let end = 0; end < json.length; end += 1) {
@@ -31,7 +31,7 @@ describe('the input of a tool while it arrives', () => {
     },
   );
 
-  it('shows a text as soon as it begins', () => {
+  it('partial JSON: the value of a string is available as soon as it begins', () => {
     expect(partialFields('{"path":"src/a').get('path')).toBe('src/a');
     expect(partialFields('{"path":"a\\\\').get('path')).toBe('a\\');
     expect(partialFields('{"path":"a\\').get('path')).toBe('a');
@@ -53,11 +53,11 @@ describe('the input of a tool while it arrives', () => {
     '{"a":[',
     '{"a":{"b":"]"',
     '{a:1}',
-  ])('has no fields where there are none: %s', (text) => {
+  ])('partial JSON: invalid input has no fields: %s', (text) => {
     expect([...partialFields(text)]).toEqual([]);
   });
 
-  it('keeps to its bounds with a million characters of anything', () => {
+  it('partial JSON: a million characters are parsed within the limits of time and length', () => {
     const start = performance.now();
     for (const text of ['{"a":"', '{"a":[[', '{"a":"\\\\', '{"', '{"a":"\\"'].map((begin) =>
       begin.padEnd(1_000_000, begin.slice(-2)),
@@ -68,7 +68,7 @@ describe('the input of a tool while it arrives', () => {
   });
 });
 
-describe('what a call does, in a line', () => {
+describe('tool words', () => {
   const words = (name: string, text: string) => {
     const { verb, about, note } = toolWords({
       index: 0,
@@ -97,31 +97,31 @@ describe('what a call does, in a line', () => {
     ['toString', '{}', 'toString'],
     ['', 'garbage', 'Tool'],
     ['file_read', '{"path":17}', 'Read'],
-  ])('%s %s', (name, text, expected) => {
+  ])('tool words: %s %s', (name, text, expected) => {
     expect(words(name, text)).toBe(expected);
   });
 });
 
-describe('text that would look like another', () => {
-  it('is written out: direction, width, controls, odd spaces', () => {
+describe('shown text', () => {
+  it('shown text: bidirectional, zero-width and control characters and unusual spaces are written out', () => {
     expect(shownStrictly('rm \u202etxt.\u2066 a\u200bb\u00a0c\ufe0f\u0000\u{e0041}')).toBe(
       'rm \\u{202e}txt.\\u{2066} a\\u{200b}b\\u{a0}c\\u{fe0f}\\u{0}\\u{e0041}',
     );
     expect(shown('👩‍💻 می‌خواهم\ttab\r\nline\ud83d')).toBe('👩‍💻 می‌خواهم\ttab\nline\\u{d83d}');
   });
 
-  it('loses its terminal colours in output, and nothing else', () => {
+  it('shown text: output of a program loses its terminal colors, and nothing else', () => {
     expect(printed('\u001b[31mred\u001b[0m\r\nnext\u202e')).toBe('red\nnext\\u{202e}');
   });
 
-  it('fits on a line, without half a sign at its end', () => {
+  it('shown text: a label fits on one line and does not end with half a character', () => {
     expect(oneLine('a\n\n  b', 10)).toBe('a b');
     expect(oneLine('😀'.repeat(50), 10)).toBe('😀😀😀😀…');
     expect(oneLine('x'.repeat(1_000_000), 5)).toBe('xxxx…');
   });
 });
 
-describe('what a turn has done', () => {
+describe('work of a turn', () => {
   const hash = (digit: string) => digit.repeat(64);
   const change = (path: string, before: string | null, after: string | null, added = 1, removed = 1): FileChange => ({
     path,
@@ -146,18 +146,18 @@ describe('what a turn has done', () => {
   const call = (callId: string) =>
     ({ index: 0, kind: 'tool_call', text: '', done: true, tool: { callId, name: 'x' } }) as const;
 
-  it('names each file once, from before the first change to after the last', () => {
+  it('work of a turn: each changed file is listed once, from before the first change to after the last', () => {
     const files = turnFiles(
       turn(
         't',
         {
           blocks: [call('a'), call('b'), call('c')],
-          // Results come in any order.
+          // Results may arrive in any order.
           results: {
             b: { ok: true, text: '', details: { changes: [change('x', '2', '3'), change('new', null, '4', 9, 0)] } },
             a: { ok: true, text: '', details: { changes: [change('x', '1', '2', 5, 0), change('back', '7', '8')] } },
           },
-          // Begun, and never heard of again.
+          // This call was started and has no result.
           calls: { c: { started: true, output: '', changes: [change('cut', '5', '6')] } },
         },
         {
@@ -166,7 +166,7 @@ describe('what a turn has done', () => {
             d: { ok: true, text: '', details: { changes: [change('back', '8', '7'), change('new', '4', null, 0, 9)] } },
             e: { ok: false, text: 'conflict' },
           },
-          // It was about to, and did not.
+          // This call announced a change and then failed.
           calls: { e: { started: true, output: '', changes: [change('not', '1', '2')] } },
         },
       ),
@@ -178,12 +178,12 @@ describe('what a turn has done', () => {
       pending(change('x', '1', '3', 6, 1)),
       pending(change('back', '7', '7', 2, 2)),
       pending(change('new', null, null, 9, 9)),
-      // Nobody knows whether it was made.
+      // It is not known whether this change was made.
       { ...pending(change('cut', '5', '6')), unsure: { now: hash('5') } },
     ]);
   });
 
-  it('has the newest plan, until a later turn follows one that was carried out', () => {
+  it('work of a turn: the latest plan is shown, until a turn follows the one that completed it', () => {
     const plan = (...statuses: PlanItem['status'][]) => statuses.map((status) => ({ text: status, status }));
     const planned = (id: string, ...plans: PlanItem[][]) =>
       turn(id, {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ask, calls, composer, isFocused, PageBench } from '../support/page-bench.ts';
 import * as scenes from '../support/page-harness/tool-scenes.ts';
 
-// Each opens a page of its own.
+// Each test opens a new page.
 vi.setConfig({ testTimeout: 30_000 });
 
 let bench: PageBench;
@@ -28,8 +28,8 @@ const reviews = (page: Page) =>
     ),
   );
 
-describe.each(['dark', 'light', 'contrast'] as const)('no axe violation, %s', (theme) => {
-  test('tools, asks, changes and the plan, folded and unfolded', async () => {
+describe.each(['dark', 'light', 'contrast'] as const)('tools in the %s theme', (theme) => {
+  test(`tools, questions, changes and the plan have no axe violations in the ${theme} theme`, async () => {
     await bench.page({ theme, height: 2_400, prepare: scenes.toolConversation }, async (page) => {
       await ask(page, 'Fetch from a new host').waitFor();
       await page.waitForTimeout(700);
@@ -48,7 +48,7 @@ describe.each(['dark', 'light', 'contrast'] as const)('no axe violation, %s', (t
   });
 });
 
-test('pages of the web that were found and fetched are named, and lead there', async () => {
+test('web pages that a tool found or fetched are listed as links', async () => {
   await bench.page({ height: 2_400, prepare: scenes.toolConversation }, async (page) => {
     const lists = page.getByRole('list', { name: 'Pages' });
     await lists.first().waitFor();
@@ -69,7 +69,7 @@ test('pages of the web that were found and fetched are named, and lead there', a
   });
 });
 
-test('each tool says in a line what it did, and shows the rest on demand', async () => {
+test('each tool card describes its call in one line, and shows the rest when it is expanded', async () => {
   await bench.page({ height: 2_400, prepare: scenes.toolConversation }, async (page) => {
     await ask(page, 'Fetch from a new host').waitFor();
     const lines = await page.locator('.turn').first().locator('.tool .fold-label').allInnerTexts();
@@ -92,21 +92,21 @@ test('each tool says in a line what it did, and shows the rest on demand', async
     const fetched = page.locator('.tool', { hasText: 'Fetch https://example.com' });
     expect(await fetched.locator('pre').count()).toBe(0);
     await fetched.getByRole('button', { name: /^Fetch/ }).click();
-    // As text: nothing of it becomes a part of the page.
+    // The result is shown as text and does not become part of the page.
     await fetched.getByText('<img src=x onerror=alert(1)>').waitFor();
     expect(await page.locator('.tool img').count()).toBe(0);
-    // What failed says why without being opened.
+    // A failed call shows the reason while it is collapsed.
     await page.locator('.tool-failure', { hasText: '1 test failed: router > optional segment' }).waitFor();
-    // What waits behind another call does not look as if it ran.
+    // A call that waits for another one is not shown as running.
     await page.getByRole('button', { name: /Run git status.*queued/ }).waitFor();
   });
 });
 
-test('a running command shows the end of what it prints, and follows it', async () => {
+test('a running command shows the end of its output, and scrolls with it', async () => {
   await bench.page({ prepare: scenes.toolConversation }, async (page) => {
     const tail = page.locator('.tool-tail');
     await tail.getByText('transforming (312 modules)').waitFor();
-    // Colours of a terminal are none here.
+    // Terminal colors are removed.
     expect(await tail.textContent()).toContain('\nvite building for production...\n');
     const ids = { turnId: 't2', stepId: 't2-s', callId: 't2-c0' };
     await page.evaluate((event) => {
@@ -130,7 +130,7 @@ test('a running command shows the end of what it prints, and follows it', async 
   });
 });
 
-test('a program that a tool ran has the receipt that the server keeps, whatever the model says of it', async () => {
+test('a program that a tool ran shows the receipt of the server, whatever the model says about it', async () => {
   await bench.page({ height: 2_400, prepare: scenes.toolConversation }, async (page) => {
     const card = page.locator('.tool', { hasText: 'Run python' });
     await card.waitFor();
@@ -159,7 +159,7 @@ test('a program that a tool ran has the receipt that the server keeps, whatever 
     await card.getByRole('button', { name: /^Run python/ }).click();
     const receipt = card.getByRole('group', { name: 'Run', exact: true });
     await receipt.getByText('one <b>two</b>').waitFor();
-    // It is the tool's run: nothing here runs it again.
+    // A run of a tool cannot be run again here.
     expect(await receipt.getByRole('button').allTextContents()).toEqual(['']);
     await receipt.getByRole('button', { name: 'Copy Output' }).waitFor();
     expect(await bench.violations(page)).toEqual([]);
@@ -167,11 +167,11 @@ test('a program that a tool ran has the receipt that the server keeps, whatever 
 });
 
 describe('changes', () => {
-  test('open as a diff or as a file; a deleted one only as a diff', async () => {
+  test('changed files open as a diff or as a file, and deleted ones only as a diff', async () => {
     await bench.page({ height: 2_400, prepare: scenes.toolConversation }, async (page) => {
       const all = page.getByRole('region', { name: 'Changes in this turn' });
       await all.getByText('3 files changed').waitFor();
-      // A tool that changed one file has the buttons in its own line.
+      // The card of a tool that changed one file has the buttons in its own line.
       await page
         .locator('.tool-head', { hasText: 'Edit' })
         .first()
@@ -182,7 +182,7 @@ describe('changes', () => {
         'Open diff test/router/optional-segments.test.ts created +48 −0',
         'Open diff src/router/old.ts deleted +0 −31',
       ]);
-      // What is not decided about opens where it can be.
+      // A file without a decision opens in the review, where the user can decide.
       await all.getByRole('button', { name: /Open diff src\/router\/match/ }).click();
       await all.getByRole('button', { name: 'Open src/router/match.ts', exact: true }).click();
       await all.getByRole('button', { name: 'Accept src/router/old.ts' }).click();
@@ -202,13 +202,13 @@ describe('changes', () => {
     });
   });
 
-  test.each([240, 300, 420])('show the names of the files in a view of %i pixels', async (width) => {
+  test.each([240, 300, 420])('changed files show their names in a view %i pixels wide', async (width) => {
     await bench.page({ width, height: 2_400, prepare: scenes.toolConversation }, async (page) => {
       const all = page.getByRole('region', { name: 'Changes in this turn' });
       await all.getByText('3 files changed').waitFor();
       const folder = process.env['DEVLM_SCREENSHOTS'];
       if (folder) await all.screenshot({ path: `${folder}/changes-${width}.png` });
-      // The end of a long path, or the whole of a short one.
+      // The end of a long path is visible, and a short path as a whole.
       for (const name of await all.locator('.change-name').all()) {
         const { seen, whole } = await name.evaluate(({ clientWidth, scrollWidth }) => ({
           seen: clientWidth,
@@ -220,20 +220,23 @@ describe('changes', () => {
     });
   });
 
-  test.each([240, 300, 420])('cut no note to a letter in a view of %i pixels', async (width) => {
-    await bench.page({ width, height: 2_400, prepare: scenes.toolConversation }, async (page) => {
-      await page.getByText('3 files changed').waitFor();
-      const note = page.locator('.tool-about + .tool-note').first();
-      // The path is as long as they get.
-      await note.evaluate(({ previousElementSibling: about }) => {
-        if (about) about.textContent = 'tests/of/some/folder/in/another/test_of_everything_there_is.py';
+  test.each([240, 300, 420])(
+    'the note of a tool card is not cut to a letter in a view %i pixels wide',
+    async (width) => {
+      await bench.page({ width, height: 2_400, prepare: scenes.toolConversation }, async (page) => {
+        await page.getByText('3 files changed').waitFor();
+        const note = page.locator('.tool-about + .tool-note').first();
+        // A very long path.
+        await note.evaluate(({ previousElementSibling: about }) => {
+          if (about) about.textContent = 'tests/of/some/folder/in/another/test_of_everything_there_is.py';
+        });
+        const seen = await note.evaluate((element) => ({ of: element.scrollWidth, width: element.clientWidth }));
+        expect(seen.width).toBeGreaterThanOrEqual(Math.min(seen.of, 24));
       });
-      const seen = await note.evaluate((element) => ({ of: element.scrollWidth, width: element.clientWidth }));
-      expect(seen.width).toBeGreaterThanOrEqual(Math.min(seen.of, 24));
-    });
-  });
+    },
+  );
 
-  test('are accepted and rejected, one or all, and a rejection is taken back', async () => {
+  test('changed files are accepted and rejected, one by one or all at once, and a refused rejection shows the conflict', async () => {
     await bench.page({ height: 2_400, prepare: scenes.toolConversation }, async (page) => {
       const all = page.getByRole('region', { name: 'Changes in this turn' });
       const standings = () =>
@@ -273,7 +276,7 @@ describe('changes', () => {
     });
   });
 
-  test('go back with a message after a second word, and forth again; a refusal shows what is in the way', async () => {
+  test('files and messages are restored after a confirmation, the restore can be undone, and a refusal shows the conflict', async () => {
     await bench.page({ height: 2_400, prepare: scenes.toolConversation }, async (page) => {
       const open = async (item: string) => {
         await page.getByRole('button', { name: 'Restore to Before This Message' }).first().click();
@@ -284,7 +287,7 @@ describe('changes', () => {
       await open('Restore Files...');
       await confirm.getByText('3 files will be restored').waitFor();
       await confirm.getByText('test/router/optional-segments.test.ts').waitFor();
-      // The way out has the focus.
+      // The Cancel button has the focus.
       await expect
         .poll(() => isFocused(confirm.getByRole('button', { name: 'Cancel' })), { timeout: 10_000 })
         .toBe(true);
@@ -320,7 +323,7 @@ describe('changes', () => {
   });
 });
 
-test('the plan is a line above the composer, and a list on demand', async () => {
+test('the plan is a line above the composer, and can be expanded to a list', async () => {
   await bench.page({ prepare: scenes.toolConversation }, async (page) => {
     const line = page.getByRole('button', { name: 'Plan 1/4 Let an optional segment be left out' });
     await line.click();
@@ -332,7 +335,7 @@ test('the plan is a line above the composer, and a list on demand', async () => 
   });
 });
 
-test('garbage is shown as the text that it is', async () => {
+test('invalid tool inputs and results are shown as plain text', async () => {
   await bench.page({ height: 1_200, prepare: scenes.garbageConversation }, async (page) => {
     await page.getByText('A question without a call?', { exact: true }).waitFor();
     const labels = page.locator('.tool .fold-label');
@@ -352,14 +355,14 @@ test('garbage is shown as the text that it is', async () => {
   });
 });
 
-test('a card that was unfolded is so again when it comes back into the page', async () => {
+test('an expanded tool card is still expanded when its turn is rendered again', async () => {
   await bench.page({ height: 600, prepare: scenes.toolConversation }, async (page) => {
     await page.locator('.transcript').hover();
     await page.mouse.wheel(0, -10_000);
     const read = page.getByRole('button', { name: /^Read src/ });
     await read.click();
     await page.getByText('export function match() {}').waitFor();
-    // What has the focus is not taken out.
+    // A turn with the focus is not removed, so move the focus away.
     await composer(page).focus();
     const height = () => page.evaluate(() => document.querySelector<HTMLElement>('.turn')?.offsetHeight);
     const before = await height();
@@ -371,7 +374,7 @@ test('a card that was unfolded is so again when it comes back into the page', as
       for (let index = 0; index < 5; index += 1)
         host.turn('tools', `more${index}`, 'More?', 'A line.\n\n'.repeat(3_000));
     });
-    // On the way to the end each turn comes near once, and there is too much text to keep all of them.
+    // Scrolling to the end brings each turn near once. Together they have too much text to stay rendered.
     const isBuilt = async () => {
       for (const part of [0.3, 0.5, 0.7, 0.9, 1]) {
         await page.evaluate((share) => {

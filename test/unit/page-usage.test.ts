@@ -19,7 +19,7 @@ async function showUsage(page: Page) {
   await page.getByRole('table', { name: 'By chat' }).waitFor();
 }
 
-test('shows what was spent, by chat and by model, and asks for other days', async () => {
+test('the usage view shows the cost by chat and by model, and loads other periods', async () => {
   await bench.page({}, async (page) => {
     await showUsage(page);
     await page.getByText('185 model calls').waitFor();
@@ -44,7 +44,7 @@ test('shows what was spent, by chat and by model, and asks for other days', asyn
   });
 });
 
-test('opens from the cost of an answer, and leads to a chat', async () => {
+test('the usage view opens from the cost of an answer, and opens a chat', async () => {
   await bench.page({ prepare: scenes.richConversation }, async (page) => {
     await page
       .getByRole('button', { name: /show usage$/ })
@@ -57,22 +57,25 @@ test('opens from the cost of an answer, and leads to a chat', async () => {
   });
 });
 
-test.each(['dark', 'light', 'contrast'] as const)('has no axe violation, and fits a narrow view, %s', async (theme) => {
-  await bench.page({ theme, width: 280, height: 700 }, async (page) => {
-    await showUsage(page);
-    expect(await bench.violations(page)).toEqual([]);
-    const overflow = await page.locator('.usage-view').evaluate((view) => view.scrollWidth - view.clientWidth);
-    expect(overflow).toBe(0);
-    const { DEVLM_SCREENSHOTS: folder } = process.env;
-    if (folder) await page.screenshot({ path: `${folder}/usage-${theme}.png` });
-  });
-});
+test.each(['dark', 'light', 'contrast'] as const)(
+  'the usage view fits a narrow view without axe violations in the %s theme',
+  async (theme) => {
+    await bench.page({ theme, width: 280, height: 700 }, async (page) => {
+      await showUsage(page);
+      expect(await bench.violations(page)).toEqual([]);
+      const overflow = await page.locator('.usage-view').evaluate((view) => view.scrollWidth - view.clientWidth);
+      expect(overflow).toBe(0);
+      const { DEVLM_SCREENSHOTS: folder } = process.env;
+      if (folder) await page.screenshot({ path: `${folder}/usage-${theme}.png` });
+    });
+  },
+);
 
-test('a turn that has come to a budget warns, asks, and shows what was answered', async () => {
+test('a turn that has reached a budget warns, asks the user, and shows the answer', async () => {
   await bench.page({ prepare: budgetScenes.pausedConversation, width: 420 }, async (page) => {
     await page.getByText('Budget for this month: $41.5').waitFor();
     await page.getByRole('feed').getByText('would pass the budget settings-day').waitFor();
-    // What has only just appeared takes no answer.
+    // A card ignores answers just after it appears.
     await page.waitForTimeout(600);
     expect(await bench.violations(page)).toEqual([]);
     const { DEVLM_SCREENSHOTS: folder } = process.env;

@@ -14,7 +14,7 @@ afterAll(() => bench[Symbol.asyncDispose]());
 
 const sent = (page: Page, kind: string) =>
   page.evaluate((wanted) => window.host.received.filter((message) => message.kind === wanted), kind);
-/** Pixels between what is seen and the end of the transcript. */
+/** Returns the distance of the visible area from the end of the transcript, in pixels. */
 const distanceFromEnd = (page: Page) =>
   page.evaluate(() => {
     const scroller = document.querySelector('.transcript');
@@ -57,19 +57,22 @@ const views = [
   ['editing', scenes.richConversation, async (page: Page) => composer(page).press('ArrowUp')],
 ] as const;
 
-describe.each(themes)('no axe violation, %s', (theme) => {
-  // Each view in one of the themes; a deep run has all of them in all.
-  test.for(share(views, themes.length, themes.indexOf(theme)))('%s', async ([, prepare, act]) => {
-    await bench.page({ theme, height: 1_200, ...(prepare && { prepare }) }, async (page) => {
-      await page.waitForTimeout(150);
-      await act(page);
-      await page.waitForTimeout(100);
-      expect(await bench.violations(page)).toEqual([]);
-    });
-  });
+describe.each(themes)('views in the %s theme', (theme) => {
+  // Each view is checked in one of the themes. A deep run checks all views in all themes.
+  test.for(share(views, themes.length, themes.indexOf(theme)))(
+    `%s: no axe violations in the ${theme} theme`,
+    async ([, prepare, act]) => {
+      await bench.page({ theme, height: 1_200, ...(prepare && { prepare }) }, async (page) => {
+        await page.waitForTimeout(150);
+        await act(page);
+        await page.waitForTimeout(100);
+        expect(await bench.violations(page)).toEqual([]);
+      });
+    },
+  );
 });
 
-test('a message is sent with Enter, its answer is shown, and the live region says so', async () => {
+test('Enter sends a message, its answer is shown, and the live region announces it', async () => {
   await bench.page({}, async (page) => {
     await composer(page).fill('Hello');
     await page.keyboard.press('Enter');
@@ -83,7 +86,7 @@ test('a message is sent with Enter, its answer is shown, and the live region say
   });
 });
 
-test('Escape stops; a message written meanwhile is queued and can be taken out', async () => {
+test('Escape stops the answer, and a queued message can be removed from the queue', async () => {
   await bench.page({ prepare: scenes.busyConversation }, async (page) => {
     const queued = page.locator('.user', { hasText: 'Then add source maps' });
     await queued.getByText('Queued').waitFor();
@@ -99,7 +102,7 @@ test('Escape stops; a message written meanwhile is queued and can be taken out',
   });
 });
 
-test('a message that cannot be sent is kept, and goes out with the same id when tried again', async () => {
+test('a message that could not be sent is kept, and is sent with the same id when it is retried', async () => {
   await bench.page({ prepare: scenes.richConversation }, async (page) => {
     await page.evaluate(() =>
       window.host.failures.set('turns.create', {
@@ -121,7 +124,7 @@ test('a message that cannot be sent is kept, and goes out with the same id when 
   });
 });
 
-test('why there is no server is said once, and the conversation opens when there is one again', async () => {
+test('the reason for a missing server is shown once, and the conversation opens when the server is back', async () => {
   const prepare = () => {
     const { host } = window;
     host.create('c', 'Kept');
@@ -145,7 +148,7 @@ test('why there is no server is said once, and the conversation opens when there
   });
 });
 
-test('edit and resend makes a sibling with the attachments of the first', async () => {
+test('Edit and Resend creates a sibling of the turn with the same attachments', async () => {
   await bench.page({ prepare: scenes.richConversation }, async (page) => {
     await page.getByRole('button', { name: 'Edit and Resend' }).first().click();
     await page.getByRole('textbox', { name: 'Edit your message' }).fill('Another question');
@@ -159,7 +162,7 @@ test('edit and resend makes a sibling with the attachments of the first', async 
   });
 });
 
-test('files are found with @ and attached; the list is worked by keyboard', async () => {
+test('files are found with @ and attached, using the keyboard', async () => {
   await bench.page({}, async (page) => {
     await composer(page).pressSequentially('see @match');
     await page.getByRole('option', { name: 'match.ts' }).waitFor();
@@ -171,7 +174,7 @@ test('files are found with @ and attached; the list is worked by keyboard', asyn
   });
 });
 
-test('a menu gives the focus back, and Escape closes it', async () => {
+test('a menu returns the focus to its button, and Escape closes it', async () => {
   await bench.page({}, async (page) => {
     const attach = page.getByRole('button', { name: 'Attach', exact: true });
     await attach.focus();
@@ -183,7 +186,7 @@ test('a menu gives the focus back, and Escape closes it', async () => {
   });
 });
 
-test('history: search, rename, delete and undo by keyboard', async () => {
+test('the history can be searched, and conversations renamed, deleted and restored, by keyboard', async () => {
   await bench.page({ prepare: scenes.history }, async (page) => {
     await page.evaluate(() => window.host.push({ kind: 'do', what: 'showHistory' }));
     await page.locator('.row').first().waitFor();
@@ -211,7 +214,7 @@ test('history: search, rename, delete and undo by keyboard', async () => {
   });
 });
 
-test('the draft is saved while typing and shown again after a reload', async () => {
+test('a draft is saved during typing and shown again after a reload', async () => {
   await bench.page({}, async (page) => {
     await composer(page).fill('Half a thought');
     await expect
@@ -226,15 +229,15 @@ test('the draft is saved while typing and shown again after a reload', async () 
   });
 });
 
-test('a gap in the events is healed by reading the conversation again', async () => {
+test('a conversation is loaded again after events were missed', async () => {
   await bench.page({ prepare: scenes.richConversation }, async (page) => {
     await page.getByText('Claude is overloaded').first().waitFor();
-    // Until then a gap is taken for a stray of the subscription before.
+    // Until then, a gap is attributed to stray events of the previous subscription.
     await page.waitForTimeout(3_100);
     await page.evaluate(() => {
       const stored = window.host.stored('rich');
       window.host.push = ((push) => (message) => {
-        // One delivery is lost on the way.
+        // One delivery is lost.
         if (message.kind === 'events' && message.events.some((event) => event.type === 'turn.created')) return;
         push.call(window.host, message);
       })(window.host.push);
@@ -245,7 +248,7 @@ test('a gap in the events is healed by reading the conversation again', async ()
   });
 });
 
-test('a long conversation opens at its end at once, keeps a window, and reads on when scrolled', async () => {
+test('a long conversation opens at its end at once, keeps a window of turns, and loads more when it is scrolled', async () => {
   await bench.page({ prepare: scenes.longConversation, height: 700 }, async (page) => {
     await page.getByText('Question 999').waitFor();
     await expect.poll(() => distanceFromEnd(page), { timeout: 5_000 }).toBeLessThan(2);
@@ -257,7 +260,7 @@ test('a long conversation opens at its end at once, keeps a window, and reads on
     }
     expect(await page.locator('.turn').count()).toBeLessThanOrEqual(40);
     expect(await page.getByText('Question 999').count()).toBe(0);
-    // Something that happens elsewhere in the conversation leaves the person where they are.
+    // A change elsewhere in the conversation does not move the scroll position.
     await page.evaluate(() =>
       window.host.append('long', [{ type: 'conversation.renamed', title: 'Renamed', by: 'person' }]),
     );
@@ -268,7 +271,7 @@ test('a long conversation opens at its end at once, keeps a window, and reads on
   });
 });
 
-test('the page stays where the person scrolled to while text arrives', async () => {
+test('the scroll position of the user stays while text arrives', async () => {
   await bench.page({ prepare: scenes.richConversation, height: 500 }, async (page) => {
     await page.evaluate(() => {
       window.host.answer = {
@@ -301,7 +304,7 @@ const lastView = async (page: Page) =>
     )
     .at(-1);
 
-test('a message sent while its conversation opens goes there, or nowhere', async () => {
+test('a message that is sent while its conversation opens is sent to that conversation or not at all', async () => {
   const prepare = () => {
     window.host.create('slow', 'Slow');
     window.host.hello = { ...window.host.hello, view: { ...window.host.hello.view, conversationId: 'slow' } };
@@ -320,7 +323,7 @@ test('a message sent while its conversation opens goes there, or nowhere', async
   });
 });
 
-test('what was not sent is in the saved view, and a page shown anew sends it under the same ids', async () => {
+test('an unsent message is part of the saved view, and a new page sends it with the same ids', async () => {
   await bench.page({}, async (page) => {
     await page.evaluate(offline);
     await composer(page).fill('First words');
@@ -342,7 +345,7 @@ test('what was not sent is in the saved view, and a page shown anew sends it und
   });
 });
 
-test('a message that failed does not hold up the ones behind it', async () => {
+test('a message that failed does not block the messages after it', async () => {
   await bench.page({ prepare: scenes.richConversation }, async (page) => {
     await page.evaluate(offline);
     for (const text of ['One', 'Two']) {
@@ -358,7 +361,7 @@ test('a message that failed does not hold up the ones behind it', async () => {
   });
 });
 
-test('a message that only begins like a command is sent', async () => {
+test('a message that only begins like a slash command is sent', async () => {
   await bench.page({}, async (page) => {
     await composer(page).fill('/help me fix the login page');
     await page.keyboard.press('Enter');
@@ -367,7 +370,7 @@ test('a message that only begins like a command is sent', async () => {
   });
 });
 
-test('a click on a link reaches the editor once, and never its own handler', async () => {
+test("a click on a link opens it once, and does not reach the editor's own handler", async () => {
   await bench.page({}, async (page) => {
     await page.evaluate(() => {
       window.host.answer = { chunks: ['See [this](https://example.com/).'], perSecond: 0, coalesceMs: 0 };

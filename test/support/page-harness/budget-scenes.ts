@@ -1,11 +1,11 @@
 /// <reference lib="dom" />
 
 /*
- * Budgets in a conversation. Each function runs inside the page, before it starts: it may use nothing but
- * `window.host`.
+ * Budgets in a conversation. Each function runs inside the page before it starts,
+ * so it can only use `window.host`.
  */
 
-/** A turn that was warned, has answered once, and now asks whether it may go on. */
+/** A turn that was warned, has answered once, and now asks whether to continue. */
 export function pausedConversation(): void {
   const { host } = window;
   const id = 'paused';

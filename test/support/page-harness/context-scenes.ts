@@ -1,11 +1,11 @@
 /// <reference lib="dom" />
 
 /*
- * Conversations that fill the model's window. Each function runs inside the page, before it starts: it may
- * use nothing but `window.host`.
+ * Conversations that fill the model's context window. Each function runs inside the page before it starts,
+ * so it can only use `window.host`.
  */
 
-/** A long conversation, summed up once, its texts cut once, with an answer after it. */
+/** A long conversation that was summarized once and shortened once, with an answer after that. */
 export function longConversation(): void {
   const { host } = window;
   const id = 'long';
@@ -89,7 +89,7 @@ export function longConversation(): void {
   ]);
 }
 
-/** An open question that offers to be allowed for good. */
+/** An open question with an "Always Allow" rule. */
 export function offeringConversation(): void {
   const { host } = window;
   const id = 'offering';

@@ -11,8 +11,8 @@ import { PageSandbox } from './sandbox.ts';
 import { usageReport } from './usage.ts';
 
 /*
- * Runs in the page: plays the extension and the server for the chat page alone, with
- * conversations made up by the test. The real ones are tested elsewhere.
+ * Runs in the page and simulates the extension and the server, with conversations that the test defines. The real
+ * extension and server are tested elsewhere.
  */
 
 interface Stored {
@@ -23,11 +23,11 @@ interface Stored {
 }
 
 export interface StreamOptions {
-  /** Pieces of the answer, in order. */
+  /** The chunks of the answer, in order. */
   readonly chunks: readonly string[];
-  /** Chunks a second; 0 sends all at once. */
+  /** Chunks per second. 0 sends all at once. */
   readonly perSecond: number;
-  /** Deltas that come within this time are joined, as the server does; 0 joins none. */
+  /** Time within which deltas are joined, as on the server, in milliseconds. 0 joins none. */
   readonly coalesceMs: number;
 }
 
@@ -41,10 +41,10 @@ type Handler = (input: {
 class PageHost {
   readonly conversations = new Map<string, Stored>();
   readonly received: PageToHost[] = [];
-  /** What the next `turns.create` answers with, piece by piece; null leaves the turn running. */
+  /** The answer to the next `turns.create`. Null leaves the turn running. */
   answer: StreamOptions | null = { chunks: ['An answer.'], perSecond: 0, coalesceMs: 0 };
   readonly sandbox = new PageSandbox((message) => this.push(message));
-  /** Answers to asks are taken, but their events do not come. */
+  /** Whether answers to questions are accepted without an event. */
   holdAnswers = false;
   readonly failures = new Map<string, Problem>();
   readonly files = ['src/app.ts', 'src/router/index.ts', 'src/router/match.ts', 'README.md', 'test/router.test.ts'];
@@ -76,7 +76,7 @@ class PageHost {
   }
 
   push(message: HostToPage): void {
-    // The editor sends JSON: what is undefined does not arrive. Events hold nothing of the kind.
+    // The editor sends JSON, so undefined values do not arrive. Events have none.
     window.postMessage(message.kind === 'events' ? message : JSON.parse(JSON.stringify(message)), '*');
   }
 
@@ -119,12 +119,12 @@ class PageHost {
     if (this.#subscribed === id) this.push({ kind: 'events', conversationId: id, events });
   }
 
-  /** Turns asked for in all conversations. */
+  /** Returns the number of turns in all conversations. */
   turnCount(): number {
     return [...this.conversations.values()].reduce((sum, stored) => sum + stored.parents.size, 0);
   }
 
-  /** Lets go of the text of all events, where only the page's memory is of interest. */
+  /** Releases the text of all events, for tests that measure the memory of the page. */
   forget(): void {
     this.received.length = 0;
     for (const { events } of this.conversations.values()) {
@@ -134,7 +134,7 @@ class PageHost {
     }
   }
 
-  /** A whole turn at once. */
+  /** Appends a complete turn. */
   turn(id: string, turnId: string, text: string, answer: string, parent = this.stored(id)?.head ?? null): void {
     this.append(id, [
       { type: 'turn.created', turnId, parent, text, attachments: [], model: null, thinking: false },
@@ -170,7 +170,7 @@ class PageHost {
     ];
   }
 
-  /** Streams an answer to a turn that was created; resolves when it has ended. */
+  /** Streams an answer to an existing turn. Resolves when the turn has ended. */
   async stream(id: string, turnId: string, options: StreamOptions): Promise<void> {
     this.append(id, this.#begin(turnId));
     const { chunks, perSecond, coalesceMs } = options;
@@ -335,7 +335,7 @@ class PageHost {
     'executions.cancel': ({ params }) => this.sandbox.end(params['executionId'] ?? '', { status: 'cancelled' }),
     'snippets.get': () => this.sandbox.snippet(),
     'sandbox.status': () => this.sandbox.status,
-    // As the server does: the answer comes back as an event, and only the first one counts.
+    // As on the server, the answer arrives as an event, and only the first one counts.
     'asks.answer': ({ params, body }) => {
       const { conversationId: id = '', turnId = '', callId = '' } = params;
       const events = this.stored(id)?.events ?? [];
@@ -380,7 +380,7 @@ class PageHost {
 declare global {
   interface Window {
     host: PageHost;
-    /** Given by the test: fills `host` before the page asks it for anything. */
+    /** Set by the test. Fills `host` before the page sends its first request. */
     prepareHost?: () => void;
     acquireVsCodeApi(): { postMessage(message: PageToHost): void };
   }
@@ -388,6 +388,6 @@ declare global {
 
 const host = new PageHost();
 window.host = host;
-// As VS Code does, messages leave the page as clones.
+// As in VS Code, messages that leave the page are clones.
 window.acquireVsCodeApi = () => ({ postMessage: (message) => host.receive(structuredClone(message)) });
 window.prepareHost?.();

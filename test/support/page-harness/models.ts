@@ -1,4 +1,4 @@
-/** What the model picker of the page offers. */
+/** The models in the page's model picker. */
 export const models = [
   {
     id: 'claude-sonnet-4-5',

@@ -4,7 +4,7 @@ import { type FileMark, ReviewedFile, Verdict } from '../../../protocol/src/revi
 import type { FileChange } from '../../../protocol/src/tools.ts';
 import { turnFiles } from '../../../protocol/src/turn-files.ts';
 
-/** What the host does with conversations. */
+/** The functions of the host that handle conversations. */
 interface Log {
   stored(id: string): { readonly events: readonly Event[] } | undefined;
   append(id: string, events: readonly EventBody[]): void;
@@ -16,7 +16,7 @@ interface Asked {
   body: Record<string, unknown>;
 }
 
-/** Decisions about changes, in the page's made-up server: as the real one does, what comes of them are events. */
+/** Handlers for decisions about changes in the simulated server. As on the real server, decisions become events. */
 export function reviewHandlers(host: Log) {
   const stateOf = (params: Params) => {
     const id = params['conversationId'] ?? '';

@@ -18,10 +18,10 @@ interface KnownRun {
 
 const docker: Engine = { kind: 'docker', runtime: 'runc', networkCut: true, warm: true };
 
-/** Plays the sandbox for the page alone: a test says what each run does. */
+/** Simulates the sandbox for the page. The test determines what each run does. */
 export class PageSandbox {
   readonly runs = new Map<string, KnownRun>();
-  /** What a new run does at once; by default it starts and goes on until the test ends it. */
+  /** Called for each new run. By default the run starts and continues until the test ends it. */
   plan: (id: string) => void = (id) => this.start(id);
   engine: Engine = docker;
   status: SandboxStatus = { engine: 'docker', message: 'Docker', networkCut: true, languages: [] };
@@ -31,7 +31,7 @@ export class PageSandbox {
     this.#push = push;
   }
 
-  /** The id of the newest run. */
+  /** Id of the latest run. */
   get last(): string {
     return [...this.runs.keys()].at(-1) ?? '';
   }
@@ -45,8 +45,8 @@ export class PageSandbox {
     }
   }
 
-  /** Something is heard of a run. */
-  hear(id: string, ...events: ExecutionEvent[]): void {
+  /** Sends events of a run to the page. */
+  emit(id: string, ...events: ExecutionEvent[]): void {
     const run = this.runs.get(id);
     const restart = run?.events.length === 0;
     run?.events.push(...events);
@@ -54,27 +54,27 @@ export class PageSandbox {
   }
 
   start(id: string): void {
-    this.hear(id, { type: 'started', engine: this.engine });
+    this.emit(id, { type: 'started', engine: this.engine });
   }
 
   print(id: string, text: string, stream: OutputStream = 'stdout'): void {
-    this.hear(id, { type: 'output', stream, text });
+    this.emit(id, { type: 'output', stream, text });
   }
 
-  /** The end, with the receipt; what is not given is that of a good end. */
+  /** Ends a run. Fields of the record that are not given are those of a successful run. */
   end(id: string, result: Partial<ExecutionRecord> = {}): void {
     const run = this.runs.get(id);
     if (!run || run.record) return;
     run.record = this.record(id, run, result);
-    this.hear(id, { type: 'ended', record: { ...run.record, stdout: '', stderr: '', order: [] } });
+    this.emit(id, { type: 'ended', record: { ...run.record, stdout: '', stderr: '', order: [] } });
   }
 
-  /** The server refuses the run. */
+  /** Refuses a run. */
   refuse(id: string, code: string, detail: string): void {
     this.#push({ kind: 'execution', id, events: [], problem: { code, status: 409, title: 'Refused', detail } });
   }
 
-  /** Another window has run a program. */
+  /** Simulates a program that ended in another window. */
   elsewhere(request: ExecutionRequest, output: string, result: Partial<ExecutionRecord> = {}): void {
     const run: KnownRun = { request, events: [{ type: 'output', stream: 'stdout', text: output }], record: null };
     run.record = this.record(request.id, run, result);
@@ -82,7 +82,7 @@ export class PageSandbox {
     this.#push({ kind: 'notice', notice: { type: 'execution.ended', record: run.record } });
   }
 
-  /** `executions.list`: the newest run of each part. */
+  /** Handles `executions.list`. Returns the latest run of each part. */
   list(conversationId: string) {
     const byPart = new Map<string, unknown>();
     for (const [id, { request, record }] of this.runs) {
@@ -99,7 +99,7 @@ export class PageSandbox {
     return { id, state: record ? 'ended' : 'running', record };
   }
 
-  /** `snippets.get`: what the newest run was given. */
+  /** Handles `snippets.get`. Returns the input of the latest run. */
   snippet() {
     const request = this.runs.get(this.last)?.request;
     return { language: 'python', entry: null, command: [], files: [], stdin: request?.stdin ?? '' };

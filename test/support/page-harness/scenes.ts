@@ -1,11 +1,11 @@
 /// <reference lib="dom" />
 
 /*
- * States of the page worth looking at. Each function runs inside the page, before it starts:
- * it may use nothing but `window.host`.
+ * States of the page for tests and screenshots. Each function runs inside the page before it starts,
+ * so it can only use `window.host`.
  */
 
-/** A conversation with everything an answer can hold. */
+/** A conversation with everything that an answer can contain. */
 export function richConversation(): void {
   const { host } = window;
   const id = 'rich';
@@ -127,7 +127,7 @@ See [the routing guide](https://example.com/routing) for the order in which patt
   ]);
 }
 
-/** An answer with programs that can be run, and one that cannot. */
+/** An answer with two programs that can be run and one that cannot. */
 export function programs(): void {
   const { host } = window;
   host.create('programs', 'Programs');
@@ -145,7 +145,7 @@ export function programs(): void {
   host.turn('programs', 'p1', 'Greet me', answer);
 }
 
-/** An answer that is being written, with one more message waiting. */
+/** An answer that is being written, with one queued message. */
 export function busyConversation(): void {
   const { host } = window;
   const id = 'busy';
@@ -209,7 +209,7 @@ export function history(): void {
   }
 }
 
-/** A server that cannot start, without a key, in the demo: all that can be said at the top. */
+/** A server that cannot start, without a key and in the demo: all banners at once. */
 export function troubledServer(): void {
   const { host } = window;
   host.hello = {
@@ -229,7 +229,7 @@ export function troubledServer(): void {
   };
 }
 
-/** A server that others run, which does not let this person in any more. */
+/** A remote server that rejects the user's token. */
 export function refusedByTeam(): void {
   const detail = 'devlm.example.com rejected your token: The token has expired.';
   const problem = { code: 'token_refused', status: 401, title: 'Token rejected', detail, action: 'set-token' } as const;
@@ -247,7 +247,7 @@ export function restricted(): void {
   window.host.hello = { ...window.host.hello, settings: { ...settings, restricted: true } };
 }
 
-/** A conversation of 1,000 turns: 2,000 messages. */
+/** A conversation of 1,000 turns, that is 2,000 messages. */
 export function longConversation(): void {
   const { host } = window;
   host.create('long', 'A long conversation');

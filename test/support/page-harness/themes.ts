@@ -1,4 +1,4 @@
-/** The part of VS Code's theme variables that the page uses, as its default themes set them. */
+/** The VS Code theme variables that the page uses, with the values of the default themes. */
 
 const common = {
   'font-family': '-apple-system, "Segoe WPC", "Segoe UI", system-ui, Ubuntu, "Droid Sans", sans-serif',
@@ -240,11 +240,11 @@ const contrast = {
 export type ThemeName = 'dark' | 'light' | 'contrast';
 const themes: Record<ThemeName, Record<string, string>> = { dark, light, contrast };
 
-/** A stylesheet that does what VS Code does to a webview. */
+/** Returns a stylesheet with the theme variables and the default styles that VS Code adds to a webview. */
 export function themeCss(name: ThemeName): string {
   const variables = Object.entries({ ...common, ...themes[name] }).map(([key, value]) => `--vscode-${key}: ${value};`);
   const scheme = name === 'light' ? 'light' : 'dark';
-  // VS Code's own default style for webviews, which the page has to live with.
+  // VS Code's default style for webviews, which the page has to override where needed.
   return `html { ${variables.join(' ')} color-scheme: ${scheme}; scrollbar-color: var(--vscode-scrollbarSlider-background) transparent; }
 body { margin: 0; padding: 0 20px; background: transparent; color: var(--vscode-editor-foreground); }
 a { color: var(--vscode-textLink-foreground); }`;

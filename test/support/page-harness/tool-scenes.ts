@@ -1,11 +1,11 @@
 /// <reference lib="dom" />
 
 /*
- * Conversations in which tools work. Each function runs inside the page, before it starts: it may
- * use nothing but `window.host`.
+ * Conversations with tool calls. Each function runs inside the page before it starts,
+ * so it can only use `window.host`.
  */
 
-/** A turn with every tool, done; and one that waits for the person at two places while a command runs. */
+/** A completed turn with every tool, and a turn with open questions while a command runs. */
 export function toolConversation(): void {
   const { host } = window;
   const id = 'tools';
@@ -216,7 +216,7 @@ export function askingConversation(): void {
   if (stored) stored.summary.busy = true;
 }
 
-/** Input and events that no server should send. */
+/** Inputs and events that no server should send. */
 export function garbageConversation(): void {
   const { host } = window;
   const id = 'garbage';
@@ -255,7 +255,7 @@ export function garbageConversation(): void {
   });
   const next = inputs.length;
   host.append(id, [
-    // Without a name or an id.
+    // A call without a name or an id.
     { type: 'block.started', ...ids, index: next, kind: 'tool_call' },
     { type: 'block.delta', ...ids, index: next, text: '{}' },
     { type: 'block.started', ...ids, index: next + 1, kind: 'tool_call', tool: { callId: 'big', name: 'file_read' } },
@@ -268,7 +268,7 @@ export function garbageConversation(): void {
       ok: true,
       text: `first line\n<script>window.hacked = 1</script><img src=x onerror="window.hacked = 1">\n${'\u001b[31mline\u202e\n'.repeat(100_000)}the last line`,
     },
-    // Of a call that was never made.
+    // Events of a call that does not exist.
     { type: 'tool.output', ...ids, callId: 'nobody', text: 'lost' },
     { type: 'tool.ended', ...ids, callId: 'no-one', ok: false, text: 'lost' },
     {

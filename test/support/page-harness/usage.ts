@@ -7,7 +7,7 @@ function row(key: string | null, title: string | null, calls: number, costUsd: n
   return { ...none, ...tokens, key, title, calls, costUsd, unpricedSteps };
 }
 
-/** What the host answers: some chats, one of them with a title that is too long and not to be trusted. */
+/** The host's usage reports, including a chat with a title that is very long and contains HTML. */
 export function usageReport(group: unknown): UsageReport {
   const long = `Why does the <b>worker</b> leak? ${'And what about the other one? '.repeat(8)}`;
   const chats = [
