@@ -1,4 +1,5 @@
 import type { EventBody } from './events.ts';
+import { type Ask, type PauseOption, PauseTopic } from './tools.ts';
 
 /*
  * The forms in which DevLM 0.1.0 wrote events whose content has its own fields now. Logs are never rewritten: the
@@ -17,4 +18,26 @@ export function withRepeated<E extends Of<'tool.ended'>>(event: E): E & { readon
   if (repeated !== undefined) return { ...event, repeated };
   if (!text.endsWith(repetitionNotice)) return { ...event, repeated: false };
   return { ...event, text: text.slice(0, -repetitionNotice.length), repeated: true };
+}
+
+/** The labels by which 0.1.0 knew the options of a pause. */
+const pauseOptions: Readonly<Record<string, PauseOption>> = {
+  'Go on with this answer': 'continue',
+  'Raise it for today': 'raise',
+  'Raise it for this week': 'raise',
+  'Raise it for this month': 'raise',
+  Stop: 'stop',
+};
+
+/**
+ * Returns the question of a pause with its topic, which 0.1.0 told by the call id (`budget:ID STEP` or
+ * `sentinel:TROUBLE STEP`), and the ids of its options, which 0.1.0 told by their labels.
+ */
+export function withTopic(ask: Ask, callId: string): Ask {
+  if (ask.kind !== 'question' || ask.topic) return ask;
+  const [, kind, about] = /^(budget|sentinel):(\S+) /.exec(callId) ?? [];
+  const topic = PauseTopic.safeParse(kind === 'budget' ? { kind, budgetId: about } : { kind, trouble: about });
+  if (!topic.success) return ask;
+  const optionIds = ask.options.map((label, index) => pauseOptions[label] ?? String(index + 1));
+  return { ...ask, optionIds, topic: topic.data };
 }

@@ -1,6 +1,7 @@
-import { withRepeated } from './earlier-events.ts';
+import { withRepeated, withTopic } from './earlier-events.ts';
 import type { EventBody, ReceivedEvent, Usage } from './events.ts';
 import { EventBody as EventBodySchema } from './events.ts';
+import { answerState, askState } from './questions.ts';
 import type { BlockState, ConversationState, StepState, ToolCallState, TurnRecord, TurnState } from './state.ts';
 
 /*
@@ -324,9 +325,15 @@ type CallEvent = Extract<StepEvent, { callId: string }>;
 function foldCall(step: StepState, event: CallEvent): StepState {
   switch (event.type) {
     case 'ask.opened':
-      return withCall(step, event.callId, (call) => ({ ...call, ask: event.ask }));
+      return withCall(step, event.callId, (call) => {
+        const ask = step.purpose === 'pause' ? withTopic(event.ask, event.callId) : event.ask;
+        return { ...call, ask: askState(ask) };
+      });
     case 'ask.answered':
-      return withCall(step, event.callId, (call) => ({ ...call, answer: call.answer ?? event.answer }));
+      return withCall(step, event.callId, (call) => ({
+        ...call,
+        answer: call.answer ?? answerState(call.ask, event.answer),
+      }));
     case 'tool.started': {
       const { changes, executionId, command } = event;
       // A rehearsal starts twice: with its run, and with the resulting changes.

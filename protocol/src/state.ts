@@ -6,7 +6,7 @@ import type { Problem } from './problem.ts';
 import type { CacheBreak } from './prompt-cache.ts';
 import type { Aside, FileMark, Review } from './review.ts';
 import type { Task } from './tasks.ts';
-import type { Ask, AskAnswer, FileChange, ToolDetails } from './tools.ts';
+import type { Ask, AskAnswer, FileChange, PauseTopic, ToolDetails } from './tools.ts';
 
 /*
  * The states that the reducer folds events to. They are immutable: unchanged parts keep their identity, so that views
@@ -35,11 +35,33 @@ export interface ToolResult {
   readonly details?: ToolDetails;
 }
 
+/** An answer to choose from. The id decides; the label is for the user. */
+export interface QuestionOption {
+  readonly id: string;
+  readonly label: string;
+}
+
+/** The state of a question. */
+export type AskState =
+  | Extract<Ask, { kind: 'approval' }>
+  | {
+      readonly kind: 'question';
+      readonly question: string;
+      readonly options: readonly QuestionOption[];
+      /** Set if the question is whether the turn may continue. */
+      readonly topic?: PauseTopic;
+    };
+
+/** The state of an answer. `option` is the id of the chosen option, or null if the user wrote another answer. */
+export type AnswerState =
+  | Extract<AskAnswer, { kind: 'approval' }>
+  | { readonly kind: 'question'; readonly text: string; readonly option: string | null };
+
 /** The state of a tool call besides its input and its result. */
 export interface ToolCallState {
-  readonly ask?: Ask;
+  readonly ask?: AskState;
   /** The user's answer. While it is absent, `ask` is open and the turn waits for the user. */
-  readonly answer?: AskAnswer;
+  readonly answer?: AnswerState;
   /** Whether its effect may have begun. */
   readonly started: boolean;
   /** ISO 8601. */

@@ -7,6 +7,24 @@ import { Proposal, TestReport } from './tasks.ts';
  * Questions of tools to the user, and what is kept of a tool call besides the text that the model reads.
  */
 
+/** A sign that a turn has gone wrong: the prompt cache broke, the turn costs too much, or the model repeats itself. */
+export const Trouble = z.enum(['cache', 'cost', 'loop']);
+export type Trouble = z.infer<typeof Trouble>;
+
+/** The subject of a question whether a turn may continue: a budget that it would exceed, or a sign of trouble. */
+export const PauseTopic = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('budget'), budgetId: z.string() }),
+  z.object({ kind: z.literal('sentinel'), trouble: Trouble }),
+]);
+export type PauseTopic = z.infer<typeof PauseTopic>;
+
+/** The id of an option of such a question. `raise` raises the limit of the budget until the end of its period. */
+export const PauseOption = z.enum(['continue', 'raise', 'stop']);
+export type PauseOption = z.infer<typeof PauseOption>;
+
+/** The id of an option of a question. */
+const OptionId = z.string().min(1).max(64);
+
 /** A question that holds a turn until the user has answered it, however long that takes. */
 export const Ask = z.discriminatedUnion('kind', [
   z.object({
@@ -28,8 +46,12 @@ export const Ask = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('question'),
     question: z.string().max(4000),
-    /** Short answers to choose from. The user may also write another one. */
+    /** Labels of the answers to choose from. The user may also write another answer. */
     options: z.array(z.string().max(200)).max(8),
+    /** Ids of the options, in the same order. Default: their positions, from 1. */
+    optionIds: z.array(OptionId).max(8).optional(),
+    /** Set if the question is whether the turn may continue. Absent in logs of 0.1.0. */
+    topic: PauseTopic.optional(),
   }),
 ]);
 export type Ask = z.infer<typeof Ask>;
@@ -42,7 +64,13 @@ export const AskAnswer = z.discriminatedUnion('kind', [
     /** What the user wants instead. The model reads it. */
     note: z.string().max(4000).optional(),
   }),
-  z.object({ kind: z.literal('question'), text: z.string().max(20_000) }),
+  z.object({
+    kind: z.literal('question'),
+    /** The answer in words; of an option, its label. */
+    text: z.string().max(20_000),
+    /** Id of the chosen option. Without it, a text that is the label of an option chooses that option. */
+    option: OptionId.optional(),
+  }),
 ]);
 export type AskAnswer = z.infer<typeof AskAnswer>;
 

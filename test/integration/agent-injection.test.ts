@@ -1,8 +1,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ConversationState, ToolResult, TurnState } from '@devlm/protocol/state.ts';
-import type { Ask } from '@devlm/protocol/tools.ts';
+import type { AskState, ConversationState, ToolResult, TurnState } from '@devlm/protocol/state.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { toolUse } from '../support/claude/answer.ts';
 import { any } from '../support/claude/scenario.ts';
@@ -29,7 +28,7 @@ const everything = [
 const resultsOf = (turn: TurnState | undefined): ToolResult[] =>
   (turn?.steps ?? []).flatMap((step) => Object.values(step.results));
 /** The questions that wait for an answer, with the ids of their calls. */
-const openAsks = (state: ConversationState, turnId: string): { callId: string; ask: Ask }[] =>
+const openAsks = (state: ConversationState, turnId: string): { callId: string; ask: AskState }[] =>
   (state.turns[turnId]?.steps ?? []).flatMap(({ calls }) =>
     Object.entries(calls).flatMap(([callId, { ask, answer }]) => (ask && !answer ? [{ callId, ask }] : [])),
   );
@@ -82,7 +81,7 @@ describe('instructions in what the model reads', { timeout: 60_000 }, () => {
       turn: () => reader.state.turns[turnId],
       ended: () => reader.ended(turnId, 30_000),
       /** Waits for the next question and answers it. */
-      async answer(allow: boolean): Promise<Extract<Ask, { kind: 'approval' }>> {
+      async answer(allow: boolean): Promise<Extract<AskState, { kind: 'approval' }>> {
         const open = next(await reader.until((state) => next(state) !== undefined, 30_000));
         if (open?.ask.kind !== 'approval') throw new Error('not a question for approval');
         answered.add(open.callId);

@@ -341,11 +341,12 @@ describe('tools', { timeout: 90_000 }, () => {
     it('wait, take the first answer, and go on', async () => {
       const { reader, turnId, params } = await begin();
       using _reader = reader;
-      expect(callsOf(reader.state.turns[turnId])[0]?.ask).toEqual({ kind: 'question', ...question });
+      const options = question.options.map((label, index) => ({ id: String(index + 1), label }));
+      expect(callsOf(reader.state.turns[turnId])[0]?.ask).toEqual({ kind: 'question', ...question, options });
       await expect(
         server.client.call('asks.answer', { params, body: { kind: 'approval', allow: true } }),
       ).rejects.toMatchObject({ problem: { code: 'conflict' } });
-      await server.client.call('asks.answer', { params, body: { kind: 'question', text: 'Tabs' } });
+      await server.client.call('asks.answer', { params, body: { kind: 'question', text: '', option: '1' } });
       await server.client.call('asks.answer', { params, body: { kind: 'question', text: 'Spaces' } });
       const ended = await reader.ended(turnId);
       expect(resultsOf(ended)[0]).toMatchObject({ ok: true, text: 'Tabs' });

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { turnUsage } from '@devlm/protocol/reducer.ts';
-import type { ToolResult, TurnState } from '@devlm/protocol/state.ts';
-import type { Ask } from '@devlm/protocol/tools.ts';
+import type { AskState, ToolResult, TurnState } from '@devlm/protocol/state.ts';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   type ClaudeRequest,
@@ -19,9 +18,9 @@ import { TestWeb } from '../support/web/pages.ts';
 import { searchKey, serveSearxng } from '../support/web/search-engines.ts';
 
 const resultsOf = (turn: TurnState): ToolResult[] => turn.steps.flatMap((step) => Object.values(step.results));
-const asksOf = (turn: TurnState | undefined): [string, Ask][] =>
+const asksOf = (turn: TurnState | undefined): [string, AskState][] =>
   (turn?.steps ?? []).flatMap(({ calls }) =>
-    Object.entries(calls).flatMap(([id, { ask }]): [string, Ask][] => (ask ? [[id, ask]] : [])),
+    Object.entries(calls).flatMap(([id, { ask }]): [string, AskState][] => (ask ? [[id, ask]] : [])),
   );
 
 let web: TestWeb;

@@ -1,13 +1,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
 import Anthropic from '@anthropic-ai/sdk';
 import { Budget, type BudgetTerms, UsageReport } from '@devlm/protocol/budgets.ts';
 import type { TurnState } from '@devlm/protocol/state.ts';
+import type { PauseOption } from '@devlm/protocol/tools.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { sendBudgets } from '../../extension/src/connection/budgets.ts';
-import { goOn, pausesOf, stopHere } from '../../server/src/agent/pause.ts';
+import { pausesOf } from '../../server/src/agent/pause.ts';
+import { openSqlite } from '../../server/src/storage/sqlite/sqlite.ts';
 import { text, toolUse } from '../support/claude/answer.ts';
 import { any } from '../support/claude/scenario.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
@@ -48,16 +51,20 @@ describe('budgets', { timeout: 120_000 }, () => {
     messages: [{ role: 'user' as const, content: 'x' }],
   };
 
-  /** A turn, and how its pauses are answered. */
-  async function turn(answers: readonly string[] = [], projectId: string | null = null): Promise<TurnState> {
+  /** A turn, and how its pauses are answered: by the id of an option, or as a client without ids does, by a text. */
+  async function turn(
+    answers: readonly (PauseOption | { readonly text: string })[] = [],
+    projectId: string | null = null,
+  ): Promise<TurnState> {
     const conversationId = await newConversation(server, projectId);
     using reader = new Reader(() => server, conversationId);
     const turnId = await send(server, conversationId, 'Go.');
-    for (const [index, words] of answers.entries()) {
+    for (const [index, given] of answers.entries()) {
       await reader.until(({ turns }) => pausesOf(turns[turnId]).length > index);
       const [callId = ''] = Object.keys(pausesOf(reader.state.turns[turnId])[index]?.step.calls ?? {});
       const params = { conversationId, turnId, callId };
-      await server.client.call('asks.answer', { params, body: { kind: 'question', text: words } });
+      const body = typeof given === 'string' ? { text: '', option: given } : given;
+      await server.client.call('asks.answer', { params, body: { kind: 'question', ...body } });
     }
     return await reader.ended(turnId);
   }
@@ -95,21 +102,61 @@ describe('budgets', { timeout: 120_000 }, () => {
     await set({ action: 'ask' });
     claude.on(any, 'done');
     claude.on(any, [plan('a')], { times: 1 });
-    const ended = await turn([goOn]);
+    const ended = await turn(['continue']);
     expect(ended.status).toBe('completed');
     expect(pausesOf(ended)).toHaveLength(1);
     expect(claude.messages).toHaveLength(2);
-    expect(await turn([stopHere])).toMatchObject({ status: 'failed', problem: { code: 'paused' } });
-    expect(await turn(['Well, maybe.'])).toMatchObject({ status: 'failed', problem: { code: 'paused' } });
+    expect(await turn(['stop'])).toMatchObject({ status: 'failed', problem: { code: 'paused' } });
+    expect(await turn([{ text: 'Well, maybe.' }])).toMatchObject({ status: 'failed', problem: { code: 'paused' } });
     expect(claude.messages).toHaveLength(2);
   });
 
   it('ask, and the person raises the limit for the day', async () => {
     await set({ action: 'ask', limitUsd: (await spentToday()) + 0.01 });
-    expect(await turn(['Raise it for today'])).toMatchObject({ status: 'completed' });
+    expect(await turn(['raise'])).toMatchObject({ status: 'completed' });
     const after = await turn();
     expect(after.status).toBe('completed');
     expect(pausesOf(after)).toHaveLength(0);
+  });
+
+  it('take the label of an option from a client that knows no ids', async () => {
+    await set({ action: 'ask', limitUsd: (await spentToday()) + 0.01 });
+    expect(await turn([{ text: 'Continue' }])).toMatchObject({ status: 'completed' });
+    const ended = await turn([{ text: 'Raise the limit for today' }]);
+    expect(ended.status).toBe('completed');
+    expect(pausesOf(ended)).toMatchObject([{ topic: { kind: 'budget', budgetId: 'test' }, answer: 'raise' }]);
+    expect(pausesOf(await turn())).toHaveLength(0);
+  });
+
+  it('refuse an option that the question does not have', async () => {
+    await set({ action: 'ask', scope: 'turn', period: 'turn', limitUsd: 0.001 });
+    await expect(turn(['raise'])).rejects.toMatchObject({ problem: { code: 'conflict' } });
+  });
+
+  it('take the answer to a question that 0.1.0 asked before the update', async () => {
+    await set({ action: 'ask' });
+    const conversationId = await newConversation(server);
+    await server.kill();
+    const [turnId, stepId] = ['old-turn', 'old-step'];
+    const params = { conversationId, turnId, callId: `budget:test ${stepId}` };
+    const options = ['Go on with this answer', 'Raise it for today', 'Stop'];
+    const store = await openSqlite({ file: join(server.dataDir, 'devlm.db'), version: '0.1.0' });
+    await store.events.append(conversationId, [
+      { type: 'turn.created', turnId, parent: null, text: 'Go.', attachments: [], model: null, thinking: false },
+      { type: 'turn.started', turnId, attempt: 1 },
+      { type: 'step.started', turnId, stepId, model: '', purpose: 'pause' },
+      { type: 'ask.opened', turnId, stepId, callId: params.callId, ask: { kind: 'question', question: '?', options } },
+    ]);
+    await store.close();
+    await server.start();
+    sdk = new Anthropic({ baseURL: `${server.origin}/llm`, authToken: server.discovery.secret, maxRetries: 0 });
+    using reader = new Reader(() => server, conversationId);
+    await reader.until(({ turns }) => pausesOf(turns[turnId]).length === 1);
+    await server.client.call('asks.answer', { params, body: { kind: 'question', text: 'Go on with this answer' } });
+    await server.client.call('server.credential', { body: {} });
+    const ended = await reader.ended(turnId);
+    expect(ended.status).toBe('completed');
+    expect(pausesOf(ended)).toHaveLength(1);
   });
 
   it('wait for the answer over a restart', async () => {
@@ -127,7 +174,7 @@ describe('budgets', { timeout: 120_000 }, () => {
     const params = { conversationId, turnId, callId };
     await expect
       .poll(() =>
-        server.client.call('asks.answer', { params, body: { kind: 'question', text: goOn } }).then(() => true),
+        server.client.call('asks.answer', { params, body: { kind: 'question', text: 'Continue' } }).then(() => true),
       )
       .toBe(true);
     await server.client.call('server.credential', { body: {} });

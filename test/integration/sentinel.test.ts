@@ -1,6 +1,7 @@
 import type { TurnState } from '@devlm/protocol/state.ts';
+import type { PauseOption } from '@devlm/protocol/tools.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { goOn, pausesOf, stopHere } from '../../server/src/agent/pause.ts';
+import { pausesOf } from '../../server/src/agent/pause.ts';
 import { type Block, type Reply, toolUse } from '../support/claude/answer.ts';
 import { any } from '../support/claude/scenario.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
@@ -28,12 +29,12 @@ describe('the sentinel', { timeout: 90_000 }, () => {
     await claude?.[Symbol.asyncDispose]();
   });
 
-  /** Answers in this order, the last one for ever; the pauses are answered with the same words. */
-  async function turn(answers: readonly Reply[], words: string, on = server): Promise<TurnState> {
+  /** Answers in this order, the last one for ever; the pauses are all answered with this option. */
+  async function turn(answers: readonly Reply[], option: PauseOption, on = server): Promise<TurnState> {
     claude.on(any, { blocks: 'The end.', usage: prompt(0, 10) });
     for (const answer of answers.toReversed()) claude.on(any, answer, { times: 1 });
     using reader = new Reader(() => on, await newConversation(on));
-    reader.answerAsks(() => ({ kind: 'question', text: words }));
+    reader.answerAsks(() => ({ kind: 'question', text: '', option }));
     return await reader.ended(await send(on, reader.state.id, 'Go.'));
   }
   const reply = (blocks: Block, usage: Reply['usage']): Reply => ({ blocks: [blocks], usage });
@@ -46,9 +47,11 @@ describe('the sentinel', { timeout: 90_000 }, () => {
     const good = prompt(30_000, 1_000);
     const bad = prompt(1_000, 30_000);
     const steps = [good, bad, bad, bad, bad].map((usage) => reply(plan(), usage));
-    const ended = await turn(steps, goOn);
+    const ended = await turn(steps, 'continue');
     expect(ended.status).toBe('completed');
-    expect(asked(ended)).toEqual([expect.stringMatching(/reads the whole prompt anew.*31,000 tokens/)]);
+    expect(asked(ended)).toEqual([
+      expect.stringMatching(/no longer reads most of the prompt from its cache.*31,000 tokens/),
+    ]);
     // Before the fourth call: two in a row without the cache.
     expect(ended.steps.findIndex(({ purpose }) => purpose === 'pause')).toBe(3);
   });
@@ -64,7 +67,7 @@ describe('the sentinel', { timeout: 90_000 }, () => {
     ]) {
       const ended = await turn(
         usages.map((usage) => reply(plan(), usage)),
-        stopHere,
+        'stop',
       );
       expect(ended.status).toBe('completed');
       expect(asked(ended)).toEqual([]);
@@ -73,16 +76,18 @@ describe('the sentinel', { timeout: 90_000 }, () => {
 
   it('asks when the model repeats itself and goes on after it was told', async () => {
     const same = Array.from({ length: 12 }, () => reply(plan('the same'), prompt(0, 10)));
-    const ended = await turn(same, stopHere);
+    const ended = await turn(same, 'stop');
     expect(ended).toMatchObject({ status: 'failed', problem: { code: 'paused' } });
-    expect(asked(ended)).toEqual(['The model has called update_plan 6 times in a row, with the same result. Go on?']);
+    expect(asked(ended)).toEqual([
+      'The model has called update_plan 6 times in a row, with the same result each time. Continue?',
+    ]);
     expect(claude.messages).toHaveLength(6);
   });
 
   it('asks when a turn costs far more than the others of the person', async () => {
-    for (let i = 0; i < 6; i++) await turn([], goOn);
+    for (let i = 0; i < 6; i++) await turn([], 'continue');
     const dear = [1, 1, 1].map((usd) => reply(plan(), prompt(0, 10, usd * 100_000)));
-    const ended = await turn(dear, goOn);
+    const ended = await turn(dear, 'continue');
     expect(ended.status).toBe('completed');
     expect(asked(ended)).toEqual([expect.stringMatching(/^This answer has cost \$2\.00 so far/)]);
   });
@@ -93,7 +98,7 @@ describe('the sentinel', { timeout: 90_000 }, () => {
       args: ['--sandbox', 'off', '--sentinel', 'false'],
     });
     const same = Array.from({ length: 8 }, () => reply(plan('the same'), prompt(0, 10)));
-    const ended = await turn(same, stopHere, quiet);
+    const ended = await turn(same, 'stop', quiet);
     expect(ended.status).toBe('completed');
     expect(pausesOf(ended)).toEqual([]);
   });

@@ -85,7 +85,7 @@ export class FileCalls {
       begun: null,
       ask: async ({ kind }) => {
         await this.whileAsked();
-        return kind === 'approval' ? { kind, allow: true } : { kind, text: '' };
+        return kind === 'approval' ? { kind, allow: true } : { kind, text: '', option: null };
       },
       begin: async ({ changes = [] }) => void this.begun.push(changes),
       output: () => undefined,

@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { Event } from '@devlm/protocol/events.ts';
 import { applyEvent, emptyConversation, shownPath } from '@devlm/protocol/reducer.ts';
-import type { ConversationState, ToolResult, TurnNote } from '@devlm/protocol/state.ts';
+import type { AskState, ConversationState, ToolCallState, ToolResult, TurnNote } from '@devlm/protocol/state.ts';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { pausesOf } from '../../server/src/agent/pause.ts';
 import { repetitionNotice, toMessages } from '../../server/src/agent/prompt.ts';
 import { promptView } from '../../server/src/agent/prompt-view.ts';
 
@@ -47,6 +48,19 @@ function resultOfThen({ repeated, ...result }: ToolResult) {
 const mapped = <T, R>(record: Readonly<Record<string, T>>, change: (value: T) => R): Record<string, R> =>
   Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
 
+/** Returns a question as 0.1.0 folded it: its options were their labels, and its topic was in the id of the call. */
+function askOfThen(ask: AskState) {
+  if (ask.kind === 'approval') return ask;
+  const { topic: _topic, options, ...rest } = ask;
+  return { ...rest, options: options.map(({ label }) => label) };
+}
+
+/** Returns the state of a call as 0.1.0 folded it: an answer was its text alone. */
+function callOfThen({ ask, answer, ...call }: ToolCallState) {
+  const { option: _option, ...rest } = { option: null, ...answer };
+  return { ...call, ...(ask ? { ask: askOfThen(ask) } : {}), ...(answer ? { answer: rest } : {}) };
+}
+
 /** Returns a state in the form in which 0.1.0 folded it, so that nothing that it showed is lost. */
 function stateOfThen({ turns, ...state }: ConversationState) {
   return {
@@ -54,7 +68,11 @@ function stateOfThen({ turns, ...state }: ConversationState) {
     turns: mapped(turns, ({ notes, ...turn }) => ({
       ...turn,
       ...(notes ? { notes: notes.map(noteOfThen) } : {}),
-      steps: turn.steps.map((step) => ({ ...step, results: mapped(step.results, resultOfThen) })),
+      steps: turn.steps.map((step) => ({
+        ...step,
+        calls: mapped(step.calls, callOfThen),
+        results: mapped(step.results, resultOfThen),
+      })),
     })),
   };
 }
@@ -86,7 +104,32 @@ describe('an event log of v0.1.0', () => {
     const notesOf = (name: string) => turnsOf(name).flatMap(({ notes = [] }) => notes);
     expect(notesOf('rules-noted.json').map(({ kind }) => kind)).toEqual(['rules', 'rules']);
     expect(notesOf('reviews-noted.json').map(({ kind }) => kind)).toEqual(['reviews']);
-    expect(notesOf('commands-noted.json')).toMatchObject([{ kind: 'commands', commands: [{ state: 'running', seen: 11 }] }]);
+    expect(notesOf('commands-noted.json')).toMatchObject([
+      { kind: 'commands', commands: [{ state: 'running', seen: 11 }] },
+    ]);
+  });
+
+  it('has pauses with a topic, and answers with the id of an option', () => {
+    const pauses = (name: string) =>
+      turnsOf(name).flatMap((turn) => pausesOf(turn).map(({ topic, answer }) => ({ topic, answer })));
+    const topic = { kind: 'budget', budgetId: 'test' };
+    expect(pauses('budget-continued.json')).toEqual([{ topic, answer: 'continue' }]);
+    expect(pauses('budget-raised.json')).toEqual([{ topic, answer: 'raise' }]);
+    expect(pauses('budget-stopped.json')).toEqual([{ topic, answer: 'stop' }]);
+    expect(pauses('budget-other-answer.json')).toEqual([{ topic, answer: 'other' }]);
+    expect(pauses('repeated-call.json')).toEqual([{ topic: { kind: 'sentinel', trouble: 'loop' }, answer: 'stop' }]);
+    expect(pauses('cost-continued.json')).toEqual([
+      { topic: { kind: 'sentinel', trouble: 'cost' }, answer: 'continue' },
+    ]);
+  });
+
+  it('has questions of the model whose options are numbered', () => {
+    const calls = turnsOf('question-answered.json').flatMap(({ steps }) =>
+      steps.flatMap((step) => Object.values(step.calls)),
+    );
+    expect(calls).toMatchObject([
+      { ask: { options: [{ id: '1' }, { id: '2' }] }, answer: { kind: 'question', text: 'Tabs', option: '1' } },
+    ]);
   });
 
   it('has repeated calls without the notice in their results', () => {

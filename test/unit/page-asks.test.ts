@@ -98,7 +98,7 @@ test('a question accepts an offered option or free text', async () => {
     await card.getByRole('button', { name: '1.5.0 (a feature)' }).click();
     await page.getByText('You answered: 1.5.0 (a feature)').waitFor();
     expect((await calls(page, 'asks.answer')).map((input) => input.body)).toEqual([
-      { kind: 'question', text: '1.5.0 (a feature)' },
+      { kind: 'question', text: '1.5.0 (a feature)', option: '2' },
     ]);
     // The other questions are still open.
     expect(await page.locator('.ask').count()).toBe(2);

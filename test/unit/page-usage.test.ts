@@ -80,12 +80,15 @@ test('a turn that has reached a budget warns, asks the user, and shows the answe
     expect(await bench.violations(page)).toEqual([]);
     const { DEVLM_SCREENSHOTS: folder } = process.env;
     if (folder) await page.screenshot({ path: `${folder}/budget-pause.png` });
-    await page.getByRole('button', { name: 'Raise it for today' }).click();
+    await page.getByRole('button', { name: 'Raise the limit for today' }).click();
     await expect.poll(() => calls(page, 'asks.answer')).toHaveLength(1);
     expect(await calls(page, 'asks.answer')).toMatchObject([
-      { params: { callId: 'budget:settings-day s2' }, body: { kind: 'question', text: 'Raise it for today' } },
+      {
+        params: { callId: 's2' },
+        body: { kind: 'question', text: 'Raise the limit for today', option: 'raise' },
+      },
     ]);
-    await page.getByText('You answered: Raise it for today').waitFor();
+    await page.getByText('You answered: Raise the limit for today').waitFor();
     expect(await page.getByText('Summarizing the conversation').count()).toBe(0);
   });
 });

@@ -32,13 +32,13 @@ describe('costs', { timeout: 180_000 }, () => {
     await frame.getByRole('feed').getByText('would pass the budget settings-day').waitFor({ timeout: 60_000 });
     expect(claude.messages).toHaveLength(0);
     await vscode.screenshot('budget-asks');
-    await frame.getByRole('button', { name: 'Go on with this answer' }).click();
+    await frame.getByRole('button', { name: 'Continue' }).click();
     await frame.getByText('Noted.').waitFor({ timeout: 60_000 });
     await vscode.runCommand('DevLM: Show Usage');
     const chats = frame.getByRole('table', { name: 'By chat' });
     await chats.getByRole('button', { name: 'A dear question' }).waitFor();
     await vscode.screenshot('usage');
     await chats.getByRole('button', { name: 'A dear question' }).click();
-    await frame.getByText('You answered: Go on with this answer').waitFor();
+    await frame.getByText('You answered: Continue').waitFor();
   });
 });

@@ -2,7 +2,8 @@ import type { CommandNews, CommandRef } from '@devlm/protocol/commands.ts';
 import type { ExecutionRecord, ExecutionRequest } from '@devlm/protocol/execution.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import type { Ask, AskAnswer, FileChange, ToolDetails } from '@devlm/protocol/tools.ts';
+import type { AnswerState } from '@devlm/protocol/state.ts';
+import type { Ask, FileChange, ToolDetails } from '@devlm/protocol/tools.ts';
 import * as z from 'zod';
 import type { Workspace } from '../workspace/workspace.ts';
 import type { Trust } from './policy/rules.ts';
@@ -54,7 +55,7 @@ export interface ToolContext {
   /** What an earlier server had begun for this call, or null. */
   readonly begun: BegunCall | null;
   /** Asks the user and waits for the answer, across restarts if necessary. At most once per call. */
-  ask(ask: Ask): Promise<AskAnswer>;
+  ask(ask: Ask): Promise<AnswerState>;
   /** Logs what the call is about to do. Must be awaited before the first effect. */
   begin(intent: BegunCall): Promise<void>;
   /** Shows text to the user while the call runs. The model does not see it. */

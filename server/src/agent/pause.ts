@@ -1,25 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import type { StepState, TurnState } from '@devlm/protocol/state.ts';
-import type { Ask } from '@devlm/protocol/tools.ts';
+import type { AnswerState, StepState, TurnState } from '@devlm/protocol/state.ts';
+import { type Ask, PauseOption, type PauseTopic } from '@devlm/protocol/tools.ts';
 import { openCalls } from './tool-calls.ts';
 import type { TurnLog } from './turn-log.ts';
 
 /*
- * Pauses: a turn asks the user whether it may go on. The question is a step of its own that calls no model, so that it
+ * Pauses: a turn asks the user whether it may continue. The question is a step of its own that calls no model, so that it
  * is in the log, is answered by the same route as the questions of tools, and holds the turn over restarts.
  */
 
-/** The answer to a pause that lets the turn go on. */
-export const goOn = 'Go on with this answer';
-/** The answer to a pause that ends the turn. */
-export const stopHere = 'Stop';
+/** The user's answer to a pause: an option, or words of their own, which let nothing continue. */
+export type PauseAnswer = PauseOption | 'other';
 
 /** A pause and the user's answer to it; the answer is null until there is one. */
 export interface Pause {
-  /** Subject of the pause, such as `budget:day`. Contains no space. */
-  readonly topic: string;
-  readonly answer: string | null;
+  readonly topic: PauseTopic | undefined;
+  readonly answer: PauseAnswer | null;
   readonly step: StepState;
 }
 
@@ -27,11 +24,14 @@ export interface Pause {
 export function pausesOf(turn: TurnState | undefined): Pause[] {
   return (turn?.steps ?? []).flatMap((step) => {
     if (step.purpose !== 'pause') return [];
-    return Object.entries(step.calls).map(([callId, { answer }]): Pause => {
-      const [topic = ''] = callId.split(' ', 1);
-      return { topic, answer: answer?.kind === 'question' ? answer.text : null, step };
-    });
+    return Object.values(step.calls).flatMap(({ ask, answer }): Pause[] =>
+      ask?.kind === 'question' ? [{ topic: ask.topic, answer: answer ? pauseAnswer(answer) : null, step }] : [],
+    );
   });
+}
+
+function pauseAnswer(answer: AnswerState): PauseAnswer {
+  return PauseOption.safeParse(answer.kind === 'question' ? answer.option : null).data ?? 'other';
 }
 
 /** Returns whether a pause of the turn waits for the user. */
@@ -39,17 +39,30 @@ function isPaused(turn: TurnState | undefined): boolean {
   return pausesOf(turn).some(({ step, answer }) => step.status === 'running' && answer === null);
 }
 
+/** An option of a pause, and its label for the user. */
+export interface LabelledOption {
+  readonly id: PauseOption;
+  readonly label: string;
+}
+
 /** Asks the user and returns the answer. Rejects with the signal's reason. */
 export async function pause(
   log: TurnLog,
-  about: { readonly topic: string; readonly question: string; readonly options: readonly string[] },
+  about: { readonly topic: PauseTopic; readonly question: string; readonly options: readonly LabelledOption[] },
   signal: AbortSignal,
-): Promise<string> {
+): Promise<PauseAnswer> {
   const { turnId } = log;
   const stepId = randomUUID();
   log.write({ type: 'step.started', turnId, stepId, model: '', purpose: 'pause' });
-  const ask: Ask = { kind: 'question', question: about.question, options: [...about.options] };
-  log.write({ type: 'ask.opened', turnId, stepId, callId: `${about.topic} ${stepId}`, ask });
+  const { topic, question, options } = about;
+  const ask: Ask = {
+    kind: 'question',
+    question,
+    options: options.map(({ label }) => label),
+    optionIds: options.map(({ id }) => id),
+    topic,
+  };
+  log.write({ type: 'ask.opened', turnId, stepId, callId: stepId, ask });
   await log.flush();
   return answerOf(log, stepId, signal);
 }
@@ -61,7 +74,7 @@ export async function openPause(log: TurnLog, signal: AbortSignal): Promise<Omit
 }
 
 /** Waits for the answer to a pause and ends its step. */
-async function answerOf(log: TurnLog, stepId: string, signal: AbortSignal): Promise<string> {
+async function answerOf(log: TurnLog, stepId: string, signal: AbortSignal): Promise<PauseAnswer> {
   const findAnswer = (turn: TurnState) => pausesOf(turn).find(({ step }) => step.id === stepId)?.answer ?? undefined;
   const answer = await log.until(findAnswer, signal);
   const usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
@@ -84,7 +97,7 @@ export function stoppedAtPause(): ProblemError {
     code: 'paused',
     status: 409,
     title: 'Stopped here',
-    detail: 'You did not want this answer to go on. Send a message to go on from here.',
+    detail: 'You stopped this answer. Send a message to continue from here.',
   });
 }
 

@@ -1,10 +1,11 @@
 import { turnUsage } from '@devlm/protocol/reducer.ts';
 import type { StepState, TurnState } from '@devlm/protocol/state.ts';
+import type { Trouble } from '@devlm/protocol/tools.ts';
 import { answeredCalls, timesInARow } from './repetition.ts';
 
 /** A sign that a turn has gone wrong. */
-export interface Trouble {
-  readonly kind: 'cache' | 'cost' | 'loop';
+export interface TroubleSign {
+  readonly trouble: Trouble;
   /** Explanation for the user. */
   readonly words: string;
 }
@@ -53,28 +54,28 @@ export class Sentinel {
    * Returns the first sign of trouble that the user has not agreed to, or null.
    *
    * @param branch the turns of the conversation; the last one is checked
-   * @param agreed kinds of trouble that the user has already agreed to in this turn
+   * @param agreed troubles that the user has already agreed to in this turn
    */
-  async look(branch: readonly TurnState[], agreed: ReadonlySet<string>): Promise<Trouble | null> {
+  async look(branch: readonly TurnState[], agreed: ReadonlySet<Trouble>): Promise<TroubleSign | null> {
     const turn = branch.at(-1);
     if (!turn) return null;
     const found = [await this.#cost(turn), brokenCache(branch), loop(turn)];
-    return found.find((trouble) => trouble !== null && !agreed.has(trouble.kind)) ?? null;
+    return found.find((sign) => sign !== null && !agreed.has(sign.trouble)) ?? null;
   }
 
-  async #cost(turn: TurnState): Promise<Trouble | null> {
+  async #cost(turn: TurnState): Promise<TroubleSign | null> {
     const cost = turnUsage(turn).costUsd ?? 0;
     if (cost < costFloorUsd) return null;
     this.#medianUsd ??= this.#turnCosts().then((costs) => (costs.length < minBaselineTurns ? null : median(costs)));
     const medianUsd = await this.#medianUsd;
     if (medianUsd === null || cost < costFactor * medianUsd) return null;
     const words = `This answer has cost $${cost.toFixed(2)} so far; your answers usually cost $${medianUsd.toFixed(2)}.`;
-    return { kind: 'cost', words };
+    return { trouble: 'cost', words };
   }
 }
 
 /** Detects that the provider's cache worked earlier in this conversation and no longer does. */
-function brokenCache(branch: readonly TurnState[]): Trouble | null {
+function brokenCache(branch: readonly TurnState[]): TroubleSign | null {
   const turn = branch.at(-1);
   const steps = branch.flatMap((other) => other.steps.filter(isCounted));
   const last = (turn?.steps ?? []).filter(isCounted).slice(-brokenSteps);
@@ -85,17 +86,20 @@ function brokenCache(branch: readonly TurnState[]): Trouble | null {
     return null;
   const before = steps.slice(0, -brokenSteps);
   if (!before.some((step) => cachedRatio(step) > cacheRatio.usual)) return null;
-  const words = `The provider reads the whole prompt anew in every step, ${promptTokens(last.at(-1)).toLocaleString('en')} tokens, where it used to take most of it from its cache: that can cost ten times as much.`;
-  return { kind: 'cache', words };
+  const words = `The provider no longer reads most of the prompt from its cache. Each step processes all ${promptTokens(last.at(-1)).toLocaleString('en')} tokens anew, which can cost ten times as much.`;
+  return { trouble: 'cache', words };
 }
 
 /** Detects that the newest calls of the turn are identical, with identical results. */
-function loop(turn: TurnState): Trouble | null {
+function loop(turn: TurnState): TroubleSign | null {
   const calls = answeredCalls(turn);
   const last = calls.at(-1);
   const times = last ? timesInARow(calls, last) : 0;
   if (!last || times < repeatedCalls) return null;
-  return { kind: 'loop', words: `The model has called ${last.name} ${times} times in a row, with the same result.` };
+  return {
+    trouble: 'loop',
+    words: `The model has called ${last.name} ${times} times in a row, with the same result each time.`,
+  };
 }
 
 /** Whether a step is an ordinary model call whose usage is known. */

@@ -1,9 +1,10 @@
 import type { TurnState } from '@devlm/protocol/state.ts';
+import type { PauseTopic, Trouble } from '@devlm/protocol/tools.ts';
 import type { Reservation } from '../llm/budget-admission.ts';
 import { budgetExceeded, describePassed } from '../llm/budget-words.ts';
 import type { Budgets } from '../llm/budgets.ts';
 import type { Passed, Spender } from '../storage/ports/budgets.ts';
-import { goOn, openPause, pause, pausesOf, stopHere, stoppedAtPause } from './pause.ts';
+import { type LabelledOption, openPause, type PauseAnswer, pause, pausesOf, stoppedAtPause } from './pause.ts';
 import type { Sentinel } from './sentinel.ts';
 import type { TurnLog } from './turn-log.ts';
 
@@ -20,11 +21,14 @@ export interface SpendGateOptions {
 /** Time for which the provider keeps a prompt in its cache, in milliseconds. */
 const cacheTtlMs = 5 * 60_000;
 
-/** The answer that raises the budget of a period; null if the budget cannot be raised. */
-const raiseAnswers = {
-  day: 'Raise it for today',
-  week: 'Raise it for this week',
-  month: 'Raise it for this month',
+const continueOption: LabelledOption = { id: 'continue', label: 'Continue' };
+const stopOption: LabelledOption = { id: 'stop', label: 'Stop' };
+
+/** The labels of the option that raises the limit of a budget, by its period; null if the limit cannot be raised. */
+const raiseLabels = {
+  day: 'Raise the limit for today',
+  week: 'Raise the limit for this week',
+  month: 'Raise the limit for this month',
   turn: null,
 } as const;
 
@@ -45,11 +49,14 @@ export class SpendGate {
     const { budgets, log, spender, modelId, sentinel } = this.#options;
     const resumed = await openPause(log, signal);
     if (resumed) await this.#applyAnswer(resumed.topic, resumed.answer);
-    const trouble = await sentinel?.look(log.branch, agreedTo(log.turn, 'sentinel'));
-    if (trouble) await this.#ask(`sentinel:${trouble.kind}`, `${trouble.words} Go on?`, [goOn, stopHere], signal);
+    const sign = await sentinel?.look(log.branch, agreedTroubles(log.turn));
+    if (sign) {
+      const topic = { kind: 'sentinel', trouble: sign.trouble } as const;
+      await this.#ask(topic, `${sign.words} Continue?`, [continueOption, stopOption], signal);
+    }
     for (;;) {
       const planned = { model: modelId, promptTokens, cachedTokens: cachedTokens(log.branch) };
-      const exceptions = { despite: agreedTo(log.turn, 'budget'), warns: true };
+      const exceptions = { despite: agreedBudgets(log.turn), warns: true };
       const admission = await budgets.admit(spender, planned, exceptions);
       if (admission.admitted) {
         for (const passed of admission.warnings) this.#warn(passed);
@@ -59,25 +66,33 @@ export class SpendGate {
       const canAsk = inTheWay.every(({ budget }) => budget.action === 'ask');
       const [first] = inTheWay;
       if (!canAsk || !first) throw budgetExceeded(inTheWay, new Date());
-      const raise = raiseAnswers[first.budget.period];
-      const options = [goOn, ...(raise ? [raise] : []), stopHere];
-      await this.#ask(`budget:${first.budget.id}`, `${describePassed(first, new Date())} Go on?`, options, signal);
+      const { id: budgetId, period } = first.budget;
+      const label = raiseLabels[period];
+      const raiseOptions: LabelledOption[] = label === null ? [] : [{ id: 'raise', label }];
+      const options = [continueOption, ...raiseOptions, stopOption];
+      await this.#ask({ kind: 'budget', budgetId }, `${describePassed(first, new Date())} Continue?`, options, signal);
     }
   }
 
-  async #ask(topic: string, question: string, options: readonly string[], signal: AbortSignal): Promise<void> {
+  async #ask(
+    topic: PauseTopic,
+    question: string,
+    options: readonly LabelledOption[],
+    signal: AbortSignal,
+  ): Promise<void> {
     await this.#applyAnswer(topic, await pause(this.#options.log, { topic, question, options }, signal));
   }
 
   /**
-   * Applies an answer of the user: raises the budget if the answer says so, and stops the turn at any answer that was
-   * not offered. The answer to go on needs no action, because it is read from the log.
+   * Applies an answer of the user: raises the limit of the budget if the answer says so, and stops the turn unless it
+   * may continue. The answer to continue needs no action, because it is read from the log.
    */
-  async #applyAnswer(topic: string, answer: string | null): Promise<void> {
-    if (answer === goOn) return;
+  async #applyAnswer(topic: PauseTopic | undefined, answer: PauseAnswer | null): Promise<void> {
+    if (answer === 'continue') return;
+    if (answer !== 'raise' || topic?.kind !== 'budget') throw stoppedAtPause();
     const { budgets, spender } = this.#options;
-    const budget = (await budgets.list()).find(({ id }) => topic === `budget:${id}`);
-    if (!budget || answer === null || answer !== raiseAnswers[budget.period]) throw stoppedAtPause();
+    const budget = (await budgets.list()).find(({ id }) => id === topic.budgetId);
+    if (!budget || raiseLabels[budget.period] === null) throw stoppedAtPause();
     await budgets.raise(budget, spender);
   }
 
@@ -88,11 +103,16 @@ export class SpendGate {
   }
 }
 
-/** Returns the kinds of trouble or the budget ids that the user has agreed to in this turn. */
-function agreedTo(turn: TurnState | undefined, kind: 'budget' | 'sentinel'): Set<string> {
-  const agreed = pausesOf(turn).filter(({ topic, answer }) => answer === goOn && topic.startsWith(`${kind}:`));
-  return new Set(agreed.map(({ topic }) => topic.slice(kind.length + 1)));
+/** Returns the topics that the user has let this turn continue in spite of. */
+function agreedTopics(turn: TurnState | undefined): PauseTopic[] {
+  return pausesOf(turn).flatMap(({ topic, answer }) => (topic && answer === 'continue' ? [topic] : []));
 }
+
+const agreedBudgets = (turn: TurnState | undefined): Set<string> =>
+  new Set(agreedTopics(turn).flatMap((topic) => (topic.kind === 'budget' ? [topic.budgetId] : [])));
+
+const agreedTroubles = (turn: TurnState | undefined): Set<Trouble> =>
+  new Set(agreedTopics(turn).flatMap((topic) => (topic.kind === 'sentinel' ? [topic.trouble] : [])));
 
 /**
  * Returns the number of prompt tokens that the provider most likely has in its cache: those of the step before, if it

@@ -46,7 +46,9 @@ export async function runAction(
     earlier: [],
     begun: null,
     ask: async ({ kind }) =>
-      kind === 'approval' ? { kind, allow: body.confirmed } : { kind, text: 'Nobody can answer here.' },
+      kind === 'approval'
+        ? { kind, allow: body.confirmed }
+        : { kind, text: 'No user can answer questions here.', option: null },
     begin: async () => undefined,
     output: () => undefined,
   };

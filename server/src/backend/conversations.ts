@@ -1,7 +1,9 @@
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import { answerState } from '@devlm/protocol/questions.ts';
 import { joinDeltas } from '@devlm/protocol/reducer.ts';
 import type { Aside } from '@devlm/protocol/review.ts';
+import type { AskState } from '@devlm/protocol/state.ts';
 import type { AskAnswer } from '@devlm/protocol/tools.ts';
 import type { ConversationSnapshot, ConversationSummary, TurnPage } from '@devlm/protocol/views.ts';
 import type { ConversationSecrets } from '../actions/secrets/conversation-secrets.ts';
@@ -166,8 +168,21 @@ export class Conversations {
     if (call.answer) return;
     if (turn?.status !== 'running') throw conflict('The turn has ended. Nobody waits for this answer any more.');
     if (call.ask.kind !== answer.kind) throw conflict('This answers another kind of question.');
-    await log.append(conversationId, [{ type: 'ask.answered', turnId, stepId: step.id, callId, answer }]);
+    await log.append(conversationId, [
+      { type: 'ask.answered', turnId, stepId: step.id, callId, answer: checkedAnswer(call.ask, answer) },
+    ]);
   }
+}
+
+/** Returns an answer with the id of the option that it chooses. Throws `conflict` if there is no such option. */
+function checkedAnswer(ask: AskState, answer: AskAnswer): AskAnswer {
+  const state = answerState(ask, answer);
+  if (state.kind === 'approval') return state;
+  const { option, ...words } = state;
+  if (option !== null) return { ...words, option };
+  if (answer.kind === 'question' && answer.option !== undefined)
+    throw conflict('The question has no such option. Choose one of its options, or answer in your own words.');
+  return words;
 }
 
 /**

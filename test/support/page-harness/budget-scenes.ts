@@ -28,12 +28,14 @@ export function pausedConversation(): void {
       type: 'ask.opened',
       turnId,
       stepId: 's2',
-      callId: 'budget:settings-day s2',
+      callId: 's2',
       ask: {
         kind: 'question',
         question:
-          'The next call would pass the budget settings-day of one person: $5.00 for today, of which $4.98 are spent or set aside. It begins anew on 24 Nov 2026, 00:00. Go on?',
-        options: ['Go on with this answer', 'Raise it for today', 'Stop'],
+          'The next call would pass the budget settings-day of one person: $5.00 for today, of which $4.98 are spent or set aside. It begins anew on 24 Nov 2026, 00:00. Continue?',
+        options: ['Continue', 'Raise the limit for today', 'Stop'],
+        optionIds: ['continue', 'raise', 'stop'],
+        topic: { kind: 'budget', budgetId: 'settings-day' },
       },
     },
   ]);

@@ -1,6 +1,5 @@
 import { type AlwaysRule, offeredRule } from '@devlm/protocol/permissions.ts';
-import type { ToolCallState } from '@devlm/protocol/state.ts';
-import type { Ask } from '@devlm/protocol/tools.ts';
+import type { AskState, QuestionOption, ToolCallState } from '@devlm/protocol/state.ts';
 import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { t } from '../l10n.ts';
 import { focusComposer } from '../state/actions.ts';
@@ -43,7 +42,7 @@ export function AskView({ turnId, callId, call: { ask, answer: given }, open, ba
   );
 }
 
-function outcome(ask: Ask, given: ToolCallState['answer']): [string, string] {
+function outcome(ask: AskState, given: ToolCallState['answer']): [string, string] {
   if (!given) return ['circle-slash', t('This was not answered.')];
   if (given.kind === 'question') return ['comment', t('You answered: {0}', shown(given.text))];
   const title = ask.kind === 'approval' ? oneLine(ask.title, 200) : '';
@@ -54,7 +53,7 @@ function outcome(ask: Ask, given: ToolCallState['answer']): [string, string] {
 }
 
 /** The question with its answers. The card receives the focus, never a button, so that Enter alone allows nothing. */
-function AskCard({ turnId, callId, ask, back }: Omit<AskViewProps, 'call' | 'open'> & { ask: Ask }) {
+function AskCard({ turnId, callId, ask, back }: Omit<AskViewProps, 'call' | 'open'> & { ask: AskState }) {
   const card = useRef<HTMLFieldSetElement>(null);
   const [armed, setArmed] = useState(false);
   const { sending, problem, noting } = answeringOf(turnId, callId);
@@ -190,24 +189,25 @@ function Approval({ turnId, callId, busy, rule }: AnswerProps & { rule: AlwaysRu
   );
 }
 
-function Question({ turnId, callId, busy, options }: AnswerProps & { options: readonly string[] }) {
+function Question({ turnId, callId, busy, options }: AnswerProps & { options: readonly QuestionOption[] }) {
   const { text, sending } = answeringOf(turnId, callId);
-  const send = (words: string) => {
-    if (!busy) void answer(turnId, callId, { kind: 'question', text: words });
+  const send = (words: string, option?: QuestionOption) => {
+    // A server of 0.1.0 goes by the text.
+    if (!busy) void answer(turnId, callId, { kind: 'question', text: words, ...(option ? { option: option.id } : {}) });
   };
   return (
     <>
       {options.length > 0 && (
         <div class="ask-options">
-          {options.map((option, index) => (
+          {options.map((option) => (
             <button
-              key={index}
+              key={option.id}
               type="button"
               class="button button-secondary"
               aria-disabled={busy}
-              onClick={() => send(option)}
+              onClick={() => send(option.label, option)}
             >
-              {shown(option)}
+              {shown(option.label)}
             </button>
           ))}
         </div>
@@ -219,7 +219,7 @@ function Question({ turnId, callId, busy, options }: AnswerProps & { options: re
         value={text}
         busy={busy}
         sending={sending.value}
-        onSend={send}
+        onSend={(words) => send(words)}
       />
     </>
   );

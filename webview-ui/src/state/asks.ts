@@ -1,6 +1,6 @@
 import type { Problem } from '@devlm/protocol/problem.ts';
-import type { TurnState } from '@devlm/protocol/state.ts';
-import type { Ask, AskAnswer } from '@devlm/protocol/tools.ts';
+import type { AskState, TurnState } from '@devlm/protocol/state.ts';
+import type { AskAnswer } from '@devlm/protocol/tools.ts';
 import { computed, effect, type Signal, signal } from '@preact/signals';
 import { t } from '../l10n.ts';
 import { problemOf, transport } from '../transport.ts';
@@ -19,7 +19,7 @@ export interface OpenAsk {
   readonly key: string;
   readonly turnId: string;
   readonly callId: string;
-  readonly ask: Ask;
+  readonly ask: AskState;
 }
 
 /** The state of an answer: whether it is being sent, and what the user has written so far. It outlives the card. */

@@ -6,6 +6,7 @@ const structuralFields: ReadonlySet<string> = new Set([
   ...['type', 'kind', 'status', 'state', 'verdict', 'format', 'by', 'outcome', 'purpose', 'code', 'action'],
   ...['id', 'turnId', 'stepId', 'callId', 'conversationId', 'projectId', 'windowId', 'executionId', 'reviewId'],
   ...['parent', 'head', 'blob', 'hash', 'before', 'after', 'base', 'now', 'encoding', 'mediaType'],
+  ...['optionIds', 'option', 'topic'],
   ...['signature', 'opaque', 'model', 'requestId'],
 ]);
 
