@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { runCancellable } from './cancellation.ts';
 import {
   type ConnectLink,
   hostOf,
@@ -139,16 +140,18 @@ export class Servers {
     const server = new RemoteServer({ origin, token: async () => token, problems });
     const title = t('Connecting to {0}', server.remote);
     const options = { location: vscode.ProgressLocation.Notification, title, cancellable: true };
-    const problem = await vscode.window.withProgress(options, async (_progress, cancelled) => {
-      const controller = new AbortController();
-      cancelled.onCancellationRequested(() => controller.abort());
+    const connect = async (signal: AbortSignal) => {
       try {
-        await server.connect(controller.signal);
+        await server.connect(signal);
         return null;
       } catch (error) {
-        return controller.signal.aborted ? undefined : asProblem(error, t);
+        signal.throwIfAborted();
+        return asProblem(error, t);
       }
-    });
+    };
+    const problem = await vscode.window.withProgress(options, (_progress, cancellation) =>
+      runCancellable(cancellation, connect),
+    );
     if (problem === undefined) return false;
     if (problem !== null) {
       if (problem.action === 'set-token') return await this.#enter(origin, problem.detail);

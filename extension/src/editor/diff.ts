@@ -1,5 +1,6 @@
 import type { EditorAction } from '@devlm/protocol/page.ts';
 import * as vscode from 'vscode';
+import { withSignal } from '../cancellation.ts';
 import type { ServerConnection } from '../connection/connection.ts';
 
 const t = vscode.l10n.t;
@@ -13,15 +14,9 @@ export function provideStoredFiles(connection: ServerConnection): vscode.Disposa
     async provideTextDocumentContent(uri, token) {
       // An empty query means that the file did not exist: compare with an empty document.
       if (uri.query === '') return '';
-      const controller = new AbortController();
-      const subscription = token.onCancellationRequested(() => controller.abort());
-      try {
-        const input = { params: { hash: uri.query } };
-        const { data } = await connection.call('blobs.get', input, { signal: controller.signal });
-        return new TextDecoder().decode(Buffer.from(data, 'base64'));
-      } finally {
-        subscription.dispose();
-      }
+      const input = { params: { hash: uri.query } };
+      const { data } = await withSignal(token, (signal) => connection.call('blobs.get', input, { signal }));
+      return new TextDecoder().decode(Buffer.from(data, 'base64'));
     },
   });
 }

@@ -2,8 +2,9 @@ import type { NewAttachment, TextAttachment } from '@devlm/protocol/events.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import type { FilesAnswer } from '@devlm/protocol/page.ts';
 import * as vscode from 'vscode';
+import { isMissing, openDocument } from '../workspace/read.ts';
 import { contentOf } from './content.ts';
-import { fileUri, isInWorkspace, label } from './workspace-paths.ts';
+import { displayPath, fileUri, isInWorkspace } from './workspace-paths.ts';
 
 const t = vscode.l10n.t;
 
@@ -36,7 +37,7 @@ async function confirmOutside(uris: readonly vscode.Uri[]): Promise<boolean> {
   const attach = t('Attach');
   const answer = await vscode.window.showWarningMessage(
     t('Attach files from outside the workspace?'),
-    { modal: true, detail: uris.map(label).join('\n') },
+    { modal: true, detail: uris.map(displayPath).join('\n') },
     attach,
   );
   return answer === attach;
@@ -59,9 +60,9 @@ export async function readChosen(uris: readonly vscode.Uri[]): Promise<FilesAnsw
 
 /** Returns the attachment, or a message why the file cannot be attached. */
 async function readFile(uri: vscode.Uri): Promise<NewAttachment | string> {
-  const path = label(uri);
+  const path = displayPath(uri);
   // Use the text that the user sees, saved or not.
-  const open = vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri.toString());
+  const open = openDocument(uri);
   if (open) return textAttachment(path, open.getText(), open.languageId);
   try {
     const stat = await vscode.workspace.fs.stat(uri);
@@ -79,8 +80,7 @@ async function readFile(uri: vscode.Uri): Promise<NewAttachment | string> {
     const data = Buffer.from(bytes).toString('base64');
     return { kind: 'image', name: name.slice(-255), mediaType: content.mediaType, data };
   } catch (error) {
-    const isMissing = error instanceof vscode.FileSystemError && error.code === 'FileNotFound';
-    return isMissing ? t('{0} does not exist.', path) : t('Cannot read {0}.', path);
+    return isMissing(error) ? t('{0} does not exist.', path) : t('Cannot read {0}.', path);
   }
 }
 
@@ -99,7 +99,7 @@ export function readSelection(): FilesAnswer {
   for (const selection of editor?.selections ?? []) {
     if (!editor || selection.isEmpty || attachments.length === limits.attachments) continue;
     const { document } = editor;
-    const path = label(document.uri);
+    const path = displayPath(document.uri);
     const text = document.getText(selection);
     if (text.length > limits.attachmentChars) {
       problems.push(t('The selection in {0} is too long to attach.', path));
@@ -124,7 +124,7 @@ export function readSelection(): FilesAnswer {
 function untrusted(uri: vscode.Uri): Pick<TextAttachment, 'untrusted'> {
   const { getWorkspaceFolder, workspaceFolders = [] } = vscode.workspace;
   if (uri.scheme === 'untitled' || workspaceFolders.length === 0 || getWorkspaceFolder(uri)) return {};
-  return { untrusted: { kind: 'outside', name: label(uri).slice(-300) } };
+  return { untrusted: { kind: 'outside', name: displayPath(uri).slice(-300) } };
 }
 
 /** Shows the open dialog and reads the chosen files. */

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { rankPaths } from './rank.ts';
-import { label } from './workspace-paths.ts';
+import { displayPath } from './workspace-paths.ts';
 
 /** Maximum number of files that are searched. */
 const maxFiles = 20_000;
@@ -58,7 +58,7 @@ async function listFiles(): Promise<string[]> {
   }
   // Virtual workspaces may not support search.
   if (uris.length === 0) uris = await walk();
-  return uris.map(label).sort();
+  return uris.map(displayPath).sort();
 }
 
 const excludedFolders: readonly string[] = ['node_modules', '.git'];
@@ -90,5 +90,5 @@ function openPaths(): string[] {
   );
   const active = vscode.window.activeTextEditor?.document.uri;
   const inWorkspace = [active, ...uris].filter((uri) => uri && vscode.workspace.getWorkspaceFolder(uri));
-  return [...new Set(inWorkspace.map((uri) => (uri ? label(uri) : '')))];
+  return [...new Set(inWorkspace.map((uri) => (uri ? displayPath(uri) : '')))];
 }

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import * as vscode from 'vscode';
+import { gitApi } from './git-extension.ts';
 
 const run = promisify(execFile);
 
@@ -14,11 +14,6 @@ const safeOptions = ['--no-optional-locks', '-c', 'core.fsmonitor=false', '-c', 
 const diffArgs = ['diff', '--no-ext-diff', '--no-textconv', '--no-color', '--ignore-submodules=dirty'] as const;
 /** Candidates for the branch that a branch started from, the most likely first. */
 const bases = ['origin/HEAD', 'origin/main', 'origin/master', 'main', 'master'] as const;
-
-/** API of the git extension that is built into VS Code. */
-interface GitExtension {
-  getAPI(version: 1): { readonly git: { readonly path: string } };
-}
 
 /** A git diff. */
 export interface GitDiff {
@@ -47,14 +42,10 @@ export async function gitDiff(of: 'staged' | 'branch', folder: string): Promise<
   return null;
 }
 
-type Git = (args: readonly string[]) => Promise<string>;
+type RunGit = (args: readonly string[]) => Promise<string>;
 
-async function gitIn(folder: string): Promise<Git> {
-  const extension = vscode.extensions.getExtension<GitExtension>('vscode.git');
-  const path = await Promise.resolve(extension?.activate()).then(
-    (git) => git?.getAPI(1).git.path,
-    () => undefined,
-  );
+async function gitIn(folder: string): Promise<RunGit> {
+  const path = (await gitApi())?.git.path;
   const env = { ...process.env, GIT_TERMINAL_PROMPT: '0', GIT_NO_LAZY_FETCH: '1', GIT_PAGER: 'cat', LC_ALL: 'C' };
   return async (args) => {
     const { stdout } = await run(path ?? 'git', [...safeOptions, ...args], {
@@ -68,7 +59,7 @@ async function gitIn(folder: string): Promise<Git> {
 }
 
 /** Returns the commit id of a revision, or null if it does not exist. */
-async function commitOf(git: Git, name: string): Promise<string | null> {
+async function commitOf(git: RunGit, name: string): Promise<string | null> {
   const found = await git(['rev-parse', '--verify', '--quiet', `${name}^{commit}`]).catch(() => '');
   return /^[0-9a-f]{40,64}$/.exec(found.trim())?.[0] ?? null;
 }

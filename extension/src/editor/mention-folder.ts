@@ -2,6 +2,7 @@ import { limits } from '@devlm/protocol/limits.ts';
 import * as vscode from 'vscode';
 import { listFiles } from '../workspace/list.ts';
 import { workspaceFolders } from '../workspace/places.ts';
+import { openDocument } from '../workspace/read.ts';
 import { contentOf } from './content.ts';
 import { fileUri } from './workspace-paths.ts';
 
@@ -48,7 +49,7 @@ export async function folderText(path: string): Promise<string> {
 async function textOf(path: string): Promise<string | undefined> {
   const uri = fileUri(path);
   if (!uri) return undefined;
-  const open = vscode.workspace.textDocuments.find((document) => document.uri.toString() === uri.toString());
+  const open = openDocument(uri);
   if (open) return open.getText();
   const content = await vscode.workspace.fs.readFile(uri).then(contentOf, () => undefined);
   return content?.kind === 'text' ? content.text : undefined;

@@ -47,6 +47,6 @@ export async function isInWorkspace(uri: vscode.Uri): Promise<boolean> {
 }
 
 /** Returns the path of a file as displayed to the user and to the model. */
-export function label(uri: vscode.Uri): string {
+export function displayPath(uri: vscode.Uri): string {
   return vscode.workspace.asRelativePath(uri).replaceAll('\\', '/');
 }

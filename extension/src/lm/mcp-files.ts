@@ -5,6 +5,7 @@ import { type ParseError, parse } from 'jsonc-parser';
 import * as vscode from 'vscode';
 import * as z from 'zod';
 import type { Log } from '../ports.ts';
+import { isMissing } from '../workspace/read.ts';
 
 /** Files that list the MCP servers of a workspace, in each of its folders. */
 const files = ['.vscode/mcp.json', '.devlm/mcp.json'];
@@ -85,11 +86,9 @@ export class McpFiles implements vscode.Disposable {
       if (size > maxFileBytes) return null;
       bytes = await vscode.workspace.fs.readFile(uri);
     } catch (error) {
-      if (!(error instanceof vscode.FileSystemError && error.code === 'FileNotFound')) {
-        this.#log.warn(`${uri.path}: ${String(error)}`);
-        return null;
-      }
-      return undefined;
+      if (isMissing(error)) return undefined;
+      this.#log.warn(`could not read ${uri.path}: ${String(error)}`);
+      return null;
     }
     const errors: ParseError[] = [];
     const value: unknown = parse(new TextDecoder().decode(bytes), errors, { allowTrailingComma: true });

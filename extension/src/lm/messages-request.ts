@@ -35,10 +35,12 @@ const Options = z.object({
 });
 const Schema = z.looseObject({ type: z.literal('object') });
 
-type Block = { readonly type: string; readonly [name: string]: unknown };
-interface Message {
+/** A content block of the Messages API. */
+type ContentBlock = { readonly type: string; readonly [name: string]: unknown };
+/** A message of the Messages API. */
+interface RequestMessage {
   role: 'user' | 'assistant';
-  content: Block[];
+  content: ContentBlock[];
 }
 
 /**
@@ -71,11 +73,11 @@ export function messagesBody({ model, maxTokens, messages, tools, toolRequired, 
   };
 }
 
-function blocksOf(parts: readonly ChatPart[]): Block[] {
+function blocksOf(parts: readonly ChatPart[]): ContentBlock[] {
   return parts.filter((part) => part.kind !== 'text' || part.text.trim() !== '').map(blockOf);
 }
 
-function blockOf(part: ChatPart): Block {
+function blockOf(part: ChatPart): ContentBlock {
   switch (part.kind) {
     case 'text':
       return { type: 'text', text: part.text.toWellFormed() };
@@ -93,8 +95,8 @@ function blockOf(part: ChatPart): Block {
 }
 
 /** Merges consecutive messages of the same role and drops empty ones. */
-function mergeMessages(messages: readonly Message[]): Message[] {
-  const joined: Message[] = [];
+function mergeMessages(messages: readonly RequestMessage[]): RequestMessage[] {
+  const joined: RequestMessage[] = [];
   for (const { role, content } of messages) {
     if (content.length === 0) continue;
     const last = joined.at(-1);
@@ -104,14 +106,14 @@ function mergeMessages(messages: readonly Message[]): Message[] {
   return joined;
 }
 
-function withBreakpoints(messages: readonly Message[]): Message[] {
+function withBreakpoints(messages: readonly RequestMessage[]): RequestMessage[] {
   const marked = new Set(messages.filter(({ role }) => role === 'user').slice(-2));
   return messages.map((message) =>
     marked.has(message) ? { role: message.role, content: withBreakpoint(message.content) } : message,
   );
 }
 
-function withBreakpoint(blocks: readonly Block[]): Block[] {
+function withBreakpoint(blocks: readonly ContentBlock[]): ContentBlock[] {
   return blocks.map((block, at) =>
     at === blocks.length - 1 ? { ...block, cache_control: { type: 'ephemeral' } } : block,
   );

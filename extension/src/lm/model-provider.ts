@@ -1,11 +1,11 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import * as vscode from 'vscode';
 import * as z from 'zod';
+import { withSignal } from '../cancellation.ts';
 import { section } from '../settings.ts';
 import type { AnswerPart, ChatModels, OfferedModel } from './chat-models.ts';
 import type { ChatMessage, ChatPart } from './messages-request.ts';
 import { modelVendor } from './names.ts';
-import { withSignal } from './with-signal.ts';
 
 /** Setting that enables the models, below `devlm`. */
 const setting = 'languageModels.offer';

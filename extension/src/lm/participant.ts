@@ -7,16 +7,16 @@ import * as vscode from 'vscode';
 import * as z from 'zod';
 import type { ServerConnection } from '../connection/connection.ts';
 import { readChosen } from '../editor/files.ts';
-import { label } from '../editor/workspace-paths.ts';
+import { displayPath } from '../editor/workspace-paths.ts';
 import { participantId } from './names.ts';
 
 const t = vscode.l10n.t;
 
 /** Metadata of an answer, from which the next message continues. */
-const Place = z.object({ conversationId: Id, turnId: Id });
-type Place = z.infer<typeof Place>;
+const TurnRef = z.object({ conversationId: Id, turnId: Id });
+type TurnRef = z.infer<typeof TurnRef>;
 /** A turn of VS Code's chat that this participant has answered. */
-const OwnTurn = z.object({ participant: z.literal(participantId), result: z.object({ metadata: Place }) });
+const OwnTurn = z.object({ participant: z.literal(participantId), result: z.object({ metadata: TurnRef }) });
 
 /** The methods of the response stream that the participant uses. */
 type ResponseStream = Pick<vscode.ChatResponseStream, 'markdown' | 'progress' | 'button'>;
@@ -51,9 +51,9 @@ export class Participant {
       const params = { conversationId };
       const body = { turnId, parent, text: request.prompt.slice(0, limits.messageChars), attachments };
       const { seq } = await connection.call('turns.create', { params, body });
-      const place: Place = { conversationId, turnId };
-      const problem = await this.#show(place, seq, stream, signal);
-      return { metadata: place, ...(problem ? { errorDetails: { message: problem.detail } } : {}) };
+      const turn: TurnRef = { conversationId, turnId };
+      const problem = await this.#show(turn, seq, stream, signal);
+      return { metadata: turn, ...(problem ? { errorDetails: { message: problem.detail } } : {}) };
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof ProblemError)) throw error;
@@ -72,16 +72,16 @@ export class Participant {
   }
 
   /** Streams the turn until it ends. Returns the problem it failed with, if any. */
-  async #show(place: Place, after: number, stream: ResponseStream, signal: AbortSignal): Promise<Problem | undefined> {
+  async #show(turn: TurnRef, after: number, stream: ResponseStream, signal: AbortSignal): Promise<Problem | undefined> {
     const { connection } = this.#options;
     const done = new AbortController();
     const stop = () => {
-      void connection.call('turns.stop', { params: place }).catch(() => undefined);
+      void connection.call('turns.stop', { params: turn }).catch(() => undefined);
       done.abort();
     };
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();
-    const view = new TurnView(place, stream);
+    const view = new TurnView(turn, stream);
     try {
       const deliver = async (events: readonly unknown[]) => {
         for (const value of events) {
@@ -89,7 +89,7 @@ export class Participant {
           if (event && view.show(event)) done.abort();
         }
       };
-      await connection.follow(place.conversationId, after, deliver, done.signal);
+      await connection.follow(turn.conversationId, after, deliver, done.signal);
     } finally {
       signal.removeEventListener('abort', stop);
     }
@@ -101,13 +101,13 @@ export class Participant {
 class TurnView {
   /** The problem that the turn failed with. */
   problem: Problem | undefined;
-  readonly #place: Place;
+  readonly #turn: TurnRef;
   readonly #stream: ResponseStream;
   /** Ids of text blocks, as `step/index`. */
   readonly #textBlocks = new Set<string>();
 
-  constructor(place: Place, stream: ResponseStream) {
-    this.#place = place;
+  constructor(turn: TurnRef, stream: ResponseStream) {
+    this.#turn = turn;
     this.#stream = stream;
   }
 
@@ -116,7 +116,7 @@ class TurnView {
    * @returns true if the turn has ended
    */
   show(event: Event): boolean {
-    if (!('turnId' in event) || event.turnId !== this.#place.turnId) return false;
+    if (!('turnId' in event) || event.turnId !== this.#turn.turnId) return false;
     const stream = this.#stream;
     switch (event.type) {
       case 'block.started':
@@ -136,7 +136,7 @@ class TurnView {
       case 'ask.opened': {
         const { ask } = event;
         stream.markdown(`\n\n${ask.kind === 'question' ? ask.question : `**${ask.title}**`}\n\n`);
-        const { conversationId } = this.#place;
+        const { conversationId } = this.#turn;
         stream.button({ command: 'devlm.openChat', title: t('Answer in DevLM'), arguments: [conversationId] });
         return false;
       }
@@ -163,7 +163,7 @@ async function attachmentsOf(references: vscode.ChatRequest['references']) {
     const document = await vscode.workspace.openTextDocument(uri);
     attachments.push({
       kind: 'selection',
-      path: label(uri).slice(-4096),
+      path: displayPath(uri).slice(-4096),
       language: document.languageId.slice(0, 64),
       startLine: range.start.line + 1,
       endLine: range.end.line + 1,

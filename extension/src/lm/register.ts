@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
 import * as z from 'zod';
+import { withSignal } from '../cancellation.ts';
 import type { ChatTools } from './chat-tools.ts';
 import { type ChatToolName, chatToolNames, participantId } from './names.ts';
 import type { Participant } from './participant.ts';
-import { withSignal } from './with-signal.ts';
 
 const t = vscode.l10n.t;
 

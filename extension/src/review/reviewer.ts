@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { addTurns, emptyConversation } from '@devlm/protocol/reducer.ts';
 import type { HunkPlace } from '@devlm/protocol/review.ts';
@@ -8,6 +7,7 @@ import type { ServerConnection } from '../connection/connection.ts';
 import { storedUri } from '../editor/diff.ts';
 import type { Log } from '../ports.ts';
 import { filePlace, workspaceFolders } from '../workspace/places.ts';
+import { hashOf } from '../workspace/read.ts';
 import { shifted } from './shifted.ts';
 
 const t = vscode.l10n.t;
@@ -42,9 +42,9 @@ export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
   /** Undecided files by URI. */
   readonly #files = new Map<string, Reviewed>();
   /** All files of the opened turns, decided or not, by the URI of their accepted content. */
-  readonly #agreed = new Map<string, TurnFile>();
+  readonly #accepted = new Map<string, TurnFile>();
   readonly #lensesChanged = new vscode.EventEmitter<void>();
-  readonly #agreedChanged = new vscode.EventEmitter<vscode.Uri>();
+  readonly #acceptedChanged = new vscode.EventEmitter<vscode.Uri>();
   readonly #registered: vscode.Disposable;
 
   constructor(connection: ServerConnection, log: Log) {
@@ -53,11 +53,11 @@ export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
     this.onDidChangeCodeLenses = this.#lensesChanged.event;
     this.#registered = vscode.Disposable.from(
       this.#lensesChanged,
-      this.#agreedChanged,
+      this.#acceptedChanged,
       vscode.languages.registerCodeLensProvider({ pattern: '**' }, this),
       vscode.workspace.registerTextDocumentContentProvider(scheme, {
-        onDidChange: this.#agreedChanged.event,
-        provideTextDocumentContent: (uri) => this.#agreedText(uri),
+        onDidChange: this.#acceptedChanged.event,
+        provideTextDocumentContent: (uri) => this.#acceptedText(uri),
       }),
       vscode.workspace.onDidChangeTextDocument((event) => this.#onEdit(event)),
     );
@@ -72,7 +72,7 @@ export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
       void vscode.window.showInformationMessage(t('All changes of this answer have been reviewed.'));
       return;
     }
-    const resources = reviewed.map((file) => [file.uri, agreedUri(file), file.uri] as const);
+    const resources = reviewed.map((file) => [file.uri, acceptedUri(file), file.uri] as const);
     await vscode.commands.executeCommand('vscode.changes', t('Changes by DevLM'), resources);
   }
 
@@ -172,9 +172,9 @@ export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
     for (const [key, entry] of this.#files) if (entry.turnId === turnId) this.#files.delete(key);
     for (const entry of reviewed) this.#files.set(entry.uri.toString(), entry);
     for (const file of files) {
-      const uri = agreedUri({ turnId, file });
-      this.#agreed.set(uri.toString(), file);
-      this.#agreedChanged.fire(uri);
+      const uri = acceptedUri({ turnId, file });
+      this.#accepted.set(uri.toString(), file);
+      this.#acceptedChanged.fire(uri);
     }
     const paths = [...this.#files.values()].map(({ uri }) => uri.fsPath);
     await vscode.commands.executeCommand('setContext', reviewedContext, paths);
@@ -191,14 +191,14 @@ export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
       (opened) => opened,
       () => undefined,
     );
-    const hash = document && createHash('sha256').update(document.getText()).digest('hex');
+    const hash = document && hashOf(document.getText());
     return { ...turn, file, uri, hunks: hash === now ? hunks : null };
   }
 
   async #show(reviewed: Reviewed): Promise<void> {
     const name = reviewed.file.path.split('/').at(-1) ?? reviewed.file.path;
     const title = t('{0} (changes by DevLM)', name);
-    await vscode.commands.executeCommand('vscode.diff', agreedUri(reviewed), reviewed.uri, title, { preview: true });
+    await vscode.commands.executeCommand('vscode.diff', acceptedUri(reviewed), reviewed.uri, title, { preview: true });
   }
 
   /** Shows why nothing was changed, and offers a diff if the file has changed. */
@@ -217,8 +217,8 @@ export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
     });
   }
 
-  async #agreedText(uri: vscode.Uri): Promise<string> {
-    const file = this.#agreed.get(uri.toString());
+  async #acceptedText(uri: vscode.Uri): Promise<string> {
+    const file = this.#accepted.get(uri.toString());
     return file ? (await vscode.workspace.openTextDocument(storedUri(file.path, file.base))).getText() : '';
   }
 
@@ -230,6 +230,6 @@ export class Reviewer implements vscode.CodeLensProvider, vscode.Disposable {
   }
 }
 
-function agreedUri({ turnId, file }: Pick<Reviewed, 'turnId' | 'file'>): vscode.Uri {
+function acceptedUri({ turnId, file }: Pick<Reviewed, 'turnId' | 'file'>): vscode.Uri {
   return vscode.Uri.from({ scheme, path: `/${file.path.replace(/^\/+/, '')}`, query: turnId });
 }

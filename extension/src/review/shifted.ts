@@ -1,6 +1,7 @@
 import type { HunkPlace } from '@devlm/protocol/review.ts';
 
-interface TextChange {
+/** A change of a document by range, like `vscode.TextDocumentContentChangeEvent`. */
+interface RangeChange {
   readonly range: {
     readonly start: { readonly line: number; readonly character: number };
     readonly end: { readonly line: number };
@@ -9,7 +10,7 @@ interface TextChange {
 }
 
 /** Returns the positions of changes after edits of a document. An edit above moves them; an edit inside does not. */
-export function shifted(hunks: readonly HunkPlace[], changes: readonly TextChange[]): HunkPlace[] {
+export function shifted(hunks: readonly HunkPlace[], changes: readonly RangeChange[]): HunkPlace[] {
   return hunks.map((hunk) => {
     let { line } = hunk.now;
     for (const { range, text } of changes) {
@@ -22,6 +23,6 @@ export function shifted(hunks: readonly HunkPlace[], changes: readonly TextChang
 }
 
 /** Returns whether a change inserts at the beginning of a line, which moves the line down. */
-function isAtStart({ start, end }: TextChange['range'], line: number): boolean {
+function isAtStart({ start, end }: RangeChange['range'], line: number): boolean {
   return start.line === line && end.line === line && start.character === 0;
 }

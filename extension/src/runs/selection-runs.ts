@@ -6,6 +6,7 @@ import * as vscode from 'vscode';
 import type { ServerConnection } from '../connection/connection.ts';
 import type { Log, Translate } from '../ports.ts';
 import { asProblem } from '../problems.ts';
+import { commonIndent } from '../tasks/code-places.ts';
 import type { Consent } from './consent.ts';
 import { receiptLine } from './receipt-line.ts';
 import { SandboxTerminal } from './sandbox-terminal.ts';
@@ -165,13 +166,7 @@ function wholeLines(selection: vscode.Selection): vscode.Range {
 /** Removes the common indentation of all lines, so that part of a function can run on its own. */
 function dedented(text: string): string {
   const lines = text.split('\n');
-  const margins = lines.filter((line) => line.trim() !== '').map((line) => /^[ \t]*/.exec(line)?.[0] ?? '');
-  const first = margins[0] ?? '';
-  const common = margins.reduce((margin, next) => {
-    let length = 0;
-    while (length < margin.length && margin[length] === next[length]) length += 1;
-    return margin.slice(0, length);
-  }, first);
+  const common = commonIndent(lines);
   return common === ''
     ? text
     : lines.map((line) => (line.startsWith(common) ? line.slice(common.length) : line)).join('\n');

@@ -4,8 +4,8 @@ export interface Span {
   readonly end: number;
 }
 
-/** A change of a text. Its offset refers to the text before the change event. */
-export interface Change {
+/** A change of a text by offset, which refers to the text before the change event. */
+export interface OffsetChange {
   readonly offset: number;
   readonly length: number;
   readonly text: string;
@@ -15,7 +15,7 @@ export interface Change {
  * Returns the range after changes outside it, or null if a change touched it. Text typed directly next to the range
  * may belong to it; only adjacent whole lines certainly do not.
  */
-export function movedBy(span: Span, changes: readonly Change[]): Span | null {
+export function movedBy(span: Span, changes: readonly OffsetChange[]): Span | null {
   let shift = 0;
   for (const { offset, length, text } of changes) {
     const changeEnd = offset + length;
@@ -29,7 +29,7 @@ export function movedBy(span: Span, changes: readonly Change[]): Span | null {
 }
 
 /** Returns the range after changes, including those inside it, or null if a change crossed its border. */
-export function grownBy(span: Span, changes: readonly Change[]): Span | null {
+export function grownBy(span: Span, changes: readonly OffsetChange[]): Span | null {
   let shift = 0;
   let growth = 0;
   for (const { offset, length, text } of changes) {

@@ -1,13 +1,13 @@
 /* Finds functions and comments in code by its lines and their indentation, for languages without a symbol provider. */
 
 /** A range of lines, 0-based and inclusive. */
-export interface Block {
+export interface LineRange {
   readonly from: number;
   readonly to: number;
 }
 
 /** A function and its lines. */
-export interface FunctionPlace extends Block {
+export interface FunctionPlace extends LineRange {
   readonly name: string;
 }
 
@@ -60,7 +60,7 @@ function endOf(lines: readonly string[], from: number): number {
 }
 
 /** Returns whether a function has no implementation yet. */
-export function isEmptyFunction(all: readonly string[], { from, to }: Block): boolean {
+export function isEmptyFunction(all: readonly string[], { from, to }: LineRange): boolean {
   const text = all.slice(from, to + 1).join('\n');
   const body = text
     .replaceAll(/"""[\s\S]*?"""|'''[\s\S]*?'''/g, '')
@@ -71,7 +71,7 @@ export function isEmptyFunction(all: readonly string[], { from, to }: Block): bo
 }
 
 /** Returns the TODO comment around a line, or null. */
-export function todoAt(lines: readonly string[], line: number): Block | null {
+export function todoAt(lines: readonly string[], line: number): LineRange | null {
   if (!comment.test(lines[line] ?? '')) return null;
   let from = line;
   let to = line;
@@ -95,13 +95,18 @@ export function indented(code: string, margin: string): string {
     .replaceAll('\r\n', '\n')
     .replace(/^\n+|\s+$/g, '')
     .split('\n');
+  const common = commonIndent(lines).length;
+  return lines.map((line) => (line.trim() === '' ? '' : margin + line.slice(common))).join('\n');
+}
+
+/** Returns the indentation that all lines share, ignoring blank lines. */
+export function commonIndent(lines: readonly string[]): string {
   const margins = lines.filter((line) => line.trim() !== '').map(indentOf);
-  const commonMargin = margins.reduce((common, next) => {
+  return margins.reduce((common, next) => {
     let length = 0;
     while (length < common.length && common[length] === next[length]) length += 1;
     return common.slice(0, length);
   }, margins[0] ?? '');
-  return lines.map((line) => (line.trim() === '' ? '' : margin + line.slice(commonMargin.length))).join('\n');
 }
 
 /** Removes a Markdown fence around the whole code. */

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
-import { cancellable } from './generate.ts';
+import { runCancellable } from '../cancellation.ts';
+import { type GitRepository, gitApi } from '../editor/git-extension.ts';
 import { askForProposal, type ProposalsOptions } from './proposals.ts';
 
 const t = vscode.l10n.t;
@@ -8,17 +9,6 @@ const t = vscode.l10n.t;
 const maxDiffChars = 100_000;
 /** Number of earlier messages that are sent as examples. */
 const exampleCount = 10;
-
-/** The part of the built-in Git extension's API (version 1) that is used. */
-interface Repository {
-  readonly rootUri: vscode.Uri;
-  readonly inputBox: { value: string };
-  diff(cached?: boolean): Promise<string>;
-  log(options: { maxEntries: number }): Promise<readonly { message: string }[]>;
-}
-interface GitExtension {
-  getAPI(version: 1): { readonly repositories: readonly Repository[] };
-}
 
 /**
  * Writes a commit message for the staged changes, or for all changes if nothing is staged, into the input box of the
@@ -51,7 +41,7 @@ export async function commitMessage(options: ProposalsOptions, words: string, so
   const end = await vscode.window.withProgress(
     { location: vscode.ProgressLocation.SourceControl, title: t('Writing a commit message'), cancellable: true },
     (_progress, token) =>
-      cancellable(token, (signal) =>
+      runCancellable(token, (signal) =>
         askForProposal(
           options,
           {
@@ -82,10 +72,8 @@ export async function commitMessage(options: ProposalsOptions, words: string, so
   repository.inputBox.value = end.text.trim();
 }
 
-async function repositoryOf(source: unknown): Promise<Repository | undefined> {
-  const git = vscode.extensions.getExtension<GitExtension>('vscode.git');
-  if (!git) return undefined;
-  const { repositories } = (await git.activate()).getAPI(1);
+async function repositoryOf(source: unknown): Promise<GitRepository | undefined> {
+  const repositories = (await gitApi())?.repositories ?? [];
   const root =
     typeof source === 'object' && source !== null && 'rootUri' in source ? String(source.rootUri) : undefined;
   const active = vscode.window.activeTextEditor?.document.uri.path ?? '';

@@ -4,7 +4,7 @@ import type { TaskAnswer } from '@devlm/protocol/page.ts';
 import type { Task } from '@devlm/protocol/tasks.ts';
 import * as vscode from 'vscode';
 import { readChosen } from '../editor/files.ts';
-import { label } from '../editor/workspace-paths.ts';
+import { displayPath } from '../editor/workspace-paths.ts';
 import { functionAt } from './code-places.ts';
 import { planTests, type TestPlan } from './test-plan.ts';
 
@@ -23,7 +23,7 @@ const linesAround = 80;
 const symbolsMs = 1_500;
 
 /** The target of a command: files, or a part of an open document. */
-export type About =
+export type TaskTarget =
   | { readonly kind: 'files'; readonly uris: readonly vscode.Uri[] }
   | { readonly kind: 'part'; readonly document: vscode.TextDocument; readonly range: vscode.Range };
 
@@ -37,14 +37,14 @@ interface Part {
 /** Builds the message of a command on code, with its attachments. */
 export async function gather(
   task: Exclude<Task, 'generate' | 'commit'>,
-  about: About,
+  target: TaskTarget,
   words: string,
 ): Promise<TaskAnswer> {
-  if (about.kind === 'files') return gatherFiles(task, about.uris, words);
-  const { document, range } = about;
+  if (target.kind === 'files') return gatherFiles(task, target.uris, words);
+  const { document, range } = target;
   if (task === 'fix') return gatherProblems(document, range, words);
   const part = await partOf(document, range);
-  const path = label(document.uri);
+  const path = displayPath(document.uri);
   const attachments = [attachmentOf(document, part)];
   const place = placeWords(path, part);
   const lines = [sentences[task](place), words];
@@ -56,13 +56,13 @@ async function gatherFiles(task: Exclude<Task, 'generate' | 'commit'>, uris: rea
   const { attachments, problems } = await readChosen(uris);
   const first = uris[0];
   if (attachments.length === 0 || !first) return { message: null, problems };
-  const lines = [sentences[task](uris.map(label).join(', ')), words];
+  const lines = [sentences[task](uris.map(displayPath).join(', ')), words];
   if (task === 'test') lines.push(...(await testWords(first, attachments)));
   return answer(task, lines, attachments, problems);
 }
 
 function gatherProblems(document: vscode.TextDocument, range: vscode.Range, words: string): TaskAnswer {
-  const path = label(document.uri);
+  const path = displayPath(document.uri);
   const all = vscode.languages
     .getDiagnostics(document.uri)
     .filter(({ severity }) => severity <= vscode.DiagnosticSeverity.Warning);
@@ -155,7 +155,7 @@ async function symbolAt(document: vscode.TextDocument, position: vscode.Position
 }
 
 function attachmentOf(document: vscode.TextDocument, { range, whole }: Part): NewAttachment {
-  const base = { path: label(document.uri), language: document.languageId.slice(0, 64) };
+  const base = { path: displayPath(document.uri), language: document.languageId.slice(0, 64) };
   const text = document.getText(range).slice(0, limits.attachmentChars);
   if (whole) return { ...base, kind: 'file', text };
   return { ...base, kind: 'selection', startLine: range.start.line + 1, endLine: range.end.line + 1, text };
@@ -177,7 +177,7 @@ async function testWords(uri: vscode.Uri, attachments: NewAttachment[]): Promise
   if (!folder) return [];
   const plan = await planTests(relativeTo(folder, uri), projectFiles(folder)).catch(() => null);
   if (!plan) return [];
-  const named = (path: string) => label(vscode.Uri.joinPath(folder.uri, path));
+  const named = (path: string) => displayPath(vscode.Uri.joinPath(folder.uri, path));
   const example = plan.exists ? plan.file : plan.neighbours[0];
   if (example !== undefined) {
     const read = await readChosen([vscode.Uri.joinPath(folder.uri, example)]);

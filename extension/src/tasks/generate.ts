@@ -1,7 +1,8 @@
 import type { NewAttachment } from '@devlm/protocol/events.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import * as vscode from 'vscode';
-import { label } from '../editor/workspace-paths.ts';
+import { runCancellable } from '../cancellation.ts';
+import { displayPath } from '../editor/workspace-paths.ts';
 import type { Span } from './anchor.ts';
 import { functionAt, indented, indentOf, isEmptyFunction, todoAt } from './code-places.ts';
 import type { InlineProposals } from './inline-proposals.ts';
@@ -15,7 +16,7 @@ const [openMark, closeMark] = ['<<<< generate', 'generate >>>>'];
 const contextChars = 30_000;
 
 /** The place for generated code, and its purpose. */
-interface Target {
+interface InsertionPlace {
   readonly span: Span;
   /** Instruction for the model. Null if only the user can say what to generate. */
   readonly wanted: string | null;
@@ -29,8 +30,8 @@ export async function generate(
   inline: InlineProposals,
   { document, range, words: initialWords }: { document: vscode.TextDocument; range: vscode.Range; words: string },
 ): Promise<void> {
-  const target = targetOf(document, range);
-  const held = inline.hold(document, target.span);
+  const target = insertionPlaceOf(document, range);
+  const tracked = inline.track(document, target.span);
   let words = initialWords;
   try {
     if (words === '' && target.wanted === null) {
@@ -38,18 +39,18 @@ export async function generate(
       words = (await vscode.window.showInputBox({ title: t('Generate Code'), prompt, ignoreFocusOut: true })) ?? '';
       if (words.trim() === '') return;
     }
-    if (!held.span) return refuse(null);
-    const line = document.positionAt(held.span.start).line + 1;
-    const path = label(document.uri);
+    if (!tracked.span) return refuse(null);
+    const line = document.positionAt(tracked.span.start).line + 1;
+    const path = displayPath(document.uri);
     const text = [t('Generate code in {0}, line {1}.', path, line), target.wanted ?? '', words]
       .filter((part) => part !== '')
       .join('\n\n');
-    const attachments = [markedFile(document, held.span)];
+    const attachments = [markedFile(document, tracked.span)];
     const title = t('Writing code for {0}', path);
     const end = await vscode.window.withProgress(
       { location: vscode.ProgressLocation.Notification, title, cancellable: true },
       (_progress, token) =>
-        cancellable(token, (signal) => askForProposal(options, { task: 'generate', text, attachments }, signal)),
+        runCancellable(token, (signal) => askForProposal(options, { task: 'generate', text, attachments }, signal)),
     );
     if (!end) return;
     if (end.text === null) {
@@ -62,26 +63,9 @@ export async function generate(
       const place = new vscode.Range(document.positionAt(start), document.positionAt(stop));
       void generate(options, inline, { document, range: place, words });
     };
-    if (!(await inline.show(held, target.fit(end.text), retry))) refuse(end.text);
+    if (!(await inline.show(tracked, target.fit(end.text), retry))) refuse(end.text);
   } finally {
-    inline.release(held);
-  }
-}
-
-/** Runs work that the user can cancel in the editor. Returns undefined if they did. */
-export async function cancellable<T>(
-  token: vscode.CancellationToken,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T | undefined> {
-  const controller = new AbortController();
-  const subscription = token.onCancellationRequested(() => controller.abort());
-  try {
-    return await work(controller.signal);
-  } catch (error) {
-    if (controller.signal.aborted) return undefined;
-    throw error;
-  } finally {
-    subscription.dispose();
+    inline.untrack(tracked);
   }
 }
 
@@ -96,7 +80,7 @@ function refuse(code: string | null): void {
 }
 
 /** Returns the place to replace, determined by the cursor or the selection. */
-function targetOf(document: vscode.TextDocument, range: vscode.Range): Target {
+function insertionPlaceOf(document: vscode.TextDocument, range: vscode.Range): InsertionPlace {
   const lines = document.getText().split(/\r?\n/);
   const line = range.start.line;
   const wholeLines = (
@@ -104,7 +88,7 @@ function targetOf(document: vscode.TextDocument, range: vscode.Range): Target {
     to: number,
     wanted: string | null,
     margin = indentOf(lines[from] ?? ''),
-  ): Target => ({
+  ): InsertionPlace => ({
     span: {
       start: document.offsetAt(new vscode.Position(from, 0)),
       end: document.offsetAt(document.lineAt(to).range.end),
@@ -157,7 +141,7 @@ function markedFile(document: vscode.TextDocument, { start, end }: Span): NewAtt
   const shown = `${text.slice(from, start)}${openMark}\n${text.slice(start, end)}\n${closeMark}${text.slice(end, to)}`;
   return {
     kind: 'selection',
-    path: label(document.uri),
+    path: displayPath(document.uri),
     language: document.languageId.slice(0, 64),
     startLine: document.positionAt(from).line + 1,
     endLine: document.positionAt(to).line + 1,

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { proposalContext } from '../commands.ts';
-import { type Change, grownBy, movedBy, type Span } from './anchor.ts';
+import { grownBy, movedBy, type OffsetChange, type Span } from './anchor.ts';
 
 const t = vscode.l10n.t;
 
@@ -11,7 +11,7 @@ const beforeScheme = 'devlm-before';
 const replaceAttempts = 10;
 
 /** A place that waits for code. It moves with the surrounding text, and becomes invalid when its own text changes. */
-export interface Held {
+export interface TrackedPlace {
   readonly document: vscode.TextDocument;
   readonly original: string;
   /** Null once the text of the place was changed. */
@@ -19,16 +19,17 @@ export interface Held {
 }
 
 /** Generated code in a document that the user has not decided about. */
-interface Shown extends Held {
+interface ShownProposal extends TrackedPlace {
   span: Span;
-  readonly again: (place: Span) => void;
+  /** Generates other code for a place. */
+  readonly retry: (place: Span) => void;
 }
 
 /** Generated code in the editor: inserted and highlighted, and accepted or rejected by the user. */
 export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocumentContentProvider, vscode.Disposable {
-  readonly #held = new Set<Held>();
+  readonly #tracked = new Set<TrackedPlace>();
   /** At most one per document. */
-  readonly #shown = new Map<vscode.TextDocument, Shown>();
+  readonly #shown = new Map<vscode.TextDocument, ShownProposal>();
   readonly #lenses = new vscode.EventEmitter<void>();
   readonly #added: vscode.TextEditorDecorationType;
   readonly #waiting: vscode.TextEditorDecorationType;
@@ -67,17 +68,17 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
     for (const disposable of this.#disposables) disposable.dispose();
   }
 
-  /** Tracks a place until `release`. */
-  hold(document: vscode.TextDocument, span: Span): Held {
-    const held: Held = { document, span, original: document.getText(rangeOf(document, span)) };
-    this.#held.add(held);
+  /** Tracks a place until `untrack`. */
+  track(document: vscode.TextDocument, span: Span): TrackedPlace {
+    const place: TrackedPlace = { document, span, original: document.getText(rangeOf(document, span)) };
+    this.#tracked.add(place);
     this.#paint();
-    return held;
+    return place;
   }
 
   /** Stops tracking a place. */
-  release(held: Held): void {
-    this.#held.delete(held);
+  untrack(place: TrackedPlace): void {
+    this.#tracked.delete(place);
     this.#paint();
   }
 
@@ -86,17 +87,17 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
    *
    * @returns false if the place has changed; the document is unchanged then
    */
-  async show(held: Held, code: string, again: (place: Span) => void): Promise<boolean> {
-    const { document, original } = held;
+  async show(tracked: TrackedPlace, code: string, retry: (place: Span) => void): Promise<boolean> {
+    const { document, original } = tracked;
     this.accept(document);
     const text = withEnds(code, document.eol);
-    const span = await replaceHeld(held, text);
-    this.release(held);
+    const span = await replaceTracked(tracked, text);
+    this.untrack(tracked);
     if (!span) return false;
     const inserted = { start: span.start, end: span.start + text.length };
     // The user typed into the code at the same moment: leave it unmarked; undo removes it.
     if (document.getText(rangeOf(document, inserted)) !== text) return true;
-    this.#shown.set(document, { document, original, span: inserted, again });
+    this.#shown.set(document, { document, original, span: inserted, retry });
     this.#paint();
     return true;
   }
@@ -123,7 +124,7 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
     if (!shown) return;
     const { start } = shown.span;
     await this.reject(document);
-    shown.again({ start, end: start + shown.original.length });
+    shown.retry({ start, end: start + shown.original.length });
   }
 
   /** Implements `vscode.CodeLensProvider`. */
@@ -152,10 +153,10 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
   #changed({ document, contentChanges }: vscode.TextDocumentChangeEvent): void {
     if (contentChanges.length === 0) return;
     const changes = contentChanges.map(
-      ({ rangeOffset, rangeLength, text }): Change => ({ offset: rangeOffset, length: rangeLength, text }),
+      ({ rangeOffset, rangeLength, text }): OffsetChange => ({ offset: rangeOffset, length: rangeLength, text }),
     );
-    for (const held of this.#held) {
-      if (held.document === document && held.span) held.span = movedBy(held.span, changes);
+    for (const place of this.#tracked) {
+      if (place.document === document && place.span) place.span = movedBy(place.span, changes);
     }
     const shown = this.#shown.get(document);
     if (!shown) return;
@@ -177,8 +178,8 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
       const hover = shown && shown.original.trim() !== '' ? replacedWords(shown.original, document.languageId) : null;
       const marked = shown ? [{ range: rangeOf(document, shown.span), ...(hover ? { hoverMessage: hover } : {}) }] : [];
       editor.setDecorations(this.#added, marked);
-      const waiting = [...this.#held].flatMap(({ document: heldDocument, span }) =>
-        heldDocument === document && span ? [rangeOf(document, { start: span.end, end: span.end })] : [],
+      const waiting = [...this.#tracked].flatMap(({ document: trackedDocument, span }) =>
+        trackedDocument === document && span ? [rangeOf(document, { start: span.end, end: span.end })] : [],
       );
       editor.setDecorations(this.#waiting, waiting);
     }
@@ -194,10 +195,10 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
  *
  * @returns the replaced range, or null if the place has changed; the document is unchanged then
  */
-async function replaceHeld(held: Held, text: string): Promise<Span | null> {
-  const { document, original } = held;
+async function replaceTracked(place: TrackedPlace, text: string): Promise<Span | null> {
+  const { document, original } = place;
   for (let attempt = 0; attempt < replaceAttempts; attempt++) {
-    const { span } = held;
+    const { span } = place;
     if (!span || document.isClosed || document.getText(rangeOf(document, span)) !== original) return null;
     const edit = new vscode.WorkspaceEdit();
     edit.replace(document.uri, rangeOf(document, span), text);

@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 import type { Log, Translate } from '../ports.ts';
 import { asProblem } from '../problems.ts';
 import { commitMessage } from './commit-message.ts';
-import { type About, gather } from './gather.ts';
+import { gather, type TaskTarget } from './gather.ts';
 import { generate } from './generate.ts';
 import { InlineProposals } from './inline-proposals.ts';
 import type { ProposalsOptions } from './proposals.ts';
@@ -73,17 +73,17 @@ export class TaskCommands implements vscode.Disposable {
       await commitMessage(this.#options, words, args[0]);
       return done;
     }
-    const about = await targetOf(args);
-    if (!about) return { message: null, problems: [this.#options.t('Open a file first.')] };
-    if (task !== 'generate') return gather(task, about, words);
-    if (about.kind === 'files') return { message: null, problems: [this.#options.t('Open a file first.')] };
-    await generate(this.#options, this.inline, { ...about, words });
+    const target = await targetOf(args);
+    if (!target) return { message: null, problems: [this.#options.t('Open a file first.')] };
+    if (task !== 'generate') return gather(task, target, words);
+    if (target.kind === 'files') return { message: null, problems: [this.#options.t('Open a file first.')] };
+    await generate(this.#options, this.inline, { ...target, words });
     return done;
   }
 }
 
 /** Returns the target of a command: files of the explorer, the location of a code action, or the active editor. */
-async function targetOf([first, second]: readonly unknown[]): Promise<About | null> {
+async function targetOf([first, second]: readonly unknown[]): Promise<TaskTarget | null> {
   if (Array.isArray(second) && second.length > 0) {
     const uris = second.filter((uri) => uri instanceof vscode.Uri);
     if (uris.length > 0) return { kind: 'files', uris };

@@ -6,8 +6,8 @@ import { diagnosticsNow, newDiagnostics, watchDiagnostics } from './diagnostics.
 import { type Folder, filePlace, type Place } from './places.ts';
 import { editsOf, plan, type Step } from './plan.ts';
 import { refusals } from './problems.ts';
-import { putBack } from './put-back.ts';
 import { type FileSnapshot, isMissing, sameBytes, snapshotFile } from './read.ts';
+import { rollBack } from './rollback.ts';
 
 /** Maximum text of conflicting files in a response, in UTF-16 code units. */
 const maxConflictChars = limits.fileBytes;
@@ -32,7 +32,7 @@ export async function applyChanges(
 ): Promise<EditorAnswerOf<'apply'>> {
   if (!context.trusted) throw refusals.restricted();
   const places = await placesOf(changes, context.folders);
-  const lookAtFiles = async () =>
+  const snapshotFiles = async () =>
     await Promise.all(
       changes.map(async (change, i) => {
         const place = places[i];
@@ -42,12 +42,12 @@ export async function applyChanges(
     );
   const isConflict = ({ change, before }: { change: EditorChange; before: FileSnapshot }) =>
     !isBase(before, change.base);
-  const files = await lookAtFiles();
+  const files = await snapshotFiles();
   if (files.some(isConflict)) return answerConflicts(files.filter(isConflict));
   const steps: Step[] = [];
   for (const { change, place, before } of files) steps.push(await plan(change, place, before));
   // Check again: opening documents takes time.
-  const filesNow = await lookAtFiles();
+  const filesNow = await snapshotFiles();
   if (filesNow.some(isConflict)) return answerConflicts(filesNow.filter(isConflict));
   context.signal.throwIfAborted();
 
@@ -144,8 +144,8 @@ async function perform(steps: readonly Step[]): Promise<void> {
   } catch (error) {
     const why =
       error instanceof ProblemError ? error.problem.detail : error instanceof Error ? error.message : String(error);
-    const failedPaths = await putBack(steps, saved);
-    throw failedPaths.length > 0 ? refusals.notPutBack(failedPaths, why, error) : refusals.notApplied(why, error);
+    const failedPaths = await rollBack(steps, saved);
+    throw failedPaths.length > 0 ? refusals.rollbackFailed(failedPaths, why, error) : refusals.notApplied(why, error);
   }
 }
 

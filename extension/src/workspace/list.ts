@@ -1,7 +1,7 @@
 import type { EditorAnswerOf, EditorRequest } from '@devlm/protocol/editor.ts';
 import * as vscode from 'vscode';
 import { Ignored } from './ignored.ts';
-import { type Folder, named, pathOf, placeOf } from './places.ts';
+import { type Folder, pathOf, placeOf, withFileErrors } from './places.ts';
 import { refusals } from './problems.ts';
 import { isMissing } from './read.ts';
 
@@ -44,7 +44,7 @@ export async function listFiles(
       },
     );
     if (!stat || !(stat.type & vscode.FileType.Directory)) throw refusals.notFolder(asked.path);
-    await named(asked.path, walk(place.uri, place.folder, asked.depth, add, ['files.exclude'], signal));
+    await withFileErrors(asked.path, walk(place.uri, place.folder, asked.depth, add, ['files.exclude'], signal));
   } else {
     for (const folder of folders) {
       if (!add({ uri: folder.uri, kind: 'folder' })) break;

@@ -106,7 +106,7 @@ async function resolved(path: string, requestedPath: string): Promise<string> {
 }
 
 /** Awaits the work and converts file system errors to a problem that names the path. */
-export async function named<T>(path: string, work: PromiseLike<T>): Promise<T> {
+export async function withFileErrors<T>(path: string, work: PromiseLike<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {

@@ -3,7 +3,7 @@ import { access, lstat } from 'node:fs/promises';
 import type { EditorChange } from '@devlm/protocol/editor.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import * as vscode from 'vscode';
-import { named, type Place } from './places.ts';
+import { type Place, withFileErrors } from './places.ts';
 import { refusals } from './problems.ts';
 import { encodeExactly, type FileSnapshot, openDocument, usualEncoding } from './read.ts';
 import { lineEndsOf, replacements, withLineEnds } from './text-change.ts';
@@ -67,7 +67,8 @@ async function planEdit(
   file: { readonly text: string; readonly encoding: string; readonly dirty: boolean },
 ): Promise<Step | undefined> {
   if (!file.dirty && (lineEndsOf(text) === 'mixed' || lineEndsOf(file.text) === 'mixed')) return undefined;
-  const document = openDocument(place.uri) ?? (await named(place.path, vscode.workspace.openTextDocument(place.uri)));
+  const document =
+    openDocument(place.uri) ?? (await withFileErrors(place.path, vscode.workspace.openTextDocument(place.uri)));
   const matches = () => document.getText() === withLineEnds(file.text, endsOf(document.eol));
   // A document that lags behind its file is being reloaded by the editor.
   for (const until = performance.now() + followMs; !matches() && performance.now() < until; ) {
@@ -104,7 +105,7 @@ export function editsOf(document: vscode.TextDocument, text: string): vscode.Tex
 
 async function checkWritable({ path, uri }: Place): Promise<void> {
   if (vscode.workspace.fs.isWritableFileSystem(uri.scheme) === false) throw refusals.readOnly(path);
-  const { permissions = 0 } = await named(path, vscode.workspace.fs.stat(uri));
+  const { permissions = 0 } = await withFileErrors(path, vscode.workspace.fs.stat(uri));
   if (permissions & vscode.FilePermission.Readonly) throw refusals.readOnly(path);
   if (uri.scheme !== 'file') return;
   try {

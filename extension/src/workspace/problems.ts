@@ -1,6 +1,6 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
 
-/* Refusals of a lent workspace, worded for the model that made the request. */
+/* Refusals of workspace requests, worded for the model that made the request. */
 
 const make = (code: string, status: number, title: string, detail: string, cause?: unknown) =>
   new ProblemError({ code, status, title, detail: detail.slice(0, 2000) }, { cause });
@@ -53,7 +53,7 @@ export const refusals = {
       `The editor could not change the files (${why}). Nothing was changed.`,
       cause,
     ),
-  notPutBack: (paths: readonly string[], why: string, cause?: unknown) =>
+  rollbackFailed: (paths: readonly string[], why: string, cause?: unknown) =>
     make(
       'half_applied',
       500,

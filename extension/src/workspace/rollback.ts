@@ -8,11 +8,11 @@ import { isMissing, sameBytes } from './read.ts';
  * @param saved the steps whose documents were saved and may have been formatted
  * @returns the paths that could not be restored
  */
-export async function putBack(steps: readonly Step[], saved: ReadonlySet<Step>): Promise<string[]> {
+export async function rollBack(steps: readonly Step[], saved: ReadonlySet<Step>): Promise<string[]> {
   const failedPaths: string[] = [];
   for (const step of steps.toReversed()) {
     try {
-      await putBackOne(step, saved.has(step));
+      await rollBackStep(step, saved.has(step));
     } catch {
       failedPaths.push(step.place.path);
     }
@@ -20,7 +20,7 @@ export async function putBack(steps: readonly Step[], saved: ReadonlySet<Step>):
   return failedPaths;
 }
 
-async function putBackOne(step: Step, isSaved: boolean): Promise<void> {
+async function rollBackStep(step: Step, isSaved: boolean): Promise<void> {
   if (step.how === 'keep') return;
   const { uri } = step.place;
   const current = await vscode.workspace.fs.readFile(uri).then((bytes) => bytes, ignoreMissing);

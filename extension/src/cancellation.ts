@@ -14,3 +14,16 @@ export async function withSignal<T>(
     listener.dispose();
   }
 }
+
+/** Runs the work like `withSignal`. Returns undefined if the user cancels it. */
+export async function runCancellable<T>(
+  token: vscode.CancellationToken,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await withSignal(token, work);
+  } catch (error) {
+    if (token.isCancellationRequested) return undefined;
+    throw error;
+  }
+}
