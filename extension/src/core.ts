@@ -24,7 +24,7 @@ import { askOpenNetwork } from './runs/ask-open-network.ts';
 import { Consent } from './runs/consent.ts';
 import { SelectionRuns } from './runs/selection-runs.ts';
 import { TaskCommands } from './tasks/task-commands.ts';
-import { lendWorkspace } from './workspace/lend.ts';
+import { shareWorkspace } from './workspace/shared-workspace.ts';
 
 /** Routes with which the page decides about changes. */
 const reviewRoutes: ReadonlySet<string> = new Set(['changes.review', 'changes.undo', 'files.restore']);
@@ -101,7 +101,7 @@ export function createCore(options: CoreOptions): Core {
   const storedFiles = provideStoredFiles(connection);
   const reviewer = new Reviewer(connection, log);
   connection.onNotice(mcpNotices(projectId, log));
-  const lentWorkspace = lendWorkspace({ connection, projectId, problems, log });
+  const sharedWorkspace = shareWorkspace({ connection, projectId, problems, log });
   const runs = new SelectionRuns({ connection, consent, log, t });
   const tasks = new TaskCommands({ connection, projectId, view: () => views.view, askPage, log, t });
   const terminals = new TerminalOutput();
@@ -111,7 +111,7 @@ export function createCore(options: CoreOptions): Core {
     host,
     reviewer,
     runSelection: () => runs.run(),
-    stopCommands: () => lentWorkspace.stopCommands(),
+    stopCommands: () => sharedWorkspace.stopCommands(),
     tasks,
     chatTools: new ChatTools({ connection, projectId, problems, t }),
     participant: new Participant({ connection, projectId }),
@@ -126,7 +126,7 @@ export function createCore(options: CoreOptions): Core {
     dispose: () => {
       storedFiles.dispose();
       reviewer.dispose();
-      lentWorkspace.dispose();
+      sharedWorkspace.dispose();
       host.dispose();
       runs.dispose();
       tasks.dispose();

@@ -54,7 +54,7 @@ describe('the agent in the editor', { timeout: 180_000 }, () => {
     await expect.poll(() => chat().frame.locator('.user-text').count()).toBe(0);
   };
 
-  it('reads a file as the user sees it, with unsaved changes', async () => {
+  it('the agent reads a file as the user sees it, with unsaved changes', async () => {
     const { page } = vscode;
     await page.getByRole('treeitem', { name: 'notes.txt' }).dblclick();
     const editor = page.locator('.editor-instance .monaco-editor').first();
@@ -78,7 +78,7 @@ describe('the agent in the editor', { timeout: 180_000 }, () => {
     await vscode.runCommand('File: Revert File');
   });
 
-  it('keeps a question open over a reload, and gives the answer to the model', async () => {
+  it('a question stays open over a reload, and its answer reaches the model', async () => {
     await newChat();
     const question = { question: 'Which storage should it use?', options: ['SQLite', 'A file'] };
     const items = [
@@ -105,7 +105,7 @@ describe('the agent in the editor', { timeout: 180_000 }, () => {
     expect(JSON.stringify(claude.messages.at(-1)?.body)).toContain('"content":"SQLite"');
   });
 
-  it('summarizes a long conversation when it is due and when the user asks, and shows it in the meter', async () => {
+  it('a long conversation is summarized when it is due and when the user asks, and the meter shows it', async () => {
     await newChat();
     claude.on(any, 'Noted.');
     claude.on(asksForSummary, 'The person likes **plovers**.');
@@ -136,7 +136,7 @@ describe('the agent in the editor', { timeout: 180_000 }, () => {
     await vscode.screenshot('context-compacted');
   });
 
-  it('writes the rule of "Always Allow" to the settings, and does not ask the same again', async () => {
+  it('"Always Allow" writes the rule to the settings, and the same action is not asked about again', async () => {
     await newChat();
     const { frame } = chat();
     const write = async (words: string, path: string) => {
@@ -174,7 +174,7 @@ describe('the agent in the editor', { timeout: 180_000 }, () => {
     await frame.getByRole('button', { name: 'Stop (Escape)' }).click();
   });
 
-  it('shows a command before it runs, and its output while it runs', async () => {
+  it('a command is shown before it runs, and its output while it runs', async () => {
     await newChat();
     const command = 'env >seen; echo started; while [ ! -e go ]; do sleep 0.1; done; echo finished; exit 4';
     claude.on(any, text('It ended with 4.'));
@@ -199,7 +199,7 @@ describe('the agent in the editor', { timeout: 180_000 }, () => {
     expect(await readFile(join(workspace, 'seen'), 'utf8')).not.toMatch(/sk-test|ANTHROPIC|DEVLM|VSCODE/);
   });
 
-  it('ends a command with its window', async () => {
+  it('a command ends when its window is closed', async () => {
     const command = 'echo $$ >pid; sleep 300';
     claude.on(any, text('It runs.'));
     claude.on(any, toolUse('run_command', { command, background: true }), { times: 1 });

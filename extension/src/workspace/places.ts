@@ -5,7 +5,7 @@ import * as vscode from 'vscode';
 import { pathParts } from './path-parts.ts';
 import { refusals } from './problems.ts';
 
-/** A lent folder. Its name is the first part of its paths if there are several folders. */
+/** A shared folder. Its name is the first part of its paths if there are several folders. */
 export interface Folder {
   readonly name: string;
   readonly uri: vscode.Uri;

@@ -11,7 +11,7 @@ import { gitDiff } from '../../../extension/src/editor/git-diff.ts';
 import { findSymbols, readMention } from '../../../extension/src/editor/mentions.ts';
 import { TerminalOutput } from '../../../extension/src/editor/terminal-output.ts';
 import { test } from '../../support/vscode/harness.ts';
-import { check, same } from './lent-folder.ts';
+import { check, same } from './shared-folder.ts';
 
 /*
  * Tests mentions with `@` in the real editor: its language servers, problems and terminal, and real Git

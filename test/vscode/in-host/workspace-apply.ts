@@ -13,7 +13,7 @@ import {
   textOf,
   undo,
   utf16le,
-} from './lent-folder.ts';
+} from './shared-folder.ts';
 
 /*
  * Tests how the editor applies changes of the agent: every byte of the file, and undo.

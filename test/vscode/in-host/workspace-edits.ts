@@ -1,13 +1,13 @@
 import { EditorAnswer, EditorHello } from '@devlm/protocol/editor.ts';
 import * as vscode from 'vscode';
-import { workspaceHandlers } from '../../../extension/src/workspace/lend.ts';
 import { Requests } from '../../../extension/src/workspace/requests.ts';
+import { workspaceHandlers } from '../../../extension/src/workspace/shared-workspace.ts';
 import { Editors } from '../../../server/src/workspace/editors.ts';
 import type { Workspace } from '../../../server/src/workspace/workspace.ts';
 import type { Case } from '../../unit/edits/case.ts';
 import { corpus } from '../../unit/edits/corpus/all.ts';
 import { outcomeOf, rightOf } from '../../unit/edits/outcome.ts';
-import { check, inFolder, same } from './lent-folder.ts';
+import { check, inFolder, same } from './shared-folder.ts';
 
 /*
  * Runs the corpus of edits through the server's tools and the extension's side of a workspace. The whole corpus would

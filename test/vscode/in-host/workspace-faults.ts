@@ -3,11 +3,11 @@ import { chmod, mkdir, readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EditorChange } from '@devlm/protocol/editor.ts';
 import * as vscode from 'vscode';
-import { workspaceHandlers } from '../../../extension/src/workspace/lend.ts';
 import { hashOf } from '../../../extension/src/workspace/read.ts';
 import { Requests } from '../../../extension/src/workspace/requests.ts';
+import { workspaceHandlers } from '../../../extension/src/workspace/shared-workspace.ts';
 import { test } from '../../support/vscode/harness.ts';
-import { check, eventually, forever, inFolder, refused, same, textOf } from './lent-folder.ts';
+import { check, eventually, forever, inFolder, refused, same, textOf } from './shared-folder.ts';
 import { VirtualFiles } from './virtual-files.ts';
 
 /*

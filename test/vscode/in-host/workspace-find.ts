@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { limits } from '@devlm/protocol/limits.ts';
 import * as vscode from 'vscode';
-import { workspaceHandlers } from '../../../extension/src/workspace/lend.ts';
 import { hashOf } from '../../../extension/src/workspace/read.ts';
-import { type Bench, check, forever, inFolder, latin, refused, same, textOf, utf16le } from './lent-folder.ts';
+import { workspaceHandlers } from '../../../extension/src/workspace/shared-workspace.ts';
+import { type Bench, check, forever, inFolder, latin, refused, same, textOf, utf16le } from './shared-folder.ts';
 
 /*
  * Tests what the agent can read of a workspace: files, lists and searches, and nothing outside.

@@ -9,7 +9,6 @@ import { callOffered, offeredTools, offerSetting } from '../lm/offered-tools.ts'
 import type { Log } from '../ports.ts';
 import type { Problems } from '../problems.ts';
 import { applyChanges } from './apply.ts';
-import { Lender } from './attach.ts';
 import { Commands } from './commands/commands.ts';
 import { commandHandlers } from './commands/handlers.ts';
 import { diagnosticsNow } from './diagnostics.ts';
@@ -20,9 +19,10 @@ import type { Handlers } from './requests.ts';
 import { findRipgrep } from './ripgrep.ts';
 import { searchFiles } from './search.ts';
 import { symbolsNamed } from './symbols.ts';
+import { WorkspaceSharing } from './workspace-sharing.ts';
 
-/** Options of `lendWorkspace`. */
-export interface LendOptions {
+/** Options of `shareWorkspace`. */
+export interface ShareOptions {
   readonly connection: ServerConnection;
   readonly projectId: () => string | null;
   readonly problems: Problems;
@@ -39,14 +39,14 @@ const mapSetting = 'repositoryMapTokens';
 const acceptSetting = 'acceptEdits';
 const acceptEdits = { verdict: 'allow', tool: '*', path: '**' };
 
-/** A workspace that is lent until it is disposed of. */
-export interface LentWorkspace extends vscode.Disposable {
+/** A workspace that is shared with the agent until it is disposed of. */
+export interface SharedWorkspace extends vscode.Disposable {
   /** Stops the commands that run in this window. Returns their number. */
   stopCommands(): Promise<number>;
 }
 
-/** Lends this window's workspace to the agent until the result is disposed of. */
-export function lendWorkspace({ connection, projectId, problems, log }: LendOptions): LentWorkspace {
+/** Shares this window's workspace with the agent until the result is disposed of. */
+export function shareWorkspace({ connection, projectId, problems, log }: ShareOptions): SharedWorkspace {
   const windowId = randomUUID();
   const commands = new Commands();
   const handlers = workspaceHandlers({
@@ -54,8 +54,8 @@ export function lendWorkspace({ connection, projectId, problems, log }: LendOpti
     trusted: () => vscode.workspace.isTrusted,
     commands,
   });
-  const mcp = new McpFiles(log, () => lender.changed());
-  const lender = new Lender({
+  const mcp = new McpFiles(log, () => sharing.changed());
+  const sharing = new WorkspaceSharing({
     connection,
     handlers,
     problems,
@@ -71,9 +71,9 @@ export function lendWorkspace({ connection, projectId, problems, log }: LendOpti
           };
     },
   });
-  const changed = () => lender.changed();
+  const changed = () => sharing.changed();
   const disposables = vscode.Disposable.from(
-    lender,
+    sharing,
     commands,
     mcp,
     // Other extensions can add and remove tools.
@@ -81,8 +81,8 @@ export function lendWorkspace({ connection, projectId, problems, log }: LendOpti
     vscode.workspace.onDidGrantWorkspaceTrust(changed),
     vscode.workspace.onDidChangeWorkspaceFolders(changed),
     vscode.workspace.onDidChangeConfiguration((event) => {
-      const lent = [rulesSetting, acceptSetting, mapSetting, mcpSetting, offerSetting];
-      if (lent.some((name) => event.affectsConfiguration(`devlm.${name}`))) changed();
+      const shared = [rulesSetting, acceptSetting, mapSetting, mcpSetting, offerSetting];
+      if (shared.some((name) => event.affectsConfiguration(`devlm.${name}`))) changed();
     }),
   );
   return {

@@ -16,8 +16,8 @@ const eventChars = 16 * limits.fileBytes;
 /** Duration after which a stream counts as stable and the backoff is reset, in milliseconds. */
 const stableMs = 5_000;
 
-/** Options of a `Lender`. */
-export interface LenderOptions {
+/** Options of a `WorkspaceSharing`. */
+export interface WorkspaceSharingOptions {
   readonly connection: Pick<ServerConnection, 'state' | 'onState' | 'ready' | 'call'>;
   /** Returns what the window offers now, or null for nothing. */
   readonly hello: () => EditorHello | null;
@@ -29,19 +29,19 @@ export interface LenderOptions {
 }
 
 /**
- * Lends the window's workspace to the server while both exist. It never starts the server; the first use of the chat
+ * Shares the window's workspace with the server while both exist. It never starts the server; the first use of the chat
  * does.
  */
-export class Lender {
-  readonly #options: LenderOptions;
+export class WorkspaceSharing {
+  readonly #options: WorkspaceSharingOptions;
   readonly #requests: Requests;
   readonly #stopListening: () => void;
   #hold: AbortController | undefined;
-  /** The current hello as JSON, or undefined if nothing is lent. */
+  /** The current hello as JSON, or undefined if nothing is shared. */
   #held: string | undefined;
   #disposed = false;
 
-  constructor(options: LenderOptions) {
+  constructor(options: WorkspaceSharingOptions) {
     this.#options = options;
     const { connection, handlers, log } = options;
     this.#requests = new Requests({ handlers, log, send: (id, answer) => this.#send(id, answer) });
@@ -68,7 +68,7 @@ export class Lender {
     void this.#keep(wanted, hold.signal, () => previous?.abort()).finally(() => previous?.abort());
   }
 
-  /** Stops lending and closes all requests. */
+  /** Stops sharing and aborts all requests. */
   dispose(): void {
     this.#disposed = true;
     this.#stopListening();

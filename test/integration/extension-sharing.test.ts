@@ -4,8 +4,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Backoff } from '../../extension/src/backoff.ts';
 import { ServerConnection } from '../../extension/src/connection/connection.ts';
 import { problemsOf } from '../../extension/src/problems.ts';
-import { Lender } from '../../extension/src/workspace/attach.ts';
 import type { Handlers } from '../../extension/src/workspace/requests.ts';
+import { WorkspaceSharing } from '../../extension/src/workspace/workspace-sharing.ts';
 import { toolUse } from '../support/claude/answer.ts';
 import { any } from '../support/claude/scenario.ts';
 import { startClaude } from '../support/claude/server.ts';
@@ -23,7 +23,7 @@ describe('a window that shares its workspace', { timeout: 30_000 }, () => {
   let claude: Awaited<ReturnType<typeof startClaude>>;
   let server: TestServer;
   let connection: ServerConnection;
-  let lender: Lender;
+  let sharing: WorkspaceSharing;
   let hello: EditorHello | null;
   let asked: EditorRequest[];
   let connects: number;
@@ -47,7 +47,7 @@ describe('a window that shares its workspace', { timeout: 30_000 }, () => {
       windowId: 'window',
       projectId: 'project',
       trusted: true,
-      folders: [{ name: 'lent-folder', path: '/somewhere' }],
+      folders: [{ name: 'shared-folder', path: '/somewhere' }],
       rules: { user: null, workspace: null },
     };
     read = async () => ({ kind: 'text', text: 'unsaved text', encoding: 'utf8', hash, dirty: true });
@@ -70,7 +70,7 @@ describe('a window that shares its workspace', { timeout: 30_000 }, () => {
       t: (text) => text,
       timing: { firstMs: 20, maxMs: 100 },
     });
-    lender = new Lender({
+    sharing = new WorkspaceSharing({
       connection,
       problems,
       log,
@@ -96,7 +96,7 @@ describe('a window that shares its workspace', { timeout: 30_000 }, () => {
     });
   });
   afterEach(async () => {
-    lender.dispose();
+    sharing.dispose();
     connection.dispose();
     await server[Symbol.asyncDispose]();
   });
@@ -155,7 +155,7 @@ describe('a window that shares its workspace', { timeout: 30_000 }, () => {
     const ended = turn();
     await reading.promise;
     hello = hello && { ...hello, folders: [{ name: 'renamed-folder', path: null }] };
-    lender.changed();
+    sharing.changed();
     // The server repeats the request under the same id on the window's new stream.
     await new Promise((resolve) => setTimeout(resolve, 300));
     go.resolve();
@@ -170,7 +170,7 @@ describe('a window that shares its workspace', { timeout: 30_000 }, () => {
     connection.start();
     await lent().toBe(true);
     hello = null;
-    lender.changed();
+    sharing.changed();
     await lent().toBe(false);
   });
 });

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EditorAnswerOf, EditorChange, EditorFile } from '@devlm/protocol/editor.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import * as vscode from 'vscode';
-import { workspaceHandlers } from '../../../extension/src/workspace/lend.ts';
 import { hashOf } from '../../../extension/src/workspace/read.ts';
+import { workspaceHandlers } from '../../../extension/src/workspace/shared-workspace.ts';
 import { test } from '../../support/vscode/harness.ts';
 
 /*
