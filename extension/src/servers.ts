@@ -14,6 +14,14 @@ import { asProblem, problemsOf } from './problems.ts';
 
 const t = vscode.l10n.t;
 
+/** A server to pick, or the way to connect to another one. */
+interface ServerItem extends vscode.QuickPickItem {
+  /** Switches to the server. Returns whether it switched. */
+  run(): Promise<boolean>;
+  /** Forgets the server and its token. Set for a remote server. */
+  forget?(): Promise<void>;
+}
+
 /** Lets the user choose the server: the local one, or a remote one. */
 export class Servers {
   readonly #profiles: Profiles;
@@ -76,7 +84,7 @@ export class Servers {
     const [active, profiles] = await Promise.all([this.#profiles.active(), this.#profiles.list()]);
     const forget = { iconPath: new vscode.ThemeIcon('trash'), tooltip: t('Forget this server and its token') };
     const usage = (isActive: boolean) => (isActive ? { description: t('in use') } : {});
-    const pick = vscode.window.createQuickPick<vscode.QuickPickItem & { run(): Promise<boolean> }>();
+    const pick = vscode.window.createQuickPick<ServerItem>();
     pick.title = t('DevLM: Switch Server');
     // The chat may take the focus while it loads.
     pick.ignoreFocusOut = true;
@@ -97,6 +105,7 @@ export class Servers {
           await this.#profiles.use(profile.origin, profile.token);
           return true;
         },
+        forget: () => this.#profiles.forget(profile.origin),
       })),
       { label: `$(add) ${t('Connect to another server...')}`, alwaysShow: true, run: () => this.connect() },
     ];
@@ -104,8 +113,7 @@ export class Servers {
     pick.onDidAccept(() => resolve(pick.selectedItems[0]?.run));
     pick.onDidTriggerItemButton(({ item }) =>
       resolve(async () => {
-        const profile = profiles.find(({ origin }) => item.label.endsWith(` ${hostOf(origin)}`));
-        if (profile) await this.#profiles.forget(profile.origin);
+        await item.forget?.();
         return false;
       }),
     );

@@ -73,9 +73,7 @@ describe('budgets', { timeout: 120_000 }, () => {
     await set({});
     const ended = await turn();
     expect(ended).toMatchObject({ status: 'failed', problem: { code: 'budget_exceeded', status: 402 } });
-    expect(ended.problem?.detail).toMatch(
-      /budget test of one person: \$0\.001 for today.*begins anew on .*devlm budget/,
-    );
+    expect(ended.problem?.detail).toMatch(/budget test of \$0\.001 for one user today.*resets on .*devlm budget/);
     expect(claude.messages).toHaveLength(0);
     await set({ limitUsd: 1_000 });
     expect(await turn()).toMatchObject({ status: 'completed' });
@@ -194,7 +192,10 @@ describe('budgets', { timeout: 120_000 }, () => {
     await set({ action });
     await expect(sdk.messages.create(messageBody)).rejects.toMatchObject({
       status: 402,
-      error: { type: 'error', error: { type: 'billing_error', message: expect.stringContaining('$0.001 for today') } },
+      error: {
+        type: 'error',
+        error: { type: 'billing_error', message: expect.stringContaining('$0.001 for one user today') },
+      },
     });
     expect(claude.messages).toHaveLength(0);
     // Counting and listing cost nothing.

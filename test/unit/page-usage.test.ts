@@ -74,7 +74,7 @@ test.each(['dark', 'light', 'contrast'] as const)(
 test('a turn that has reached a budget warns, asks the user, and shows the answer', async () => {
   await bench.page({ prepare: budgetScenes.pausedConversation, width: 420 }, async (page) => {
     await page.getByText('Budget for this month: $41.5').waitFor();
-    await page.getByRole('feed').getByText('would pass the budget settings-day').waitFor();
+    await page.getByRole('feed').getByText('would exceed the budget settings-day').waitFor();
     // A card ignores answers just after it appears.
     await page.waitForTimeout(600);
     expect(await bench.violations(page)).toEqual([]);

@@ -29,7 +29,7 @@ describe('costs', { timeout: 180_000 }, () => {
     const message = frame.getByRole('textbox', { name: 'Message', exact: true });
     await message.fill('A dear question');
     await message.press('Enter');
-    await frame.getByRole('feed').getByText('would pass the budget settings-day').waitFor({ timeout: 60_000 });
+    await frame.getByRole('feed').getByText('would exceed the budget settings-day').waitFor({ timeout: 60_000 });
     expect(claude.messages).toHaveLength(0);
     await vscode.screenshot('budget-asks');
     await frame.getByRole('button', { name: 'Continue' }).click();

@@ -15,6 +15,28 @@ const maxConcurrent = 8;
 /** Number of answers to changes and calls that are kept, so that a repeated request is not executed again. */
 const keptAnswers = 200;
 
+/**
+ * How a request is executed. `bounded`: with at most `maxConcurrent` others. `free`: at once, because it is idempotent by
+ * the id of its command and may wait long. `once`: once for each request id, at once, because it may take long.
+ * `change`: once, bounded, after the change before it.
+ */
+type Mode = 'bounded' | 'free' | 'once' | 'change';
+
+const modes: Readonly<Record<EditorRequestKind, Mode>> = {
+  read: 'bounded',
+  list: 'bounded',
+  search: 'bounded',
+  diagnostics: 'bounded',
+  symbols: 'bounded',
+  apply: 'change',
+  'tool.call': 'once',
+  'command.write': 'once',
+  'command.start': 'free',
+  'command.poll': 'free',
+  'command.stop': 'free',
+  'command.stopAll': 'free',
+};
+
 /** A handler for each kind of request. */
 export type Handlers = {
   readonly [K in EditorRequestKind]: (
@@ -73,14 +95,12 @@ export class Requests {
   }
 
   async #answerOnce(request: EditorRequest): Promise<EditorAnswer> {
-    // These requests are idempotent by their command's id, and may wait long: they do not take a slot.
-    if (request.kind.startsWith('command.') && request.kind !== 'command.write') return await this.#answer(request);
-    if (request.kind !== 'apply' && request.kind !== 'tool.call' && request.kind !== 'command.write')
-      return await this.#bounded(() => this.#answer(request));
+    const mode = modes[request.kind];
+    if (mode === 'free') return await this.#answer(request);
+    if (mode === 'bounded') return await this.#bounded(() => this.#answer(request));
     const existing = this.#answers.get(request.id);
     if (existing) return await existing;
-    // Tools of other extensions may take long: nothing waits for them.
-    const isChange = request.kind === 'apply';
+    const isChange = mode === 'change';
     const work = isChange
       ? this.#changes.then(() => this.#bounded(() => this.#answer(request)))
       : this.#answer(request);

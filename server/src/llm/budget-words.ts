@@ -2,13 +2,8 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Passed } from '../storage/ports/budgets.ts';
 import { periodEnd } from './budget-periods.ts';
 
-const periodWords = { day: 'today', week: 'this week', month: 'this month', turn: 'one answer' } as const;
-const scopeWords = {
-  user: 'of one person',
-  project: 'of this project',
-  team: 'of everybody',
-  turn: 'of an answer',
-} as const;
+const periodWords = { day: ' today', week: ' this week', month: ' this month', turn: '' } as const;
+const scopeWords = { user: 'one user', project: 'this project', team: 'all users', turn: 'one answer' } as const;
 
 const usd = (amount: number): string => `$${amount.toFixed(amount < 1 ? 3 : 2)}`;
 
@@ -17,9 +12,10 @@ export function describePassed({ budget, spentUsd, limitUsd }: Passed, now: Date
   const { scope, period, id } = budget;
   const end = periodEnd(period, now);
   const resets = end
-    ? ` It begins anew on ${end.toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' })}.`
+    ? ` The budget resets on ${end.toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' })}.`
     : '';
-  return `The next call would pass the budget ${id} ${scopeWords[scope]}: ${usd(limitUsd)} for ${periodWords[period]}, of which ${usd(spentUsd)} are spent or set aside.${resets}`;
+  const limit = `${usd(limitUsd)} for ${scopeWords[scope]}${periodWords[period]}`;
+  return `The next call would exceed the budget ${id} of ${limit}: ${usd(spentUsd)} is already spent or reserved.${resets}`;
 }
 
 /** Returns the problem of a call that budgets do not admit. */
@@ -29,8 +25,8 @@ export function budgetExceeded(inTheWay: readonly Passed[], now: Date): ProblemE
   return new ProblemError({
     code: 'budget_exceeded',
     status: 402,
-    title: 'The budget is spent',
-    detail: `${why}Who runs the server can change it with devlm budget, and everybody their own in the settings.`,
+    title: 'Budget exceeded',
+    detail: `${why}Your administrator can change this limit with "devlm budget". You can change your own limit in Settings.`,
     action: 'open-settings',
   });
 }

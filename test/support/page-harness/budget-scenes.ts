@@ -32,7 +32,7 @@ export function pausedConversation(): void {
       ask: {
         kind: 'question',
         question:
-          'The next call would pass the budget settings-day of one person: $5.00 for today, of which $4.98 are spent or set aside. It begins anew on 24 Nov 2026, 00:00. Continue?',
+          'The next call would exceed the budget settings-day of $5.00 for one user today: $4.98 is already spent or reserved. The budget resets on 24 Nov 2026, 00:00. Continue?',
         options: ['Continue', 'Raise the limit for today', 'Stop'],
         optionIds: ['continue', 'raise', 'stop'],
         topic: { kind: 'budget', budgetId: 'settings-day' },
