@@ -20,6 +20,7 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Workspace } from '../../server/src/workspace/workspace.ts';
 import { workspaceAdapters } from '../support/workspace-adapters.ts';
+import { listCases, searchCases } from '../support/workspace-cases.ts';
 import { pathAttacks } from '../unit/guards/path-attacks.ts';
 
 /*
@@ -254,6 +255,13 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
       });
     });
 
+    it.each(listCases)('so that $name', async ({ files, links = {}, path = '.', listed }) => {
+      for (const [name, content] of Object.entries(files)) put(name, content);
+      for (const [name, target] of Object.entries(links)) symlinkSync(target, at(name));
+      const { entries } = await workspace.list({ path, depth: 20, limit: 1000 }, signal);
+      expect(entries.map((entry) => entry.path)).toEqual(listed);
+    });
+
     it('no more than is asked for, and says so', async () => {
       for (const path of ['a', 'b', 'c/d']) put(path, 'x');
       expect(await list({ limit: 2 })).toEqual({ paths: ['a', 'b'], truncated: true });
@@ -284,6 +292,12 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
       put('src/wide.txt', utf16('x\nzwei two'));
       for (const path of ['ignored/c.ts', 'node_modules/d.ts', '.git/e']) put(path, 'two');
       put('binary', Buffer.from('two\0'));
+    });
+
+    it.each(searchCases)('$name', async ({ files, pattern, isRegex = false, include = [], found }) => {
+      rmSync(root, { recursive: true });
+      for (const [name, content] of Object.entries(files)) put(name, Buffer.from(content, 'latin1'));
+      expect((await search(pattern, { isRegex, include: [...include] })).found).toEqual(found);
     });
 
     it('text, in files that are not ignored', async () => {

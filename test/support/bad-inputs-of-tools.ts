@@ -73,7 +73,7 @@ export const badInputs: Readonly<Record<string, Tried>> = {
   },
   file_search: {
     valid: { pattern: 'x', isRegex: false, caseSensitive: false, include: ['**'], limit: 5 },
-    rows: [row('no expression', { pattern: '(', isRegex: true }, 'pattern is not usable')],
+    rows: [row('no expression', { pattern: '(', isRegex: true }, 'pattern is not valid')],
   },
   symbol_search: {
     valid: { query: 'f', kind: 'function', path: 'sub' },

@@ -1,15 +1,10 @@
-import { execFile } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { afterAll, describe, expect, it } from 'vitest';
-import { globRegExp } from '../../extension/src/workspace/globs.ts';
-import { IgnoreRules } from '../../extension/src/workspace/ignore-rules.ts';
 import { pathParts } from '../../extension/src/workspace/path-parts.ts';
 import { findRipgrep } from '../../extension/src/workspace/ripgrep.ts';
-import { Scanner } from '../../extension/src/workspace/scanner.ts';
 import { lineEndsOf, replacements, withLineEnds } from '../../extension/src/workspace/text-change.ts';
 import { fileOf } from '../../server/src/workspace/folder/text.ts';
 import type { Files } from './edits/case.ts';
@@ -151,32 +146,6 @@ describe('the replacements of a change', () => {
   });
 });
 
-describe('globs of settings', () => {
-  it.each([
-    ['**/.git', '.git', true],
-    ['**/.git', 'a/b/.git', true],
-    ['**/.git', 'a.git', false],
-    ['*.js', 'a.js', true],
-    ['*.js', 'a/b.js', false],
-    ['**/*.{js,ts}', 'a/b.ts', true],
-    ['**/*.{js,ts}', 'b.tsx', false],
-    ['out/**', 'out/a/b', true],
-    ['out/**', 'outer', false],
-    ['a?c', 'abc', true],
-    ['a?c', 'a/c', false],
-    ['[!a-c].txt', 'd.txt', true],
-    ['[!a-c].txt', 'b.txt', false],
-    ['a+(b)', 'a+(b)', true],
-  ])('%s on %s: %s', (glob, path, fits) => expect(globRegExp(glob, true)?.test(path)).toBe(fits));
-
-  it('do not take for ever', () => {
-    const started = performance.now();
-    for (const glob of ['**/**/**/**/**/**/**/x', `${'*a'.repeat(12)}b`])
-      globRegExp(glob, true)?.test(`${'a/'.repeat(40)}${'a'.repeat(30)}`);
-    expect(performance.now() - started).toBeLessThan(500);
-  });
-});
-
 const folders: string[] = [];
 afterAll(async () => {
   for (const folder of folders) await rm(folder, { recursive: true, force: true });
@@ -187,98 +156,6 @@ async function newFolder(): Promise<string> {
   folders.push(folder);
   return folder;
 }
-
-describe('ignore rules', () => {
-  it('decide as git does', async () => {
-    const rules = [
-      '# comment',
-      '*.log',
-      '!keep.log',
-      '/root-only',
-      'folder/',
-      'a/**/z',
-      'doc/*.txt',
-      '**/deep/file',
-      'trailing   ',
-      'space\\ ',
-      '\\#hash',
-      '\\!bang',
-      'set[a-c].x',
-      'not[!a-c].x',
-      'q?estion',
-      'star*star',
-      'all/**',
-      '!all/but',
-      'back\\*slash',
-      '[]]bracket',
-      '{brace}',
-      '!',
-      '/',
-      '',
-    ].join('\n');
-    const files = [
-      'x.log',
-      'keep.log',
-      'sub/x.log',
-      'sub/keep.log',
-      'root-only',
-      'sub/root-only',
-      'folder/in',
-      'sub/folder/in',
-      'sub2/folder',
-      'a/z',
-      'a/b/z',
-      'a/b/c/z',
-      'b/a/z',
-      'doc/a.txt',
-      'doc/b/a.txt',
-      'sub/doc/a.txt',
-      'deep/file',
-      'x/y/deep/file',
-      'trailing',
-      'space ',
-      '#hash',
-      '!bang',
-      'seta.x',
-      'setd.x',
-      'nota.x',
-      'notd.x',
-      'question',
-      'q/estion',
-      'starXstar',
-      'star/star',
-      'all/but',
-      'all/x/y',
-      'back*slash',
-      'backXslash',
-      ']bracket',
-      '{brace}',
-      'plain',
-    ];
-    const root = await newFolder();
-    await promisify(execFile)('git', ['init', '-q', root]);
-    for (const file of ['.gitignore', ...files]) {
-      await mkdir(dirname(join(root, file)), { recursive: true });
-      await writeFile(join(root, file), file === '.gitignore' ? rules : '');
-    }
-    const { stdout } = await promisify(execFile)('git', [
-      '-C',
-      root,
-      'ls-files',
-      '-z',
-      '--others',
-      '--exclude-standard',
-    ]);
-    const kept = new Set(stdout.split('\0'));
-    const ours = new IgnoreRules(rules);
-    // Git does not look into a folder that is ignored, so nothing in it is kept by a rule of its own.
-    const isIgnored = (file: string) => {
-      const parts = file.split('/');
-      return parts.some((_, i) => ours.decide(parts.slice(0, i + 1).join('/'), i < parts.length - 1) === true);
-    };
-    expect(files.filter((file) => !isIgnored(file))).toEqual(files.filter((file) => kept.has(file)));
-  });
-});
 
 describe('the search', () => {
   it.each([
@@ -294,13 +171,5 @@ describe('the search', () => {
     await writeFile(join(root, path), '');
     await chmod(join(root, path), 0o755);
     expect(await findRipgrep(root, { platform, arch: 'x64' })).toBe(join(root, path));
-  });
-
-  it('of our own can be ended while a pattern runs away', async () => {
-    const stop = new AbortController();
-    await using scanner = new Scanner({ pattern: '(a+)+$', isRegex: true, caseSensitive: true }, 10, stop.signal);
-    const found = scanner.scan([{ path: 'a', text: `${'a'.repeat(60)}!` }]);
-    setTimeout(() => stop.abort(new Error('enough')), 100);
-    await expect(found).rejects.toThrow('enough');
   });
 });

@@ -1,6 +1,6 @@
 import type { EditorAnswerOf, EditorRequest } from '@devlm/protocol/editor.ts';
 import * as vscode from 'vscode';
-import { Ignored } from './ignored.ts';
+import { ignoredIn } from './ignored.ts';
 import { type Folder, pathOf, placeOf, withFileErrors } from './places.ts';
 import { refusals } from './problems.ts';
 import { isMissing } from './read.ts';
@@ -82,7 +82,7 @@ export async function walk(
   settings: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  const ignored = new Ignored(folder.uri, settings);
+  const ignored = ignoredIn(folder.uri, settings);
   const relative = (uri: vscode.Uri) => pathOf(uri, [folder]) ?? '.';
   // A folder that was requested by name is listed even if it is ignored.
   const startPath = relative(start);
@@ -98,10 +98,12 @@ export async function walk(
       );
       for (const [name, type] of entries.sort(([a], [b]) => (a < b ? -1 : 1))) {
         const uri = vscode.Uri.joinPath(at, name);
-        const isFolder = (type & vscode.FileType.Directory) !== 0;
-        if (!isStartIgnored && (await ignored.has(relative(uri), isFolder))) continue;
-        if (!visit({ uri, kind: isFolder ? 'folder' : 'file' })) return;
-        if (type === vscode.FileType.Directory) next.push(uri);
+        // Like Git, rules take a link to a folder for a file.
+        const isFolder = type === vscode.FileType.Directory;
+        const path = relative(uri);
+        if (isStartIgnored ? ignored.hides(path, isFolder) : await ignored.has(path, isFolder)) continue;
+        if (!visit({ uri, kind: type & vscode.FileType.Directory ? 'folder' : 'file' })) return;
+        if (isFolder) next.push(uri);
       }
     }
     level = next;

@@ -69,9 +69,6 @@ export const refusals = {
       `${path}: ${cause instanceof Error ? cause.message : String(cause)}`,
       cause,
     ),
-  badPattern: (why: string) => make('invalid_pattern', 400, 'Invalid pattern', `The pattern is not valid: ${why}`),
-  searchTooLong: () =>
-    make('search_timeout', 504, 'Search timed out', 'The search took too long. Use a simpler pattern or globs.'),
   notFolder: (path: string) => make('not_found', 404, 'Not found', `There is no folder ${path}.`),
   answerTooLarge: () => make('file_too_large', 413, 'Too large', 'The response is too large to send. Request less.'),
   noCommand: () =>

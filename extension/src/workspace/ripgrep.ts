@@ -2,19 +2,14 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { refusals } from './problems.ts';
+import { isMultiline, type LinePattern, sourceOf } from '@devlm/workspace-core/line-pattern.ts';
+import { maxLineChars } from '@devlm/workspace-core/matches.ts';
+import { invalidPattern } from '@devlm/workspace-core/search-problems.ts';
 
 /** Maximum line length of ripgrep's output, in bytes. Matches in longer lines are skipped. */
 const maxLineBytes = 8 * 1024 * 1024;
 /** Maximum length of ripgrep's error output, in UTF-16 code units. */
 const maxErrorChars = 4_000;
-
-/** A search pattern. */
-export interface Pattern {
-  readonly pattern: string;
-  readonly isRegex: boolean;
-  readonly caseSensitive: boolean;
-}
 
 /** A matching line. */
 export interface Line {
@@ -45,7 +40,7 @@ export async function findRipgrep(
 }
 
 /** Options of a ripgrep search. */
-export interface RipgrepOptions extends Pattern {
+export interface RipgrepOptions extends LinePattern {
   readonly program: string;
   /** Absolute path of the folder to search. If `input` is given, it is searched instead. */
   readonly folder: string;
@@ -98,22 +93,15 @@ export async function ripgrep(options: RipgrepOptions): Promise<void> {
     const code = await ended;
     signal.throwIfAborted();
     // Exit code 2 with matches means that some files could not be read.
-    if (code === 2 && !found && /regex|pattern|literal|glob/i.test(errors)) throw refusals.badPattern(errors.trim());
+    if (code === 2 && !found && /regex|pattern|literal|glob/i.test(errors)) throw invalidPattern(errors.trim());
   } finally {
     signal.removeEventListener('abort', stop);
     stop();
   }
 }
 
-function argumentsOf({
-  pattern,
-  isRegex,
-  caseSensitive,
-  include = [],
-  exclude = [],
-  input,
-  encoding,
-}: RipgrepOptions): string[] {
+function argumentsOf(options: RipgrepOptions): string[] {
+  const { pattern, isRegex, caseSensitive, include = [], exclude = [], input, encoding } = options;
   // Globs are joined with their option, so that none is parsed as another option.
   return [
     '--json',
@@ -123,14 +111,16 @@ function argumentsOf({
     '--crlf',
     '--no-require-git',
     '--no-ignore-global',
+    '--no-ignore-dot',
     caseSensitive ? '--case-sensitive' : '--ignore-case',
-    ...(isRegex ? [] : ['--fixed-strings']),
-    ...(pattern.includes('\n') || (isRegex && pattern.includes('\\n')) ? ['--multiline'] : []),
+    // Look-around and back references need another engine than the default one.
+    ...(isRegex || isMultiline(options) ? ['--engine=auto'] : ['--fixed-strings']),
+    ...(isMultiline(options) ? ['--multiline'] : []),
     ...(encoding && labelOf(encoding) ? [`--encoding=${labelOf(encoding)}`] : []),
     ...include.map((glob) => `--glob=${glob}`),
     ...exclude.map((glob) => `--glob=!${glob}`),
     '--glob=!**/.git',
-    `--regexp=${pattern}`,
+    `--regexp=${isRegex || isMultiline(options) ? sourceOf(options, '\\r?\\n') : pattern}`,
     '--',
     input === undefined ? '.' : '-',
   ];
@@ -202,7 +192,11 @@ function decodedText({ text, bytes }: Text): string {
   return text ?? Buffer.from(bytes ?? '', 'base64').toString('latin1');
 }
 
-/** Returns the first line without its line ending, at most 2,000 UTF-16 code units. */
-export function firstLine(text: string): string {
-  return (/^[^\r\n]*/.exec(text.slice(0, 2_001))?.[0] ?? '').slice(0, 2_000);
+/** Returns the first line without its line end. */
+function firstLine(text: string): string {
+  const end = text.indexOf('\n');
+  return text
+    .slice(0, end < 0 ? text.length : end)
+    .replace(/\r$/, '')
+    .slice(0, maxLineChars);
 }

@@ -1,4 +1,4 @@
-import { wildcard } from './wildcard.ts';
+import { PathFilter } from '@devlm/workspace-core/path-filter.ts';
 import type { Workspace } from './workspace.ts';
 
 /** File with a project's instructions for assistants. */
@@ -55,16 +55,13 @@ export async function readRules(workspace: Workspace, signal: AbortSignal): Prom
   return rules;
 }
 
-/** Returns whether a rule is for a file. A glob without a slash matches in every folder. */
+/** Returns whether a rule is for a file. Its globs are those of `PathFilter`. */
 export function appliesTo({ path, globs }: RuleFile, file: string): boolean {
   if (!globs) return true;
   const index = path.indexOf(`${ownFolder}/`);
   const root = index > 0 ? path.slice(0, index) : '';
   if (!file.startsWith(root)) return false;
-  const relativePath = file.slice(root.length);
-  return globs.some((glob) =>
-    wildcard(glob.includes('/') ? glob.replace(/^\.?\//, '') : `**/${glob}`, false).test(relativePath),
-  );
+  return globs.length > 0 && new PathFilter(globs).has(file.slice(root.length));
 }
 
 /** Maximum number of globs of a rule, and maximum length of a glob in UTF-16 code units. */

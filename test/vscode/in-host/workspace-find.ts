@@ -5,6 +5,7 @@ import { limits } from '@devlm/protocol/limits.ts';
 import * as vscode from 'vscode';
 import { hashOf } from '../../../extension/src/workspace/read.ts';
 import { workspaceHandlers } from '../../../extension/src/workspace/shared-workspace.ts';
+import { listCases, searchCases } from '../../support/workspace-cases.ts';
 import { type Bench, check, forever, inFolder, latin, refused, same, textOf, utf16le } from './shared-folder.ts';
 
 /*
@@ -129,7 +130,36 @@ inFolder('files are listed level by level, without ignored files', async (bench)
   await refused(list('src/a.ts', 1), 'not_found');
 });
 
+for (const { name, files, links = {}, path = '.', listed } of listCases) {
+  inFolder(`in a list, ${name}`, async (bench) => {
+    for (const [file, content] of Object.entries(files)) await bench.write(file, content);
+    for (const [link, target] of Object.entries(links)) await symlink(target, bench.path(link));
+    const { entries } = await bench.handlers.list({ id: 'l', kind: 'list', path, depth: 20, limit: 1000 }, forever);
+    same(
+      entries.map((entry) => entry.path),
+      listed,
+    );
+  });
+}
+
 for (const own of [false, true]) {
+  for (const { name, files, pattern, isRegex = false, include = [], found } of searchCases) {
+    inFolder(`a search finds ${name} (${own ? 'our own search' : "the editor's ripgrep"})`, async (bench) => {
+      for (const [file, content] of Object.entries(files)) await bench.write(file, latin(content));
+      const handlers = workspaceHandlers({
+        folders: () => [{ name: 'root', uri: vscode.Uri.file(bench.root) }],
+        trusted: () => true,
+        ...(own ? { appRoot: bench.root } : {}),
+      });
+      const asked = { pattern, isRegex, caseSensitive: true, include: [...include], limit: 100 };
+      const { matches } = await handlers.search({ id: 's', kind: 'search', ...asked }, forever);
+      same(
+        matches.map(({ path, line, text }) => `${path}:${line}:${text}`),
+        found,
+      );
+    });
+  }
+
   inFolder(
     `text is found in files that are not ignored (${own ? 'the built-in search' : "the editor's ripgrep"})`,
     async (bench) => {

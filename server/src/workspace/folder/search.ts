@@ -1,9 +1,12 @@
 import type { EditorAnswerOf, EditorRequest } from '@devlm/protocol/editor.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import ignore from 'ignore';
+import { defaultHidden } from '@devlm/workspace-core/ignored-paths.ts';
+import { LineSearch, type SearchedText } from '@devlm/workspace-core/line-search.ts';
+import { Matches } from '@devlm/workspace-core/matches.ts';
+import { PathFilter } from '@devlm/workspace-core/path-filter.ts';
+import { searchTimedOut } from '@devlm/workspace-core/search-problems.ts';
+import { searchedText } from '@devlm/workspace-core/searched-text.ts';
 import { readConfined } from './paths.ts';
-import { Scan, type SearchedText } from './scan.ts';
-import { fileOf } from './text.ts';
 import { type WalkEntry, walk } from './walk.ts';
 
 type SearchRequest = Omit<Extract<EditorRequest, { kind: 'search' }>, 'id' | 'kind'>;
@@ -14,8 +17,6 @@ const searchTimeoutMs = 20_000;
 const searchLimits = { files: 20_000, fileBytes: 1024 * 1024, bytes: 256 * 1024 * 1024, depth: 100 };
 /** Size of the files that are read before they are searched together, in bytes. */
 const batchBytes = 4 * 1024 * 1024;
-/** Names that are not searched, as in the default settings of VS Code. */
-const excludedNames = new Set(['node_modules', 'bower_components']);
 
 /**
  * Returns the matching lines of the text files below a folder, without ignored files. Regular expressions are
@@ -30,20 +31,22 @@ export async function searchFolder(
 ): Promise<EditorAnswerOf<'search'>> {
   const deadline = AbortSignal.timeout(searchTimeoutMs);
   const stop = AbortSignal.any([signal, deadline]);
-  await using scan = new Scan(request);
-  const included = includedBy(request.include);
+  const matches = new Matches(request.limit);
+  await using lines = new LineSearch(request, request.limit, stop);
+  const selected = new PathFilter(request.include);
   let [files, bytes, batchedBytes] = [0, 0, 0];
   let batch: SearchedText[] = [];
-  let exhausted = false;
   const flush = async () => {
-    await scan.add(batch, stop);
+    for (const line of await lines.find(batch)) if (!matches.add(line)) break;
     batch = [];
     batchedBytes = 0;
   };
   const visit = async (found: WalkEntry): Promise<boolean> => {
-    if (found.kind !== 'file' || !included(found.path) || (found.bytes ?? 0) > searchLimits.fileBytes) return true;
-    exhausted = files >= searchLimits.files || bytes >= searchLimits.bytes;
-    if (exhausted) return false;
+    if (found.kind !== 'file' || !selected.has(found.path) || (found.bytes ?? 0) > searchLimits.fileBytes) return true;
+    if (files >= searchLimits.files || bytes >= searchLimits.bytes) {
+      matches.markIncomplete();
+      return false;
+    }
     const text = await textOf(root, found.path);
     if (text === null) return true;
     files++;
@@ -51,59 +54,26 @@ export async function searchFolder(
     batchedBytes += found.bytes ?? 0;
     batch.push({ path: found.path, text });
     if (batchedBytes >= batchBytes) await flush();
-    return !scan.full;
+    return !matches.isFull;
   };
   try {
-    await walk(root, '', searchLimits.depth, visit, stop, excludedNames);
-    if (!scan.full) await flush();
+    await walk(root, '', searchLimits.depth, visit, stop, [...defaultHidden.files, ...defaultHidden.search]);
+    if (!matches.isFull) await flush();
   } catch (error) {
     signal.throwIfAborted();
     // After a timeout, the lines found so far are still useful.
     if (!deadline.aborted) throw error;
-    if (scan.found.matches.length === 0) throw tooLong();
-    exhausted = true;
+    if (matches.isEmpty) throw searchTimedOut();
+    matches.markIncomplete();
   }
-  const { matches, truncated } = scan.found;
-  const sorted = matches.toSorted((a, b) => (a.path === b.path ? a.line - b.line : a.path < b.path ? -1 : 1));
-  return { matches: sorted, truncated: truncated || exhausted };
-}
-
-/**
- * Returns a function that tells whether globs include a path. A glob without a slash matches at any depth, a folder
- * includes its content, and `!` excludes.
- */
-function includedBy(globs: readonly string[]): (path: string) => boolean {
-  const expanded = globs.flatMap(expandBraces).map((glob) => glob.replace(/^(!?)\.\//, '$1'));
-  const matcher = (patterns: readonly string[]) => ignore({ ignorecase: false }).add([...patterns]);
-  const wanted = expanded.filter((glob) => !glob.startsWith('!')).map((glob) => (/^\.?$/.test(glob) ? '**' : glob));
-  const [includes, excludes] = [
-    matcher(wanted),
-    matcher(expanded.filter((glob) => glob.startsWith('!')).map((glob) => glob.slice(1))),
-  ];
-  return (path) => (wanted.length === 0 || includes.ignores(path)) && !excludes.ignores(path);
-}
-
-/** Expands `*.{a,b}` to `*.a` and `*.b`. Nested braces are left as they are. */
-function expandBraces(glob: string): string[] {
-  const [whole, choices = ''] = /\{([^{}]*)\}/.exec(glob) ?? [];
-  if (whole === undefined) return [glob];
-  return choices
-    .split(',')
-    .slice(0, 50)
-    .map((choice) => glob.replace(whole, () => choice));
+  return matches.answer();
 }
 
 async function textOf(root: string, path: string): Promise<string | null> {
   try {
-    const file = fileOf((await readConfined(root, path, { maxBytes: searchLimits.fileBytes })).bytes);
-    return file.kind === 'text' ? file.text : null;
+    return searchedText((await readConfined(root, path, { maxBytes: searchLimits.fileBytes })).bytes);
   } catch (error) {
     if (error instanceof ProblemError) return null;
     throw error;
   }
-}
-
-function tooLong(): ProblemError {
-  const detail = 'The search took too long. Use a simpler pattern or globs.';
-  return new ProblemError({ code: 'search_timeout', status: 504, title: 'Search too long', detail });
 }

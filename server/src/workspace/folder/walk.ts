@@ -1,23 +1,13 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import ignore, { type Ignore } from 'ignore';
+import { defaultHidden, IgnoredPaths, maxIgnoreFileBytes } from '@devlm/workspace-core/ignored-paths.ts';
 import { type ConfinedEntry, isTemporary, listConfined, readConfined, removeConfined } from './paths.ts';
 
-/** Names of version control and of the system that are never listed, as in the default settings of VS Code. */
-const hiddenNames = new Set(['.git', '.svn', '.hg', '.DS_Store', 'Thumbs.db']);
 /** Age after which a temporary file counts as left by a killed server and is removed, in milliseconds. */
 const staleAfterMs = 3_600_000;
-/** Maximum size of a .gitignore file, in bytes. Larger ones are not read. */
-const maxIgnoreBytes = 256 * 1024;
 
 /** A file or folder found by a walk. `path` is relative to the workspace. */
 export interface WalkEntry extends ConfinedEntry {
   readonly path: string;
-}
-
-/** Rules of one .gitignore file, which apply below its folder. */
-interface IgnoreRules {
-  readonly folder: string;
-  readonly ignore: Ignore;
 }
 
 /**
@@ -26,7 +16,7 @@ interface IgnoreRules {
  *
  * @param path normalized path of the folder; `''` is the workspace
  * @param depth maximum number of levels
- * @param excludedNames further names to skip; default: none
+ * @param hidden globs of further entries to skip
  * @throws ProblemError those of `listConfined`
  */
 export async function walk(
@@ -35,70 +25,52 @@ export async function walk(
   depth: number,
   visit: (found: WalkEntry) => boolean | Promise<boolean>,
   signal: AbortSignal,
-  excludedNames: ReadonlySet<string> = new Set(),
+  hidden: readonly string[] = defaultHidden.files,
 ): Promise<void> {
-  const above = await rulesAbove(root, path);
-  const includeIgnored = path !== '' && above.ignored;
-  let level = [{ path, rules: above.rules }];
+  /** Paths of the .gitignore files that the listed folders do not have. */
+  const missing = new Set<string>();
+  const read = async (file: string) => (missing.has(file) ? null : await readIgnoreFile(root, file));
+  const ignored = new IgnoredPaths({ hidden, read });
+  const isStartIgnored = await ignored.has(path, true);
+  let level = [path];
   for (let remaining = depth; remaining > 0 && level.length > 0; remaining--) {
     const next: typeof level = [];
     for (const folder of level) {
       signal.throwIfAborted();
       // Subfolders may disappear during the walk, but the walked folder itself has to exist.
-      const entries = await listConfined(root, folder.path || '.', { stats: true }).catch((error: unknown) => {
-        if (folder.path === path || !(error instanceof ProblemError)) throw error;
+      const entries = await listConfined(root, folder || '.', { stats: true }).catch((error: unknown) => {
+        if (folder === path || !(error instanceof ProblemError)) throw error;
         return [];
       });
-      const ownRules = folder.path === path ? [] : await rulesIn(root, folder.path, entries);
-      const rules = [...ownRules, ...folder.rules];
+      const prefix = folder === '' ? '' : `${folder}/`;
+      if (!entries.some(({ name }) => name === '.gitignore')) missing.add(`${prefix}.gitignore`);
       for (const entry of entries) {
-        if (entry.kind === 'other' || hiddenNames.has(entry.name) || excludedNames.has(entry.name)) continue;
-        const found = { ...entry, path: folder.path === '' ? entry.name : `${folder.path}/${entry.name}` };
+        if (entry.kind === 'other') continue;
+        const found = { ...entry, path: `${prefix}${entry.name}` };
         if (isTemporary(entry.name)) {
           if (Date.now() - (entry.modified ?? Date.now()) > staleAfterMs)
             await removeConfined(root, found.path).catch(() => undefined);
           continue;
         }
-        if (!includeIgnored && isIgnored(rules, found.path, entry.kind === 'folder')) continue;
+        const isFolder = entry.kind === 'folder';
+        if (isStartIgnored ? ignored.hides(found.path, isFolder) : await ignored.has(found.path, isFolder)) continue;
         if (!(await visit(found))) return;
-        if (entry.kind === 'folder') next.push({ path: found.path, rules });
+        if (isFolder) next.push(found.path);
       }
     }
     level = next;
   }
 }
 
-/** Returns the rules that apply in a folder, innermost first, and whether they exclude the folder itself. */
-async function rulesAbove(root: string, path: string): Promise<{ rules: IgnoreRules[]; ignored: boolean }> {
-  const parts = path === '' ? [] : path.split('/');
-  let rules: IgnoreRules[] = [];
-  let ignored = false;
-  for (let depth = 0; depth <= parts.length; depth++) {
-    const folder = parts.slice(0, depth).join('/');
-    if (depth > 0) ignored ||= hiddenNames.has(parts[depth - 1] ?? '') || isIgnored(rules, folder, true);
-    rules = [...(await rulesIn(root, folder)), ...rules];
-  }
-  return { rules, ignored };
-}
-
-async function rulesIn(root: string, folder: string, entries?: readonly ConfinedEntry[]): Promise<IgnoreRules[]> {
-  if (entries && !entries.some(({ name, kind }) => name === '.gitignore' && kind === 'file')) return [];
-  const path = folder === '' ? '.gitignore' : `${folder}/.gitignore`;
+/** Returns the text of an ignore file, or null if there is none. Like Git, it follows no link. */
+async function readIgnoreFile(root: string, path: string): Promise<string | null> {
+  const [, folder = '.', name = path] = /^(.*)\/(.*)$/.exec(path) ?? [];
   try {
-    const { bytes } = await readConfined(root, path, { maxBytes: maxIgnoreBytes });
-    return [{ folder, ignore: ignore({ ignorecase: false }).add(bytes.toString()) }];
+    const entries = await listConfined(root, folder);
+    if (!entries.some((entry) => entry.name === name && entry.kind === 'file')) return null;
+    return (await readConfined(root, path, { maxBytes: maxIgnoreFileBytes })).bytes.toString();
   } catch (error) {
-    if (error instanceof ProblemError) return [];
+    if (error instanceof ProblemError) return null;
     throw error;
   }
-}
-
-/** Returns whether a path is ignored. The innermost file with a matching rule decides. */
-function isIgnored(rules: readonly IgnoreRules[], path: string, isFolder: boolean): boolean {
-  for (const { folder, ignore } of rules) {
-    const relativePath = folder === '' ? path : path.slice(folder.length + 1);
-    const { ignored, unignored } = ignore.test(isFolder ? `${relativePath}/` : relativePath);
-    if (ignored || unignored) return ignored;
-  }
-  return false;
 }
