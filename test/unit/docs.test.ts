@@ -15,6 +15,21 @@ const files = globSync('{protocol,workspace-core,server,extension,webview-ui,tes
 /** Returns the text without its code blocks. */
 const prose = (markdown: string) => markdown.replace(/^```[\s\S]*?^```/gm, '');
 
+/** A block of a recipe: the content of a new file, or a diff of an existing one. */
+const recipeBlock = /^( *)(Create|In) `([^`]+)`:\n\n *```\w+\n([\s\S]*?)^ *```$/gm;
+
+/** Returns the places of a recipe that no longer fit the sources. */
+function stale(recipe: string): string[] {
+  return [...recipe.matchAll(recipeBlock)].flatMap(([, indent = '', kind, path = '', block = '']) => {
+    if (kind === 'Create') return existsSync(join(root, path)) ? [`${path} exists`] : [];
+    const diff = block.split('\n').map((line) => line.slice(indent.length));
+    const kept = diff.filter((line) => /^[ -]/.test(line)).map((line) => line.slice(1));
+    const lines = read(path).split('\n');
+    const places = lines.filter((_, i) => kept.every((line, j) => lines[i + j]?.startsWith(line)));
+    return places.length === 1 ? [] : [`${path} has this ${places.length} times: ${kept.join(' | ')}`];
+  });
+}
+
 /** Returns the anchors of a page's headings as GitHub makes them. */
 const anchors = (markdown: string) =>
   [...prose(markdown).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
@@ -44,6 +59,11 @@ describe('documents', () => {
       expect(named.filter((file) => !files.some((path) => path.endsWith(`/${file}`)))).toEqual([]);
     },
   );
+
+  it.each(pages.filter((page) => page.startsWith('docs/recipes/add-')))('%s fits the sources', (page) => {
+    expect([...read(page).matchAll(recipeBlock)].length).toBeGreaterThan(1);
+    expect(stale(read(page))).toEqual([]);
+  });
 
   it('the glossary gives each word one sentence and a file that exists', () => {
     const rows = read('docs/glossary.md')
