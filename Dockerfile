@@ -1,4 +1,4 @@
-# The server of a team. `docker compose up` builds it; see docs/operations.md.
+# Image of the team server. `docker compose up` builds it; see docs/operations.md.
 ARG NODE_IMAGE=node:24-slim
 
 FROM ${NODE_IMAGE} AS build
@@ -7,7 +7,7 @@ COPY . .
 RUN npm ci --no-audit --no-fund && node scripts/bootstrap.mjs build
 
 FROM ${NODE_IMAGE}
-# What the server is made of; nothing of the editor's.
+# The files of the server only, not those of the editor.
 COPY --from=build /src/dist/server*.mjs /src/dist/sandbox-child.mjs /src/dist/page-reader.mjs \
   /src/dist/symbol-parser.mjs /src/dist/ThirdPartyNotices.txt /src/LICENSE /opt/devlm/
 COPY --from=build /src/dist/platforms /opt/devlm/platforms
@@ -15,7 +15,7 @@ COPY --from=build /src/dist/grammars /opt/devlm/grammars
 COPY --from=build /src/dist/sandbox-guest /opt/devlm/sandbox-guest
 COPY docker/devlm /usr/local/bin/devlm
 COPY docker/first-start.mjs /opt/devlm/first-start.mjs
-# A new volume takes over whose its folder is.
+# A new volume inherits the owner of the folder that it is mounted on.
 RUN chmod 755 /usr/local/bin/devlm && mkdir -p /data /secrets && chown 10001:10001 /data /secrets
 USER 10001:10001
 ENV NODE_ENV=production DEVLM_DATA_DIR=/data DEVLM_HOST=0.0.0.0 DEVLM_PORT=7878

@@ -1,5 +1,5 @@
 /*
- * The secrets of `docker compose up`, made once: what is there stays. Plain Node, without dependencies.
+ * Creates the secrets of `docker compose up` at the first start. Later starts change nothing. Plain Node, no dependencies.
  * usage: node first-start.mjs FOLDER
  */
 import { randomBytes } from 'node:crypto';
@@ -10,14 +10,14 @@ const folder = process.argv[2];
 if (!folder) throw new Error('usage: node first-start.mjs FOLDER');
 mkdirSync(folder, { recursive: true });
 
-// Without characters that would mean something in a URL or a configuration file.
+// Has no characters with a meaning in a URL or a configuration file.
 const password = () => randomBytes(32).toString('hex');
 const postgres = password();
 const redis = password();
 
 /**
- * All or none, written whole: a password and the URL that has it belong together. Only the containers that mount the
- * volume see the files; each runs as a user of its own, so that all have to be able to read them.
+ * The files by name. A password and the URL that contains it belong together, so they are created together. Only the
+ * containers that mount the volume see the files. Each container has its own user, so the files are readable by all.
  */
 const files = {
   'postgres-password': postgres,
@@ -46,14 +46,14 @@ const files = {
 
 const done = join(folder, 'complete');
 if (existsSync(done)) {
-  process.stdout.write('The secrets are there.\n');
+  process.stdout.write('The secrets already exist.\n');
 } else {
   for (const [name, text] of Object.entries(files)) {
     const temporary = join(folder, `.${name}.new`);
     writeFileSync(temporary, text, { mode: 0o444, flush: true });
     renameSync(temporary, join(folder, name));
   }
-  // Until this is there, no other service has started.
+  // No other service starts before this file exists.
   writeFileSync(done, `${new Date().toISOString()}\n`, { flush: true });
-  process.stdout.write('Made the secrets of this installation. Keep a copy of the volume, above all of data-key.\n');
+  process.stdout.write('Created the secrets of this installation. Back up the volume, above all data-key.\n');
 }

@@ -51,14 +51,14 @@ describe('the first start of a team server', { timeout: 120_000 }, () => {
       execFileSync(process.execPath, [join(root, 'docker/first-start.mjs'), other], { encoding: 'utf8' });
     const read = () =>
       Object.fromEntries(readdirSync(other).map((name) => [name, readFileSync(join(other, name), 'utf8')]));
-    expect(run()).toContain('Made the secrets');
+    expect(run()).toContain('Created the secrets');
     const made = read();
     expect(Object.keys(made).filter((name) => name.startsWith('.'))).toEqual([]);
     expect(made['database-url']).toContain(made['postgres-password']);
     expect(made['postgres-password']).toMatch(/^[0-9a-f]{64}$/);
     expect(made['postgres-password']).not.toBe(secret('postgres-password'));
     expect(Buffer.from(made['data-key'] ?? '', 'base64')).toHaveLength(32);
-    expect(run()).toContain('are there');
+    expect(run()).toContain('already exist');
     expect(read()).toEqual(made);
     rmSync(other, { recursive: true });
   });
