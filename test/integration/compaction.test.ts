@@ -29,7 +29,7 @@ const models = [
     cacheMinTokens: 64,
   }),
 ];
-const asksForSummary = 'Write only the summary. Call no tools.';
+const asksForSummary = 'Write only the summary. Do not call any tools.';
 const summary = 'The person wants a bird book. The secret word is PLOVER.';
 
 /** Words that say which message they belong to, some 2,000 tokens of them. */
@@ -228,7 +228,7 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     expect(made.length).toBeGreaterThan(0);
     expect(made.every(({ textChars }) => textChars !== null)).toBe(true);
     const last = prompts().at(-1);
-    expect(last?.text).toContain('Left out to save room');
+    expect(last?.text).toContain('Omitted to save space');
     expect(last?.text).not.toContain('PLOVER');
     // What the model has just read is whole.
     expect(last?.text).toContain(longText('loon').slice(-200));
@@ -265,7 +265,7 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     const [turn] = await talk(reader, ['Read all at once']);
     expect(turn?.status).toBe('completed');
     for (const { body } of claude.messages) expect(promptTokens(MessagesRequest.parse(body))).toBeLessThan(window);
-    expect(prompts().at(-1)?.text).toContain('Left out to save room');
+    expect(prompts().at(-1)?.text).toContain('Omitted to save space');
   });
 
   it('cuts attachments that are too large for the model', async () => {
@@ -276,7 +276,7 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     const turn = await reader.ended(turnId, 30_000);
     expect(turn.status).toBe('completed');
     expect(turn.attachments).toEqual(attachments);
-    expect(prompts().at(-1)?.text).toContain('Left out to save room');
+    expect(prompts().at(-1)?.text).toContain('Omitted to save space');
     expect(prompts().at(-1)?.text).toContain('Read these');
   });
 

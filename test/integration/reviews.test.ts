@@ -250,15 +250,15 @@ describe('the review of changes', { timeout: 120_000 }, () => {
     await review(id, 'reject', [{ path: 'a.txt', hunks: [1] }]);
     const next = await turn(write('a.txt', 'over it\n'), write('b.txt', 'b\n'));
     const sent = JSON.stringify((await claude.received(1)).body);
-    expect(sent).toContain('They rejected changes of yours');
+    expect(sent).toContain('They rejected some of your changes');
     expect(sent).toContain('-fifteen');
     const [refused] = next.steps.flatMap(({ results }) => Object.values(results));
     expect(refused).toMatchObject({ ok: false, text: expect.stringContaining('Read the file before you change it.') });
     await restore(next.id);
     await turn();
     const later = JSON.stringify((await claude.received(1)).body);
-    expect(later).toContain('restored files to what these were');
-    expect(later.split('They rejected changes of yours')).toHaveLength(2);
+    expect(later).toContain('restored files to their state');
+    expect(later.split('They rejected some of your changes')).toHaveLength(2);
   });
 
   it.each(['before', 'after'] as const)(

@@ -212,7 +212,7 @@ describe('bad input', { timeout: 120_000 }, () => {
     const rows = ['no_such_tool', 'File_Read', 'constructor', '__proto__', 'x'.repeat(200)];
     for (const name of rows) {
       const [result] = await turn(name, [{ what: name, json: '{}', says: name }]);
-      expect(result).toMatchObject({ ok: false, text: `There is no tool named ${name}. Answer without it.` });
+      expect(result).toMatchObject({ ok: false, text: `There is no tool named ${name}. Continue without it.` });
     }
   });
 

@@ -11,7 +11,7 @@ import { openVscode, type Vscode } from '../support/vscode/browser.ts';
 
 /** A model that a few long messages fill. */
 const modelId = 'claude-small-1';
-const asksForSummary = 'Write only the summary. Call no tools.';
+const asksForSummary = 'Write only the summary. Do not call any tools.';
 
 /** From the model's call to the user's editor and back, in one window: a real VS Code, extension and server. */
 describe('the agent in the editor', { timeout: 180_000 }, () => {

@@ -368,7 +368,7 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
     await frame.getByText('Explain broken.js.').first().waitFor({ timeout: 60_000 });
     await frame.getByText('as to a child').first().waitFor();
     await claude.received(2);
-    expect(sent()).toContain('Explain the attached code to somebody');
+    expect(sent()).toContain('Explain the attached code to a reader');
   });
 
   it('a commit message for the staged changes is written into the source control view', async () => {

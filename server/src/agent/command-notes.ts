@@ -56,7 +56,7 @@ export async function noteCommands(
         const output = await commands.poll(known.windowId, query, during);
         if (output.state === 'running' && output.chunks.length === 0) return null;
         const what = `The background command ${known.id} (${known.line.slice(0, 200)})`;
-        const text = `${what} ${stateWords(output)}. Since you last heard of it:\n${cut(secrets.hide(outputWords(output, known.seen)), maxOutputChars)}`;
+        const text = `${what} ${stateWords(output)}. New output:\n${cut(secrets.hide(outputWords(output, known.seen)), maxOutputChars)}`;
         return { text, news: newsOf(known, output, output.next) };
       } catch (error) {
         if (error instanceof ProblemError || during.aborted) return null;

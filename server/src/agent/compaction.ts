@@ -71,8 +71,8 @@ export async function compactAll(deps: CompactionDeps, signal: AbortSignal): Pro
     throw new ProblemError({
       code: 'nothing_to_compact',
       status: 409,
-      title: 'Nothing to summarise',
-      detail: 'There is nothing before this that could be summarised.',
+      title: 'Nothing to summarize',
+      detail: 'There are no earlier messages to summarize.',
     });
   }
   const window = (await deps.contextTokens(signal)) ?? defaultWindowTokens;
@@ -224,7 +224,7 @@ function noSummary(): ProblemError {
     code: 'no_summary',
     status: 502,
     title: 'No summary',
-    detail: 'The model wrote no summary of the conversation. Try again.',
+    detail: 'The model did not write a summary of the conversation. Try again.',
     action: 'retry',
   });
 }

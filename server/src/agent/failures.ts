@@ -35,7 +35,7 @@ export function turnProblem(error: unknown): Problem {
     code: 'internal',
     status: 500,
     title: 'Something went wrong in DevLM',
-    detail: 'The answer ended because of an error in the companion server. The log has the details.',
+    detail: 'The answer stopped because of an error in the companion server. See the log for details.',
     action: 'show-log',
   };
 }

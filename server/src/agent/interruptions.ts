@@ -16,5 +16,5 @@ export const serverRestarted: Problem = {
   code: 'server_restarted',
   status: 503,
   title: 'The server was restarted',
-  detail: 'The companion server ended while it was answering. The question was asked again.',
+  detail: 'The companion server stopped during this answer. DevLM asked the model again.',
 };

@@ -99,7 +99,7 @@ export class Leases implements AsyncDisposable {
         else this.lose(held);
       }
     } catch (error) {
-      this.#logger.warn({ err: error }, 'leases could not be renewed');
+      this.#logger.warn({ err: error }, 'cannot renew leases');
       this.#loseExpiring();
     } finally {
       this.#isRenewing = false;

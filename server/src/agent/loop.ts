@@ -48,7 +48,7 @@ export async function runLoop(deps: LoopDeps, signal: AbortSignal): Promise<void
     code: 'too_many_steps',
     status: 409,
     title: 'Stopped after too many steps',
-    detail: `This answer took ${maxSteps} model calls and was ended. Send a message to go on.`,
+    detail: `DevLM stopped this answer after ${maxSteps} model calls. Send a message to continue.`,
     action: 'retry',
   });
 }
@@ -77,7 +77,7 @@ async function nextStep(deps: LoopDeps, signal: AbortSignal): Promise<string> {
 function refused(): ProblemError {
   return modelProblem(
     'policy',
-    'The provider’s safety rules ended this answer. Rephrase, or start a new conversation.',
+    'The provider’s safety rules stopped this answer. Rephrase your message, or start a new conversation.',
   );
 }
 

@@ -96,7 +96,7 @@ export function stoppedAtPause(): ProblemError {
   return new ProblemError({
     code: 'paused',
     status: 409,
-    title: 'Stopped here',
+    title: 'Answer stopped',
     detail: 'You stopped this answer. Send a message to continue from here.',
   });
 }

@@ -24,5 +24,5 @@ export async function showProject(
 }
 
 function mapText(map: string): string {
-  return `<repository_map>\nWhat other files use most in this project, with line numbers, as it was when the conversation began: a selection to start from, not the whole. symbol_search finds the rest.\n\n${map.replaceAll('</repository_map', '<\\/repository_map')}\n</repository_map>`;
+  return `<repository_map>\nThe definitions that other files of this project use most, with line numbers, as of the start of the conversation. This is a selection to start from, not the whole project; symbol_search finds the rest.\n\n${map.replaceAll('</repository_map', '<\\/repository_map')}\n</repository_map>`;
 }

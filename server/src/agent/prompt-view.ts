@@ -121,7 +121,7 @@ function shorterResults({ results }: StepState, chars: number): Record<string, T
 
 function shortenText(text: string, chars: number): string {
   if (text.length <= Math.max(chars, 100)) return text;
-  const note = '(Left out to save room. Read it again if you need it.)';
+  const note = '(Omitted to save space. Read it again if you need it.)';
   return chars < 200 ? note : `${cut(text, chars)}\n${note}`;
 }
 
@@ -137,7 +137,7 @@ function leadOf(summary: string, plan: readonly PlanItem[]): string {
   const marks = { open: ' ', active: '>', done: 'x' } as const;
   return [
     `<summary>\n${cut(summary, maxLeadChars).replaceAll('</summary', '<\\/summary')}\n</summary>`,
-    'The beginning of this conversation no longer fits and was replaced by the summary above, which you wrote. The person still sees the whole. Files may have changed since: read again what you need exactly.',
+    'The beginning of this conversation no longer fits and was replaced by the summary above, which you wrote. The user still sees the whole conversation. Files may have changed since then: read again whatever you need exactly.',
     ...(plan.length > 0
       ? [`The plan:\n${plan.map(({ text, status }) => `[${marks[status]}] ${text}`).join('\n')}`]
       : []),

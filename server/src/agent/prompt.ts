@@ -99,7 +99,7 @@ async function stepMessages(step: StepState, keepThinking: boolean, readBlob: Re
         const { callId, name } = block.tool;
         const result: ToolResult = step.results[callId] ?? {
           ok: false,
-          text: `The person stopped this ${step.calls[callId]?.started ? 'while it ran' : 'before it ran'}.`,
+          text: `The user stopped this ${step.calls[callId]?.started ? 'while it ran' : 'before it ran'}.`,
         };
         answer.push({ type: 'tool_call', callId, name, input: inputForModel(block.text) });
         results.push({

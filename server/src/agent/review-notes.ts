@@ -18,9 +18,9 @@ export async function noteReviews(
   const readText = async (hash: string) => secrets.hide((await getText(hash)) ?? '');
   const parts = await Promise.all(reviews.map((review) => wordsOf(review, readText)));
   const words = [
-    'Since your last answer the person decided about files that you had changed:',
+    'Since your last answer, the user reviewed files that you had changed:',
     ...parts,
-    'Do not make again what was rejected unless you are asked to, and read these files before you change them.',
+    'Do not repeat rejected changes unless the user asks for them, and read these files before you change them.',
   ].join('\n');
   const text = `<review>\n${words.replaceAll('</review', '<\\/review').slice(0, maxNoteChars).toWellFormed()}\n</review>`;
   const paths = [...new Set(reviews.flatMap(({ changes }) => changes.map(({ path }) => path)))];
@@ -39,8 +39,8 @@ function untold(branch: readonly TurnState[]): ReviewState[] {
 
 async function wordsOf({ verdict, changes }: ReviewState, getText: (hash: string) => Promise<string>): Promise<string> {
   const names = changes.map(({ path }) => path).join(', ');
-  if (verdict === 'restore') return `- They restored files to what these were before one of your answers: ${names}`;
-  if (verdict === 'undo') return `- They took a decision of theirs back, which changed: ${names}`;
+  if (verdict === 'restore') return `- They restored files to their state before one of your answers: ${names}`;
+  if (verdict === 'undo') return `- They undid one of their decisions, which changed: ${names}`;
   const diffs = await Promise.all(
     changes.map(async ({ path, before, after }) => {
       const [was = '', is = ''] = await Promise.all(
@@ -49,5 +49,5 @@ async function wordsOf({ verdict, changes }: ReviewState, getText: (hash: string
       return `${path}\n${shownDiff(was, is, maxFileLines)}`;
     }),
   );
-  return `- They rejected changes of yours. What that did to the files:\n${diffs.join('\n')}`;
+  return `- They rejected some of your changes. The files changed as follows:\n${diffs.join('\n')}`;
 }

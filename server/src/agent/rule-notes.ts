@@ -19,7 +19,7 @@ export async function noteRules(log: TurnLog, rules: readonly RuleFile[]): Promi
   const due = rules.filter((rule) => !notedPaths.has(rule.path) && files.some((file) => appliesTo(rule, file)));
   if (due.length === 0) return;
   const texts = due.map(({ path, text }) => attachmentText({ kind: 'file', path, text }));
-  const text = `<rules>\nThe project says how it wants such files to be worked on. Follow it as far as it is about the work.\n\n${texts.join('\n\n').replaceAll('</rules', '<\\/rules')}\n</rules>`;
+  const text = `<rules>\nThese are the project’s own rules for such files. Follow them as far as they are about the work.\n\n${texts.join('\n\n').replaceAll('</rules', '<\\/rules')}\n</rules>`;
   log.write({ type: 'rules.noted', turnId: log.turnId, text, paths: due.map(({ path }) => path) });
   await log.flush();
 }

@@ -7,7 +7,7 @@ import { answeredCalls, timesInARow } from './repetition.ts';
 export interface TroubleSign {
   readonly trouble: Trouble;
   /** Explanation for the user. */
-  readonly words: string;
+  readonly explanation: string;
 }
 
 /**
@@ -56,7 +56,7 @@ export class Sentinel {
    * @param branch the turns of the conversation; the last one is checked
    * @param agreed troubles that the user has already agreed to in this turn
    */
-  async look(branch: readonly TurnState[], agreed: ReadonlySet<Trouble>): Promise<TroubleSign | null> {
+  async check(branch: readonly TurnState[], agreed: ReadonlySet<Trouble>): Promise<TroubleSign | null> {
     const turn = branch.at(-1);
     if (!turn) return null;
     const found = [await this.#cost(turn), brokenCache(branch), loop(turn)];
@@ -69,8 +69,8 @@ export class Sentinel {
     this.#medianUsd ??= this.#turnCosts().then((costs) => (costs.length < minBaselineTurns ? null : median(costs)));
     const medianUsd = await this.#medianUsd;
     if (medianUsd === null || cost < costFactor * medianUsd) return null;
-    const words = `This answer has cost $${cost.toFixed(2)} so far; your answers usually cost $${medianUsd.toFixed(2)}.`;
-    return { trouble: 'cost', words };
+    const explanation = `This answer has cost $${cost.toFixed(2)} so far; your answers usually cost $${medianUsd.toFixed(2)}.`;
+    return { trouble: 'cost', explanation };
   }
 }
 
@@ -86,8 +86,8 @@ function brokenCache(branch: readonly TurnState[]): TroubleSign | null {
     return null;
   const before = steps.slice(0, -brokenSteps);
   if (!before.some((step) => cachedRatio(step) > cacheRatio.usual)) return null;
-  const words = `The provider no longer reads most of the prompt from its cache. Each step processes all ${promptTokens(last.at(-1)).toLocaleString('en')} tokens anew, which can cost ten times as much.`;
-  return { trouble: 'cache', words };
+  const explanation = `The provider no longer reads most of the prompt from its cache. Each step processes all ${promptTokens(last.at(-1)).toLocaleString('en')} tokens anew, which can cost ten times as much.`;
+  return { trouble: 'cache', explanation };
 }
 
 /** Detects that the newest calls of the turn are identical, with identical results. */
@@ -98,7 +98,7 @@ function loop(turn: TurnState): TroubleSign | null {
   if (!last || times < repeatedCalls) return null;
   return {
     trouble: 'loop',
-    words: `The model has called ${last.name} ${times} times in a row, with the same result each time.`,
+    explanation: `The model has called ${last.name} ${times} times in a row, with the same result each time.`,
   };
 }
 

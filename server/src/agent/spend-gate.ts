@@ -49,10 +49,10 @@ export class SpendGate {
     const { budgets, log, spender, modelId, sentinel } = this.#options;
     const resumed = await openPause(log, signal);
     if (resumed) await this.#applyAnswer(resumed.topic, resumed.answer);
-    const sign = await sentinel?.look(log.branch, agreedTroubles(log.turn));
+    const sign = await sentinel?.check(log.branch, agreedTroubles(log.turn));
     if (sign) {
       const topic = { kind: 'sentinel', trouble: sign.trouble } as const;
-      await this.#ask(topic, `${sign.words} Continue?`, [continueOption, stopOption], signal);
+      await this.#ask(topic, `${sign.explanation} Continue?`, [continueOption, stopOption], signal);
     }
     for (;;) {
       const planned = { model: modelId, promptTokens, cachedTokens: cachedTokens(log.branch) };

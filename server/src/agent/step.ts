@@ -163,7 +163,7 @@ async function streamStep(
     }
   }
   if (stopReason === undefined)
-    throw modelProblem('stream_cut', 'The connection ended before the answer was complete.');
+    throw modelProblem('stream_cut', 'The connection closed before the answer was complete. Try again.');
   const { requestId } = meter;
   const total = meter.total();
   const cacheBreak = findCacheBreak(total.usage);

@@ -22,37 +22,37 @@ const isDefaultTool = ({ name }: Tool) => name !== 'propose';
 const tasks: Readonly<Record<Task, TaskRow>> = {
   explain: {
     instructions:
-      'Explain the attached code to somebody who knows the language but not this project: what it is for, how it works, and what is surprising about it. Look at what it calls and who calls it where that matters. Change nothing.',
+      'Explain the attached code to a reader who knows the language but not this project: what it is for, how it works, and what is surprising about it. Look at what it calls and what calls it where that matters. Do not change anything.',
     uses: isReadOnlyTool,
   },
   fix: {
     instructions:
-      'Fix the problems that the message names, with the smallest change that removes their cause. Read the file first, change it with the file tools, and look at the diagnostics afterwards. Where the problem is a false alarm, say so instead.',
+      'Fix the problems that the message names, with the smallest change that removes their cause. Read the file first, change it with the file tools, and check the diagnostics afterwards. If the problem is a false alarm, say so instead.',
     uses: isDefaultTool,
   },
   generate: {
     instructions:
-      'Write the code that the message asks for and hand it over by one call of `propose`. It takes the place of the text between the marks in the attached file, or is put there where nothing stands between them, so it has to fit what is around it: its style, its names, its imports. Indent it as the place is indented. Look at other files where you need to know what they hold. Do not put the code into your answer.',
+      'Write the code that the message asks for and hand it over with one call of `propose`. It replaces the text between the marks in the attached file, or is inserted there if there is nothing between them, so it has to fit its surroundings: style, names, imports. Indent it to match the place. Look at other files if you need to know what they contain. Do not put the code into your answer.',
     uses: isProposalTool,
   },
   test: {
     instructions:
-      'Write tests for the attached code, in the framework and the file that the message names, in the style of the neighbouring tests if there are any. Test what the code is for: usual cases, limits, and wrong input. Do not change the code under test; where it is wrong, let the test show it and say so. Write the file with the file tools, then run it with `check_tests`. When tests fail, mend them and run them again as long as that tool lets you. When it says that wrong versions of the code were not noticed, add what is missing. In your answer, say only what the last result of `check_tests` says about the tests, failures included.',
+      'Write tests for the attached code, in the framework and the file that the message names, in the style of the neighbouring tests if there are any. Test what the code is for: usual cases, limits, and wrong input. Do not change the code under test; if it is wrong, let the test show it and say so. Write the file with the file tools, then run it with `check_tests`. If tests fail, fix them and run them again as long as that tool lets you. If it says that wrong versions of the code were not caught, add the missing tests. In your answer, say only what the last result of `check_tests` says about the tests, including failures.',
     uses: ({ name }) => name !== 'propose' && !otherRunners.has(name),
   },
   document: {
     instructions:
-      'Write documentation comments for the attached code, in the usual form of its language and in the style of the file: what it does, its parameters, what it answers, what it throws; nothing that the code says by itself. Change the file with the file tools, and nothing in it but comments.',
+      'Write documentation comments for the attached code, in the usual form of its language and in the style of the file: what it does, its parameters, what it returns, what it throws; nothing that the code already says. Change the file with the file tools, and change only comments.',
     uses: isDefaultTool,
   },
   review: {
     instructions:
-      'Review the attached code: mistakes first, then what will break later, then what is hard to read. For each point name the line, say what goes wrong and when, and how to do it better. Check each point against the code before you make it. Leave out praise and matters of taste. Change nothing.',
+      'Review the attached code: mistakes first, then what will break later, then what is hard to read. For each point, name the line, say what goes wrong and when, and how to do it better. Check each point against the code before you make it. Leave out praise and matters of taste. Do not change anything.',
     uses: isReadOnlyTool,
   },
   commit: {
     instructions:
-      'Write a commit message for the attached changes and hand it over by one call of `propose`: a first line of at most 72 characters in the imperative that says what the change does, and where it is not plain an empty line and why, in lines of at most 72 characters. Follow the form of the earlier messages if there are any.',
+      'Write a commit message for the attached changes and hand it over with one call of `propose`: a first line of at most 72 characters, in the imperative, that says what the change does; then, if the reason is not obvious, an empty line and the reason, in lines of at most 72 characters. Follow the form of the earlier messages if there are any.',
     uses: isProposalTool,
   },
 };

@@ -104,10 +104,10 @@ async function runTool(
   signal: AbortSignal,
 ): Promise<ToolOutcome> {
   const tool = deps.tools.find(({ name }) => name === call.name);
-  if (!tool) return failed(`There is no tool named ${call.name}. Answer without it.`);
+  if (!tool) return failed(`There is no tool named ${call.name}. Continue without it.`);
   const input = parseInput(call.json);
   if (!input)
-    return failed('The input was not a JSON object, or nested too deeply. Call the tool again with valid JSON.');
+    return failed('The input is not a JSON object, or is nested too deeply. Call the tool again with valid JSON.');
   try {
     // Search the parsed input, because JSON can write a letter in several ways.
     const usesSecrets = hasPlaceholder(JSON.stringify(input));

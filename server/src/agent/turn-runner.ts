@@ -127,7 +127,7 @@ export class TurnRunner {
     } catch (error) {
       // The turn has ended already, or the conversation was deleted or belongs to another node.
       if (error instanceof ProblemError && (error.problem.code === 'not_found' || error.problem.status === 409)) return;
-      this.#deps.logger.error({ err: error, turnId }, 'the end of a turn could not be stored');
+      this.#deps.logger.error({ err: error, turnId }, 'cannot store the end of a turn');
     }
   }
 
@@ -211,7 +211,8 @@ async function abandonUnfinished(turnLog: TurnLog): Promise<void> {
 function diedTooOften(): ProblemError {
   return new ProblemError({
     ...serverRestarted,
-    detail: 'The companion server ended several times over this answer.',
+    detail:
+      'The companion server stopped unexpectedly several times while it worked on this answer. Send the message again, or start a new conversation.',
     action: 'retry',
   });
 }

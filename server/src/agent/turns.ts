@@ -74,7 +74,7 @@ export class Turns implements AsyncDisposable {
         code: 'queue_full',
         status: 429,
         title: 'Too many messages are waiting',
-        detail: `At most ${limits.queuedTurns} messages can wait in a conversation. Wait for an answer, or stop one.`,
+        detail: `At most ${limits.queuedTurns} messages can wait in a conversation. Wait for an answer, or remove a waiting message.`,
       },
       { retryAfterMs: 2_000 },
     );
@@ -128,7 +128,7 @@ export class Turns implements AsyncDisposable {
         if (due && this.busy < maxWaiting) this.#add(conversationId, { turnId, resumed: status === 'running' });
       }
     } catch (error) {
-      this.#deps.logger.warn({ err: error }, 'open turns could not be looked for');
+      this.#deps.logger.warn({ err: error }, 'cannot look for open turns');
     } finally {
       this.#isPolling = false;
     }
@@ -253,7 +253,7 @@ export class Turns implements AsyncDisposable {
       };
       await storeSurely(take, () => this.#closing);
     } catch (error) {
-      this.#deps.logger.error({ err: error, conversationId }, 'a conversation could not be taken up');
+      this.#deps.logger.error({ err: error, conversationId }, 'cannot take over a conversation');
     }
     return turns.held !== undefined;
   }
