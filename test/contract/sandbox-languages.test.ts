@@ -161,7 +161,7 @@ describe.each(sandboxKinds)('%s', { timeout: 90_000 }, (kind) => {
       const { result } = await run(program.memoryHog, { limits: { wallMs: 30_000 } });
       // gVisor as a whole may end with the program, and then the engine does not always know why.
       if (kind === 'gvisor' && result.status === 'engine-error')
-        expect(result.message).toMatch(/gVisor had no memory left/);
+        expect(result.message).toMatch(/gVisor ran out of memory/);
       else expect(result.status).toBe('out-of-memory');
     });
 

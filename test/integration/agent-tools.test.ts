@@ -102,15 +102,15 @@ describe('tools', { timeout: 90_000 }, () => {
   });
 
   it.each([
-    [['file_read', { path: 'missing.txt' }], 'There is no file missing.txt.'],
+    [['file_read', { path: 'missing.txt' }], 'The file missing.txt does not exist.'],
     [['file_read', { path: 'sub' }], 'sub is a folder.'],
     [['file_read', { path: 'sub/x.txt', start: 9 }], 'sub/x.txt has 1 lines; there is no line 9.'],
-    [['file_read', {}], 'The input of file_read is not right. path:'],
-    [['file_read', { path: 7 }], 'The input of file_read is not right. path:'],
-    [['file_read', { path: 'sub/x.txt', other: 1 }], 'The input of file_read is not right.'],
-    [['file_search', { pattern: '' }], 'The input of file_search is not right. pattern:'],
-    [['run_code', { language: 'cobol', source: '' }], 'The input of run_code is not right. language:'],
-    [['run_code', { language: 'python' }], 'The input of run_code is not right. source:'],
+    [['file_read', {}], 'The input of file_read is not valid. path:'],
+    [['file_read', { path: 7 }], 'The input of file_read is not valid. path:'],
+    [['file_read', { path: 'sub/x.txt', other: 1 }], 'The input of file_read is not valid.'],
+    [['file_search', { pattern: '' }], 'The input of file_search is not valid. pattern:'],
+    [['run_code', { language: 'cobol', source: '' }], 'The input of run_code is not valid. language:'],
+    [['run_code', { language: 'python' }], 'The input of run_code is not valid. source:'],
     [['run_code', { language: 'python', workspaceFiles: ['missing.py'] }], 'missing.py cannot be copied'],
     [['no_such_tool', {}], 'There is no tool named no_such_tool.'],
   ] as [[string, object], string][])('answer bad input in words: %j', async (call, text) => {
@@ -233,7 +233,7 @@ describe('tools', { timeout: 90_000 }, () => {
       });
       expect(resultsOf(await reader.ended(turnId))[0]).toMatchObject({
         ok: false,
-        text: 'The person did not allow this. They said: Call it old.txt.',
+        text: 'The user did not allow this. They said: Call it old.txt.',
       });
       expect(window.requests.map(({ kind }) => kind)).not.toContain('apply');
     });
@@ -263,7 +263,7 @@ describe('tools', { timeout: 90_000 }, () => {
 
     it.each([
       ['that was not read', [edit('a.txt', 'one', 'two')], 'Read the file before you change it.'],
-      ['that is not there', [edit('b.txt', 'one', 'two')], 'There is no such file.'],
+      ['that is not there', [edit('b.txt', 'one', 'two')], 'The file does not exist.'],
       ['where the text is twice', [read('a.txt'), edit('a.txt', 'one', 'two')], '1'],
       ['where the text is not', [read('a.txt'), edit('a.txt', 'nothing like it', 'two')], 'Nothing was changed.'],
       ['with half a character', [['file_write', { path: 'x', content: 'a\ud800b' }]], 'half a character'],

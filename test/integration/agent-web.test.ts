@@ -97,7 +97,7 @@ describe('web_fetch', { timeout: 90_000 }, () => {
     const [first, second] = resultsOf(
       await turn(server, url, ['web_fetch', { url }], ['web_fetch', { url, from: 40_000 }]),
     );
-    expect(first?.text).toContain('Characters 0 to 40000 of 108890; go on with from: 40000.');
+    expect(first?.text).toContain('Characters 0 to 40000 of 108890. Continue with from: 40000.');
     expect(second?.text).toContain('Characters 40000 to 80000 of 108890');
     expect(web.fetched).toEqual(['a.example.com/long']);
   });
@@ -106,7 +106,7 @@ describe('web_fetch', { timeout: 90_000 }, () => {
     ['http://localhost:8080/', 'DevLM does not fetch from localhost'],
     ['http://169.254.169.254/latest/meta-data', 'local link'],
     ['http://private.example.com/', 'does not fetch from private.example.com'],
-    ['file:///etc/passwd', 'only http and https are fetched'],
+    ['file:///etc/passwd', 'only http and https are supported'],
     ['http://user:secret@a.example.com/', 'user name or password'],
     ['nothing', 'it is not a URL'],
     ['http://a.example.com/picture', 'image/png, which is not text'],

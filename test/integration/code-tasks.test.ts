@@ -87,7 +87,7 @@ describe('the tasks of commands', { timeout: 120_000 }, () => {
     window.write('sum.mjs', module);
     window.write('sum.test.mjs', testFile('assert.equal(add(2, 3), 5);'));
     const [result] = resultsOf(await turn('test', ['check_tests', check]));
-    expect(result?.text).toContain('The tests passed, and caught 1 of');
+    expect(result?.text).toContain('The tests passed and caught 1 of');
     expect(result?.text).toContain('sum.mjs:2: `>` became `<=`');
     const report = result?.details?.tests;
     expect(report).toMatchObject({ verdict: 'passed', exitCode: 0, failures: 0 });
@@ -133,7 +133,7 @@ describe('the tasks of commands', { timeout: 120_000 }, () => {
       undefined,
       undefined,
     ]);
-    expect(results[0]?.text).toContain('2 more failing runs are allowed');
+    expect(results[0]?.text).toContain('Failing runs left: 2.');
     expect(results[2]?.text).toContain('Stop here');
     expect(results[3]).toMatchObject({ ok: false, text: expect.stringContaining('they are not run again') });
     expect(results[2]?.details?.tests).toMatchObject({ verdict: 'failed', exitCode: 1, failures: 3 });
@@ -161,7 +161,7 @@ describe('the tasks of commands', { timeout: 120_000 }, () => {
       ),
     );
     expect(results[0]).toMatchObject({ ok: false, text: expect.stringContaining('missing.test.mjs cannot be copied') });
-    expect(results[1]?.text).toContain('The input of check_tests is not right');
+    expect(results[1]?.text).toContain('The input of check_tests is not valid');
     for (const { details } of results) expect(details?.tests?.verdict ?? 'unknown').toBe('unknown');
   });
 

@@ -47,7 +47,7 @@ describe('tools of others', { timeout: 60_000 }, () => {
       using _reader = asked.reader;
       await answer(asked, false);
       const [result] = resultsOf(await asked.reader.ended(asked.turnId));
-      expect(result).toMatchObject({ ok: false, text: 'The person did not allow this.' });
+      expect(result).toMatchObject({ ok: false, text: 'The user did not allow this.' });
       expect(agent.statuses.filter(({ state }) => state === 'starting')).toEqual([]);
     });
 
@@ -77,7 +77,7 @@ describe('tools of others', { timeout: 60_000 }, () => {
         expect.objectContaining({
           name: 'every thing',
           state: 'failed',
-          detail: expect.stringContaining('has this name'),
+          detail: expect.stringContaining('has the same name'),
         }),
       );
     });
@@ -92,7 +92,7 @@ describe('tools of others', { timeout: 60_000 }, () => {
     expect(ask).toMatchObject({ title: 'Use echo of the MCP server "everything"', reason: expect.any(String) });
     expect(ask).toMatchObject({ detail: expect.stringContaining('may I') });
     const [result] = resultsOf(await asked.reader.ended(asked.turnId));
-    expect(result).toMatchObject({ ok: false, text: 'The person did not allow this.' });
+    expect(result).toMatchObject({ ok: false, text: 'The user did not allow this.' });
   });
 
   it('is not started as a command by a server that is not the person’s own', async () => {
@@ -123,7 +123,7 @@ describe('tools of others', { timeout: 60_000 }, () => {
     });
     expect(await run('symbol_search', {})).toMatchObject({ ok: false, text: expect.stringContaining('not right') });
     expect(await run('symbol_search', { query: 'greet' })).toMatchObject({ text: expect.any(String) });
-    expect(await run('web_search', { query: 'x' })).toEqual({ ok: false, text: 'The person did not allow this.' });
+    expect(await run('web_search', { query: 'x' })).toEqual({ ok: false, text: 'The user did not allow this.' });
     agent.window.rules = { user: [{ verdict: 'deny', tool: 'web_search' }], workspace: null };
     await agent.window.attach();
     expect(await run('web_search', { query: 'x' }, true)).toMatchObject({

@@ -52,7 +52,7 @@ describe('MCP servers', { timeout: 60_000 }, () => {
       );
       const sum = tools.find(({ name }) => name === 'mcp__everything__get-sum');
       expect(sum?.description).toBe(
-        'A tool of the MCP server "everything", which describes it so: Returns the sum of two numbers',
+        'A tool of the MCP server "everything", described by its owner as: Returns the sum of two numbers',
       );
       expect(sum?.input_schema).toMatchObject({ type: 'object', properties: { a: { type: 'number' } } });
       expect(agent.statuses.at(-1)).toMatchObject({ name: 'everything', state: 'ready', tools: expect.any(Number) });
@@ -149,7 +149,7 @@ describe('MCP servers', { timeout: 60_000 }, () => {
     await agent.server.start();
     await agent.window.attach();
     const [result] = resultsOf(await reader.ended(turnId, 40_000));
-    expect(result).toMatchObject({ ok: false, text: expect.stringContaining('It may have had its effect or not') });
+    expect(result).toMatchObject({ ok: false, text: expect.stringContaining('may or may not have had its effect') });
     expect(readFileSync(file, 'utf8')).toBe('do\n');
   });
 

@@ -112,7 +112,7 @@ describe('what the model knows of a project', { timeout: 60_000 }, () => {
     const conversationId = await newConversation(server, 'project');
     const before = resultsOf(await ended(conversationId, 'Where is it?'));
     expect(before.map(({ text }) => text)).toEqual([
-      expect.stringContaining('No definition fits "late_comer" in 3 source files.'),
+      expect.stringContaining('No definition matches "late_comer" in 3 source files.'),
       'src/store.py:1 class Store (class, 4 uses of the name)\nsrc/front.cs:4 shop.StoreFront (class, 0 uses of the name)',
     ]);
     window.write('src/late.py', 'def late_comer():\n    pass\n');

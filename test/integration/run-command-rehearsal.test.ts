@@ -86,7 +86,7 @@ describe('a rehearsal', { timeout: 120_000 }, () => {
     expect(result?.text).toContain('This was a rehearsal');
     expect(result?.text).toContain('ended with exit code 3');
     expect(result?.text).toContain('stdout:\ndone');
-    expect(result?.text).toContain('binary: it is no text.');
+    expect(result?.text).toContain('binary: it is not a text file.');
     expect(result?.details?.changes?.map(({ path }) => path).sort()).toEqual([
       'a.txt',
       'gone.txt',
@@ -122,7 +122,7 @@ describe('a rehearsal', { timeout: 120_000 }, () => {
     );
     expect(files()).toEqual(untouched);
     await begun.answer(false);
-    expect((await begun.result())?.text).toContain('The person did not allow this.');
+    expect((await begun.result())?.text).toContain('The user did not allow this.');
     expect(files()).toEqual(untouched);
   });
 
@@ -135,7 +135,7 @@ describe('a rehearsal', { timeout: 120_000 }, () => {
     using begun = await begin('python3 net.py; cd sub && python3 -c "print(open(\'crlf.txt\').read())"', {});
     const result = await begun.result();
     expect(result?.text).toContain('stdout:\ncut\none');
-    expect(result?.text).toContain('It changed no file.');
+    expect(result?.text).toContain('It did not change any file.');
     expect(window.requests.map(({ kind }) => kind)).not.toContain('command.start');
     expect(files()).toEqual(untouched);
   });

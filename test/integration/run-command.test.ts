@@ -115,7 +115,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
     const [result] = resultsOf(await begun.ended());
     expect(result?.text).toMatch(/exit code 1 .*\nstdout:\nfirst\n1\n2\n/);
     expect(result?.text).toContain('\n[...]\n');
-    expect(result?.text).toMatch(/\n300000\nlast\n\(\d{7} characters in between were left out\.\)$/);
+    expect(result?.text).toMatch(/\n300000\nlast\n\(\d{7} characters in between were omitted\.\)$/);
     expect(result?.text.length).toBeLessThan(60_000);
     const shown = begun.reader.events.flatMap((event) =>
       event.type === 'tool.output' && 'text' in event ? [event.text] : [],
@@ -128,7 +128,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
       await lend([]);
       using begun = await begin(run('touch made'));
       expect(await begun.answer(false)).toMatchObject({ kind: 'approval', format: 'command', detail: 'touch made' });
-      expect(resultsOf(await begun.ended())[0]).toMatchObject({ ok: false, text: 'The person did not allow this.' });
+      expect(resultsOf(await begun.ended())[0]).toMatchObject({ ok: false, text: 'The user did not allow this.' });
       expect(existsSync(join(folder, 'made'))).toBe(false);
       expect(window.requests.filter(({ kind }) => kind.startsWith('command.'))).toEqual([]);
     });
@@ -145,7 +145,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
       ['input that a program may run', run('python3 -', { stdin: 'import os' }), 'its input'],
       ['a folder that is protected', run('echo x >config', { cwd: '.git' }), '.git'],
       ['a redirection out of the workspace', run('echo x >../../x', { cwd: 'sub' }), 'outside the workspace'],
-      ['a program that cannot be known', run('$PROGRAM x'), 'cannot be known'],
+      ['a program that cannot be known', run('$PROGRAM x'), 'cannot tell in advance'],
       ['a folder that is entered to write there', run('cd .git && echo x >config'), '.git'],
     ])('about %s, whatever the rules allow', async (_what, call, reason) => {
       for (const inside of ['.git', 'sub']) mkdirSync(join(folder, inside));
@@ -273,7 +273,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
       // What was told once is not told again.
       expect(resultsOf(second).map(({ text }) => text)).toEqual([
         expect.stringMatching(/^The command is still running .*\nIt printed nothing\.$/),
-        expect.stringMatching(/^The command was stopped and was ended by SIG/),
+        expect.stringMatching(/^The command was stopped and was terminated by SIG/),
       ]);
     });
 
@@ -305,7 +305,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
 
     it('are where a command goes that takes too long', async () => {
       const [result] = resultsOf(await turn(run('echo on; sleep 300', { timeoutMs: 500 })));
-      expect(result?.text).toContain('took longer than 500 ms and goes on in the background');
+      expect(result?.text).toContain('took longer than 500 ms and continues in the background');
       expect(await window.commands.poll(result?.details?.command?.id ?? '', 0, 0)).toMatchObject({ state: 'running' });
     });
 

@@ -97,7 +97,7 @@ for url in ["http://evil.example.org/", "http://api.example.org:8080/", "http://
       ['api.example.org', 'inside.example.org', '10.0.0.1'],
     );
     const lines = result.stdout.trim().split('\n');
-    expect(lines[0]).toBe('403 evil.example.org:80 is not on the list of hosts that this run may reach.');
+    expect(lines[0]).toBe('403 This run is not allowed to reach evil.example.org:80.');
     expect(lines[1]).toMatch(/^403 /);
     expect(lines[2]).toMatch(
       /^502 inside.example.org cannot be reached: .*link-local|^502 inside.example.org cannot be reached/,

@@ -186,7 +186,7 @@ describe('credentials', { timeout: 180_000 }, () => {
     expect(program?.text).toContain(String(expected));
     expect(lentInputs.at(-1)).toEqual({ key: env.APP_TOKEN, nested: { list: [env.APP_TOKEN] } });
     expect(web.seen.at(-1)).toContain(`key=${env.APP_TOKEN}`);
-    expect(unknown).toMatchObject({ ok: false, text: expect.stringContaining('not known (any more)') });
+    expect(unknown).toMatchObject({ ok: false, text: expect.stringContaining('does not know or no longer knows') });
     expect(disguised).toMatchObject({ ok: false, text: expect.stringContaining('control characters') });
     // Whatever the rules allow, each of them was asked about.
     expect(asked.filter((text) => text.includes(token))).toHaveLength(5);
@@ -317,7 +317,10 @@ describe('credentials', { timeout: 180_000 }, () => {
     expect(text).toContain(sha256(pasted));
     // It was not begun again: nobody knows the credential any more.
     const again = await turn('Again.', [['run_command', { command: `echo ${placeholderIn(ended.text, 'Use ')}` }]]);
-    expect(resultsOf(again)[0]).toMatchObject({ ok: false, text: expect.stringContaining('not known (any more)') });
+    expect(resultsOf(again)[0]).toMatchObject({
+      ok: false,
+      text: expect.stringContaining('does not know or no longer knows'),
+    });
   });
 
   it('have the same placeholders in a copy of the conversation', async () => {

@@ -200,7 +200,7 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
     allow = false;
     await put('a.txt', 'one\n');
     const results = resultsOf(await turn(read('a.txt'), edit('a.txt', 'one', 'two')));
-    expect(results[1]).toMatchObject({ ok: false, text: 'The person did not allow this.' });
+    expect(results[1]).toMatchObject({ ok: false, text: 'The user did not allow this.' });
     expect((await get('a.txt')).toString()).toBe('one\n');
   });
 

@@ -16,8 +16,8 @@ const ended: CommandState = {
 describe('what a model reads of a command', () => {
   it.each([
     [{}, 'ended with exit code 0 (1.2 s)'],
-    [{ exitCode: null, signal: 'SIGSEGV' }, 'was ended by SIGSEGV (1.2 s)'],
-    [{ exitCode: null, signal: 'SIGTERM', stopped: true }, 'was stopped and was ended by SIGTERM (1.2 s)'],
+    [{ exitCode: null, signal: 'SIGSEGV' }, 'was terminated by SIGSEGV (1.2 s)'],
+    [{ exitCode: null, signal: 'SIGTERM', stopped: true }, 'was stopped and was terminated by SIGTERM (1.2 s)'],
     [{ state: 'running', exitCode: null }, 'is still running (1.2 s)'],
     [{ exitCode: null, failure: 'spawn ENOENT' }, 'could not be started: spawn ENOENT'],
   ] as const)('names its end: %j', (state, words) => {
@@ -32,11 +32,11 @@ describe('what a model reads of a command', () => {
       { at: 106, stream: 'stdout', text: 'z\n' },
     ] as const;
     expect(outputWords({ chunks: [...chunks], next: 108 })).toBe(
-      'stdout:\na\nb\n\n[...]\nz\nstderr:\nx\n(100 characters in between were left out.)',
+      'stdout:\na\nb\n\n[...]\nz\nstderr:\nx\n(100 characters in between were omitted.)',
     );
     expect(outputWords({ chunks: [], next: 5 }, 5)).toBe('It printed nothing.');
     expect(outputWords({ chunks: [{ at: 50, stream: 'stdout', text: 'late' }], next: 54 }, 10)).toBe(
-      'stdout:\nlate\n(40 characters in between were left out.)',
+      'stdout:\nlate\n(40 characters in between were omitted.)',
     );
   });
 

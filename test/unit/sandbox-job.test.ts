@@ -95,18 +95,18 @@ describe('a job', () => {
   });
 
   test.each([
-    [{ files: [{ path: 'a.py', content: '' }], entry: 'b.py' }, 'body.entry: there is no file b.py.'],
+    [{ files: [{ path: 'a.py', content: '' }], entry: 'b.py' }, 'body.entry: the file b.py does not exist.'],
     [
       { files: ['a', 'b'].map((path) => ({ path, content: '' })) },
-      'body.entry: say which file to run; without it there must be main.py.',
+      'body.entry: name the file to run, or add a file named main.py.',
     ],
-    [{ files: ['a', 'a'].map((path) => ({ path, content: '' })) }, 'body.files.1.path: a is there twice.'],
-    [{ files: ['a', 'a/b'].map((path) => ({ path, content: '' })) }, 'body.files: a is a file and a folder.'],
+    [{ files: ['a', 'a'].map((path) => ({ path, content: '' })) }, 'body.files.1.path: a occurs twice.'],
+    [{ files: ['a', 'a/b'].map((path) => ({ path, content: '' })) }, 'body.files: a is both a file and a folder.'],
     [
       { files: [{ path: 'a', content: 'no base64', encoding: 'base64' as const }] },
-      'body.files.0.content: not base64.',
+      'body.files.0.content: it is not valid base64.',
     ],
-    [{ limits: { memoryMb: 60_000 } }, 'body.limits.memoryMb: at most 2048 on this server.'],
+    [{ limits: { memoryMb: 60_000 } }, 'body.limits.memoryMb: the maximum on this server is 2048.'],
     [{ stdin: 'x'.repeat(limits.executionInputBytes) }, 'body.files: the program and its input are larger than 16 MB.'],
   ])('is refused with the field: %#', (asked, detail) => {
     expect(refusal(asked)).toBe(detail);

@@ -239,7 +239,7 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
       expect(await badge().innerText()).toMatch(/The tests detected [1-9]\d* of [1-9]\d* faulty versions/);
       await badge().getByText('Exit 0', { exact: true }).waitFor();
       expect(await read(sample.test)).toBe(sample.tests);
-      expect(sent()).toContain('The tests passed, and caught');
+      expect(sent()).toContain('The tests passed and caught');
       await vscode.screenshot(`tests-${sample.language}`);
     },
   );
@@ -292,8 +292,8 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
     await vscode.chatFrame().getByText('All tests pass.').waitFor({ timeout: 120_000 });
     await badge().getByText('Tests failed (exit code 1)').waitFor();
     await badge().getByText('Exit 1', { exact: true }).waitFor();
-    expect(sent()).toContain('3 failing runs are the limit');
-    expect(sent()).toContain('The tests failed 3 times: they are not run again.');
+    expect(sent()).toContain('the limit of 3 failing runs is reached');
+    expect(sent()).toContain('The tests failed 3 times and are not run again.');
     await bothThemes('tests-lie');
   });
 

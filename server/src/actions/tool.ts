@@ -99,7 +99,7 @@ export function defineTool<S extends z.ZodType>(tool: {
     readOnly,
     async run(value, context) {
       const parsed = input.safeParse(value, { error: missingMessage });
-      if (!parsed.success) return failed(`The input of ${name} is not right. ${describeIssues(parsed.error)}`);
+      if (!parsed.success) return failed(`The input of ${name} is not valid. ${describeIssues(parsed.error)}`);
       try {
         const outcome = await tool.run(parsed.data, context);
         // Hide before cutting: half a credential would not be found.
@@ -131,7 +131,7 @@ export function cut(text: string, chars: number = limits.toolResultChars): strin
   if (text.length <= chars) return text;
   const half = Math.floor((chars - 100) / 2);
   const omittedChars = text.length - 2 * half;
-  return `${text.slice(0, half).toWellFormed()}\n[... ${omittedChars} characters left out ...]\n${text.slice(-half).toWellFormed()}`;
+  return `${text.slice(0, half).toWellFormed()}\n[... ${omittedChars} characters omitted ...]\n${text.slice(-half).toWellFormed()}`;
 }
 
 /** Returns the message for a missing value; undefined keeps zod's own message. */
@@ -144,5 +144,5 @@ function describeIssues(error: z.ZodError): string {
     const path = issue.path.join('.');
     return path === '' ? issue.message : `${path}: ${issue.message}`;
   });
-  return `${issues.join('; ')}. Call it again with the input mended.`;
+  return `${issues.join('; ')}. Correct the input and call the tool again.`;
 }

@@ -11,7 +11,7 @@ import { inputForModel } from './tool-input.ts';
 export type ReadBlob = (hash: string) => Promise<Uint8Array | null>;
 
 /** Notice after the result of a call that the model made again and again. */
-export const repetitionNotice = `\n\n(This is the same call with the same result as before, ${repetitionThreshold} times or more. Do something else, or ask the person.)`;
+export const repetitionNotice = `\n\n(This is the same call with the same result as before, ${repetitionThreshold} times or more. Do something else, or ask the user.)`;
 
 /** Options for the messages of a branch. */
 export interface MessageOptions {

@@ -21,13 +21,18 @@ const mutantsTimeoutMs = 60_000;
 const Input = z.strictObject({
   framework: TestFramework,
   tests: z.array(Path).min(1).max(20).describe('The test files to run.'),
-  subject: Path.describe('The file whose code they test.'),
-  function: z.string().min(1).max(200).optional().describe('The function that they test, where it is one.'),
+  subject: Path.describe('The file with the code under test.'),
+  function: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .describe('The function under test, if the tests are for a single one.'),
   files: z
     .array(Path)
     .max(50)
     .default([])
-    .describe('What they need besides: paths or globs of the workspace, such as lib/**.'),
+    .describe('Other files that the tests need: paths or globs of the workspace, such as lib/**.'),
 });
 type Input = z.output<typeof Input>;
 
@@ -35,23 +40,22 @@ type Input = z.output<typeof Input>;
 export const checkTests = defineTool({
   name: 'check_tests',
   description:
-    'Runs test files of the workspace in the sandbox, with the file under test and what else you name. ' +
-    'Answers with what the server recorded. Tests that pass are then run against small wrong versions of the code under test: ' +
-    `the answer says how many of these they catch. After ${maxFailures} failing runs in one turn there is no further one.`,
+    'Runs test files of the workspace in the sandbox, together with the file under test and any other files you name. ' +
+    'Returns what the server recorded. Tests that pass are then run against slightly wrong versions of the code under test, ' +
+    `and the result says how many of these they catch. After ${maxFailures} failing runs in one turn, no further runs are allowed.`,
   input: Input,
   readOnly: false,
   async run(input, context) {
     const earlier = context.earlier.flatMap(({ tests }) => tests ?? []);
     const failures = earlier.filter(({ verdict }) => verdict === 'failed').length;
     if (failures >= maxFailures)
-      return failed(
-        `The tests failed ${failures} times: they are not run again. Tell the person that they fail, and why.`,
-      );
-    if (earlier.length >= maxRuns) return failed('The tests were run often enough. Tell the person what is known.');
+      return failed(`The tests failed ${failures} times and are not run again. Tell the user that they fail, and why.`);
+    if (earlier.length >= maxRuns)
+      return failed('The limit of test runs in this turn is reached. Tell the user what is known.');
     const files = await takeAlong(await context.workspace(), filesOf(input), context.signal);
     if (typeof files === 'string') return failed(files);
     const subject = files.find(({ path }) => path === input.subject);
-    if (!subject) return failed(`${input.subject} is not there.`);
+    if (!subject) return failed(`${input.subject} does not exist.`);
     const command = testCommand(input.framework, input.tests);
     const id = idOf(context, '');
     const request = requestOf(id, command, files);
@@ -93,22 +97,24 @@ async function judgeRun(
   if (verdict === 'failed') {
     return outcome(
       failures >= maxFailures
-        ? `The tests failed, for the last time: ${failures} failing runs are the limit. Stop here. Tell the person that they fail, and why.`
-        : `The tests failed. Mend what is wrong; ${maxFailures - failures} more failing runs are allowed.`,
+        ? `The tests failed, and the limit of ${failures} failing runs is reached. Stop here. Tell the user that they fail, and why.`
+        : `The tests failed. Fix what is wrong. Failing runs left: ${maxFailures - failures}.`,
     );
   }
   const mutants = await tryMutants();
   signal.throwIfAborted();
   if (mutants.length === 0)
-    return outcome('The tests passed. It is not known whether they notice wrong code: none could be made and run.');
+    return outcome(
+      'The tests passed. It is not known whether they catch wrong code, because no wrong version could be made and run.',
+    );
   const caught = mutants.filter((mutant) => mutant.caught).length;
   const missed = mutants
     .filter((mutant) => !mutant.caught)
     .map(({ line, before, after }) => `- ${subject}:${line}: \`${before}\` became \`${after}\``);
-  const words = [`The tests passed, and caught ${caught} of ${mutants.length} wrong versions of the code.`];
+  const words = [`The tests passed and caught ${caught} of ${mutants.length} wrong versions of the code.`];
   if (caught === 0)
-    words.push('They catch nothing: they do not test this code. Write tests that fail when it is wrong.');
-  if (missed.length > 0) words.push(`These were not noticed:\n${missed.join('\n')}`);
+    words.push('They catch nothing, so they do not test this code. Write tests that fail when the code is wrong.');
+  if (missed.length > 0) words.push(`These were not caught:\n${missed.join('\n')}`);
   return outcome(words.join('\n'), mutants);
 }
 
@@ -181,7 +187,7 @@ function requestOf(
   });
   if (request.success) return request.data;
   const issue = request.error.issues[0];
-  return `The tests cannot be run. ${issue?.path.join('.')}: ${issue?.message}.`;
+  return `Cannot run the tests. ${issue?.path.join('.')}: ${issue?.message}.`;
 }
 
 /** Returns an id derived from the call, so that after a crash the record is found instead of running it again. */

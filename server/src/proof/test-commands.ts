@@ -66,8 +66,8 @@ export function whyInconclusive(framework: TestFramework, record: ExecutionRecor
   const output = `${record.stdout}\n${record.stderr}`;
   if (record.status === 'engine-error' || record.status === 'cancelled') return 'The sandbox did not run the tests.';
   if (record.status === 'failed' && notInstalled[framework]?.test(output))
-    return `The sandbox does not have ${framework}. ${alternatives[framework] ?? 'Ask the person for an image that has it (sandboxImages).'}`;
-  return noTests.test(output) ? 'No test ran: the framework found none in these files.' : null;
+    return `The sandbox does not have ${framework}. ${alternatives[framework] ?? 'Ask the user for an image that has it (setting sandboxImages).'}`;
+  return noTests.test(output) ? 'No test ran because the framework found no tests in these files.' : null;
 }
 
 /** Adds the folders in which packages usually are. */

@@ -31,7 +31,7 @@ export class SandboxChoice {
       // The messages of preferred engines come first.
       if (available) return { ...status, engine: engine.kind, message: reasons.join(' ') };
     }
-    const message = reasons.join(' ') || 'Running programs is switched off in the configuration (sandbox).';
+    const message = reasons.join(' ') || 'Running programs is turned off in the configuration (sandbox).';
     return { engine: null, message, networkCut: true, languages: [] };
   }
 

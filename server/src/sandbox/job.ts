@@ -79,40 +79,41 @@ export function unrun(job: Job): Omit<RunResult, 'status' | 'message' | 'engine'
   };
 }
 
-function readFiles(request: ExecutionRequest, defaults: string): Map<string, Buffer> {
+function readFiles(request: ExecutionRequest, defaultFile: string): Map<string, Buffer> {
   const files = new Map<string, Buffer>();
   const add = (path: string, data: Buffer, field: string) => {
-    if (files.has(path)) throw invalid(field, `${path} is there twice`);
+    if (files.has(path)) throw invalid(field, `${path} occurs twice`);
     files.set(path, data);
   };
-  if (request.source !== undefined) add(request.entry ?? defaults, Buffer.from(request.source), 'source');
+  if (request.source !== undefined) add(request.entry ?? defaultFile, Buffer.from(request.source), 'source');
   for (const [i, { path, content, encoding }] of request.files.entries()) {
     const data = Buffer.from(content, encoding);
     // Node skips what is not base64 instead of refusing it.
-    if (encoding === 'base64' && data.toString('base64') !== content) throw invalid(`files.${i}.content`, 'not base64');
+    if (encoding === 'base64' && data.toString('base64') !== content)
+      throw invalid(`files.${i}.content`, 'it is not valid base64');
     add(path, data, `files.${i}.path`);
   }
   for (const path of files.keys()) {
     for (let at = path.indexOf('/'); at > 0; at = path.indexOf('/', at + 1)) {
       const folder = path.slice(0, at);
-      if (files.has(folder)) throw invalid('files', `${folder} is a file and a folder`);
+      if (files.has(folder)) throw invalid('files', `${folder} is both a file and a folder`);
     }
   }
   return files;
 }
 
-function readRun(request: ExecutionRequest, files: ReadonlyMap<string, Buffer>, defaults: string): JobRun {
+function readRun(request: ExecutionRequest, files: ReadonlyMap<string, Buffer>, defaultFile: string): JobRun {
   if (request.command) {
     if (request.entry !== undefined && request.source === undefined)
-      throw invalid('entry', 'there is a command already');
+      throw invalid('entry', 'it cannot be combined with a command');
     return { kind: 'command', command: [...request.command, ...request.args] };
   }
   const only = files.size === 1 ? [...files.keys()][0] : undefined;
   const named =
     request.entry ?? (request.source === undefined && request.files.length === 1 ? request.files[0]?.path : undefined);
-  const entry = named ?? (files.has(defaults) ? defaults : only);
-  if (entry === undefined) throw invalid('entry', `say which file to run; without it there must be ${defaults}`);
-  if (!files.has(entry)) throw invalid('entry', `there is no file ${entry}`);
+  const entry = named ?? (files.has(defaultFile) ? defaultFile : only);
+  if (entry === undefined) throw invalid('entry', `name the file to run, or add a file named ${defaultFile}`);
+  if (!files.has(entry)) throw invalid('entry', `the file ${entry} does not exist`);
   return { kind: 'entry', entry, args: request.args };
 }
 
@@ -121,7 +122,7 @@ function readLimits(asked: ExecutionRequest['limits'], defaults: ExecutionLimits
   const wanted: ExecutionLimits = { ...defaults, ...given };
   for (const name of ['memoryMb', 'cpus', 'wallMs'] as const) {
     if (asked[name] !== undefined && asked[name] > caps[name]) {
-      throw invalid(`limits.${name}`, `at most ${caps[name]} on this server`);
+      throw invalid(`limits.${name}`, `the maximum on this server is ${caps[name]}`);
     }
     wanted[name] = Math.min(wanted[name], caps[name]);
   }

@@ -129,7 +129,7 @@ export class FairQueue {
 }
 
 function busy(waiting: number): ProblemError {
-  const detail = `${waiting} programs are waiting to run already. Try again in a moment.`;
+  const detail = `${waiting} programs are already waiting to run. Try again in a moment.`;
   return new ProblemError(
     { code: 'sandbox_busy', status: 429, title: 'Sandbox busy', detail },
     { retryAfterMs: 2_000 },

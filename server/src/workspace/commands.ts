@@ -56,7 +56,7 @@ export function stateWords({ state, exitCode, signal, stopped, failure, wallMs }
   const duration = `(${(wallMs / 1000).toFixed(1)} s)`;
   if (state === 'running') return `is still running ${duration}`;
   if (failure !== null) return `could not be started: ${failure}`;
-  const outcome = signal === null ? `ended with exit code ${exitCode}` : `was ended by ${signal}`;
+  const outcome = signal === null ? `ended with exit code ${exitCode}` : `was terminated by ${signal}`;
   return stopped ? `was stopped and ${outcome} ${duration}` : `${outcome} ${duration}`;
 }
 
@@ -68,7 +68,7 @@ export function outputWords({ chunks, next }: Pick<CommandOutput, 'chunks' | 'ne
     if (text.trim() !== '') parts.push(`${stream}:\n${text.trimEnd()}`);
   }
   const missingChars = next - after - chunks.reduce((sum, { text }) => sum + text.length, 0);
-  if (missingChars > 0) parts.push(`(${missingChars} characters in between were left out.)`);
+  if (missingChars > 0) parts.push(`(${missingChars} characters in between were omitted.)`);
   return parts.length === 0 ? 'It printed nothing.' : parts.join('\n');
 }
 

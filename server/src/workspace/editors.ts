@@ -185,7 +185,7 @@ export class Editors {
     windowId?: string,
   ): Promise<EditorAnswerOf<K>> {
     if (this.#pending.size >= maxPendingRequests)
-      throw editorGone('Too many requests wait for the editor. Try again later.');
+      throw editorGone('Too many requests are waiting for the editor. Try again later.');
     const request = parseRequest({ ...parameters, id: randomUUID(), kind });
     const { promise, resolve } = Promise.withResolvers<EditorAnswer>();
     this.#pending.set(request.id, { projectId, request, settle: resolve });
@@ -201,10 +201,12 @@ export class Editors {
         const answer = await Promise.race([promise, aborted, windowGone]);
         // A tool of another extension may have had its effect, so it is not called twice.
         if (answer === 'left' && kind === 'tool.call')
-          throw editorGone('The editor window closed while the tool worked.');
+          throw editorGone(
+            'The editor window closed while the tool was running. It is not known whether the tool had its effect.',
+          );
         if (answer === 'left') continue;
         signal.throwIfAborted();
-        if (answer === null) throw editorGone('The editor did not answer in time. Try again, or ask the person.');
+        if (answer === null) throw editorGone('The editor did not answer in time. Try again, or ask the user.');
         if (!answer.ok) throw new ProblemError(answer.problem);
         return parseAnswer(kind, answer.value);
       }
@@ -223,7 +225,7 @@ export class Editors {
         await once(this.#arrivals, 'window', { signal: stop });
       } catch {
         signal.throwIfAborted();
-        throw editorGone('No editor window with this project is open. Ask the person to open it.');
+        throw editorGone('No editor window with this project is open. Ask the user to open the project.');
       }
     }
   }
@@ -244,7 +246,7 @@ function parseRequest(request: object): EditorRequest {
   const { success, data, error } = EditorRequest.safeParse(request);
   if (success) return data;
   const [issue] = error.issues;
-  const detail = `This cannot be asked of an editor. ${issue?.path.join('.')}: ${issue?.message}.`;
+  const detail = `The request to the editor is not valid. ${issue?.path.join('.')}: ${issue?.message}.`;
   throw new ProblemError({ code: 'invalid_request', status: 400, title: 'Invalid request', detail });
 }
 
@@ -256,5 +258,5 @@ function parseAnswer<K extends EditorRequestKind>(kind: K, value: unknown): Edit
 }
 
 function editorGone(detail: string): ProblemError {
-  return new ProblemError({ code: 'editor_gone', status: 503, title: 'No editor', detail });
+  return new ProblemError({ code: 'editor_gone', status: 503, title: 'Editor not available', detail });
 }

@@ -36,7 +36,8 @@ export async function takeAlong(
       if (kind === 'file' && pattern.test(path) && !named.has(path)) found.add(path);
   }
   const paths = [...named, ...found];
-  if (paths.length > maxFiles) return `These are ${paths.length} files; at most ${maxFiles} can be taken along.`;
+  if (paths.length > maxFiles)
+    return `These are ${paths.length} files, but at most ${maxFiles} can be copied into the sandbox. Name fewer files.`;
   const files: SandboxFile[] = [];
   let chars = 0;
   for (let i = 0; i < paths.length; i += maxParallelReads) {
@@ -45,11 +46,10 @@ export async function takeAlong(
     );
     for (const { path, file } of read) {
       if (file.kind === 'text') files.push({ path, content: file.text });
-      else if (named.has(path))
-        return `${path} cannot be copied into the sandbox: it is no text file that can be read.`;
+      else if (named.has(path)) return `${path} cannot be copied into the sandbox: it is not a readable text file.`;
       chars += file.kind === 'text' ? file.text.length : 0;
     }
-    if (chars > maxChars) return `These files are larger than ${maxChars / 1024 / 1024} MB together.`;
+    if (chars > maxChars) return `These files are larger than ${maxChars / 1024 / 1024} MB in total. Name fewer files.`;
   }
   return files;
 }

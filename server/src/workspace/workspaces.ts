@@ -39,7 +39,7 @@ export class Workspaces {
   assertOwn(projectId: string | null, user: string): void {
     const owner = projectId === null ? null : this.#folders.ownerOf(projectId);
     if (owner === null || owner === user) return;
-    const detail = 'There is no such project.';
+    const detail = 'The project does not exist.';
     throw new ProblemError({ code: 'not_found', status: 404, title: 'Not found', detail });
   }
 

@@ -55,24 +55,25 @@ export function rightOf({ files, right }: Case): Outcome {
 
 /** How each refusal is worded, after the name of the file. */
 const words: Readonly<Record<Code, RegExp>> = {
-  binary: /^It is a binary file\.$|^The new text has a NUL character/,
-  encoding: /^It is not text in the encoding \w+, or would not survive|^The new text has half a character/,
+  binary: /^It is a binary file\.$|^The new text contains a NUL character/,
+  encoding: /^It is not valid \w+ text, or would change|^The new text contains half a character/,
   'too-large': /which is too many for one edit\.$/,
   empty: /^The old text is empty or blank/,
   'no-op': /^The old and the new text are the same/,
   'not-found':
-    /^The old text is not in the file(?:, nor anything like it|; replacing all)|^There is no line ".*", which/,
-  'near-miss': /^The old text is not in the file to the letter\. The nearest place is line \d+, but .+ It has:\n/,
+    /^The file contains neither the old text|^The file does not contain the old text\. replaceAll|^The "@@" line names/,
+  'near-miss': /^The old text has no exact match in the file\. The nearest place is line \d+, but .+ The file has:\n/,
   ambiguous:
-    /it is there .+ times, at lines? |^The old text is in the file .+ times, at |^The line ".*" of "@@" is there/,
+    /it occurs .+ times, at lines? |^The old text occurs .+ times in the file, at |^The line ".*" of "@@" occurs/,
   'already-applied':
-    /^The old text is not in the file and the new text is|^The new (?:text is|lines are) already there/,
-  indentation: /^The old text (?:leaves out the|matches line \d+ on only with another) indentation/,
-  'line-ends': /^The lines to replace have different line ends|^The edit would make one line end of two/,
-  overlap: /changes what an earlier one wrote: make them one edit\.$|^Occurrences of the old text overlap/,
+    /^The file does not contain the old text, but it contains the new|^The new (?:text is|lines are) already in/,
+  indentation: /^The old text (?:omits the|matches from line \d+ on only with a different) indentation/,
+  'line-ends': /^The lines to replace, .+ different line endings|^The edit would merge two line endings/,
+  overlap:
+    /changes text that an earlier edit wrote\. Combine them into one edit\.$|^Occurrences of the old text overlap/,
   malformed: /^Line \d+ of the patch: |^The patch names .+ twice/,
-  exists: /^The file exists already\.$/,
-  missing: /^There is no such file\.$/,
+  exists: /^The file already exists\.$/,
+  missing: /^The file does not exist\.$/,
 };
 
 /** The code that the words of a refusal stand for. What stands for none or for several is returned whole. */

@@ -192,7 +192,7 @@ describe('taint', () => {
   test.each(asked)('%j asks again though a rule allows it', (source) => {
     expect(decide(run(source), { user: loose, workspace: [] }, tainted)).toMatchObject({ verdict: 'ask' });
     expect(decide(run(source), { user: loose, workspace: [] }, tainted).reason).toMatch(
-      /evil\.example\.net|more than it looks/,
+      /evil\.example\.net|more than it appears/,
     );
   });
 

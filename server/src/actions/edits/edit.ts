@@ -20,7 +20,10 @@ export function applyEdit(text: string, edit: Edit): Edited | Refusal {
   const match = matchOf(text, { ...edit, oldText: toLf(edit.oldText), newText: toLf(edit.newText) });
   if (!match.ok) return match;
   if (match.changes.some((change) => joinsEnds(text, change)))
-    return refuse('line-ends', 'The edit would make one line end of two (CR, then LF): edit the lines around it too.');
+    return refuse(
+      'line-ends',
+      'The edit would merge two line endings (CR, then LF) into one. Edit the lines around it too.',
+    );
   return { ...match, text: applyChanges(text, match.changes) };
 }
 
@@ -33,9 +36,12 @@ function joinsEnds(text: string, { start, end, text: written }: Change): boolean
 function matchOf(text: string, edit: Edit): Match | Refusal {
   const { oldText, newText } = edit;
   if (oldText.trim() === '')
-    return refuse('empty', 'The old text is empty or blank: give the lines to replace, or write the whole file.');
+    return refuse('empty', 'The old text is empty or blank. Give the lines to replace, or write the whole file.');
   if (oldText === newText)
-    return refuse('no-op', 'The old and the new text are the same (line ends aside): nothing to change.');
+    return refuse(
+      'no-op',
+      'The old and the new text are the same, apart from line endings. There is nothing to change.',
+    );
   const lines = splitLines(text);
   const sections = edit.within?.length ? sectionsOf(lines, edit.within) : [];
   if ('ok' in sections) return sections;
@@ -64,14 +70,14 @@ function matchOf(text: string, edit: Edit): Match | Refusal {
   );
   if (made.length > 0) {
     const at = made.map((offset) => lineAt(lines, offset) + 1);
-    const message = `The old text is not in the file and the new text is, at ${where(at)}: the edit seems to be made already.`;
+    const message = `The file does not contain the old text, but it contains the new text at ${where(at)}. The edit seems to have been made already.`;
     return refuse('already-applied', message, at);
   }
   const [elsewhere] = sections.length > 0 || edit.atEnd ? occurrences(lines.lf, oldText, 1) : [];
   if (elsewhere !== undefined)
-    return nearMiss(lines, lineAt(lines, elsewhere), 1, 'that is not in the part of the file that the patch names');
+    return nearMiss(lines, lineAt(lines, elsewhere), 1, 'it is outside the part of the file that the patch names');
   if (edit.replaceAll)
-    return refuse('not-found', 'The old text is not in the file; replacing all needs it to the letter.');
+    return refuse('not-found', 'The file does not contain the old text. replaceAll requires exact matches.');
   const fitsLines = (line: number, count: number) =>
     isWithin(line) && (!edit.atEnd || line + count === lineCount(lines));
   return tolerantMatch(lines, { oldText, newText, fitsLines, fitsAt: fits });
@@ -109,7 +115,8 @@ export function applyEdits(text: string, edits: readonly Edit[]): { ok: true; te
     const which = `Edit ${index + 1} of ${edits.length}`;
     if (!result.ok) return edits.length === 1 ? result : { ...result, message: `${which}: ${result.message}` };
     const moved = afterChanges(written, result.changes);
-    if (!moved) return refuse('overlap', `${which} changes what an earlier one wrote: make them one edit.`);
+    if (!moved)
+      return refuse('overlap', `${which} changes text that an earlier edit wrote. Combine them into one edit.`);
     written = moved;
     current = result.text;
   }

@@ -32,20 +32,20 @@ export function exactMatch(
     chosen = edit.startLine === undefined ? [] : onLine(lines, edit.startLine - 1, oldText, fitsHere);
     if (chosen.length !== 1) {
       const at = found.map((offset) => lineAt(lines, offset) + 1);
-      const times = found.length > maxPlaces ? `over ${maxPlaces}` : found.length;
-      const message = `The old text is in the file ${times} times, at ${where(at)}: add lines around it that tell which.`;
+      const times = found.length > maxPlaces ? `more than ${maxPlaces}` : found.length;
+      const message = `The old text occurs ${times} times in the file, at ${where(at)}. Add surrounding lines that identify one place.`;
       return refuse('ambiguous', message, at);
     }
   }
   const unclear = chosen.find((offset) => isIndentationUnclear(lines, offset, oldText, newText));
   if (unclear !== undefined) {
     const line = lineAt(lines, unclear) + 1;
-    const message = `The old text leaves out the indentation of line ${line}, so that of the new lines is not clear: give whole lines.`;
+    const message = `The old text omits the indentation of line ${line}, so the indentation of the new lines is unclear. Give whole lines.`;
     return refuse('indentation', message, [line]);
   }
   const doneAt = alreadyMade(lines, chosen, oldText, newText);
   if (doneAt.length > 0) {
-    const message = `The new text is already there, at ${where(doneAt)}: the edit would be made twice.`;
+    const message = `The new text is already in the file, at ${where(doneAt)}. The edit would be made twice.`;
     return refuse('already-applied', message, doneAt);
   }
   const changes: Change[] = [];
@@ -53,7 +53,7 @@ export function exactMatch(
     const change = narrowed(lines, offset, oldText, newText);
     if (!change) {
       const line = lineAt(lines, offset) + 1;
-      const message = `The lines to replace have different line ends (line ${line} on): edit fewer lines at once.`;
+      const message = `The lines to replace, from line ${line} on, have different line endings. Edit fewer lines at once.`;
       return refuse('line-ends', message, [line]);
     }
     changes.push(change);
@@ -102,13 +102,13 @@ function separateOccurrences(lines: Lines, part: string, fits: (offset: number) 
     const last = found.at(-1);
     if (last !== undefined && at < last + part.length) {
       const places = [last, at].map((offset) => lineAt(lines, offset) + 1);
-      return refuse('overlap', `Occurrences of the old text overlap, at ${where(places)}: give a longer text.`, places);
+      return refuse('overlap', `Occurrences of the old text overlap, at ${where(places)}. Give a longer text.`, places);
     }
     found.push(at);
     if (found.length > maxReplacements)
       return refuse(
         'too-large',
-        `The old text is there over ${maxReplacements} times, which is too many for one edit.`,
+        `The old text occurs more than ${maxReplacements} times, which is too many for one edit.`,
       );
   }
   return found;

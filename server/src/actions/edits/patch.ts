@@ -21,28 +21,28 @@ export function parsePatch(patch: string): { ok: true; wanted: WantedFile[] } | 
   if ('ok' in wanted) return wanted;
   const named = new Set<string>();
   for (const { path } of wanted) {
-    if (named.has(path)) return refuse('malformed', `The patch names ${path} twice: put its changes together.`);
+    if (named.has(path)) return refuse('malformed', `The patch names ${path} twice. Combine its changes.`);
     named.add(path);
   }
-  return wanted.length > 0 ? { ok: true, wanted } : refuseLine(first, 'the patch changes no file.');
+  return wanted.length > 0 ? { ok: true, wanted } : refuseLine(first, 'the patch does not change any file.');
 }
 
 function parseSections(lines: readonly string[], first: number, refuseLine: RefuseLine): WantedFile[] | Refusal {
   if (lines[first]?.trimEnd() !== '*** Begin Patch')
-    return refuseLine(first, 'a patch starts with "*** Begin Patch", or is a unified diff that starts with "--- ".');
+    return refuseLine(
+      first,
+      'a patch must start with "*** Begin Patch", or be a unified diff that starts with "--- ".',
+    );
   const last = lines.length - 1;
   if (last === first || lines[last]?.trimEnd() !== '*** End Patch')
-    return refuseLine(last, 'a patch ends with "*** End Patch".');
+    return refuseLine(last, 'a patch must end with "*** End Patch".');
   const wanted: WantedFile[] = [];
   let at = first + 1;
   while (at < last) {
     const header = /^\*\*\* (Add|Delete|Update) File: (\S.*)$/.exec(lines[at] ?? '');
     const [kind, path] = [header?.[1], header?.[2]?.trimEnd()];
     if (lines[at]?.startsWith('*** Move to:'))
-      return refuseLine(
-        at,
-        'files cannot be moved by a patch: add the file under its new name and delete the old one.',
-      );
+      return refuseLine(at, 'a patch cannot move files. Add the file under its new name and delete the old one.');
     if (!kind || !path)
       return refuseLine(at, 'expected "*** Add File:", "*** Delete File:" or "*** Update File:" and a path.');
     const start = ++at;
@@ -50,11 +50,11 @@ function parseSections(lines: readonly string[], first: number, refuseLine: Refu
     const body = lines.slice(start, at);
     const refuseHere: RefuseLine = (index, why) => refuseLine(start + index, why);
     if (kind === 'Delete') {
-      if (body.length > 0) return refuseHere(0, 'a deleted file has no lines.');
+      if (body.length > 0) return refuseHere(0, '"*** Delete File:" must not be followed by lines.');
       wanted.push({ path, text: null });
     } else if (kind === 'Add') {
       const wrong = body.findIndex((line) => !line.startsWith('+'));
-      if (wrong >= 0) return refuseHere(wrong, 'every line of an added file starts with "+".');
+      if (wrong >= 0) return refuseHere(wrong, 'every line of an added file must start with "+".');
       wanted.push({ path, text: body.map((line) => `${line.slice(1)}\n`).join(''), create: true });
     } else if (lines[at]?.startsWith('*** Move to:')) continue;
     else {
@@ -82,16 +82,18 @@ function hunkEdits(body: readonly string[], refuseLine: RefuseLine): Edit[] | Re
     if (at === first)
       return refuseLine(
         at,
-        edits.length > 0 ? 'after the end of the file comes nothing.' : 'an updated file starts with "@@".',
+        edits.length > 0
+          ? 'nothing may follow "*** End of File".'
+          : 'the changes of an updated file must start with "@@".',
       );
     const hunk = new HunkText();
     for (; at < body.length && !isHunkStart(body[at]) && body[at]?.trimEnd() !== endOfFile; at++) {
-      if (!hunk.add(body[at] ?? '')) return refuseLine(at, 'a line of a hunk starts with "+", "-" or a space.');
+      if (!hunk.add(body[at] ?? '')) return refuseLine(at, 'a line of a hunk must start with "+", "-" or a space.');
     }
     const atEnd = body[at]?.trimEnd() === endOfFile;
     if (atEnd) at++;
-    if (hunk.before.trim() === '') return refuseLine(first, 'the hunk has no old lines that say where it goes.');
-    if (hunk.before === hunk.after) return refuseLine(first, 'the hunk changes nothing.');
+    if (hunk.before.trim() === '') return refuseLine(first, 'the hunk has no old lines that show where it belongs.');
+    if (hunk.before === hunk.after) return refuseLine(first, 'the hunk does not change anything.');
     edits.push({ oldText: hunk.before, newText: hunk.after, wholeLines: true, within, atEnd });
   }
   return edits;

@@ -17,12 +17,12 @@ export function placed(lines: Lines, start: number, oldText: string, newText: st
   const next = newText === '' ? [] : block(newText);
   const miss = (why: string) => nearMiss(lines, start, old.length, why);
   if (next.length > 0 && oldText.endsWith('\n') !== newText.endsWith('\n'))
-    return miss('the edit joins or splits its last line, which needs an exact match');
-  if (next.length === 0 && !oldText.endsWith('\n')) return miss('removing part of a line needs an exact match');
+    return miss('an edit that joins or splits its last line requires an exact match');
+  if (next.length === 0 && !oldText.endsWith('\n')) return miss('removing part of a line requires an exact match');
   if (isThere(lines, start, old, next)) {
     return refuse(
       'already-applied',
-      `The new lines are already there, at line ${start + 1}, but for whitespace or look-alike characters.`,
+      `The new lines are already in the file at line ${start + 1}, apart from whitespace or look-alike characters.`,
       [start + 1],
     );
   }
@@ -36,18 +36,18 @@ export function placed(lines: Lines, start: number, oldText: string, newText: st
       for (let k = Math.max(0, i - 1); k < Math.min(old.length, keptOld + 1); k++) {
         const isRemoved = k >= i && k < keptOld;
         const known = isRemoved ? bare(old[k] ?? '') === bare(actual[k] ?? '') : isSame(old[k] ?? '', actual[k] ?? '');
-        if (!known) return miss(`it differs in lines that the edit ${isRemoved ? 'replaces' : 'stands beside'}`);
+        if (!known) return miss(`it differs in lines that the edit ${isRemoved ? 'replaces' : 'is next to'}`);
       }
       const written = next.slice(j, keptNew).map((line) => (bare(line) === '' ? line : indent(line)));
       if (written.some((line) => line === undefined)) {
         return refuse(
           'indentation',
-          `The old text matches line ${start + 1} on only with another indentation, and that of the new lines cannot be told. The file has:\n${excerpt(lines, start, old.length)}`,
+          `The old text matches from line ${start + 1} on only with a different indentation, so the indentation of the new lines is unclear. The file has:\n${excerpt(lines, start, old.length)}`,
           [start + 1],
         );
       }
       const change = changeOf(lines, start + i, start + keptOld, written);
-      if (!change) return miss('its line ends need an exact match');
+      if (!change) return miss('its line endings require an exact match');
       changes.push(change);
     }
     [i, j] = [keptOld + 1, keptNew + 1];

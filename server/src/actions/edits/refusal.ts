@@ -34,7 +34,7 @@ const [maxExcerptLines, maxLineLength] = [8, 200];
 export function nearMiss(lines: Lines, start: number, count: number, why: string): Refusal {
   return refuse(
     'near-miss',
-    `The old text is not in the file to the letter. The nearest place is line ${start + 1}, but ${why}. It has:\n${excerpt(lines, start, count)}`,
+    `The old text has no exact match in the file. The nearest place is line ${start + 1}, but ${why}. The file has:\n${excerpt(lines, start, count)}`,
     [start + 1],
   );
 }

@@ -22,10 +22,13 @@ export function sectionsOf(lines: Lines, names: readonly string[]): Section[] | 
     if (sections.length > maxSections)
       return refuse(
         'ambiguous',
-        `The line "${name.slice(0, maxShownChars)}" of "@@" is there over ${maxSections} times.`,
+        `The line "${name.slice(0, maxShownChars)}" of "@@" occurs more than ${maxSections} times.`,
       );
     if (sections.length === 0)
-      return refuse('not-found', `There is no line "${name.slice(0, maxShownChars)}", which the "@@" line names.`);
+      return refuse(
+        'not-found',
+        `The "@@" line names "${name.slice(0, maxShownChars)}", but the file has no such line.`,
+      );
   }
   return sections;
 }

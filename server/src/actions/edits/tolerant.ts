@@ -39,23 +39,23 @@ export function tolerantMatch(lines: Lines, sought: Sought): Match | Refusal {
 
 function byWhitespace(lines: Lines, sought: Sought, old: readonly string[], keys: Keyed): Match | Refusal | undefined {
   const starts = runsOf(keys, (start) => sought.fitsLines(start, old.length));
-  if (starts.length > maxPlaces) return ambiguous(starts, 'but for whitespace');
+  if (starts.length > maxPlaces) return ambiguous(starts, 'apart from whitespace');
   const indented = starts.filter((start) =>
     old.every((line, index) => line.trimEnd() === lineText(lines, start + index).trimEnd()),
   );
   const found = indented.length > 0 ? indented : starts;
-  if (found.length > 1) return ambiguous(found, 'but for whitespace');
+  if (found.length > 1) return ambiguous(found, 'apart from whitespace');
   const [start] = found;
   if (start === undefined) return undefined;
   if (sought.oldText.replace(/\s/g, '') === sought.newText.replace(/\s/g, ''))
-    return nearMiss(lines, start, old.length, 'only whitespace would change, which needs an exact match');
+    return nearMiss(lines, start, old.length, 'a change of whitespace alone requires an exact match');
   return placed(lines, start, sought.oldText, sought.newText, 'whitespace');
 }
 
 function byLookAlike(lines: Lines, sought: Sought, old: readonly string[]): Match | Refusal | undefined {
   const { oldText, newText } = sought;
   if (isPlain(lines.lf) && isPlain(oldText)) return undefined;
-  const how = 'but for look-alike characters';
+  const how = 'apart from look-alike characters';
   const [text, part] = [plain(lines.lf), plain(oldText)];
   const found = occurrences(text, part, maxPlaces + 1, (offset) => sought.fitsAt(offset, part.length));
   const [offset] = found;
@@ -66,13 +66,14 @@ function byLookAlike(lines: Lines, sought: Sought, old: readonly string[]): Matc
     const inside = wanted.includes(part) ? Math.max(0, offset - (wanted.length - part.length)) : text.length;
     const isAlreadyThere = text.slice(inside, offset + wanted.length).includes(wanted);
     if (isAlreadyThere)
-      return refuse('already-applied', `The new text is already there, at line ${line + 1}, ${how}.`, [line + 1]);
+      return refuse('already-applied', `The new text is already in the file at line ${line + 1}, ${how}.`, [line + 1]);
     const { head, tail } = commonEnds(oldText, newText);
     const isKnown = lines.lf.startsWith(oldText.slice(head, oldText.length - tail), offset + head);
-    if (!isKnown) return nearMiss(lines, line, old.length, 'it has look-alike characters where the edit writes');
+    if (!isKnown)
+      return nearMiss(lines, line, old.length, 'it has look-alike characters where the edit makes its change');
     const change = narrowed(lines, offset, oldText, newText);
     if (change) return { ok: true, changes: [change], how: 'look-alike' };
-    return nearMiss(lines, line, old.length, 'its line ends need an exact match');
+    return nearMiss(lines, line, old.length, 'its line endings require an exact match');
   }
   const foldedText = folded(lines.lf);
   const texts = foldedText.split('\n');
@@ -103,13 +104,13 @@ function bySimilarity(lines: Lines, sought: Sought, old: readonly string[], { ha
   );
   const [start] = alike;
   if (start !== undefined && sought.fitsLines(start, old.length)) {
-    if (alike.length > 1) return ambiguous(alike, 'in similar form');
+    if (alike.length > 1) return ambiguous(alike, 'with small differences');
     if (known >= minSimilarLines && close.length === 1) return placed(lines, start, oldText, newText, 'similar');
-    return nearMiss(lines, start, old.length, 'too little of it matches');
+    return nearMiss(lines, start, old.length, 'too little of the old text matches');
   }
   const nearest = ranked[0] ?? nearestLine(lines, old);
-  if (nearest !== undefined) return nearMiss(lines, nearest, old.length, 'too little of it matches');
-  return refuse('not-found', 'The old text is not in the file, nor anything like it: read the file again.');
+  if (nearest !== undefined) return nearMiss(lines, nearest, old.length, 'too little of the old text matches');
+  return refuse('not-found', 'The file contains neither the old text nor anything similar. Read the file again.');
 }
 
 /** Returns the starts that most of the less common lines point to, best first. */
@@ -135,10 +136,10 @@ function rankedStarts(have: Int32Array, want: Int32Array, old: readonly string[]
 
 function ambiguous(starts: readonly number[], how: string): Refusal {
   const at = starts.map((start) => start + 1);
-  const times = at.length > maxPlaces ? `over ${maxPlaces} times` : `${at.length} times`;
+  const times = at.length > maxPlaces ? `more than ${maxPlaces} times` : `${at.length} times`;
   return refuse(
     'ambiguous',
-    `The old text is not in the file to the letter; ${how} it is there ${times}, at ${where(at)}.`,
+    `The old text has no exact match in the file; ${how}, it occurs ${times}, at ${where(at)}. Give the exact text of one place.`,
     at,
   );
 }

@@ -29,7 +29,7 @@ export function parseUnified(lines: readonly string[], first: number, refuseLine
       const last = hunks.at(-1);
       if (last && hunk.start < last.start + last.removed)
         return refuseLine(at, 'the hunks overlap or are out of order.');
-      if (last?.isEnd) return refuseLine(at, 'a hunk before this one is at the end of the file.');
+      if (last?.isEnd) return refuseLine(at, 'no hunk may follow one at the end of the file.');
       hunks.push(hunk);
       at = hunk.next;
     }
@@ -39,7 +39,7 @@ export function parseUnified(lines: readonly string[], first: number, refuseLine
     if (at < lines.length && !/^(?:diff --git |--- )/.test(lines[at] ?? ''))
       return refuseLine(
         at,
-        hunks.length === 0 ? 'expected "@@ -a,b +c,d @@".' : 'this is more than the numbers of the hunk say.',
+        hunks.length === 0 ? 'expected "@@ -a,b +c,d @@".' : 'the hunk has more lines than its "@@" line says.',
       );
   }
   return wanted;
@@ -67,14 +67,17 @@ function readHunk(lines: readonly string[], head: number, refuseLine: RefuseLine
     if (line?.startsWith('\\')) {
       const mark = lines[at - 1]?.[0] ?? ' ';
       if (at - 1 === head || mark === '\\' || (mark !== '+' && before > 0) || (mark !== '-' && after > 0))
-        return refuseLine(at, 'only the last line of a file has no line end.');
+        return refuseLine(at, 'only the last line of a file can have no line ending.');
       text.endWithout(mark);
       isEnd = true;
     } else {
       if (line !== undefined && !line.startsWith('+')) before--;
       if (line !== undefined && !line.startsWith('-')) after--;
       if (line === undefined || before < 0 || after < 0 || !text.add(line))
-        return refuseLine(Math.min(at, lines.length - 1), 'the lines of the hunk are not as many as its numbers say.');
+        return refuseLine(
+          Math.min(at, lines.length - 1),
+          'the number of lines in the hunk differs from what its "@@" line says.',
+        );
     }
     at++;
   }
@@ -90,23 +93,23 @@ function fileOf(
   const [only] = hunks;
   if (from === nullPath || to === nullPath) {
     const path = unprefixed(from === nullPath ? to : from, from === nullPath ? 'b/' : 'a/');
-    if (from === to || hunks.length > 1) return refuseFile('a file is added or deleted whole, by one hunk.');
+    if (from === to || hunks.length > 1) return refuseFile('a file must be added or deleted as a whole, in one hunk.');
     if (from === nullPath) {
-      if (only && only.removed > 0) return refuseFile('an added file has no old lines.');
+      if (only && only.removed > 0) return refuseFile('an added file cannot have old lines.');
       return { path, text: only?.after ?? '', create: true };
     }
-    if (only && only.added > 0) return refuseFile('a deleted file has no new lines.');
+    if (only && only.added > 0) return refuseFile('a deleted file cannot have new lines.');
     return { path, text: null };
   }
   const path = from === to ? from : unprefixed(from, 'a/');
   if (from !== to && (path === from || path !== unprefixed(to, 'b/')))
-    return refuseFile('files cannot be moved by a patch: add the file under its new name and delete the old one.');
+    return refuseFile('a patch cannot move files. Add the file under its new name and delete the old one.');
   if (!only) return refuseFile('the file has no hunks.');
   const edits: Edit[] = [];
   let shift = 0;
   for (const { start, before, after, removed, added, isEnd } of hunks) {
-    if (before.trim() === '') return refuseFile('a hunk has no old lines that say where it goes.');
-    if (before === after) return refuseFile('a hunk changes nothing.');
+    if (before.trim() === '') return refuseFile('a hunk has no old lines that show where it belongs.');
+    if (before === after) return refuseFile('a hunk does not change anything.');
     edits.push({ oldText: before, newText: after, wholeLines: true, startLine: start + shift, atEnd: isEnd });
     shift += added - removed;
   }
@@ -122,9 +125,9 @@ function pathOf(line: string | undefined, mark: string): string | undefined {
 }
 
 function whyNoPath(line: string): string {
-  if (/^(?:rename|copy|similarity|dissimilarity) /.test(line)) return 'files cannot be moved or copied by a patch.';
-  if (/^(?:old|new) mode /.test(line)) return 'the mode of a file cannot be changed.';
-  if (/^(?:GIT binary patch|Binary files )/.test(line)) return 'binary files cannot be patched.';
-  if (/^(?:---|\+\+\+) "/.test(line)) return 'a path in quotes is not read: write it plainly.';
+  if (/^(?:rename|copy|similarity|dissimilarity) /.test(line)) return 'a patch cannot move or copy files.';
+  if (/^(?:old|new) mode /.test(line)) return 'a patch cannot change the mode of a file.';
+  if (/^(?:GIT binary patch|Binary files )/.test(line)) return 'a patch cannot change binary files.';
+  if (/^(?:---|\+\+\+) "/.test(line)) return 'quoted paths are not supported. Write the path without quotes.';
   return 'expected "--- path" and "+++ path".';
 }

@@ -74,7 +74,7 @@ async function apply(context: ToolContext, workspace: Workspace, changes: readon
   });
   const formatted = made.filter(({ after }, i) => after !== changes[i]?.after).map(({ path }) => path);
   if (formatted.length > 0)
-    lines.push(`The editor formatted ${formatted.join(', ')} on save: read again before the next change.`);
+    lines.push(`The editor formatted ${formatted.join(', ')} on save. Read again before the next change.`);
   if (answer.diagnostics.length > 0) lines.push(`New problems:\n${listDiagnostics(answer.diagnostics)}`);
   return done(lines.join('\n'), { changes: made, ...acceptedIn(workspace) });
 }
@@ -95,7 +95,10 @@ async function conflictText(
       return diff === '' ? [] : `What changed in ${path}:\n${diff}`;
     }),
   );
-  return [`Nothing was changed: ${names} changed in the meantime. Read it again.`, ...differences.flat()].join('\n');
+  return [
+    `Nothing was changed because ${names} changed in the meantime. Read again before you change it.`,
+    ...differences.flat(),
+  ].join('\n');
 }
 
 /**
@@ -147,7 +150,8 @@ async function resume(
     }),
   );
   const rest = changes.filter(({ after }, i) => currentHashes[i] !== after);
-  if (rest.length === 0) return done('The change had been made.', { changes: [...changes], ...acceptedIn(workspace) });
+  if (rest.length === 0)
+    return done('The change had already been made.', { changes: [...changes], ...acceptedIn(workspace) });
   if (changes.every(({ before, after }, i) => currentHashes[i] === before || currentHashes[i] === after)) {
     const outcome = await apply(context, workspace, rest);
     const made = outcome.details?.changes ?? [];
@@ -162,22 +166,24 @@ async function resume(
       };
   }
   const names = changes.map(({ path }) => path).join(', ');
-  return failed(`The server was restarted during this change, and ${names} changed since. Read again what is there.`);
+  return failed(
+    `The server was restarted during this change, and ${names} changed since then. Read again before you change anything.`,
+  );
 }
 
 /** Plans the change of one file. Its text and everything wanted of it contain placeholders instead of credentials. */
 async function planFile(context: ToolContext, want: WantedFile, file: EditorFile): Promise<PlannedChange | string> {
   const { secrets } = context;
   const known = context.known.get(want.path);
-  if (file.kind === 'folder') return 'This is a folder.';
-  if (file.kind === 'image') return 'This is a picture.';
+  if (file.kind === 'folder') return 'It is a folder.';
+  if (file.kind === 'image') return 'It is an image.';
   if (file.kind === 'unreadable') return file.reason;
   if (file.kind === 'missing') {
     if ('edits' in want || want.text === null)
-      return known === undefined ? 'There is no such file.' : 'The file was deleted since you read it.';
+      return known === undefined ? 'The file does not exist.' : 'The file was deleted since you read it.';
     return plan(want.path, null, shownText(want, secrets), 'utf8', secrets, want.real);
   }
-  if ('create' in want && want.create) return 'The file exists already.';
+  if ('create' in want && want.create) return 'The file already exists.';
   if (known === undefined) return 'Read the file before you change it.';
   if (known !== file.hash) {
     const diff = await differenceFrom(context, want.path, known, file.text);
@@ -186,7 +192,7 @@ async function planFile(context: ToolContext, want: WantedFile, file: EditorFile
   if (!('edits' in want)) {
     const wanted = shownText(want, secrets);
     const text = wanted === null || want.exact ? wanted : withLineEndsOf(file.text, wanted);
-    if (text === file.text) return 'The file holds exactly this already.';
+    if (text === file.text) return 'The file already has exactly this content.';
     return plan(want.path, file, text, file.encoding, secrets, want.real);
   }
   // Text that the model made up may look like a credential too, and the model knows it as it wrote it.
@@ -206,14 +212,14 @@ function plan(
   const shown = { oldText: old?.text ?? '', newText: text ?? '' };
   const added = real ? [] : addedPlaceholders(shown.oldText, shown.newText);
   if (added.length > 0) {
-    return `${added.slice(0, 5).join(', ')} is a placeholder: it can stay where a credential is, but not be written to another place. Let the person put the credential there, or read it from the environment.`;
+    return `${added.slice(0, 5).join(', ')} is a placeholder for a credential: it can stay where it is, but it cannot be written to another place. Ask the user to put the credential there, or read it from the environment.`;
   }
   const oldText = old && secrets.restoreKnown(old.text);
   const newText = text === null ? null : secrets.restoreKnown(text);
   if (oldText !== null && hashOf(oldText) !== old?.hash)
-    return 'The file has a placeholder of DevLM in its text. It has to be taken out by the person.';
-  if (newText?.includes('\0')) return 'The new text has a NUL character, which a text file cannot hold.';
-  if (newText?.isWellFormed() === false) return 'The new text has half a character (a lone surrogate).';
+    return 'The file itself contains a placeholder of DevLM. Ask the user to remove it.';
+  if (newText?.includes('\0')) return 'The new text contains a NUL character, which a text file cannot contain.';
+  if (newText?.isWellFormed() === false) return 'The new text contains half a character (a lone surrogate).';
   const hunks = hunksOf(shown.oldText, shown.newText);
   const lines = (texts: string[]) =>
     texts.reduce((sum, text) => sum + (text.match(/\r\n|\r|\n|[^\r\n]$/g) ?? []).length, 0);

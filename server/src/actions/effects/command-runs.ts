@@ -60,8 +60,8 @@ export function actionOf(
       })),
       unknown: [
         ...unknown,
-        ...(stdin === '' ? [] : ['What the command does with its input']),
-        ...(isDelicateFolder ? [`What a command does in ${cwd}`] : []),
+        ...(stdin === '' ? [] : ['what the command does with its input']),
+        ...(isDelicateFolder ? [`what a command does in ${cwd}`] : []),
       ],
     },
   };
@@ -75,7 +75,7 @@ export function permitCommand(
   { command, cwd, stdin }: AskedCommand,
 ): Promise<ToolOutcome | null> {
   const input = stdin === '' ? '' : `\n\n# with this input:\n${stdin}`;
-  const more = '\n[... more than can be shown ...]';
+  const more = '\n[... the rest is too long to show ...]';
   const detail = command + input;
   return permit(context, workspace, action, () => ({
     title: cwd === undefined ? 'Run a command' : `Run a command in ${cwd}`.slice(0, 200),
@@ -114,7 +114,7 @@ export async function runDirectly(
   { background, waitMs }: { background: boolean; waitMs: number },
 ): Promise<ToolOutcome> {
   const { commands } = await context.workspace();
-  if (!commands) return failed('Commands cannot be run in this workspace.');
+  if (!commands) return failed('Commands are not available in this workspace.');
   const ref = context.begun?.command ?? { id: commandIdOf(context), windowId: commands.windowId };
   if (!context.begun?.command) await context.begin({ command: ref });
   const command = { ...ref, line, cwd: cwd ?? null };
@@ -133,11 +133,11 @@ export async function runDirectly(
     const details = detailsOf(newsOf(command, output, output.next));
     if (output.failure !== null) return failed(text, details);
     if (output.state === 'ended') return done(text, details);
-    const goesOn = background
+    const status = background
       ? `It runs in the background as ${ref.id}.`
-      : `It took longer than ${waitMs} ms and goes on in the background as ${ref.id}.`;
+      : `It took longer than ${waitMs} ms and continues in the background as ${ref.id}.`;
     return done(
-      `${goesOn} You are told what it prints; command_control reads, stops or restarts it.\n${text}`,
+      `${status} You will be told what it prints; use command_control to read its output, stop it or restart it.\n${text}`,
       details,
     );
   } catch (error) {
@@ -154,7 +154,7 @@ export async function runDirectly(
 
 /** The result for a command whose editor window is gone. */
 export const windowGone =
-  'The editor window that ran this command is gone, and the command ended with it. Whether it had finished before is not known: look at what it did before you run it again.';
+  'The editor window that ran this command was closed, and the command ended with it. It is not known whether the command had finished before. Check what it did before you run it again.';
 
 /** Shows the output of a command until it ends or the time is over. */
 async function follow(context: ToolContext, commands: Commands, ref: CommandRef, waitMs: number): Promise<void> {

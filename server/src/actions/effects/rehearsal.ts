@@ -90,7 +90,7 @@ export async function rehearse(
     ...(timeoutMs === undefined ? {} : { limits: { wallMs: timeoutMs } }),
     origin: { conversationId: context.conversationId, turnId: context.turnId, part: context.callId.slice(0, 64) },
   });
-  if (!request.success) return failed(`This cannot be rehearsed: ${request.error.issues[0]?.message}.`);
+  if (!request.success) return failed(`This command cannot be rehearsed: ${request.error.issues[0]?.message}.`);
   if (!context.begun) await context.begin({ executionId: id });
   const record = await context
     .execute(request.data, (text) => context.output(text))
@@ -98,16 +98,19 @@ export async function rehearse(
       if (error instanceof ProblemError && error.problem.code === 'conflict')
         throw new ProblemError({
           ...error.problem,
-          detail: 'The server was restarted during the rehearsal, and the workspace has changed since. Run it again.',
+          detail:
+            'The server was restarted during the rehearsal, and the workspace has changed since then. Run the command again.',
         });
       throw error;
     });
   const messages = [
-    `This was a rehearsal in a copy of the workspace, in the sandbox and without network. ${describeRecord({ ...record, artifacts: [] })}`,
+    `This was a rehearsal in a copy of the workspace, in the sandbox and without network access. ${describeRecord({ ...record, artifacts: [] })}`,
   ];
   if (copy.leftOut.length > 0) {
     const more = copy.leftOut.length > maxNamedFiles ? ` and ${copy.leftOut.length - maxNamedFiles} more` : '';
-    messages.push(`Not in the copy, besides ignored files: ${copy.leftOut.slice(0, maxNamedFiles).join(', ')}${more}.`);
+    messages.push(
+      `Not in the copy, apart from ignored files: ${copy.leftOut.slice(0, maxNamedFiles).join(', ')}${more}.`,
+    );
   }
   const details = { executionId: id };
   if (record.status === 'engine-error') return failed(messages.join('\n'), details);
@@ -116,16 +119,19 @@ export async function rehearse(
   if (!found) {
     const ended = record.status === 'ok' || record.status === 'failed';
     messages.push(
-      ended ? 'It changed more than can be handed over: nothing is offered.' : 'What it changed is not offered.',
+      ended ? 'It changed too much to offer its changes to the user.' : 'Its changes are not offered to the user.',
     );
     return done(messages.join('\n'), details);
   }
   const { wanted, skipped } = await wantedOf(workspace, copy, found, context.signal);
   if (skipped.length > 0) messages.push(`Not offered:\n${skipped.slice(0, maxNamedFiles).join('\n')}`);
-  if (wanted.length === 0) return done([...messages, 'It changed no file.'].join('\n'), details);
+  if (wanted.length === 0) return done([...messages, 'It did not change any file.'].join('\n'), details);
   if (wanted.length > maxChangedFiles)
     return done(
-      [...messages, `It changed ${wanted.length} files, more than ${maxChangedFiles}: nothing is offered.`].join('\n'),
+      [
+        ...messages,
+        `It changed ${wanted.length} files, more than the limit of ${maxChangedFiles}, so its changes are not offered to the user.`,
+      ].join('\n'),
       details,
     );
   // The copy counts as read by the model, so that the files in it can be changed.
@@ -148,7 +154,7 @@ export function imageFor(command: string): Language {
 async function copyOf(workspace: Workspace, signal: AbortSignal): Promise<WorkspaceCopy> {
   const { entries, truncated } = await workspace.list({ path: '.', depth: 20, limit: bounds.listed }, signal);
   const files = new Map<string, { text: string; hash: string }>();
-  const leftOut: string[] = truncated ? [`what comes after the first ${bounds.listed} files and folders`] : [];
+  const leftOut: string[] = truncated ? [`everything after the first ${bounds.listed} files and folders`] : [];
   const paths = entries.filter(({ kind }) => kind === 'file').map(({ path }) => path);
   let bytes = 0;
   for (let at = 0; at < paths.length; at += readConcurrency) {
@@ -208,7 +214,7 @@ async function wantedOf(
   for (const [path, bytes] of found) {
     if (ignoredPaths.test(path) || unusablePath.test(path)) continue;
     const text = bytes && decodeUtf8(bytes);
-    if (text === undefined) skipped.push(`${path}: it is no text.`);
+    if (text === undefined) skipped.push(`${path}: it is not a text file.`);
     else if (copy.files.has(path)) wanted.push({ path, text, exact: true, real: true });
     // Ignored or left out of the copy: the command has not seen the existing file.
     else if ((await workspace.read(path, signal)).kind !== 'missing') skipped.push(`${path}: it was not in the copy.`);

@@ -41,7 +41,7 @@ export interface ForeignTool {
 export function foreignTool({ name, owner, title, description, inputSchema, source, call }: ForeignTool): Tool {
   return {
     name,
-    description: `A tool of ${owner}, which describes it so: ${printable(description).slice(0, maxDescriptionChars)}`,
+    description: `A tool of ${owner}, described by its owner as: ${printable(description).slice(0, maxDescriptionChars)}`,
     inputSchema,
     // Not read-only, whatever the owner claims.
     readOnly: false,
@@ -50,7 +50,7 @@ export function foreignTool({ name, owner, title, description, inputSchema, sour
       const details: ToolDetails = { untrusted: [{ kind: 'mcp', name: source.slice(0, 300) }] };
       if (context.begun)
         return failed(
-          `DevLM ended while ${owner} worked on this. It may have had its effect or not: find out before you call it again.`,
+          `DevLM stopped while ${owner} ran this call. The call may or may not have had its effect. Find out before you call it again.`,
         );
       const refused = await permit(context, await context.workspace(), { tool: name, effect: 'external' }, () => ({
         title: `Use ${printable(title).slice(0, 80)} of ${owner}`.slice(0, 200),

@@ -38,7 +38,7 @@ export async function permit(
   show: () => ApprovalText,
 ): Promise<ToolOutcome | null> {
   const { verdict, reason } = judge(context, workspace, action);
-  if (verdict === 'deny') return failed(`This is not allowed: ${reason}`);
+  if (verdict === 'deny') return failed(`This is not allowed. ${reason}`);
   if (verdict === 'allow') return null;
   const answer = await context.ask({
     kind: 'approval',
@@ -50,7 +50,7 @@ export async function permit(
   });
   if (answer.kind === 'approval' && answer.allow) return null;
   const note = answer.kind === 'approval' && answer.note ? ` They said: ${answer.note}` : '';
-  return failed(`The person did not allow this.${note}`);
+  return failed(`The user did not allow this.${note}`);
 }
 
 /** Returns the verdict of the settings and of the text in the conversation on an action. */
@@ -63,8 +63,8 @@ export function judge(
   const { verdict, reason } = decide(action, known, { restricted, ...trust });
   // Writing a file is not included: an edit cannot put a credential where there was none before.
   if (usesSecrets && verdict === 'allow' && ['run', 'fetch', 'external'].includes(action.effect))
-    return { verdict: 'ask', reason: 'It is given a credential, in the place of DEVLM_SECRET_…' };
-  return { verdict, reason: broken ? `${reason} The permission rules in the settings cannot be read.` : reason };
+    return { verdict: 'ask', reason: 'It receives a credential in place of DEVLM_SECRET_…' };
+  return { verdict, reason: broken ? `${reason} DevLM cannot read the permission rules in the settings.` : reason };
 }
 
 /** Returns the rule that the user may add to the settings, as JSON, or null if there is none. */

@@ -87,21 +87,21 @@ export function protectedBecause(path: string): string | null {
     .split(/[\\/]+/)
     .map(folded)
     .filter((segment) => segment !== '' && segment !== '.');
-  if (segments.length === 0) return 'it is the workspace itself';
+  if (segments.length === 0) return 'it is the workspace folder itself';
   for (const segment of segments) {
     // Windows gives `.git` such a short name.
-    if (folders.has(segment) || /^git~\d+$/.test(segment)) return `what lies in "${segment}" can run by itself`;
+    if (folders.has(segment) || /^git~\d+$/.test(segment)) return `files in "${segment}" can run automatically`;
   }
   const last = segments.at(-1) ?? '';
   if (files.has(last) || endings.some((ending) => last.endsWith(ending))) {
-    return `a file named "${last}" can run something by itself`;
+    return `a file named "${last}" can run code automatically`;
   }
   const whole = segments.join('/');
   for (const prefix of prefixes) {
     // Anywhere in the path: a workspace may hold several projects, or be a home folder.
-    if (`/${whole}/`.includes(`/${prefix}/`)) return `what lies in "${prefix}" can run by itself`;
+    if (`/${whole}/`.includes(`/${prefix}/`)) return `files in "${prefix}" can run automatically`;
     const [top] = prefix.split('/');
-    if (last === top && top !== '.config') return `"${prefix}" lies in it`;
+    if (last === top && top !== '.config') return `it contains "${prefix}", whose files can run automatically`;
   }
   return null;
 }

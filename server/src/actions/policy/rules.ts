@@ -50,7 +50,7 @@ export interface DecidedPart {
 /** The decision on an action: the strictest verdict of its parts. */
 export interface Decision {
   readonly verdict: Verdict;
-  /** Explanation for the user. */
+  /** Explanation: for the model if the verdict is `deny`, for the user otherwise. */
   readonly reason: string;
   readonly parts: readonly DecidedPart[];
 }
@@ -86,7 +86,7 @@ export function decide(action: Action, rules: { user: Rules; workspace: Rules },
 function partsOf(action: Action, state: PolicyState): Part[] {
   const { effect, tool } = action;
   if (state.restricted && effect !== 'none' && effect !== 'read') {
-    const reason = 'This workspace is not trusted: DevLM only reads in it.';
+    const reason = 'The user has not trusted this workspace, so DevLM can only read it.';
     return [{ what: tool, standard: { what: tool, verdict: 'deny', reason, by: 'hard' } }];
   }
   const parts: Part[] = [];
@@ -95,13 +95,15 @@ function partsOf(action: Action, state: PolicyState): Part[] {
   for (const name of action.hosts ?? []) {
     const host = name.toLowerCase();
     const standard: DecidedPart = state.knownHosts.has(host)
-      ? { what: host, verdict: 'allow', reason: `You named or agreed to ${host} before.`, by: 'default' }
+      ? { what: host, verdict: 'allow', reason: `You have named or allowed ${host} before.`, by: 'default' }
       : ask(host, `It would connect to ${host}.`, 'default');
     parts.push({ what: host, host, standard });
   }
   if (parts.length > 0) return parts;
   if (effect === 'none') {
-    return [{ what: tool, standard: { what: tool, verdict: 'allow', reason: 'It changes nothing.', by: 'default' } }];
+    return [
+      { what: tool, standard: { what: tool, verdict: 'allow', reason: 'It does not change anything.', by: 'default' } },
+    ];
   }
   // A read that names no file applies to the workspace.
   if (effect === 'read') {
@@ -127,7 +129,7 @@ function pathPart(path: string | null, use: 'read' | 'change'): Part {
   }
   const because = use === 'change' ? protectedBecause(resolved) : null;
   if (because !== null) {
-    const standard = ask(resolved, `A change to ${resolved} always asks, because ${because}.`, 'hard');
+    const standard = ask(resolved, `DevLM always asks before it changes ${resolved}, because ${because}.`, 'hard');
     return { what: resolved, path: resolved, standard };
   }
   const standard: DecidedPart =
@@ -138,9 +140,9 @@ function pathPart(path: string | null, use: 'read' | 'change'): Part {
 }
 
 function commandParts(analysis: ShellAnalysis): Part[] {
-  const parts: Part[] = analysis.unknown.map((noun) => {
+  const parts: Part[] = analysis.unknown.map((clause) => {
     const what = analysis.source;
-    return { what, standard: ask(what, `${noun} cannot be known before it runs.`, 'hard') };
+    return { what, standard: ask(what, `DevLM cannot tell in advance ${clause}.`, 'hard') };
   });
   for (const command of analysis.commands) {
     const hardReason = hardReasonOf(command);
@@ -157,7 +159,7 @@ function commandParts(analysis: ShellAnalysis): Part[] {
   }
   if (parts.length === 0) {
     const what = analysis.source;
-    parts.push({ what, standard: ask(what, 'It holds no command that can be judged.', 'hard') });
+    parts.push({ what, standard: ask(what, 'DevLM found no command in it that it can check.', 'hard') });
   }
   return parts;
 }
@@ -166,17 +168,18 @@ function commandParts(analysis: ShellAnalysis): Part[] {
  * Returns why no rule can allow a command: unknown words, paths out of the project, protected files. Null: no reason.
  */
 function hardReasonOf({ argv, text }: ShellCommand): string | null {
-  if (argv.includes(null)) return `Some words of "${text}" cannot be known before it runs.`;
+  if (argv.includes(null)) return `DevLM cannot tell in advance what some words of "${text}" expand to.`;
   const option = escapeOption(argv);
-  if (option !== null) return `"${option}" can make "${programName(argv[0] ?? '')}" do more than it looks like.`;
+  if (option !== null)
+    return `The option "${option}" can make "${programName(argv[0] ?? '')}" do more than it appears to.`;
   // Entering a folder reads nothing, but later commands run there.
   const reads = onlyReads(argv) && argv[0] !== 'cd';
   for (const word of argv.slice(1)) {
     for (const path of pathsIn(word ?? '')) {
       const inside = insideWorkspace(path);
-      if (inside === null) return `"${path}" leads out of the workspace.`;
+      if (inside === null) return `"${path}" is outside the workspace.`;
       const because = reads || inside === '' ? null : protectedBecause(inside);
-      if (because !== null) return `"${path}" asks for a look, because ${because}.`;
+      if (because !== null) return `DevLM always asks before a command uses "${path}", because ${because}.`;
     }
   }
   return null;
@@ -219,7 +222,7 @@ function matchingRules(part: Part, action: Action, rules: { user: Rules; workspa
     list
       .filter((rule) => (by === 'user' || rule.verdict !== 'allow') && ruleApplies(rule, part, action))
       .map((rule): DecidedPart => {
-        const reason = `${by === 'user' ? 'Your settings' : "The workspace's settings"} say ${rule.verdict} for ${describe(rule)}.`;
+        const reason = `${settingsOf(by, rule.verdict)} ${rule.verdict === 'ask' ? 'ask before' : rule.verdict} ${describe(rule)}.`;
         return { what: part.what, verdict: rule.verdict, reason, by };
       });
   return [...from(rules.user, 'user'), ...from(rules.workspace, 'workspace')];
@@ -251,6 +254,12 @@ function hostMatches(pattern: string, host: string): boolean {
   return wanted.startsWith('*.') ? host.endsWith(wanted.slice(1)) : host === wanted;
 }
 
+/** Returns the subject of a reason. Only the model reads the reason of a denial; the user reads all others. */
+function settingsOf(by: 'user' | 'workspace', verdict: Verdict): string {
+  if (by === 'workspace') return "The workspace's settings";
+  return verdict === 'deny' ? "The user's settings" : 'Your settings';
+}
+
 function describe({ tool, path, command, host }: Rule): string {
   const detail = command ?? path ?? host;
   return detail === undefined ? `"${tool}"` : `"${tool}" with "${detail}"`;
@@ -263,30 +272,27 @@ function taintQuestions(part: Part, decided: DecidedPart, action: Action, state:
   const risk = riskOf(part, action, state);
   if (risk === null) return [];
   const more = state.taints.length > 1 ? ` and ${state.taints.length - 1} more` : '';
-  const reason = `The conversation contains text from ${source}${more}, which may be what asks for this, and ${risk}.`;
+  const reason = `The conversation contains text from ${source}${more}, which may have caused this action, and ${risk}.`;
   return [ask(part.what, reason, 'taint')];
 }
 
 function riskOf(part: Part, action: Action, state: PolicyState): string | null {
   if (part.command) {
-    return onlyReads(part.command.argv) || part.command.transparent
-      ? null
-      : 'this command could send or destroy something';
+    return onlyReads(part.command.argv) || part.command.transparent ? null : 'this command could send or destroy data';
   }
-  if (part.host !== undefined)
-    return state.knownHosts.has(part.host) ? null : `${part.host} was not asked about before`;
+  if (part.host !== undefined) return state.knownHosts.has(part.host) ? null : `you have not allowed ${part.host} yet`;
   switch (action.effect) {
     case 'write':
       return part.path === undefined || state.knownPaths.has(part.path)
         ? null
-        : `you did not agree to a change of ${part.path} yet`;
+        : `you have not allowed a change to ${part.path} yet`;
     case 'remove':
       return 'this removes a file';
     case 'run':
       return part.path === undefined ? 'this runs a program' : null;
     case 'fetch':
     case 'external':
-      return 'this could send something out';
+      return 'this could send data to others';
     default:
       return null;
   }

@@ -24,7 +24,7 @@ export interface ShellAnalysis {
   readonly source: string;
   readonly commands: readonly ShellCommand[];
   readonly redirects: readonly ShellRedirect[];
-  /** Noun phrases, each completing "... cannot be known before it runs". If there are any, the user is asked. */
+  /** Noun clauses, each completing "DevLM cannot tell in advance ...". If there are any, the user is asked. */
   readonly unknown: readonly string[];
 }
 
@@ -43,10 +43,10 @@ const invisible = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u;
 /** Analyzes a command line. Never throws: what cannot be analyzed is listed in `unknown`. */
 export function analyzeShell(source: string, shell: ShellName = 'bash'): ShellAnalysis {
   const reader = new Reader();
-  if (shell !== 'bash' && shell !== 'sh') reader.unknown.add(`What ${shell} makes of this`);
+  if (shell !== 'bash' && shell !== 'sh') reader.unknown.add(`what ${shell} does with this command line`);
   reader.script(source, 0);
   const { commands, redirects, unknown } = reader;
-  if (commands.length === 0 && unknown.size === 0 && source.trim() === '') unknown.add('What an empty command does');
+  if (commands.length === 0 && unknown.size === 0 && source.trim() === '') unknown.add('what an empty command does');
   return { source, commands, redirects, unknown: [...unknown] };
 }
 
@@ -59,29 +59,29 @@ class Reader {
     // Parse time grows with the square of the nesting depth.
     const brackets = source.length > bounds.chars ? 0 : source.split(/[({`]/).length;
     if (source.length > bounds.chars || brackets > bounds.brackets)
-      this.unknown.add('What a command line of this length does');
+      this.unknown.add('what a command line of this length does');
     else if (invisible.test(source.replace(/[\n\t ]/g, '')))
-      this.unknown.add('What a line with invisible characters does');
-    else if (depth > bounds.depth) this.unknown.add('What so deeply nested a command does');
+      this.unknown.add('what a command line with invisible characters does');
+    else if (depth > bounds.depth) this.unknown.add('what such a deeply nested command does');
     else {
       try {
         this.parsed(parse(source), source, depth);
       } catch {
-        this.unknown.add('What a line that cannot be parsed does');
+        this.unknown.add('what a command line that cannot be parsed does');
       }
     }
   }
 
   private parsed(script: ParsedScript, source: string, depth: number): void {
     const scriptSource = script.source ?? source;
-    if (script.errors && script.errors.length > 0) this.unknown.add('What a line with a syntax error does');
+    if (script.errors && script.errors.length > 0) this.unknown.add('what a command line with a syntax error does');
     this.nothingDropped(script, scriptSource);
     forEachChild(script, (child) => this.node(child, scriptSource, depth));
   }
 
   private node(node: SyntaxNode, source: string, depth: number): void {
     if (this.commands.length > bounds.commands) {
-      this.unknown.add('What so many commands do');
+      this.unknown.add('what so many commands do');
       return;
     }
     switch (node.type) {
@@ -105,10 +105,10 @@ class Reader {
         this.assigned(node.name.value);
         break;
       case 'Function':
-        this.unknown.add(`What "${node.name.value}" means after it is redefined`);
+        this.unknown.add(`what "${node.name.value}" does after it is redefined`);
         break;
       case 'Coproc':
-        this.unknown.add('What a coprocess does');
+        this.unknown.add('what a coprocess does');
         break;
       case 'Redirect':
       case 'HereDoc':
@@ -118,7 +118,7 @@ class Reader {
       case 'CommandExpansion':
       case 'ProcessSubstitution':
       case 'ArithmeticCommandExpansion':
-        if (!node.script) this.unknown.add('What a substitution runs');
+        if (!node.script) this.unknown.add('what a substitution runs');
         break;
       case 'ParameterExpansion':
         this.parameter(node.operation, node.prefix, node.index !== undefined);
@@ -128,14 +128,14 @@ class Reader {
       case 'ArithmeticFor':
         // Arithmetic evaluates the values of variables as expressions, substitutions included.
         if (!/^[\d\s+\-*/%()<>=!&|$]*$/.test(source.slice(node.pos, node.end))) {
-          this.unknown.add('What an arithmetic expression evaluates');
+          this.unknown.add('what an arithmetic expression evaluates');
         }
         break;
       case 'TestUnary':
-        if (!/^-[defhLnrswxz]$/.test(node.operator)) this.unknown.add('What a test evaluates');
+        if (!/^-[defhLnrswxz]$/.test(node.operator)) this.unknown.add('what a test expression evaluates');
         break;
       case 'TestBinary':
-        if (!/^(=|==|!=)$/.test(node.operator)) this.unknown.add('What a test evaluates');
+        if (!/^(=|==|!=)$/.test(node.operator)) this.unknown.add('what a test expression evaluates');
         break;
       default:
     }
@@ -154,15 +154,15 @@ class Reader {
     const [name] = words;
     if (words.length === 0) return;
     if (typeof name !== 'string') {
-      this.unknown.add('Which program a computed name stands for');
+      this.unknown.add('which program a computed name refers to');
       this.commands.push({ argv: words, text, transparent: false });
       return;
     }
     const program = programName(name);
-    if (name === '') this.unknown.add('What an empty command name runs');
-    if (shellState.has(program)) this.unknown.add(`What the shell does after "${program}"`);
+    if (name === '') this.unknown.add('what an empty command name runs');
+    if (shellState.has(program)) this.unknown.add(`what the shell does after "${program}"`);
     if ((program === 'printf' || program === 'test' || program === '[') && words.includes('-v')) {
-      this.unknown.add(`What "${program} -v" evaluates`);
+      this.unknown.add(`what "${program} -v" evaluates`);
     }
     const inner = innerOf(words);
     const transparent = inner.kind === 'script' || (inner.kind === 'argv' && inner.transparent);
@@ -172,7 +172,7 @@ class Reader {
 
   private within(inner: InnerCommand, depth: number): void {
     if (depth >= bounds.depth) {
-      if (inner.kind !== 'none') this.unknown.add('What so deeply nested a command does');
+      if (inner.kind !== 'none') this.unknown.add('what such a deeply nested command does');
     } else if (inner.kind === 'argv') {
       this.command(inner.argv, inner.argv.map((word) => word ?? '…').join(' '), depth + 1, true);
     } else if (inner.kind === 'script') this.script(inner.script, depth + 1);
@@ -181,21 +181,21 @@ class Reader {
   }
 
   private assigned(name: string): void {
-    if (!harmlessVariables.has(name)) this.unknown.add(`What the programs do with "${name}" set`);
+    if (!harmlessVariables.has(name)) this.unknown.add(`what the programs do when the variable "${name}" is set`);
   }
 
   private redirect(node: Redirection): void {
     if (node.type === 'HereDoc') {
-      if (!node.closing) this.unknown.add('Where a here-document ends');
+      if (!node.closing) this.unknown.add('where a here-document ends');
       return;
     }
     if (node.type === 'HereString') return;
     const target = node.target && valueOfWord(node.target);
-    if (node.descriptor?.type === 'FileDescriptorVariable') this.unknown.add('Where a redirection leads');
+    if (node.descriptor?.type === 'FileDescriptorVariable') this.unknown.add('which file a redirection uses');
     // A number after `>&` refers to an open file descriptor, not to a file.
     if ((node.operator === '>&' || node.operator === '<&') && target && /^(\d+-?|-)$/.test(target)) return;
-    if (typeof target !== 'string') this.unknown.add('Where a redirection leads');
-    else if (/^\/dev\/(tcp|udp)\//.test(target)) this.unknown.add('What is sent over the network');
+    if (typeof target !== 'string') this.unknown.add('which file a redirection uses');
+    else if (/^\/dev\/(tcp|udp)\//.test(target)) this.unknown.add('what is sent over the network');
     this.redirects.push({ target: target ?? null, writes: node.operator !== '<' && node.operator !== '<&' });
   }
 
@@ -206,9 +206,9 @@ class Reader {
   ): void {
     const assigns = operation?.type === 'Default' && operation.operator.includes('=');
     if (assigns || prefix === '!' || indexed || operation?.type === 'Transform' || operation?.type === 'Unknown') {
-      this.unknown.add('What a parameter expansion does');
+      this.unknown.add('what a parameter expansion does');
     }
-    if (operation?.type === 'Slice') this.unknown.add('What an arithmetic expression evaluates');
+    if (operation?.type === 'Slice') this.unknown.add('what an arithmetic expression evaluates');
   }
 
   /**
@@ -230,7 +230,7 @@ class Reader {
     let rest = '';
     for (let at = root.pos; at < Math.min(root.end, source.length); at++) rest += covered[at] ? 'x' : source[at];
     const bare = rest.replace(/(^|[\sx;&])#[^\n]*/g, '$1').replace(/\\\n/g, '');
-    if (/[^x\s;&]/.test(bare)) this.unknown.add('What a line with a syntax error does');
+    if (/[^x\s;&]/.test(bare)) this.unknown.add('what a command line with a syntax error does');
   }
 }
 

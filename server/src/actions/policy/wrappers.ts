@@ -89,14 +89,14 @@ export function innerOf(argv: readonly Argument[]): InnerCommand {
   const [name, ...args] = argv;
   if (!name) return none;
   const program = programName(name);
-  if (program === 'eval') return joined(args, 'What "eval" runs');
-  if (program === 'trap') return args.length < 2 ? none : joined(args.slice(0, 1), 'What "trap" runs');
+  if (program === 'eval') return joined(args, 'what "eval" runs');
+  if (program === 'trap') return args.length < 2 ? none : joined(args.slice(0, 1), 'what "trap" runs');
   if (program === 'command') return commandOf(args);
   if (program === 'env') return envOf(args);
   if (program === 'xargs') return xargsOf(args);
   if (program === 'find' || program === 'fd') return findOf(args);
   if (shells.has(program)) return shellOf(program, args);
-  if (opaque.has(program)) return unknown(`What "${program}" runs in turn`);
+  if (opaque.has(program)) return unknown(`what "${program}" runs`);
   const wrapper = Object.hasOwn(wrappers, program) ? wrappers[program] : undefined;
   return wrapper ? wrappedCommand(program, args, wrapper) : none;
 }
@@ -105,14 +105,14 @@ function wrappedCommand(program: string, args: readonly Argument[], wrapper: Wra
   let at = 0;
   for (; at < args.length; at++) {
     const arg = args[at];
-    if (typeof arg !== 'string') return unknown(`What "${program}" runs`);
+    if (typeof arg !== 'string') return unknown(`what "${program}" runs`);
     if (arg === '--') {
       at++;
       break;
     }
     if (!arg.startsWith('-')) break;
     if (wrapper.valued?.test(arg)) at++;
-    else if (!wrapper.alone?.test(arg)) return unknown(`What "${program} ${arg}" runs`);
+    else if (!wrapper.alone?.test(arg)) return unknown(`what "${program} ${arg}" runs`);
   }
   const rest = args.slice(at + (wrapper.operands ?? 0));
   return rest.length === 0 ? none : { kind: 'argv', argv: rest, transparent: wrapper.transparent ?? false };
@@ -157,16 +157,16 @@ function shellOf(program: string, args: readonly Argument[]): InnerCommand {
   const known = program === 'sh' || program === 'bash' || program === 'dash';
   for (let at = 0; at < args.length; at++) {
     const arg = args[at];
-    if (typeof arg !== 'string') return unknown(`What "${program}" runs`);
+    if (typeof arg !== 'string') return unknown(`what "${program}" runs`);
     if (/^-[eux]*c$/.test(arg)) {
       const script = args[at + 1];
-      if (!known || typeof script !== 'string') return unknown(`What "${program} -c" runs`);
+      if (!known || typeof script !== 'string') return unknown(`what "${program} -c" runs`);
       return { kind: 'script', script };
     }
-    if (!/^(-[eux]+|--norc|--noprofile|--posix)$/.test(arg)) return unknown(`What "${program} ${arg}" runs`);
+    if (!/^(-[eux]+|--norc|--noprofile|--posix)$/.test(arg)) return unknown(`what "${program} ${arg}" runs`);
   }
   // Without a script, a shell runs its input.
-  return unknown(`What "${program}" reads from its input and runs`);
+  return unknown(`what "${program}" reads from its input and runs`);
 }
 
 function joined(args: readonly Argument[], what: string): InnerCommand {

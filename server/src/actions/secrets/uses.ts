@@ -47,7 +47,7 @@ export function revealSecrets(secrets: Secrets, text: string, put?: (value: stri
   const real = secrets.restore(text, put);
   if (real !== null) return real;
   const detail =
-    'It has a placeholder of a credential that is not known (any more). Read the file that the credential is in again, or ask the person for it.';
+    'The input contains a placeholder for a credential that DevLM does not know or no longer knows. Read the file with the credential again, or ask the user for it.';
   throw new ProblemError({ code: 'secret_unknown', status: 409, title: 'Unknown credential', detail });
 }
 
@@ -68,8 +68,13 @@ function revealLine(secrets: Secrets, line: string): string {
   return revealSecrets(secrets, line, (value) => {
     if (shellSafe.test(value)) return value;
     const detail =
-      'The credential has characters that a shell would take for its own. Give it to the command by stdin, or let the command read the file that it is in.';
-    throw new ProblemError({ code: 'secret_unusable', status: 409, title: 'Not usable in a command', detail });
+      'The credential contains characters that a shell would interpret. Pass it to the command by stdin, or let the command read the file that contains it.';
+    throw new ProblemError({
+      code: 'secret_unusable',
+      status: 409,
+      title: 'Credential not usable in a command',
+      detail,
+    });
   });
 }
 
@@ -81,8 +86,13 @@ function revealLine(secrets: Secrets, line: string): string {
 function revealAddress(secrets: Secrets, address: string): string {
   const real = revealSecrets(secrets, address, encodeURIComponent);
   if (real === address || (URL.canParse(address) && new URL(real).host === new URL(address).host)) return real;
-  const detail = 'A placeholder cannot stand in the name of a host.';
-  throw new ProblemError({ code: 'secret_unusable', status: 409, title: 'Not usable in an address', detail });
+  const detail = 'A placeholder cannot be part of a host name. Put it elsewhere in the address.';
+  throw new ProblemError({
+    code: 'secret_unusable',
+    status: 409,
+    title: 'Credential not usable in a host name',
+    detail,
+  });
 }
 
 /** Returns the text of a file as the model may see it. The values of a `.env` file are learned from the text first. */

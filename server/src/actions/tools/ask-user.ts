@@ -5,7 +5,7 @@ import { defineTool, done, failed } from '../tool.ts';
 export const askUser = defineTool({
   name: 'ask_user',
   description:
-    'Asks the person a question and waits for the answer. For what only they can decide or know; never for what you can find out yourself.',
+    'Asks the user a question and waits for the answer. Use it for what only the user can decide or know, never for what you can find out yourself.',
   input: z.strictObject({
     question: z.string().min(1).max(4000),
     options: z.array(z.string().min(1).max(200)).max(8).default([]).describe('Short answers to choose from.'),
@@ -13,7 +13,7 @@ export const askUser = defineTool({
   readOnly: false,
   async run({ question, options }, context) {
     const answer = await context.ask({ kind: 'question', question, options });
-    if (answer.kind !== 'question') return failed('The person did not answer the question.');
-    return done(answer.text.trim() === '' ? 'The person gave an empty answer.' : answer.text);
+    if (answer.kind !== 'question') return failed('The user did not answer the question.');
+    return done(answer.text.trim() === '' ? 'The user gave an empty answer.' : answer.text);
   },
 });

@@ -14,23 +14,27 @@ const replyWaitMs = 1_000;
 export const commandControl = defineTool({
   name: 'command_control',
   description:
-    'Reads what a background command printed since you last heard of it (waiting up to waitMs for something new), writes to its input, stops it with all that it started, or restarts it under a new id.',
+    'Reads the output of a background command that you have not seen yet (waiting up to waitMs for something new), writes to its input, stops it and everything it started, or restarts it under a new id.',
   input: z.strictObject({
-    id: z.string().max(64).describe('As run_command named it.'),
+    id: z.string().max(64).describe('The id that run_command returned.'),
     action: z.enum(['read', 'write', 'stop', 'restart']),
-    text: z.string().max(limits.commandInputChars).default('').describe('To write; give the line end as well.'),
-    end: z.boolean().default(false).describe('Nothing follows what is written.'),
+    text: z
+      .string()
+      .max(limits.commandInputChars)
+      .default('')
+      .describe('The text to write, including the line ending.'),
+    end: z.boolean().default(false).describe('Closes the input after the text.'),
     waitMs: z.int().min(0).max(60_000).default(0),
   }),
   readOnly: false,
   async run({ id, action, text, end, waitMs }, context) {
     const { commands, restricted } = await context.workspace();
-    if (!commands || restricted) return failed('Commands cannot be run in this workspace.');
+    if (!commands || restricted) return failed('Commands are not available in this workspace.');
     const known = context.commands.get(id);
     if (!known) {
       const names = [...context.commands.values()].map((command) => `${command.id} (${command.line.slice(0, 100)})`);
       return failed(
-        `There is no command ${id}. ${names.length > 0 ? `There are: ${names.join(', ')}.` : 'None was started.'}`,
+        `There is no command ${id}. ${names.length > 0 ? `The commands are: ${names.join(', ')}.` : 'No command was started.'}`,
       );
     }
     try {
@@ -70,7 +74,7 @@ async function pollNew(
 }
 
 function outcomeOf(known: CommandNews, output: CommandOutput): ToolOutcome {
-  const text = `The command ${stateWords(output)}. Since you last heard of it:\n${outputWords(output, known.seen)}`;
+  const text = `The command ${stateWords(output)}. New output:\n${outputWords(output, known.seen)}`;
   return done(text, { command: newsOf(known, output, output.next) });
 }
 
@@ -84,11 +88,11 @@ async function write(
   text: string,
   end: boolean,
 ): Promise<ToolOutcome> {
-  if (text === '' && !end) return failed('There is nothing to write. Give the text.');
+  if (text === '' && !end) return failed('There is nothing to write. Give a text.');
   const { id, windowId, line } = known;
   if (context.begun)
     return failed(
-      'The server was restarted over this: whether it was written is not known. Read what the command says.',
+      'The server was restarted during this call, and it is not known whether the text was written. Read the output of the command.',
     );
   const refused = await permit(context, await context.workspace(), { tool: 'command_control', effect: 'run' }, () => ({
     title: `Write to ${line}`.slice(0, 200),

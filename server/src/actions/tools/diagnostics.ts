@@ -6,12 +6,12 @@ import { Path } from './inputs.ts';
 /** The tool `diagnostics`: lists the problems that the editor shows. */
 export const diagnostics = defineTool({
   name: 'diagnostics',
-  description: 'The errors and warnings that the editor shows, of some files or of the whole workspace.',
-  input: z.strictObject({ paths: z.array(Path).max(100).default([]).describe('Files; none: all of them.') }),
+  description: 'Returns the errors and warnings that the editor shows for some files or for the whole workspace.',
+  input: z.strictObject({ paths: z.array(Path).max(100).default([]).describe('The files. Default: all files.') }),
   readOnly: true,
   async run({ paths }, context) {
     const workspace = await context.workspace();
-    if (!workspace.diagnostics) return failed('No editor is attached: nobody looks for problems in these files.');
+    if (!workspace.diagnostics) return failed('No editor is attached, so no diagnostics are available.');
     const { items } = await workspace.diagnostics({ paths }, context.signal);
     return done(items.length === 0 ? 'The editor shows no problems.' : listDiagnostics(items));
   },

@@ -7,8 +7,8 @@ import { Path } from './inputs.ts';
 export const fileEdit = defineTool({
   name: 'file_edit',
   description:
-    'Changes a file that you have read. Each edit replaces oldText, which has to be in the file exactly once (or with replaceAll everywhere); give enough lines around it. ' +
-    'Edits are made in order, all or none. An edit that is ambiguous, or already made, is refused with the lines in question.',
+    'Changes a file that you have read. Each edit replaces oldText, which must occur in the file exactly once (with replaceAll, every occurrence is replaced); give enough surrounding lines. ' +
+    'Edits are made in order, all or none. An edit that is ambiguous or already made is refused, with the lines in question.',
   input: z.strictObject({
     path: Path,
     edits: z
@@ -17,7 +17,7 @@ export const fileEdit = defineTool({
           oldText: z.string().min(1).max(200_000),
           newText: z.string().max(200_000),
           replaceAll: z.boolean().optional(),
-          startLine: z.int().min(1).optional().describe('Line where oldText starts, where it is there more than once.'),
+          startLine: z.int().min(1).optional().describe('The line where oldText starts, if it occurs more than once.'),
         }),
       )
       .min(1)

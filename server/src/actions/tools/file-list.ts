@@ -8,10 +8,10 @@ const maxEntries = 1_000;
 /** The tool `file_list`: lists files and folders of the workspace. */
 export const fileList = defineTool({
   name: 'file_list',
-  description: `Lists files and folders of the workspace, ignored ones left out, at most ${maxEntries}. Folders end with /.`,
+  description: `Lists files and folders of the workspace, except for ignored ones, at most ${maxEntries}. Folders end with /.`,
   input: z.strictObject({
-    path: Path.default('.').describe('Folder to list; . is the whole workspace.'),
-    depth: z.int().min(1).max(10).default(2).describe('Levels below it.'),
+    path: Path.default('.').describe('The folder to list; . is the whole workspace.'),
+    depth: z.int().min(1).max(10).default(2).describe('Number of levels to list.'),
   }),
   readOnly: true,
   async run({ path, depth }, context) {
@@ -21,7 +21,7 @@ export const fileList = defineTool({
     const lines = entries.map(({ path, kind, bytes }) =>
       kind === 'folder' ? `${path}/` : bytes === null ? path : `${path} (${bytes} bytes)`,
     );
-    const more = truncated ? '\n(There is more. List a folder further down.)' : '';
+    const more = truncated ? '\n(There are more. List a subfolder.)' : '';
     return done(lines.join('\n') + more);
   },
 });

@@ -10,11 +10,11 @@ const defaultLines = 2_000;
 export const fileRead = defineTool({
   name: 'file_read',
   description:
-    'Reads a file of the workspace as the editor has it, unsaved changes included. Text comes with line numbers; ' +
-    `of a long file the first ${defaultLines} lines, name start and end for others. Images are shown to you. Read a file before you change it.`,
+    'Reads a file of the workspace as it is in the editor, including unsaved changes. Text is returned with line numbers; ' +
+    `of a long file, only the first ${defaultLines} lines are returned. Give start and end to read other lines. Images are shown to you. Read a file before you change it.`,
   input: z.strictObject({
     path: Path,
-    start: z.int().min(1).optional().describe('First line, from 1.'),
+    start: z.int().min(1).optional().describe('First line, counted from 1.'),
     end: z.int().min(1).optional().describe('Last line, inclusive.'),
   }),
   readOnly: true,
@@ -23,23 +23,24 @@ export const fileRead = defineTool({
     const file = await workspace.read(path, context.signal);
     switch (file.kind) {
       case 'missing':
-        return failed(`There is no file ${path}. file_list and file_search show what there is.`);
+        return failed(`The file ${path} does not exist. Use file_list or file_search to find files.`);
       case 'folder':
-        return failed(`${path} is a folder. file_list shows what is in it.`);
+        return failed(`${path} is a folder. Use file_list to see what is in it.`);
       case 'unreadable':
-        return failed(`${path} cannot be read as text: ${file.reason}`);
+        return failed(`Cannot read ${path} as text: ${file.reason}`);
       case 'image': {
         const blob = await context.putImage(file.mediaType, Buffer.from(file.data, 'base64'));
-        return done(`The picture ${path}.`, { images: [{ mediaType: file.mediaType, blob }] });
+        return done(`The image ${path}.`, { images: [{ mediaType: file.mediaType, blob }] });
       }
       case 'text': {
         const lines = file.text.split(/\r\n|\r|\n/);
         // A final line end starts no further line.
         if (lines.at(-1) === '') lines.pop();
         if (lines.length === 0) return done(`${path} is empty.`, { reads: [{ path, hash: file.hash }] });
-        if (start > lines.length) return failed(`${path} has ${lines.length} lines; there is no line ${start}.`);
+        if (start > lines.length)
+          return failed(`${path} has only ${lines.length} lines, so there is no line ${start}.`);
         const last = Math.min(end ?? start + defaultLines - 1, lines.length);
-        if (last < start) return failed(`The last line, ${end}, is before the first, ${start}.`);
+        if (last < start) return failed(`The last line (${end}) is before the first line (${start}).`);
         const numbered = lines.slice(start - 1, last).map((line, i) => `${start + i}\t${line}`);
         const rest = last < lines.length || start > 1 ? `\n(Lines ${start} to ${last} of ${lines.length}.)` : '';
         const text = cut(numbered.join('\n'), limits.toolResultChars - 100);

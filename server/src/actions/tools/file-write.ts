@@ -8,7 +8,7 @@ import { Path } from './inputs.ts';
 export const fileWrite = defineTool({
   name: 'file_write',
   description:
-    'Makes a file, or replaces all of one that you have read. For a part of a file use file_edit. Folders are made as needed.',
+    'Creates a file, or replaces the whole content of one that you have read. To change a part of a file, use file_edit. Missing folders are created.',
   input: z.strictObject({ path: Path, content: z.string().max(limits.fileBytes / 4) }),
   readOnly: false,
   run: ({ path, content }, context) => changeFiles(context, 'file_write', [{ path, text: content }]),

@@ -6,4 +6,4 @@ export const Path = z
   .min(1)
   .max(1024)
   .transform((path) => path.replaceAll('\\', '/').replace(/^(\.\/)+/, '') || '.')
-  .describe('Relative to the workspace, with /.');
+  .describe('Path relative to the workspace, with / as separator.');

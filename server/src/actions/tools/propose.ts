@@ -7,13 +7,15 @@ import { defineTool, done, failed } from '../tool.ts';
 export const propose = defineTool({
   name: 'propose',
   description:
-    'Hands over the text that was asked for: the code for the place in the file, or the commit message. ' +
-    'Nothing but that text: no Markdown fence, no explanation. The person sees it and takes it or not. Call it once.',
+    'Hands over the requested text: the code for the place in the file, or the commit message. ' +
+    'Give only that text: no Markdown fence, no explanation. The user sees it and accepts or rejects it. Call this tool once.',
   input: z.strictObject({ text: Proposal.shape.text }),
   readOnly: true,
   run: async ({ text }, { secrets }) =>
     // The text is put into a file as it is, so that a placeholder would end up there.
     hasPlaceholder(secrets.hide(text))
-      ? failed('It has a credential, or the placeholder of one, in it. Write it without: read it from the environment.')
-      : done('It is shown to the person. Say in one sentence what it does.', { proposal: { text } }),
+      ? failed(
+          'The text contains a credential or a placeholder for one. Write it without the credential, for example by reading the value from the environment.',
+        )
+      : done('The text is shown to the user. Say in one sentence what it does.', { proposal: { text } }),
 });

@@ -11,8 +11,8 @@ import { Path } from './inputs.ts';
 export const runCode = defineTool({
   name: 'run_code',
   description:
-    'Runs a program in the sandbox: no network, no access to the workspace but the files you name, nothing stays. ' +
-    'Answers with what the server recorded: exit code and output. Say that something passes or works only when such a record shows it. ' +
+    'Runs a program in the sandbox: without network access, without access to the workspace except for the files you name, and nothing is kept. ' +
+    'Returns what the server recorded: exit code and output. Say that something passes or works only if such a record shows it. ' +
     'To run tests, name the files they need in workspaceFiles and give the command, such as ["python3", "-m", "pytest", "-q"] or ["node", "--test"].',
   input: z.strictObject({
     language: z
@@ -24,14 +24,16 @@ export const runCode = defineTool({
       .array(z.strictObject({ path: Path, content: z.string().max(400_000) }))
       .max(100)
       .default([])
-      .describe('Further files that exist only in the sandbox.'),
+      .describe('Additional files that exist only in the sandbox.'),
     workspaceFiles: z
       .array(Path)
       .max(200)
       .default([])
-      .describe('Files of the workspace to copy in, under their paths; globs such as src/** too.'),
-    entry: Path.optional().describe('Which file to run, where there are several.'),
-    command: z.array(z.string().max(4096)).min(1).max(64).optional().describe('A command to run instead.'),
+      .describe(
+        'Files of the workspace to copy into the sandbox under the same paths. Globs such as src/** are allowed.',
+      ),
+    entry: Path.optional().describe('The file to run if there are several.'),
+    command: z.array(z.string().max(4096)).min(1).max(64).optional().describe('A command to run instead of a file.'),
     stdin: z.string().max(400_000).default(''),
     args: z.array(z.string().max(4096)).max(64).default([]),
     timeoutMs: z.int().min(100).max(300_000).optional(),
@@ -54,7 +56,7 @@ export const runCode = defineTool({
     if (!request.success) {
       const issue = request.error.issues[0];
       return failed(
-        `The input of run_code is not right. ${issue?.path.join('.')}: ${issue?.message}. Call it again with the input mended.`,
+        `The input of run_code is not valid. ${issue?.path.join('.')}: ${issue?.message}. Correct the input and call the tool again.`,
       );
     }
     if (!context.begun) {

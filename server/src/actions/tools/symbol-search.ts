@@ -15,11 +15,11 @@ const languageServerTimeoutMs = 4_000;
 /** The tool `symbol_search`: finds definitions by name. */
 export const symbolSearch = defineTool({
   name: 'symbol_search',
-  description: `Finds where classes, functions, methods, types and constants of the workspace are defined, by name: the very name first, then beginnings, parts, and names with its letters. At most ${maxResults}, with file:line, signature, and how often the name is used elsewhere. Use file_search for other text.`,
+  description: `Finds where classes, functions, methods, types and constants of the workspace are defined, by name. Exact matches come first, then prefixes, substrings, and names that contain the same letters in order. Returns at most ${maxResults} definitions with file:line, signature, and how often the name is used elsewhere. Use file_search for other text.`,
   input: z.strictObject({
-    query: z.string().trim().min(1).max(limits.queryChars).describe('The name, or a part of it.'),
+    query: z.string().trim().min(1).max(limits.queryChars).describe('The name or a part of it.'),
     kind: SymbolKind.optional(),
-    path: Path.optional().describe('Only in this file, or below this folder.'),
+    path: Path.optional().describe('Limits the search to this file or folder.'),
   }),
   readOnly: true,
   async run(search, context) {
@@ -37,13 +37,13 @@ export const symbolSearch = defineTool({
     const found = findSymbols<FoundSymbol>([...indexed, ...fromServers], search, maxResults + 1);
     if (found.length === 0)
       return done(
-        `No definition fits "${search.query}" in ${index.files} source files. Try a part of the name, or file_search for text.`,
+        `No definition matches "${search.query}" in ${index.files} source files. Try a part of the name, or use file_search for text.`,
       );
     const lines = found.slice(0, maxResults).map(({ path, line, kind, signature, name }) => {
       const uses = index.uses(name);
       return `${path}:${line} ${signature} (${kind}, ${uses === 1 ? '1 use' : `${uses} uses`} of the name)`;
     });
-    const more = found.length > maxResults ? '\n(There are more. Ask for a longer name, a kind or a path.)' : '';
+    const more = found.length > maxResults ? '\n(There are more. Give a longer name, a kind or a path.)' : '';
     return done(lines.join('\n') + more);
   },
 });

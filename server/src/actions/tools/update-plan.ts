@@ -6,7 +6,7 @@ import { defineTool, done } from '../tool.ts';
 export const updatePlan = defineTool({
   name: 'update_plan',
   description:
-    'Shows the person your plan as a list and replaces the one before. Use it for work of several steps; keep one item active at a time.',
+    'Shows the user your plan as a list and replaces the previous plan. Use it for work of several steps, and keep one item active at a time.',
   input: z.strictObject({ items: z.array(z.strictObject(PlanItem.shape)).max(50) }),
   readOnly: true,
   run: async ({ items }) => {

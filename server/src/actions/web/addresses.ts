@@ -7,21 +7,21 @@ import { BlockList, isIP, isIPv4 } from 'node:net';
 const special4: readonly (readonly [string, number, string])[] = [
   ['0.0.0.0', 8, 'this machine'],
   ['10.0.0.0', 8, 'a private network'],
-  ['100.64.0.0', 10, "a provider's own network"],
+  ['100.64.0.0', 10, "a provider's internal network"],
   ['127.0.0.0', 8, 'this machine'],
-  ['169.254.0.0', 16, 'the local link, where cloud machines keep their credentials'],
+  ['169.254.0.0', 16, 'the link-local network, where cloud machines serve their credentials'],
   ['172.16.0.0', 12, 'a private network'],
   ['192.0.0.0', 24, 'a reserved block'],
-  ['192.0.2.0', 24, 'a block for examples'],
+  ['192.0.2.0', 24, 'a block reserved for documentation'],
   ['192.31.196.0', 24, 'a reserved block'],
   ['192.52.193.0', 24, 'a reserved block'],
   ['192.88.99.0', 24, 'a relay to other networks'],
   ['192.168.0.0', 16, 'a private network'],
   ['192.175.48.0', 24, 'a reserved block'],
-  ['198.18.0.0', 15, 'a block for measurements'],
-  ['198.51.100.0', 24, 'a block for examples'],
-  ['203.0.113.0', 24, 'a block for examples'],
-  ['224.0.0.0', 4, 'a multicast group'],
+  ['198.18.0.0', 15, 'a block reserved for benchmarks'],
+  ['198.51.100.0', 24, 'a block reserved for documentation'],
+  ['203.0.113.0', 24, 'a block reserved for documentation'],
+  ['224.0.0.0', 4, 'a multicast block'],
   ['240.0.0.0', 4, 'a reserved block'],
   // Formally public, but served by the host of a virtual machine on Azure.
   ['168.63.129.16', 32, 'the host of a cloud machine'],
@@ -32,10 +32,10 @@ const special4: readonly (readonly [string, number, string])[] = [
  */
 const special6: readonly (readonly [string, number, string])[] = [
   ['2001::', 23, 'a reserved block or a tunnel'],
-  ['2001:db8::', 32, 'a block for examples'],
+  ['2001:db8::', 32, 'a block reserved for documentation'],
   ['2002::', 16, 'a tunnel to an IPv4 address'],
   ['2620:4f:8000::', 48, 'a reserved block'],
-  ['3fff::', 20, 'a block for examples'],
+  ['3fff::', 20, 'a block reserved for documentation'],
 ];
 
 const listOf = (address: string, bits: number) => {
@@ -60,7 +60,7 @@ export function notPublic(address: string): string | null {
       if (address.includes('%') || !global6.check(address, 'ipv6')) return 'this machine or a local network';
       return blocks6.find(({ list }) => list.check(address, 'ipv6'))?.what ?? null;
     default:
-      return 'not an address';
+      return 'an unknown network';
   }
 }
 
@@ -73,12 +73,12 @@ const privateEndings = [
 /** Like `notPublic`, for a host name as `URL` normalizes it. */
 export function privateName(host: string): string | null {
   const name = host.replace(/\.+$/, '').toLowerCase();
-  if (name === '' || name.length > 253) return 'not a name';
-  if (!name.includes('.')) return 'a name of the local network';
+  if (name === '' || name.length > 253) return 'not a host name';
+  if (!name.includes('.')) return 'a name in the local network';
   // A numeric last label may be read as an address, in a way that depends on the resolver.
-  if (/(^|\.)(\d+|0x[0-9a-f]*)$/.test(name)) return 'not a name';
-  if (!/^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/.test(name)) return 'not a name';
+  if (/(^|\.)(\d+|0x[0-9a-f]*)$/.test(name)) return 'not a host name';
+  if (!/^[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/.test(name)) return 'not a host name';
   return privateEndings.some((ending) => name === ending || name.endsWith(`.${ending}`))
-    ? 'a name of the local network'
+    ? 'a name in the local network'
     : null;
 }

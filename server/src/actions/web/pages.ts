@@ -74,7 +74,7 @@ export class Pages {
 
   async #checkRobots(url: URL, signal: AbortSignal): Promise<void> {
     if (!/^https?:$/.test(url.protocol) || (await this.#robots.allows(url, signal))) return;
-    const detail = `The robots.txt of ${url.host} does not let programs fetch this page. Ask the person to open it.`;
+    const detail = `The robots.txt of ${url.host} does not allow programs to fetch this page. Ask the user to open it.`;
     throw problem('fetch_disallowed', 403, detail);
   }
 }
@@ -83,7 +83,7 @@ async function toPage({ url, status, contentType, charset, bytes }: FetchedPage,
   const text = decodeText(bytes, charset);
   // A few control characters occur in text; a NUL does not.
   if (text.includes('\0'))
-    throw problem('fetch_unreadable', 415, `${new URL(url).host} answered with what is not text.`);
+    throw problem('fetch_unreadable', 415, `${new URL(url).host} answered with something that is not text.`);
   const isHtml = /^(text\/html|application\/(xhtml\+xml|html))$/.test(contentType);
   const looksLikeHtml = contentType === '' && /^\s*<(!doctype html|html)[\s>]/i.test(text);
   const page = url.replace(/#.*$/s, '');
@@ -93,5 +93,5 @@ async function toPage({ url, status, contentType, charset, bytes }: FetchedPage,
 }
 
 function problem(code: string, status: number, detail: string): ProblemError {
-  return new ProblemError({ code, status, title: 'Not fetched', detail });
+  return new ProblemError({ code, status, title: 'Page not fetched', detail });
 }

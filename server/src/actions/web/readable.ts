@@ -43,8 +43,11 @@ async function convert(html: string, url: string, signal: AbortSignal): Promise<
   const unreadable = (why: string) => reject(pageUnreadable(url, why));
   worker.once('message', resolve);
   worker.once('error', () => unreadable('its HTML is too large or too deeply nested'));
-  worker.once('exit', () => unreadable('its HTML could not be read'));
-  const timer = setTimeout(() => unreadable(`its HTML took longer than ${conversion.ms / 1000} s`), conversion.ms);
+  worker.once('exit', () => unreadable('DevLM could not read its HTML'));
+  const timer = setTimeout(
+    () => unreadable(`converting its HTML took longer than ${conversion.ms / 1000} s`),
+    conversion.ms,
+  );
   const stop = () => reject(signal.reason);
   signal.addEventListener('abort', stop, { once: true });
   try {
@@ -63,6 +66,6 @@ function workerPath(): string {
 }
 
 function pageUnreadable(url: string, why: string): ProblemError {
-  const detail = `The page of ${new URL(url).host} cannot be shown as text: ${why}.`;
-  return new ProblemError({ code: 'page_unreadable', status: 422, title: 'Not readable', detail });
+  const detail = `Cannot show the page from ${new URL(url).host} as text: ${why}.`;
+  return new ProblemError({ code: 'page_unreadable', status: 422, title: 'Page not readable', detail });
 }

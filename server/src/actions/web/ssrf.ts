@@ -62,21 +62,22 @@ export interface FetchTarget {
  * @throws ProblemError `fetch_refused`
  */
 export function checkedAddress(text: string): URL {
-  if (text.length > 8192) throw refused('the address', 'it is too long');
+  if (text.length > 8192) throw refused('this address', 'it is too long');
   // `URL` drops tabs and line ends and converts backslashes, so that the checked address would differ from the written
   // one.
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
   if (/[\u0000-\u0020\u007f\\]/.test(text))
-    throw refused('the address', 'it has spaces, control characters or backslashes');
-  if (!URL.canParse(text)) throw refused('the address', 'it is not a URL');
+    throw refused('this address', 'it contains spaces, control characters or backslashes');
+  if (!URL.canParse(text)) throw refused('this address', 'it is not a URL');
   const url = new URL(text);
   // Non-ASCII characters grow when they are encoded.
-  if (url.href.length > 8192) throw refused('the address', 'it is too long');
+  if (url.href.length > 8192) throw refused('this address', 'it is too long');
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    throw refused(url.protocol, 'only http and https are fetched');
-  if (url.username !== '' || url.password !== '') throw refused(url.hostname, 'it carries a user name or password');
+    throw refused(url.protocol, 'only http and https are supported');
+  if (url.username !== '' || url.password !== '')
+    throw refused(url.hostname, 'the address contains a user name or password');
   const port = portOf(url);
-  if (!allowedPorts.has(port)) throw refused(url.host, `port ${port} is not one that pages are served on`);
+  if (!allowedPorts.has(port)) throw refused(url.host, `web pages are not served on port ${port}`);
   const host = bareHost(url);
   if (isIP(host)) requirePublic(host, host);
   else {
@@ -98,7 +99,7 @@ export async function checkedTarget(text: string, network: Network = {}): Promis
   if (isIP(host)) return { url, address: host, port };
   const addresses = await (network.resolve ?? resolveAll)(host.replace(/\.+$/, ''));
   const [first] = addresses.map((address) => requirePublic(address, host));
-  if (first === undefined) throw failed(host, 'it has no address');
+  if (first === undefined) throw failed(host, 'the host name has no address');
   return { url, address: first, port };
 }
 
@@ -121,10 +122,10 @@ export async function guardedFetch(text: string, options: GuardedFetch): Promise
       const target = await untilAborted(checkedTarget(next, options), signal);
       const { url } = target;
       if (from?.protocol === 'https:' && url.protocol === 'http:') {
-        throw refused(url.host, 'a redirect leads from https to http');
+        throw refused(url.host, 'a redirect goes from https to http');
       }
       if (from && !(await untilAborted(options.permitRedirect(url, from), signal))) {
-        throw refused(url.host, `a redirect leads there from ${from.host}, and it was not agreed to`);
+        throw refused(url.host, `a redirect from ${from.host} goes there, and the user has not allowed it`);
       }
       const response = await send(target, options, signal);
       try {
@@ -132,14 +133,14 @@ export async function guardedFetch(text: string, options: GuardedFetch): Promise
         if (![301, 302, 303, 307, 308].includes(status) || headers.location === undefined) {
           return await pageOf(response, url, status, maxBytes, signal);
         }
-        if (!URL.canParse(headers.location, url.href)) throw failed(url.host, 'its redirect is not a URL');
+        if (!URL.canParse(headers.location, url.href)) throw failed(url.host, 'its redirect is not to a URL');
         next = new URL(headers.location, url).href;
         from = url;
       } finally {
         response.destroy();
       }
     }
-    throw refused(from?.host ?? 'the address', `it redirects more than ${fetchBounds.redirects} times`);
+    throw refused(from?.host ?? 'this address', `it redirects more than ${fetchBounds.redirects} times`);
   } catch (error) {
     options.signal.throwIfAborted();
     if (error instanceof ProblemError) throw error;
@@ -160,7 +161,7 @@ async function resolveAll(host: string): Promise<string[]> {
 
 function requirePublic(address: string, host: string): string {
   const why = notPublic(address);
-  if (why !== null) throw refused(host, `its address is that of ${why}`);
+  if (why !== null) throw refused(host, `its address belongs to ${why}`);
   return address;
 }
 
@@ -222,7 +223,7 @@ async function bodyOf(response: IncomingMessage, url: URL, maxBytes: number, sig
     deflate: createInflate,
     br: createBrotliDecompress,
   }[encoding];
-  if (unpack === undefined) throw failed(url.host, `its encoding "${encoding.slice(0, 50)}" is not known`);
+  if (unpack === undefined) throw failed(url.host, `its encoding "${encoding.slice(0, 50)}" is not supported`);
   const counted = Readable.from(bounded(response, url, maxBytes), { objectMode: false });
   const unpacked = unpack ? unpack() : null;
   const stop = () => {
@@ -271,14 +272,8 @@ async function untilAborted<T>(work: T | Promise<T>, signal: AbortSignal): Promi
 const problem = (code: string, status: number, title: string, detail: string, cause?: unknown) =>
   new ProblemError({ code, status, title, detail }, { cause });
 const refused = (what: string, why: string) =>
-  problem('fetch_refused', 403, 'Not fetched', `DevLM does not fetch from ${what.slice(0, 200)}: ${why}.`);
+  problem('fetch_refused', 403, 'Page not fetched', `DevLM does not fetch from ${what.slice(0, 200)}: ${why}.`);
 const failed = (what: string, why: string, cause?: unknown) =>
-  problem(
-    'fetch_failed',
-    502,
-    'Fetch failed',
-    `The page of ${what.slice(0, 200)} could not be fetched: ${why}.`,
-    cause,
-  );
+  problem('fetch_failed', 502, 'Fetch failed', `Cannot fetch the page from ${what.slice(0, 200)}: ${why}.`, cause);
 const tooLarge = (url: URL, bytes: number) =>
-  problem('fetch_too_large', 413, 'Too large', `The page of ${url.host} is larger than ${bytes} bytes.`);
+  problem('fetch_too_large', 413, 'Page too large', `The page from ${url.host} is larger than ${bytes} bytes.`);

@@ -42,6 +42,6 @@ export function searchEngine(settings: SearchSettings, claude: SearchEngine): Se
 }
 
 function throwMissing(variable: string): never {
-  const detail = `search: this search engine needs ${variable}. See devlm serve --help.`;
-  throw new ProblemError({ code: 'config_invalid', status: 400, title: 'Wrong configuration', detail });
+  const detail = `The search engine requires ${variable}. See devlm serve --help.`;
+  throw new ProblemError({ code: 'config_invalid', status: 400, title: 'Invalid configuration', detail });
 }

@@ -93,7 +93,7 @@ class Connection extends Duplex {
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     if (this.#isClosedByPeer || this.#stream.destroyed) {
-      done(new Error('The program has closed the connection.'));
+      done(new Error('The program closed the connection.'));
       return;
     }
     const parts: Buffer[] = [];

@@ -53,7 +53,7 @@ export class EngineClient {
 
   /** Address of the engine, for messages to the user. */
   get place(): string {
-    return this.#place || (this.#address.host ?? 'the usual sockets');
+    return this.#place || (this.#address.host ?? 'the default sockets');
   }
 
   /**
@@ -156,18 +156,18 @@ export class EngineClient {
   #explain(error: unknown, what: string, timedOut: boolean): EngineError {
     if (error instanceof EngineError) return error;
     const options = { cause: error };
-    if (timedOut) return new EngineError(`Docker (${this.place}) did not answer in time: ${what}.`, null, options);
+    if (timedOut) return new EngineError(`Docker (${this.place}) did not answer in time while ${what}.`, null, options);
     const text = error instanceof Error ? error.message : String(error);
     if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number') {
       const answer = text
         .replace(/^\(HTTP code \d+\) [^-]*- /, '')
         .trim()
         .replace(/\.$/, '');
-      return new EngineError(`Docker refused: ${what}: ${answer}.`, error.statusCode, options);
+      return new EngineError(`Docker failed while ${what}: ${answer}.`, error.statusCode, options);
     }
     const reason = text.replace(/\.$/, '');
     return new EngineError(
-      `No Docker engine answers at ${this.place} (${reason}). Start Docker, or set DOCKER_HOST to where it is.`,
+      `No Docker engine answers at ${this.place} (${reason}). Start Docker, or set DOCKER_HOST to its address.`,
       null,
       options,
     );

@@ -188,7 +188,7 @@ export class Container {
 
   /** Returns the state of the container as the engine reports it. */
   async inspect(): Promise<{ running: boolean; exitCode: number; oomKilled: boolean }> {
-    const { State: state } = await this.#owner.client.call('looking at a container', 3_000, (docker, abortSignal) =>
+    const { State: state } = await this.#owner.client.call('inspecting a container', 3_000, (docker, abortSignal) =>
       docker.getContainer(this.id).inspect({ abortSignal }),
     );
     return { running: state.Running, exitCode: state.ExitCode, oomKilled: state.OOMKilled };
@@ -210,18 +210,18 @@ export class Container {
     const fail = (why: string) => {
       const detail = error.trim() || stdout.trim();
       const { image } = this.spec;
-      const text = `The image ${image} does not start: ${why}${detail ? ` (${detail})` : ''}.`;
+      const text = `The image ${image} did not start: ${why}${detail ? ` (${detail})` : ''}.`;
       reject(new EngineError(text, 0));
     };
     const timer = setTimeout(() => fail('it took too long'), readyTimeoutMs);
     const abort = () => reject(signal?.reason);
     signal?.addEventListener('abort', abort, { once: true });
     this.hear = (stream, bytes) => {
-      if (stream === null) return fail('it ended at once');
+      if (stream === null) return fail('it ended immediately');
       if (stream === 'stderr') error = (error + bytes.toString()).slice(0, maxStartOutputChars);
       else stdout = (stdout + bytes.toString()).slice(0, maxStartOutputChars);
       if (stdout === 'ready\n') resolve();
-      else if (!'ready\n'.startsWith(stdout)) fail('it said something else');
+      else if (!'ready\n'.startsWith(stdout)) fail('it printed unexpected output');
     };
     try {
       await promise;

@@ -153,7 +153,7 @@ export class DockerSandbox implements Sandbox {
       this.#runtime = null;
       if (image) this.#images.forget(image.name);
       if (signal.aborted) return unstarted(job, 'cancelled', null, { ...nothing, image });
-      if (!(error instanceof EngineError)) this.#options.logger.error({ err: error }, 'a run failed');
+      if (!(error instanceof EngineError)) this.#options.logger.error({ err: error }, 'cannot run a program in Docker');
       return unstarted(job, 'engine-error', messageOf(error), { ...nothing, image });
     }
   }
@@ -216,7 +216,7 @@ export class DockerSandbox implements Sandbox {
     const runs = this.#images.nameOf(language);
     const found = await this.#images.find(runs, statusTimeoutMs);
     if (found) return { language, runs, state: 'ready', message: null };
-    return { language, runs, state: 'missing', message: `The image ${runs} is pulled with the first run.` };
+    return { language, runs, state: 'missing', message: `Docker pulls the image ${runs} before the first run.` };
   }
 
   async #sweep(): Promise<void> {
@@ -224,9 +224,11 @@ export class DockerSandbox implements Sandbox {
     this.#sweeping ??= sweep(this.#owner)
       .then((removed) => {
         this.#mustSweep = false;
-        if (removed > 0) this.#options.logger.info({ removed }, 'removed containers that were left behind');
+        if (removed > 0) this.#options.logger.info({ removed }, 'removed leftover containers');
       })
-      .catch((error: unknown) => this.#options.logger.debug({ reason: messageOf(error) }, 'no sweep'))
+      .catch((error: unknown) =>
+        this.#options.logger.debug({ reason: messageOf(error) }, 'cannot remove leftover containers'),
+      )
       .finally(() => {
         this.#sweeping = null;
       });
@@ -249,5 +251,5 @@ function unstarted(
 
 function messageOf(error: unknown): string {
   if (error instanceof EngineError) return error.message;
-  return `Docker could not run it: ${error instanceof Error ? error.message : String(error)}.`;
+  return `Docker could not run the program: ${error instanceof Error ? error.message : String(error)}.`;
 }

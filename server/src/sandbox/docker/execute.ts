@@ -205,12 +205,16 @@ async function factsOfLost(container: Container, job: Job): Promise<Facts> {
       return { ...none, status: 'failed', exitCode: state.exitCode, signal: signalOf(state.exitCode) };
     }
     const message = state.running
-      ? 'The connection to the running program was lost. Run it again.'
-      : 'The container was ended from outside: Docker stopped, or gVisor had no memory left. Run it again.';
+      ? 'The connection to the running program was lost. Run the program again.'
+      : 'The container was stopped from outside, because Docker stopped or gVisor ran out of memory. Run the program again.';
     return { ...none, status: 'engine-error', message };
   } catch (error) {
     const reason = error instanceof EngineError ? ` ${error.message}` : '';
-    return { ...none, status: 'engine-error', message: `Docker went away while the program ran.${reason}` };
+    return {
+      ...none,
+      status: 'engine-error',
+      message: `Docker became unavailable while the program was running.${reason}`,
+    };
   }
 }
 
@@ -248,7 +252,7 @@ function after(ms: number, signal?: AbortSignal): Promise<null> {
 }
 
 function memoryMessage(job: Job): string {
-  return `It needed more than its ${job.limits.memoryMb} MB of memory.`;
+  return `The program exceeded its memory limit of ${job.limits.memoryMb} MB.`;
 }
 
 /** Returns the name of the signal that ended a program. Shells add 128 to the signal's number. */

@@ -84,7 +84,7 @@ export class Images {
       this.#pulls.set(name, pull);
     }
     pull.listeners.add(onProgress);
-    onProgress(`Getting the image ${name}`, null);
+    onProgress(`Pulling the image ${name}`, null);
     const aborted = Promise.withResolvers<never>();
     const onAbort = () => aborted.reject(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
@@ -96,7 +96,11 @@ export class Images {
       signal.removeEventListener('abort', onAbort);
     }
     const pulled = await this.find(name);
-    if (!pulled) throw new EngineError(`The image ${name} was pulled, but is not there. Pull it by hand.`, 404);
+    if (!pulled)
+      throw new EngineError(
+        `The image ${name} was pulled but cannot be found. Pull it manually with "docker pull".`,
+        404,
+      );
     return pulled;
   }
 
@@ -116,7 +120,7 @@ export class Images {
       const sum = (of: 'done' | 'total') => [...layers.values()].reduce((all, layer) => all + layer[of], 0);
       // The engine announces layers one by one, so that the share can fall. The reported fraction never does.
       fraction = Math.max(fraction, Math.min(1, sum('done') / Math.max(1, sum('total'))));
-      for (const listener of listeners) listener(`Getting the image ${name}`, fraction);
+      for (const listener of listeners) listener(`Pulling the image ${name}`, fraction);
     };
     const tagged = /:[^/]*$|@/.test(name) ? name : `${name}:latest`;
     try {
@@ -146,8 +150,8 @@ export class Images {
     } catch (error) {
       if (error instanceof EngineError && error.away) throw error;
       const reason = error instanceof Error ? error.message.replace(/\.$/, '') : String(error);
-      const help = 'Pull it by hand, or name another in the configuration (sandboxImages).';
-      throw new EngineError(`The image ${name} could not be pulled: ${reason}. ${help}`, 0, { cause: error });
+      const help = 'Pull it manually, or configure another image (sandboxImages).';
+      throw new EngineError(`Cannot pull the image ${name}: ${reason}. ${help}`, 0, { cause: error });
     }
   }
 }

@@ -38,7 +38,7 @@ export async function openNetwork(container: Container, job: Job, dial: Dial, si
   const ready = Promise.withResolvers<void>();
   let said = '';
   const onFailure = () => {
-    const text = `The image ${container.spec.image} needs Perl to carry a program's connections to named hosts (${said.trim() || 'nothing was heard of it'}). Use another image, or run it without network.`;
+    const text = `The image ${container.spec.image} needs Perl to relay a program's connections to named hosts, but the relay did not start (${said.trim() || 'no output'}). Use another image, or run the program without network access.`;
     ready.reject(new EngineError(text, 0));
   };
   const timer = setTimeout(onFailure, readyTimeoutMs);

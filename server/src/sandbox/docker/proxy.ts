@@ -59,7 +59,7 @@ class ProxyRoutes {
   /** Forwards a request for an `http:` address. */
   async forward(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = URL.canParse(incoming.url ?? '') ? new URL(incoming.url ?? '') : null;
-    if (url?.protocol !== 'http:') return refuse(response, 400, 'This is a proxy: it wants a whole http: address.');
+    if (url?.protocol !== 'http:') return refuse(response, 400, 'This is a proxy. Send a complete http: address.');
     const port = Number(url.port || 80);
     if (!allows(this.#hosts, url.hostname, port)) return refuse(response, 403, notAllowed(url.hostname, port));
     try {
@@ -75,7 +75,7 @@ class ProxyRoutes {
       forwardResponse(outgoing, response, url.hostname);
       pipeline(incoming, outgoing, () => {});
     } catch (error) {
-      refuse(response, 502, `${url.hostname} cannot be reached: ${reason(error)}`);
+      refuse(response, 502, `Cannot reach ${url.hostname}: ${reason(error)}`);
     }
   }
 
@@ -93,7 +93,7 @@ class ProxyRoutes {
       pipeline(client, socket, () => socket.destroy());
       pipeline(socket, client, () => client.destroy());
     } catch (error) {
-      answer('502 Bad Gateway', `${host} cannot be reached: ${reason(error)}`);
+      answer('502 Bad Gateway', `Cannot reach ${host}: ${reason(error)}`);
     }
   }
 
@@ -111,7 +111,7 @@ class ProxyRoutes {
 
 /** Forwards the response to a request, or sends a 502 if the response is not valid HTTP. */
 function forwardResponse(outgoing: ClientRequest, response: ServerResponse, host: string): void {
-  const noHttp = () => refuse(response, 502, `${host} did not answer as HTTP servers do.`);
+  const noHttp = () => refuse(response, 502, `${host} sent no valid HTTP response.`);
   outgoing.once('response', (answer) => {
     const kept = Object.entries(answer.headers).filter(([name]) => !hopByHop.test(name));
     try {
@@ -137,6 +137,5 @@ function refuse(response: ServerResponse, status: number, text: string): void {
   response.end(`${text}\n`);
 }
 
-const notAllowed = (host: string, port: number) =>
-  `${host}:${port} is not on the list of hosts that this run may reach.`;
+const notAllowed = (host: string, port: number) => `This run is not allowed to reach ${host}:${port}.`;
 const reason = (error: unknown) => (error instanceof Error ? error.message : 'unknown error');

@@ -117,7 +117,7 @@ export class Child {
       try {
         reader.push(data);
       } catch (error) {
-        this.#violation = error instanceof Error ? error.message : 'nonsense';
+        this.#violation = error instanceof Error ? error.message : 'invalid output';
         this.kill();
       }
     });
@@ -165,18 +165,18 @@ export class Child {
 
   get #in(): Writable {
     const { stdin } = this.#process;
-    if (!stdin) throw new Error('the runtime could not be started');
+    if (!stdin) throw new Error('the runtime did not start');
     return stdin;
   }
 
   get #out(): Readable {
     const { stdout } = this.#process;
-    if (!stdout) throw new Error('the runtime could not be started');
+    if (!stdout) throw new Error('the runtime did not start');
     return stdout;
   }
 
   #listening(): ChildListener {
-    if (!this.#listener) throw new Error('it spoke before it was asked');
+    if (!this.#listener) throw new Error('it sent output before it was given a program');
     return this.#listener;
   }
 

@@ -19,7 +19,7 @@ export function planOf(job: Job): Plan | string {
 
 /** Returns the message for a program that only a container can run. */
 export function needsDocker(what: string): string {
-  return `The embedded engine cannot run ${what}: it has Python, JavaScript, TypeScript and Ruby only, without other programs. Install Docker and start it.`;
+  return `The embedded engine cannot run ${what}. It only has Python, JavaScript, TypeScript and Ruby, and no other programs. Install and start Docker.`;
 }
 
 /** Returns the command of a job, for its record. */
@@ -96,7 +96,7 @@ function readArguments(
     if (arg.startsWith('-') && arg !== '-') continue;
     return { program: { kind: 'file', path: relative(arg) }, args: args.slice(i + 1), include: [], require: [] };
   }
-  return needsDocker('an interpreter that waits for a person');
+  return needsDocker('an interactive interpreter');
 }
 
 function relative(path: string): string {

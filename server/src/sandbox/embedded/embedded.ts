@@ -121,10 +121,7 @@ class EmbeddedSandbox implements Sandbox {
       child?.kill();
       if (signal.aborted) return engineResult(job, 'cancelled', null, engine);
       const message = error instanceof Error ? error.message : String(error);
-      this.#options.logger.warn(
-        { error: message, language: job.language },
-        'the embedded engine could not run a program',
-      );
+      this.#options.logger.warn({ error: message, language: job.language }, 'the embedded engine cannot run a program');
       return engineResult(job, 'engine-error', `${message.slice(0, 500).replace(/[.\s]+$/, '')}.`, engine);
     }
   }
@@ -142,8 +139,8 @@ class EmbeddedSandbox implements Sandbox {
         return { language, state, runs: runtimes[runtime].title, message };
       }),
     );
-    const isolation = wall.name === 'none' ? 'processes without rights' : `processes behind ${wall.name}`;
-    const network = networkCut ? '' : ' The network cannot be cut from them on this machine.';
+    const isolation = wall.name === 'none' ? 'processes without permissions' : `processes isolated by ${wall.name}`;
+    const network = networkCut ? '' : ' Their network access cannot be blocked on this machine.';
     return {
       available: problem === null,
       networkCut,
@@ -153,7 +150,7 @@ class EmbeddedSandbox implements Sandbox {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort(new Error('the server stops'));
+    this.#closing.abort(new Error('the server is stopping'));
     await Promise.allSettled([...this.#running]);
     await this.#pool.close();
   }
@@ -228,13 +225,13 @@ const nodeCutsNetwork = process.allowedNodeEnvironmentFlags.has('--allow-net');
 function nodeProblem(): string | null {
   return process.allowedNodeEnvironmentFlags.has('--permission')
     ? null
-    : `The embedded engine needs Node 22.13 or newer; this is ${process.version}. Install Docker, or update the editor.`;
+    : `The embedded engine requires Node 22.13 or newer, but this is ${process.version}. Install Docker, or update the editor.`;
 }
 
 function planFor(job: Job): Plan | string {
-  return job.allowedHosts.length > 0 ? needsDocker('programs that reach named hosts') : planOf(job);
+  return job.allowedHosts.length > 0 ? needsDocker('programs with access to named hosts') : planOf(job);
 }
 
 function throwUnknownKey(key: string): never {
-  throw new Error(`nothing starts ${key}`);
+  throw new Error(`no starter for ${key}`);
 }

@@ -58,7 +58,7 @@ export class FrameReader {
         : this.#state === 'ready'
           ? [stdout, stderr, artifact, ended]
           : [];
-    if (!expected.includes(kind)) throw new Error(`frame ${kind} was not expected`);
+    if (!expected.includes(kind)) throw new Error(`unexpected frame ${kind}`);
     const maxLength =
       kind === snapshot
         ? maxSnapshotBytes

@@ -98,7 +98,7 @@ export async function installWithNpm(
   const { packages, title, downloadMb } = runtimes[runtime];
   const folders = await install(runtime, runtimesDir, async (folder) => {
     for (const [i, wanted] of packages.entries()) {
-      progress(`Installing ${title} with npm, about ${downloadMb} MB, once`, i / packages.length);
+      progress(`Installing ${title} with npm (about ${downloadMb} MB, only once)`, i / packages.length);
       const tarball = await fetchPackage(wanted, folder, npm, signal);
       const files = await unpack(tarball, join(folder, 'node_modules', wanted.name), (path) =>
         keep(wanted, path.slice(path.indexOf('/') + 1)),
@@ -122,10 +122,10 @@ async function fetchPackage(wanted: RuntimePackage, folder: string, npm: Npm, si
     signal.throwIfAborted();
     const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr) : '';
     const why = stderr.replaceAll(/^npm (error|ERR!) ?/gm, '').trim() || (error instanceof Error ? error.message : '');
-    throw new Error(`npm could not fetch ${spec}: ${why.slice(0, 300)}`);
+    throw new Error(`npm could not download ${spec}: ${why.slice(0, 300)}`);
   }
   const name = (await readdir(folder)).find((file) => file.endsWith('.tgz'));
-  if (!name) throw new Error(`npm did not bring ${spec}`);
+  if (!name) throw new Error(`npm did not download ${spec}`);
   const tarball = join(folder, name);
   const hash = createHash('sha512');
   await pipeline(createReadStream(tarball), hash);

@@ -101,7 +101,7 @@ function warningOf(job: Job): string | null {
   if (job.language !== 'javascript' && job.language !== 'typescript') return null;
   const asyncCode = /\basync\b|\bPromise\b|\.then\s*\(/;
   if (!job.files.some(({ data }) => asyncCode.test(Buffer.from(data).toString('latin1')))) return null;
-  return 'The embedded engine does not see a promise that is rejected and never awaited. Run it in Docker to be sure.';
+  return 'The embedded engine cannot detect a promise that is rejected and never awaited. To be sure, run the program in Docker.';
 }
 
 const noOutcome = { exitCode: null, signal: null, message: null };
@@ -116,7 +116,7 @@ function endOf(
     return {
       ...noOutcome,
       status: 'engine-error',
-      message: `The program broke out of its language (${child.violation}); it was ended.`,
+      message: `The program escaped from its interpreter (${child.violation}) and was terminated.`,
     };
   }
   if (ended?.outOfMemory) return { ...noOutcome, exitCode: ended.exitCode, status: 'out-of-memory' };
@@ -127,7 +127,7 @@ function endOf(
   // A program that has broken out into JavaScript can end the process itself, so that the exit code proves nothing.
   const how = exit?.signal ?? (exit?.code === null || !exit ? 'without an exit code' : `exit code ${exit.code}`);
   const said = child.complaints.split('\n')[0]?.slice(0, 200).replace(/\.$/, '') ?? '';
-  const message = `The program ended its interpreter, or that ended by itself (${how}${said ? `: ${said}` : ''}).`;
+  const message = `The interpreter stopped unexpectedly, or the program stopped it (${how}${said ? `: ${said}` : ''}).`;
   return { ...noOutcome, status: 'engine-error', message };
 }
 
@@ -137,7 +137,7 @@ function endOf(
  */
 function artifactOf(path: string, data: Uint8Array): Artifact {
   if (path.split('/').some((name) => name === '' || name === '.' || name === '..') || path.includes('\0')) {
-    throw new Error('an artifact outside of its folder');
+    throw new Error('an artifact outside its folder');
   }
   const sha256 = createHash('sha256').update(data).digest('hex');
   return { path, bytes: data.length, sha256, data: Buffer.from(data).toString('base64') };

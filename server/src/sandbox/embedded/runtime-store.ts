@@ -62,7 +62,7 @@ export class RuntimeStore {
   /** Returns the message for a runtime that is neither installed nor installable on this machine. */
   missing(runtime: RuntimeName): string {
     const { title, downloadMb } = runtimes[runtime];
-    return `${title} is not installed here (${downloadMb} MB), and npm was not found to fetch it. Install Node.js with npm, or put a runtimes pack (made by "npm run package:runtimes") into ${this.#options.runtimesDir}, or install Docker.`;
+    return `${title} is not installed, and DevLM cannot download it (${downloadMb} MB) because npm was not found. Install Node.js with npm, put a runtimes pack (built with "npm run package:runtimes") into ${this.#options.runtimesDir}, or install Docker.`;
   }
 
   /**
@@ -96,7 +96,7 @@ export class RuntimeStore {
   async #install(runtime: RuntimeName, progress: Progress, signal: AbortSignal): Promise<RuntimeFolders> {
     const { runtimesDir } = this.#options;
     for (const pack of await findPacks(runtimesDir)) {
-      progress(`Installing ${runtimes[runtime].title} from the runtimes pack, once`, null);
+      progress(`Installing ${runtimes[runtime].title} from the runtimes pack (only once)`, null);
       const folders = await installFromPack(runtime, runtimesDir, pack);
       if (folders) return folders;
     }
@@ -136,7 +136,7 @@ class Installing {
     } finally {
       signal.removeEventListener('abort', onAbort);
       this.#listeners.delete(progress);
-      if (this.#listeners.size === 0) this.#abort.abort(new Error('nobody waits for it'));
+      if (this.#listeners.size === 0) this.#abort.abort(new Error('no caller waits for the installation'));
     }
   }
 }

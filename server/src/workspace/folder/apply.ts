@@ -28,7 +28,8 @@ export async function applyToFolder(
   const duplicate = normalized.find(
     ({ path }, i) => normalized.findIndex((candidate) => candidate.path === path) !== i,
   );
-  if (duplicate) throw refusal('invalid_request', 400, 'Invalid request', `${duplicate.path} is named twice.`);
+  if (duplicate)
+    throw refusal('invalid_request', 400, 'Invalid request', `The request contains ${duplicate.path} twice.`);
   const found = await Promise.all(
     normalized.map(async (change) => ({ change, now: await inspectFile(root, change.path) })),
   );
@@ -46,19 +47,19 @@ export async function applyToFolder(
 
 function stepOf({ path, text, encoding: requestedEncoding }: EditorChange, { file, stored }: InspectedFile): Step {
   if (stored && (stored.mode & 0o222) === 0)
-    throw refusal('file_read_only', 403, 'Read-only', `${path} may not be written: it is read-only.`);
+    throw refusal('file_read_only', 403, 'Read-only', `${path} cannot be changed because it is read-only.`);
   if (text === null) return { path, before: stored, after: null };
   const encoding = file.kind === 'text' ? file.encoding : (requestedEncoding ?? 'utf8');
   const after = encode(text, encoding);
   if (after && after.length > limits.fileBytes)
-    throw refusal('file_too_large', 413, 'Too large', `The new text of ${path} is too large.`);
+    throw refusal('file_too_large', 413, 'File too large', `The new text of ${path} is too large.`);
   const decoded = after && fileOf(after);
   if (!after || decoded?.kind !== 'text' || decoded.text !== text)
     throw refusal(
       'not_encodable',
       422,
-      'Not encodable',
-      `${path} is stored as ${encoding}, which cannot hold all characters of the new text.`,
+      'Text not encodable',
+      `${path} is stored as ${encoding}, which cannot represent all characters of the new text.`,
     );
   return { path, before: stored, after };
 }
@@ -79,7 +80,7 @@ async function applySteps(root: string, steps: readonly Step[]): Promise<void> {
         .catch(ignoreMissing)
         .catch(() => failures.push(String(error)));
     const [detail, path = ''] = [
-      error instanceof ProblemError ? error.problem.detail : 'The file system refused it.',
+      error instanceof ProblemError ? error.problem.detail : 'The file system rejected the change.',
       currentPath,
     ];
     const reason = detail.includes(path) ? detail : `${path}: ${detail}`;
@@ -88,8 +89,8 @@ async function applySteps(root: string, steps: readonly Step[]): Promise<void> {
         {
           code: 'half_applied',
           status: 500,
-          title: 'Changed by half',
-          detail: `The change failed (${reason}), and ${failures.length} of the files could not be put back. Read them again.`,
+          title: 'Partly changed',
+          detail: `The change failed (${reason}), and ${failures.length} of the files could not be restored. Read the files again.`,
         },
         { cause: error },
       );
@@ -145,7 +146,7 @@ function answerConflicts(conflicts: EditorAnswerOf<'apply'>['conflicts']): Edito
       if (remainingChars >= 0) return { path, file };
       return {
         path,
-        file: { kind: 'unreadable', reason: 'It changed, and is too long to be shown here.', bytes: null },
+        file: { kind: 'unreadable', reason: 'It changed and is too long to be shown here.', bytes: null },
       };
     }),
     files: [],

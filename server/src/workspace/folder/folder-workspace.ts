@@ -78,6 +78,6 @@ export class FolderWorkspace implements Workspace {
 }
 
 function noFolder(path: string): ProblemError {
-  const detail = `There is no folder ${path}.`;
+  const detail = `The folder ${path} does not exist.`;
   return new ProblemError({ code: 'not_found', status: 404, title: 'Not found', detail });
 }

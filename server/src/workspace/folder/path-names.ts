@@ -20,22 +20,22 @@ export function segmentsOf(path: string): string[] {
     throw outside(path, reason);
   };
   if (path.length > pathLimits.chars) refuse('it is too long');
-  if (invisibleChars.test(path)) refuse('it has characters that cannot be seen');
-  if (/^[A-Za-z]:/.test(path)) refuse('it names a drive');
-  if (/^[\\/]/.test(path)) refuse('it does not begin in the workspace');
-  if (/^~([\\/]|$)/.test(path)) refuse('it names a home folder');
+  if (invisibleChars.test(path)) refuse('it contains invisible characters');
+  if (/^[A-Za-z]:/.test(path)) refuse('it contains a drive letter');
+  if (/^[\\/]/.test(path)) refuse('it is not relative to the workspace');
+  if (/^~([\\/]|$)/.test(path)) refuse('it refers to a home folder');
   if (/^[a-z][a-z0-9+.-]+:/i.test(path)) refuse('it is an address, not a path');
-  if (path.includes('\\')) refuse('it has a backslash; folders are separated by "/"');
+  if (path.includes('\\')) refuse('it contains a backslash, but the separator is "/"');
   const segments = path.split('/').filter((segment) => segment !== '' && segment !== '.');
   if (segments.length > pathLimits.segments) refuse('it is nested too deeply');
   for (const segment of segments) {
-    if (segment === '..') refuse('it goes up with ".."');
+    if (segment === '..') refuse('it contains ".."');
     // Half-width and full-width dots and slashes fold to the plain ones on some file systems.
     const folded = segment.normalize('NFKC');
     if (folded === '..' || folded === '.' || /[\\/]/.test(folded)) refuse('a name in it looks like ".." or "/"');
     if (/^\.+[ .]*$|[ .]$/.test(segment)) refuse('a name in it ends with a dot or a space');
-    if (segment.includes(':')) refuse('a name in it has a ":"');
-    if (reservedNames.test(segment)) refuse('a name in it belongs to a device');
+    if (segment.includes(':')) refuse('a name in it contains ":"');
+    if (reservedNames.test(segment)) refuse('a name in it is reserved for a device');
     if (Buffer.byteLength(segment) > pathLimits.nameBytes) refuse('a name in it is too long');
   }
   return segments;

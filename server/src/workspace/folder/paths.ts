@@ -200,12 +200,12 @@ async function resolveSegments(root: string, path: string, parentOnly = false): 
     if (real === null) {
       // A dangling link exists although its target does not.
       const stats = await lstat(join(base, ...head.slice(0, depth))).catch(() => null);
-      if (stats?.isSymbolicLink()) throw outside(path, 'a link in it leads nowhere');
+      if (stats?.isSymbolicLink()) throw outside(path, 'it contains a broken link');
       continue;
     }
     const below = relative(base, real);
     if (below === '..' || below.startsWith(`..${sep}`) || below.startsWith(sep) || /^[A-Za-z]:/.test(below)) {
-      throw outside(path, 'a link in it leads out');
+      throw outside(path, 'a link in it leads out of the workspace');
     }
     return [...below.split(sep).filter(Boolean), ...head.slice(depth), ...tail];
   }
@@ -248,7 +248,7 @@ class Folder {
           const inner = await open(next, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
           await handle.close();
           handle = inner;
-        } else if (!(await lstat(next)).isDirectory()) throw outside(path, 'a link is in its way');
+        } else if (!(await lstat(next)).isDirectory()) throw outside(path, 'it contains a link where none is allowed');
       }
       const folder = new Folder(handle, place, path, anchored ? '' : await identityOf(place));
       await folder.verify();
@@ -273,7 +273,7 @@ class Folder {
     if (this.handle) return;
     const now = await realpath(this.place).catch(() => null);
     if (now !== this.place || (await identityOf(this.place)) !== this.identity) {
-      throw outside(this.shown, 'its folder was moved meanwhile');
+      throw outside(this.shown, 'its folder was moved in the meantime');
     }
   }
 
@@ -340,27 +340,27 @@ async function withProblems<T>(path: string, work: () => Promise<T>): Promise<T>
     if (error instanceof ProblemError) throw error;
     switch (codeOf(error)) {
       case 'ENOENT':
-        throw problem('not_found', 404, 'No such file', `There is no ${JSON.stringify(path)} in the workspace.`);
+        throw problem('not_found', 404, 'File not found', `${JSON.stringify(path)} does not exist in the workspace.`);
       case 'ELOOP':
       case 'EMLINK':
-        throw outside(path, 'a link is in its way');
+        throw outside(path, 'it contains a link where none is allowed');
       case 'ENOTDIR':
-        throw notAFile(path, 'not below a folder, or a link where a folder was expected');
+        throw notAFile(path, 'not in a folder, or a link is in the place of a folder');
       case 'EISDIR':
         throw notAFile(path, 'a folder');
       case 'ENXIO':
       case 'ENODEV':
         throw notAFile(path, 'a device or a pipe');
       case 'ENOTEMPTY':
-        throw problem('not_empty', 409, 'Not empty', `The folder ${JSON.stringify(path)} is not empty.`);
+        throw problem('not_empty', 409, 'Folder not empty', `The folder ${JSON.stringify(path)} is not empty.`);
       case 'EACCES':
       case 'EPERM':
       case 'EROFS':
         throw problem(
           'not_permitted',
           403,
-          'Not permitted',
-          `The system does not permit this for ${JSON.stringify(path)}.`,
+          'Access denied',
+          `The operating system denies access to ${JSON.stringify(path)}.`,
         );
       default:
         throw error;
@@ -375,7 +375,7 @@ const notAFile = (path: string, what: string) =>
     'not_a_file',
     422,
     'Not a file',
-    `${JSON.stringify(path)} is ${what}; only regular files are read and written.`,
+    `${JSON.stringify(path)} is ${what}. Only regular files can be read and written.`,
   );
 const tooLarge = (path: string, bytes: number) =>
   problem('file_too_large', 413, 'File too large', `${JSON.stringify(path)} is larger than ${bytes} bytes.`);

@@ -37,7 +37,7 @@ export class ProjectFolders {
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
       if (this.ownerOf(projectId) !== owner)
-        throw problem('conflict', 409, 'This project has a folder already. Choose another id.');
+        throw problem('conflict', 409, 'This project already has a folder. Choose another project id.');
     }
     await mkdir(this.#folderPath(projectId), { recursive: true, mode: 0o700 });
   }

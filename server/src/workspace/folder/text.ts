@@ -31,7 +31,7 @@ export function fileOf(bytes: Buffer): EditorFile {
   if (text === null || !encode(text, encoding)?.equals(bytes))
     return unreadable(
       bytes,
-      `It is not text in the encoding ${encoding}, or would not survive being written back in it.`,
+      `It is not valid ${encoding} text, or would change if it were written back in this encoding.`,
     );
   return { kind: 'text', text, encoding, hash: hashOf(text), dirty: false };
 }
@@ -54,7 +54,7 @@ export function encode(text: string, encoding: string): Buffer | null {
 }
 
 function tooLarge(bytes: number, maxBytes: number): string {
-  return `It is too large: ${bytes} bytes of at most ${maxBytes}.`;
+  return `It is too large: ${bytes} bytes, where at most ${maxBytes} are allowed.`;
 }
 
 function encodingOf(bytes: Buffer): Encoding {

@@ -21,7 +21,7 @@ const Http = z.object({
   url: z.string().min(1).max(4096),
   headers: z.record(z.string().min(1).max(200), Text).default({}),
 });
-const ServerConfig = z.union([Stdio, Http], { error: 'it needs a command, or a url' });
+const ServerConfig = z.union([Stdio, Http], { error: 'its configuration needs a command or a url' });
 type ServerConfig = z.infer<typeof ServerConfig>;
 
 const ServerMap = z.record(z.string().min(1).max(100), z.unknown());
@@ -78,11 +78,11 @@ export function readServers(
   for (const { name, from, config } of configuredServers(mcp, unusable)) {
     const slug = slugOf(name);
     const refused = servers.some((server) => server.slug === slug)
-      ? 'another server has this name'
+      ? 'another server has the same name'
       : servers.length === maxServers
         ? `there are more than ${maxServers} servers`
         : 'command' in config && !options.stdio
-          ? 'this DevLM server starts no programs for an editor'
+          ? 'this DevLM server does not start programs for editors'
           : null;
     if (refused !== null) {
       unusable.push({ name, why: refused });
@@ -107,18 +107,18 @@ function configuredServers(mcp: EditorHello['mcp'], unusable: UnusableServer[]) 
     for (const [name, value] of Object.entries(servers)) {
       const config = ServerConfig.safeParse(value);
       if (config.success) found.push({ name, from, config: config.data });
-      else unusable.push({ name, why: config.error.issues[0]?.message ?? 'it is not right' });
+      else unusable.push({ name, why: config.error.issues[0]?.message ?? 'its configuration is not valid' });
     }
   };
   const user = ServerMap.safeParse(mcp?.user ?? {});
   if (user.success) add('user', user.data);
-  else unusable.push({ name: 'devlm.mcp.servers', why: 'the setting cannot be read' });
+  else unusable.push({ name: 'devlm.mcp.servers', why: 'the value of the setting is not valid' });
   const files = WorkspaceFiles.safeParse(mcp?.workspace ?? []);
   for (const { path, content } of files.data ?? []) {
     if (content) add('workspace', content.servers);
-    else unusable.push({ name: path.slice(0, 100), why: 'the file cannot be read' });
+    else unusable.push({ name: path.slice(0, 100), why: 'the file is not valid' });
   }
-  if (!files.success) unusable.push({ name: 'mcp.json', why: 'it is not {"servers": {...}}' });
+  if (!files.success) unusable.push({ name: 'mcp.json', why: 'the file does not have the form {"servers": {...}}' });
   return found;
 }
 
@@ -144,14 +144,15 @@ function targetOf(
   }
   const address = fill(config.url);
   const url = URL.canParse(address) ? new URL(address) : null;
-  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw new Error('its url is no http address');
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
+    throw new Error('its url is not an http or https address');
   return { kind: 'http', url, headers: fillAll(config.headers), sse: config.type === 'sse' };
 }
 
 function substitute(text: string, variables: Readonly<Record<string, string>>): string {
   return text.replaceAll(/\$\{([^}]{1,300})\}/g, (_, name: string) => {
     const value = Object.hasOwn(variables, name) ? variables[name] : undefined;
-    if (value === undefined) throw new Error(`nothing is known for \${${name}}`);
+    if (value === undefined) throw new Error(`the variable \${${name}} is not defined`);
     return value;
   });
 }

@@ -180,7 +180,7 @@ export class Connection {
           ended = true;
           if (this.#session !== session) return;
           this.#onEnded();
-          this.#report('ended', `${this.#owner} ended. It is started again when it is needed.`);
+          this.#report('ended', `${this.#owner} ended. DevLM starts it again when it is needed.`);
         },
         onToolsChanged: () => {
           this.#stale = true;
@@ -203,16 +203,16 @@ export class Connection {
     for (const value of listed) {
       const { data } = Listed.safeParse(value);
       if (!data) {
-        leftOut.push('A tool without a name was left out.');
+        leftOut.push('A tool without a name was omitted.');
         continue;
       }
       const { name: title, description } = data;
       const name = foreignName(`mcp__${this.server.slug}__`, title);
       const inputSchema = inputSchemaOf(data.inputSchema);
       const shown = printable(title).slice(0, 60);
-      if (typeof inputSchema === 'string') leftOut.push(`${shown} was left out: ${inputSchema}.`);
+      if (typeof inputSchema === 'string') leftOut.push(`${shown} was omitted: ${inputSchema}.`);
       else if (offered.has(name)) leftOut.push(`${shown} is listed twice.`);
-      else if (offered.size === maxTools) leftOut.push(`${shown} was left out: there are more than ${maxTools} tools.`);
+      else if (offered.size === maxTools) leftOut.push(`${shown} was omitted: there are more than ${maxTools} tools.`);
       else offered.set(name, { name, title, description, inputSchema });
     }
     return { offered: [...offered.values()], leftOut };
@@ -241,9 +241,9 @@ export class Connection {
 
   #problem(error: unknown): ProblemError {
     if (error instanceof ProblemError) return error;
-    const why = this.#life.signal.aborted ? 'was ended' : error instanceof Error ? error.message : String(error);
+    const why = this.#life.signal.aborted ? 'was stopped' : error instanceof Error ? error.message : String(error);
     const detail = `${this.#owner} ${this.#withoutSecrets(printable(why))}.`;
-    return new ProblemError({ code: 'mcp_failed', status: 502, title: 'MCP server', detail }, { cause: error });
+    return new ProblemError({ code: 'mcp_failed', status: 502, title: 'MCP server failed', detail }, { cause: error });
   }
 
   /** Removes the secret values of the configuration, which a server may print. */

@@ -59,7 +59,7 @@ export class ProcessTransport implements Transport {
     // Registered before anything is thrown: with too many open files, the process has no streams and fails.
     child.on('error', (error) => this.onerror?.(error));
     const { stdin, stdout, stderr } = child;
-    if (!stdin || !stdout || !stderr) throw new Error('it has no streams');
+    if (!stdin || !stdout || !stderr) throw new Error('the process has no streams');
     this.#process = child;
     child.on('exit', () => void killTree(child, 'SIGKILL'));
     child.on('close', () => {
@@ -77,8 +77,8 @@ export class ProcessTransport implements Transport {
   /** Sends a message. @throws Error if the process has ended or does not read */
   async send(message: JSONRPCMessage): Promise<void> {
     const stdin = this.#process?.stdin;
-    if (!stdin?.writable) throw new Error('it has ended');
-    if (stdin.writableLength > maxUnsentBytes) throw new Error('it does not read what it is sent');
+    if (!stdin?.writable) throw new Error('the process has ended');
+    if (stdin.writableLength > maxUnsentBytes) throw new Error('the process does not read its input');
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     stdin.write(serializeMessage(message), (error) => (error ? reject(error) : resolve()));
     await promise;
@@ -112,7 +112,7 @@ export class ProcessTransport implements Transport {
         // Some servers print lines that are not messages.
         this.#badLines++;
         if (this.#badLines <= maxBadLines) continue;
-        this.#giveUp('prints what is no JSON-RPC');
+        this.#giveUp('prints output that is not JSON-RPC');
         return;
       }
       if (message === null) return;

@@ -36,8 +36,8 @@ export async function readParts(
   const texts: string[] = [];
   const images: Image[] = [];
   const addImage = async (data: string, mimeType: string) => {
-    const image = images.length < limits.resultImages ? imageOf(data) : 'there are too many';
-    if (typeof image === 'string') return texts.push(`(A picture, ${JSON.stringify(mimeType)}, left out: ${image}.)`);
+    const image = images.length < limits.resultImages ? imageOf(data) : 'there are too many images';
+    if (typeof image === 'string') return texts.push(`(An image, ${JSON.stringify(mimeType)}, was omitted: ${image}.)`);
     const blob = await context.putImage(image.mediaType, image.bytes);
     return images.push({ mediaType: image.mediaType, blob });
   };
@@ -54,7 +54,7 @@ export async function readParts(
         const { uri, mimeType = '', text, blob } = part.resource;
         if (text !== undefined) texts.push(`${uri}:\n${text}`);
         else if (mimeType.startsWith('image/') && blob !== undefined) await addImage(blob, mimeType);
-        else texts.push(`(${uri}: ${mimeType || 'binary'}, which cannot be shown.)`);
+        else texts.push(`(${uri}: ${mimeType || 'binary'} content, which cannot be shown.)`);
         break;
       }
       case 'resource_link':
@@ -64,7 +64,7 @@ export async function readParts(
         texts.push(`(A part that cannot be shown${part ? `: ${part.type}` : ''}.)`);
     }
   }
-  if (parts.length > maxParts) texts.push(`(${parts.length - maxParts} more parts were left out.)`);
+  if (parts.length > maxParts) texts.push(`(${parts.length - maxParts} more parts were omitted.)`);
   return { text: texts.join('\n'), images };
 }
 
@@ -74,5 +74,5 @@ function imageOf(base64: string): { mediaType: z.infer<typeof ImageMediaType>; b
   const bytes = Buffer.from(base64, 'base64');
   if (bytes.length > limits.imageBytes) return 'it is too large';
   const mediaType = imageTypeOf(bytes);
-  return mediaType ? { mediaType, bytes } : 'it is no PNG, JPEG, GIF or WebP';
+  return mediaType ? { mediaType, bytes } : 'it is not a PNG, JPEG, GIF or WebP image';
 }

@@ -14,17 +14,17 @@ const ajv = new Ajv2020({ strict: false, validateFormats: false, logger: false }
  * @returns the reason, if the schema cannot be used
  */
 export function inputSchemaOf(schema: unknown): Readonly<Record<string, unknown>> | string {
-  if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) return 'its schema is no object';
+  if (typeof schema !== 'object' || schema === null || Array.isArray(schema)) return 'its schema is not an object';
   // The API accepts no alternatives at the top level. The server checks its input itself.
   const { $schema, $id, oneOf, anyOf, allOf, ...inputSchema }: Record<string, unknown> = { ...schema };
-  if (inputSchema['type'] !== 'object') return 'its schema is not of an object';
+  if (inputSchema['type'] !== 'object') return 'its schema does not describe an object';
   try {
     if (JSON.stringify(inputSchema).length > maxSchemaChars) return 'its schema is too large';
-    if (ajv.validateSchema(inputSchema) !== true) return 'its schema is no JSON Schema';
+    if (ajv.validateSchema(inputSchema) !== true) return 'its schema is not a valid JSON Schema';
   } catch {
-    return 'its schema is no JSON Schema';
+    return 'its schema is not a valid JSON Schema';
   }
   const names = Object.keys(Object(inputSchema['properties']));
-  if (!names.every((name) => propertyName.test(name))) return 'its schema has a property with an odd name';
+  if (!names.every((name) => propertyName.test(name))) return 'its schema has a property with an unsupported name';
   return inputSchema;
 }

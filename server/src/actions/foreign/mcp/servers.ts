@@ -73,7 +73,12 @@ export class McpServers implements AsyncDisposable {
     if (reported !== project.told) {
       project.told = reported;
       for (const { name, why } of unusable)
-        this.#options.tell(projectId, { name, state: 'failed', detail: `The MCP server "${name}": ${why}.`, tools: 0 });
+        this.#options.tell(projectId, {
+          name,
+          state: 'failed',
+          detail: `Cannot use the MCP server "${name}": ${why}.`,
+          tools: 0,
+        });
     }
     const agreed = servers.filter((server) => server.from === 'user' || this.#agreements.has(keyOf(projectId, server)));
     await this.#reconcile(projectId, project, agreed);

@@ -204,7 +204,7 @@ export class Session {
     }
     const parsed = schema.safeParse(answer);
     if (parsed.success) return parsed.data;
-    throw new McpFailure('answered with something that is no result');
+    throw new McpFailure('sent an answer that is not a valid result');
   }
 
   #giveUp(fault: string): void {
@@ -253,7 +253,7 @@ function failureOf(error: unknown, errorOutput: string): McpFailure {
     return new McpFailure(`answered with an error: ${error.message.slice(0, 2000)}`);
   }
   if (error instanceof StreamableHTTPError && error.code === 401)
-    return new McpFailure('wants a login (HTTP 401): name a token in its headers');
+    return new McpFailure('requires authentication (HTTP 401). Add a token to its headers');
   const why = error instanceof Error ? reasonOf(error) : String(error);
   return new McpFailure(`cannot be used: ${why.slice(0, 500)}${more}`);
 }

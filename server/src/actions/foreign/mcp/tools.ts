@@ -54,12 +54,13 @@ export function resourceTool(connections: readonly Connection[]): Tool {
   const names = connections.map(({ server }) => server.name);
   return defineTool({
     name: 'mcp_resource',
-    description: `Reads a resource of an MCP server, or lists its resources where no uri is given. Servers: ${names.map((name) => JSON.stringify(name)).join(', ')}.`,
+    description: `Reads a resource of an MCP server, or lists its resources if no uri is given. Servers: ${names.map((name) => JSON.stringify(name)).join(', ')}.`,
     input: z.strictObject({ server: z.string().max(100), uri: z.string().min(1).max(10_000).optional() }),
     readOnly: false,
     async run({ server, uri }, context) {
       const connection = connections.find((candidate) => candidate.server.name === server);
-      if (!connection) return failed(`There is no MCP server ${JSON.stringify(server)}. They are ${names.join(', ')}.`);
+      if (!connection)
+        return failed(`There is no MCP server ${JSON.stringify(server)}. The servers are ${names.join(', ')}.`);
       const refused = await permit(
         context,
         await context.workspace(),
@@ -122,26 +123,27 @@ export function startTool(
   const names = waiting.map(({ name }) => JSON.stringify(name)).join(', ');
   return defineTool({
     name: 'mcp_start',
-    description: `Starts an MCP server that the workspace names and the person has not yet agreed to: ${names}. They are asked first; its tools are there afterwards. Use it when the task needs such a server.`,
+    description: `Starts an MCP server that the workspace configures and that the user has not allowed yet: ${names}. The user is asked first; afterwards the server's tools are available. Use it when the task needs such a server.`,
     input: z.strictObject({ server: z.string().max(100) }),
     readOnly: false,
     async run({ server: name }, context: ToolContext) {
       const server = waiting.find((candidate) => candidate.name === name);
-      if (!server) return failed(`There is no such server. They are ${names}.`);
+      if (!server) return failed(`There is no such server. The servers are ${names}.`);
       // A rule can deny it, but none can allow it, because that would allow whatever a file says.
       const { verdict, reason } = judge(context, await context.workspace(), { tool: 'mcp_start', effect: 'external' });
-      if (verdict === 'deny') return failed(`This is not allowed: ${reason}`);
+      if (verdict === 'deny') return failed(`This is not allowed. ${reason}`);
       const answer = await context.ask({
         kind: 'approval',
         title: `Start the MCP server "${name}"`.slice(0, 200),
-        reason: 'A file of this workspace names it. It is not asked again until its configuration changes.',
+        reason:
+          'A file of this workspace configures this server. DevLM does not ask again until the configuration changes.',
         detail: server.shown.slice(0, 100_000),
         format: server.target.kind === 'stdio' ? 'command' : 'url',
         rule: null,
       });
       if (answer.kind !== 'approval' || !answer.allow) {
         const note = answer.kind === 'approval' && answer.note ? ` They said: ${answer.note}` : '';
-        return failed(`The person did not allow this.${note}`);
+        return failed(`The user did not allow this.${note}`);
       }
       await context.begin({});
       const soon = AbortSignal.any([context.signal, AbortSignal.timeout(startWaitMs)]);
@@ -150,9 +152,11 @@ export function startTool(
         if (soon.aborted) return null;
         throw error;
       });
-      if (!connection) return failed('The server is still starting. Its tools are there in a later turn.');
+      if (!connection) return failed('The server is still starting. Its tools will be available in a later turn.');
       const tools = connection.tools.map((tool) => tool.name);
-      return done(`It runs. ${tools.length > 0 ? `Its tools: ${tools.join(', ')}.` : 'It has no tools.'}`);
+      return done(
+        `The server is running. ${tools.length > 0 ? `Its tools: ${tools.join(', ')}.` : 'It has no tools.'}`,
+      );
     },
   });
 }

@@ -119,16 +119,21 @@ export async function askEngine<S extends z.ZodType>(
       throw refusal(engine, response.status, request.meaning?.(response.status, text));
     }
     const parsed = request.schema.safeParse(JSON.parse(text));
-    if (!parsed.success) throw searchProblem('search_failed', `${engine.name} answered in a form that is not known.`);
+    if (!parsed.success)
+      throw searchProblem(
+        'search_failed',
+        `${engine.name} answered in a format that DevLM does not know. Continue without it.`,
+      );
     return parsed.data;
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof ProblemError) throw error;
-    const why = deadline.aborted
-      ? `did not answer within ${responseLimits.ms / 1000} s`
-      : 'did not answer as it should';
+    const why = deadline.aborted ? `did not answer within ${responseLimits.ms / 1000} s` : 'sent no valid answer';
     // The error itself may quote the request, which contains the key.
-    throw searchProblem('search_failed', `${engine.name} (${engine.host}) ${why}. Try again later, or go on without.`);
+    throw searchProblem(
+      'search_failed',
+      `${engine.name} (${engine.host}) ${why}. Try again later, or continue without it.`,
+    );
   }
 }
 
@@ -150,16 +155,19 @@ function refusal(
 ): ProblemError {
   const code = meaning ?? (status === 401 || status === 403 ? 'search_key' : undefined);
   if (code === 'search_key')
-    return searchProblem(code, `${name} refused the search key. Tell the person to check DEVLM_SEARCH_KEY.`);
+    return searchProblem(code, `${name} rejected the search key. Tell the user to check DEVLM_SEARCH_KEY.`);
   if (code === 'search_limited' || status === 429) {
-    const detail = `${name} allows no more searches for now. Go on without, or try again later.`;
+    const detail = `${name} does not allow more searches for now. Continue without it, or try again later.`;
     return searchProblem('search_limited', detail);
   }
-  return searchProblem('search_failed', `${name} answered with status ${status}. Try again later, or go on without.`);
+  return searchProblem(
+    'search_failed',
+    `${name} answered with status ${status}. Try again later, or continue without it.`,
+  );
 }
 
 /** Creates an error of a search. */
 export function searchProblem(code: 'search_failed' | 'search_key' | 'search_limited', detail: string): ProblemError {
   const status = { search_failed: 502, search_key: 401, search_limited: 429 }[code];
-  return new ProblemError({ code, status, title: 'The search failed', detail });
+  return new ProblemError({ code, status, title: 'Search failed', detail });
 }

@@ -43,7 +43,7 @@ export class SearxngSearch implements SearchEngine {
     } catch (error) {
       if (!(error instanceof ProblemError) || error.problem.code !== 'search_key') throw error;
       const detail =
-        'SearXNG does not answer in JSON. Tell the person to add json to search.formats in its settings.yml.';
+        'SearXNG does not answer in JSON. Tell the user to add json to search.formats in its settings.yml.';
       throw searchProblem('search_failed', detail);
     }
   }

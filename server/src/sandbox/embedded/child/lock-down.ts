@@ -13,10 +13,12 @@ export function lockDown(): boolean {
   const { permission } = process;
   const granted = permission && ['fs.write', 'child', 'worker'].filter((right) => permission.has(right));
   if (!granted || granted.length > 0) {
-    throw new Error(`this process has too many rights: ${granted?.join(', ') ?? 'no permission model'}`);
+    throw new Error(`this process has too many permissions: ${granted?.join(', ') ?? 'no permission model'}`);
   }
   if (process.getBuiltinModule('node:sqlite')) {
-    throw new Error('this process has too many rights: node:sqlite opens files past the permission model');
+    throw new Error(
+      'this process has too many permissions: node:sqlite opens files regardless of the permission model',
+    );
   }
   for (const name of ['kill', '_kill', '_debugProcess', '_debugEnd', '_startProfilerIdleNotifier', 'dlopen']) {
     Object.defineProperty(process, name, { value: undefined, writable: false, configurable: false });

@@ -20,7 +20,7 @@ const settings: ChildSettings = JSON.parse(process.argv[2] ?? '');
  */
 function packageFile(name: string, path: string): string {
   const folder = settings.packages[name];
-  if (folder === undefined) throw new Error(`${name} is not among the packages`);
+  if (folder === undefined) throw new Error(`${name} is not one of the packages`);
   return `${folder}/${path}`;
 }
 

@@ -74,7 +74,7 @@ export function warmTypeScript(): void {
 
 function stripTypes(text: string, name: string): string {
   if (!stripTypeScriptTypes) {
-    throw new SyntaxError('TypeScript needs Node 22.13 or newer here. Update the editor, or install Docker.');
+    throw new SyntaxError('TypeScript requires Node 22.13 or newer here. Update the editor, or install Docker.');
   }
   try {
     return stripTypeScriptTypes(text, { mode: 'transform' });
@@ -107,7 +107,7 @@ function stubOf(name: string): string {
   const found: unknown = process.getBuiltinModule(name);
   const keys = Object.keys(found ?? {}).filter((key) => /^[A-Za-z_$][\w$]*$/.test(key) && key !== 'default');
   return `const missing = (key) => function () {
-  const error = new Error('${name}.' + key + ' is not available in the embedded sandbox; install Docker for it');
+  const error = new Error('${name}.' + key + ' is not available in the embedded sandbox. Install Docker to use it.');
   error.code = 'ERR_ACCESS_DENIED';
   throw error;
 };
@@ -147,7 +147,7 @@ function resolvePackage(base: string, name: string, fs: MemoryFs): string {
   }
   throw new FsError(
     'ERR_MODULE_NOT_FOUND',
-    `cannot find package; the embedded sandbox has none, send its files along or install Docker`,
+    `cannot find package; the embedded sandbox has no packages. Add the files of the package, or install Docker.`,
     'import',
     name,
   );
