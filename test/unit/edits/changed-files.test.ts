@@ -43,7 +43,7 @@ describe.each(workspaceAdapters)('a file in $name that is not the version that t
     expect(await change()).toMatchObject({
       ok: false,
       text: expect.stringMatching(
-        /^Nothing was changed: file\.txt changed in the meantime\..*\n.*\n@@ line 2 @@\n-b\n\+c$/,
+        /^Nothing was changed because file\.txt changed in the meantime\..*\n.*\n@@ line 2 @@\n-b\n\+c$/,
       ),
     });
     expect(await readFile(file, 'utf8')).toBe('a\nc\n');
