@@ -12,7 +12,7 @@ import { ProjectSymbols } from './actions/symbols/project-symbols.ts';
 import { dialPublic } from './actions/web/dial.ts';
 import { Pages } from './actions/web/pages.ts';
 import { searchEngine } from './actions/web/web.ts';
-import { Turns } from './agent/turns.ts';
+import { TurnScheduler } from './agent/turn-scheduler.ts';
 import { examine, type Finding } from './backend/doctor.ts';
 import { Executions } from './backend/executions.ts';
 import { Notices } from './backend/notices.ts';
@@ -48,7 +48,7 @@ export interface Context extends AsyncDisposable {
   readonly provider: Provider;
   readonly instances: Instances;
   readonly budgets: Budgets;
-  readonly turns: Turns;
+  readonly turns: TurnScheduler;
   readonly notices: Notices;
   readonly executions: Executions;
   readonly editors: Editors;
@@ -183,8 +183,8 @@ function openTurns(
     workspaces,
     toolbox,
   }: Storage & Claude & { readonly workspaces: Workspaces; readonly toolbox: ToolboxDeps },
-): Turns {
-  return new Turns({
+): TurnScheduler {
+  return new TurnScheduler({
     store,
     log,
     provider,
@@ -204,7 +204,7 @@ function openAnswers({ answerCacheMinutes }: Config, { cache }: Shared): Answers
   return answerCacheMinutes > 0 ? new Answers({ cache, ttlMs: answerCacheMinutes * 60_000 }) : null;
 }
 
-function infoOf(config: Config, provider: Provider, turns: Turns, startedAt: string): ServerInfo {
+function infoOf(config: Config, provider: Provider, turns: TurnScheduler, startedAt: string): ServerInfo {
   return {
     version,
     protocol: protocolVersion,

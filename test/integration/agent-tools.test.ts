@@ -104,7 +104,7 @@ describe('tools', { timeout: 90_000 }, () => {
   it.each([
     [['file_read', { path: 'missing.txt' }], 'The file missing.txt does not exist.'],
     [['file_read', { path: 'sub' }], 'sub is a folder.'],
-    [['file_read', { path: 'sub/x.txt', start: 9 }], 'sub/x.txt has 1 lines; there is no line 9.'],
+    [['file_read', { path: 'sub/x.txt', start: 9 }], 'sub/x.txt has no line 9. Its last line is 1.'],
     [['file_read', {}], 'The input of file_read is not valid. path:'],
     [['file_read', { path: 7 }], 'The input of file_read is not valid. path:'],
     [['file_read', { path: 'sub/x.txt', other: 1 }], 'The input of file_read is not valid.'],

@@ -55,7 +55,7 @@ export const badInputs: Readonly<Record<string, Tried>> = {
       ...onPaths((path) => ({ path })),
       row('missing', { path: 'none.txt' }, 'The file none.txt does not exist'),
       row('a folder', { path: 'sub' }, 'sub is a folder'),
-      row('beyond the end', { path: 'a.txt', start: 99 }, 'there is no line 99'),
+      row('beyond the end', { path: 'a.txt', start: 99 }, 'a.txt has no line 99'),
       row('end before start', { path: 'a.txt', start: 3, end: 1 }, 'before the first line (3)'),
       row('binary', { path: 'binary.bin' }, /binary\.bin.*binary file/),
       row('another encoding', { path: 'latin1.txt' }, /latin1\.txt.*not valid utf8 text/),

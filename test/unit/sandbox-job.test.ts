@@ -3,7 +3,7 @@ import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { describe, expect, test } from 'vitest';
 import { commandOf, prepareJob } from '../../server/src/sandbox/job.ts';
-import { Output } from '../../server/src/sandbox/output.ts';
+import { OutputCollector } from '../../server/src/sandbox/output.ts';
 import type { RunEvent } from '../../server/src/sandbox/sandbox.ts';
 import { caps, executed, executionRequest, job } from '../support/executions.ts';
 
@@ -135,7 +135,7 @@ describe('output', () => {
 
   test('is kept apart and in order, and characters are not torn', () => {
     const heard: RunEvent[] = [];
-    const output = new Output(1_000, (event) => heard.push(event));
+    const output = new OutputCollector(1_000, (event) => heard.push(event));
     const [first, second] = [bytes('ü').subarray(0, 1), bytes('ü').subarray(1)];
     output.write('stdout', first);
     output.write('stderr', bytes('!'));
@@ -158,7 +158,7 @@ describe('output', () => {
   });
 
   test('is cut at the limit of both together', () => {
-    const output = new Output(5, () => {});
+    const output = new OutputCollector(5, () => {});
     expect(output.write('stdout', bytes('123'))).toBe(true);
     expect(output.write('stderr', bytes('456'))).toBe(false);
     expect(output.write('stdout', bytes('7'))).toBe(false);

@@ -102,7 +102,7 @@ export function stoppedAtPause(): ProblemError {
 }
 
 /** Returns whether the turn waits for the user: at a pause, or at a question of a tool call. */
-export function waitsForPerson(turn: TurnState | undefined): boolean {
+export function waitsForUser(turn: TurnState | undefined): boolean {
   if (isPaused(turn)) return true;
   return openCalls(turn).some(({ stepId, callId }) => {
     const call = turn?.steps.find(({ id }) => id === stepId)?.calls[callId];

@@ -11,13 +11,13 @@ import type { StoredConversation } from '../storage/ports/conversations.ts';
 import type { Lease } from '../storage/ports/leases.ts';
 import type { Store } from '../storage/ports/store.ts';
 import { compactAll } from './compaction.ts';
+import type { QueuedTurn } from './conversation-turns.ts';
 import { isLeaseLost, storeSurely, turnProblem } from './failures.ts';
 import { HidingModel } from './hiding-model.ts';
 import { Closing, Stopped, serverRestarted } from './interruptions.ts';
-import type { QueuedTurn } from './lane.ts';
 import type { HeldLease, Leases } from './leases.ts';
 import { endOf, type LoopDeps, runLoop } from './loop.ts';
-import { waitsForPerson } from './pause.ts';
+import { waitsForUser } from './pause.ts';
 import { showProject } from './project-map.ts';
 import { Sentinel } from './sentinel.ts';
 import { SpendGate } from './spend-gate.ts';
@@ -145,7 +145,7 @@ export class TurnRunner {
       if (ended) return ended;
     }
     // A turn that was waiting for the user did not bring the server down.
-    if (attempts >= maxTurnAttempts && !waitsForPerson(turnLog.turn)) throw diedTooOften();
+    if (attempts >= maxTurnAttempts && !waitsForUser(turnLog.turn)) throw diedTooOften();
     turnLog.write({ type: 'turn.started', turnId: turnLog.turnId, attempt: attempts + 1 });
     // Flush before the first call in two cases. Where other nodes may exist, a node that cannot write must not call a
     // model. A resumed turn may have brought the server down, so the attempt has to be counted before it is repeated.

@@ -7,7 +7,7 @@ import type { AskState } from '@devlm/protocol/state.ts';
 import type { AskAnswer } from '@devlm/protocol/tools.ts';
 import type { ConversationSnapshot, ConversationSummary, TurnPage } from '@devlm/protocol/views.ts';
 import type { ConversationSecrets } from '../actions/secrets/conversation-secrets.ts';
-import type { Turns } from '../agent/turns.ts';
+import type { TurnScheduler } from '../agent/turn-scheduler.ts';
 import type { EventLog } from '../storage/event-log.ts';
 import type { ListOptions, NewConversation } from '../storage/ports/conversations.ts';
 import type { Store } from '../storage/ports/store.ts';
@@ -21,7 +21,7 @@ import { summaryOf } from './summary.ts';
 export interface ConversationsDeps {
   readonly store: Store;
   readonly log: EventLog;
-  readonly turns: Turns;
+  readonly turns: TurnScheduler;
   readonly workspaces: Workspaces;
   readonly secrets: ConversationSecrets;
   readonly notices: Pick<Notices, 'conversationChanged'>;

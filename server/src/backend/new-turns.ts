@@ -5,7 +5,7 @@ import type { ConversationSecrets } from '../actions/secrets/conversation-secret
 import type { Secrets } from '../actions/secrets/secrets.ts';
 import { learnEnvFiles } from '../actions/secrets/uses.ts';
 import { isEnvFile } from '../actions/secrets/values.ts';
-import type { Turns } from '../agent/turns.ts';
+import type { TurnScheduler } from '../agent/turn-scheduler.ts';
 import type { EventLog } from '../storage/event-log.ts';
 import type { StoredConversation } from '../storage/ports/conversations.ts';
 import type { Store } from '../storage/ports/store.ts';
@@ -21,7 +21,7 @@ type NewTurn = RouteChecked<'turns.create'>['body'];
 export interface NewTurnsDeps {
   readonly store: Store;
   readonly log: EventLog;
-  readonly turns: Turns;
+  readonly turns: TurnScheduler;
   readonly workspaces: Workspaces;
   readonly secrets: ConversationSecrets;
   readonly reviews: Reviews;
@@ -43,7 +43,7 @@ export class NewTurns {
    *
    * @returns the id of the turn and the `seq` of its `turn.created` event
    * @throws ProblemError `not_found`, `empty_message`, `not_an_image`, `too_many_attachments`, and the errors of
-   *   `Turns.assertRoom` and of the store
+   *   `TurnScheduler.assertRoom` and of the store
    */
   async create(conversationId: string, turn: NewTurn): Promise<{ turnId: string; seq: number }> {
     try {

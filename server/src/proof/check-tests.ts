@@ -5,7 +5,7 @@ import * as z from 'zod';
 import { describeRecord } from '../actions/effects/describe-record.ts';
 import { defineTool, done, failed, type ToolContext, type ToolOutcome } from '../actions/tool.ts';
 import { Path } from '../actions/tools/inputs.ts';
-import { type SandboxFile, takeAlong } from '../workspace/sandbox-files.ts';
+import { readSandboxFiles, type SandboxFile } from '../workspace/sandbox-files.ts';
 import { linesOfFunction, mutationsOf } from './mutants.ts';
 import { type TestCommand, testCommand, whyInconclusive } from './test-commands.ts';
 
@@ -52,7 +52,7 @@ export const checkTests = defineTool({
       return failed(`The tests failed ${failures} times and are not run again. Tell the user that they fail, and why.`);
     if (earlier.length >= maxRuns)
       return failed('The limit of test runs in this turn is reached. Tell the user what is known.');
-    const files = await takeAlong(await context.workspace(), filesOf(input), context.signal);
+    const files = await readSandboxFiles(await context.workspace(), filesOf(input), context.signal);
     if (typeof files === 'string') return failed(files);
     const subject = files.find(({ path }) => path === input.subject);
     if (!subject) return failed(`${input.subject} does not exist.`);

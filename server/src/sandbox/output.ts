@@ -7,7 +7,7 @@ const streams = ['stdout', 'stderr'] as const;
  * Collects the output of a program up to a limit: both streams separately, and the order in which they arrived. Bytes
  * are decoded as they arrive; invalid UTF-8 becomes U+FFFD.
  */
-export class Output {
+export class OutputCollector {
   readonly #limitBytes: number;
   readonly #onEvent: (event: RunEvent) => void;
   readonly #decoders = { stdout: new TextDecoder(), stderr: new TextDecoder() };

@@ -206,7 +206,7 @@ export class Editors {
           );
         if (answer === 'left') continue;
         signal.throwIfAborted();
-        if (answer === null) throw editorGone('The editor did not answer in time. Try again, or ask the user.');
+        if (answer === null) throw editorGone('The editor did not answer in time. Try again.');
         if (!answer.ok) throw new ProblemError(answer.problem);
         return parseAnswer(kind, answer.value);
       }
@@ -225,7 +225,7 @@ export class Editors {
         await once(this.#arrivals, 'window', { signal: stop });
       } catch {
         signal.throwIfAborted();
-        throw editorGone('No editor window with this project is open. Ask the user to open the project.');
+        throw editorGone('No editor window with this project is open. The project must be open in VS Code.');
       }
     }
   }

@@ -22,7 +22,7 @@ export interface SandboxFile {
  * @param requested paths, or globs (`src/**`) that skip ignored files and files that are not text
  * @returns the files, or a sentence for the model if they are too many, too large or not readable
  */
-export async function takeAlong(
+export async function readSandboxFiles(
   workspace: Workspace,
   requested: readonly string[],
   signal: AbortSignal,

@@ -30,7 +30,7 @@ const stopTimeoutMs = 10_000;
 const maxSources = 10;
 
 /** A command that is to be run. */
-export interface AskedCommand {
+export interface RequestedCommand {
   readonly command: string;
   /** A folder of the workspace. Default: the workspace itself. */
   readonly cwd?: string | undefined;
@@ -41,7 +41,7 @@ export interface AskedCommand {
 /** Returns the description of a command by which the rules judge it. */
 export function actionOf(
   tool: string,
-  { command, cwd, stdin }: AskedCommand,
+  { command, cwd, stdin }: RequestedCommand,
   { shell }: Pick<Commands, 'shell'>,
 ): Action {
   const { commands, redirects, unknown, source } = analyzeShell(command, shell);
@@ -72,7 +72,7 @@ export function permitCommand(
   context: ToolContext,
   workspace: Workspace,
   action: Action,
-  { command, cwd, stdin }: AskedCommand,
+  { command, cwd, stdin }: RequestedCommand,
 ): Promise<ToolOutcome | null> {
   const input = stdin === '' ? '' : `\n\n# with this input:\n${stdin}`;
   const more = '\n[... the rest is too long to show ...]';
@@ -110,7 +110,7 @@ function commandIdOf({ turnId, callId }: ToolContext): string {
 /** Starts an allowed command, unless an earlier server did, and follows it until it ends or `waitMs` is over. */
 export async function runDirectly(
   context: ToolContext,
-  { command: line, cwd, stdin }: AskedCommand,
+  { command: line, cwd, stdin }: RequestedCommand,
   { background, waitMs }: { background: boolean; waitMs: number },
 ): Promise<ToolOutcome> {
   const { commands } = await context.workspace();

@@ -4,7 +4,7 @@ import type { Ask } from '@devlm/protocol/tools.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
 import { failed, type ToolContext, type ToolOutcome } from '../tool.ts';
 import { alwaysRule } from './always.ts';
-import { type Action, type Decision, decide } from './rules.ts';
+import { type Action, decide, type PolicyDecision } from './rules.ts';
 
 /** The description of an action that is shown to the user with the question. */
 export type ApprovalText = Pick<Extract<Ask, { kind: 'approval' }>, 'title' | 'detail' | 'format'>;
@@ -58,7 +58,7 @@ export function judge(
   { trust, usesSecrets }: ToolContext,
   { restricted, rules }: PolicySource,
   action: Action,
-): Pick<Decision, 'verdict' | 'reason'> {
+): Pick<PolicyDecision, 'verdict' | 'reason'> {
   const { broken, ...known } = parseRules(rules);
   const { verdict, reason } = decide(action, known, { restricted, ...trust });
   // Writing a file is not included: an edit cannot put a credential where there was none before.

@@ -48,7 +48,7 @@ export interface DecidedPart {
 }
 
 /** The decision on an action: the strictest verdict of its parts. */
-export interface Decision {
+export interface PolicyDecision {
   readonly verdict: Verdict;
   /** Explanation: for the model if the verdict is `deny`, for the user otherwise. */
   readonly reason: string;
@@ -70,7 +70,7 @@ const strictest = (parts: readonly DecidedPart[]) =>
   );
 
 /** Decides an action. The workspace's rules can only make it stricter: their `allow` rules are ignored. */
-export function decide(action: Action, rules: { user: Rules; workspace: Rules }, state: PolicyState): Decision {
+export function decide(action: Action, rules: { user: Rules; workspace: Rules }, state: PolicyState): PolicyDecision {
   const parts = partsOf(action, state).flatMap((part) => {
     const ruled = [part.standard, ...matchingRules(part, action, rules)];
     // An `allow` of the user's rules replaces the default. Any stricter verdict still wins.

@@ -42,15 +42,15 @@ const invisible = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u;
 
 /** Analyzes a command line. Never throws: what cannot be analyzed is listed in `unknown`. */
 export function analyzeShell(source: string, shell: ShellName = 'bash'): ShellAnalysis {
-  const reader = new Reader();
-  if (shell !== 'bash' && shell !== 'sh') reader.unknown.add(`what ${shell} does with this command line`);
-  reader.script(source, 0);
-  const { commands, redirects, unknown } = reader;
+  const analyzer = new ShellAnalyzer();
+  if (shell !== 'bash' && shell !== 'sh') analyzer.unknown.add(`what ${shell} does with this command line`);
+  analyzer.script(source, 0);
+  const { commands, redirects, unknown } = analyzer;
   if (commands.length === 0 && unknown.size === 0 && source.trim() === '') unknown.add('what an empty command does');
   return { source, commands, redirects, unknown: [...unknown] };
 }
 
-class Reader {
+class ShellAnalyzer {
   readonly commands: ShellCommand[] = [];
   readonly redirects: ShellRedirect[] = [];
   readonly unknown = new Set<string>();

@@ -91,7 +91,7 @@ export function innerOf(argv: readonly Argument[]): InnerCommand {
   const program = programName(name);
   if (program === 'eval') return joined(args, 'what "eval" runs');
   if (program === 'trap') return args.length < 2 ? none : joined(args.slice(0, 1), 'what "trap" runs');
-  if (program === 'command') return commandOf(args);
+  if (program === 'command') return commandBuiltinOf(args);
   if (program === 'env') return envOf(args);
   if (program === 'xargs') return xargsOf(args);
   if (program === 'find' || program === 'fd') return findOf(args);
@@ -118,7 +118,7 @@ function wrappedCommand(program: string, args: readonly Argument[], wrapper: Wra
   return rest.length === 0 ? none : { kind: 'argv', argv: rest, transparent: wrapper.transparent ?? false };
 }
 
-function commandOf(args: readonly Argument[]): InnerCommand {
+function commandBuiltinOf(args: readonly Argument[]): InnerCommand {
   if (args[0] === '-v' || args[0] === '-V') return none;
   return wrappedCommand('command', args, { transparent: true });
 }

@@ -100,8 +100,8 @@ interface Ranking {
   readonly byKey: ReadonlyMap<string, FoundSymbol>;
 }
 
-/** The state of one project. */
-class Project {
+/** A project with its index and its scans. */
+class IndexedProject {
   files: ReadonlyMap<string, KnownFile> = new Map();
   index: SymbolIndex | null = null;
   /** Settles when the running scan ends. */
@@ -116,7 +116,7 @@ class Project {
  */
 export class ProjectSymbols implements AsyncDisposable {
   /** Ordered from least to most recently used. */
-  readonly #projects = new Map<string, Project>();
+  readonly #projects = new Map<string, IndexedProject>();
   /** Parse results by grammar and hash of the text. The oldest are dropped first. */
   readonly #texts = new Map<string, SourceSymbols>();
   readonly #thread = new ParseThread();
@@ -168,8 +168,8 @@ export class ProjectSymbols implements AsyncDisposable {
     await this.#thread[Symbol.asyncDispose]();
   }
 
-  #project(projectId: string): Project {
-    const project = this.#projects.get(projectId) ?? new Project();
+  #project(projectId: string): IndexedProject {
+    const project = this.#projects.get(projectId) ?? new IndexedProject();
     this.#projects.delete(projectId);
     this.#projects.set(projectId, project);
     const oldest = this.#projects.keys().next().value;
@@ -177,7 +177,7 @@ export class ProjectSymbols implements AsyncDisposable {
     return project;
   }
 
-  async #scan(project: Project, workspace: SourceFolder): Promise<void> {
+  async #scan(project: IndexedProject, workspace: SourceFolder): Promise<void> {
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(scanTimeoutMs)]);
     const { entries } = await workspace.list({ path: '.', depth: 20, limit: 5_000 }, signal);
     const sources = entries

@@ -37,8 +37,7 @@ export const fileRead = defineTool({
         // A final line end starts no further line.
         if (lines.at(-1) === '') lines.pop();
         if (lines.length === 0) return done(`${path} is empty.`, { reads: [{ path, hash: file.hash }] });
-        if (start > lines.length)
-          return failed(`${path} has only ${lines.length} lines, so there is no line ${start}.`);
+        if (start > lines.length) return failed(`${path} has no line ${start}. Its last line is ${lines.length}.`);
         const last = Math.min(end ?? start + defaultLines - 1, lines.length);
         if (last < start) return failed(`The last line (${end}) is before the first line (${start}).`);
         const numbered = lines.slice(start - 1, last).map((line, i) => `${start + i}\t${line}`);

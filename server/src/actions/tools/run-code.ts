@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { ExecutionRequest, languages } from '@devlm/protocol/execution.ts';
 import * as z from 'zod';
-import { takeAlong } from '../../workspace/sandbox-files.ts';
+import { readSandboxFiles } from '../../workspace/sandbox-files.ts';
 import { describeRecord } from '../effects/describe-record.ts';
 import { permit, policySource } from '../policy/permission.ts';
 import { cut, defineTool, done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
@@ -42,7 +42,7 @@ export const runCode = defineTool({
   async run({ workspaceFiles, timeoutMs, files, ...input }, context) {
     const given = new Set(files.map(({ path }) => path));
     const wanted = workspaceFiles.filter((path) => !given.has(path));
-    const copied = wanted.length === 0 ? [] : await takeAlong(await context.workspace(), wanted, context.signal);
+    const copied = wanted.length === 0 ? [] : await readSandboxFiles(await context.workspace(), wanted, context.signal);
     if (typeof copied === 'string') return failed(copied);
     // The id is derived from the call, so that after a crash its record is found instead of running it again.
     const id = createHash('sha256').update(`${context.turnId} ${context.callId}`).digest('hex').slice(0, 32);

@@ -37,7 +37,7 @@ export class Container {
   /** Processor time of the start, in nanoseconds; null if the engine did not report it before the program was sent. */
   startCpuNs: number | null = null;
   /** Called with the program's output as it arrives, then with null when the connection has ended. */
-  hear: (stream: OutputStream | null, bytes: Buffer) => void = () => {};
+  onOutput: (stream: OutputStream | null, bytes: Buffer) => void = () => {};
   #sent = false;
   readonly #owner: ContainerOwner;
   readonly #socket: Duplex;
@@ -59,12 +59,12 @@ export class Container {
     this.mark = Buffer.from(`\x1edevlm-${randomBytes(16).toString('hex')}`);
     const open = new Set([this.#socket, this.#errors]);
     for (const socket of open) {
-      demultiplex(socket, (stream, bytes) => this.hear(stream, bytes));
+      demultiplex(socket, (stream, bytes) => this.onOutput(stream, bytes));
       const close = () => {
         open.delete(socket);
         if (this.#closed || open.size > 0) return;
         this.#closed = true;
-        this.hear(null, Buffer.alloc(0));
+        this.onOutput(null, Buffer.alloc(0));
       };
       // An error is no more than an end: a program that ends early leaves input unread.
       socket.on('error', close);
@@ -216,7 +216,7 @@ export class Container {
     const timer = setTimeout(() => fail('it took too long'), readyTimeoutMs);
     const abort = () => reject(signal?.reason);
     signal?.addEventListener('abort', abort, { once: true });
-    this.hear = (stream, bytes) => {
+    this.onOutput = (stream, bytes) => {
       if (stream === null) return fail('it ended immediately');
       if (stream === 'stderr') error = (error + bytes.toString()).slice(0, maxStartOutputChars);
       else stdout = (stdout + bytes.toString()).slice(0, maxStartOutputChars);
@@ -228,7 +228,7 @@ export class Container {
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener('abort', abort);
-      this.hear = () => {};
+      this.onOutput = () => {};
     }
   }
 }

@@ -4,7 +4,7 @@ import { limits } from '@devlm/protocol/limits.ts';
 import tar from 'tar-stream';
 
 /** Report of the first process of a container on how the program ended. A value is null if it could not be read. */
-export interface Ending {
+export interface EndReport {
   readonly exitCode: number;
   /** Number of processes that the kernel killed for lack of memory. */
   readonly oomKills: number | null;
@@ -16,7 +16,7 @@ export interface Ending {
 }
 
 /** Parses a line of the form `code oom cpu peak out`. Returns null if it has a different form. */
-export function parseEnding(line: string): Ending | null {
+export function parseEndReport(line: string): EndReport | null {
   const match = /^(\d{1,3}) (\d+|-) (\d+|-) (\d+|-) (tar|-)$/.exec(line);
   if (!match) return null;
   const count = (text: string | undefined) => (text === undefined || text === '-' ? null : Number(text));

@@ -1,11 +1,11 @@
 import { constants } from 'node:os';
 import type { ExecutionStatus, OutputStream } from '@devlm/protocol/execution.ts';
 import { languageTable } from '../languages.ts';
-import { Output } from '../output.ts';
+import { OutputCollector } from '../output.ts';
 import type { Job, RunEvent, RunResult } from '../sandbox.ts';
 import { EngineError } from './client.ts';
 import type { Container } from './container.ts';
-import { ArtifactReader, type Ending, MarkFilter, parseEnding } from './ending.ts';
+import { ArtifactReader, type EndReport, MarkFilter, parseEndReport } from './ending.ts';
 import { frameOf } from './frame.ts';
 
 /** Maximum time to wait for the files in `/sandbox/out` after the program has ended, in milliseconds. */
@@ -59,14 +59,14 @@ class ContainerRun {
   readonly #container: Container;
   readonly #job: Job;
   readonly #signal: AbortSignal;
-  readonly #output: Output;
+  readonly #output: OutputCollector;
   readonly #filters: Readonly<Record<OutputStream, MarkFilter>>;
   readonly #artifacts = new ArtifactReader();
   readonly #stop = Promise.withResolvers<Stop>();
   readonly #closed = Promise.withResolvers<void>();
   /** The part received so far of the line that says how the program ended. */
   #line = '';
-  #ending: Ending | null = null;
+  #ending: EndReport | null = null;
   #endedAt: number | null = null;
   /** Whether all of the program's standard error has arrived. */
   #errorsEnded = false;
@@ -75,11 +75,11 @@ class ContainerRun {
     this.#container = container;
     this.#job = job;
     this.#signal = signal;
-    this.#output = new Output(job.limits.outputBytes, onEvent);
+    this.#output = new OutputCollector(job.limits.outputBytes, onEvent);
     const filter = (stream: OutputStream, afterMark: (bytes: Buffer) => void) =>
       new MarkFilter(container.mark, (bytes) => this.#write(stream, bytes), afterMark);
     this.#filters = {
-      stdout: filter('stdout', (bytes) => this.#readEnding(bytes)),
+      stdout: filter('stdout', (bytes) => this.#readEndReport(bytes)),
       stderr: filter('stderr', () => {
         this.#errorsEnded = true;
         this.#checkEnded();
@@ -88,7 +88,7 @@ class ContainerRun {
   }
 
   async run(): Promise<Executed> {
-    this.#container.hear = (stream, bytes) => {
+    this.#container.onOutput = (stream, bytes) => {
       if (stream === null) this.#close();
       else this.#filters[stream].write(bytes);
     };
@@ -104,7 +104,7 @@ class ContainerRun {
     this.#signal.removeEventListener('abort', abort);
 
     const facts = await (why === 'ended' || why === 'closed' ? this.#ended() : this.#end(why));
-    this.#container.hear = () => {};
+    this.#container.onOutput = () => {};
     const wallMs = (this.#endedAt ?? performance.now()) - startedAt;
     return { message: null, artifacts: [], artifactsTruncated: false, wallMs, ...facts, ...this.#output.end() };
   }
@@ -117,7 +117,7 @@ class ContainerRun {
   }
 
   /** Takes the bytes behind the mark on standard output: the line, then the archive. */
-  #readEnding(bytes: Buffer): void {
+  #readEndReport(bytes: Buffer): void {
     if (this.#ending) {
       this.#artifacts.write(bytes);
       return;
@@ -125,7 +125,7 @@ class ContainerRun {
     this.#line += bytes.toString('latin1');
     const end = this.#line.indexOf('\n');
     if (end < 0) return;
-    this.#ending = parseEnding(this.#line.slice(0, end));
+    this.#ending = parseEndReport(this.#line.slice(0, end));
     this.#endedAt = performance.now();
     if (end + 1 < this.#line.length) this.#artifacts.write(Buffer.from(this.#line.slice(end + 1), 'latin1'));
     this.#checkEnded();

@@ -4,7 +4,7 @@ import type { Container } from './container.ts';
 import type { ContainerSpec } from './container-options.ts';
 
 /** Options of a `WarmPool`. */
-export interface PoolOptions {
+export interface ContainerPoolOptions {
   /** Minimum number of waiting containers for each kind in use. */
   readonly min: number;
   /** Maximum number of waiting containers for each kind in use. */
@@ -47,7 +47,7 @@ interface Kind {
 
 /** Pool of started containers, each for one program, which is refilled in the background by recent demand. */
 export class WarmPool {
-  readonly #options: PoolOptions;
+  readonly #options: ContainerPoolOptions;
   /** Kinds by their key, in the order of their last use. */
   readonly #kinds = new Map<string, Kind>();
   readonly #starts = new Set<Promise<void>>();
@@ -57,7 +57,7 @@ export class WarmPool {
   #notBefore = 0;
   #closed = false;
 
-  constructor(options: PoolOptions) {
+  constructor(options: ContainerPoolOptions) {
     this.#options = options;
     this.#timer = setInterval(() => this.#tick(), tickMs).unref();
   }
@@ -174,7 +174,7 @@ export class WarmPool {
         const claim = kind.claims.shift();
         if (claim) return claim(container);
         kind.waiting.push(container);
-        container.hear = (stream) => {
+        container.onOutput = (stream) => {
           // The container ended or printed something while it waited. In both cases it cannot run a program.
           this.#drop(kind, container);
           if (stream === null) this.#options.logger.debug({ image: kind.spec.image }, 'a warm container ended');

@@ -71,7 +71,7 @@ export class Child {
   #isReady = false;
 
   constructor(options: ChildOptions) {
-    const [file = '', ...args] = commandOf(options);
+    const [file = '', ...args] = childCommand(options);
     this.#process = spawn(file, args, {
       stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
       env: childEnv(),
@@ -185,7 +185,7 @@ export class Child {
   }
 }
 
-function commandOf({
+function childCommand({
   node,
   wall,
   files,

@@ -1,4 +1,3 @@
-import { languageTable } from '../languages.ts';
 import type { Job } from '../sandbox.ts';
 import type { JobHead } from './child/frames.ts';
 
@@ -22,19 +21,13 @@ export function needsDocker(what: string): string {
   return `The embedded engine cannot run ${what}. It only has Python, JavaScript, TypeScript and Ruby, and no other programs. Install and start Docker.`;
 }
 
-/** Returns the command of a job, for its record. */
-export function shownCommand(job: Job): string[] {
-  if (job.run.kind === 'command') return [...job.run.command];
-  return [...languageTable[job.language].command(job.run.entry, job.run.args)];
-}
-
 /** Parser of an interpreter's command line. */
-interface Reader {
+interface CommandLineReader {
   readonly languages: readonly string[];
   plan(args: readonly string[]): Plan | string;
 }
 
-const python: Reader = {
+const python: CommandLineReader = {
   languages: ['python'],
   plan: (args) =>
     readArguments(args, (flag, value) => {
@@ -44,7 +37,7 @@ const python: Reader = {
     }),
 };
 
-const node: Reader = {
+const node: CommandLineReader = {
   languages: ['javascript', 'typescript'],
   plan(args) {
     const tests = args.includes('--test');
@@ -56,7 +49,7 @@ const node: Reader = {
   },
 };
 
-const ruby: Reader = {
+const ruby: CommandLineReader = {
   languages: ['ruby'],
   plan(args) {
     const include: string[] = [];
@@ -76,7 +69,7 @@ const ruby: Reader = {
   },
 };
 
-const readers: Readonly<Record<string, Reader>> = {
+const readers: Readonly<Record<string, CommandLineReader>> = {
   python,
   python3: python,
   node,

@@ -115,7 +115,7 @@ class EmbeddedSandbox implements Sandbox {
         networkCut: wall.networkCut || networkDenied,
         warm: prepared.warm,
       };
-      const result = await runInChild({ job, plan, child, engine, signal, hear: onEvent });
+      const result = await runInChild({ job, plan, child, engine, signal, onEvent });
       return result;
     } catch (error) {
       child?.kill();

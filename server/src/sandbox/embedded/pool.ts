@@ -1,7 +1,7 @@
 import type { Child } from './child.ts';
 
 /** Options of a `Pool`. */
-export interface PoolOptions {
+export interface ChildPoolOptions {
   /** Starts a child for a key. */
   readonly start: (key: string) => Child;
   /** Maximum number of waiting children. Each takes the memory of its interpreter. */
@@ -12,11 +12,11 @@ export interface PoolOptions {
 
 /** Pool with one started child for each recently used kind of program. Each child is used once. */
 export class Pool {
-  readonly #options: PoolOptions;
+  readonly #options: ChildPoolOptions;
   readonly #idle = new Map<string, { child: Child; timer: NodeJS.Timeout }>();
   #closed = false;
 
-  constructor(options: PoolOptions) {
+  constructor(options: ChildPoolOptions) {
     this.#options = options;
   }
 

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Artifact, ExecutionRecord, ExecutionStatus } from '@devlm/protocol/execution.ts';
 import { limits as bounds } from '@devlm/protocol/limits.ts';
-import { Output } from '../output.ts';
+import { commandOf, unrun } from '../job.ts';
+import { OutputCollector } from '../output.ts';
 import type { Job, RunEvent, RunResult } from '../sandbox.ts';
 import type { JobHead } from './child/frames.ts';
 import type { Child, Ended, Exit } from './child.ts';
-import { type Plan, shownCommand } from './commands.ts';
+import type { Plan } from './commands.ts';
 import { watchMemory } from './memory.ts';
 
 /** Maximum time to wait for the exit of a killed child, in milliseconds. */
@@ -24,13 +25,13 @@ export interface RunOptions {
   readonly child: Child;
   readonly engine: Engine;
   readonly signal: AbortSignal;
-  readonly hear: (event: RunEvent) => void;
+  readonly onEvent: (event: RunEvent) => void;
 }
 
 /** Runs a program in a child until it ends or reaches a limit. The child is killed before this returns. */
-export async function runInChild({ job, plan, child, engine, signal, hear }: RunOptions): Promise<RunResult> {
+export async function runInChild({ job, plan, child, engine, signal, onEvent }: RunOptions): Promise<RunResult> {
   const { limits } = job;
-  const output = new Output(limits.outputBytes, hear);
+  const output = new OutputCollector(limits.outputBytes, onEvent);
   const artifacts: Artifact[] = [];
   // Reason for which this server killed the child. The first reason counts.
   let stopped: ExecutionStatus | null = null;
@@ -42,7 +43,7 @@ export async function runInChild({ job, plan, child, engine, signal, hear }: Run
   if (signal.aborted) return engineResult(job, 'cancelled', null, engine);
   signal.addEventListener('abort', cancel, { once: true });
 
-  hear({ type: 'started', engine });
+  onEvent({ type: 'started', engine });
   const startedAt = performance.now();
   const timer = setTimeout(() => stop('timeout'), limits.wallMs);
   const inputBytes = job.files.reduce((sum, { data }) => sum + data.length, job.stdin.length);
@@ -66,7 +67,7 @@ export async function runInChild({ job, plan, child, engine, signal, hear }: Run
     ...outcome,
     message: outcome.message ?? (outcome.status === 'ok' ? warningOf(job) : null),
     ...output.end(),
-    command: shownCommand(job),
+    command: commandOf(job),
     artifacts: outcome.status === 'ok' || outcome.status === 'failed' ? artifacts : [],
     artifactsTruncated: ended?.artifactsTruncated ?? false,
     wallMs,
@@ -150,20 +151,7 @@ export function engineResult(
   message: string | null,
   engine: Engine,
 ): RunResult {
-  return {
-    ...noOutcome,
-    status,
-    message,
-    ...new Output(0, () => {}).end(),
-    command: shownCommand(job),
-    artifacts: [],
-    artifactsTruncated: false,
-    wallMs: 0,
-    cpuMs: null,
-    peakMemoryBytes: null,
-    engine,
-    image: null,
-  };
+  return { ...unrun(job), status, message, engine };
 }
 
 function after(ms: number): Promise<null> {

@@ -30,11 +30,11 @@ export interface McpOptions extends SessionOptions {
   readonly tell: (projectId: string, status: McpStatus) => void;
 }
 
-/** The state of one project. */
-interface Project {
+/** The servers of one project. */
+interface ProjectServers {
   readonly connections: Map<string, Connection>;
   /** The unusable servers that were reported last, as JSON. */
-  told: string;
+  reported: string;
   /** Time when a window was last attached, by `performance.now()`. */
   seenAt: number;
 }
@@ -43,7 +43,7 @@ interface Project {
 export class McpServers implements AsyncDisposable {
   readonly #options: McpOptions;
   readonly #agreements: Agreements;
-  readonly #projects = new Map<string, Project>();
+  readonly #projects = new Map<string, ProjectServers>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(options: McpOptions) {
@@ -70,8 +70,8 @@ export class McpServers implements AsyncDisposable {
     const project = this.#project(projectId);
     if (servers.length === 0 && unusable.length === 0 && project.connections.size === 0) return [];
     const reported = JSON.stringify(unusable);
-    if (reported !== project.told) {
-      project.told = reported;
+    if (reported !== project.reported) {
+      project.reported = reported;
       for (const { name, why } of unusable)
         this.#options.tell(projectId, {
           name,
@@ -117,8 +117,8 @@ export class McpServers implements AsyncDisposable {
     return connection;
   }
 
-  #project(projectId: string): Project {
-    const project = this.#projects.get(projectId) ?? { connections: new Map(), told: '[]', seenAt: 0 };
+  #project(projectId: string): ProjectServers {
+    const project = this.#projects.get(projectId) ?? { connections: new Map(), reported: '[]', seenAt: 0 };
     project.seenAt = performance.now();
     this.#projects.set(projectId, project);
     if (this.#projects.size > maxProjects) {
@@ -129,7 +129,7 @@ export class McpServers implements AsyncDisposable {
   }
 
   /** Makes sure that there is a connection for each of these servers in its current configuration, and no other. */
-  async #reconcile(projectId: string, project: Project, servers: readonly NamedServer[]): Promise<void> {
+  async #reconcile(projectId: string, project: ProjectServers, servers: readonly NamedServer[]): Promise<void> {
     for (const [name, connection] of project.connections) {
       if (servers.some((server) => server.name === name && sameTarget(server, connection.server))) continue;
       project.connections.delete(name);
@@ -138,7 +138,7 @@ export class McpServers implements AsyncDisposable {
     for (const server of servers) this.#connection(projectId, project, server);
   }
 
-  #connection(projectId: string, project: Project, server: NamedServer): Connection {
+  #connection(projectId: string, project: ProjectServers, server: NamedServer): Connection {
     const { version, callMs, tell } = this.#options;
     const connection =
       project.connections.get(server.name) ??
@@ -161,7 +161,7 @@ export class McpServers implements AsyncDisposable {
     }
   }
 
-  #drop(projectId: string, project: Project): void {
+  #drop(projectId: string, project: ProjectServers): void {
     this.#projects.delete(projectId);
     for (const connection of project.connections.values()) void connection.close();
   }

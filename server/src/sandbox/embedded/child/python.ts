@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { type GuestJob, sendOutput, sleep } from './channel.ts';
 import { frameKinds } from './frames.ts';
 import { driver } from './python-driver.ts';
-import { type Ending, outFolder, type PackageFile, type Runtime, workFolder } from './runtime.ts';
+import { outFolder, type PackageFile, type ProgramExit, type Runtime, workFolder } from './runtime.ts';
 
 interface StreamOperations {
   write(
@@ -91,10 +91,10 @@ export async function createPython(packageFile: PackageFile, snapshot: string): 
       prepareFiles(fs, job);
       task = JSON.stringify({ program: job.program, args: job.args, env: job.env });
       try {
-        const ending: Ending = JSON.parse(String(python.runPython('_devlm_run()')));
+        const ending: ProgramExit = JSON.parse(String(python.runPython('_devlm_run()')));
         return ending;
       } catch (error) {
-        return endingOf(error);
+        return exitOf(error);
       }
     },
     artifacts: () => filesIn(fs, outFolder),
@@ -102,7 +102,7 @@ export async function createPython(packageFile: PackageFile, snapshot: string): 
 }
 
 /** Returns the ending for an error that ended the interpreter itself. */
-function endingOf(error: unknown): Ending {
+function exitOf(error: unknown): ProgramExit {
   if (error instanceof Error && 'status' in error && typeof error.status === 'number') {
     // `os._exit`
     return { exitCode: error.status & 255, outOfMemory: false };

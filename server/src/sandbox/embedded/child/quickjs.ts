@@ -5,7 +5,7 @@ import { MemoryFs } from './memory-fs.ts';
 import { createHost, type GuestState } from './quickjs-host.ts';
 import { type GuestModules, loadGuestModules, normalize, sourceOf, warmTypeScript } from './quickjs-modules.ts';
 import type { Context, Core, Handle, JsRuntime } from './quickjs-types.ts';
-import { type Ending, outFolder, type PackageFile, type Runtime, workFolder } from './runtime.ts';
+import { outFolder, type PackageFile, type ProgramExit, type Runtime, workFolder } from './runtime.ts';
 
 /** Stack limit of QuickJS, in bytes. It throws at this limit; an overflow of WebAssembly's stack would end the child. */
 const stackBytes = process.platform === 'win32' ? 96 * 1024 : 320 * 1024;
@@ -90,7 +90,7 @@ class QuickjsRuntime implements Runtime {
     this.#loop = loop;
   }
 
-  run(job: GuestJob): Ending {
+  run(job: GuestJob): ProgramExit {
     const state = this.#state;
     state.fs = new MemoryFs(job.limits.fileBytes, job.limits.memoryBytes);
     prepareFiles(state.fs, job);
@@ -109,7 +109,7 @@ class QuickjsRuntime implements Runtime {
   }
 
   /** Runs the program and its timers until no timer is left. */
-  #runProgram(): Ending {
+  #runProgram(): ProgramExit {
     const context = this.#context;
     const began = this.#call(this.#loop.begin);
     if ('ending' in began) return began.ending;
@@ -117,7 +117,7 @@ class QuickjsRuntime implements Runtime {
       const next = this.#call(this.#loop.next);
       if ('ending' in next) return next.ending;
       const main = context.getPromiseState(began.value);
-      if (main.type === 'rejected') return this.#endingOf(main.error);
+      if (main.type === 'rejected') return this.#exitOf(main.error);
       const wait = context.typeof(next.value) === 'number' ? context.getNumber(next.value) : null;
       if (wait === null) {
         if (main.type !== 'pending') break;
@@ -134,18 +134,18 @@ class QuickjsRuntime implements Runtime {
   }
 
   /** Calls a function of the guest. Returns its value, or the ending if the program ended. */
-  #call(fn: Handle): { value: Handle } | { ending: Ending } {
+  #call(fn: Handle): { value: Handle } | { ending: ProgramExit } {
     const result = this.#context.callFunction(fn, this.#context.undefined);
-    if (result.error) return { ending: this.#endingOf(result.error) };
+    if (result.error) return { ending: this.#exitOf(result.error) };
     const jobs = this.#runtime.executePendingJobs();
-    if (jobs.error) return { ending: this.#endingOf(jobs.error) };
+    if (jobs.error) return { ending: this.#exitOf(jobs.error) };
     const { exitCode } = this.#state;
     if (exitCode !== null) return { ending: { exitCode, outOfMemory: false } };
     return { value: result.value };
   }
 
   /** Returns the ending of a program that threw. An uncaught error is printed and results in exit code 1. */
-  #endingOf(error: Handle): Ending {
+  #exitOf(error: Handle): ProgramExit {
     const { exitCode } = this.#state;
     if (exitCode !== null) return { exitCode, outOfMemory: false };
     const shown = describe(this.#context, error);
@@ -160,7 +160,7 @@ function loadable(name: string, load: () => string): string {
 }
 
 /** Returns the ending for an error of the interpreter itself. */
-function crashOf(error: unknown, state: GuestState): Ending {
+function crashOf(error: unknown, state: GuestState): ProgramExit {
   if (state.exitCode !== null) return { exitCode: state.exitCode, outOfMemory: false };
   const text = error instanceof Error ? error.message : String(error);
   const isStackOverflow = error instanceof RangeError && /call stack/i.test(text);

@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { type GuestJob, sendOutput, sleep } from './channel.ts';
 import { frameKinds } from './frames.ts';
 import { driver } from './ruby-driver.ts';
-import { type Ending, type PackageFile, type Runtime, workFolder } from './runtime.ts';
+import { type PackageFile, type ProgramExit, type Runtime, workFolder } from './runtime.ts';
 
 /* Types of the parts of @ruby/wasm-wasi and @bjorn3/browser_wasi_shim that are used, as in the pinned versions. */
 
@@ -88,10 +88,10 @@ export async function createRuby(packageFile: PackageFile): Promise<Runtime> {
       const { program, args, include, require } = job;
       try {
         const said = vm.eval(`Devlm.run(${literal(JSON.stringify({ program, args, include, require, env }))})`);
-        const ending: Ending = JSON.parse(said.toString());
+        const ending: ProgramExit = JSON.parse(said.toString());
         return ending;
       } catch (error) {
-        return endingOf(error);
+        return exitOf(error);
       }
     },
     artifacts: () => filesIn(out),
@@ -99,7 +99,7 @@ export async function createRuby(packageFile: PackageFile): Promise<Runtime> {
 }
 
 /** Returns the ending for an error that ended the interpreter itself. */
-function endingOf(error: unknown): Ending {
+function exitOf(error: unknown): ProgramExit {
   if (error instanceof Error && 'code' in error && typeof error.code === 'number') {
     // `exit!`
     return { exitCode: error.code & 255, outOfMemory: false };

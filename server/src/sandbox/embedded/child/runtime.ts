@@ -1,7 +1,7 @@
 import type { GuestJob } from './channel.ts';
 
 /** Outcome of a program. */
-export interface Ending {
+export interface ProgramExit {
   readonly exitCode: number;
   readonly outOfMemory: boolean;
 }
@@ -10,7 +10,7 @@ export interface Ending {
 export interface Runtime {
   readonly version: string;
   /** Runs the program to its end and sends its output while it runs. */
-  run(job: GuestJob): Promise<Ending> | Ending;
+  run(job: GuestJob): Promise<ProgramExit> | ProgramExit;
   /** Returns the files that the program left in /sandbox/out, by path. */
   artifacts(): Iterable<readonly [path: string, data: Uint8Array]>;
 }

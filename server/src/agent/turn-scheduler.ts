@@ -3,14 +3,14 @@ import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { ConversationSummary } from '@devlm/protocol/views.ts';
 import type { Fanout } from '../storage/ports/fanout.ts';
+import type { ConversationTurns, QueuedTurn, RunningTurn } from './conversation-turns.ts';
 import { storeSurely } from './failures.ts';
 import { Closing, Stopped } from './interruptions.ts';
-import type { ConversationTurns, QueuedTurn, RunningTurn } from './lane.ts';
 import { Leases } from './leases.ts';
 import { TurnRunner, type TurnRunnerDeps } from './turn-runner.ts';
 
-/** Dependencies of `Turns`. */
-export interface TurnsDeps extends TurnRunnerDeps {
+/** Dependencies of `TurnScheduler`. */
+export interface TurnSchedulerDeps extends TurnRunnerDeps {
   /** Id of this node. It stays the same over restarts. */
   readonly node: string;
   /** Returns whether an editor window of the project is attached to this node. */
@@ -37,8 +37,8 @@ const maxStopWaitMs = 5_000;
  * of a conversation run on the node that holds its lease. When that node is gone, another node finds the turns in the
  * store.
  */
-export class Turns implements AsyncDisposable {
-  readonly #deps: TurnsDeps;
+export class TurnScheduler implements AsyncDisposable {
+  readonly #deps: TurnSchedulerDeps;
   readonly #conversations = new Map<string, ConversationTurns>();
   readonly #leases: Leases;
   readonly #runner: TurnRunner;
@@ -46,7 +46,7 @@ export class Turns implements AsyncDisposable {
   #isPolling = false;
   #closing = false;
 
-  constructor(deps: TurnsDeps) {
+  constructor(deps: TurnSchedulerDeps) {
     this.#deps = deps;
     this.#leases = new Leases(deps.store, deps.node, deps.logger);
     this.#runner = new TurnRunner(deps, this.#leases, () => this.#closing);
