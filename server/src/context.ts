@@ -167,7 +167,7 @@ function openMcpServers(config: Config, editors: Editors, notices: Notices): Mcp
     callMs: config.mcpCallMs,
     idleMs: config.mcpIdleMs,
     attached: (projectId) => editors.attached(projectId),
-    tell: (projectId, server) => notices.sendTo(projectId, { type: 'mcp.changed', projectId, server }),
+    onStatus: (projectId, server) => notices.sendTo(projectId, { type: 'mcp.changed', projectId, server }),
   });
 }
 

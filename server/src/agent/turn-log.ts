@@ -8,7 +8,7 @@ import { EventWriter } from './event-writer.ts';
 
 /** A caller that waits for a change of the turn. */
 interface Waiter {
-  readonly look: (turn: TurnState) => boolean;
+  readonly matches: (turn: TurnState) => boolean;
   readonly wake: () => void;
 }
 
@@ -97,7 +97,7 @@ export class TurnLog implements Disposable {
       const found = this.turn && find(this.turn);
       if (found !== undefined) return found;
       const { promise, resolve } = Promise.withResolvers<void>();
-      const waiter: Waiter = { look: (turn) => find(turn) !== undefined, wake: resolve };
+      const waiter: Waiter = { matches: (turn) => find(turn) !== undefined, wake: resolve };
       this.#waiters.add(waiter);
       signal.addEventListener('abort', waiter.wake, { once: true });
       await promise;
@@ -119,6 +119,6 @@ export class TurnLog implements Disposable {
       if ('turnId' in event && event.turnId === this.turnId) this.#state = applyEvent(this.#state, event);
     }
     const { turn } = this;
-    if (turn) for (const waiter of this.#waiters) if (waiter.look(turn)) waiter.wake();
+    if (turn) for (const waiter of this.#waiters) if (waiter.matches(turn)) waiter.wake();
   }
 }

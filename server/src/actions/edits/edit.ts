@@ -1,7 +1,7 @@
 import { exactMatch } from './exact.ts';
 import { countUpTo, lineAt, lineCount, splitLines, toLf } from './lines.ts';
 import type { Match } from './placed.ts';
-import { applyChanges, type Change, type How, occurrences, where } from './ranges.ts';
+import { applyChanges, type Change, type MatchMethod, occurrences, where } from './ranges.ts';
 import { nearMiss, type Refusal, refuse } from './refusal.ts';
 import { maxPlaces } from './same-lines.ts';
 import { sectionsOf } from './sections.ts';
@@ -9,7 +9,7 @@ import { tolerantMatch } from './tolerant.ts';
 import type { Edit } from './types.ts';
 
 /** The result of an edit, with the changes that it made and how its place was found. */
-export type Edited = { ok: true; text: string; changes: readonly Change[]; how: How };
+export type Edited = { ok: true; text: string; changes: readonly Change[]; how: MatchMethod };
 
 /**
  * Applies one edit to a text. Line ends never decide a match, and new lines get the line ends of their surroundings.

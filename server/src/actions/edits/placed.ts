@@ -1,18 +1,24 @@
 import { commonLines } from './common-lines.ts';
 import { bare, block, endWithin, type Lines, lead, lineCount, lineEnd, lineText } from './lines.ts';
 import { folded, squeezed } from './look-alikes.ts';
-import type { Change, How } from './ranges.ts';
+import type { Change, MatchMethod } from './ranges.ts';
 import { excerpt, nearMiss, type Refusal, refuse } from './refusal.ts';
 import { keyed, runsOf } from './same-lines.ts';
 
 /** The changes that make an edit at the place that was found for it. */
-export type Match = { ok: true; changes: Change[]; how: How };
+export type Match = { ok: true; changes: Change[]; how: MatchMethod };
 
 /**
  * Replaces the lines at `start` by the new lines. Lines that the old and the new text share keep the bytes of the file.
  * A line that is removed must match the model's text exactly, apart from spaces and tabs around it.
  */
-export function placed(lines: Lines, start: number, oldText: string, newText: string, how: How): Match | Refusal {
+export function placed(
+  lines: Lines,
+  start: number,
+  oldText: string,
+  newText: string,
+  how: MatchMethod,
+): Match | Refusal {
   const old = block(oldText);
   const next = newText === '' ? [] : block(newText);
   const miss = (why: string) => nearMiss(lines, start, old.length, why);

@@ -11,7 +11,7 @@ export interface Change {
 }
 
 /** How the place of an edit was found. */
-export type How = 'exact' | 'whitespace' | 'look-alike' | 'similar';
+export type MatchMethod = 'exact' | 'whitespace' | 'look-alike' | 'similar';
 
 /** Applies changes to a text. They must be in order and must not overlap. */
 export function applyChanges(text: string, changes: readonly Change[]): string {

@@ -1,7 +1,7 @@
 import type { EditorAnswerOf, EditorChange } from '@devlm/protocol/editor.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import { type InspectedFile, inspectFile } from './look.ts';
+import { type InspectedFile, inspectFile } from './inspect-file.ts';
 import { segmentsOf } from './path-names.ts';
 import { type ConfinedFile, listConfined, removeConfined, writeConfined } from './paths.ts';
 import { encode, fileOf, hashOf } from './text.ts';

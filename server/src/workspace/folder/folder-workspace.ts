@@ -2,7 +2,7 @@ import type { EditorAnswerOf, EditorChange, EditorFile } from '@devlm/protocol/e
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Workspace } from '../workspace.ts';
 import { applyToFolder } from './apply.ts';
-import { inspectFile } from './look.ts';
+import { inspectFile } from './inspect-file.ts';
 import { segmentsOf } from './path-names.ts';
 import { listConfined } from './paths.ts';
 import { searchFolder } from './search.ts';

@@ -32,7 +32,7 @@ type SessionRequest<T> = (session: Session, signal: AbortSignal) => Promise<T>;
 export interface ConnectionOptions extends SessionOptions {
   readonly server: NamedServer;
   /** Called when the status has changed. */
-  readonly tell: (status: McpStatus) => void;
+  readonly onStatus: (status: McpStatus) => void;
 }
 
 /** One MCP server of a project. It is started when it is first needed, and again after it has died. */
@@ -258,6 +258,6 @@ export class Connection {
     const text = JSON.stringify(status);
     if (text === this.#reported) return;
     this.#reported = text;
-    this.#options.tell(status);
+    this.#options.onStatus(status);
   }
 }

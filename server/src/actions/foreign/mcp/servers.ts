@@ -27,7 +27,7 @@ export interface McpOptions extends SessionOptions {
   /** Returns whether a window of the project is attached. */
   readonly attached: (projectId: string) => boolean;
   /** Called when the status of a server has changed. */
-  readonly tell: (projectId: string, status: McpStatus) => void;
+  readonly onStatus: (projectId: string, status: McpStatus) => void;
 }
 
 /** The servers of one project. */
@@ -73,7 +73,7 @@ export class McpServers implements AsyncDisposable {
     if (reported !== project.reported) {
       project.reported = reported;
       for (const { name, why } of unusable)
-        this.#options.tell(projectId, {
+        this.#options.onStatus(projectId, {
           name,
           state: 'failed',
           detail: `Cannot use the MCP server "${name}": ${why}.`,
@@ -139,10 +139,10 @@ export class McpServers implements AsyncDisposable {
   }
 
   #connection(projectId: string, project: ProjectServers, server: NamedServer): Connection {
-    const { version, callMs, tell } = this.#options;
+    const { version, callMs, onStatus } = this.#options;
     const connection =
       project.connections.get(server.name) ??
-      new Connection({ server, version, callMs, tell: (status) => tell(projectId, status) });
+      new Connection({ server, version, callMs, onStatus: (status) => onStatus(projectId, status) });
     project.connections.set(server.name, connection);
     return connection;
   }
