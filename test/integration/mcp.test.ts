@@ -114,7 +114,7 @@ describe('MCP servers', { timeout: 60_000 }, () => {
         ok: false,
         text: expect.stringMatching(/^The MCP server "everything" answered with an error/),
       });
-      expect(nobody?.text).toBe('There is no MCP server "nobody". They are everything.');
+      expect(nobody?.text).toBe('There is no MCP server "nobody". The servers are everything.');
     });
   });
 
