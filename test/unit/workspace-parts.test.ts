@@ -2,10 +2,11 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import { lineEndsOf, toCrlf, toLf } from '@devlm/workspace-core/line-ends.ts';
 import { afterAll, describe, expect, it } from 'vitest';
 import { pathParts } from '../../extension/src/workspace/path-parts.ts';
+import { replacements } from '../../extension/src/workspace/replacements.ts';
 import { findRipgrep } from '../../extension/src/workspace/ripgrep.ts';
-import { lineEndsOf, replacements, withLineEnds } from '../../extension/src/workspace/text-change.ts';
 import { fileOf } from '../../server/src/workspace/folder/text.ts';
 import type { Files } from './edits/case.ts';
 import { corpus } from './edits/corpus/all.ts';
@@ -51,13 +52,13 @@ describe('line ends', () => {
     ['a\n', 'lf'],
     ['a\r\nb\r\n', 'crlf'],
     ['a\r\nb\n', 'mixed'],
-    ['a\rb', 'mixed'],
+    ['a\rb', 'cr'],
     ['a\r\r\n', 'mixed'],
   ])('%j', (text, ends) => expect(lineEndsOf(text)).toBe(ends));
 
   it('become one kind', () => {
-    expect(withLineEnds('a\r\nb\nc\rd', 'lf')).toBe('a\nb\nc\nd');
-    expect(withLineEnds('a\r\nb\nc\rd', 'crlf')).toBe('a\r\nb\r\nc\r\nd');
+    expect(toLf('a\r\nb\nc\rd')).toBe('a\nb\nc\nd');
+    expect(toCrlf('a\r\nb\nc\rd')).toBe('a\r\nb\r\nc\r\nd');
   });
 });
 
@@ -138,7 +139,7 @@ describe('the replacements of a change', () => {
     const before = Array.from({ length: 50_000 }, (_, i) => `line ${i}\n`).join('');
     const after = before.replace('line 17\n', '').replace('line 49000\n', 'line 49000\nnew\n');
     const started = performance.now();
-    expect(replacements(before, after)).toHaveLength(1);
+    expect(replacements(before, after)).toHaveLength(2);
     expect(applied(before, after)).toBe(after);
     const other = before.replaceAll('line', 'other');
     expect(applied(before, other)).toBe(other);

@@ -2,11 +2,12 @@ import { constants } from 'node:fs';
 import { access, lstat } from 'node:fs/promises';
 import type { EditorChange } from '@devlm/protocol/editor.ts';
 import { limits } from '@devlm/protocol/limits.ts';
+import { lineEndsOf, toCrlf, toLf } from '@devlm/workspace-core/line-ends.ts';
 import * as vscode from 'vscode';
 import { type Place, withFileErrors } from './places.ts';
 import { refusals } from './problems.ts';
 import { encodeExactly, type FileSnapshot, openDocument, usualEncoding } from './read.ts';
-import { lineEndsOf, replacements, withLineEnds } from './text-change.ts';
+import { replacements } from './replacements.ts';
 
 /** Maximum wait for an open document to reload its file from disk, in milliseconds. */
 const followMs = 1_500;
@@ -66,10 +67,10 @@ async function planEdit(
   before: FileSnapshot,
   file: { readonly text: string; readonly encoding: string; readonly dirty: boolean },
 ): Promise<Step | undefined> {
-  if (!file.dirty && (lineEndsOf(text) === 'mixed' || lineEndsOf(file.text) === 'mixed')) return undefined;
+  if (!file.dirty && [text, file.text].some((text) => ['cr', 'mixed'].includes(lineEndsOf(text)))) return undefined;
   const document =
     openDocument(place.uri) ?? (await withFileErrors(place.path, vscode.workspace.openTextDocument(place.uri)));
-  const matches = () => document.getText() === withLineEnds(file.text, endsOf(document.eol));
+  const matches = () => document.getText() === withEndsOf(document, file.text);
   // A document that lags behind its file is being reloaded by the editor.
   for (const until = performance.now() + followMs; !matches() && performance.now() < until; ) {
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -79,7 +80,7 @@ async function planEdit(
     if (file.dirty) throw refusals.notApplied(`${place.path} is being changed`);
     return undefined;
   }
-  const wanted = withLineEnds(text, endsOf(document.eol));
+  const wanted = withEndsOf(document, text);
   // If line endings and text change together, the editor's undo puts text in the wrong places.
   if (!file.dirty && wanted !== text) return undefined;
   const old = document.getText();
@@ -136,6 +137,7 @@ async function missingFolders(place: Place): Promise<vscode.Uri[]> {
   }
 }
 
-function endsOf(eol: vscode.EndOfLine): 'lf' | 'crlf' {
-  return eol === vscode.EndOfLine.CRLF ? 'crlf' : 'lf';
+/** Returns the text with the line ends of a document, which has one kind only. */
+function withEndsOf({ eol }: vscode.TextDocument, text: string): string {
+  return eol === vscode.EndOfLine.CRLF ? toCrlf(text) : toLf(text);
 }

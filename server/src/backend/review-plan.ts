@@ -5,7 +5,8 @@ import type { FileMark, Review, ReviewedFile, TurnMarks } from '@devlm/protocol/
 import type { ReviewState, TurnState } from '@devlm/protocol/state.ts';
 import type { FileChange } from '@devlm/protocol/tools.ts';
 import { type TurnFile, turnFiles } from '@devlm/protocol/turn-files.ts';
-import { countsOf, hunksOf, shownDiff, withHunks } from '../actions/edits/hunks.ts';
+import { hunksOf } from '@devlm/workspace-core/hunks.ts';
+import { countsOf, shownDiff, withHunks } from '../actions/edits/hunks.ts';
 import { takeBack } from '../actions/edits/take-back.ts';
 
 /** Outcome of a decision, before it has an id. */

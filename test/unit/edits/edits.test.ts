@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { commonLines } from '@devlm/workspace-core/common-lines.ts';
+import { hunksOf } from '@devlm/workspace-core/hunks.ts';
+import { lineEndsOf } from '@devlm/workspace-core/line-ends.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { commonLines } from '../../../server/src/actions/edits/common-lines.ts';
 import { applyEdit } from '../../../server/src/actions/edits/edit.ts';
-import { hunksOf } from '../../../server/src/actions/edits/hunks.ts';
-import { lineEndsOf } from '../../../server/src/actions/edits/lines.ts';
 import { parsePatch } from '../../../server/src/actions/edits/patch.ts';
 import { workspaceAdapters } from '../../support/workspace-adapters.ts';
 import { corpus } from './corpus/all.ts';

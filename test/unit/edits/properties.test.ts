@@ -1,10 +1,11 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { hunksOf } from '@devlm/workspace-core/hunks.ts';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { applyEdit, applyEdits } from '../../../server/src/actions/edits/edit.ts';
-import { hunksOf, shownDiff, withHunks } from '../../../server/src/actions/edits/hunks.ts';
+import { shownDiff, withHunks } from '../../../server/src/actions/edits/hunks.ts';
 import { parsePatch } from '../../../server/src/actions/edits/patch.ts';
 import type { Edit } from '../../../server/src/actions/edits/types.ts';
 import { FolderWorkspace } from '../../../server/src/workspace/folder/folder-workspace.ts';

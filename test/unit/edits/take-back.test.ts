@@ -1,6 +1,8 @@
+import { hunksOf } from '@devlm/workspace-core/hunks.ts';
+import { rawLines } from '@devlm/workspace-core/line-ends.ts';
 import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
-import { hunksOf, rawLines, withHunks } from '../../../server/src/actions/edits/hunks.ts';
+import { withHunks } from '../../../server/src/actions/edits/hunks.ts';
 import { placesOf, takeBack } from '../../../server/src/actions/edits/take-back.ts';
 
 const lines = (...texts: (string | number)[]) => texts.map((text) => `${text}\r\n`).join('');

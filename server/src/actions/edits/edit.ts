@@ -1,5 +1,6 @@
+import { toLf } from '@devlm/workspace-core/line-ends.ts';
 import { exactMatch } from './exact.ts';
-import { countUpTo, lineAt, lineCount, splitLines, toLf } from './lines.ts';
+import { countUpTo, lineAt, lineCount, splitLines } from './lines.ts';
 import type { Match } from './placed.ts';
 import { applyChanges, type Change, type MatchMethod, occurrences, where } from './ranges.ts';
 import { nearMiss, type Refusal, refuse } from './refusal.ts';

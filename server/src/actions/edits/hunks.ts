@@ -1,25 +1,5 @@
-import { commonLines } from './common-lines.ts';
-import { lineCount, splitLines } from './lines.ts';
-
-/** A run of lines that differ: the raw texts before and after, and its first line (0-based) in the text before. */
-export interface Hunk {
-  line: number;
-  before: string;
-  after: string;
-}
-
-/** Returns the differences between two texts, in order. A difference too large to align is one hunk. */
-export function hunksOf(before: string, after: string): Hunk[] {
-  const a = rawLines(before);
-  const b = rawLines(after);
-  const hunks: Hunk[] = [];
-  let [i, j] = [0, 0];
-  for (const [x, y] of [...commonLines(a, b), [a.length, b.length] as const]) {
-    if (x > i || y > j) hunks.push({ line: i, before: a.slice(i, x).join(''), after: b.slice(j, y).join('') });
-    [i, j] = [x + 1, y + 1];
-  }
-  return hunks;
-}
+import { type Hunk, hunksOf } from '@devlm/workspace-core/hunks.ts';
+import { rawLines } from '@devlm/workspace-core/line-ends.ts';
 
 /** Returns the text with only the accepted hunks (by index) made. All other bytes are those of `before`. */
 export function withHunks(before: string, hunks: readonly Hunk[], accepted: ReadonlySet<number>): string {
@@ -55,10 +35,4 @@ export function shownDiff(before: string, after: string, limit = 60): string {
   return out.length > limit
     ? [...out.slice(0, limit), `(${out.length - limit} more lines)`].join('\n')
     : out.join('\n');
-}
-
-/** Returns the lines of a text, each with its line end. */
-export function rawLines(text: string): string[] {
-  const lines = splitLines(text);
-  return lines.rawStarts.slice(0, lineCount(lines)).map((start, line) => text.slice(start, lines.rawStarts[line + 1]));
 }

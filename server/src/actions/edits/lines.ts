@@ -1,3 +1,5 @@
+import { toLf } from '@devlm/workspace-core/line-ends.ts';
+
 /**
  * A text as lines, with offsets in the raw text and in the text with `\n` ends. Built in one pass, without copying
  * lines.
@@ -10,23 +12,6 @@ export interface Lines {
   readonly rawStarts: readonly number[];
   /** Start of each line in `lf`. */
   readonly lfStarts: readonly number[];
-}
-
-/** The kind of line ends of a text: one kind, `mixed` or `none`. */
-export type LineEnds = 'none' | 'lf' | 'crlf' | 'cr' | 'mixed';
-
-/** Returns the kind of line ends of a text. */
-export function lineEndsOf(text: string): LineEnds {
-  const kinds: LineEnds[] = [];
-  if (text.includes('\r\n')) kinds.push('crlf');
-  if (/\r(?!\n)/.test(text)) kinds.push('cr');
-  if (/(?<!\r)\n/.test(text)) kinds.push('lf');
-  return kinds.length > 1 ? 'mixed' : (kinds[0] ?? 'none');
-}
-
-/** Returns the text with every line end as `\n`. */
-export function toLf(text: string): string {
-  return text.includes('\r') ? text.replaceAll('\r\n', '\n').replaceAll('\r', '\n') : text;
 }
 
 /** Splits a text into lines. */

@@ -1,5 +1,5 @@
+import { toLf } from '@devlm/workspace-core/line-ends.ts';
 import { HunkText, type RefuseLine } from './hunk-text.ts';
-import { toLf } from './lines.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import type { Edit, WantedFile } from './types.ts';
 import { parseUnified } from './unified.ts';

@@ -1,4 +1,4 @@
-import { commonLines } from './common-lines.ts';
+import { commonLines } from '@devlm/workspace-core/common-lines.ts';
 import { bare, block, endWithin, type Lines, lead, lineCount, lineEnd, lineText } from './lines.ts';
 import { folded, squeezed } from './look-alikes.ts';
 import type { Change, MatchMethod } from './ranges.ts';

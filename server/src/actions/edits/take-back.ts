@@ -1,5 +1,6 @@
 import type { HunkPlace } from '@devlm/protocol/review.ts';
-import { type Hunk, hunksOf, rawLines } from './hunks.ts';
+import { type Hunk, hunksOf } from '@devlm/workspace-core/hunks.ts';
+import { rawLines } from '@devlm/workspace-core/line-ends.ts';
 
 /** Number of lines on each side of a hunk that must match as well. */
 const contextLines = 3;

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { EditorFile } from '@devlm/protocol/editor.ts';
 import type { FileChange, ToolDetails } from '@devlm/protocol/tools.ts';
+import { hunksOf } from '@devlm/workspace-core/hunks.ts';
+import { lineEndsOf } from '@devlm/workspace-core/line-ends.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
 import { applyEdits } from '../edits/edit.ts';
-import { hunksOf, shownDiff } from '../edits/hunks.ts';
-import { lineEndsOf } from '../edits/lines.ts';
+import { shownDiff } from '../edits/hunks.ts';
 import type { WantedFile } from '../edits/types.ts';
 import { permit } from '../policy/permission.ts';
 import { addedPlaceholders, type Secrets } from '../secrets/secrets.ts';
