@@ -18,7 +18,8 @@ const dialogTimeoutMs = 30 * 60_000;
 const maxPending = 64;
 
 type EventsMessage = Extract<HostToPage, { kind: 'events' }>;
-type Pushed = Exclude<HostToPage, { kind: 'reply' }>;
+/** A message that the extension sends without being asked. */
+export type PushedMessage = Exclude<HostToPage, { kind: 'reply' }>;
 
 interface Pending {
   resolve(value: unknown): void;
@@ -44,7 +45,7 @@ class Transport {
   #nextId = 1;
 
   /** Starts listening, and tells the extension that the page is ready. */
-  start(receive: (message: Pushed) => void): void {
+  start(receive: (message: PushedMessage) => void): void {
     window.addEventListener('message', (event: MessageEvent<unknown>) => {
       const message = isEvents(event.data) ? event.data : HostToPage.safeParse(event.data).data;
       // The message is from a newer extension, or not from the extension.

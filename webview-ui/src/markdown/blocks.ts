@@ -2,20 +2,20 @@ import type { Token } from 'marked';
 import { type LinkTable, lex, toHtml } from './render.ts';
 
 /** A top-level block of a text, such as a paragraph, a list or a code block. */
-export interface Block {
+export interface MarkdownBlock {
   readonly raw: string;
   /** Type and text of the parsed token: the same raw text can be parsed differently, depending on what follows. */
-  readonly reading: string;
+  readonly tokenKey: string;
   /** HTML that is not sanitized yet. */
   readonly html: string;
   /** Whether the block may contain a reference to a link that is defined elsewhere. */
-  readonly refs: boolean;
+  readonly hasReferences: boolean;
   /** The text so far of a code block that is still being written. `html` shows the same text. */
   readonly open?: { readonly text: string };
 }
 
 /** The effect of an append on `blocks`. */
-export type Change =
+export type BlockUpdate =
   | { readonly kind: 'none' }
   /** The last block is an open code block and only grew. */
   | { readonly kind: 'code'; readonly text: string }
@@ -26,14 +26,14 @@ interface OpenFence {
   /** Matches the closing line. */
   readonly close: RegExp;
   /** Matches the beginning of a line that may become the closing line. */
-  readonly maybe: RegExp;
+  readonly mayClose: RegExp;
   /** Offset in the tail of the first line that has not been checked. */
   line: number;
   /** Offset in the tail of the text that has not been shown. */
   shown: number;
 }
 
-const none: Change = { kind: 'none' };
+const none: BlockUpdate = { kind: 'none' };
 const fenceStart = /^(`{3,}(?=[^`\n]*\n)|~{3,})[^\n]*\n/;
 /** A token that later text may still turn into a link definition with a multi-line title. */
 const definitionLike = /^ {0,3}\[[^\]]*\]:/;
@@ -44,7 +44,7 @@ const definitionLike = /^ {0,3}\[[^\]]*\]:/;
  * at once, however it was split.
  */
 export class BlockStream {
-  blocks: readonly Block[] = [];
+  blocks: readonly MarkdownBlock[] = [];
   #frozen = 0;
   #tail = '';
   #links: LinkTable = Object.create(null);
@@ -58,7 +58,7 @@ export class BlockStream {
   #finished = false;
 
   /** Appends text. */
-  append(text: string): Change {
+  append(text: string): BlockUpdate {
     if (text === '' || this.#finished) return none;
     let added = this.#heldReturn ? `\r${text}` : text;
     this.#heldReturn = added.endsWith('\r');
@@ -69,7 +69,7 @@ export class BlockStream {
   }
 
   /** Ends the text. */
-  finish(): Change {
+  finish(): BlockUpdate {
     if (this.#finished) return none;
     if (this.#heldReturn) this.#tail += '\n';
     this.#finished = true;
@@ -90,9 +90,9 @@ export class BlockStream {
     }
   }
 
-  #grow(fence: OpenFence): Change {
+  #grow(fence: OpenFence): BlockUpdate {
     const last = this.#tail.slice(fence.line);
-    const end = fence.maybe.test(last) ? fence.line : this.#tail.length;
+    const end = fence.mayClose.test(last) ? fence.line : this.#tail.length;
     if (end <= fence.shown) return none;
     const text = this.#tail.slice(fence.shown, end);
     fence.shown = end;
@@ -101,7 +101,7 @@ export class BlockStream {
     return { kind: 'code', text };
   }
 
-  #parseTail(): Change {
+  #parseTail(): BlockUpdate {
     this.#fence = null;
     const { tokens, links } = lex(this.#tail, this.#links);
     const linksNow = JSON.stringify(links);
@@ -116,18 +116,20 @@ export class BlockStream {
   }
 
   /** Replaces the blocks from `start` on by those of the tokens, keeping unchanged ones. */
-  #setBlocks(tokens: readonly Token[], start: number, sameLinks: boolean): Change {
+  #setBlocks(tokens: readonly Token[], start: number, sameLinks: boolean): BlockUpdate {
     const before = this.blocks;
     const blocks = before.slice(0, start);
     let first = -1;
     for (const token of tokens) {
       if (token.type === 'space' || token.type === 'def') continue;
       const { raw } = token;
-      const reading = 'text' in token ? `${token.type} ${token.text}` : token.type;
+      const tokenKey = 'text' in token ? `${token.type} ${token.text}` : token.type;
       const old = before[blocks.length];
-      const isSame = old?.raw === raw && old.reading === reading && !old.open && (sameLinks || !old.refs);
+      const isSame = old?.raw === raw && old.tokenKey === tokenKey && !old.open && (sameLinks || !old.hasReferences);
       if (first < 0 && !isSame) first = blocks.length;
-      blocks.push(old && first < 0 ? old : { raw, reading, html: toHtml([token]), refs: hasReference(token) });
+      blocks.push(
+        old && first < 0 ? old : { raw, tokenKey, html: toHtml([token]), hasReferences: hasReference(token) },
+      );
     }
     this.blocks = blocks;
     if (first < 0) first = blocks.length;
@@ -152,7 +154,7 @@ export class BlockStream {
     const changed: number[] = [];
     this.blocks = this.blocks.map((block, index) => {
       const token = shown[index];
-      if (!token || !block.refs) return block;
+      if (!token || !block.hasReferences) return block;
       const html = toHtml([token]);
       if (html === block.html) return block;
       changed.push(index);
@@ -169,7 +171,7 @@ export class BlockStream {
     const char = mark.charAt(0);
     const fence: OpenFence = {
       close: new RegExp(`^ {0,3}${char}{${mark.length},} *$`),
-      maybe: new RegExp(`^ {0,3}${char}* *$`),
+      mayClose: new RegExp(`^ {0,3}${char}* *$`),
       line: body,
       shown: body,
     };

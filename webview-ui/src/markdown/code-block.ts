@@ -36,7 +36,7 @@ export interface CodeBlock {
  * Adds a header with the language and the buttons (see `codeAction`) to every code block below `root`, and highlights
  * complete ones. Returns the code blocks in their order.
  */
-export function dressCodeBlocks(root: ParentNode, complete: boolean): CodeBlock[] {
+export function decorateCodeBlocks(root: ParentNode, complete: boolean): CodeBlock[] {
   const blocks: CodeBlock[] = [];
   for (const pre of root.querySelectorAll('pre')) {
     const code = pre.querySelector('code');

@@ -6,13 +6,13 @@ const sliceChars = 3_000;
 /** Maximum length of highlighted code, in UTF-16 code units. Longer code would take seconds. */
 const maxCodeChars = 300_000;
 
-interface Job {
+interface HighlightJob {
   readonly element: Element;
   readonly code: string;
   readonly language: string;
 }
 
-const queue: Job[] = [];
+const queue: HighlightJob[] = [];
 let scheduled = false;
 
 /**

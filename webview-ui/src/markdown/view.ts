@@ -1,6 +1,6 @@
 import { t } from '../l10n.ts';
-import { type Block, BlockStream, type Change } from './blocks.ts';
-import { type CodeBlock, dressCodeBlocks, OpenCode } from './code-block.ts';
+import { BlockStream, type BlockUpdate, type MarkdownBlock } from './blocks.ts';
+import { type CodeBlock, decorateCodeBlocks, OpenCode } from './code-block.ts';
 import { sanitize } from './sanitize.ts';
 
 /**
@@ -10,7 +10,7 @@ import { sanitize } from './sanitize.ts';
 export type MountCode = (block: CodeBlock, nth: number) => (() => void) | undefined;
 
 /** The controls in the code blocks of an element. */
-interface Mounted {
+interface MountedControls {
   readonly count: number;
   readonly undo: readonly (() => void)[];
 }
@@ -42,7 +42,7 @@ export class MarkdownView {
   #complete = false;
   #pending: ReturnType<typeof setTimeout> | undefined;
   readonly #mountCode: MountCode | undefined;
-  readonly #mounted = new Map<HTMLElement, Mounted>();
+  readonly #mounted = new Map<HTMLElement, MountedControls>();
 
   constructor(root: HTMLElement, mountCode?: MountCode) {
     this.#root = root;
@@ -80,7 +80,7 @@ export class MarkdownView {
     this.#root.replaceChildren();
   }
 
-  #apply(change: Change): void {
+  #apply(change: BlockUpdate): void {
     if (change.kind === 'none') return;
     if (change.kind === 'code') {
       this.#openCode?.append(change.text);
@@ -129,7 +129,7 @@ export class MarkdownView {
     this.#elements = [];
   }
 
-  #fill(element: HTMLElement, block: Block): void {
+  #fill(element: HTMLElement, block: MarkdownBlock): void {
     const fragment = sanitize(block.html);
     for (const link of fragment.querySelectorAll('a')) {
       const href = link.getAttribute('href');
@@ -145,7 +145,7 @@ export class MarkdownView {
       task.setAttribute('role', 'img');
       task.setAttribute('aria-label', task.classList.contains('task-done') ? t('Done') : t('Not done'));
     }
-    const codes = dressCodeBlocks(fragment, !block.open);
+    const codes = decorateCodeBlocks(fragment, !block.open);
     if (block.open) {
       const code = fragment.querySelector('code');
       if (code) {

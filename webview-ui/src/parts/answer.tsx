@@ -1,12 +1,12 @@
 import { answerText, turnUsage } from '@devlm/protocol/reducer.ts';
 import type { StepState, TurnState } from '@devlm/protocol/state.ts';
 import { Fragment } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
 import { dollars, tokens } from '../format.ts';
 import { t } from '../l10n.ts';
 import { branchFrom, resend } from '../state/actions.ts';
 import { attempt, screen, settings } from '../state/app.ts';
 import { openAsks } from '../state/asks.ts';
+import { inputTokensOf } from '../state/input-tokens.ts';
 import { transport } from '../transport.ts';
 import { BudgetNotes } from './budget-notes.tsx';
 import { TurnChanges } from './changes.tsx';
@@ -15,6 +15,7 @@ import { Icon, IconButton } from './icon.tsx';
 import { ProblemCard } from './problem-card.tsx';
 import { Step } from './step.tsx';
 import { TestsBadge } from './tests-badge.tsx';
+import { useCopied } from './use-copied.ts';
 
 /** The answer to a message, with all its steps. */
 export function Answer({ turn }: { turn: TurnState }) {
@@ -33,7 +34,7 @@ export function Answer({ turn }: { turn: TurnState }) {
       ))}
       <CommandNotes notes={turn.notes} step={turn.steps.length} />
       <BudgetNotes warnings={turn.warnings} step={turn.steps.length} />
-      {running && isQuiet(last) && <Working turnId={turn.id} />}
+      {running && isQuiet(last) && <WorkingNote turnId={turn.id} />}
       {turn.problem && <ProblemCard problem={turn.problem} retry={askAgain} />}
       {!running && !turn.problem && <StopNote reason={turn.status === 'stopped' ? 'stopped' : last?.stopReason} />}
       {!running && <TestsBadge turn={turn} />}
@@ -51,7 +52,7 @@ function isQuiet(step: StepState | undefined): boolean {
   return step.retry === undefined && (step.blocks.length === 0 || step.blocks.every((block) => block.done));
 }
 
-function Working({ turnId }: { turnId: string }) {
+function WorkingNote({ turnId }: { turnId: string }) {
   const asks = openAsks.value.some((ask) => ask.turnId === turnId);
   return (
     <div class="working">
@@ -83,12 +84,7 @@ function StopNote({ reason }: { reason: string | undefined }) {
 }
 
 function AnswerFoot({ turn, again }: { turn: TurnState; again: () => void }) {
-  const [copied, setCopied] = useState(false);
-  useEffect(() => {
-    if (!copied) return;
-    const timer = setTimeout(() => setCopied(false), 1_500);
-    return () => clearTimeout(timer);
-  }, [copied]);
+  const [copied, reportCopied] = useCopied();
   const text = answerText(turn);
   return (
     <div class="answer-foot">
@@ -100,7 +96,7 @@ function AnswerFoot({ turn, again }: { turn: TurnState; again: () => void }) {
             onClick={() =>
               void attempt(async () => {
                 await transport.editor({ action: 'copy', text });
-                setCopied(true);
+                reportCopied();
               })
             }
           />
@@ -116,7 +112,7 @@ function AnswerFoot({ turn, again }: { turn: TurnState; again: () => void }) {
 function UsageLine({ turn }: { turn: TurnState }) {
   if (!turn.steps.some((step) => step.usage)) return null;
   const usage = turnUsage(turn);
-  const input = usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens;
+  const input = inputTokensOf(usage);
   const parts = [
     turn.steps.findLast(({ model }) => model !== '')?.model ?? '',
     t('{0} in', tokens(input)),

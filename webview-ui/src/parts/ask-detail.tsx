@@ -3,7 +3,7 @@ import { t } from '../l10n.ts';
 import { shownStrictly } from '../state/shown-text.ts';
 import { TextBox } from './plain.tsx';
 
-type Approval = Extract<Ask, { kind: 'approval' }>;
+type ApprovalAsk = Extract<Ask, { kind: 'approval' }>;
 
 /** Maximum length of the detail, in UTF-16 code units. All of it is shown, because the user decides about all of it. */
 const maxDetailChars = 100_000;
@@ -11,7 +11,7 @@ const maxDetailChars = 100_000;
 const visibleLines = 10;
 
 /** Shows what the user decides about, with nothing hidden. */
-export function AskDetail({ ask: { detail, format } }: { ask: Approval }) {
+export function AskDetail({ ask: { detail, format } }: { ask: ApprovalAsk }) {
   const text = shownStrictly(detail.slice(0, maxDetailChars));
   if (text.trim() === '') return null;
   const lines = text.split('\n').length;
@@ -36,7 +36,7 @@ export function AskDetail({ ask: { detail, format } }: { ask: Approval }) {
   );
 }
 
-function labels(format: Approval['format']): string {
+function labels(format: ApprovalAsk['format']): string {
   if (format === 'command') return t('Command');
   return format === 'url' ? t('Address') : t('Details');
 }

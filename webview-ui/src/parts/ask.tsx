@@ -3,12 +3,12 @@ import type { AskState, QuestionOption, ToolCallState } from '@devlm/protocol/st
 import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { t } from '../l10n.ts';
 import { focusComposer } from '../state/actions.ts';
-import { allowAlways, answer, answeringOf, askElementId, focusAsk, offerAsk, openAsks } from '../state/asks.ts';
+import { allowAlways, answerStateOf, askElementId, focusAsk, offerAsk, openAsks, sendAnswer } from '../state/asks.ts';
 import { ruleWords } from '../state/rule-words.ts';
 import { oneLine, shown, shownStrictly } from '../state/shown-text.ts';
 import { AskDetail } from './ask-detail.tsx';
 import { Icon } from './icon.tsx';
-import { sends } from './keys.ts';
+import { isSendKey } from './keys.ts';
 
 /** Time for which a new card ignores answers, in milliseconds: a press in that time was meant for something else. */
 const armDelayMs = 500;
@@ -26,13 +26,13 @@ interface AskViewProps {
   /** Whether the turn waits for the answer. */
   open: boolean;
   /** Receives the focus when the card disappears. */
-  back: { readonly current: HTMLElement | null };
+  returnFocus: { readonly current: HTMLElement | null };
 }
 
 /** A question that a tool asks the user, or its outcome. */
-export function AskView({ turnId, callId, call: { ask, answer: given }, open, back }: AskViewProps) {
+export function AskView({ turnId, callId, call: { ask, answer: given }, open, returnFocus }: AskViewProps) {
   if (!ask) return null;
-  if (open) return <AskCard turnId={turnId} callId={callId} ask={ask} back={back} />;
+  if (open) return <AskCard turnId={turnId} callId={callId} ask={ask} returnFocus={returnFocus} />;
   const [icon, words] = outcome(ask, given);
   return (
     <div class="ask-outcome">
@@ -53,10 +53,10 @@ function outcome(ask: AskState, given: ToolCallState['answer']): [string, string
 }
 
 /** The question with its answers. The card receives the focus, never a button, so that Enter alone allows nothing. */
-function AskCard({ turnId, callId, ask, back }: Omit<AskViewProps, 'call' | 'open'> & { ask: AskState }) {
+function AskCard({ turnId, callId, ask, returnFocus }: Omit<AskViewProps, 'call' | 'open'> & { ask: AskState }) {
   const card = useRef<HTMLFieldSetElement>(null);
   const [armed, setArmed] = useState(false);
-  const { sending, problem, noting } = answeringOf(turnId, callId);
+  const { sending, problem, noteOpen } = answerStateOf(turnId, callId);
   const id = useId();
   useEffect(() => {
     const timers = [
@@ -72,7 +72,7 @@ function AskCard({ turnId, callId, ask, back }: Omit<AskViewProps, 'call' | 'ope
       // A second press of the same key must not reach anything that answers.
       setTimeout(() => {
         const next = openAsks.peek().find((candidate) => candidate.callId !== callId || candidate.turnId !== turnId);
-        if (!next || !focusAsk(next)) back.current?.focus({ preventScroll: true });
+        if (!next || !focusAsk(next)) returnFocus.current?.focus({ preventScroll: true });
       });
     },
     [],
@@ -82,8 +82,8 @@ function AskCard({ turnId, callId, ask, back }: Omit<AskViewProps, 'call' | 'ope
     // Outside the card, Escape stops the whole answer.
     event.preventDefault();
     event.stopPropagation();
-    if (noting.value) {
-      noting.value = false;
+    if (noteOpen.value) {
+      noteOpen.value = false;
       card.current?.focus();
     } else focusComposer();
   };
@@ -110,10 +110,10 @@ function AskCard({ turnId, callId, ask, back }: Omit<AskViewProps, 'call' | 'ope
       {ask.kind === 'approval' ? (
         <>
           <AskDetail ask={ask} />
-          <Approval turnId={turnId} callId={callId} busy={busy} rule={offeredRule(ask.rule)} />
+          <ApprovalButtons turnId={turnId} callId={callId} busy={busy} rule={offeredRule(ask.rule)} />
         </>
       ) : (
-        <Question turnId={turnId} callId={callId} busy={busy} options={ask.options} />
+        <QuestionField turnId={turnId} callId={callId} busy={busy} options={ask.options} />
       )}
       {problem.value && (
         <div class="ask-problem">
@@ -125,30 +125,30 @@ function AskCard({ turnId, callId, ask, back }: Omit<AskViewProps, 'call' | 'ope
   );
 }
 
-interface AnswerProps {
+interface AskAnswerProps {
   turnId: string;
   callId: string;
   /** Whether answers are ignored now. */
   busy: boolean;
 }
 
-function Approval({ turnId, callId, busy, rule }: AnswerProps & { rule: AlwaysRule | null }) {
-  const { noting, text, sending } = answeringOf(turnId, callId);
+function ApprovalButtons({ turnId, callId, busy, rule }: AskAnswerProps & { rule: AlwaysRule | null }) {
+  const { noteOpen, text, sending } = answerStateOf(turnId, callId);
   const decide = (allow: boolean, note?: string) => {
-    if (!busy) void answer(turnId, callId, { kind: 'approval', allow, ...(note ? { note } : {}) });
+    if (!busy) void sendAnswer(turnId, callId, { kind: 'approval', allow, ...(note ? { note } : {}) });
   };
-  if (noting.value) {
+  if (noteOpen.value) {
     return (
       <TextAnswer
         label={t('What DevLM should do instead')}
         send={t('Deny')}
-        most={maxNoteChars}
+        maxChars={maxNoteChars}
         value={text}
         busy={busy}
         sending={sending.value}
         onSend={(note) => decide(false, note)}
         onCancel={() => {
-          noting.value = false;
+          noteOpen.value = false;
         }}
       />
     );
@@ -166,7 +166,7 @@ function Approval({ turnId, callId, busy, rule }: AnswerProps & { rule: AlwaysRu
         class="link-button"
         aria-disabled={sending.value}
         onClick={() => {
-          if (!sending.peek()) noting.value = true;
+          if (!sending.peek()) noteOpen.value = true;
         }}
       >
         {t('Deny with a Note...')}
@@ -189,11 +189,12 @@ function Approval({ turnId, callId, busy, rule }: AnswerProps & { rule: AlwaysRu
   );
 }
 
-function Question({ turnId, callId, busy, options }: AnswerProps & { options: readonly QuestionOption[] }) {
-  const { text, sending } = answeringOf(turnId, callId);
+function QuestionField({ turnId, callId, busy, options }: AskAnswerProps & { options: readonly QuestionOption[] }) {
+  const { text, sending } = answerStateOf(turnId, callId);
   const send = (words: string, option?: QuestionOption) => {
-    // A server of 0.1.0 goes by the text.
-    if (!busy) void answer(turnId, callId, { kind: 'question', text: words, ...(option ? { option: option.id } : {}) });
+    // A server of version 0.1.0 decides by the text.
+    if (!busy)
+      void sendAnswer(turnId, callId, { kind: 'question', text: words, ...(option ? { option: option.id } : {}) });
   };
   return (
     <>
@@ -215,7 +216,7 @@ function Question({ turnId, callId, busy, options }: AnswerProps & { options: re
       <TextAnswer
         label={options.length > 0 ? t('Another answer') : t('Your answer')}
         send={t('Answer')}
-        most={maxTextChars}
+        maxChars={maxTextChars}
         value={text}
         busy={busy}
         sending={sending.value}
@@ -228,7 +229,7 @@ function Question({ turnId, callId, busy, options }: AnswerProps & { options: re
 interface TextAnswerProps {
   label: string;
   send: string;
-  most: number;
+  maxChars: number;
   value: { value: string };
   busy: boolean;
   sending: boolean;
@@ -237,7 +238,7 @@ interface TextAnswerProps {
   onCancel?(): void;
 }
 
-function TextAnswer({ label, send, most, value, busy, sending, onSend, onCancel }: TextAnswerProps) {
+function TextAnswer({ label, send, maxChars, value, busy, sending, onSend, onCancel }: TextAnswerProps) {
   const field = useRef<HTMLTextAreaElement>(null);
   useEffect(() => {
     if (onCancel) field.current?.focus({ preventScroll: true });
@@ -254,7 +255,7 @@ function TextAnswer({ label, send, most, value, busy, sending, onSend, onCancel 
         class="field ask-field"
         dir="auto"
         rows={1}
-        maxLength={most}
+        maxLength={maxChars}
         placeholder={label}
         aria-label={label}
         readOnly={sending}
@@ -263,7 +264,7 @@ function TextAnswer({ label, send, most, value, busy, sending, onSend, onCancel 
           value.value = event.currentTarget.value;
         }}
         onKeyDown={(event) => {
-          if (event.key !== 'Enter' || event.isComposing || !sends(event)) return;
+          if (event.key !== 'Enter' || event.isComposing || !isSendKey(event)) return;
           event.preventDefault();
           event.stopPropagation();
           if (!event.repeat) submit();

@@ -83,7 +83,7 @@ export function Banners() {
           <Icon name="error" />
           <span>{problem?.detail ?? t('The server could not be started.')}</span>
           <span class="banner-actions">
-            <FirstAid />
+            <ConnectionActions />
           </span>
         </div>
       )}
@@ -92,7 +92,7 @@ export function Banners() {
 }
 
 /** Actions that help if there is no connection to the server. */
-function FirstAid() {
+function ConnectionActions() {
   const { problem, remote } = server.value;
   if (remote === undefined)
     return (

@@ -17,7 +17,7 @@ import { Refusal, UndoReview } from './restore.tsx';
 const initialFiles = 6;
 
 /** Returns the total lines added and removed by changes. */
-export function counted(changes: readonly FileChange[]): { added: number; removed: number } {
+export function totalCounts(changes: readonly FileChange[]): { added: number; removed: number } {
   return changes.reduce((sum, { added, removed }) => ({ added: sum.added + added, removed: sum.removed + removed }), {
     added: 0,
     removed: 0,
@@ -25,7 +25,7 @@ export function counted(changes: readonly FileChange[]): { added: number; remove
 }
 
 /** Shows the numbers of added and removed lines. */
-export function Counts({ added, removed }: { added: number; removed: number }) {
+export function LineCounts({ added, removed }: { added: number; removed: number }) {
   return (
     <span class="counts" role="img" aria-label={t('{0} lines added, {1} removed', added, removed)}>
       <span class="count-added">+{added}</span> <span class="count-removed">−{removed}</span>
@@ -34,10 +34,10 @@ export function Counts({ added, removed }: { added: number; removed: number }) {
 }
 
 /** A list of changed files, with actions for each. */
-export function Changes({ changes }: { changes: readonly FileChange[] }) {
+export function ChangeList({ changes }: { changes: readonly FileChange[] }) {
   return (
     <FileList label={t('Changed files')} files={changes}>
-      {(change) => <Change key={change.path} change={change} />}
+      {(change) => <ChangedFile key={change.path} change={change} />}
     </FileList>
   );
 }
@@ -90,11 +90,11 @@ function OpenFile({ change: { path, after } }: { change: FileChange }) {
   );
 }
 
-function Change({ change }: { change: FileChange }) {
+function ChangedFile({ change }: { change: FileChange }) {
   return (
     <li class="change">
       <PathButton change={change} onClick={() => openDiff(change)} />
-      <Counts added={change.added} removed={change.removed} />
+      <LineCounts added={change.added} removed={change.removed} />
       <OpenFile change={change} />
     </li>
   );
@@ -123,7 +123,7 @@ export function TurnChanges({ turn }: { turn: TurnState }) {
   const files = changedFiles(turn);
   if (files.length === 0) return <UndoReview turn={turn} />;
   const pending = files.filter((file) => standingOf(file) === 'pending');
-  const act = async (verdict: 'accept' | 'reject', chosen: readonly TurnFile[]) => {
+  const review = async (verdict: 'accept' | 'reject', chosen: readonly TurnFile[]) => {
     if (busy) return;
     setBusy(true);
     setProblem(null);
@@ -142,7 +142,7 @@ export function TurnChanges({ turn }: { turn: TurnState }) {
       <div class="turn-changes-head">
         <Icon name="files" />
         <span>{files.length === 1 ? t('1 file changed') : t('{0} files changed', files.length)}</span>
-        <Counts {...counted(files)} />
+        <LineCounts {...totalCounts(files)} />
         <span class="review-buttons">
           <IconButton icon="diff-multiple" label={t('Review All Changes')} onClick={() => openReview(turn.id)} />
           {pending.length > 0 && (
@@ -151,13 +151,13 @@ export function TurnChanges({ turn }: { turn: TurnState }) {
                 icon="check-all"
                 label={t('Accept All Changes')}
                 disabled={busy}
-                onClick={() => void act('accept', pending)}
+                onClick={() => void review('accept', pending)}
               />
               <IconButton
                 icon="discard"
                 label={t('Reject All Changes')}
                 disabled={busy}
-                onClick={() => void act('reject', pending)}
+                onClick={() => void review('reject', pending)}
               />
             </>
           )}
@@ -170,7 +170,7 @@ export function TurnChanges({ turn }: { turn: TurnState }) {
             turnId={turn.id}
             file={file}
             busy={busy}
-            act={(verdict) => void act(verdict, [file])}
+            review={(verdict) => void review(verdict, [file])}
           />
         )}
       </FileList>
@@ -196,22 +196,22 @@ interface ReviewedFileProps {
   turnId: string;
   file: TurnFile;
   busy: boolean;
-  act(verdict: 'accept' | 'reject'): void;
+  review(verdict: 'accept' | 'reject'): void;
 }
 
-function ReviewedFile({ turnId, file, busy, act }: ReviewedFileProps) {
+function ReviewedFile({ turnId, file, busy, review }: ReviewedFileProps) {
   const name = shownStrictly(file.path);
   const standing = standingOf(file);
   const open = () => (standing === 'pending' ? openReview(turnId, file.path) : openDiff(file));
   return (
     <li class="change">
       <PathButton change={file} onClick={open} />
-      <Counts added={file.added} removed={file.removed} />
+      <LineCounts added={file.added} removed={file.removed} />
       <span class="review-buttons">
         {standing === 'pending' ? (
           <>
-            <IconButton icon="check" label={t('Accept {0}', name)} disabled={busy} onClick={() => act('accept')} />
-            <IconButton icon="discard" label={t('Reject {0}', name)} disabled={busy} onClick={() => act('reject')} />
+            <IconButton icon="check" label={t('Accept {0}', name)} disabled={busy} onClick={() => review('accept')} />
+            <IconButton icon="discard" label={t('Reject {0}', name)} disabled={busy} onClick={() => review('reject')} />
           </>
         ) : (
           <span class={`standing standing-${standing}`}>

@@ -6,11 +6,11 @@ import { canSend, focusRequests, queueFullText, sendDraft, stop, warmUp } from '
 import { announcement, attempt } from '../state/app.ts';
 import { openAsks } from '../state/asks.ts';
 import { openCount, shownTurns } from '../state/conversation.ts';
-import { detach, draft, setDraft } from '../state/drafts.ts';
+import { draft, removeAttachment, setDraft } from '../state/drafts.ts';
 import { Chips } from './attachments.tsx';
 import { ComposerTools } from './composer-tools.tsx';
 import { takeDrop, takeFiles } from './incoming-files.ts';
-import { sends } from './keys.ts';
+import { isSendKey } from './keys.ts';
 import { SuggestionList } from './suggestion-list.tsx';
 import { runSlashCommand } from './suggestions.ts';
 import { useSuggestions } from './use-suggestions.ts';
@@ -59,7 +59,7 @@ function MessageBox() {
     if (focusRequests.value > 0) field.current?.focus();
   }, [focusRequests.value]);
   useEffect(() => field.current?.focus(), []);
-  useLayoutEffect(() => grow(field.current), [text]);
+  useLayoutEffect(() => fitHeight(field.current), [text]);
   // Show suggestions also if a command, not the keyboard, has entered the slash.
   useEffect(() => {
     if (text === '/') refresh();
@@ -75,7 +75,7 @@ function MessageBox() {
     <>
       {list.length > 0 && <SuggestionList id={listId} items={list} active={active} take={take} />}
       <div class="composer-box">
-        <Chips attachments={attachments} onRemove={detach} />
+        <Chips attachments={attachments} onRemove={removeAttachment} />
         <textarea
           ref={field}
           class="composer-text"
@@ -114,7 +114,7 @@ function send(): void {
 /** Stops the answer, sends the message or edits the last one. Returns false for any other key. */
 function handleMessageKey(event: KeyboardEvent): boolean {
   if (event.key === 'Escape' && openCount.value > 0) stop();
-  else if (event.key === 'Enter' && sends(event)) send();
+  else if (event.key === 'Enter' && isSendKey(event)) send();
   else return event.key === 'ArrowUp' && draft.value.text === '' && editLast();
   return true;
 }
@@ -140,7 +140,7 @@ function editLast(): boolean {
 }
 
 /** Makes the field as high as its text, up to the limit of the stylesheet. */
-function grow(field: HTMLTextAreaElement | null): void {
+function fitHeight(field: HTMLTextAreaElement | null): void {
   if (!field || CSS.supports('field-sizing', 'content')) return;
   field.style.height = 'auto';
   field.style.height = `${field.scrollHeight}px`;

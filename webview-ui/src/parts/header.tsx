@@ -28,7 +28,7 @@ export function Header() {
       <h1 class="header-title" title={title}>
         {title || t('New chat')}
       </h1>
-      <Waiting />
+      <NextQuestionButton />
       <RemoteHost />
     </header>
   );
@@ -47,7 +47,7 @@ function RemoteHost() {
 }
 
 /** Shows that questions wait for the user, and leads from one question to the next. */
-function Waiting() {
+function NextQuestionButton() {
   const count = openAsks.value.length;
   if (count === 0) return null;
   return (

@@ -83,7 +83,7 @@ export function History() {
             {search.value.trim() === '' ? t('No conversations yet') : t('No results for "{0}"', search.value.trim())}
           </p>
         )}
-        {more && <More key={rows.value.length} />}
+        {more && <LoadMore key={rows.value.length} />}
       </div>
     </section>
   );
@@ -101,7 +101,7 @@ function groupByDay(all: readonly ConversationSummary[]): Map<string, Conversati
 }
 
 /** Loads further rows when it scrolls into view. Also works as a button for users who do not scroll. */
-function More() {
+function LoadMore() {
   const button = useRef<HTMLButtonElement>(null);
   useEffect(() => {
     if (!button.current) return;

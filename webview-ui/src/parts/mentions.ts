@@ -11,7 +11,7 @@ import type { Suggestion } from './suggestion.ts';
 
 /* Suggestions for `@` besides files. `@folder:`, `@symbol:` and `@url:` expect more text; the others attach at once. */
 
-interface Row {
+interface MentionKind {
   readonly name: string;
   readonly icon: string;
   readonly about: () => string;
@@ -20,14 +20,14 @@ interface Row {
   readonly run?: () => void;
 }
 
-const mention = (name: string, icon: string, what: Mention, about: () => string): Row => ({
+const mention = (name: string, icon: string, what: Mention, about: () => string): MentionKind => ({
   name,
   icon,
   about,
   run: () => void attempt(() => attachMention(what)),
 });
 
-const rows: readonly Row[] = [
+const mentionKinds: readonly MentionKind[] = [
   { name: 'folder', icon: 'folder', about: () => t('A folder: its file list and small files'), more: true },
   { name: 'symbol', icon: 'symbol-class', about: () => t('The definition of a symbol'), more: true },
   mention('problems', 'warning', { kind: 'problems' }, () => t('Errors and warnings in the editor')),
@@ -49,7 +49,7 @@ export async function suggestMentions(query: string): Promise<Suggestion[]> {
   if (kind === 'url') return urls(rest);
   if (/^https?:\/\//i.test(query)) return urls(query);
   const words = query.toLowerCase();
-  const kinds = rows.filter(
+  const kinds = mentionKinds.filter(
     ({ name }) => name.startsWith(words) || (words.length > 2 && `git:${name}`.startsWith(words)),
   );
   const fileRows = PathsAnswer.parse(
@@ -59,7 +59,7 @@ export async function suggestMentions(query: string): Promise<Suggestion[]> {
   return [...kinds.map(kindRow), ...fileRows];
 }
 
-function kindRow({ name, icon, about, more, run }: Row): Suggestion {
+function kindRow({ name, icon, about, more, run }: MentionKind): Suggestion {
   return {
     id: `@${name}`,
     icon,

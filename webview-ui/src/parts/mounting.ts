@@ -5,7 +5,7 @@ const nearMargin = '1500px 0px';
 /** Maximum text of distant turns that stays rendered, in UTF-16 code units. */
 const maxFarChars = 20_000;
 
-interface Slot {
+interface TurnSlot {
   readonly element: HTMLElement;
   readonly mounted: Signal<boolean>;
   near: boolean;
@@ -19,7 +19,7 @@ interface Slot {
  * the page stays small in long conversations. A removed turn leaves a space of the same height.
  */
 export class Mounting {
-  readonly #slots = new Map<Element, Slot>();
+  readonly #slots = new Map<Element, TurnSlot>();
   #observer: IntersectionObserver | null = null;
 
   /** Starts observing the scrolling element. Returns a function that stops it. */
@@ -34,8 +34,8 @@ export class Mounting {
   }
 
   /** Adds the element of a turn. */
-  add(element: HTMLElement, mounted: Signal<boolean>, chars: number): Slot {
-    const slot: Slot = { element, mounted, near: mounted.peek(), chars, height: 0 };
+  add(element: HTMLElement, mounted: Signal<boolean>, chars: number): TurnSlot {
+    const slot: TurnSlot = { element, mounted, near: mounted.peek(), chars, height: 0 };
     this.#slots.set(element, slot);
     this.#observer?.observe(element);
     return slot;

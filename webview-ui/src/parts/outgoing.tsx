@@ -1,11 +1,11 @@
 import { t } from '../l10n.ts';
-import { retryOutgoing, takeBack } from '../state/actions.ts';
-import type { Outgoing } from '../state/outbox.ts';
+import { editUnsent, retryOutgoing } from '../state/actions.ts';
+import type { PendingMessage } from '../state/outbox.ts';
 import { Chips } from './attachments.tsx';
 import { Icon } from './icon.tsx';
 
 /** A message that the server has not confirmed yet. */
-export function OutgoingMessage({ message }: { message: Outgoing }) {
+export function UnconfirmedMessage({ message }: { message: PendingMessage }) {
   return (
     <div class="turn">
       <div class="user">
@@ -20,7 +20,7 @@ export function OutgoingMessage({ message }: { message: Outgoing }) {
             <button type="button" class="link-button" onClick={() => retryOutgoing(message)}>
               {t('Try Again')}
             </button>
-            <button type="button" class="link-button" onClick={() => takeBack(message)}>
+            <button type="button" class="link-button" onClick={() => editUnsent(message)}>
               {t('Edit')}
             </button>
           </div>

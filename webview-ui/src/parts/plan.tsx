@@ -25,14 +25,14 @@ export function Plan() {
       </button>
       <ol class="plan-items" id={body} hidden={!open}>
         {items.map((item, index) => (
-          <Item key={index} item={item} />
+          <PlanEntry key={index} item={item} />
         ))}
       </ol>
     </section>
   );
 }
 
-function Item({ item: { text, status } }: { item: PlanItem }) {
+function PlanEntry({ item: { text, status } }: { item: PlanItem }) {
   const icon = status === 'done' ? 'pass-filled' : status === 'active' ? 'circle-large-filled' : 'circle-large';
   const state = status === 'done' ? t('done') : status === 'active' ? t('in progress') : t('open');
   return (

@@ -76,7 +76,7 @@ export function RestoreConfirm({ turn, what, onClose }: RestoreProps) {
         if (!busy) onClose();
       }}
     >
-      {what !== 'conversation' && <Files paths={paths} problem={problem} />}
+      {what !== 'conversation' && <FilesToRestore paths={paths} problem={problem} />}
       {what !== 'files' && <span>{t('This message and everything after it will be hidden. You can undo this.')}</span>}
       {problem && <Refusal problem={problem} />}
       <span class="ask-actions">
@@ -103,7 +103,7 @@ function restoredText(what: RestoreWhat, files: number): string {
   return files === 1 ? t('1 file was restored.') : t('{0} files were restored.', files);
 }
 
-function Files({ paths, problem }: { paths: readonly string[] | null; problem: Problem | null }) {
+function FilesToRestore({ paths, problem }: { paths: readonly string[] | null; problem: Problem | null }) {
   if (paths === null) return problem ? null : <span>{t('Finding the changed files...')}</span>;
   if (paths.length === 0) return <span>{t('DevLM has not changed any files since this message.')}</span>;
   return (
@@ -165,8 +165,8 @@ export function UndoReview({ turn }: { turn: TurnState }) {
   );
 }
 
-/** Shows below the last turn what a restore has set aside, until a new message is sent. */
-export function SetAside() {
+/** Tells that a restore has hidden later messages, and can undo it until a new message is sent. */
+export function HiddenMessagesNote() {
   const aside = conversation.value?.aside;
   if (!aside) return null;
   return (

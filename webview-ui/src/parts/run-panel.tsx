@@ -10,7 +10,7 @@ import type { Output, Piece } from '../state/run-output.ts';
 import { fixMessage, gapWords, isMendable, receiptDetails, runFacts } from '../state/run-words.ts';
 import {
   canRun,
-  isOpen,
+  isRunOpen,
   type Run,
   type RunPlace,
   run,
@@ -24,6 +24,7 @@ import {
 import { transport } from '../transport.ts';
 import { Icon, IconButton } from './icon.tsx';
 import { memo } from './memo.ts';
+import { useCopied } from './use-copied.ts';
 
 /**
  * Adds the Run and Input buttons to a code block, and the run below it. Returns a function that removes them;
@@ -57,7 +58,7 @@ interface Program {
 
 function RunButtons({ place, language, name, code }: Program) {
   if (!canRun(language)) return null;
-  const open = isOpen(place.run.value);
+  const open = isRunOpen(place.run.value);
   return (
     <>
       <IconButton
@@ -135,9 +136,9 @@ export function Receipt({ current, place, program }: ReceiptProps) {
     <div class="run" role="group" aria-label={t('Run')}>
       <div class="run-head">
         <RunStatus current={current} />
-        <Tools current={current} place={place} program={program} />
+        <RunTools current={current} place={place} program={program} />
       </div>
-      {wait?.fraction != null && isOpen(current) && (
+      {wait?.fraction != null && isRunOpen(current) && (
         <progress class="run-progress" aria-label={wait.message} max={1} value={wait.fraction} />
       )}
       {engine?.kind === 'embedded' && (
@@ -150,7 +151,7 @@ export function Receipt({ current, place, program }: ReceiptProps) {
         </p>
       )}
       {message && <p class="run-note run-message">{message}</p>}
-      {output.chars > 0 && <OutputView output={output} live={isOpen(current)} />}
+      {output.chars > 0 && <OutputView output={output} live={isRunOpen(current)} />}
       {record && output.chars === 0 && record.status === 'ok' && (
         <p class="run-note">{t('The program printed nothing.')}</p>
       )}
@@ -202,13 +203,13 @@ export function RunStatus({ current }: { current: Run }) {
         {words}
       </span>
       {wait?.fraction != null && <span class="run-fact">{`${Math.round(wait.fraction * 100)} %`}</span>}
-      <Elapsed since={current.since} />
+      <RunElapsed since={current.since} />
     </div>
   );
 }
 
 /** Shows the seconds since the program started. Hidden in the first second, so that short runs do not flicker. */
-function Elapsed({ since }: { since: number }) {
+function RunElapsed({ since }: { since: number }) {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), 1000);
@@ -218,18 +219,13 @@ function Elapsed({ since }: { since: number }) {
   return seconds < 1 ? null : <span class="run-fact">{t('{0} s', seconds)}</span>;
 }
 
-function Tools({ current, place, program }: ReceiptProps) {
+function RunTools({ current, place, program }: ReceiptProps) {
   const { record, output } = current;
-  const open = isOpen(current);
-  const [copied, setCopied] = useState(false);
-  useEffect(() => {
-    if (!copied) return;
-    const timer = setTimeout(() => setCopied(false), 1_500);
-    return () => clearTimeout(timer);
-  }, [copied]);
+  const open = isRunOpen(current);
+  const [copied, reportCopied] = useCopied();
   const copy = async () => {
     await transport.editor({ action: 'copy', text: await copyText(current, place) });
-    setCopied(true);
+    reportCopied();
   };
   return (
     <div class="run-tools">
@@ -287,17 +283,17 @@ function OutputView({ output, live }: { output: Output; live: boolean }) {
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling area has to be reachable by keyboard */}
       <pre class="run-output" ref={box} onScroll={onScroll} tabIndex={0} role="group" aria-label={t('Output')}>
         {output.head.map((piece) => (
-          <Part key={piece.key} piece={piece} />
+          <OutputPiece key={piece.key} piece={piece} />
         ))}
         {output.skipped > 0 && <span class="run-gap">{`\n${gapWords(output.skipped)}\n`}</span>}
         {output.tail.map((piece) => (
-          <Part key={piece.key} piece={piece} />
+          <OutputPiece key={piece.key} piece={piece} />
         ))}
       </pre>
     </>
   );
 }
 
-const Part = memo(({ piece }: { piece: Piece }) => (
+const OutputPiece = memo(({ piece }: { piece: Piece }) => (
   <span class={piece.stream === 'stderr' ? 'run-stderr' : undefined}>{piece.text}</span>
 ));

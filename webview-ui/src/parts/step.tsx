@@ -24,7 +24,7 @@ interface StepProps {
 export const Step = memo(({ step, live, turnId, nth }: StepProps) => {
   if (step.purpose === 'pause') {
     return Object.entries(step.calls).map(([callId, call]) => (
-      <AskView key={callId} {...{ turnId, callId, call }} open={live && !call.answer} back={{ current: null }} />
+      <AskView key={callId} {...{ turnId, callId, call }} open={live && !call.answer} returnFocus={{ current: null }} />
     ));
   }
   if (step.compaction || (step.purpose && step.status !== 'abandoned')) {
@@ -46,7 +46,7 @@ export const Step = memo(({ step, live, turnId, nth }: StepProps) => {
   return (
     <>
       {step.blocks.map((block) => (
-        <Block
+        <StepBlock
           key={block.index}
           block={block}
           step={step}
@@ -61,7 +61,7 @@ export const Step = memo(({ step, live, turnId, nth }: StepProps) => {
   );
 });
 
-interface BlockProps {
+interface StepBlockProps {
   block: BlockState;
   step: StepState;
   live: boolean;
@@ -69,7 +69,7 @@ interface BlockProps {
   mountCode: MountCode;
 }
 
-function Block({ block, step, live, turnId, mountCode }: BlockProps) {
+function StepBlock({ block, step, live, turnId, mountCode }: StepBlockProps) {
   const done = block.done || !live;
   switch (block.kind) {
     case 'text':
@@ -116,7 +116,7 @@ function strayAsks({ blocks, calls, results }: StepState) {
 }
 
 function StrayAsk(ask: { turnId: string; callId: string; call: ToolCallState }) {
-  return <AskView {...ask} open back={{ current: null }} />;
+  return <AskView {...ask} open returnFocus={{ current: null }} />;
 }
 
 function isError(opaque: unknown): boolean {

@@ -10,7 +10,7 @@ import { ToolRun } from './tool-run.tsx';
  */
 export function TestsBadge({ turn }: { turn: TurnState }) {
   const last = testsOf(turn);
-  if (!last) return turn.task === 'test' ? <NotRun /> : null;
+  if (!last) return turn.task === 'test' ? <TestsNotRun /> : null;
   const { report, callId, changedSince } = last;
   const noneCaught = report.mutants.length > 0 && report.mutants.every(({ caught }) => !caught);
   const passed = report.verdict === 'passed' && !changedSince && !noneCaught;
@@ -27,7 +27,7 @@ export function TestsBadge({ turn }: { turn: TurnState }) {
       {changedSince && (
         <p class="tests-note">{t('Files were changed after this run, so it does not cover those changes.')}</p>
       )}
-      {report.verdict === 'passed' && <Caught mutants={report.mutants} />}
+      {report.verdict === 'passed' && <MutantSummary mutants={report.mutants} />}
     </section>
   );
 }
@@ -38,7 +38,7 @@ function verdictWords({ verdict, exitCode }: TestReport): string {
   return exitCode === null ? t('Tests failed') : t('Tests failed (exit code {0})', exitCode);
 }
 
-function NotRun() {
+function TestsNotRun() {
   return (
     <section class="tests tests-failed" aria-label={t('Tests')}>
       <div class="tests-head">
@@ -51,7 +51,7 @@ function NotRun() {
 }
 
 /** Shows how many mutants the tests caught. */
-function Caught({ mutants }: { mutants: readonly Mutant[] }) {
+function MutantSummary({ mutants }: { mutants: readonly Mutant[] }) {
   if (mutants.length === 0)
     return <p class="tests-note">{t('It is not known whether the tests detect faulty code.')}</p>;
   const missed = mutants.filter(({ caught }) => !caught);

@@ -9,7 +9,7 @@ import { type ToolWords, toolWords } from '../state/tool-words.ts';
 import { changesOf } from '../state/turn-work.ts';
 import { AskView } from './ask.tsx';
 import { Chips } from './attachments.tsx';
-import { ChangeButtons, Changes, Counts, counted } from './changes.tsx';
+import { ChangeButtons, ChangeList, LineCounts, totalCounts } from './changes.tsx';
 import { Icon } from './icon.tsx';
 import { Links } from './links.tsx';
 import { memo } from './memo.ts';
@@ -31,9 +31,9 @@ interface ToolCardProps {
   waits?: boolean;
 }
 
-type State = 'input' | 'waiting' | 'asking' | 'running' | 'done' | 'failed' | 'none';
+type CardState = 'input' | 'waiting' | 'asking' | 'running' | 'done' | 'failed' | 'none';
 
-const icons: Readonly<Record<State, string>> = {
+const icons: Readonly<Record<CardState, string>> = {
   input: 'loading',
   waiting: 'circle-outline',
   asking: 'question',
@@ -74,24 +74,26 @@ export const ToolCard = memo(({ turnId, block, call, result, live, waits = false
             name={executionId && result?.ok ? 'terminal' : icons[state]}
             spin={state === 'input' || state === 'running'}
           />
-          <Words words={words} />
+          <CallSummary words={words} />
           {result?.details?.command && <span class="tool-end">{commandNote(result.details.command)}</span>}
-          {changes.length > 0 && <Counts {...counted(changes)} />}
-          {state === 'running' && <Elapsed startedAt={call?.startedAt} />}
+          {changes.length > 0 && <LineCounts {...totalCounts(changes)} />}
+          {state === 'running' && <ToolElapsed startedAt={call?.startedAt} />}
           <span class="unseen">{stateName(state)}</span>
         </button>
         {only && <ChangeButtons change={only} />}
       </div>
-      {call?.ask && <AskView turnId={turnId} callId={callId} call={call} open={state === 'asking'} back={label} />}
+      {call?.ask && (
+        <AskView turnId={turnId} callId={callId} call={call} open={state === 'asking'} returnFocus={label} />
+      )}
       {state === 'running' && call && call.output !== '' && (
         <Plain label={t('Output')} class="tool-tail" text={call.output.slice(-tailChars)} follows />
       )}
       {state === 'failed' && !open && <div class="tool-failure">{oneLine(result?.text ?? '', 300)}</div>}
       {executionId && <ToolRun turnId={turnId} callId={callId} executionId={executionId} whole={open} />}
       {pages.length > 0 && <Links label={t('Pages')} links={pages} />}
-      {changes.length > 1 && state !== 'asking' && <Changes changes={changes} />}
+      {changes.length > 1 && state !== 'asking' && <ChangeList changes={changes} />}
       <div class="fold-body" id={body} hidden={!open}>
-        {open && <Details block={block} call={call} result={result} />}
+        {open && <CallDetails block={block} call={call} result={result} />}
       </div>
     </div>
   );
@@ -103,7 +105,7 @@ function stateOf(
   result: ToolResult | undefined,
   live: boolean,
   waits: boolean,
-): State {
+): CardState {
   if (result) return result.ok ? 'done' : 'failed';
   if (!live) return 'none';
   if (call?.ask && !call.answer) return 'asking';
@@ -111,7 +113,7 @@ function stateOf(
   return waits ? 'waiting' : 'running';
 }
 
-function stateName(state: State): string {
+function stateName(state: CardState): string {
   switch (state) {
     case 'input':
       return t('being written');
@@ -130,7 +132,7 @@ function stateName(state: State): string {
   }
 }
 
-function Words({ words: { verb, about, code, note } }: { words: ToolWords }) {
+function CallSummary({ words: { verb, about, code, note } }: { words: ToolWords }) {
   return (
     <>
       <span class="tool-name">{verb}</span>{' '}
@@ -141,7 +143,7 @@ function Words({ words: { verb, about, code, note } }: { words: ToolWords }) {
 }
 
 /** Shows the seconds since the tool started, if it takes long. */
-function Elapsed({ startedAt }: { startedAt: string | undefined }) {
+function ToolElapsed({ startedAt }: { startedAt: string | undefined }) {
   const firstSeen = useRef(Date.now());
   const [now, setNow] = useState(Date.now());
   useEffect(() => {
@@ -161,7 +163,7 @@ function elapsedWords(seconds: number): string {
     : t('{0} h {1} min', Math.floor(minutes / 60), minutes % 60);
 }
 
-function Details({ block, call, result }: Pick<ToolCardProps, 'block' | 'call' | 'result'>) {
+function CallDetails({ block, call, result }: Pick<ToolCardProps, 'block' | 'call' | 'result'>) {
   const input = useMemo(() => readableInput(block), [block]);
   const text = useMemo(() => (result ? readableResult(result.text) : ''), [result]);
   const output = call?.output ?? '';
@@ -170,17 +172,17 @@ function Details({ block, call, result }: Pick<ToolCardProps, 'block' | 'call' |
   return (
     <>
       {call?.ask?.kind === 'approval' && call.answer && (
-        <Part label={t('Approval request')} text={shownStrictly(call.ask.detail)} />
+        <CallPart label={t('Approval request')} text={shownStrictly(call.ask.detail)} />
       )}
-      {input !== '' && <Part label={t('Input')} text={input} />}
-      {result && output !== '' && <Part label={t('Output')} text={output} />}
+      {input !== '' && <CallPart label={t('Input')} text={input} />}
+      {result && output !== '' && <CallPart label={t('Output')} text={output} />}
       {images.length > 0 && <Chips attachments={images} />}
-      {result && <Part label={result.ok ? t('Result') : t('Error')} text={text === '' ? t('(empty)') : text} />}
+      {result && <CallPart label={result.ok ? t('Result') : t('Error')} text={text === '' ? t('(empty)') : text} />}
     </>
   );
 }
 
-function Part({ label, text }: { label: string; text: string }) {
+function CallPart({ label, text }: { label: string; text: string }) {
   return (
     <div class="tool-part">
       <div class="tool-part-label">{label}</div>

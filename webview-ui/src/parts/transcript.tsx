@@ -24,9 +24,9 @@ import { transport } from '../transport.ts';
 import { EmptyState } from './empty.tsx';
 import { Icon } from './icon.tsx';
 import { Mounting } from './mounting.ts';
-import { OutgoingMessage } from './outgoing.tsx';
+import { UnconfirmedMessage } from './outgoing.tsx';
 import { ProblemCard } from './problem-card.tsx';
-import { SetAside } from './restore.tsx';
+import { HiddenMessagesNote } from './restore.tsx';
 import { Turn } from './turn.tsx';
 import { useStickToEnd } from './use-stick-to-end.ts';
 
@@ -58,17 +58,21 @@ export function Transcript() {
       >
         <div class="transcript-content" ref={content}>
           <Opening isEmpty={turns.length === 0 && outgoing.value.length === 0} />
-          {older !== null && <Sentinel key={`older ${older}`} root={scroller} atEnd={atEnd} reached={loadOlder} />}
+          {older !== null && (
+            <ScrollSentinel key={`older ${older}`} root={scroller} atEnd={atEnd} reached={loadOlder} />
+          )}
           {loadingOlder.value && (
             <div class="loading-older">
               <Icon name="loading" spin />
             </div>
           )}
           {turns.length > 0 && <Feed turns={turns} isWhole={older === null} mounting={mounting} />}
-          {newer !== null && <Sentinel key={`newer ${newer}`} root={scroller} atEnd={atEnd} reached={loadNewer} />}
-          {newer === null && <SetAside />}
+          {newer !== null && (
+            <ScrollSentinel key={`newer ${newer}`} root={scroller} atEnd={atEnd} reached={loadNewer} />
+          )}
+          {newer === null && <HiddenMessagesNote />}
           {newer === null &&
-            outgoing.value.map((message) => <OutgoingMessage key={message.turnId} message={message} />)}
+            outgoing.value.map((message) => <UnconfirmedMessage key={message.turnId} message={message} />)}
         </div>
       </div>
       {away.value && conversation.value !== null && <ToLatest />}
@@ -111,8 +115,8 @@ function Feed({ turns, isWhole, mounting }: FeedProps) {
           turn={turn}
           mounting={mounting}
           index={index + 1}
-          of={isWhole ? turns.length : -1}
-          built={index >= turns.length - 2}
+          total={isWhole ? turns.length : -1}
+          initiallyMounted={index >= turns.length - 2}
         />
       ))}
     </div>
@@ -141,7 +145,7 @@ interface SentinelProps {
 }
 
 /** An invisible element that loads more turns when it comes near the visible area. */
-function Sentinel({ root, atEnd, reached }: SentinelProps) {
+function ScrollSentinel({ root, atEnd, reached }: SentinelProps) {
   const line = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (!line.current) return;

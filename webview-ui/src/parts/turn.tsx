@@ -13,9 +13,9 @@ interface TurnProps {
   /** Position in the feed, 1-based. */
   index: number;
   /** Number of turns in the feed, or -1 if it is unknown. */
-  of: number;
+  total: number;
   /** Whether the turn is rendered from the start, rather than when it comes near. */
-  built: boolean;
+  initiallyMounted: boolean;
 }
 
 /** Returns the visible length of a block. Of a tool call, only a line is visible. */
@@ -32,9 +32,9 @@ function textChars(turn: TurnState): number {
 }
 
 /** A message and its answer. Far from the visible area it is replaced by a space of the same height. */
-export const Turn = memo(({ turn, mounting, index, of, built }: TurnProps) => {
+export const Turn = memo(({ turn, mounting, index, total, initiallyMounted }: TurnProps) => {
   const chars = textChars(turn);
-  const mounted = useSignal(built || !Number.isFinite(chars));
+  const mounted = useSignal(initiallyMounted || !Number.isFinite(chars));
   const article = useRef<HTMLElement>(null);
   const slot = useRef<ReturnType<Mounting['add']> | null>(null);
   useLayoutEffect(() => {
@@ -57,7 +57,7 @@ export const Turn = memo(({ turn, mounting, index, of, built }: TurnProps) => {
       ref={article}
       tabIndex={-1}
       aria-posinset={index}
-      aria-setsize={of}
+      aria-setsize={total}
       aria-label={t('Message {0}', turn.text.slice(0, 80))}
     >
       {mounted.value && <UserMessage turn={turn} />}

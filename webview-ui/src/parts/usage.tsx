@@ -5,6 +5,7 @@ import { dollars, tokens } from '../format.ts';
 import { t } from '../l10n.ts';
 import { showConversation } from '../state/actions.ts';
 import { screen } from '../state/app.ts';
+import { inputTokensOf } from '../state/input-tokens.ts';
 import { readUsage, type Span, span, spans, usage } from '../state/usage.ts';
 
 /** Maximum number of rows in a table, the most expensive first. */
@@ -32,12 +33,12 @@ export function UsageView() {
           </button>
         </div>
       )}
-      {byChat && <Total report={byChat} />}
+      {byChat && <UsageTotal report={byChat} />}
       {byChat && byChat.rows.length > 0 && (
-        <Table title={t('By chat')} report={byChat} name={(row) => <Chat row={row} />} />
+        <UsageTable title={t('By chat')} report={byChat} name={(row) => <ChatName row={row} />} />
       )}
       {byModel && byModel.rows.length > 0 && (
-        <Table title={t('By model')} report={byModel} name={({ key }) => key ?? t('Unknown')} />
+        <UsageTable title={t('By model')} report={byModel} name={({ key }) => key ?? t('Unknown')} />
       )}
     </section>
   );
@@ -71,15 +72,15 @@ function SpanChoice() {
   );
 }
 
-function Total({ report: { total } }: { report: UsageReport }) {
+function UsageTotal({ report: { total } }: { report: UsageReport }) {
   const parts = [
     total.calls === 1 ? t('1 model call') : t('{0} model calls', total.calls.toLocaleString()),
-    t('{0} in', tokens(inputOf(total))),
+    t('{0} in', tokens(inputTokensOf(total))),
     t('{0} out', tokens(total.outputTokens)),
   ];
-  if (inputOf(total) > 0)
+  if (inputTokensOf(total) > 0)
     parts.push(
-      t('{0}% of the input was read from the cache', Math.round((100 * total.cacheReadTokens) / inputOf(total))),
+      t('{0}% of the input was read from the cache', Math.round((100 * total.cacheReadTokens) / inputTokensOf(total))),
     );
   return (
     <div class="usage-total">
@@ -92,13 +93,13 @@ function Total({ report: { total } }: { report: UsageReport }) {
   );
 }
 
-interface TableProps {
+interface UsageTableProps {
   title: string;
   report: UsageReport;
   name: (row: UsageRow) => ComponentChildren;
 }
 
-function Table({ title, report, name }: TableProps) {
+function UsageTable({ title, report, name }: UsageTableProps) {
   return (
     <table class="usage-table">
       <caption>{title}</caption>
@@ -117,7 +118,7 @@ function Table({ title, report, name }: TableProps) {
           <tr key={row.key ?? ''}>
             <th scope="row">{name(row)}</th>
             <td>{row.calls.toLocaleString()}</td>
-            <td>{tokens(inputOf(row) + row.outputTokens)}</td>
+            <td>{tokens(inputTokensOf(row) + row.outputTokens)}</td>
             <td>{row.calls > 0 && row.unpricedSteps === row.calls ? '?' : dollars(row.costUsd)}</td>
           </tr>
         ))}
@@ -126,7 +127,7 @@ function Table({ title, report, name }: TableProps) {
   );
 }
 
-function Chat({ row: { key, title } }: { row: UsageRow }) {
+function ChatName({ row: { key, title } }: { row: UsageRow }) {
   if (key === null) return t('Other clients');
   if (title === null) return t('Deleted chat');
   return (
@@ -135,8 +136,3 @@ function Chat({ row: { key, title } }: { row: UsageRow }) {
     </button>
   );
 }
-
-type InputCounts = Pick<UsageRow, 'inputTokens' | 'cacheReadTokens' | 'cacheWriteTokens'>;
-
-const inputOf = ({ inputTokens, cacheReadTokens, cacheWriteTokens }: InputCounts): number =>
-  inputTokens + cacheReadTokens + cacheWriteTokens;

@@ -9,12 +9,12 @@ import { suggest, type Trigger, triggerAt } from './suggestions.ts';
 const debounceMs = 100;
 
 /** The contents of the list above a field. */
-interface Shown {
+interface ListState {
   readonly trigger: Trigger | null;
   readonly list: readonly Suggestion[];
 }
 
-const empty: Shown = { trigger: null, list: [] };
+const empty: ListState = { trigger: null, list: [] };
 
 /** The suggestions for what is typed at the caret of a text field. */
 export interface Suggestions {
@@ -32,21 +32,21 @@ export interface Suggestions {
 
 /** Suggests commands and mentions for what is typed in a field. */
 export function useSuggestions(field: { readonly current: HTMLTextAreaElement | null }): Suggestions {
-  const [{ trigger, list }, setShown] = useState(empty);
+  const [{ trigger, list }, setListState] = useState(empty);
   const [active, setActive] = useState(0);
   /** Number of the latest search. Results of earlier searches are dropped. */
   const latest = useRef(0);
 
   const close = () => {
     latest.current += 1;
-    setShown(empty);
+    setListState(empty);
   };
   const refresh = () => {
     latest.current += 1;
     const number = latest.current;
     const currentTrigger = field.current && triggerIn(field.current);
     if (!currentTrigger) {
-      setShown(empty);
+      setListState(empty);
       return;
     }
     const show = async () => {
@@ -54,7 +54,7 @@ export function useSuggestions(field: { readonly current: HTMLTextAreaElement | 
       const items = await suggest(currentTrigger).catch(() => []);
       if (number !== latest.current) return;
       setActive(0);
-      setShown({ trigger: currentTrigger, list: items });
+      setListState({ trigger: currentTrigger, list: items });
       announcement.value = items.length === 0 ? t('No suggestions') : t('{0} suggestions', items.length);
     };
     setTimeout(() => void show(), currentTrigger.kind === 'file' ? debounceMs : 0);

@@ -3,11 +3,11 @@ import type { TurnState } from '@devlm/protocol/state.ts';
 import { signal } from '@preact/signals';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { t } from '../l10n.ts';
-import { focusComposer, resend, showSibling, unqueue } from '../state/actions.ts';
+import { focusComposer, removeFromQueue, resend, showSibling } from '../state/actions.ts';
 import type { RestoreWhat } from '../state/reviews.ts';
 import { Chips } from './attachments.tsx';
 import { Icon, IconButton } from './icon.tsx';
-import { sends } from './keys.ts';
+import { isSendKey } from './keys.ts';
 import { RestoreConfirm, RestoreMenu } from './restore.tsx';
 
 /** Id of the turn whose message is being edited. */
@@ -35,7 +35,7 @@ function Message({ turn }: UserMessageProps) {
   const [unfolded, setUnfolded] = useState(false);
   const [restoring, setRestoring] = useState<RestoreWhat | null>(null);
   const isLong = turn.text.length > foldAboveChars || turn.text.split('\n', foldAboveLines + 1).length > foldAboveLines;
-  if (editing.value === turn.id) return <Editor turn={turn} />;
+  if (editing.value === turn.id) return <MessageEditor turn={turn} />;
   const place = turn.siblings.indexOf(turn.id);
   const sibling = (offset: number) => {
     const id = turn.siblings[place + offset];
@@ -68,7 +68,7 @@ function Message({ turn }: UserMessageProps) {
         <div class="user-note">
           <Icon name="clock" />
           <span>{t('Queued')}</span>
-          <button type="button" class="link-button" onClick={() => unqueue(turn)}>
+          <button type="button" class="link-button" onClick={() => removeFromQueue(turn)}>
             {t('Remove from Queue')}
           </button>
         </div>
@@ -112,7 +112,7 @@ function Message({ turn }: UserMessageProps) {
   );
 }
 
-function Editor({ turn }: UserMessageProps) {
+function MessageEditor({ turn }: UserMessageProps) {
   const [text, setText] = useState(turn.text);
   const field = useRef<HTMLTextAreaElement>(null);
   useLayoutEffect(() => {
@@ -148,7 +148,7 @@ function Editor({ turn }: UserMessageProps) {
         onKeyDown={(event) => {
           if (event.isComposing) return;
           if (event.key === 'Escape') close();
-          else if (event.key === 'Enter' && sends(event)) send();
+          else if (event.key === 'Enter' && isSendKey(event)) send();
           else return;
           event.preventDefault();
           event.stopPropagation();

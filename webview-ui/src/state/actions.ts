@@ -22,8 +22,8 @@ import {
   summary,
   whenOpened,
 } from './conversation.ts';
-import { clearDraft, draft, flushView, freeDraft, saveSoon, setDraft, switchDraft } from './drafts.ts';
-import { type Outgoing, outbox, outgoing } from './outbox.ts';
+import { clearDraft, detachDraft, draft, flushView, saveSoon, setDraft, switchDraft } from './drafts.ts';
+import { outbox, outgoing, type PendingMessage } from './outbox.ts';
 
 /** Focuses the composer whenever this number increases. */
 export const focusRequests = signal(0);
@@ -135,7 +135,7 @@ function postNext(conversationId: string, text: string, attachments: readonly Ne
 /** The last message in transit of each conversation. Messages of a conversation are sent in order. */
 const sendQueues = new Map<string, Promise<void>>();
 
-function post(message: Outgoing): void {
+function post(message: PendingMessage): void {
   const { conversationId, turnId } = message;
   outbox.value = [...outbox.value.filter((entry) => entry.turnId !== turnId), message];
   saveSoon();
@@ -148,7 +148,7 @@ function post(message: Outgoing): void {
   });
 }
 
-async function deliver(message: Outgoing): Promise<void> {
+async function deliver(message: PendingMessage): Promise<void> {
   const { conversationId, turnId, text, attachments, attachmentsOf, task } = message;
   try {
     if (message.begins) {
@@ -179,7 +179,7 @@ async function deliver(message: Outgoing): Promise<void> {
 }
 
 /** Returns the parent of a message at the time of sending: the message before it may have failed in the meantime. */
-function parentOf({ conversationId, parent, sibling }: Outgoing): string | null {
+function parentOf({ conversationId, parent, sibling }: PendingMessage): string | null {
   if (sibling) return parent;
   const state = conversation.value?.id === conversationId ? conversation.value : null;
   const pending = outbox.value.filter(
@@ -190,7 +190,7 @@ function parentOf({ conversationId, parent, sibling }: Outgoing): string | null 
   return state ? state.head : parent;
 }
 
-function updateOutgoing(turnId: string, changes: Partial<Outgoing>): void {
+function updateOutgoing(turnId: string, changes: Partial<PendingMessage>): void {
   outbox.value = outbox.value.map((entry) => (entry.turnId === turnId ? { ...entry, ...changes } : entry));
   saveSoon();
 }
@@ -206,16 +206,16 @@ export async function resume(messages: readonly OutgoingMessage[]): Promise<void
 }
 
 /** Sends a message again that was not delivered. It keeps its id, so it is not duplicated if it was. */
-export function retryOutgoing(message: Outgoing): void {
+export function retryOutgoing(message: PendingMessage): void {
   post({ ...message, problem: undefined });
 }
 
 /** Moves an undelivered message back into the composer. */
-export function takeBack(message: Outgoing): void {
+export function editUnsent(message: PendingMessage): void {
   removeOutgoing(message.turnId);
   if (summary.value === null && outgoing.value.length === 0) {
     // The conversation of the message was never created.
-    freeDraft();
+    detachDraft();
     closeConversation();
   }
   restoreText(message.text, message.attachments);
@@ -234,7 +234,7 @@ function restoreText(text: string, attachments: readonly NewAttachment[] = []): 
 }
 
 /** Removes a waiting message from the queue and moves it back into the composer. */
-export function unqueue(turn: TurnState): void {
+export function removeFromQueue(turn: TurnState): void {
   void attempt(async () => {
     await stopTurn(turn.id);
     const texts = turn.attachments.filter((attachment) => attachment.kind !== 'image');

@@ -23,13 +23,13 @@ export interface OpenAsk {
 }
 
 /** The state of an answer: whether it is being sent, and what the user has written so far. It outlives the card. */
-export interface Answering {
+export interface AnswerState {
   /** True from the click until the event arrives. */
   readonly sending: Signal<boolean>;
   readonly problem: Signal<Problem | null>;
   readonly text: Signal<string>;
   /** Whether the field for a note is open. */
-  readonly noting: Signal<boolean>;
+  readonly noteOpen: Signal<boolean>;
 }
 
 /** Time after which an accepted answer may be given again if its event does not arrive, in milliseconds. */
@@ -64,28 +64,27 @@ export const openAsks = computed<readonly OpenAsk[]>(() => {
   return previous;
 });
 
-const answerings = new Map<string, Answering>();
+const answerStates = new Map<string, AnswerState>();
 
 /** Returns the state of the answer to a question. */
-export function answeringOf(turnId: string, callId: string): Answering {
+export function answerStateOf(turnId: string, callId: string): AnswerState {
   const key = keyOf(turnId, callId);
-  const existing = answerings.get(key);
+  const existing = answerStates.get(key);
   if (existing) return existing;
   const created = {
     sending: signal(false),
     problem: signal<Problem | null>(null),
     text: signal(''),
-    noting: signal(false),
+    noteOpen: signal(false),
   };
-  answerings.set(key, created);
+  answerStates.set(key, created);
   return created;
 }
 
 /** Sends an answer. The card changes only when the event arrives. */
-export async function answer(turnId: string, callId: string, body: AskAnswer): Promise<void> {
+export async function sendAnswer(turnId: string, callId: string, body: AskAnswer): Promise<void> {
   const conversationId = conversation.peek()?.id;
-  const answering = answeringOf(turnId, callId);
-  const { sending, problem } = answering;
+  const { sending, problem } = answerStateOf(turnId, callId);
   if (conversationId === undefined || sending.peek()) return;
   sending.value = true;
   problem.value = null;
@@ -105,7 +104,7 @@ export async function answer(turnId: string, callId: string, body: AskAnswer): P
 /** Adds the rule that a question offers to the user's settings, then allows the call. */
 export async function allowAlways(turnId: string, callId: string): Promise<void> {
   const conversationId = conversation.peek()?.id;
-  const { sending, problem } = answeringOf(turnId, callId);
+  const { sending, problem } = answerStateOf(turnId, callId);
   if (conversationId === undefined || sending.peek()) return;
   sending.value = true;
   problem.value = null;
@@ -122,7 +121,7 @@ export async function allowAlways(turnId: string, callId: string): Promise<void>
     label: t('Open Settings'),
     run: () => runCommand('openSettings'),
   });
-  await answer(turnId, callId, { kind: 'approval', allow: true });
+  await sendAnswer(turnId, callId, { kind: 'approval', allow: true });
 }
 
 /** Key of the question that had the focus last. */
@@ -199,7 +198,7 @@ export function watchAsks(): void {
     const fresh = asks.filter(({ key }) => !announced.has(key));
     for (const { key } of fresh) announced.add(key);
     keepNewest(announced);
-    keepNewest(answerings);
+    keepNewest(answerStates);
     const [first] = fresh;
     if (!first) return;
     const { ask } = first;

@@ -5,6 +5,7 @@ import type { StepState, TurnState } from '@devlm/protocol/state.ts';
 import { computed } from '@preact/signals';
 import { model, models } from './app.ts';
 import { shownTurns } from './conversation.ts';
+import { inputTokensOf } from './input-tokens.ts';
 
 /** The use of the model's context window by the current conversation. */
 export interface ContextUse {
@@ -47,16 +48,13 @@ function useOf({ compaction, purpose, usage, context }: StepState): Pick<Context
   if (compaction) return { tokens: contextTokens(compaction.context), parts: compaction.context };
   if (purpose) return null;
   if (!usage) return context ? { tokens: contextTokens(context), parts: context } : null;
-  const tokens = inputOf(usage) + usage.outputTokens;
+  const tokens = inputTokensOf(usage) + usage.outputTokens;
   return { tokens, parts: context ? scaleParts(context, usage) : null };
 }
 
-const inputOf = ({ inputTokens, cacheReadTokens, cacheWriteTokens }: Usage) =>
-  inputTokens + cacheReadTokens + cacheWriteTokens;
-
 /** Scales the estimated parts to the counted total. The answer counts as conversation. */
 function scaleParts(context: ContextParts, usage: Usage): ContextParts {
-  const factor = inputOf(usage) / Math.max(1, contextTokens(context));
+  const factor = inputTokensOf(usage) / Math.max(1, contextTokens(context));
   const scaled = (count: number) => Math.round(count * factor);
   const { system, rules, tools, files, results, conversation } = context;
   return {

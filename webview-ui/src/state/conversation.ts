@@ -58,14 +58,14 @@ export const olderTurn = computed(() => path.value.older);
 
 /** The turns that are queued or running. */
 export const openTurns = computed<readonly TurnState[]>(() =>
-  Object.values(conversation.value?.turns ?? {}).filter(isOpen),
+  Object.values(conversation.value?.turns ?? {}).filter(isTurnOpen),
 );
 /** Number of open turns. */
 export const openCount = computed(() => openTurns.value.length);
 /** Id of the running turn, or null. */
 export const runningTurn = computed(() => openTurns.value.find((turn) => turn.status === 'running')?.id ?? null);
 
-function isOpen(turn: TurnState): boolean {
+function isTurnOpen(turn: TurnState): boolean {
   return turn.status === 'queued' || turn.status === 'running';
 }
 
@@ -227,7 +227,7 @@ function trimmed(state: ConversationState, far: 'older' | 'newer'): Conversation
   const kept = new Set(
     (far === 'older' ? turns.slice(-limits.pageTurns) : turns.slice(0, limits.pageTurns)).map((turn) => turn.id),
   );
-  const dropped = Object.values(state.turns).filter((turn) => !kept.has(turn.id) && !isOpen(turn));
+  const dropped = Object.values(state.turns).filter((turn) => !kept.has(turn.id) && !isTurnOpen(turn));
   return dropTurns(state, new Set(dropped.map((turn) => turn.id)));
 }
 

@@ -48,7 +48,7 @@ export function switchDraft(conversationId: string | null): void {
 }
 
 /** Detaches the current draft from its conversation. */
-export function freeDraft(): void {
+export function detachDraft(): void {
   delete drafts[key];
   key = 'new';
 }
@@ -86,8 +86,8 @@ function saveNow(): void {
   const saved: [string, Draft][] = [];
   for (const [id, entry] of Object.entries(drafts).reverse().slice(0, maxDrafts)) {
     const attachments = entry.attachments.filter((attachment) => {
-      const doesFit = size(attachment) <= remainingChars;
-      if (doesFit) remainingChars -= size(attachment);
+      const doesFit = attachmentChars(attachment) <= remainingChars;
+      if (doesFit) remainingChars -= attachmentChars(attachment);
       return doesFit;
     });
     saved.unshift([id, { text: entry.text, attachments }]);
@@ -104,7 +104,7 @@ function saveNow(): void {
   transport.editor({ action: 'saveView', view }).catch(() => undefined);
 }
 
-function size(attachment: NewAttachment): number {
+function attachmentChars(attachment: NewAttachment): number {
   return attachment.kind === 'image' ? attachment.data.length : attachment.text.length;
 }
 
@@ -131,6 +131,6 @@ function sameFile(a: NewAttachment, b: NewAttachment): boolean {
 }
 
 /** Removes an attachment from the draft. */
-export function detach(attachment: NewAttachment): void {
+export function removeAttachment(attachment: NewAttachment): void {
   setDraft({ attachments: draft.value.attachments.filter((entry) => entry !== attachment) });
 }

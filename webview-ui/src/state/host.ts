@@ -1,6 +1,6 @@
-import type { HostToPage, PageSettings, SavedView } from '@devlm/protocol/page.ts';
+import type { PageSettings, SavedView } from '@devlm/protocol/page.ts';
 import { useStrings } from '../l10n.ts';
-import { transport } from '../transport.ts';
+import { type PushedMessage, transport } from '../transport.ts';
 import {
   exportConversation,
   focusComposer,
@@ -25,8 +25,6 @@ import { attach, flushView, restoreView, switchDraft } from './drafts.ts';
 import { applyChange } from './history.ts';
 import { executionEnded, receiveExecution, watchRuns } from './runs.ts';
 
-type Pushed = Exclude<HostToPage, { kind: 'reply' }>;
-
 /** Connects the state of the page with the extension. */
 export function connect(): void {
   watchRuns();
@@ -38,7 +36,7 @@ export function connect(): void {
   });
 }
 
-function receive(message: Pushed): void {
+function receive(message: PushedMessage): void {
   switch (message.kind) {
     case 'hello':
       useStrings(message.strings);
@@ -101,7 +99,7 @@ function resumeView({ conversationId, outbox = [] }: SavedView): void {
   void resume(outbox);
 }
 
-function handleRequest(message: Extract<Pushed, { kind: 'do' }>): void {
+function handleRequest(message: Extract<PushedMessage, { kind: 'do' }>): void {
   switch (message.what) {
     case 'newConversation':
       newConversation();

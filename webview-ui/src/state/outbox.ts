@@ -4,14 +4,14 @@ import { computed, signal } from '@preact/signals';
 import { conversation } from './conversation.ts';
 
 /** A message in transit to the server. It is shown until its event arrives, or until it is given up. */
-export interface Outgoing extends OutgoingMessage {
+export interface PendingMessage extends OutgoingMessage {
   /** Whether the server has accepted the message; its event is on the way. */
   readonly delivered?: boolean;
   readonly problem?: Problem;
 }
 
 /** All messages in transit. */
-export const outbox = signal<readonly Outgoing[]>([]);
+export const outbox = signal<readonly PendingMessage[]>([]);
 
 /** Messages of the current conversation that the server has not confirmed yet. */
 export const outgoing = computed(() => {

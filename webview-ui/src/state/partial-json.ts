@@ -54,7 +54,7 @@ class Scanner {
     const word = /^[^\s,}\]]+(?=[\s,}\]])/.exec(this.#text.slice(this.#at, this.#at + 50))?.[0];
     if (word === undefined) return undefined;
     this.#at += word.length;
-    return parsed(word);
+    return parseJson(word);
   }
 
   /** Reads a string, which may be incomplete. */
@@ -88,13 +88,14 @@ class Scanner {
       else if (sign === '{' || sign === '[') depth += 1;
       else if (sign === '}' || sign === ']') depth -= 1;
       this.#at += 1;
-      if (depth === 0) return parsed(this.#text.slice(start, this.#at));
+      if (depth === 0) return parseJson(this.#text.slice(start, this.#at));
     }
     return undefined;
   }
 }
 
-function parsed(json: string): unknown {
+/** Parses JSON. Returns undefined if the text is not JSON. */
+export function parseJson(json: string): unknown {
   try {
     return JSON.parse(json);
   } catch {
@@ -105,6 +106,6 @@ function parsed(json: string): unknown {
 /** Decodes the text between quotes, without an incomplete escape at its end. */
 function unescaped(raw: string): string {
   const complete = raw.replace(/(?<!\\)((?:\\\\)*)\\(?:u[0-9a-f]{0,3})?$/i, '$1');
-  const value = parsed(`"${complete.replaceAll('\n', '\\n').replaceAll('\t', '\\t')}"`);
+  const value = parseJson(`"${complete.replaceAll('\n', '\\n').replaceAll('\t', '\\t')}"`);
   return typeof value === 'string' ? value : complete;
 }

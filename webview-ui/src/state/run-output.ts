@@ -27,7 +27,7 @@ export interface Output {
 /** An empty output. */
 export const noOutput: Output = { head: [], tail: [], skipped: 0, chars: 0 };
 
-const size = (pieces: readonly Piece[]) => pieces.reduce((sum, { text }) => sum + text.length, 0);
+const totalChars = (pieces: readonly Piece[]) => pieces.reduce((sum, { text }) => sum + text.length, 0);
 
 /** Returns the output with text appended. */
 export function appended(output: Output, stream: OutputStream, text: string): Output {
@@ -36,10 +36,11 @@ export function appended(output: Output, stream: OutputStream, text: string): Ou
   const head = [...output.head];
   const tail = [...output.tail];
   const chars = output.chars + text.length;
-  const headRoom = output.tail.length > 0 || head.length >= maxPieces / 4 ? 0 : Math.max(0, maxHeadChars - size(head));
+  const headRoom =
+    output.tail.length > 0 || head.length >= maxPieces / 4 ? 0 : Math.max(0, maxHeadChars - totalChars(head));
   add(head, stream, text.slice(0, headRoom));
   add(tail, stream, text.slice(headRoom), head.at(-1)?.key);
-  let surplus = size(tail) - maxTailChars;
+  let surplus = totalChars(tail) - maxTailChars;
   while (tail.length > 0 && (surplus > 0 || tail.length > maxPieces)) {
     const first = tail[0];
     if (!first || (surplus < first.text.length && tail.length <= maxPieces)) break;

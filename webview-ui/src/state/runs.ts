@@ -86,7 +86,7 @@ function placeOf(origin: ExecutionOrigin): RunPlace {
 
 /** Runs a program in the place of its code block. */
 export function run(place: RunPlace, language: Language, source: string): void {
-  if (isOpen(place.run.peek())) return;
+  if (isRunOpen(place.run.peek())) return;
   const id = newId();
   place.stdinKnown = true;
   begin(place, id);
@@ -133,7 +133,7 @@ export function setStdin(place: RunPlace, text: string): void {
 /** Stops a run. Its record still arrives. */
 export function stopRun(place: RunPlace): void {
   const current = place.run.peek();
-  if (!isOpen(current)) return;
+  if (!isRunOpen(current)) return;
   update(place, { stopping: true });
   void attempt(async () => {
     try {
@@ -155,8 +155,8 @@ export async function wholeOutput(place: RunPlace): Promise<{ stream: OutputStre
   return outputOf(record).map(({ stream, text }) => ({ stream, text: filters[stream].take(text) }));
 }
 
-type Message = Extract<HostToPage, { kind: 'execution' }>;
-let queued: Message[] = [];
+type ExecutionMessage = Extract<HostToPage, { kind: 'execution' }>;
+let queued: ExecutionMessage[] = [];
 let timer: ReturnType<typeof setTimeout> | undefined;
 let lastFold = 0;
 
@@ -164,7 +164,7 @@ let lastFold = 0;
  * Receives events of runs and folds them in batches. The first one after a pause and the last one of a run are folded
  * at once.
  */
-export function receiveExecution(message: Message): void {
+export function receiveExecution(message: ExecutionMessage): void {
   queued.push(message);
   const isLast = message.problem !== undefined || message.events.at(-1)?.type === 'ended';
   if (isLast || document.hidden) foldQueued();
@@ -182,19 +182,19 @@ function foldQueued(): void {
   });
 }
 
-function fold({ id, restart, events, problem }: Message): void {
+function fold({ id, restart, events, problem }: ExecutionMessage): void {
   const place = followed.get(id);
   const before = place?.run.peek();
   if (!place || before?.id !== id) return;
   if (restart) textFilters.delete(id);
   let next: Run = restart ? { ...before, output: noOutput } : before;
-  for (const event of events) next = applyEvent(next, event);
+  for (const event of events) next = applyRunEvent(next, event);
   if (problem) next = { ...next, state: 'ended', wait: null, stopping: false, problem };
   place.run.value = next;
   if (next.state === 'ended') finish(next);
 }
 
-function applyEvent(before: Run, event: ExecutionEvent): Run {
+function applyRunEvent(before: Run, event: ExecutionEvent): Run {
   switch (event.type) {
     case 'queued':
       return { ...before, wait: { message: t('Waiting in the queue ({0} ahead)', event.before), fraction: null } };
@@ -246,7 +246,7 @@ export function executionEnded(record: ExecutionRecord): void {
   const place = placeOf(origin);
   const current = place.run.peek();
   // A followed run ends by its own events, which include the last of its output.
-  if (current?.id === record.id ? followed.has(record.id) || current.record : isOpen(current)) return;
+  if (current?.id === record.id ? followed.has(record.id) || current.record : isRunOpen(current)) return;
   if (current?.record && current.record.startedAt > record.startedAt) return;
   place.run.value = ended(blank(record.id), record);
   textFilters.delete(record.id);
@@ -278,7 +278,7 @@ function update(place: RunPlace, changes: Partial<Run>): void {
 }
 
 /** Returns whether a run has not ended. */
-export function isOpen(run: Run | null): run is Run {
+export function isRunOpen(run: Run | null): run is Run {
   return run !== null && run.state !== 'ended';
 }
 
@@ -301,7 +301,7 @@ function addRun(origin: ExecutionOrigin, { id, record }: Execution): void {
     return;
   }
   const place = placeOf(origin);
-  if (isOpen(place.run.peek())) return;
+  if (isRunOpen(place.run.peek())) return;
   begin(place, id);
   transport.execute(id);
 }

@@ -1,4 +1,5 @@
 import type { BlockState } from '@devlm/protocol/state.ts';
+import { parseJson } from './partial-json.ts';
 
 /** Maximum length of JSON that is formatted, in UTF-16 code units. */
 const maxFormattedChars = 200_000;
@@ -22,10 +23,5 @@ export function readableResult(text: string): string {
 }
 
 function parsed(text: string): unknown {
-  if (text.length > maxFormattedChars) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return text.length > maxFormattedChars ? undefined : parseJson(text);
 }

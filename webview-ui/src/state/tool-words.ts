@@ -65,7 +65,7 @@ const describers: Readonly<Record<string, (fields: Fields) => ToolWords>> = {
     code: true,
     note: text(fields, 'framework'),
   }),
-  propose: () => ({ verb: t('Propose'), about: '' }),
+  propose: () => ({ verb: t('Make a proposal'), about: '' }),
   command_control: (fields) => ({ verb: control(fields.get('action')), about: text(fields, 'text', 'id'), code: true }),
   web_search: (fields) => ({ verb: t('Search the web for'), about: text(fields, 'query') }),
   web_fetch: (fields) => ({ verb: t('Fetch'), about: text(fields, 'url') }),
