@@ -1,4 +1,4 @@
-"""A todo list with tasks that repeat."""
+"""A todo list with recurring tasks."""
 
 from todo.tasks import Task, TodoList
 

@@ -27,7 +27,7 @@ def main() -> None:
     add.add_argument("title")
     add.add_argument("--due", type=date.fromisoformat, help="a date such as 2026-01-31")
     add.add_argument("--every", choices=INTERVALS)
-    commands.add_parser("list", help="show what is to be done")
+    commands.add_parser("list", help="show the open tasks")
     done = commands.add_parser("done", help="mark a task done")
     done.add_argument("id", type=int)
     args = parser.parse_args()

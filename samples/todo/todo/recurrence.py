@@ -1,4 +1,4 @@
-"""When a task that repeats is due next."""
+"""Due dates of recurring tasks."""
 
 from datetime import date, timedelta
 
@@ -6,7 +6,7 @@ INTERVALS = ("day", "week", "month")
 
 
 def next_due(due: date, every: str) -> date:
-    """The date one interval after `due`."""
+    """Returns the date one interval after `due`."""
     if every == "day":
         return due + timedelta(days=1)
     if every == "week":

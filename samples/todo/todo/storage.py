@@ -8,7 +8,7 @@ from todo.tasks import Task, TodoList
 
 
 def load(path: Path) -> TodoList:
-    """The list in the file; an empty one when there is no file yet."""
+    """Returns the list in the file, or an empty list if there is no file."""
     if not path.exists():
         return TodoList()
     rows = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Tasks and the list of them."""
+"""Tasks and todo lists."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -23,15 +23,15 @@ class TodoList:
     tasks: list[Task] = field(default_factory=list)
 
     def add(self, title: str, due: date | None = None, every: str | None = None) -> Task:
-        """Adds a task. One that repeats needs a due date."""
+        """Adds a task. A recurring task needs a due date."""
         if every is not None and due is None:
-            raise ValueError("a task that repeats needs a due date")
+            raise ValueError("a recurring task needs a due date")
         task = Task(id=self._next_id(), title=title, due=due, every=every)
         self.tasks.append(task)
         return task
 
     def complete(self, task_id: int) -> Task | None:
-        """Marks a task done. For one that repeats, adds and returns the next."""
+        """Marks a task as done. If it is a recurring task, adds and returns the next one."""
         task = self._find(task_id)
         task.done = True
         if task.every is None or task.due is None:
@@ -39,7 +39,7 @@ class TodoList:
         return self.add(task.title, next_due(task.due, task.every), task.every)
 
     def open(self) -> list[Task]:
-        """Tasks that are not done, those due first in front, those without a date last."""
+        """Returns the open tasks by due date. Tasks without a due date come last."""
         waiting = [task for task in self.tasks if not task.done]
         return sorted(waiting, key=lambda task: (task.due is None, task.due or date.min, task.id))
 

@@ -1,11 +1,11 @@
 const escapes = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
-/** Makes text safe to put into HTML, attributes included. */
+/** Escapes text for HTML, including attributes. */
 export function escapeHtml(text) {
   return text.replace(/[&<>"']/g, (character) => escapes[character]);
 }
 
-/** One task as a list item. `today` and `task.due` are ISO dates, so they compare as strings. */
+/** Renders a task as a list item. `today` and `task.due` are ISO dates, so they compare as strings. */
 export function renderTask(task, today) {
   const late = !task.done && task.due !== null && task.due < today;
   const state = task.done ? 'done' : late ? 'late' : 'open';
@@ -13,7 +13,7 @@ export function renderTask(task, today) {
   return `<li class="${state}">${escapeHtml(task.title)}${due}</li>`;
 }
 
-/** The whole list, from the rows of todo.json. */
+/** Renders the whole list from the rows of todo.json. */
 export function renderList(tasks, today) {
   return `<ul class="todo">${tasks.map((task) => renderTask(task, today)).join('')}</ul>`;
 }
