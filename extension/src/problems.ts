@@ -1,8 +1,8 @@
-import type { Problem } from '@devlm/protocol/problem.ts';
+import type { OwnProblem, Problem } from '@devlm/protocol/problem.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Translate } from './ports.ts';
 
-const make = (problem: Problem) => (cause?: unknown) => new ProblemError(problem, { cause });
+const make = (problem: OwnProblem) => (cause?: unknown) => new ProblemError(problem, { cause });
 
 /**
  * Returns a factory for each problem that the extension itself reports.

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { ErrorCode } from './error-codes.ts';
 
 /** An action that the page can offer next to a problem. */
 export const ProblemAction = z.enum([
@@ -31,13 +32,20 @@ export const Problem = z.object({
 });
 export type Problem = z.infer<typeof Problem>;
 
+/** A problem of this process. Its code is in the registry. */
+export type OwnProblem = Problem & { readonly code: ErrorCode };
+
+/** A problem that another process reported. A newer version may have codes that this one does not know. */
+export const ReceivedProblem = Problem.brand<'ReceivedProblem'>();
+export type ReceivedProblem = z.infer<typeof ReceivedProblem>;
+
 /** The only error class that crosses module boundaries. Any other thrown error is a bug. */
 export class ProblemError extends Error {
-  readonly problem: Problem;
+  readonly problem: OwnProblem | ReceivedProblem;
   /** Milliseconds after which the same request may succeed, if the cause is known to be temporary. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(problem: Problem, options: { cause?: unknown; retryAfterMs?: number } = {}) {
+  constructor(problem: OwnProblem | ReceivedProblem, options: { cause?: unknown; retryAfterMs?: number } = {}) {
     super(problem.detail, { cause: options.cause });
     this.name = 'ProblemError';
     this.problem = problem;

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NewAttachment } from '@devlm/protocol/events.ts';
-import { ProblemError } from '@devlm/protocol/problem.ts';
+import { ProblemError, ReceivedProblem } from '@devlm/protocol/problem.ts';
 import type { StepState, ToolResult, TurnState } from '@devlm/protocol/state.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { rawSse, toolUse } from '../support/claude/answer.ts';
@@ -55,7 +55,7 @@ describe('credentials', { timeout: 180_000 }, () => {
       lentInputs.push(input);
       if (input['fail']) {
         const detail = `It failed with ${textOf('toolError')}`;
-        throw new ProblemError({ code: 'lent_failed', status: 500, title: 'Failed', detail });
+        throw new ProblemError(ReceivedProblem.parse({ code: 'lent_failed', status: 500, title: 'Failed', detail }));
       }
       return { text: `${canary}\n${textOf('lent')}`, images: [] };
     };

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReceivedEvent } from '@devlm/protocol/events.ts';
 import { type EditorAction, HostToPage, type SavedView } from '@devlm/protocol/page.ts';
-import { ProblemError } from '@devlm/protocol/problem.ts';
+import { ProblemError, ReceivedProblem } from '@devlm/protocol/problem.ts';
 import { applyEvent, emptyConversation } from '@devlm/protocol/reducer.ts';
 import { ChatHost, type Post } from '../../extension/src/chat/chat-host.ts';
 import { type Credential, ServerConnection } from '../../extension/src/connection/connection.ts';
@@ -99,7 +99,7 @@ export class ChatWindow {
 
   async call(route: string, input: Record<string, unknown> = {}): Promise<unknown> {
     const reply = await this.reply({ kind: 'call', route, input });
-    if (!reply.ok) throw new ProblemError(reply.problem);
+    if (!reply.ok) throw new ProblemError(ReceivedProblem.parse(reply.problem));
     return reply.value;
   }
 

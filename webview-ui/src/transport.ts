@@ -1,6 +1,7 @@
+import type { ErrorCode } from '@devlm/protocol/error-codes.ts';
 import type { ExecutionRequest } from '@devlm/protocol/execution.ts';
 import { type EditorAction, HostToPage, type PageToHost } from '@devlm/protocol/page.ts';
-import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
+import { type Problem, ProblemError, ReceivedProblem } from '@devlm/protocol/problem.ts';
 import { type PageRouteName, type RouteInput, type RouteOutput, routes } from '@devlm/protocol/routes.ts';
 import type * as z from 'zod';
 import { t } from './l10n.ts';
@@ -27,7 +28,7 @@ interface Pending {
   timer: ReturnType<typeof setTimeout>;
 }
 
-function problemError(code: string, title: string, detail: string): ProblemError {
+function problemError(code: ErrorCode, title: string, detail: string): ProblemError {
   return new ProblemError({ code, status: 500, title, detail });
 }
 
@@ -125,7 +126,7 @@ class Transport {
     this.#pending.delete(reply.id);
     clearTimeout(pending.timer);
     if (reply.ok) pending.resolve(reply.value);
-    else pending.reject(new ProblemError(reply.problem));
+    else pending.reject(new ProblemError(ReceivedProblem.parse(reply.problem)));
   }
 }
 

@@ -1,4 +1,4 @@
-import { Problem, ProblemError } from '@devlm/protocol/problem.ts';
+import { type OwnProblem, ProblemError, ReceivedProblem } from '@devlm/protocol/problem.ts';
 import type { RouteInput, RouteName, RouteOutput } from '@devlm/protocol/routes.ts';
 import { routes } from '@devlm/protocol/routes.ts';
 import * as z from 'zod';
@@ -148,14 +148,18 @@ function requestOf(route: AnyRoute, input: RawInput, origin: string, problems: P
 /** Returns the problem of a failed response. If the body is not readable, the status decides. */
 export function problemOf(response: Response, text: string, problems: Problems): ProblemError {
   const body = parseJson(text);
-  const problem = Problem.safeParse(body).data ?? messagesProblem(response.status, body, problems);
+  const problem = ReceivedProblem.safeParse(body).data ?? messagesProblem(response.status, body, problems);
   if (!problem) return problems.badResponse(new Error(`HTTP ${response.status}`));
   const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
   return new ProblemError(problem, { retryAfterMs: Number.isFinite(seconds) ? seconds * 1000 : undefined });
 }
 
 /** Converts a Messages API error, from a response or from a stream, to a problem. Returns null if it is not one. */
-export function messagesProblem(status: number, body: unknown, problems: Problems): Problem | null {
+export function messagesProblem(
+  status: number,
+  body: unknown,
+  problems: Problems,
+): OwnProblem | ReceivedProblem | null {
   const parsed = MessagesError.safeParse(body);
   return parsed.success ? problems.provider(status, parsed.data.error.message).problem : null;
 }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { chmod, mkdir, open, readFile, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { exitCodes, logsFolder, StartupFailure } from '@devlm/protocol/discovery.ts';
-import { ProblemError } from '@devlm/protocol/problem.ts';
+import { ProblemError, ReceivedProblem } from '@devlm/protocol/problem.ts';
 import { protocolVersion } from '@devlm/protocol/routes.ts';
 import { Backoff, pause } from '../backoff.ts';
 import { parseJson } from '../json.ts';
@@ -184,7 +184,7 @@ export class Launcher implements ServerSource {
     const text = (await readFile(logFile).catch(() => Buffer.alloc(0))).subarray(offset).toString('utf8');
     for (const line of text.split('\n').reverse()) {
       const checked = StartupFailure.safeParse(parseJson(line));
-      if (checked.success) return new ProblemError(checked.data.problem);
+      if (checked.success) return new ProblemError(ReceivedProblem.parse(checked.data.problem));
     }
     log.error(`server did not start: ${exit.error?.message ?? `exit code ${exit.code}`}; see ${logFile}`);
     const why = exit.error && 'code' in exit.error ? String(exit.error.code) : `exit code ${exit.code ?? '?'}`;

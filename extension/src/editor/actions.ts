@@ -1,3 +1,4 @@
+import type { ErrorCode } from '@devlm/protocol/error-codes.ts';
 import type {
   EditorAction,
   FilesAnswer,
@@ -194,6 +195,6 @@ async function exportConversation(
   await vscode.commands.executeCommand('vscode.open', target);
 }
 
-function refused(code: string, detail: string): ProblemError {
+function refused(code: ErrorCode, detail: string): ProblemError {
   return new ProblemError({ code, status: 400, title: t('This action is not available'), detail });
 }

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '@devlm/protocol/error-codes.ts';
 import { type AlwaysRule, offeredRule, Rules } from '@devlm/protocol/permissions.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { addTurns, emptyConversation } from '@devlm/protocol/reducer.ts';
@@ -62,6 +63,6 @@ function ruleOf(turns: readonly TurnRecord[], { conversationId, turnId, callId }
   return isPending && call.ask?.kind === 'approval' ? offeredRule(call.ask.rule) : null;
 }
 
-function refused(code: string, detail: string): ProblemError {
+function refused(code: ErrorCode, detail: string): ProblemError {
   return new ProblemError({ code, status: 400, title: t('This action is not available'), detail });
 }

@@ -1,8 +1,9 @@
+import type { ErrorCode } from '@devlm/protocol/error-codes.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 
 /* Refusals of workspace requests, worded for the model that made the request. */
 
-const make = (code: string, status: number, title: string, detail: string, cause?: unknown) =>
+const make = (code: ErrorCode, status: number, title: string, detail: string, cause?: unknown) =>
   new ProblemError({ code, status, title, detail: detail.slice(0, 2000) }, { cause });
 
 /** Factories of the problems that workspace requests fail with. */

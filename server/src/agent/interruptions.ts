@@ -1,4 +1,4 @@
-import type { Problem } from '@devlm/protocol/problem.ts';
+import type { OwnProblem } from '@devlm/protocol/problem.ts';
 
 /*
  * Reasons why the work on a turn is interrupted other than by an error: the reason of its signal, or the problem of a
@@ -12,7 +12,7 @@ export class Stopped extends Error {}
 export class Closing extends Error {}
 
 /** The problem of a step that a dead server left running. */
-export const serverRestarted: Problem = {
+export const serverRestarted: OwnProblem = {
   code: 'server_restarted',
   status: 503,
   title: 'The server was restarted',

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { EditorFile } from '@devlm/protocol/editor.ts';
+import type { ErrorCode } from '@devlm/protocol/error-codes.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { FileMark, Review, ReviewedFile, TurnMarks } from '@devlm/protocol/review.ts';
 import type { ReviewState, TurnState } from '@devlm/protocol/state.ts';
@@ -196,8 +197,13 @@ export function filesChanged(
     return `${path}\n${shown}`;
   });
   const detail = `Nothing was changed: ${names} ${files.length > 1 ? 'are' : 'is'} no longer what DevLM wrote.`;
-  const problem = { code: 'files_changed', status: 409, title: 'Files changed', detail };
-  return new ProblemError({ ...problem, diff: diff.join('\n').slice(0, 40_000) });
+  return new ProblemError({
+    code: 'files_changed',
+    status: 409,
+    title: 'Files changed',
+    detail,
+    diff: diff.join('\n').slice(0, 40_000),
+  });
 }
 
 function describe(file: Exclude<EditorFile, { kind: 'text' }>): string {
@@ -206,7 +212,7 @@ function describe(file: Exclude<EditorFile, { kind: 'text' }>): string {
 }
 
 /** Returns a problem for a decision that cannot be carried out. */
-export function refusal(code: string, status: number, detail: string): ProblemError {
+export function refusal(code: ErrorCode, status: number, detail: string): ProblemError {
   return new ProblemError({ code, status, title: 'Not possible', detail });
 }
 

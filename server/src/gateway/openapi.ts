@@ -1,4 +1,5 @@
 import { EditorAnswer, EditorHello, EditorRequest } from '@devlm/protocol/editor.ts';
+import { errorCodes } from '@devlm/protocol/error-codes.ts';
 import { ReceivedEvent } from '@devlm/protocol/events.ts';
 import {
   Execution,
@@ -110,7 +111,7 @@ export function openApi(version: string): object {
       title: 'DevLM',
       version,
       description:
-        'The companion server. Errors are problems (RFC 9457) with a stable `code`; below `/llm` they are those of the Messages API.',
+        'The companion server. Errors are problems (RFC 9457) with a stable `code`, of which `x-error-codes` of the response `Problem` has the list; below `/llm` they are those of the Messages API.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],
@@ -119,7 +120,9 @@ export function openApi(version: string): object {
     paths: { ...paths, ...messagesPaths },
     components: {
       schemas: components.schemas,
-      responses: { Problem: { description: 'It was refused, or failed.', content: problem } },
+      responses: {
+        Problem: { description: 'It was refused, or failed.', content: problem, 'x-error-codes': errorCodes },
+      },
       securitySchemes: {
         token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
         key: { type: 'apiKey', in: 'header', name: 'x-api-key' },

@@ -9,7 +9,7 @@ import {
   type EditorRequestKind,
   editorAnswers,
 } from '@devlm/protocol/editor.ts';
-import { ProblemError } from '@devlm/protocol/problem.ts';
+import { ProblemError, ReceivedProblem } from '@devlm/protocol/problem.ts';
 import { localUser } from '@devlm/protocol/tokens.ts';
 import type { Commands } from './commands.ts';
 import type { Workspace } from './workspace.ts';
@@ -207,7 +207,7 @@ export class Editors {
         if (answer === 'left') continue;
         signal.throwIfAborted();
         if (answer === null) throw editorGone('The editor did not answer in time. Try again.');
-        if (!answer.ok) throw new ProblemError(answer.problem);
+        if (!answer.ok) throw new ProblemError(ReceivedProblem.parse(answer.problem));
         return parseAnswer(kind, answer.value);
       }
     } finally {

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '@devlm/protocol/error-codes.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { LRUCache } from 'lru-cache';
 import { decodeText } from './charset.ts';
@@ -92,6 +93,6 @@ async function toPage({ url, status, contentType, charset, bytes }: FetchedPage,
   return { url: page, status, title, text: markdown };
 }
 
-function problem(code: string, status: number, detail: string): ProblemError {
+function problem(code: ErrorCode, status: number, detail: string): ProblemError {
   return new ProblemError({ code, status, title: 'Page not fetched', detail });
 }

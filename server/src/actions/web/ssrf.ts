@@ -4,6 +4,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import type { ErrorCode } from '@devlm/protocol/error-codes.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { notPublic, privateName } from './addresses.ts';
 
@@ -269,7 +270,7 @@ async function untilAborted<T>(work: T | Promise<T>, signal: AbortSignal): Promi
   }
 }
 
-const problem = (code: string, status: number, title: string, detail: string, cause?: unknown) =>
+const problem = (code: ErrorCode, status: number, title: string, detail: string, cause?: unknown) =>
   new ProblemError({ code, status, title, detail }, { cause });
 const refused = (what: string, why: string) =>
   problem('fetch_refused', 403, 'Page not fetched', `DevLM does not fetch from ${what.slice(0, 200)}: ${why}.`);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { Discovery, discoveryFile } from '@devlm/protocol/discovery.ts';
-import { Problem, ProblemError } from '@devlm/protocol/problem.ts';
+import { ProblemError, ReceivedProblem } from '@devlm/protocol/problem.ts';
 import { type RouteName, type RouteOutput, routes } from '@devlm/protocol/routes.ts';
 
 /*
@@ -56,7 +56,7 @@ export async function callServer<N extends RouteName>(
     },
   );
   const answer: unknown = await response.json();
-  if (!response.ok) throw new ProblemError(Problem.parse(answer));
+  if (!response.ok) throw new ProblemError(ReceivedProblem.parse(answer));
   // The schema is that of the route, which TypeScript cannot infer for a generic name.
   return schema.parse(answer) as RouteOutput<N>;
 }

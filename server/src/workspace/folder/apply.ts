@@ -1,4 +1,5 @@
 import type { EditorAnswerOf, EditorChange } from '@devlm/protocol/editor.ts';
+import type { ErrorCode } from '@devlm/protocol/error-codes.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { type InspectedFile, inspectFile } from './inspect-file.ts';
@@ -94,8 +95,7 @@ async function applySteps(root: string, steps: readonly Step[]): Promise<void> {
         },
         { cause: error },
       );
-    if (error instanceof ProblemError)
-      throw refusal(error.problem.code, error.problem.status, error.problem.title, reason);
+    if (error instanceof ProblemError) throw new ProblemError({ ...error.problem, detail: nothingChanged(reason) });
     throw error;
   }
 }
@@ -154,6 +154,8 @@ function answerConflicts(conflicts: EditorAnswerOf<'apply'>['conflicts']): Edito
   };
 }
 
-function refusal(code: string, status: number, title: string, reason: string): ProblemError {
-  return new ProblemError({ code, status, title, detail: `${reason} Nothing was changed.`.slice(0, 2000) });
+function refusal(code: ErrorCode, status: number, title: string, reason: string): ProblemError {
+  return new ProblemError({ code, status, title, detail: nothingChanged(reason) });
 }
+
+const nothingChanged = (reason: string): string => `${reason} Nothing was changed.`.slice(0, 2000);

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { constants, existsSync } from 'node:fs';
 import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, rmdir, unlink } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
+import type { ErrorCode } from '@devlm/protocol/error-codes.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { outside, segmentsOf } from './path-names.ts';
 
@@ -368,7 +369,7 @@ async function withProblems<T>(path: string, work: () => Promise<T>): Promise<T>
   }
 }
 
-const problem = (code: string, status: number, title: string, detail: string) =>
+const problem = (code: ErrorCode, status: number, title: string, detail: string) =>
   new ProblemError({ code, status, title, detail });
 const notAFile = (path: string, what: string) =>
   problem(

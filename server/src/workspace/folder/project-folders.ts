@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ErrorCode } from '@devlm/protocol/error-codes.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import * as z from 'zod';
 import { FolderWorkspace } from './folder-workspace.ts';
@@ -100,6 +101,6 @@ export class ProjectFolders {
   }
 }
 
-function problem(code: string, status: number, detail: string): ProblemError {
+function problem(code: ErrorCode, status: number, detail: string): ProblemError {
   return new ProblemError({ code, status, title: status === 404 ? 'Not found' : 'Conflict', detail });
 }
