@@ -20,7 +20,7 @@ export function dollars(amount: number): string {
 /** Formats milliseconds as seconds or minutes. */
 export function duration(ms: number): string {
   const seconds = Math.max(1, Math.round(ms / 1000));
-  return seconds < 90 ? t('{0}s', seconds) : t('{0} min', Math.round(seconds / 60));
+  return seconds < 90 ? t('{0} s', seconds) : t('{0} min', Math.round(seconds / 60));
 }
 
 /** Formats bytes as KB or MB. */

@@ -34,7 +34,7 @@ export function Plan() {
 
 function PlanEntry({ item: { text, status } }: { item: PlanItem }) {
   const icon = status === 'done' ? 'pass-filled' : status === 'active' ? 'circle-large-filled' : 'circle-large';
-  const state = status === 'done' ? t('done') : status === 'active' ? t('in progress') : t('open');
+  const state = status === 'done' ? t('done') : status === 'active' ? t('in progress') : t('not started');
   return (
     <li class={`plan-item plan-${status}`} aria-current={status === 'active' ? 'step' : undefined}>
       <Icon name={icon} />

@@ -55,7 +55,7 @@ export function useSuggestions(field: { readonly current: HTMLTextAreaElement | 
       if (number !== latest.current) return;
       setActive(0);
       setListState({ trigger: currentTrigger, list: items });
-      announcement.value = items.length === 0 ? t('No suggestions') : t('{0} suggestions', items.length);
+      announcement.value = countWords(items.length);
     };
     setTimeout(() => void show(), currentTrigger.kind === 'file' ? debounceMs : 0);
   };
@@ -83,6 +83,11 @@ export function useSuggestions(field: { readonly current: HTMLTextAreaElement | 
     return true;
   };
   return { list, active, refresh, close, take, handleKey };
+}
+
+function countWords(count: number): string {
+  if (count === 0) return t('No suggestions');
+  return count === 1 ? t('1 suggestion') : t('{0} suggestions', count);
 }
 
 /** Returns the text at the caret that a list can complete, or null while text is selected. */
