@@ -104,7 +104,7 @@ describe('web_fetch', { timeout: 90_000 }, () => {
 
   it.each([
     ['http://localhost:8080/', 'DevLM does not fetch from localhost'],
-    ['http://169.254.169.254/latest/meta-data', 'local link'],
+    ['http://169.254.169.254/latest/meta-data', 'link-local'],
     ['http://private.example.com/', 'does not fetch from private.example.com'],
     ['file:///etc/passwd', 'only http and https are supported'],
     ['http://user:secret@a.example.com/', 'user name or password'],

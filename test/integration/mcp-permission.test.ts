@@ -121,7 +121,7 @@ describe('tools of others', { timeout: 60_000 }, () => {
     await expect(run('file_write', { path: 'a.py', content: '' })).rejects.toMatchObject({
       problem: { code: 'not_found' },
     });
-    expect(await run('symbol_search', {})).toMatchObject({ ok: false, text: expect.stringContaining('not right') });
+    expect(await run('symbol_search', {})).toMatchObject({ ok: false, text: expect.stringContaining('not valid') });
     expect(await run('symbol_search', { query: 'greet' })).toMatchObject({ text: expect.any(String) });
     expect(await run('web_search', { query: 'x' })).toEqual({ ok: false, text: 'The user did not allow this.' });
     agent.window.rules = { user: [{ verdict: 'deny', tool: 'web_search' }], workspace: null };
