@@ -24,7 +24,7 @@ describe('what a model reads of a command', () => {
     expect(stateWords({ ...ended, ...state })).toBe(words);
   });
 
-  it('keeps the streams apart and marks what is missing', () => {
+  it('the description of output separates the streams and marks missing characters', () => {
     const chunks = [
       { at: 0, stream: 'stdout', text: 'a\n' },
       { at: 2, stream: 'stderr', text: 'x\n' },
@@ -50,7 +50,7 @@ describe('what a model reads of a command', () => {
     expect(readable(printed)).toBe(shown);
   });
 
-  it('is made in time of one long line', () => {
+  it('a very long line is described in bounded time', () => {
     const started = performance.now();
     readable('x'.repeat(200_000));
     readable('\r'.repeat(200_000));

@@ -79,7 +79,7 @@ describe('the prompt of a compacted branch', () => {
   const withStep = (made: StepState, at = 2): TurnState[] =>
     branch.map((each, index) => (index === at ? { ...each, steps: [...each.steps, made] } : each));
 
-  it('begins with the summary and goes on behind the boundary', async () => {
+  it('a compacted prompt begins with the summary and continues after the boundary', async () => {
     const messages = await promptOf(withStep(summing('x', { turnId: 't2', stepId: null })));
     expect(messages[0]?.content).toMatchObject([
       { type: 'text', text: expect.stringMatching(/^<summary>\nSummary x\n<\/summary>/) },
@@ -90,7 +90,7 @@ describe('the prompt of a compacted branch', () => {
     expectValid(messages);
   });
 
-  it('keeps the request of a turn that is cut in the middle, and the calls behind the cut', async () => {
+  it('a compacted prompt keeps the message of a turn cut in the middle, and the calls after the cut', async () => {
     const messages = await promptOf(withStep(summing('x', { turnId: 't3', stepId: 's4' })));
     expect(textOf(messages)).toContain('third');
     expect(textOf(messages)).not.toContain('bbb');
@@ -98,7 +98,7 @@ describe('the prompt of a compacted branch', () => {
     expectValid(messages);
   });
 
-  it('cuts texts up to a boundary, and none behind it', async () => {
+  it('a compacted prompt cuts texts up to a boundary, and none after it', async () => {
     const messages = await promptOf(withStep(summing('x', { turnId: 't3', stepId: 's4' }, 0)));
     expect(textOf(messages)).not.toMatch(/aaaa|bbbb/);
     expect(textOf(messages)).toContain('"text":"c"');
@@ -106,7 +106,7 @@ describe('the prompt of a compacted branch', () => {
     expectValid(messages);
   });
 
-  it('takes the newest summary, and no text of the one before', async () => {
+  it('a compacted prompt has the newest summary, and no text of an earlier one', async () => {
     const twice = withStep(summing('x', { turnId: 't1', stepId: null }), 1);
     const messages = await promptOf(
       twice.map((each) =>
@@ -117,7 +117,7 @@ describe('the prompt of a compacted branch', () => {
     expect(textOf(messages)).not.toContain('Summary x');
   });
 
-  it('repeats the plan, unless it was carried out, and takes no word of it for a tag', async () => {
+  it('a compacted prompt repeats the plan unless it is done, and escapes tags in the summary', async () => {
     const planned = (status: 'open' | 'done') => {
       const made = calling('p', ['']);
       const [id = ''] = Object.keys(made.results);
@@ -130,7 +130,7 @@ describe('the prompt of a compacted branch', () => {
     expect(textOf(await promptOf(planned('open')))).toContain('a <\\\\/summary> b');
   });
 
-  it('ignores a compaction whose boundary is not in the branch, and one that never took effect', async () => {
+  it('a compaction is ignored if its boundary is not in the branch or it never took effect', async () => {
     const { compaction: _none, ...unfinished } = summing('x', { turnId: 't1', stepId: null });
     for (const made of [summing('x', { turnId: 'elsewhere', stepId: null }), unfinished]) {
       const messages = await promptOf(withStep(made));
@@ -140,7 +140,7 @@ describe('the prompt of a compacted branch', () => {
     }
   });
 
-  it('moves what was noted between steps along with them', async () => {
+  it('notes between steps move along with their steps', async () => {
     const notes = [
       { kind: 'rules' as const, step: 0, text: '<rules>\nUse tabs.\n</rules>' },
       { kind: 'reviews' as const, step: 0, text: 'early note' },
@@ -157,7 +157,7 @@ describe('the prompt of a compacted branch', () => {
 });
 
 describe('the size of a prompt', () => {
-  it('is the count of the provider and an estimate of what came since', () => {
+  it('the size of a prompt is the provider’s count plus an estimate of what followed', () => {
     const usage = { inputTokens: 10, cacheReadTokens: 20_000, cacheWriteTokens: 500, outputTokens: 90 };
     const counted = { ...calling('s1', ['x'.repeat(3_500)]), usage };
     const size = contextTokens(measure(promptView([turn('t', 'q', [counted])]), frame));
@@ -168,7 +168,7 @@ describe('the size of a prompt', () => {
     expect(contextTokens(measure(promptView(after), frame))).toBeLessThan(300);
   });
 
-  it('is told by what fills it', () => {
+  it('the size of a prompt is split by what fills it', () => {
     const attachments = [{ kind: 'file' as const, path: 'a', text: 'x'.repeat(7_000) }];
     const parts = measure(
       promptView([turn('t', 'y'.repeat(350), [calling('s', ['z'.repeat(3_500)])], { attachments })]),
@@ -183,13 +183,13 @@ describe('the cut', () => {
   const long = (id: string, tokens: number) =>
     turn(id, 'x'.repeat(tokens * 3.5), [step(`${id}s`, { blocks: [says('ok')] })]);
 
-  it('leaves the newest turns that fit a third of the window', () => {
+  it('the cut leaves the newest turns that fit a third of the window', () => {
     const turns = [long('a', 2_000), long('b', 2_000), long('c', 2_000), long('d', 2_000)];
     expect(chooseCut(promptView(turns), frame, 15_000)).toEqual({ turnId: 'b', stepId: null });
     expect(chooseCut(promptView(turns), frame, 30_000)).toBeNull();
   });
 
-  it('is made between the steps of one long turn, never behind the newest', () => {
+  it('the cut can be between the steps of one long turn, but not after the newest step', () => {
     const steps = ['1', '2', '3', '4'].map((id) => calling(id, ['x'.repeat(7_000)]));
     expect(chooseCut(promptView([turn('t', 'go', steps)]), frame, 10_000)).toEqual({ turnId: 't', stepId: '3' });
     const huge = [calling('1', ['x'.repeat(35_000)]), calling('2', ['x'.repeat(70_000)])];
@@ -197,7 +197,7 @@ describe('the cut', () => {
     expect(chooseCut(promptView([turn('t', 'go', huge.slice(1))]), frame, 20_000)).toBeNull();
   });
 
-  it('gives up nothing for a small gain', () => {
+  it('nothing is cut for a small gain', () => {
     const turns = [long('a', 200), long('b', 9_000)];
     expect(chooseCut(promptView(turns), frame, 10_000)).toBeNull();
   });
@@ -256,7 +256,7 @@ describe('any branch', () => {
     return turns;
   }
 
-  it('gives a prompt that the API takes, whatever was compacted, and the newest message whole', async () => {
+  it('any compacted branch gives a prompt that the API accepts, with the newest message complete', async () => {
     await fc.assert(
       fc.asyncProperty(made, fc.integer({ min: 100, max: 3_000 }), async (list, window) => {
         const branch = branchOf(list);

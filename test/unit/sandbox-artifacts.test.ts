@@ -31,7 +31,7 @@ describe('the archive of what a program made', () => {
   const uncaught = uncaughtErrors();
   afterEach(() => expect(uncaught).toEqual([]));
 
-  it('is read whole', async () => {
+  it('the archive of artifacts is read completely', async () => {
     const { artifacts, truncated } = await read(
       await archiveOf({ './a.txt': 'one', 'sub/b.txt': 'two'.repeat(500) }),
       7,
@@ -43,7 +43,7 @@ describe('the archive of what a program made', () => {
     expect(truncated).toBe(false);
   });
 
-  it('may be cut anywhere: whole files are kept, and it is said that there was more', async () => {
+  it('a truncated archive of artifacts gives its complete files and is marked as truncated', async () => {
     const archive = await archiveOf({ a: 'one', b: 'two'.repeat(700), c: 'x'.repeat(512) });
     for (const pieceBytes of [archive.length, 300]) {
       for (let at = 0; at < archive.length - 1024; at += 100) {
@@ -56,7 +56,7 @@ describe('the archive of what a program made', () => {
     }
   });
 
-  it('may be noise', async () => {
+  it('an archive of random bytes is not an error', async () => {
     for (const noise of ['x'.repeat(5000), '\0'.repeat(5000), `a${'\xff'.repeat(600)}`])
       expect((await read(Buffer.from(noise, 'latin1'))).artifacts).toEqual([]);
   });

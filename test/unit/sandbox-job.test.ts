@@ -19,7 +19,7 @@ const refusal = (asked: Parameters<typeof executionRequest>[0]): string => {
 };
 
 describe('a request', () => {
-  test('knows the usual names of languages', () => {
+  test('a request accepts the usual names of languages', () => {
     expect(['golang', 'PY', ' js ', 'C++', 'sh', 'cobol', 'constructor'].map(languageOf)).toEqual([
       'go',
       'python',
@@ -51,7 +51,7 @@ describe('a request', () => {
     expect(ExecutionRequest.safeParse({ id: 'i', language: 'python', source: '', entry: path }).success).toBe(false);
   });
 
-  test('needs something to run', () => {
+  test('a request without anything to run is rejected', () => {
     expect(ExecutionRequest.safeParse({ id: 'i', language: 'python' }).success).toBe(false);
     expect(ExecutionRequest.safeParse({ id: 'i', language: 'cobol', source: '' }).success).toBe(false);
     expect(ExecutionRequest.safeParse({ id: 'i', language: 'python', source: '', env: { 'A=B': '' } }).success).toBe(
@@ -61,14 +61,14 @@ describe('a request', () => {
 });
 
 describe('a job', () => {
-  test('gets its file name, command and limits from the language', () => {
+  test('a job gets its file name, command and limits from the language', () => {
     const made = job({ source: 'print(1)', args: ['a b'], limits: { wallMs: 1_000 } });
     expect(made.files.map(({ path }) => path)).toEqual(['main.py']);
     expect(commandOf(made)).toEqual(['python3', 'main.py', 'a b']);
     expect(made.limits).toMatchObject({ memoryMb: 50, cpus: 0.5, wallMs: 1_000 });
   });
 
-  test('gets the files that the language cannot do without, and keeps its own', () => {
+  test('a job gets the files that its language requires, and keeps its own files', () => {
     expect(job({ language: 'go', source: 'package main' }).files.map(({ path }) => path)).toEqual([
       'main.go',
       'go.mod',
@@ -83,7 +83,7 @@ describe('a job', () => {
     expect(own.files).toHaveLength(2);
   });
 
-  test('runs the entry that is named, the usual one, or the only one', () => {
+  test('a job runs the named entry, the default entry, or the only file', () => {
     const files = [
       { path: 'a.py', content: '' },
       { path: 'main.py', content: '' },
@@ -108,11 +108,11 @@ describe('a job', () => {
     ],
     [{ limits: { memoryMb: 60_000 } }, 'body.limits.memoryMb: the maximum on this server is 2048.'],
     [{ stdin: 'x'.repeat(limits.executionInputBytes) }, 'body.files: the program and its input are larger than 16 MB.'],
-  ])('is refused with the field: %#', (asked, detail) => {
+  ])('an invalid request is rejected with the name of the field: %#', (asked, detail) => {
     expect(refusal(asked)).toBe(detail);
   });
 
-  test('has one hash for one input, whatever the order, and another for anything that matters', () => {
+  test('the hash of a job is independent of the order of its inputs, and differs with anything that matters', () => {
     const files = ['main.py', 'b.py'].map((path) => ({ path, content: path }));
     const base = { files, env: { A: '1', B: '2' } };
     const hash = prepare(base).inputHash;
@@ -133,7 +133,7 @@ describe('a job', () => {
 describe('output', () => {
   const bytes = (text: string) => Buffer.from(text);
 
-  test('is kept apart and in order, and characters are not torn', () => {
+  test('both outputs are separate and in order, and no character is split', () => {
     const heard: RunEvent[] = [];
     const output = new OutputCollector(1_000, (event) => heard.push(event));
     const [first, second] = [bytes('ü').subarray(0, 1), bytes('ü').subarray(1)];
@@ -157,7 +157,7 @@ describe('output', () => {
     expect(heard.map((event) => event.type === 'output' && event.text).join('')).toBe('!üx\ufffd');
   });
 
-  test('is cut at the limit of both together', () => {
+  test('output is truncated at the limit of both streams together', () => {
     const output = new OutputCollector(5, () => {});
     expect(output.write('stdout', bytes('123'))).toBe(true);
     expect(output.write('stderr', bytes('456'))).toBe(false);
@@ -169,7 +169,7 @@ describe('output', () => {
     });
   });
 
-  test('of a record can be cut short for a list', () => {
+  test('the output of a record can be shortened for a list', () => {
     const order = [
       { stream: 'stdout' as const, chars: 2 },
       { stream: 'stderr' as const, chars: 2 },

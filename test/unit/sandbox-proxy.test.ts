@@ -40,7 +40,7 @@ describe('the proxy of a run', () => {
       'GET http://api.example.org/ HTTP/1.1\r\nHost: api.example.org\r\nConnection: close\r\n\r\n',
     );
 
-  it('passes on what the host says', async () => {
+  it('the proxy of a run forwards the response of the host', async () => {
     said = 'HTTP/1.1 203 Fine\r\nContent-Length: 2\r\nX-A: b\r\n\r\nok';
     const heard = await get();
     expect(heard).toMatch(/^HTTP\/1\.1 203 /);

@@ -5,7 +5,7 @@ import { FairQueue } from '../../server/src/sandbox/queue.ts';
 const never = new AbortController().signal;
 
 describe('the queue of the sandbox', () => {
-  test('lets so many in at a time, in order', async () => {
+  test('the sandbox queue admits a limited number of programs at a time, in order', async () => {
     const queue = new FairQueue({ concurrency: 2, waiting: 10 });
     const first = await queue.enter('a', never);
     const second = await queue.enter('a', never);
@@ -27,7 +27,7 @@ describe('the queue of the sandbox', () => {
     expect(queue.running).toBe(0);
   });
 
-  test('takes turns between people', async () => {
+  test('the sandbox queue admits the programs of different users in turn', async () => {
     const queue = new FairQueue({ concurrency: 1, waiting: 100 });
     const running = await queue.enter('busy', never);
     const order: string[] = [];
@@ -40,7 +40,7 @@ describe('the queue of the sandbox', () => {
     expect(order).toEqual(['busy 0', 'quiet 3', 'third 4', 'busy 1', 'busy 2']);
   });
 
-  test('tells each how many are before', async () => {
+  test('the sandbox queue tells each waiting program how many are ahead of it', async () => {
     const queue = new FairQueue({ concurrency: 1, waiting: 100 });
     const running = await queue.enter('a', never);
     const heard: Record<string, number[]> = { x: [], y: [] };
@@ -55,7 +55,7 @@ describe('the queue of the sandbox', () => {
     expect([queue.running, queue.waiting]).toEqual([0, 0]);
   });
 
-  test('refuses when too many wait, with the time to come back', async () => {
+  test('the sandbox queue rejects a program when too many wait, with a time to retry', async () => {
     const queue = new FairQueue({ concurrency: 1, waiting: 1 });
     await queue.enter('a', never);
     void queue.enter('a', never);
@@ -66,7 +66,7 @@ describe('the queue of the sandbox', () => {
     expect(() => queue.checkRoom()).toThrow('waiting');
   });
 
-  test('who leaves in the moment of being let in gives the place back', async () => {
+  test('a program that is aborted at the moment of its admission frees its slot', async () => {
     const queue = new FairQueue({ concurrency: 1, waiting: 2 });
     const running = await queue.enter('a', never);
     const stop = new AbortController();

@@ -26,13 +26,13 @@ describe('definitions', { timeout: 60_000 }, () => {
     };
   };
 
-  it.each(samples)('of $grammar: $title', async ({ grammar, text, symbols, uses }) => {
+  it.each(samples)('definitions of $grammar: $title', async ({ grammar, text, symbols, uses }) => {
     const result = await found(grammar, text);
     expect(result.symbols).toEqual(symbols);
     expect(result.uses).toMatchObject(uses);
   });
 
-  it('are found in broken code as far as it can be read', async () => {
+  it('definitions are found in broken code as far as it can be parsed', async () => {
     const { symbols } = await found('python', 'def whole(a):\n    return (\n\nclass Other(:\n  def met');
     expect(symbols.join('\n')).toContain('function whole');
     expect((await found('typescript', 'export class A { go( { \n}}} interface')).symbols).toBeInstanceOf(Array);
@@ -40,7 +40,7 @@ describe('definitions', { timeout: 60_000 }, () => {
     expect(await found('rust', '')).toEqual({ symbols: [], uses: {} });
   });
 
-  it('of hostile files are given up in time, and the next file is parsed', async () => {
+  it('a hostile file is given up in time, and the next file is parsed', async () => {
     await using impatient = new ParseThread({ fileMs: 400 });
     const started = performance.now();
     const deep = await impatient.parse('javascript', '[('.repeat(250_000), never);
@@ -55,11 +55,11 @@ describe('definitions', { timeout: 60_000 }, () => {
     expect(many.references.length).toBeLessThanOrEqual(1_500);
   });
 
-  it('are not asked for once nobody waits', async () => {
+  it('a file is not parsed after its caller has aborted', async () => {
     await expect(thread.parse('go', 'package a', AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone');
   });
 
-  it('are sought in files that a person wrote', () => {
+  it('definitions are taken from source files, not from generated ones', () => {
     expect(['a.ts', 'b/c.PY', 'x.d.mts', 'jquery.min.js', 'a.md', 'constructor', 'x.toString'].map(grammarOf)).toEqual([
       'typescript',
       'python',
@@ -94,7 +94,7 @@ describe('the map', () => {
     file('lonely.ts', ['neverUsed'], ['neverUsed']),
   ];
 
-  it('puts first what is used by what is used', () => {
+  it('the map ranks definitions by uses in files that are used themselves', () => {
     const ranks = new ReferenceGraph(files).rank();
     expect([...ranks].sort(([, a], [, b]) => b - a).map(([key]) => key)).toEqual([
       'core.ts\nopenStore',
@@ -104,19 +104,19 @@ describe('the map', () => {
     expect(new ReferenceGraph(files).rank()).toEqual(ranks);
   });
 
-  it('begins with what the files of the conversation use', () => {
+  it('the map begins with definitions that the files of the conversation use', () => {
     const ranks = new ReferenceGraph(files).rank(new Set(['web.ts']));
     const [shop = 0, store = 0] = ['shop.ts\nsellItem', 'core.ts\nStore'].map((key) => ranks.get(key));
     expect(shop).toBeGreaterThan(store);
   });
 
-  it('does not take everyday words for references', () => {
+  it('the map does not count everyday words as references', () => {
     const words = [file('paths.ts', ['path', 'readFile'], []), file('a.ts', ['main'], ['path', 'readFile'])];
     const ranks = new ReferenceGraph(words).rank();
     expect(ranks.get('paths.ts\nreadFile')).toBeGreaterThan(10 * (ranks.get('paths.ts\npath') ?? 0));
   });
 
-  it('keeps to its budget and to one order', () => {
+  it('the map stays within its budget and has a stable order', () => {
     const many = Array.from({ length: 500 }, (_, at) => ({
       ...symbol(`symbol${at}`, 'function', at + 1),
       path: `src/file${at % 50}.ts`,
@@ -143,7 +143,7 @@ describe('a search by name', () => {
   const names = (asked: Parameters<typeof findSymbols>[1], limit = 10) =>
     findSymbols(all, asked, limit).map(({ name }) => name);
 
-  it('finds the name, then its like, its beginning, its parts', () => {
+  it('a search by name ranks exact matches, then other cases, prefixes and parts', () => {
     expect(names({ query: 'readFile' })).toEqual(['readFile', 'READ_FILE', 'readFileNow', 'tryReadFile']);
     expect(names({ query: 'read_file' })).toEqual(['READ_FILE', 'readFile', 'readFileNow', 'tryReadFile']);
     expect(names({ query: 'rdfl' })).toContain('readFile');
@@ -151,7 +151,7 @@ describe('a search by name', () => {
     expect(names({ query: 'readFile' }, 1)).toEqual(['readFile']);
   });
 
-  it('keeps to a kind and a folder', () => {
+  it('a search by name can be limited to a kind and a folder', () => {
     expect(names({ query: 'readFile', kind: 'method' })).toEqual(['tryReadFile']);
     expect(names({ query: 'readFile', path: './src/' })).toEqual(['readFile', 'READ_FILE', 'readFileNow']);
     expect(names({ query: 'readFile', path: 'src/c' })).toEqual([]);
@@ -183,7 +183,7 @@ describe('a project', { timeout: 60_000 }, () => {
     return { folder, reads };
   };
 
-  it('is read once, and again where it changed', async () => {
+  it('a project is read once, and changed files again', async () => {
     const texts: Record<string, string | null> = { 'a.py': 'def one(): pass', 'b.py': 'one()', 'huge.py': null };
     const { folder, reads } = folderOf(texts);
     await using symbols = new ProjectSymbols();
@@ -202,7 +202,7 @@ describe('a project', { timeout: 60_000 }, () => {
     expect(second.uses('one')).toBe(2);
   });
 
-  it('whose window is gone is known as it was, and the failure is told', async () => {
+  it('a project whose window is gone keeps its index, and the failure is reported', async () => {
     const { folder } = folderOf({ 'a.py': 'def one(): pass' });
     await using symbols = new ProjectSymbols();
     const before = await symbols.fresh('p', folder, never);
@@ -212,7 +212,7 @@ describe('a project', { timeout: 60_000 }, () => {
     expect(await symbols.fresh('p', folder, never)).toBe(before);
   });
 
-  it('does not hold who no longer waits', async () => {
+  it('a caller that aborts does not wait for the scan of a project', async () => {
     const { folder } = folderOf({});
     const { promise } = Promise.withResolvers<never>();
     await using symbols = new ProjectSymbols();

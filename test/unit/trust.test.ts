@@ -48,12 +48,12 @@ const asked = (callId: string, allow: boolean): EventBody[] => [
 ];
 
 describe('the trust of a conversation', () => {
-  test('is whole where nothing came in from outside', () => {
+  test('a conversation without outside text is trusted', () => {
     const turn = turnOf('Hi', ended('a', { reads: [{ path: 'README.md', hash: '0'.repeat(64) }] }));
     expect(trustOf([turn])).toEqual({ taints: [], knownHosts: new Set(), knownPaths: new Set() });
   });
 
-  test('names what came in from outside, each once', () => {
+  test('each source of outside text is named once', () => {
     const turn = turnOf(
       'Hi',
       ended('a', { untrusted: [{ kind: 'web', name: 'a.example.com' }] }),
@@ -69,7 +69,7 @@ describe('the trust of a conversation', () => {
     expect(taints).toEqual(['a.example.com', 'the MCP server "files"', '/etc/hosts (outside the workspace)']);
   });
 
-  test('counts a search that the provider made itself', () => {
+  test('a search by the provider counts as a source of outside text', () => {
     const tool = { callId: 'x', name: 'web_search_tool_result' };
     const turn = turnOf('Hi', { type: 'block.started', ...ids, index: 0, kind: 'server_tool_result', tool });
     expect(trustOf([turn]).taints).toEqual(['the web']);
@@ -87,7 +87,7 @@ describe('the trust of a conversation', () => {
     expect(trustOf([turn]).taints).toEqual(web ? [`the output of "${line}"`] : []);
   });
 
-  test('counts a page that the person attached, whose host they named', () => {
+  test('an attached page counts as a source, and its host as named by the user', () => {
     const turn = turnOf('Hi');
     const attachments: TurnState['attachments'] = [
       { kind: 'file', path: 'page', text: 'x', untrusted: { kind: 'web', name: 'a.example.com' } },
@@ -97,7 +97,7 @@ describe('the trust of a conversation', () => {
     expect([...trust.knownHosts]).toEqual(['a.example.com']);
   });
 
-  test('knows what the person named and agreed to, and nothing that they refused or that a model wrote', () => {
+  test('known hosts and files are those that the user named or allowed, not those that they refused or that a model wrote', () => {
     const turn = turnOf(
       'See https://Docs.Example.com/a, and <http://b.example.com:8080/x>.',
       { type: 'block.started', ...ids, index: 0, kind: 'text' },

@@ -32,7 +32,7 @@ const textOf = async (html: string | Buffer, type?: string) => {
 };
 
 describe('a page', () => {
-  test('becomes Markdown with title, code, tables and whole links', async () => {
+  test('a page becomes Markdown with title, code, tables and complete links', async () => {
     web.page(
       '/docs/a',
       `<!doctype html><title> The &amp;
@@ -71,7 +71,7 @@ describe('a page', () => {
     expect(text).not.toContain('HIDDEN');
   });
 
-  test('that is text, JSON or Markdown comes as it is', async () => {
+  test('a page of text, JSON or Markdown is returned unchanged', async () => {
     expect(await textOf('a <b>\n', 'text/plain')).toBe('a <b>\n');
     web.page('/y', '{"a": "<p>"}', 'application/json');
     expect((await read('/y')).text).toBe('{"a": "<p>"}');
@@ -105,14 +105,14 @@ describe('a page', () => {
     await expect(textOf(body, type)).rejects.toEqual(problem('fetch_unreadable'));
   });
 
-  test('says what it is when it is not there', async () => {
+  test('a missing page is reported with its status', async () => {
     expect(await read('/none')).toMatchObject({ status: 404, text: 'There is no such page.' });
     // It may come into being.
     web.page('/none', 'Here it is.', 'text/plain');
     expect(await read('/none')).toMatchObject({ status: 200, text: 'Here it is.' });
   });
 
-  test('is not fetched again for some minutes, whatever the fragment', async () => {
+  test('a page is cached for some minutes, whatever the fragment', async () => {
     web.page('/x', 'one', 'text/plain');
     await read('/x#a');
     web.page('/x', 'two', 'text/plain');
@@ -121,7 +121,7 @@ describe('a page', () => {
     expect((await read('/x?other')).text).toBe('two');
   });
 
-  test('that was kept is not given out where its redirect may not be followed', async () => {
+  test('a cached page is not returned if its redirect is not permitted', async () => {
     web.routes['a.example.com/x'] = (_, response) =>
       response.writeHead(302, { location: 'http://b.example.com/y' }).end();
     web.page('b.example.com/y', 'there', 'text/plain');
@@ -131,7 +131,7 @@ describe('a page', () => {
 });
 
 describe('a hostile page', { timeout: 60_000 }, () => {
-  test('nested 100,000 deep is given up, and holds nothing up meanwhile', async () => {
+  test('a page nested 100,000 deep is given up and blocks nothing meanwhile', async () => {
     const slow = textOf(`${'<div>'.repeat(100_000)}x`).catch((error: unknown) => error);
     let ticks = 0;
     const ticking = setInterval(() => ticks++, 10);
@@ -143,12 +143,12 @@ describe('a hostile page', { timeout: 60_000 }, () => {
     expect((await read('/y')).text).toBe('fine');
   });
 
-  test('with a table of 4,000 rows is read all the same', async () => {
+  test('a page with a table of 4,000 rows is read', async () => {
     const text = await textOf(`<table>${'<tr><td>a</td><td>b</td></tr>'.repeat(4_000)}</table>`);
     expect(text.match(/a/g)).toHaveLength(4_000);
   });
 
-  test('of 10 MB, or that unpacks to it, is refused', async () => {
+  test('a page of 10 MB, packed or not, is rejected', async () => {
     await expect(textOf('x'.repeat(10_000_000), 'text/html')).rejects.toEqual(problem('fetch_too_large'));
     web.routes['/bomb'] = (_, response) =>
       response
@@ -157,7 +157,7 @@ describe('a hostile page', { timeout: 60_000 }, () => {
     await expect(read('/bomb')).rejects.toEqual(problem('fetch_too_large'));
   });
 
-  test('with attributes, entities and tags without end is read or given up', async () => {
+  test('a page with endless attributes, entities and tags is read or given up', async () => {
     const hostile = [
       '<table>'.repeat(500),
       `<p ${'a=b '.repeat(200_000)}>x`,
@@ -186,7 +186,7 @@ describe('a hostile page', { timeout: 60_000 }, () => {
     expect(web.fetched.filter((address) => address !== 'a.example.com/x')).toEqual([]);
   });
 
-  test('stops with the signal', async () => {
+  test('reading a hostile page stops with the signal', async () => {
     web.routes['/slow'] = (_, response) => response.writeHead(200, { 'content-type': 'text/html' }).write('<p>');
     const controller = new AbortController();
     const reading = pages.read('http://a.example.com/slow', everywhere, controller.signal);
@@ -196,7 +196,7 @@ describe('a hostile page', { timeout: 60_000 }, () => {
 });
 
 describe('robots.txt', () => {
-  test('is asked for once a site, and what it forbids is not fetched', async () => {
+  test('robots.txt is fetched once per site, and pages that it disallows are not fetched', async () => {
     web.page('/robots.txt', 'User-agent: *\nDisallow: /private\nAllow: /private/open', 'text/plain');
     web.page('/private/open', 'open', 'text/plain');
     await expect(read('/private/x')).rejects.toEqual(problem('fetch_disallowed'));
@@ -204,12 +204,12 @@ describe('robots.txt', () => {
     expect(web.seen).toEqual(['a.example.com/robots.txt', 'a.example.com/private/open']);
   });
 
-  test('knows DevLM by its name', async () => {
+  test('robots.txt can name DevLM', async () => {
     web.page('/robots.txt', 'User-agent: *\nAllow: /\n\nUser-agent: DevLM\nDisallow: /', 'text/plain');
     await expect(read('/x')).rejects.toEqual(problem('fetch_disallowed'));
   });
 
-  test('counts for where a redirect leads', async () => {
+  test('robots.txt applies to the target of a redirect', async () => {
     web.routes['a.example.com/x'] = (_, response) =>
       response.writeHead(302, { location: 'http://b.example.com/y' }).end();
     web.page('b.example.com/robots.txt', 'User-agent: *\nDisallow: /', 'text/plain');
@@ -225,7 +225,7 @@ describe('robots.txt', () => {
     await expect(read('/x')).rejects.toEqual(problem(code));
   });
 
-  test('that is a page, or elsewhere, forbids nothing', async () => {
+  test('a robots.txt that is a page, or redirects elsewhere, disallows nothing', async () => {
     web.page('/x', 'x', 'text/plain');
     web.page('a.example.com/robots.txt', '<html><body>Welcome');
     expect((await read('/x')).text).toBe('x');
@@ -237,7 +237,7 @@ describe('robots.txt', () => {
   });
 });
 
-test('a text without any mark is never an error', () => {
+test('a text without a declared encoding is never an error', () => {
   expect(decodeText(Buffer.from([0xff, 0xfe]), null)).toBe('');
   expect(decodeText(Buffer.from([0x80, 0x81]), null)).toHaveLength(2);
 });

@@ -25,7 +25,7 @@ describe.each(workspaceAdapters)('a file in $name that is not the version that t
   });
   const change = () => calls.edit(path, [{ oldText: 'a', newText: 'A' }]);
 
-  test('is refused, with the difference from what the model wrote', async () => {
+  test('an edit of a changed file is refused, with the difference from what the model wrote', async () => {
     await writeFile(file, 'a\nc\n');
     expect(await change()).toMatchObject({ ok: false, text: expect.stringContaining('The file changed since') });
     await calls.read(path);
@@ -38,7 +38,7 @@ describe.each(workspaceAdapters)('a file in $name that is not the version that t
     expect(await readFile(file, 'utf8')).toBe('a\nd\n');
   });
 
-  test('is refused with the difference where it changes while the user decides', async () => {
+  test('an edit is refused with the difference if the file changes while the user decides', async () => {
     calls.whileAsked = () => writeFile(file, 'a\nc\n');
     expect(await change()).toMatchObject({
       ok: false,
@@ -49,7 +49,7 @@ describe.each(workspaceAdapters)('a file in $name that is not the version that t
     expect(await readFile(file, 'utf8')).toBe('a\nc\n');
   });
 
-  test('is refused without the credentials that are in the difference', async () => {
+  test('the difference in a refusal contains no credentials', async () => {
     const env = join(folder, '.env');
     await writeFile(env, 'DB_PASSWORD=first-Value-93x\nA=1\n');
     await calls.read('.env');
@@ -58,7 +58,7 @@ describe.each(workspaceAdapters)('a file in $name that is not the version that t
     expect(text).toMatch(/\n-DB_PASSWORD=DEVLM_SECRET_\w+\n\+DB_PASSWORD=DEVLM_SECRET_\w+$/);
   });
 
-  test('is refused where it was deleted, before or while the user decides', async () => {
+  test('an edit is refused if the file was deleted, before or while the user decides', async () => {
     calls.whileAsked = () => rm(file);
     expect(await change()).toMatchObject({ ok: false, text: expect.stringContaining('file.txt was deleted.') });
     expect(await change()).toMatchObject({
@@ -68,7 +68,7 @@ describe.each(workspaceAdapters)('a file in $name that is not the version that t
     await expect(readFile(file)).rejects.toThrow('ENOENT');
   });
 
-  test('is changed where it holds the same bytes again', async () => {
+  test('a file is changed if it contains the same bytes again', async () => {
     await writeFile(file, 'a\nc\n');
     await writeFile(file, 'a\nb\n');
     expect(await change()).toMatchObject({ ok: true });

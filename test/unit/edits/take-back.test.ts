@@ -33,7 +33,7 @@ describe('a difference is taken back', () => {
     expect(takeBack(before, after, live, only)).toBeNull();
   });
 
-  it('not where the text around it was there twice from the start', () => {
+  it('a difference is not taken back if the text around it occurred twice from the start', () => {
     const block = lines('a', 'b', 'c');
     const twice = `${block}x\r\n${block}x\r\n${block}`;
     expect(takeBack(twice.replace('x', 'X'), twice, `${twice}mine`, only)).toBeNull();
@@ -43,7 +43,7 @@ describe('a difference is taken back', () => {
 const line = fc.constantFrom('a\n', 'b\n', 'c\r\n', '\n', 'd\r', 'e');
 const text = fc.array(line, { maxLength: 12 }).map((parts) => parts.join(''));
 
-test('what is taken back in a text that nobody touched is what was there without it', () => {
+test('taking back a change in an untouched text restores the text without it', () => {
   let made = 0;
   fc.assert(
     fc.property(text, text, fc.nat(), (old, changed, pick) => {
@@ -60,7 +60,7 @@ test('what is taken back in a text that nobody touched is what was there without
   expect(made).toBeGreaterThan(500);
 });
 
-test('what the person wrote elsewhere stays, line for line', () => {
+test('text that the user wrote elsewhere stays, line for line', () => {
   fc.assert(
     fc.property(text, text, (head, tail) => {
       const [mineAbove, mineBelow] = [rawLines(`${head}\n`), rawLines(tail)];

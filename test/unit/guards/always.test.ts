@@ -129,7 +129,7 @@ const offers: [Action, Omit<Rule, 'verdict'>, Action[], Action[]][] = [
 ];
 
 describe('"always allow"', () => {
-  test.each(offers)('offers for %j the rule %j', (action, expected, through, misses) => {
+  test.each(offers)('"always allow" offers for %j the rule %j', (action, expected, through, misses) => {
     const rule = alwaysRule(action, none, state);
     expect(rule).toEqual({ verdict: 'allow', ...expected });
     if (!rule) return;
@@ -172,7 +172,7 @@ describe('"always allow"', () => {
     expect(alwaysRule(action, none, state)).toBeNull();
   });
 
-  test('offers nothing where untrusted text, the settings or the missing trust ask', () => {
+  test('no rule is offered if untrusted text, the settings or missing trust cause the question', () => {
     const action = write('src/a.ts');
     const allowed: Rule = { verdict: 'allow', tool: 'file_edit', path: 'src/*' };
     const tainted = { ...state, taints: ['evil.example'] };
@@ -210,7 +210,7 @@ describe('"always allow"', () => {
     expect(offeredRule(JSON.stringify(rule))).toBeNull();
   });
 
-  test('is nothing where the ask holds no JSON', () => {
+  test('no rule is offered if the question contains no valid JSON', () => {
     for (const text of [null, '', 'x', '{']) expect(offeredRule(text)).toBeNull();
   });
 });

@@ -42,11 +42,11 @@ describe('a command', () => {
     expect(verdict(asked)).toBe('ask');
   });
 
-  it('is not judged where the shell is no bash', () => {
+  it('a command is not judged if the shell is not bash', () => {
     expect(verdict({ command: 'npm test' }, { shell: 'powershell' })).toBe('ask');
   });
 
-  it('is rehearsed where a rule says so, unless another denies it', () => {
+  it('a command is rehearsed if a rule says so, unless another rule denies it', () => {
     const rehearse: Rules = [{ verdict: 'rehearse', tool: 'run_command', command: 'sed' }];
     expect(verdict({ command: 'sed -i s/a/b/ x' }, { user: [...everything, ...rehearse] })).toBe('rehearse');
     expect(verdict({ command: 'ls; sed s/a/b/ x' }, { workspace: rehearse })).toBe('rehearse');

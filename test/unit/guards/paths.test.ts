@@ -49,7 +49,7 @@ afterEach(async () => {
 });
 
 describe('names', () => {
-  test.each(pathAttacks)('refuses %j', async (path) => {
+  test.each(pathAttacks)('the path %j is rejected', async (path) => {
     for (const work of [readConfined, listConfined, removeConfined]) {
       await expect(work(root, path)).rejects.toEqual(refusal('outside_workspace'));
     }
@@ -57,7 +57,7 @@ describe('names', () => {
     expect(await readdir(root)).toEqual(['a']);
   });
 
-  test.each(pathPlain)('takes %j', async (path) => {
+  test.each(pathPlain)('the path %j is accepted', async (path) => {
     expect(await writeConfined(root, path, bytes)).toBe(hash('new'));
     expect((await readConfined(root, path)).bytes.toString()).toBe('new');
     await removeConfined(root, path);
@@ -88,7 +88,7 @@ describe.each([{ anchored: true }, { anchored: false }])('on the disk, $anchored
     await expect(listConfined(root, at, means)).rejects.toEqual(refusal('outside_workspace'));
   });
 
-  test('a link as the file itself, chains of links and loops are no way', async () => {
+  test('a link as the file itself, chains of links and loops do not lead outside', async () => {
     await symlink(join(base, 'secret.txt'), join(root, 'file'));
     await symlink('file', join(root, 'chain'));
     await symlink('loop-2', join(root, 'loop-1'));
@@ -112,7 +112,7 @@ describe.each([{ anchored: true }, { anchored: false }])('on the disk, $anchored
     expect(await readFile(join(root, 'a/b.txt'), 'utf8')).toBe('new');
   });
 
-  test('pipes, sockets, devices and folders are refused at once', async () => {
+  test('pipes, sockets, devices and folders are rejected immediately', async () => {
     execFileSync('mkfifo', [join(root, 'pipe')]);
     const server = createServer().listen(join(root, 'socket'));
     await new Promise((resolve) => server.once('listening', resolve));
@@ -129,7 +129,7 @@ describe.each([{ anchored: true }, { anchored: false }])('on the disk, $anchored
     }
   });
 
-  test('writes all or nothing, keeps the mode, and leaves no other file', async () => {
+  test('a write is complete or does nothing, keeps the mode, and leaves no other file', async () => {
     await chmod(join(root, 'a/b.txt'), 0o751);
     await writeConfined(root, 'a/b.txt', bytes, { ...means, expectedHash: hash('inside') });
     expect((await stat(join(root, 'a/b.txt'))).mode & 0o777).toBe(0o751);
@@ -156,7 +156,7 @@ describe.each([{ anchored: true }, { anchored: false }])('on the disk, $anchored
     expect(await readFile(join(root, 'shared'), 'utf8')).toBe('new');
   });
 
-  test('the workspace itself is no file', async () => {
+  test('the workspace folder itself is not a file', async () => {
     for (const path of ['', '.', './']) {
       await expect(writeConfined(root, path, bytes, means)).rejects.toEqual(refusal('not_a_file'));
       await expect(removeConfined(root, path, means)).rejects.toEqual(refusal('not_a_file'));

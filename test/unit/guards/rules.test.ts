@@ -64,7 +64,7 @@ describe('hard rules', () => {
     },
   );
 
-  test('outside the workspace reading asks too, inside it does not', () => {
+  test('reading asks outside the workspace, and does not ask inside it', () => {
     const read = (path: string | null): Action => ({ tool: 'file_read', effect: 'read', paths: [path] });
     expect(decide(read(null), { user: loose, workspace: [] }, state).verdict).toBe('ask');
     expect(decide(read('/etc/passwd'), { user: loose, workspace: [] }, state).verdict).toBe('ask');
@@ -72,7 +72,7 @@ describe('hard rules', () => {
     expect(decide({ tool: 'file_search', effect: 'read' }, none, state).verdict).toBe('allow');
   });
 
-  test('ordinary files are allowed by those settings', () => {
+  test('a rule can allow changes to ordinary files', () => {
     for (const path of ['src/a.ts', 'README.md', '.github/ISSUE_TEMPLATE.md', 'git/x', 'package.json']) {
       expect(decide(write(path), { user: loose, workspace: [] }, state).verdict, path).toBe('allow');
     }
@@ -80,7 +80,7 @@ describe('hard rules', () => {
 });
 
 describe('rules', () => {
-  test('without one, a change, a command, a fetch and a foreign tool ask', () => {
+  test('without a rule, a change, a command, a fetch and a foreign tool ask', () => {
     const foreign: Action = { tool: 'mcp_x', effect: 'external' };
     for (const action of [
       write('a'),
@@ -118,7 +118,7 @@ describe('rules', () => {
     expect(decision.parts.map((part) => part.verdict)).toEqual(['allow', 'ask']);
   });
 
-  test('the workspace tightens and never loosens', () => {
+  test('rules of the workspace tighten and never loosen', () => {
     const user: Rule[] = [{ verdict: 'allow', tool: 'run_command', command: 'npm test' }];
     expect(decide(run('npm test'), { user: [], workspace: user }, state).verdict).toBe('ask');
     const workspace: Rule[] = [{ verdict: 'deny', tool: 'run_command', command: 'npm' }];
@@ -131,7 +131,7 @@ describe('rules', () => {
     expect(decide(run('ls'), { user: denied, workspace: loose }, state).verdict).toBe('deny');
   });
 
-  test('hosts match whole names', () => {
+  test('a rule for a host matches whole names', () => {
     const user: Rule[] = [
       { verdict: 'allow', tool: 'web_fetch', host: 'example.com' },
       { verdict: 'allow', tool: 'web_fetch', host: '*.example.org' },
@@ -142,7 +142,7 @@ describe('rules', () => {
     expect(others.map(verdict)).toEqual(others.map(() => 'ask'));
   });
 
-  test('a rule with a command says nothing of other parts, and a glob is no pattern', () => {
+  test('a rule with a command applies to no other part, and a glob in it is literal', () => {
     const user: Rule[] = [{ verdict: 'allow', tool: 'run_command', command: 'echo' }];
     expect(decide(run('echo a'), { user, workspace: [] }, state).verdict).toBe('allow');
     expect(decide(run('echo a > b'), { user, workspace: [] }, state).verdict).toBe('ask');
@@ -189,21 +189,21 @@ describe('taint', () => {
     'ls | node',
     './ls',
   ];
-  test.each(asked)('%j asks again though a rule allows it', (source) => {
+  test.each(asked)('with untrusted text, %j asks although a rule allows it', (source) => {
     expect(decide(run(source), { user: loose, workspace: [] }, tainted)).toMatchObject({ verdict: 'ask' });
     expect(decide(run(source), { user: loose, workspace: [] }, tainted).reason).toMatch(
       /evil\.example\.net|more than it appears/,
     );
   });
 
-  test('each of those is allowed without taint, or asks for a reason of its own', () => {
+  test('without untrusted text, each of these actions is allowed or asks for another reason', () => {
     const free = asked.filter(
       (source) => decide(run(source), { user: loose, workspace: [] }, state).verdict === 'allow',
     );
     expect(free.length).toBeGreaterThanOrEqual(asked.length - 1);
   });
 
-  test('reading and isolated work go on', () => {
+  test('with untrusted text, reading and isolated work are still allowed', () => {
     for (const source of ['ls src', 'git status && git diff', 'grep -rn x src | head -5', 'nohup cat a']) {
       expect(decide(run(source), { user: loose, workspace: [] }, tainted).verdict, source).toBe('allow');
     }
@@ -212,7 +212,7 @@ describe('taint', () => {
     );
   });
 
-  test('writes that a rule allows ask again, once a file', () => {
+  test('with untrusted text, allowed writes ask once per file', () => {
     const rules = { user: loose, workspace: [] };
     expect(decide(write('src/a.ts'), rules, state).verdict).toBe('allow');
     expect(decide(write('src/a.ts'), rules, tainted)).toMatchObject({
@@ -222,7 +222,7 @@ describe('taint', () => {
     expect(decide(write('src/known.ts'), rules, tainted).verdict).toBe('allow');
   });
 
-  test('new hosts, foreign tools and removals ask again; known hosts do not', () => {
+  test('with untrusted text, new hosts, foreign tools and removals ask, and known hosts do not', () => {
     const rules = { user: loose, workspace: [] };
     expect(decide(fetch('new.example.com'), rules, tainted).verdict).toBe('ask');
     expect(decide(fetch('known.example.com'), rules, tainted).verdict).toBe('allow');
@@ -235,7 +235,7 @@ describe('taint', () => {
   });
 });
 
-test('a restricted workspace is only read', () => {
+test('a restricted workspace can only be read', () => {
   const restricted = { ...state, restricted: true };
   const rules = { user: loose, workspace: loose };
   for (const action of [

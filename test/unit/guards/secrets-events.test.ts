@@ -16,7 +16,7 @@ const mark = withValue().hide(value);
 const ids = { turnId: 'turn-1', stepId: 'step-1', callId: 'call-1' };
 
 describe('an event', () => {
-  it('is stored without credentials, however deep they stand', () => {
+  it('an event is stored without credentials, however deeply they are nested', () => {
     const event: EventBody = {
       type: 'tool.ended',
       ...ids,
@@ -34,14 +34,14 @@ describe('an event', () => {
     });
   });
 
-  it('stays the same where there are none, and where the model wrote it', () => {
+  it('an event without credentials, or with text of the model, is unchanged', () => {
     const ended: EventBody = { type: 'tool.ended', ...ids, ok: true, text: 'nothing' };
     expect(hiddenEvent(withValue(), ended)).toBe(ended);
     const delta: EventBody = { type: 'block.delta', turnId: 'turn-1', stepId: 'step-1', index: 0, text: value };
     expect(hiddenEvent(withValue(), delta)).toBe(delta);
   });
 
-  it('holds no more than it may, though a placeholder is longer than what it stands for', () => {
+  it('an event stays within its limits although a placeholder is longer than its value', () => {
     const title = `${'x'.repeat(186)} ${value}`;
     const hidden = hiddenEvent(withValue(), { type: 'conversation.renamed', title, by: 'person' });
     expect(hidden).toMatchObject({ title: `${'x'.repeat(186)} ${mark.slice(0, 13)}` });
@@ -79,7 +79,7 @@ describe('the record of a run', () => {
     reusedFrom: null,
   });
 
-  it('keeps the order of its two outputs', () => {
+  it('the record of a run keeps the order of its two outputs', () => {
     const hidden = hiddenRecord(
       withValue(),
       record([
@@ -96,7 +96,7 @@ describe('the record of a run', () => {
     ]);
   });
 
-  it('hides what came in two pieces', () => {
+  it('the record of a run hides a credential that arrived in two chunks', () => {
     const hidden = hiddenRecord(
       withValue(),
       record([
@@ -111,7 +111,7 @@ describe('the record of a run', () => {
     ]);
   });
 
-  it('is heard live without credentials', () => {
+  it('the live output of a run has no credentials', () => {
     const heard: unknown[] = [];
     const listener = hidingListener(withValue(), (event) => heard.push(event));
     listener.onEvent({ type: 'output', stream: 'stdout', text: value.slice(0, 6) });
@@ -123,7 +123,7 @@ describe('the record of a run', () => {
     ]);
   });
 
-  it('is of a program that had the real ones', () => {
+  it('a run gets the real credentials for its placeholders', () => {
     const request = {
       id: 'run-1',
       language: 'python' as const,
@@ -155,7 +155,7 @@ describe('the record of a run', () => {
 });
 
 describe('the credentials of conversations', () => {
-  it('are shared with copies, copies of copies too, and with no other', async () => {
+  it('the credentials of a conversation are shared with its copies and their copies, and with no other conversation', async () => {
     const copies = new Map([
       ['second', 'first'],
       ['third', 'second'],

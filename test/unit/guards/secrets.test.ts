@@ -28,7 +28,7 @@ test.each(plainTexts)('leaves alone: %j', (text) => {
 describe('placeholders', () => {
   const [, text = ''] = secretTexts[0] ?? [];
 
-  test('are the same for the same secret of a conversation, and tell nothing to another', () => {
+  test('a secret has one placeholder in a conversation, and a different one in another', () => {
     const one = new Secrets(key(1));
     expect(one.hide(`${text} ${text}`).split(' ')[0]).toBe(one.hide(text));
     expect(new Secrets(key(1)).hide(text)).toBe(one.hide(text));
@@ -37,7 +37,7 @@ describe('placeholders', () => {
     expect(() => new Secrets(new Uint8Array(31))).toThrow(RangeError);
   });
 
-  test('are recognised in a text to be written, broken ones too', () => {
+  test('placeholders are recognized in a text to be written, even broken ones', () => {
     const hidden = new Secrets(key(1)).hide(text);
     expect(hasPlaceholder(`x = "${hidden}"`)).toBe(true);
     expect(hasPlaceholder(hidden.slice(0, -3))).toBe(true);
@@ -46,7 +46,7 @@ describe('placeholders', () => {
     expect(hasPlaceholder('const DEVLM = SECRET')).toBe(false);
   });
 
-  test('that were never given are not restored', () => {
+  test('placeholders that were never issued are not restored', () => {
     const secrets = new Secrets(key(1));
     const hidden = secrets.hide(text);
     expect(secrets.restore(`${hidden} DEVLM_SECRET_${'0'.repeat(20)}`)).toBeNull();
@@ -75,7 +75,7 @@ describe('.env files', () => {
     'ROOT_PASSWORD=postgres',
   ].join('\r\n');
 
-  test('their values are hidden wherever they turn up, and nothing else is', () => {
+  test('the values of .env files are hidden wherever they occur, and nothing else is', () => {
     const secrets = new Secrets(key(1));
     secrets.addEnvFile(env);
     const hidden = ['correct-horse', 'with "quotes" and space', 'pepper', 'a.b*c(d)[e]'];
@@ -87,7 +87,7 @@ describe('.env files', () => {
     expect(secrets.restore(secrets.hide(env))).toBe(env);
   });
 
-  test('are read as the common readers do', () => {
+  test('.env files are parsed like the common parsers do', () => {
     expect(envValues('A=1\n B = two words \nC="x\\ny"\n#D=4\nE=')).toEqual([
       { name: 'A', value: '1', raw: '1' },
       { name: 'B', value: 'two words', raw: 'two words' },
@@ -96,7 +96,7 @@ describe('.env files', () => {
     ]);
   });
 
-  test('the longest of values that contain each other is replaced', () => {
+  test('the longest of .env values that contain each other is replaced', () => {
     const secrets = new Secrets(key(1));
     secrets.add('secret');
     secrets.add('secret-long');
@@ -138,12 +138,12 @@ describe('other forms of a value', () => {
     expect(escaped.hide('first-line\nsecond-line')).not.toContain('-line');
   });
 
-  test.each(['\\n', '\\t', '%0A', '\u001b[31m'])('a credential right behind %j', (before) => {
+  test.each(['\\n', '\\t', '%0A', '\u001b[31m'])('a credential right after %j is hidden', (before) => {
     for (const [name, text, secret] of secretTexts.filter(([, text, one]) => text === one && !one.includes('\n')))
       expect(new Secrets(key(1)).hide(before + text), name).not.toContain(secret);
   });
 
-  test('a placeholder of before a restart is resolved once its value is known again', () => {
+  test('a placeholder from before a restart is resolved once its value is known again', () => {
     const before = new Secrets(key(1));
     before.addEnvFile('APP_TOKEN=correct-horse');
     const hidden = before.hide('correct-horse');
@@ -153,7 +153,7 @@ describe('other forms of a value', () => {
     expect(after.restore(hidden)).toBe('correct-horse');
   });
 
-  test('what was found by the name beside it is found alone', () => {
+  test('a credential that was found by the name next to it is also found alone', () => {
     const alone = new Secrets(key(1));
     const secret = letters(32, 'abcdefghijkmnopqrstuvwxyz0123456789');
     const hidden = alone.hide(`it printed ${secret}\nconst apiKey = "${secret}";`);
@@ -162,7 +162,7 @@ describe('other forms of a value', () => {
   });
 });
 
-test('what is remembered is bounded, and what is left out is forgotten first', () => {
+test('the number of remembered secrets is bounded, and the oldest are forgotten first', () => {
   const secrets = new Secrets(key(1));
   for (let i = 0; i < 1_100; i++) secrets.add(`a-value-number-${i}-`);
   expect(secrets.hide('a-value-number-0-')).toBe('a-value-number-0-');
@@ -173,7 +173,7 @@ test('what is remembered is bounded, and what is left out is forgotten first', (
   expect(secrets.restore(first)).toBeNull();
 });
 
-test('a placeholder may stay in a text, and come no further', () => {
+test('a placeholder may stay in a text, but not be added to it', () => {
   const [one, two] = ['DEVLM_SECRET_0123456789ABCDEF0123', 'DEVLM_SECRET_1123456789ABCDEF0123'];
   expect(addedPlaceholders(`A=${one}\nB=1`, `A=${one}\nB=2`)).toEqual([]);
   expect(addedPlaceholders(`A=${one}\nB=1`, 'B=2')).toEqual([]);
@@ -194,18 +194,21 @@ describe('a stream', () => {
     };
   };
 
-  test.each([1, 7, 64, 1000, 100_000])('hides in pieces of %i characters what it hides at once', (size) => {
-    const secrets = new Secrets(key(1));
-    const { told, stream } = streamOf(secrets);
-    for (let at = 0; at < whole.length; at += size) stream.push(whole.slice(at, at + size));
-    stream.end();
-    for (const [name, , secret] of secretTexts)
-      for (const line of secret.split('\n').filter((one) => !one.startsWith('-----')))
-        expect(told.text.includes(line), name).toBe(false);
-    expect(told.text).toBe(secrets.hide(whole));
-  });
+  test.each([1, 7, 64, 1000, 100_000])(
+    'a stream in chunks of %i characters hides the same as the whole text',
+    (size) => {
+      const secrets = new Secrets(key(1));
+      const { told, stream } = streamOf(secrets);
+      for (let at = 0; at < whole.length; at += size) stream.push(whole.slice(at, at + size));
+      stream.end();
+      for (const [name, , secret] of secretTexts)
+        for (const line of secret.split('\n').filter((one) => !one.startsWith('-----')))
+          expect(told.text.includes(line), name).toBe(false);
+      expect(told.text).toBe(secrets.hide(whole));
+    },
+  );
 
-  test('lets lines through as they end, and a long line in time', () => {
+  test('a hiding stream emits lines as they end, and a long line in time', () => {
     const { told, stream } = streamOf(new Secrets(key(1)));
     stream.push('one\ntw');
     expect(told.text).toBe('one\n');
@@ -220,7 +223,7 @@ describe('a stream', () => {
     expect(told.text.match(/DEVLM_SECRET_[0-9A-F]{20} /g)).toHaveLength(300);
   });
 
-  test('shows a line that grows and does not end', async () => {
+  test('a hiding stream emits a line that grows and does not end', async () => {
     const { told, stream } = streamOf(new Secrets(key(1)));
     const timer = setInterval(() => stream.push('.'), 20);
     try {
@@ -232,7 +235,7 @@ describe('a stream', () => {
     expect(told.text).toMatch(/^\.+$/);
   });
 
-  test('shows a question that waits for its answer, and still hides what comes behind it', async () => {
+  test('a hiding stream emits a prompt without line end, and still hides what follows', async () => {
     const secrets = new Secrets(key(1));
     const { told, stream } = streamOf(secrets);
     stream.push('password: ');
@@ -242,7 +245,7 @@ describe('a stream', () => {
   });
 });
 
-test('is quick on a large text', () => {
+test('hiding credentials in a large text takes bounded time', () => {
   const line = 'const token = next(); // password key secret :// sk- https://example.com/a?b=c\n';
   const large = line.repeat(Math.ceil(1_000_000 / line.length));
   const spiky = `${'a'.repeat(200_000)} token=${'a1'.repeat(100_000)} ://${':'.repeat(50_000)} eyJ${'a'.repeat(100_000)}`;

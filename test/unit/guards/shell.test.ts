@@ -11,17 +11,17 @@ const state = { restricted: false, taints: [], knownHosts: new Set<string>(), kn
 const verdict = (source: string) =>
   decide({ tool: 'run_command', effect: 'run', command: analyzeShell(source) }, { user, workspace: [] }, state);
 
-test.each(shellAttacks)('does not let %j pass', (source) => {
+test.each(shellAttacks)('a rule that allows a command does not allow %j', (source) => {
   const { verdict: decided, reason } = verdict(source);
   expect(decided).toBe('ask');
   expect(reason).toMatch(/^\S.*\.$/s);
 });
 
-test.each(shellPlain)('lets %j pass', (source) => {
+test.each(shellPlain)('the command %j is analyzed completely', (source) => {
   expect(verdict(source)).toMatchObject({ verdict: 'allow' });
 });
 
-test.each(['powershell', 'cmd', 'zsh', 'other'] as const)('always asks for %s', (shell) => {
+test.each(['powershell', 'cmd', 'zsh', 'other'] as const)('a command for %s always asks', (shell) => {
   const command = analyzeShell('ls', shell);
   expect(decide({ tool: 'run_command', effect: 'run', command }, { user, workspace: [] }, state).verdict).toBe('ask');
 });
@@ -51,7 +51,7 @@ test('a denied program is found wherever it hides', () => {
   }
 });
 
-test('is bounded', () => {
+test('the analysis of a command is bounded', () => {
   for (const source of ['('.repeat(100_000), '$('.repeat(5000), 'ls;'.repeat(6000), `ls ${'"$('.repeat(3000)}`]) {
     const before = performance.now();
     expect(verdict(source).verdict).toBe('ask');

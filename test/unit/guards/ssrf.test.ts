@@ -80,7 +80,7 @@ const refusal = (code: string) => expect.objectContaining({ problem: expect.obje
 const page = (path: string) => `http://public.example.com${path}`;
 
 describe('before anything is sent', () => {
-  test.each(ssrfAttacks)('refuses %j', async (url) => {
+  test.each(ssrfAttacks)('the address %j is rejected before anything is sent', async (url) => {
     await expect(guardedFetch(url, options())).rejects.toEqual(refusal('fetch_refused'));
     expect(seen).toEqual([]);
     expect(dialed).toEqual([]);
@@ -93,14 +93,14 @@ describe('before anything is sent', () => {
     return protocol !== 'http:' || host !== 'public.example.com' || username !== '';
   });
 
-  test.each(redirects)('refuses a redirect to %j', async (url) => {
+  test.each(redirects)('a redirect to %j is rejected', async (url) => {
     const result = guardedFetch(page(`/to?url=${encodeURIComponent(url)}`), options());
     await expect(result).rejects.toEqual(refusal('fetch_refused'));
     expect(seen).toHaveLength(1);
     expect(dialed).toEqual(['93.184.215.14']);
   });
 
-  test('public addresses pass, with and without a port', async () => {
+  test('public addresses are accepted, with and without a port', async () => {
     for (const url of [
       'https://public.example.com/a?b=c',
       'http://93.184.215.14:8080/',
@@ -121,7 +121,7 @@ describe('before anything is sent', () => {
   });
 });
 
-test('brings a page, and where it came from', async () => {
+test('a guarded fetch returns a page and its address', async () => {
   const found = await guardedFetch(page('/page#x'), options());
   expect(found).toMatchObject({ status: 200, contentType: 'text/html', charset: 'utf-8' });
   expect(found.bytes.toString()).toBe('<p>hello</p>');
@@ -130,7 +130,7 @@ test('brings a page, and where it came from', async () => {
   expect((await guardedFetch(page('/none'), options())).status).toBe(404);
 });
 
-test.each(Object.keys(packers))('unpacks %s, and not without end', async (name) => {
+test.each(Object.keys(packers))('a body packed with %s is unpacked up to the limit', async (name) => {
   expect((await guardedFetch(page(`/${name}`), options())).bytes.toString()).toBe('hello');
   await expect(guardedFetch(page(`/bomb-${name}`), options())).rejects.toEqual(refusal('fetch_too_large'));
 });
@@ -156,14 +156,14 @@ test.each(['/silent', '/slow'])('%s ends in time', async (path) => {
   expect(performance.now() - before).toBeLessThan(3000);
 });
 
-test('stops with the signal, and with its reason', async () => {
+test('a guarded fetch stops with the reason of its signal', async () => {
   const controller = new AbortController();
   const result = guardedFetch(page('/slow'), options({ signal: controller.signal }));
   setTimeout(() => controller.abort(new Error('Stopped')), 100);
   await expect(result).rejects.toThrow('Stopped');
 });
 
-test('asks for every redirect before it goes there', async () => {
+test('every redirect is checked before it is followed', async () => {
   const asked: string[] = [];
   const refuse = options({
     permitRedirect: (to, from) => {

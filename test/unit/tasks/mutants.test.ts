@@ -5,7 +5,7 @@ const changed = (source: string, language: Parameters<typeof mutationsOf>[1], mo
   mutationsOf(source, language, null, most).map(({ line, before, after }) => `${line}: ${before} -> ${after}`);
 
 describe('wrong versions of code', () => {
-  it('changes operators, constants, conditions and what is returned, one at a time', () => {
+  it('a mutant changes one operator, constant, condition or return value', () => {
     const source = 'def f(a, b):\n    if a < b and a != 3:\n        return a + b\n    return True\n';
     const all = mutationsOf(source, 'python', null, 20);
     expect(changed(source, 'python').sort()).toEqual(
@@ -27,7 +27,7 @@ describe('wrong versions of code', () => {
     }
   });
 
-  it('leaves comments, docstrings and imports alone, and empties texts', () => {
+  it('mutants leave comments, docstrings and imports alone, and empty strings', () => {
     const source = '"""1 + 1"""\nimport x # 2 < 3\ndef f():\n    """Adds 1 + 1."""\n    return "a + b"\n';
     expect(changed(source, 'python')).toEqual(['5: "a + b" -> ""']);
     const script = "import x from 'x';\n// 1 < 2\nconst r = /a + b/;\nexport const f = (a) => a >= 2 && 'y';\n";
@@ -36,13 +36,13 @@ describe('wrong versions of code', () => {
     );
   });
 
-  it('takes no arrow, spaceship or generic for a comparison', () => {
+  it('an arrow, a spaceship operator or a generic is not mutated as a comparison', () => {
     expect(changed('const f = (a) => a;\n', 'typescript')).toEqual([]);
     expect(changed('a <=> b\n', 'ruby')).toEqual([]);
     expect(changed('func F[T any](m Map<string>) <-chan T {}\n', 'go')).toEqual([]);
   });
 
-  it('takes one of each kind before a second of any, and no more than asked for', () => {
+  it('mutants include one of each kind before a second of any, and no more than requested', () => {
     const source = 'a = 1 + 2 + 3 + 4\nb = 5 < 6\n';
     expect(changed(source, 'ruby', 3)).toEqual(['2: < -> >=', '1: + -> -', '1: 1 -> 2']);
     expect(mutationsOf('1 + 1', 'bash', null, 5)).toEqual([]);
@@ -77,13 +77,13 @@ describe('wrong versions of code', () => {
     expect(linesOfFunction(source, language, 'nowhere')).toBeNull();
   });
 
-  it('keeps to the lines of the function', () => {
+  it('mutants stay within the lines of the function', () => {
     const source = 'def a():\n    return 1 + 1\n\ndef b():\n    return 2 + 2\n';
     const lines = linesOfFunction(source, 'python', 'b');
     expect(new Set(mutationsOf(source, 'python', lines, 20).map(({ line }) => line))).toEqual(new Set([5]));
   });
 
-  it('is quick with what is hard to read', () => {
+  it('finding mutants in code that is hard to parse takes bounded time', () => {
     const begun = performance.now();
     for (const hard of [
       '"'.repeat(50_000),

@@ -128,7 +128,7 @@ export async function askEngine<S extends z.ZodType>(
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof ProblemError) throw error;
-    const why = deadline.aborted ? `did not answer within ${responseLimits.ms / 1000} s` : 'sent no valid answer';
+    const why = deadline.aborted ? `did not answer within ${responseLimits.ms / 1000} s` : 'did not answer correctly';
     // The error itself may quote the request, which contains the key.
     throw searchProblem(
       'search_failed',
