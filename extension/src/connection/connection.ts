@@ -4,6 +4,7 @@ import type { ServerState } from '@devlm/protocol/page.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { RouteInput, RouteName, RouteOutput } from '@devlm/protocol/routes.ts';
 import { routes } from '@devlm/protocol/routes.ts';
+import { untilAborted } from '@devlm/protocol/until-aborted.ts';
 import type { ServerInfo, ServerNotice } from '@devlm/protocol/views.ts';
 import type { EventSourceMessage } from 'eventsource-parser';
 import { Backoff } from '../backoff.ts';
@@ -12,7 +13,7 @@ import type { Problems } from '../problems.ts';
 import { asProblem } from '../problems.ts';
 import type { CallOptions, RawInput } from './client.ts';
 import { Client, defaultTimeoutMs, messagesHeaders, messagesPath } from './client.ts';
-import { abortable, type Deferred, newDeferred } from './deferred.ts';
+import { type Deferred, newDeferred } from './deferred.ts';
 import { followConversation, openNotices, openStream } from './events.ts';
 import { followExecution } from './executions.ts';
 import type { ServerSource } from './source.ts';
@@ -129,7 +130,8 @@ export class ServerConnection {
    */
   async ready(signal?: AbortSignal): Promise<Client> {
     if (this.#state.state === 'idle') this.start();
-    return await abortable(this.#nextClient.promise, signal);
+    const { promise } = this.#nextClient;
+    return await (signal ? untilAborted(promise, signal) : promise);
   }
 
   /** Calls a route by name. Repeats the call once if the server died during it; ids make that safe. */

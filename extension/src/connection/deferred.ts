@@ -12,17 +12,3 @@ export function newDeferred<T>(): Deferred<T> {
   deferred.promise.catch(() => undefined);
   return deferred;
 }
-
-/** Awaits the promise, or rejects with the signal's reason if the signal is aborted first. */
-export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return await promise;
-  signal.throwIfAborted();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
-}

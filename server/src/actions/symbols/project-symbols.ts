@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { EditorAnswerOf } from '@devlm/protocol/editor.ts';
+import { untilAborted } from '@devlm/protocol/until-aborted.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
 import type { FoundSymbol } from './find.ts';
 import { type Grammar, grammarOf, maxSourceBytes } from './languages.ts';
@@ -151,15 +152,7 @@ export class ProjectSymbols implements AsyncDisposable {
       }
     });
     const scan = project.next;
-    const aborted = Promise.withResolvers<never>();
-    const abort = () => aborted.reject(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    try {
-      signal.throwIfAborted();
-      await Promise.race([scan, aborted.promise]);
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
+    await untilAborted(scan, signal);
     return project.index ?? new SymbolIndex(new Map());
   }
 

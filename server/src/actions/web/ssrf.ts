@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { ErrorCode } from '@devlm/protocol/error-codes.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import { untilAborted } from '@devlm/protocol/until-aborted.ts';
 import { notPublic, privateName } from './addresses.ts';
 
 /** Limits of a fetch: bytes of a body, both as sent and as unpacked, milliseconds in total, and number of redirects. */
@@ -255,18 +256,6 @@ async function* bounded(stream: AsyncIterable<Buffer>, url: URL, maxBytes: numbe
     total += chunk.length;
     if (total > maxBytes) throw tooLarge(url, maxBytes);
     yield chunk;
-  }
-}
-
-/** Awaits work that cannot be canceled, but no longer than until the signal aborts. */
-async function untilAborted<T>(work: T | Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const stop = () => reject(signal.reason);
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener('abort', stop);
   }
 }
 

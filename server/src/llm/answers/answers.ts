@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
+import { untilAborted } from '@devlm/protocol/until-aborted.ts';
 import * as z from 'zod';
 import type { Cache } from '../../storage/ports/cache.ts';
 import { SharedAnswer } from './shared-answer.ts';
@@ -113,15 +114,11 @@ export class Answers {
 /** Returns the answer as read by one client. Rejects with the signal's reason when that client leaves. */
 async function follow(shared: SharedAnswer, source: Source, signal: AbortSignal): Promise<Answered> {
   const body = shared.read();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => {
-    body.destroy();
-    aborted.reject(signal.reason);
-  };
+  const onAbort = () => body.destroy();
   signal.addEventListener('abort', onAbort, { once: true });
   body.once('close', () => signal.removeEventListener('abort', onAbort));
   try {
-    return { ...(await Promise.race([shared.head, aborted.promise])), body, source };
+    return { ...(await untilAborted(shared.head, signal)), body, source };
   } catch (error) {
     body.destroy();
     throw error;

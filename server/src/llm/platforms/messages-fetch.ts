@@ -1,6 +1,6 @@
 import { APIConnectionError, APIError, type BaseAnthropic } from '@anthropic-ai/sdk';
 import { providerNames } from '@devlm/protocol/instances.ts';
-import { within } from '../../within.ts';
+import { untilAborted } from '@devlm/protocol/until-aborted.ts';
 import { errorBody } from '../error-body.ts';
 import { listedModel, modelAnswer } from '../model-page.ts';
 import type { MessagesFetch } from '../upstream.ts';
@@ -76,7 +76,7 @@ export function messagesFetch(instance: PlatformInstance, platform: PlatformClie
     };
     try {
       // The SDKs do not abort a search for credentials together with the call.
-      const response = await within(call(), signal);
+      const response = await untilAborted(call(), signal);
       return answerOf(response, platform, left);
     } catch (error) {
       init.signal?.throwIfAborted();

@@ -2,6 +2,7 @@ import { accessSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
+import { untilAborted } from '@devlm/protocol/until-aborted.ts';
 import type Docker from 'dockerode';
 
 /** Error for a failed call to the engine. The message is a sentence for the user. */
@@ -70,16 +71,12 @@ export class EngineClient {
   ): Promise<T> {
     const timeout = AbortSignal.timeout(timeoutMs);
     const eitherSignal = signal ? AbortSignal.any([signal, timeout]) : timeout;
-    const aborted = Promise.withResolvers<never>();
-    const onAbort = () => aborted.reject(eitherSignal.reason);
-    eitherSignal.addEventListener('abort', onAbort, { once: true });
     try {
       // dockerode may wait where the signal has no effect, such as for an SSH handshake.
-      return await Promise.race([this.#connect().then((docker) => request(docker, eitherSignal)), aborted.promise]);
+      const answer = this.#connect().then((docker) => request(docker, eitherSignal));
+      return await untilAborted(answer, eitherSignal);
     } catch (error) {
       throw this.#explain(error, what, timeout.aborted);
-    } finally {
-      eitherSignal.removeEventListener('abort', onAbort);
     }
   }
 

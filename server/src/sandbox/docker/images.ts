@@ -1,4 +1,5 @@
 import type { Language } from '@devlm/protocol/execution.ts';
+import { untilAborted } from '@devlm/protocol/until-aborted.ts';
 import { type LanguageRow, languageTable } from '../languages.ts';
 import { type EngineClient, EngineError } from './client.ts';
 
@@ -85,15 +86,10 @@ export class Images {
     }
     pull.listeners.add(onProgress);
     onProgress(`Pulling the image ${name}`, null);
-    const aborted = Promise.withResolvers<never>();
-    const onAbort = () => aborted.reject(signal.reason);
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
     try {
-      await Promise.race([pull.done, aborted.promise]);
+      await untilAborted(pull.done, signal);
     } finally {
       pull.listeners.delete(onProgress);
-      signal.removeEventListener('abort', onAbort);
     }
     const pulled = await this.find(name);
     if (!pulled)

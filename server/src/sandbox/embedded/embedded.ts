@@ -1,7 +1,7 @@
 import type { SandboxStatus } from '@devlm/protocol/execution.ts';
 import { languages } from '@devlm/protocol/execution.ts';
+import { untilAborted } from '@devlm/protocol/until-aborted.ts';
 import type { Logger } from 'pino';
-import { within } from '../../within.ts';
 import { languageTable } from '../languages.ts';
 import type { EngineStatus, Job, RunEvent, RunResult, Sandbox } from '../sandbox.ts';
 import type { RuntimeName } from './child/frames.ts';
@@ -108,7 +108,7 @@ class EmbeddedSandbox implements Sandbox {
       }
       const prepared = await this.#prepare(runtime, job, wall, signal, onEvent);
       child = prepared.child;
-      const { version, networkDenied } = await within(child.ready, signal);
+      const { version, networkDenied } = await untilAborted(child.ready, signal);
       engine = {
         kind: 'embedded',
         runtime: version,

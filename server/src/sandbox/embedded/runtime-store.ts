@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { untilAborted } from '@devlm/protocol/until-aborted.ts';
 import type { RuntimeName } from './child/frames.ts';
 import { driver } from './child/python-driver.ts';
 import {
@@ -126,15 +127,11 @@ class Installing {
 
   async join(progress: Progress, signal: AbortSignal): Promise<RuntimeFolders> {
     signal.throwIfAborted();
-    const aborted = Promise.withResolvers<never>();
-    const onAbort = () => aborted.reject(signal.reason);
     this.#listeners.add(progress);
     if (this.#last) progress(...this.#last);
-    signal.addEventListener('abort', onAbort, { once: true });
     try {
-      return await Promise.race([this.done, aborted.promise]);
+      return await untilAborted(this.done, signal);
     } finally {
-      signal.removeEventListener('abort', onAbort);
       this.#listeners.delete(progress);
       if (this.#listeners.size === 0) this.#abort.abort(new Error('no caller waits for the installation'));
     }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import { untilAborted } from '@devlm/protocol/until-aborted.ts';
 import type { McpStatus } from '@devlm/protocol/views.ts';
 import * as z from 'zod';
 import { type ForeignTool, foreignName, printable } from '../foreign-tool.ts';
@@ -136,14 +137,7 @@ export class Connection {
     this.#opening ??= this.#start().finally(() => {
       this.#opening = undefined;
     });
-    const { promise, reject } = Promise.withResolvers<never>();
-    const stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-    try {
-      return await Promise.race([this.#opening, promise]);
-    } finally {
-      signal.removeEventListener('abort', stop);
-    }
+    return await untilAborted(this.#opening, signal);
   }
 
   async #start(): Promise<Session> {
