@@ -6,7 +6,7 @@ import * as vscode from 'vscode';
 import { ApiKey, askBaseUrl } from './api-key.ts';
 import { ChatView, viewId } from './chat/chat-view.ts';
 import type { CommandTarget } from './commands.ts';
-import { commands, keyStoredContext, pageReadyContext } from './commands.ts';
+import { commands, keyStoredContext, type PageRequest, pageReadyContext } from './commands.ts';
 import { sendBudgets } from './connection/budgets.ts';
 import type { Credential } from './connection/connection.ts';
 import { accountOf, type Profile } from './connection/profiles.ts';
@@ -95,7 +95,7 @@ export class App implements CommandTarget, vscode.Disposable {
     await this.#ask({ kind: 'do', what: 'focusInput' });
   }
 
-  async askPage(what: 'newConversation' | 'showHistory' | 'showUsage' | 'stop' | 'exportConversation'): Promise<void> {
+  async askPage(what: PageRequest): Promise<void> {
     await this.#ask({ kind: 'do', what });
   }
 

@@ -5,6 +5,15 @@
 
 import type { Task } from '@devlm/protocol/tasks.ts';
 
+/** What a command may ask of the page. */
+export type PageRequest =
+  | 'newConversation'
+  | 'showHistory'
+  | 'showUsage'
+  | 'stop'
+  | 'exportConversation'
+  | 'showSentRequests';
+
 /** Implementation of the commands; `App` implements it. */
 export interface CommandTarget {
   /**
@@ -13,7 +22,7 @@ export interface CommandTarget {
    */
   focusChat(conversationId?: unknown): Promise<void>;
   /** Sends a request to the page, which knows the shown conversation. */
-  askPage(what: 'newConversation' | 'showHistory' | 'showUsage' | 'stop' | 'exportConversation'): Promise<void>;
+  askPage(what: PageRequest): Promise<void>;
   setApiKey(): Promise<void>;
   clearApiKey(): Promise<void>;
   setBaseUrl(): Promise<void>;
@@ -117,6 +126,12 @@ export const commands: readonly Command[] = [
     icon: 'export',
     enablement: pageReadyContext,
     run: (target) => target.askPage('exportConversation'),
+  },
+  {
+    id: 'devlm.showSentRequests',
+    title: 'Show Requests Sent to the Model',
+    enablement: pageReadyContext,
+    run: (target) => target.askPage('showSentRequests'),
   },
   {
     id: 'devlm.runSelection',

@@ -125,6 +125,8 @@ export const EditorAction = z.discriminatedUnion('action', [
   z.object({ action: z.literal('openFile'), path: z.string().min(1).max(4096), line: z.int().min(1).optional() }),
   /** Result: null. Saves the conversation through the save dialog */
   z.object({ action: z.literal('exportConversation'), conversationId: Id }),
+  /** Result: null. Shows a request that was sent to the model for the turn, chosen from a list */
+  z.object({ action: z.literal('showSentRequests'), conversationId: Id, turnId: Id }),
   /** Result: null. Runs a command of DevLM */
   z.object({
     action: z.literal('command'),
@@ -254,7 +256,15 @@ export const HostToPage = z.discriminatedUnion('kind', [
   z.discriminatedUnion('what', [
     z.object({
       kind: z.literal('do'),
-      what: z.enum(['newConversation', 'showHistory', 'showUsage', 'focusInput', 'stop', 'exportConversation']),
+      what: z.enum([
+        'newConversation',
+        'showHistory',
+        'showUsage',
+        'focusInput',
+        'stop',
+        'exportConversation',
+        'showSentRequests',
+      ]),
     }),
     z.object({ kind: z.literal('do'), what: z.literal('openConversation'), conversationId: Id }),
     z.object({ kind: z.literal('do'), what: z.literal('attach'), files: FilesAnswer }),

@@ -15,6 +15,7 @@ import { BlobHash, Id } from './ids.ts';
 import { instanceRoutes } from './instance-routes.ts';
 import { limits } from './limits.ts';
 import { reviewRoutes } from './review-routes.ts';
+import { sentRequestRoutes } from './sent-requests.ts';
 import { Task } from './tasks.ts';
 import { tokenRoutes } from './tokens.ts';
 import { AskAnswer } from './tools.ts';
@@ -328,6 +329,7 @@ export const routes = {
   },
   ...budgetRoutes,
   ...instanceRoutes,
+  ...sentRequestRoutes,
   ...reviewRoutes,
   ...workspaceRoutes,
   ...tokenRoutes,

@@ -12,6 +12,7 @@ import { ProjectSymbols } from './actions/symbols/project-symbols.ts';
 import { dialPublic } from './actions/web/dial.ts';
 import { Pages } from './actions/web/pages.ts';
 import { searchEngine } from './actions/web/web.ts';
+import { SentRequests } from './agent/sent-requests.ts';
 import { TurnScheduler } from './agent/turn-scheduler.ts';
 import { examine, type Finding } from './backend/doctor.ts';
 import { Executions } from './backend/executions.ts';
@@ -49,6 +50,7 @@ export interface Context extends AsyncDisposable {
   readonly instances: Instances;
   readonly budgets: Budgets;
   readonly turns: TurnScheduler;
+  readonly sentRequests: SentRequests;
   readonly notices: Notices;
   readonly executions: Executions;
   readonly editors: Editors;
@@ -72,7 +74,8 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
   const mcp = openMcpServers(config, editors, notices);
   const web = { pages: new Pages(), search: searchEngine(config, new ProviderSearch(claude.provider)) };
   const toolbox: ToolboxDeps = { store, workspaces, executions, mcp, web, symbols, secrets };
-  const turns = openTurns(config, logger, { ...storage, ...claude, workspaces, toolbox });
+  const sentRequests = new SentRequests();
+  const turns = openTurns(config, logger, { ...storage, ...claude, workspaces, toolbox, sentRequests });
   // An earlier server used Docker: asking for the status removes the containers that it may have left behind.
   if (existsSync(join(config.dataDir, serverIdFile))) void executions.status();
   const startedAt = new Date().toISOString();
@@ -85,6 +88,7 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
     answers: openAnswers(config, shared),
     ...claude,
     turns,
+    sentRequests,
     notices,
     executions,
     editors,
@@ -127,7 +131,7 @@ async function openStorage(config: Config, logger: Logger): Promise<Storage> {
 }
 
 async function openClaude(config: Config, logger: Logger, store: Store): Promise<Claude> {
-  const provider = new Provider(config);
+  const provider = new Provider(config, logger);
   // Calls of a team server need not wait for an editor to provide a credential.
   if (!config.embedded) provider.handOver();
   const instances = await Instances.open(store, provider);
@@ -182,7 +186,8 @@ function openTurns(
     budgets,
     workspaces,
     toolbox,
-  }: Storage & Claude & { readonly workspaces: Workspaces; readonly toolbox: ToolboxDeps },
+    sentRequests,
+  }: Storage & Claude & Pick<Context, 'toolbox' | 'sentRequests'> & { readonly workspaces: Workspaces },
 ): TurnScheduler {
   return new TurnScheduler({
     store,
@@ -191,6 +196,7 @@ function openTurns(
     budgets,
     toolsFor: (conversation, task, signal) => toolboxFor(toolbox, conversation, task, signal),
     logger,
+    sentRequests,
     node: readId(config.dataDir, nodeIdFile),
     hasWindow: (projectId) => workspaces.attached(projectId),
     fanout: shared.fanout,

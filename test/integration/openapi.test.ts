@@ -158,6 +158,11 @@ test('conversations and turns answer as it says', async () => {
   const branch = randomUUID();
   await call('conversations.branch', { params, body: { id: branch, turnId } });
   await call('turns.stop', { params: { ...params, turnId } });
+  const of = { ...params, turnId };
+  const { requests } = await server.client.call('sentRequests.list', { params: of });
+  await call('sentRequests.list', { params: of });
+  await call('sentRequests.get', { params: { ...of, stepId: requests[0]?.stepId ?? '' } });
+  await call('sentRequests.get', { params: { ...of, stepId: 'none' } }, 'not_found');
   await call('conversations.delete', { params: { conversationId: branch } });
   await call('conversations.restore', { params: { conversationId: branch } });
   await call('conversations.get', { params: { conversationId: 'none' } }, 'not_found');

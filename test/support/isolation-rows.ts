@@ -59,6 +59,8 @@ export function rowsFor(ids: Ids): Record<RouteName, Row> {
     'turns.list': hidden({ params: conversation, query: { at: ids.turnId } }),
     'turns.create': hidden({ params: conversation, body: { turnId: ids.turnId, parent: null, text: 'Hello' } }),
     'turns.stop': hidden({ params: turn }),
+    'sentRequests.list': hidden({ params: turn }),
+    'sentRequests.get': hidden({ params: { ...turn, stepId: 'step' } }),
     'asks.answer': hidden({ params: { ...turn, callId: 'call' }, body: { kind: 'question', text: 'yes' } }),
     'files.preview': hidden({ params: turn }),
     'files.restore': hidden({ params: turn, body: { what: 'both' } }),

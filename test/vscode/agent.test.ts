@@ -136,6 +136,17 @@ describe('the agent in the editor', { timeout: 180_000 }, () => {
     await vscode.screenshot('context-compacted');
   });
 
+  it('shows what was sent to the model for the newest answer', async () => {
+    await vscode.runCommand('DevLM: Show Requests Sent to the Model');
+    const rows = vscode.page.locator('.quick-input-list .monaco-list-row', { hasText: modelId });
+    await rows.first().waitFor({ timeout: 30_000 });
+    await vscode.screenshot('sent-requests');
+    await rows.first().click();
+    const editor = vscode.page.locator('.editor-instance .view-lines').first();
+    await expect.poll(() => editor.innerText(), { timeout: 30_000 }).toContain(modelId);
+    await vscode.screenshot('sent-request');
+  });
+
   it('"Always Allow" writes the rule to the settings, and the same action is not asked about again', async () => {
     await newChat();
     const { frame } = chat();

@@ -84,6 +84,7 @@ class Transport {
       action.action === 'pickFiles' ||
       action.action === 'readFiles' ||
       action.action === 'exportConversation' ||
+      action.action === 'showSentRequests' ||
       action.action === 'command';
     return this.#request((id) => ({ kind: 'editor', id, action }), mayOpenDialog ? dialogTimeoutMs : replyTimeoutMs);
   }

@@ -18,6 +18,7 @@ import { pickFiles, readNamed, readSelection } from './files.ts';
 import { findFiles, findFolders } from './find-files.ts';
 import { parseLink } from './link.ts';
 import { findSymbols, readMention } from './mentions.ts';
+import { showSentRequests } from './sent-requests.ts';
 import type { TerminalOutput } from './terminal-output.ts';
 import { fileUri, isInWorkspace } from './workspace-paths.ts';
 
@@ -77,6 +78,9 @@ export async function runEditorAction(
       return null;
     case 'exportConversation':
       await exportConversation(action.conversationId, signal, options.connection);
+      return null;
+    case 'showSentRequests':
+      await showSentRequests(action, options.connection, signal);
       return null;
     case 'command':
       await options.runCommand(action.command);

@@ -27,10 +27,11 @@ export class HidingModel implements Model {
   }
 
   stream(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelEvent> {
-    return this.#model.stream(this.#hideRequest(request), signal);
+    return this.#model.stream(this.hideRequest(request), signal);
   }
 
-  #hideRequest(request: ModelRequest): ModelRequest {
+  /** Returns the request as `stream` sends it. */
+  hideRequest(request: ModelRequest): ModelRequest {
     if (this.#secrets.version !== this.#version) this.#hiddenTexts.clear();
     this.#version = this.#secrets.version;
     const hidden = {
@@ -44,7 +45,7 @@ export class HidingModel implements Model {
     };
     // A credential found in one text may also be in an earlier text, so hide once more. The second pass finds nothing
     // new.
-    return this.#secrets.version === this.#version ? hidden : this.#hideRequest(hidden);
+    return this.#secrets.version === this.#version ? hidden : this.hideRequest(hidden);
   }
 
   #hideContent(content: ModelContent): ModelContent {

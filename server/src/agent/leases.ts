@@ -50,6 +50,7 @@ export class Leases implements AsyncDisposable {
     const controller = new AbortController();
     const held: Held = { lease, controller, lost: controller.signal, knownAt };
     this.#held.set(lease, held);
+    this.#logger.debug({ conversationId, fence: lease.fence }, 'lease taken');
     this.#heartbeat ??= setInterval(() => void this.#renew(), heartbeatMs).unref();
     return held;
   }
@@ -58,6 +59,7 @@ export class Leases implements AsyncDisposable {
   async release(held: HeldLease): Promise<void> {
     this.#forget(held);
     if (held.lost.aborted) return;
+    this.#logger.debug({ conversationId: held.lease.conversationId }, 'lease released');
     await this.#store.leases.release(held.lease).catch((error: unknown) => this.#logger.warn({ err: error }, 'lease'));
   }
 

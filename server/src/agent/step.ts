@@ -26,6 +26,8 @@ export interface StepDeps extends MeterDeps {
    * broke. Null if it is not watched.
    */
   readonly watchCache: ((path: readonly string[], request: ModelRequest) => (usage: Usage) => CacheBreak | null) | null;
+  /** Keeps the request of a step for developers. Called when the call has ended, however it ended. */
+  readonly keepRequest: (stepId: string, request: ModelRequest) => void;
   /** Wait before the first retry of a failed call, in milliseconds. Doubles with each retry. */
   readonly retryBaseMs: number;
 }
@@ -133,34 +135,39 @@ async function streamStep(
 ): Promise<string> {
   const write = (event: EventBody): void => meter.guard(() => deps.log.write(event));
   let stopReason: string | undefined;
-  for await (const event of deps.model.stream(request, signal)) {
-    switch (event.type) {
-      case 'started':
-        meter.start(event);
-        break;
-      case 'block.started':
-        meter.firstToken();
-        write({ ...event, ...ids });
-        break;
-      case 'block.delta':
-        meter.chars += event.text.length;
-        write({ ...event, ...ids });
-        break;
-      case 'block.ended': {
-        const { opaque, citations, ...rest } = event;
-        write({
-          ...rest,
-          ...ids,
-          ...(opaque === undefined ? {} : { opaque: JSON.parse(JSON.stringify(opaque)) }),
-          ...(citations ? { citations: [...citations] } : {}),
-        });
-        break;
+  try {
+    for await (const event of deps.model.stream(request, signal)) {
+      switch (event.type) {
+        case 'started':
+          meter.start(event);
+          break;
+        case 'block.started':
+          meter.firstToken();
+          write({ ...event, ...ids });
+          break;
+        case 'block.delta':
+          meter.chars += event.text.length;
+          write({ ...event, ...ids });
+          break;
+        case 'block.ended': {
+          const { opaque, citations, ...rest } = event;
+          write({
+            ...rest,
+            ...ids,
+            ...(opaque === undefined ? {} : { opaque: JSON.parse(JSON.stringify(opaque)) }),
+            ...(citations ? { citations: [...citations] } : {}),
+          });
+          break;
+        }
+        case 'ended':
+          stopReason = event.stopReason;
+          meter.end(event.usage);
+          break;
       }
-      case 'ended':
-        stopReason = event.stopReason;
-        meter.end(event.usage);
-        break;
     }
+  } finally {
+    // After the call, because hiding credentials once more would delay the first token.
+    deps.keepRequest(ids.stepId, request);
   }
   if (stopReason === undefined)
     throw modelProblem('stream_cut', 'The connection closed before the answer was complete. Try again.');

@@ -12,6 +12,14 @@ interface Waiter {
   readonly wake: () => void;
 }
 
+/** Options of `TurnLog.open`. */
+interface TurnLogOptions {
+  /** Lease of the conversation. Writes after its loss fail. */
+  readonly lease?: Lease;
+  /** Called with each event that is written. Must not throw. */
+  readonly onWrite?: (event: EventBody) => void;
+}
+
 /**
  * The event log of a running turn. It writes the turn's events and provides the turn's state as folded from the log,
  * including events of other writers. The branch before the turn is folded once.
@@ -25,26 +33,26 @@ export class TurnLog implements Disposable {
   #state: ConversationState;
   /** Events that arrived while the branch was being read; null afterwards. */
   #earlyEvents: Event[] | null = [];
+  readonly #onWrite: (event: EventBody) => void;
 
-  private constructor(log: EventLog, conversationId: string, turnId: string, lease?: Lease) {
+  private constructor(log: EventLog, conversationId: string, turnId: string, { lease, onWrite }: TurnLogOptions) {
     this.turnId = turnId;
+    this.#onWrite = onWrite ?? (() => {});
     this.#state = emptyConversation(conversationId);
     this.#writer = new EventWriter((events) => log.append(conversationId, events, { lease }));
   }
 
   /**
    * Reads the branch that ends in the turn.
-   *
-   * @param lease lease of the conversation; writes after its loss fail
    */
   static async open(
     store: Store,
     log: EventLog,
     conversationId: string,
     turnId: string,
-    lease?: Lease,
+    options: TurnLogOptions = {},
   ): Promise<TurnLog> {
-    const turnLog = new TurnLog(log, conversationId, turnId, lease);
+    const turnLog = new TurnLog(log, conversationId, turnId, options);
     try {
       turnLog.#subscription = await log.follow(conversationId, (_, events) => turnLog.#apply(events));
       const { turns } = await store.turns.branchOf(conversationId, turnId, Number.MAX_SAFE_INTEGER);
@@ -83,6 +91,7 @@ export class TurnLog implements Disposable {
   /** Queues an event. Throws the error of an earlier failed append. */
   write(event: EventBody): void {
     this.#writer.write(event);
+    this.#onWrite(event);
   }
 
   /** Resolves when everything written so far is stored and folded. */

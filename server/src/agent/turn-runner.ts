@@ -19,9 +19,11 @@ import type { HeldLease, Leases } from './leases.ts';
 import { endOf, type LoopDeps, runLoop } from './loop.ts';
 import { waitsForUser } from './pause.ts';
 import { showProject } from './project-map.ts';
+import type { SentRequests } from './sent-requests.ts';
 import { Sentinel } from './sentinel.ts';
 import { SpendGate } from './spend-gate.ts';
 import { TurnLog } from './turn-log.ts';
+import { turnTracer } from './turn-trace.ts';
 
 /** The tools that the model may use in a conversation, and the text that it is given. */
 type TurnTools = Pick<LoopDeps, 'tools' | 'services' | 'system' | 'rulesChars' | 'fileRules' | 'projectMap'>;
@@ -39,6 +41,7 @@ export interface TurnRunnerDeps {
     signal: AbortSignal,
   ) => Promise<TurnTools>;
   readonly logger: Logger;
+  readonly sentRequests: SentRequests;
   /** Wait before the first retry of a failed call, in milliseconds. Doubles with each retry. */
   readonly retryBaseMs: number;
   /** Share of the model's context window, 0 to 1, beyond which a conversation is compacted. */
@@ -89,7 +92,10 @@ export class TurnRunner {
       const conversation = await store.conversations.get(conversationId);
       if (!conversation) return;
       const attempts = entry.attempts ?? (await store.turns.get(conversationId, turnId))?.attempts ?? 0;
-      turnLog = await TurnLog.open(store, log, conversationId, turnId, held.lease);
+      turnLog = await TurnLog.open(store, log, conversationId, turnId, {
+        lease: held.lease,
+        onWrite: turnTracer(logger, conversationId),
+      });
       // The turn was stopped, or another node has run it already.
       if (turnLog.turn?.endedAt !== undefined) return;
       turnLog
@@ -122,6 +128,7 @@ export class TurnRunner {
     { problem, lease }: { problem?: Problem; lease?: Lease } = {},
   ): Promise<void> {
     const end: EventBody = { type: 'turn.ended', turnId, outcome, ...(problem ? { problem } : {}) };
+    turnTracer(this.#deps.logger, conversationId)(end);
     try {
       await storeSurely(() => this.#deps.log.append(conversationId, [end], { lease }), this.#isClosing);
     } catch (error) {
@@ -169,10 +176,13 @@ export class TurnRunner {
     log: TurnLog,
     { model, modelId, toolbox }: { model: Model; modelId: string; toolbox: TurnTools },
   ): LoopDeps {
-    const { store, provider, compactAt, retryBaseMs } = this.#deps;
+    const { store, provider, sentRequests, compactAt, retryBaseMs } = this.#deps;
     const gate = this.#gate(conversation, log, modelId);
+    const hidingModel = new HidingModel(model, toolbox.services.secrets);
+    const turn = { conversationId: conversation.id, turnId: log.turnId };
     return {
-      model: new HidingModel(model, toolbox.services.secrets),
+      model: hidingModel,
+      keepRequest: (stepId, request) => sentRequests.add({ ...turn, stepId }, hidingModel.hideRequest(request)),
       modelId,
       thinking: log.turn?.thinking ?? false,
       ...toolbox,

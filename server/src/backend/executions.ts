@@ -187,6 +187,7 @@ export class Executions {
       try {
         using _place = await queue.enter(queueKey, live.signal, (before) => live.addEvent({ type: 'queued', before }));
         live.leaveQueue();
+        logger.debug(traced(live), 'run started');
         result = await sandbox.run(job, live.signal, redactor.onEvent);
         if (result === null) live.message = (await sandbox.status()).message;
       } catch (error) {
@@ -195,6 +196,8 @@ export class Executions {
       }
       redactor.end();
       const record = hiddenRecord(secrets, live.toRecord(result));
+      const { status, exitCode, wallMs, engine } = record;
+      logger.debug({ ...traced(live), status, exitCode, wallMs, engine: engine?.kind }, 'run ended');
       // The record is not stored, so that the next server can run the program again under the same id.
       if (this.#closing && record.status === 'cancelled') return record;
       try {
@@ -214,6 +217,11 @@ export class Executions {
       this.#live.delete(live.id);
     }
   }
+}
+
+/** Returns the ids of a run for the log. */
+function traced({ id, origin, prepared }: LiveExecution) {
+  return { executionId: id, language: prepared.job.language, ...origin };
 }
 
 /** A run from its request to its record. */

@@ -6,7 +6,7 @@ import { type RouteChecked, type RouteName, type RouteShape, routes } from '@dev
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
-import type * as z from 'zod';
+import * as z from 'zod';
 import { CsvText } from '../backend/csv.ts';
 import { version } from '../version.ts';
 import { readJson } from './body.ts';
@@ -41,7 +41,7 @@ export function createApp({ handlers, admit, ownership, logger, onRequest, closi
     next();
   });
   serveOpenApi(app);
-  const calls: Calls = { handlers, ownership, identityOf, closing };
+  const calls: Calls = { handlers, ownership, identityOf, closing, logger };
   const byPath = Map.groupBy(Object.keys(routes) as RouteName[], (name) => routes[name].path);
   for (const [path, names] of byPath) addPath(app, path, names, calls);
   app.use((request) => {
@@ -95,7 +95,7 @@ function serveOpenApi(app: Express): void {
 }
 
 /** What the route handlers share. */
-interface Calls extends Pick<AppOptions, 'handlers' | 'ownership' | 'closing'> {
+interface Calls extends Pick<AppOptions, 'handlers' | 'ownership' | 'closing' | 'logger'> {
   readonly identityOf: (request: IncomingMessage) => Identity;
 }
 
@@ -139,7 +139,10 @@ function problemSender(logger: Logger): ErrorRequestHandler {
   };
 }
 
-function handle<N extends RouteName>(name: N, { handlers, ownership, identityOf, closing }: Calls): RequestHandler {
+function handle<N extends RouteName>(
+  name: N,
+  { handlers, ownership, identityOf, closing, logger }: Calls,
+): RequestHandler {
   const route: RouteShape = routes[name];
   return async (request, response) => {
     const input = {
@@ -156,6 +159,7 @@ function handle<N extends RouteName>(name: N, { handlers, ownership, identityOf,
       wantsCsv: /\btext\/csv\b/i.test(request.get('accept') ?? ''),
       wantsStream: /\btext\/event-stream\b/i.test(request.get('accept') ?? ''),
     };
+    logRequest(logger, { name, input, user: context.identity.user, requestId: String(response.locals['requestId']) });
     await ownership.check(name, input, context.identity);
     const value = await handlers[name](input, context);
     if (isStream(value)) return sendStream(response, value, context.signal);
@@ -163,6 +167,22 @@ function handle<N extends RouteName>(name: N, { handlers, ownership, identityOf,
     else if (value === undefined) response.status(204).end();
     else response.json(value);
   };
+}
+
+/** Ids in a request that its log line names. */
+const Traced = z.object({
+  params: z.record(z.string(), z.string()).optional(),
+  body: z.object({ turnId: z.string().optional(), id: z.string().optional() }).optional().catch(undefined),
+});
+
+/** Logs a request at level `debug`, with the ids that it names but without its content. */
+function logRequest(
+  logger: Logger,
+  { name, input, ...about }: { name: RouteName; input: unknown; user: string; requestId: string },
+): void {
+  if (!logger.isLevelEnabled('debug')) return;
+  const { params, body } = Traced.parse(input);
+  logger.debug({ ...about, route: name, ...params, ...body }, 'request');
 }
 
 function isStream(value: unknown): value is AsyncIterable<readonly StreamMessage[]> {

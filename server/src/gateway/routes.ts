@@ -10,6 +10,7 @@ import { executionHandlers } from './routes/executions.ts';
 import type { Handlers } from './routes/handler.ts';
 import { instanceHandlers } from './routes/instances.ts';
 import { reviewHandlers } from './routes/reviews.ts';
+import { sentRequestHandlers } from './routes/sent-requests.ts';
 import { serverHandlers } from './routes/server.ts';
 import { tokenHandlers } from './routes/tokens.ts';
 import { turnHandlers } from './routes/turns.ts';
@@ -33,6 +34,7 @@ export function createHandlers(context: Context, tokens: Tokens, shutdown: () =>
     ...serverHandlers(context, shutdown),
     ...conversationHandlers(conversations, context),
     ...turnHandlers(conversations, newTurns),
+    ...sentRequestHandlers(context.sentRequests),
     ...reviewHandlers(reviews),
     ...executionHandlers(context.executions),
     ...editorHandlers(context),

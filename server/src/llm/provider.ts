@@ -1,6 +1,7 @@
 import type { Usage } from '@devlm/protocol/events.ts';
 import type { NewInstance } from '@devlm/protocol/instances.ts';
 import type { ModelInfo } from '@devlm/protocol/views.ts';
+import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { AnthropicModel } from './anthropic.ts';
 import { KnownModels } from './known-models.ts';
@@ -27,12 +28,14 @@ export class Provider {
   readonly #credential: OwnCredential;
   readonly #known: KnownModels;
   readonly #config: Config;
+  readonly #logger: Logger | undefined;
   readonly #prices: PriceTable;
   readonly #clients = new WeakMap<Instance, Upstream & { readonly client: EndpointModel }>();
 
   /** @throws ProblemError `conflict` if a configured instance needs a platform that is not installed */
-  constructor(config: Config) {
+  constructor(config: Config, logger?: Logger) {
     this.#config = config;
+    this.#logger = logger;
     this.#prices = { ...listPrices, ...config.prices };
     this.#credential = new OwnCredential(config);
     this.pool = new Pool({ aliases: config.aliases });
@@ -96,7 +99,7 @@ export class Provider {
    */
   model(caller?: Caller): Model {
     if (this.pool.usable.every(({ id }) => id === ownInstance)) this.upstream();
-    return new PoolModel(this.pool, (instance) => this.connect(instance), caller);
+    return new PoolModel(this.pool, (instance) => this.connect(instance), caller, this.#logger);
   }
 
   /** Adds an instance to the pool, or changes the one with the same id. */

@@ -295,6 +295,13 @@ export function exportConversation(): void {
   else void attempt(() => transport.editor({ action: 'exportConversation', conversationId }));
 }
 
+/** Shows what was sent to the model for the newest answer. */
+export function showSentRequests(): void {
+  const { id: conversationId, head: turnId } = conversation.value ?? {};
+  if (conversationId === undefined || !turnId) showToast(t('Nothing was sent to the model in this conversation yet.'));
+  else void attempt(() => transport.editor({ action: 'showSentRequests', conversationId, turnId }));
+}
+
 /** Starts the server while the user is still typing. */
 export function warmUp(): void {
   if (server.value.state === 'idle') void transport.call('server.info', {}).catch(() => undefined);

@@ -8,6 +8,7 @@ import {
   resume,
   sendTask,
   showConversation,
+  showSentRequests,
   stop,
 } from './actions.ts';
 import { loadModels, models, pickedModel, projectId, screen, server, settings, thinking } from './app.ts';
@@ -120,6 +121,9 @@ function handleRequest(message: Extract<PushedMessage, { kind: 'do' }>): void {
       break;
     case 'exportConversation':
       void whenOpened().then(exportConversation);
+      break;
+    case 'showSentRequests':
+      void whenOpened().then(showSentRequests);
       break;
     case 'openConversation':
       // Open it even if it is shown already: the log may have been replaced.

@@ -1,5 +1,6 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { ModelInfo } from '@devlm/protocol/views.ts';
+import type { Logger } from 'pino';
 import type { EndpointModel, Model, ModelEvent, ModelRequest } from '../model.ts';
 import { requestChars } from '../prompt-size.ts';
 import { failureOf } from './failure.ts';
@@ -19,11 +20,13 @@ export class PoolModel implements Model {
   readonly #pool: Pool;
   readonly #connect: Connect;
   readonly #caller: Caller;
+  readonly #logger: Logger | undefined;
 
-  constructor(pool: Pool, connect: Connect, caller: Caller = {}) {
+  constructor(pool: Pool, connect: Connect, caller: Caller = {}, logger?: Logger) {
     this.#pool = pool;
     this.#connect = connect;
     this.#caller = caller;
+    this.#logger = logger;
   }
 
   /** Lists the models of all instances. Rejects if none can list any. */
@@ -58,6 +61,9 @@ export class PoolModel implements Model {
     for (;;) {
       using lease = await this.#pool.lease(wanted, signal, tried);
       tried.add(lease.lane);
+      const { conversationId } = this.#caller;
+      const { instanceId: instance } = lease;
+      this.#logger?.debug({ conversationId, model: request.model, instance, attempt: tried.size }, 'instance chosen');
       let begun = false;
       try {
         const impatient = this.#pool.hasOther(wanted, tried);
