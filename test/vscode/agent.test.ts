@@ -51,7 +51,7 @@ describe('the agent in the editor', { timeout: 180_000 }, () => {
   };
   const newChat = async () => {
     await vscode.runCommand('DevLM: New Chat');
-    await expect.poll(() => chat().frame.locator('.user-text').count()).toBe(0);
+    await expect.poll(() => chat().frame.locator('.user-text').count(), { timeout: 10_000 }).toBe(0);
   };
 
   it('the agent reads a file as the user sees it, with unsaved changes', async () => {
@@ -91,7 +91,7 @@ describe('the agent in the editor', { timeout: 180_000 }, () => {
     await send('Store the tasks');
     const card = frame.getByRole('group', { name: question.question });
     await card.waitFor({ timeout: 30_000 });
-    await frame.getByRole('button', { name: 'Waiting for you' }).waitFor();
+    await frame.getByRole('button', { name: 'Waiting for you', exact: true }).waitFor();
     await frame.getByRole('button', { name: /^Plan 0\/2/ }).waitFor();
     // The window shows the chat again by itself.
     await vscode.reload();
