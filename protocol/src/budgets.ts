@@ -14,7 +14,7 @@ const BudgetScope = z.enum(['user', 'project', 'team', 'turn']);
  */
 const BudgetAction = z.enum(['warn', 'ask', 'stop']);
 
-const budgetId = z.string().regex(/^[\w.-]{1,64}$/, 'expected letters, digits, . _ -');
+const budgetId = z.string().regex(/^[\w.-]{1,64}$/, 'expected 1 to 64 letters, digits, dots, underscores or dashes');
 
 /** The terms of a budget. */
 export const BudgetTerms = z
@@ -28,11 +28,11 @@ export const BudgetTerms = z
     action: BudgetAction,
   })
   .refine(({ scope, period }) => (scope === 'turn') === (period === 'turn'), {
-    error: 'a budget of each answer has the period turn, and no other has',
+    error: 'the scope turn requires the period turn, and other scopes do not allow it',
     path: ['period'],
   })
   .refine(({ scope, subject }) => subject === null || scope === 'user' || scope === 'project', {
-    error: 'only a user or a project can be named',
+    error: 'allowed only with the scope user or project',
     path: ['subject'],
   });
 export type BudgetTerms = z.infer<typeof BudgetTerms>;

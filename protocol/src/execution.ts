@@ -147,10 +147,13 @@ export const ExecutionRequest = z
     origin: ExecutionOrigin.optional(),
   })
   .refine((request) => request.source !== undefined || request.files.length > 0 || request.command !== undefined, {
-    message: 'needs source, files or command',
+    message: 'requires source, files or command',
     path: ['source'],
   })
-  .refine((request) => Object.keys(request.env).length <= 64, { message: 'has more than 64 variables', path: ['env'] });
+  .refine((request) => Object.keys(request.env).length <= 64, {
+    message: 'must not have more than 64 variables',
+    path: ['env'],
+  });
 export type ExecutionRequest = z.infer<typeof ExecutionRequest>;
 
 /** The outcome of a run. */

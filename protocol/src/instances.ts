@@ -9,8 +9,11 @@ const keyForm = 'expected a key without spaces';
 const ApiKey = z.string().regex(/^[\x21-\x7e]{1,4096}$/, keyForm);
 const InstanceId = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9_-]{0,63}$/, 'expected small letters, digits and dashes, at most 64')
-  .refine((id) => id !== 'own', 'own is the instance of the key of the editor or the environment');
+  .regex(
+    /^[a-z0-9][a-z0-9_-]{0,63}$/,
+    'expected at most 64 lowercase letters, digits, dashes and underscores, with a letter or digit first',
+  )
+  .refine((id) => id !== 'own', '"own" is reserved for the instance with the API key of the editor or the environment');
 
 const ModelName = z.string().min(1).max(200);
 /** Maximum number of models of an instance. */
@@ -38,12 +41,12 @@ export const InstanceSettings = z.object({
   /** Region of Bedrock and Vertex, such as `us-east-1`, `us-east5` or Vertex's `global`. */
   region: z
     .string()
-    .regex(/^[a-z0-9-]{1,64}$/, 'expected the name of a region')
+    .regex(/^[a-z0-9-]{1,64}$/, 'expected a region name')
     .optional(),
   /** Id of the Google Cloud project, for Vertex. */
   projectId: z
     .string()
-    .regex(/^[a-z0-9.:-]{1,128}$/, 'expected the id of a project')
+    .regex(/^[a-z0-9.:-]{1,128}$/, 'expected a project id')
     .optional(),
   /** Base URL of the API. Default: the server's own base URL; for Bedrock and Vertex, that of the region. */
   baseUrl: z
@@ -96,7 +99,7 @@ const WithCredential = InstanceSettings.extend({
   /** Id of the access key, for Bedrock. */
   accessKeyId: z
     .string()
-    .regex(/^\w{16,128}$/, 'expected the id of an access key')
+    .regex(/^\w{16,128}$/, 'expected an access key id')
     .optional(),
 });
 
@@ -113,17 +116,18 @@ function findInvalidMember(instance: z.infer<typeof WithCredential>): { path: st
   const { provider, apiKey, accessKeyId } = instance;
   const allowed: Partial<Record<string, boolean>> = members[provider];
   for (const path of ['region', 'projectId', 'accessKeyId', 'apiKey'] as const) {
-    if (instance[path] === undefined && allowed[path]) return { path, message: `an instance of ${provider} needs it` };
+    if (instance[path] === undefined && allowed[path])
+      return { path, message: `required for the provider ${provider}` };
     if (instance[path] !== undefined && allowed[path] === undefined)
-      return { path, message: `an instance of ${provider} has none` };
+      return { path, message: `not allowed for the provider ${provider}` };
   }
   if (accessKeyId !== undefined && apiKey === undefined)
-    return { path: 'apiKey', message: 'an access key needs its secret' };
+    return { path: 'apiKey', message: 'required with accessKeyId' };
   if (apiKey === undefined) return undefined;
   if (provider !== 'vertex') return ApiKey.safeParse(apiKey).success ? undefined : { path: 'apiKey', message: keyForm };
   return serviceAccountKey(apiKey)
     ? undefined
-    : { path: 'apiKey', message: "expected the JSON of a service account's key" };
+    : { path: 'apiKey', message: 'expected the JSON key of a service account' };
 }
 
 /** An instance to add. */
@@ -188,10 +192,10 @@ const ConfiguredInstance = WithCredential.extend({
 }).refine(
   ({ provider, apiKey, apiKeyEnv }) =>
     (apiKey === undefined) !== (apiKeyEnv === undefined) || (provider !== 'anthropic' && apiKey === undefined),
-  { message: 'expected one of apiKey and apiKeyEnv' },
+  { message: 'expected either apiKey or apiKeyEnv' },
 );
 /** All instances of config.json. */
 export const ConfiguredInstances = z
   .array(ConfiguredInstance)
   .max(256)
-  .refine((all) => new Set(all.map(({ id }) => id)).size === all.length, { message: 'an id is there twice' });
+  .refine((all) => new Set(all.map(({ id }) => id)).size === all.length, { message: 'expected unique ids' });

@@ -8,12 +8,12 @@ import * as z from 'zod';
  * The verdict on an action, in order of increasing strictness: allowed, allowed after a question, run only on a copy of
  * the workspace (for commands; any other action asks), or denied.
  */
-export const Verdict = z.enum(['allow', 'ask', 'rehearse', 'deny']);
-export type Verdict = z.infer<typeof Verdict>;
+export const PermissionVerdict = z.enum(['allow', 'ask', 'rehearse', 'deny']);
+export type PermissionVerdict = z.infer<typeof PermissionVerdict>;
 
 /** A rule of the settings. It applies to a part of an action that meets all its conditions. */
 export const Rule = z.strictObject({
-  verdict: Verdict,
+  verdict: PermissionVerdict,
   /** Name of a tool. `*` matches any characters. */
   tool: z.string().min(1).max(100),
   /** Glob for paths in the workspace: `*` and `?` match within a folder, `**` across folders. */

@@ -9,8 +9,8 @@ import { FileChange } from './tools.ts';
  */
 
 /** The user's decision about changed files. */
-export const Verdict = z.enum(['accept', 'reject', 'restore', 'undo']);
-export type Verdict = z.infer<typeof Verdict>;
+export const ReviewVerdict = z.enum(['accept', 'reject', 'restore', 'undo']);
+export type ReviewVerdict = z.infer<typeof ReviewVerdict>;
 
 /** The state of the review of one file of a turn. */
 export const FileMark = z.object({
@@ -18,7 +18,7 @@ export const FileMark = z.object({
   base: BlobHash.nullable(),
   now: BlobHash.nullable(),
   /** The last decision, or null before the first. */
-  verdict: Verdict.nullable(),
+  verdict: ReviewVerdict.nullable(),
 });
 export type FileMark = z.infer<typeof FileMark>;
 
@@ -29,7 +29,7 @@ export type TurnMarks = z.infer<typeof TurnMarks>;
 /** A decision, with its effects on files and on the states of their review. */
 export const Review = z.object({
   id: Id,
-  verdict: Verdict,
+  verdict: ReviewVerdict,
   /** Changes of the files. Empty if only marks change. */
   changes: z.array(FileChange).max(200),
   /** The review states after the decision. */

@@ -1,4 +1,4 @@
-import type { Verdict } from './review.ts';
+import type { ReviewVerdict } from './review.ts';
 import type { StepState, TurnState } from './state.ts';
 import type { FileChange } from './tools.ts';
 
@@ -9,7 +9,7 @@ export interface TurnFile extends FileChange {
   /** Hash of the version that DevLM left; null: no file. */
   readonly now: string | null;
   /** The last decision, or null before the first. */
-  readonly verdict: Verdict | null;
+  readonly verdict: ReviewVerdict | null;
   /** Set if the turn was stopped during the last change: the file has the version `now`, or still this one. */
   readonly unsure?: { readonly now: string | null };
 }

@@ -5,7 +5,7 @@ import { Id } from './ids.ts';
 export const Role = z.enum(['admin', 'member']);
 export type Role = z.infer<typeof Role>;
 
-const UserName = z.string().regex(/^[\w.@-]{1,100}$/, 'a name of 1 to 100 letters, digits, ., @, _ or -');
+const UserName = z.string().regex(/^[\w.@-]{1,100}$/, 'expected a name of 1 to 100 letters, digits, ., @, _ or -');
 
 /** A user to add. */
 export const NewUser = z.object({

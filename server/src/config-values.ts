@@ -16,7 +16,11 @@ export const Images = z.record(z.string(), z.string()).transform((images, contex
   for (const [name, image] of Object.entries(images)) {
     const language = languageOf(name);
     if (language) known[language] = image;
-    else context.addIssue({ code: 'custom', message: `${name} is not a language; they are ${languages.join(', ')}` });
+    else
+      context.addIssue({
+        code: 'custom',
+        message: `${name} is not a supported language. Languages: ${languages.join(', ')}`,
+      });
   }
   return known;
 });
@@ -31,7 +35,7 @@ export const flag = z.union([z.boolean(), z.stringbool()]);
 /** A rate limit in the form `RATE,BURST`: requests per second, and maximum number of requests at once. */
 export const RateLimit = z
   .string()
-  .regex(/^\d+,\d+$/, 'expected RATE,BURST such as 10,5')
+  .regex(/^\d+,\d+$/, 'expected RATE,BURST, such as 10,5')
   .transform((text) => text.split(',').map(Number) as [number, number])
   .transform(([rate, burst]) => ({ rate, burst }))
   .pipe(z.object({ rate: z.int().min(1).max(1_000_000), burst: z.int().min(1).max(1_000_000) }));
@@ -45,7 +49,7 @@ export const addressBlock = z.union([
 ]);
 /** Other users of the machine can read the arguments of a process. */
 const withoutPassword =
-  'a URL with a password must not stand on the command line: it goes into the environment or a file';
+  'other users can read the command line: put a URL with a password into the environment or a file';
 /** A URL on the command line, which must not contain a password. */
 export const flagUrl = z.string().refine((text) => !/^[^:]+:\/\/[^/]*:[^/]*@/.test(text), withoutPassword);
 /** An IP address to listen on. */

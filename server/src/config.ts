@@ -41,7 +41,7 @@ interface Option {
 const options = {
   embedded: {
     schema: flag.default(false),
-    help: 'serve one person on this machine (SQLite, loopback)',
+    help: 'serve a single user on this machine, with SQLite and on a loopback address',
     isSwitch: true,
     env: null,
   },
@@ -52,30 +52,30 @@ const options = {
       .min(1)
       .transform((path) => resolve(path))
       .optional(),
-    help: 'folder for the files of projects without an editor; default: workspaces in the data folder',
+    help: 'folder for the files of projects that have no editor; default: the folder "workspaces" in the data folder',
   },
   host: {
     schema: listenAddress.default('127.0.0.1'),
-    help: 'address to listen on; 0.0.0.0 is every one. TLS is for a proxy before it. Not with --embedded',
+    help: 'IP address to listen on; 0.0.0.0 means all. For TLS, put a reverse proxy in front. Not with --embedded',
   },
-  port: { schema: wholeNumber(0, 65_535).default(0), help: 'port to listen on; 0 takes a free one' },
+  port: { schema: wholeNumber(0, 65_535).default(0), help: 'port to listen on; 0 selects a free port' },
   metricsPort: {
     schema: wholeNumber(1, 65_535).optional(),
-    help: 'port of /metrics for Prometheus, which needs no token; default: none',
+    help: 'port that serves /metrics to Prometheus without authentication; default: none',
   },
   databaseUrl: {
     schema: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
-    help: 'PostgreSQL instead of SQLite, postgres://user:password@host/database',
+    help: 'URL of a PostgreSQL database to use instead of SQLite: postgres://user:password@host/database',
     flag: flagUrl,
     isSecret: true,
   },
   answerCacheMinutes: {
     schema: wholeNumber(0, 10_080).default(30),
-    help: 'how long an answer of the Messages API may be given again to the same question, minutes; 0 never',
+    help: 'time for which an answer of the Messages API is cached for identical requests, in minutes; 0 disables the cache',
   },
   redisUrl: {
-    schema: z.string().max(4096).regex(redisUrl, 'expected a URL of Redis').optional(),
-    help: 'Redis for what nodes share, redis:// or rediss://, or redis+sentinel://host:port,host:port/name',
+    schema: z.string().max(4096).regex(redisUrl, 'expected a Redis URL').optional(),
+    help: 'URL of the Redis server that nodes share: redis://, rediss://, or redis+sentinel://host:port,host:port/name',
     flag: flagUrl,
     isSecret: true,
   },
@@ -84,27 +84,27 @@ const options = {
       .union([z.array(z.string()), z.string().transform((text) => text.split(','))])
       .pipe(z.array(addressBlock).max(100))
       .default([]),
-    help: 'proxies whose X-Forwarded-For is believed: addresses, blocks as 10.0.0.0/8, loopback; with commas',
+    help: 'proxies whose X-Forwarded-For header is trusted, separated by commas: addresses, blocks such as 10.0.0.0/8, loopback',
   },
   limitAddress: {
     schema: RateLimit.optional(),
-    help: 'RATE,BURST: requests a second of an address that do not prove who sends them; default 10,5',
+    help: 'RATE,BURST: limit of unauthenticated requests per second from one address; default: 10,5',
   },
   limitUser: {
     schema: RateLimit.optional(),
-    help: 'RATE,BURST: requests a second of a user, for each kind of route; default 10,5',
+    help: 'RATE,BURST: limit of requests per second of one user, for each kind of route; default: 10,5',
   },
   limitGlobal: {
     schema: RateLimit.optional(),
-    help: 'RATE,BURST: requests a second of all users; default 100,10. With --embedded all three are 1000,2000',
+    help: 'RATE,BURST: limit of requests per second of all users; default: 100,10. With --embedded all three are 1000,2000',
   },
   dataKey: {
     schema: z.string().min(1).max(100).optional(),
-    help: 'key that seals what is stored, 32 bytes in base64; default: data.key in the data folder',
+    help: 'key that encrypts stored secrets, 32 bytes in base64; default: the file data.key in the data folder',
     flag: null,
     isSecret: true,
   },
-  demo: { schema: flag.default(false), help: 'say on every page that the answers are scripted', isSwitch: true },
+  demo: { schema: flag.default(false), help: 'show a notice that the answers are scripted', isSwitch: true },
   apiKey: {
     schema: z.string().min(1).max(4096).optional(),
     help: 'Claude API key',
@@ -114,36 +114,42 @@ const options = {
   },
   baseUrl: {
     schema: z.url({ protocol: /^https?$/ }).default('https://api.anthropic.com'),
-    help: 'where the Messages API is',
+    help: 'base URL of the Messages API',
     env: 'ANTHROPIC_BASE_URL',
   },
   model: {
     schema: z.string().min(1).max(200).optional(),
-    help: 'model of a turn that names none; default: the newest Sonnet listed',
+    help: 'model of a turn that does not name one; default: the newest Sonnet in the list of models',
   },
-  maxOutputTokens: { schema: wholeNumber(256, 1_000_000).default(32_000), help: 'longest answer, tokens' },
+  maxOutputTokens: {
+    schema: wholeNumber(256, 1_000_000).default(32_000),
+    help: 'maximum length of an answer, in tokens',
+  },
   // Node's own fetch fails after 300 s of silence, whatever this option says.
-  streamIdleMs: { schema: wholeNumber(50, 300_000).default(60_000), help: 'a model stream this quiet is ended, ms' },
+  streamIdleMs: {
+    schema: wholeNumber(50, 300_000).default(60_000),
+    help: 'time without data after which a stream of the model is ended, in ms',
+  },
   idleExitMs: {
     schema: wholeNumber(0, 86_400_000).optional(),
-    help: 'exit this long after the last client, ms; 0 never; default: 600000 with --embedded, else 0',
+    help: 'time after the last client before the server exits, in ms; 0 disables it; default: 600000 with --embedded, else 0',
   },
   retryBaseMs: {
     schema: wholeNumber(1, 60_000).default(500),
-    help: 'first wait before a failed call is made again, ms',
+    help: 'delay before the first retry of a failed call, in ms',
   },
   sandbox: {
     schema: z.enum(['auto', 'docker', 'embedded', 'off']).default('auto'),
-    help: 'what runs programs; auto: Docker where an engine answers, else embedded',
+    help: 'sandbox that runs programs; auto: Docker if an engine is available, else embedded',
   },
   dockerHost: {
     schema: z.string().min(1).max(2048).optional(),
-    help: 'Docker engine, unix:///path, tcp://host:port or ssh://user@host',
+    help: 'address of the Docker engine: unix:///path, tcp://host:port or ssh://user@host',
     env: 'DOCKER_HOST',
   },
   dockerCertPath: {
     schema: z.string().min(1).max(4096).optional(),
-    help: 'folder with ca.pem, cert.pem and key.pem for a tcp engine with TLS',
+    help: 'folder with ca.pem, cert.pem and key.pem, for a Docker engine on tcp:// with TLS',
     env: 'DOCKER_CERT_PATH',
   },
   sandboxRuntime: {
@@ -151,38 +157,47 @@ const options = {
       .string()
       .regex(/^[a-zA-Z0-9._-]{1,64}$/)
       .optional(),
-    help: "OCI runtime of the containers, such as runsc; default: the engine's own",
+    help: "OCI runtime of the containers, such as runsc; default: the engine's default",
   },
   sandboxImages: {
     schema: z
       .union([z.record(z.string(), z.string().min(1).max(512)), imageList])
       .pipe(Images)
       .default({}),
-    help: 'language=image,language=image instead of the official ones',
+    help: 'container images to use instead of the official ones: language=image,language=image',
   },
   sandboxConcurrency: {
     schema: wholeNumber(1, 1024).default(Math.max(2, availableParallelism())),
-    help: 'programs that run at one time',
+    help: 'maximum number of programs that run at the same time',
   },
-  sandboxQueue: { schema: wholeNumber(0, 10_000).default(100), help: 'programs that may wait for their turn' },
+  sandboxQueue: { schema: wholeNumber(0, 10_000).default(100), help: 'maximum number of programs that wait to run' },
   sandboxWarmMin: {
     schema: wholeNumber(0, 64).default(0),
-    help: 'containers kept warm for a language in use, at least',
+    help: 'minimum number of containers kept ready for a language in use',
   },
-  sandboxWarmMax: { schema: wholeNumber(0, 256).default(4), help: 'containers kept warm for a language, at most' },
-  sandboxMemoryMb: { schema: wholeNumber(16, 65_536).default(2_048), help: 'most memory a program may ask for, MiB' },
-  sandboxCpus: { schema: wholeNumber(1, 256).default(4), help: 'most processors a program may ask for' },
+  sandboxWarmMax: {
+    schema: wholeNumber(0, 256).default(4),
+    help: 'maximum number of containers kept ready for a language',
+  },
+  sandboxMemoryMb: {
+    schema: wholeNumber(16, 65_536).default(2_048),
+    help: 'maximum memory that a program can request, in MiB',
+  },
+  sandboxCpus: {
+    schema: wholeNumber(1, 256).default(4),
+    help: 'maximum number of processors that a program can request',
+  },
   sandboxWallMs: {
     schema: wholeNumber(100, 3_600_000).default(300_000),
-    help: 'longest time a program may ask for, ms',
+    help: 'maximum run time that a program can request, in ms',
   },
   runtimesDir: {
     schema: z.string().min(1).optional(),
-    help: 'folder with the embedded runtimes; default: runtimes in the data folder',
+    help: 'folder of the embedded runtimes; default: the folder "runtimes" in the data folder',
   },
   search: {
     schema: z.enum(['claude', 'brave', 'tavily', 'searxng', 'none']).default('claude'),
-    help: "what searches the web; claude: the search of the model's provider",
+    help: "web search engine; claude: the search of the model's provider",
   },
   searchKey: {
     schema: z
@@ -195,49 +210,52 @@ const options = {
   },
   searxngUrl: {
     schema: z.url({ protocol: /^https?$/ }).optional(),
-    help: 'where SearXNG is; it must answer in JSON',
+    help: 'URL of a SearXNG server with the JSON format enabled',
   },
   compactAt: {
     schema: wholeNumber(10, 95).default(80),
-    help: "percent of the model's window beyond which the beginning of a conversation is summarised",
+    help: "percentage of the model's context window beyond which the beginning of a conversation is summarized",
   },
   sentinel: {
     schema: flag.default(true),
-    help: 'ask before a turn goes on that looks as if it had gone wrong: costs, prompt cache, repetition',
+    help: 'ask the user before a turn continues that shows unusual costs, a failing prompt cache or repetition',
   },
-  executionKeepDays: { schema: wholeNumber(1, 36_500).default(30), help: 'days that records of runs are kept' },
+  executionKeepDays: {
+    schema: wholeNumber(1, 36_500).default(30),
+    help: 'number of days for which records of program runs are kept',
+  },
   mcpStdio: {
     schema: flag.optional(),
-    help: 'start MCP servers that editors name as commands; default: only with --embedded',
+    help: 'start MCP servers that editors configure as commands; default: only with --embedded',
   },
   mcpCallMs: {
     schema: wholeNumber(100, 3_600_000).default(120_000),
-    help: 'a call of an MCP server without news for this long is given up, ms',
+    help: 'time without progress after which a call to an MCP server is abandoned, in ms',
   },
   mcpIdleMs: {
     schema: wholeNumber(100, 86_400_000).default(600_000),
-    help: 'an MCP server that nobody used for this long is ended, ms',
+    help: 'idle time after which an MCP server is stopped, in ms',
   },
   logLevel: {
     schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
-    help: 'least level that is logged',
+    help: 'minimum level of log messages',
   },
-  logFile: { schema: z.string().min(1).optional(), help: 'log to this file instead of standard error' },
+  logFile: { schema: z.string().min(1).optional(), help: 'file to log to instead of standard error' },
   prices: {
     schema: z.record(z.string(), z.union([Price, z.array(DatedPrice).min(1).max(100)])).default({}),
-    help: 'model id prefix -> US dollars a million tokens, or a list of them with the day from which on (file only)',
+    help: 'prices by model id prefix, in US dollars per million tokens, or a list of prices with start dates (file only)',
     env: null,
     flag: null,
   },
   instances: {
     schema: ConfiguredInstances.default([]),
-    help: 'Claude credentials and endpoints beside the API key: id, provider, apiKey or apiKeyEnv, models … (file only)',
+    help: 'more Claude credentials and endpoints: id, provider, apiKey or apiKeyEnv, models, … (file only)',
     env: null,
     flag: null,
   },
   aliases: {
     schema: z.record(z.string().max(200), z.array(z.string().min(1).max(200)).max(10)).default({}),
-    help: 'name -> models, the preferred one first (file only)',
+    help: 'models by alias, the preferred one first (file only)',
     env: null,
     flag: null,
   },
@@ -272,7 +290,7 @@ export const helpText = `usage: devlm serve [options]
        devlm usage --help
        devlm budget --help
 
-Flags count before the environment, the environment before the file <data-dir>/config.json.
+Flags override environment variables, which override the file <data-dir>/config.json.
 
 ${names
   .map((name) => {
@@ -288,7 +306,7 @@ function invalid(name: string, where: string, why: string): ProblemError {
   return new ProblemError({
     code: 'config_invalid',
     status: 400,
-    title: 'Wrong configuration',
+    title: 'Invalid configuration',
     detail: `${name} (${where}): ${why}. See devlm serve --help.`,
   });
 }
@@ -317,7 +335,7 @@ export function readConfig(args: readonly string[], env: NodeJS.ProcessEnv = pro
   }
   config['dataDir'] = dataDir;
   if (config['embedded'] === true && !isLoopback(String(config['host'])))
-    throw invalid('host', '--embedded', 'the server of one person listens on this machine alone');
+    throw invalid('host', '--embedded', 'with --embedded, expected a loopback address such as 127.0.0.1');
   config['instances'] = withKeys(config['instances'] as Checked['instances'], env);
   // Each option was validated by its own schema above.
   return config as Config;
@@ -343,7 +361,7 @@ function withKeys(instances: Checked['instances'], env: NodeJS.ProcessEnv): NewI
   return instances.map(({ apiKeyEnv, ...instance }) => {
     const apiKey = apiKeyEnv === undefined ? instance.apiKey : env[apiKeyEnv]?.trim();
     const wrong = (why: string) => invalid('instances', 'config.json', `${instance.id}: ${why}`);
-    if (apiKeyEnv !== undefined && !apiKey) throw wrong(`${apiKeyEnv} holds no key`);
+    if (apiKeyEnv !== undefined && !apiKey) throw wrong(`the environment variable ${apiKeyEnv} contains no key`);
     const result = NewInstance.safeParse({ ...instance, apiKey });
     if (!result.success) throw wrong(sentence(result.error));
     return result.data;
@@ -383,13 +401,14 @@ function readFile(path: string): Record<string, unknown> {
   try {
     parsed = JSON.parse(text);
   } catch (error) {
-    throw invalid('config.json', path, `not JSON: ${error instanceof Error ? error.message : ''}`);
+    throw invalid('config.json', path, `is not valid JSON: ${error instanceof Error ? error.message : ''}`);
   }
   const object = z.record(z.string(), z.unknown()).safeParse(parsed);
   if (!object.success) throw invalid('config.json', path, 'must be a JSON object');
-  if (Object.hasOwn(object.data, 'dataDir')) throw invalid('dataDir', path, 'cannot stand in the file that is in it');
+  if (Object.hasOwn(object.data, 'dataDir'))
+    throw invalid('dataDir', path, 'cannot be set in this file, because the file is in the data folder');
   const unknown = Object.keys(object.data).find((key) => !Object.hasOwn(options, key));
-  if (unknown !== undefined) throw invalid(unknown, path, `is not an option; the options are ${names.join(', ')}`);
+  if (unknown !== undefined) throw invalid(unknown, path, `is not an option. Options: ${names.join(', ')}`);
   return object.data;
 }
 

@@ -243,7 +243,7 @@ async function examineStore({ databaseUrl, dataDir }: Config): Promise<Omit<Find
     return examinePostgres(databaseUrl);
   }
   const file = join(dataDir, 'devlm.db');
-  const used = existsSync(file) ? `${Math.ceil(statSync(file).size / 2 ** 20)} MB` : 'not used yet';
+  const used = existsSync(file) ? `${Math.ceil(statSync(file).size / 2 ** 20)} MB` : 'empty';
   return { ok: true, detail: `SQLite, ${file}, ${used}` };
 }
 
@@ -258,9 +258,9 @@ export function claimDataDir(dataDir: string): Disposable | null {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   } catch (error) {
     const why = error instanceof Error ? error.message : '';
-    const detail = `dataDir: the folder ${dataDir} cannot be made (${why}). Name another.`;
+    const detail = `dataDir: cannot create the folder ${dataDir} (${why}). Choose another folder.`;
     throw new ProblemError(
-      { code: 'config_invalid', status: 400, title: 'Wrong configuration', detail },
+      { code: 'config_invalid', status: 400, title: 'Invalid configuration', detail },
       { cause: error },
     );
   }

@@ -17,8 +17,8 @@ export function readDataKey(dataDir: string, configured: string | undefined): Ui
   if (configured !== undefined) {
     const key = Buffer.from(configured, 'base64');
     if (key.length === keyBytes) return key;
-    const detail = 'dataKey: expected 32 bytes in base64. `openssl rand -base64 32` makes one.';
-    throw new ProblemError({ code: 'config_invalid', status: 400, title: 'Wrong configuration', detail });
+    const detail = 'dataKey: expected 32 bytes in base64. Run "openssl rand -base64 32" to create a key.';
+    throw new ProblemError({ code: 'config_invalid', status: 400, title: 'Invalid configuration', detail });
   }
   const path = join(dataDir, keyFile);
   try {
@@ -38,6 +38,9 @@ export function deriveKey(key: Uint8Array, purpose: string): Uint8Array {
 }
 
 function damaged(path: string, cause?: unknown): ProblemError {
-  const detail = `${path} cannot be read or is no key. What is stored sealed can be read with it alone: bring it back from a backup.`;
-  return new ProblemError({ code: 'data_key_damaged', status: 500, title: 'No data key', detail }, { cause });
+  const detail = `Cannot read the data key because ${path} is damaged or unreadable. Stored secrets cannot be decrypted without it. Restore the file from a backup.`;
+  return new ProblemError(
+    { code: 'data_key_damaged', status: 500, title: 'Cannot read the data key', detail },
+    { cause },
+  );
 }

@@ -16,7 +16,7 @@ import { createHttpServer } from './gateway/http-server.ts';
 import { Ownership } from './gateway/identity/ownership.ts';
 import { Tokens } from './gateway/identity/tokens.ts';
 import { admission } from './gateway/limits/admission.ts';
-import { GivenAgain } from './gateway/messages/given-again.ts';
+import { SharedAnswers } from './gateway/messages/shared-answers.ts';
 import { messagesEndpoint } from './gateway/messages.ts';
 import { serveMetrics } from './gateway/metrics.ts';
 import { toProblem } from './gateway/problems.ts';
@@ -100,7 +100,7 @@ function messagesOptions(config: Config, context: Context) {
   return {
     pool: provider.pool,
     models: (signal: AbortSignal) => provider.models(signal),
-    ...(answers ? { answers: new GivenAgain(answers) } : {}),
+    ...(answers ? { answers: new SharedAnswers(answers) } : {}),
     idleMs: config.streamIdleMs,
     ...apiSpending(context),
   };
@@ -151,10 +151,10 @@ function maintainRegularly({ executionKeepDays }: Config, { store, logger }: Con
 function cannotListen({ host, port }: Config, error: NodeJS.ErrnoException): ProblemError {
   const detail =
     error.code === 'EADDRINUSE'
-      ? `port: ${port} is taken by another program. Name another, or 0 for a free one.`
+      ? `port: port ${port} is in use by another program. Choose another port, or 0 for a free one.`
       : `port: cannot listen on ${hostInUrl(host)}:${port} (${error.code ?? error.message}).`;
   return new ProblemError(
-    { code: 'config_invalid', status: 400, title: 'Wrong configuration', detail },
+    { code: 'config_invalid', status: 400, title: 'Invalid configuration', detail },
     { cause: error },
   );
 }
@@ -182,7 +182,7 @@ async function main(): Promise<void> {
       code: 'unknown_command',
       status: 400,
       title: 'Unknown command',
-      detail: `There is no command ${command}. See devlm --help.`,
+      detail: `"${command}" is not a command. Run "devlm --help" for a list of commands.`,
     });
   await serve(withDefaults(readConfig(args)));
 }

@@ -27,7 +27,7 @@ describe.each(['memory', 'redis'] as const)('the cache in %s', (kind) => {
     await server?.[Symbol.asyncDispose]();
   });
 
-  test('answers what was set, byte for byte, until it is deleted', async () => {
+  test('the cache returns a value byte for byte until it is deleted', async () => {
     const value = Uint8Array.from({ length: 256 }, (_, i) => i);
     expect(await cache.get('a')).toBeUndefined();
     await cache.set('a', value, 60_000);
@@ -37,7 +37,7 @@ describe.each(['memory', 'redis'] as const)('the cache in %s', (kind) => {
     await cache.delete('a');
   });
 
-  test('takes the last value, an empty one too', async () => {
+  test('the cache keeps the last value, even an empty one', async () => {
     await cache.set('b', bytes('first'), 60_000);
     await cache.set('b', bytes('second'), 60_000);
     expect(Buffer.from((await cache.get('b')) ?? []).toString()).toBe('second');
@@ -45,21 +45,21 @@ describe.each(['memory', 'redis'] as const)('the cache in %s', (kind) => {
     expect((await cache.get('b'))?.byteLength).toBe(0);
   });
 
-  test('forgets after the time that was named', async () => {
+  test('a cached value expires after its lifetime', async () => {
     await cache.set('c', bytes('short'), 50);
     await cache.set('d', bytes('long'), 60_000);
     await expect.poll(() => cache.get('c'), { timeout: 5_000 }).toBeUndefined();
     expect(await cache.get('d')).toBeDefined();
   });
 
-  test('keeps no value that is too large, nor the one that was there', async () => {
+  test('a value that is too large is not cached, and the earlier one is removed', async () => {
     await cache.set('e', new Uint8Array(cacheBounds.valueBytes), 60_000);
     expect((await cache.get('e'))?.byteLength).toBe(cacheBounds.valueBytes);
     await cache.set('e', new Uint8Array(cacheBounds.valueBytes + 1), 60_000);
     expect(await cache.get('e')).toBeUndefined();
   });
 
-  test('is not changed by what becomes of the bytes that were given', async () => {
+  test('a cached value is not affected by later changes of the passed bytes', async () => {
     const value = bytes('before');
     await cache.set('f', value, 60_000);
     value.fill(0);
@@ -67,7 +67,7 @@ describe.each(['memory', 'redis'] as const)('the cache in %s', (kind) => {
   });
 });
 
-test('the cache in memory stays within its bytes and forgets what was used longest ago', async () => {
+test('the cache in memory stays within its size and evicts the least recently used value', async () => {
   const cache = new MemoryCache(100_000);
   await cache.set('kept', new Uint8Array(1_000), 60_000);
   for (let i = 0; i < 1_000; i++) {
@@ -80,7 +80,7 @@ test('the cache in memory stays within its bytes and forgets what was used longe
   expect(await cache.get('key 999')).toBeDefined();
 });
 
-test('the cache in Redis holds nothing while Redis is away, and does not wait', async () => {
+test('the cache in Redis is empty while Redis is unavailable, and does not wait', async () => {
   await using server = await startRedis();
   await using connection = await RedisConnection.open(server.url, pino({ level: 'silent' }));
   const cache = new RedisCache(connection);

@@ -71,7 +71,7 @@ describe.each(['memory', 'redis'] as const)('messages between nodes by way of %s
     await redis?.[Symbol.asyncDispose]();
   });
 
-  test('reach the others as they were sent, and not the sender', async () => {
+  test('a message reaches the other nodes unchanged, and not the sender', async () => {
     const usage = { inputTokens: 1, outputTokens: 2, cacheReadTokens: 3, cacheWriteTokens: 4 };
     const today = { ...usage, costUsd: 0.5, unpricedSteps: 0 };
     const sent: NodeMessage[] = [
@@ -86,7 +86,7 @@ describe.each(['memory', 'redis'] as const)('messages between nodes by way of %s
     await expect.poll(() => one.heard).toEqual([appended('end')]);
   });
 
-  test('are heard until one no longer listens', async () => {
+  test('a listener receives messages until it is removed', async () => {
     const heard: NodeMessage[] = [];
     const ears = two.fanout.onMessage((message) => heard.push(message));
     one.fanout.publish(appended('first'));
@@ -99,7 +99,7 @@ describe.each(['memory', 'redis'] as const)('messages between nodes by way of %s
   });
 });
 
-test('what others write to the channel in Redis does no harm', async () => {
+test('invalid messages in the Redis channel are ignored', async () => {
   await using redis = await startRedis();
   await using one = await redisNode(redis.url);
   await using two = await redisNode(redis.url);
@@ -110,7 +110,7 @@ test('what others write to the channel in Redis does no harm', async () => {
   await expect.poll(() => two.heard).toEqual([appended('good')]);
 });
 
-test('nodes hear of each other again after Redis was away', { timeout: 60_000 }, async () => {
+test('nodes receive messages again after Redis was unavailable', { timeout: 60_000 }, async () => {
   await using redis = await startRedis();
   await using one = await redisNode(redis.url);
   await using two = await redisNode(redis.url);

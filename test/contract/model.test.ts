@@ -123,7 +123,7 @@ describe.each([
   const textOf = (events: ModelEvent[], index = 0) =>
     events.map((event) => (event.type === 'block.delta' && event.index === index ? event.text : '')).join('');
 
-  it('streams text between a start and an end, with counts', async () => {
+  it('the model streams text between a start and an end, with token counts', async () => {
     claude.on(any, 'Hello, world. '.repeat(50));
     const events = await collect();
     expect(textOf(events)).toBe('Hello, world. '.repeat(50));
@@ -167,7 +167,7 @@ describe.each([
     expect(events.at(-1)?.type).toBe('ended');
   });
 
-  it('gives thinking with its signature, and sends it back unchanged', async () => {
+  it('the model returns thinking with its signature, and it is sent back unchanged', async () => {
     claude.on(any, [thinking('Let me see.'), redactedThinking(), text('Seen.')]);
     const events = await collect({ thinking: true });
     const ends = events.filter((event) => event.type === 'block.ended');
@@ -194,7 +194,7 @@ describe.each([
     expect(textOf(again)).toBe('Again.');
   });
 
-  it('gives tool calls with their input as JSON text', async () => {
+  it('the model returns tool calls with their input as JSON text', async () => {
     claude.on(any, [text('I look.'), toolUse('file_read', { path: 'a "b".ts', lines: [1, 2] })]);
     const events = await collect({
       tools: [{ name: 'file_read', description: 'Reads.', inputSchema: { type: 'object' } }],
@@ -211,7 +211,7 @@ describe.each([
     expect(events.at(-1)).toMatchObject({ stopReason: 'tool_use' });
   });
 
-  it('gives server tools, their results, and citations', async () => {
+  it('the model returns server tools, their results, and citations', async () => {
     claude.on(any, [
       serverToolUse('web_search', { query: 'devlm' }),
       webSearchResult([{ title: 'DevLM', url: 'https://example.org/' }]),
@@ -261,7 +261,7 @@ describe.each([
     expect(problem.detail.length).toBeGreaterThan(15);
   });
 
-  it('tells how long to wait, in seconds and as a date', async () => {
+  it('a rate limit of the model has a retry time, given in seconds or as a date', async () => {
     claude.on(any, rateLimited(7));
     expect((await failure()).retryAfterMs).toBe(7000);
     claude.on(any, rateLimited(new Date(Date.now() + 9_000)));
@@ -270,17 +270,17 @@ describe.each([
     expect(wait).toBeLessThanOrEqual(9_000);
   });
 
-  it('is slow as long as bytes come', async () => {
+  it('a slow model is not ended as long as bytes arrive', async () => {
     claude.on(any, { blocks: 'slow but alive', pace: { chunkChars: 2, chunksPerSecond: 15 } });
     expect(textOf(await collect())).toBe('slow but alive');
   });
 
-  it('answers a refusal as a stop reason', async () => {
+  it('a refusal of the model is a stop reason', async () => {
     claude.on(any, refusal('cyber', 'I would rather'));
     expect((await collect()).at(-1)).toMatchObject({ type: 'ended', stopReason: 'refusal' });
   });
 
-  it('hangs up upstream when aborted, and rejects with the reason', async () => {
+  it('an aborted model call is canceled upstream, and rejects with the reason', async () => {
     claude.on(any, { blocks: 'x'.repeat(4000), pace: { chunksPerSecond: 50 } });
     const controller = new AbortController();
     const reason = new Error('enough');
@@ -294,7 +294,7 @@ describe.each([
     expect(record.hungUp).toBeTruthy();
   });
 
-  it('makes one call after the other over one connection', async () => {
+  it('consecutive model calls use one connection', async () => {
     // Another address than that of the other tests, to which there are several by now.
     await using alone = await startClaude({ platforms });
     const model = create(alone);
@@ -310,7 +310,7 @@ describe.each([
     expect(new Set(alone.messages.map(({ port }) => port)).size).toBe(1);
   });
 
-  it('ends with the message, and hangs up on who does not', async () => {
+  it('a model stream ends with its message, even if the provider keeps the connection open', async () => {
     claude.on(any, { blocks: 'Hi.', wire: { stall: { afterEvents: 7 } } });
     const started = performance.now();
     expect((await collect()).at(-1)?.type).toBe('ended');
@@ -320,7 +320,7 @@ describe.each([
     expect(record.hungUp?.afterMs).toBeLessThan(3_000);
   });
 
-  it('writes and reads the prompt cache', async () => {
+  it('the model call writes and reads the prompt cache', async () => {
     const long = 'A long system text. '.repeat(2000);
     const usage = async (messages: ModelRequest['messages']) => {
       const end = (await collect({ system: long, messages })).at(-1);
@@ -336,7 +336,7 @@ describe.each([
     expect(second.cacheReadTokens).toBeGreaterThanOrEqual(first.cacheWriteTokens);
   });
 
-  it('lists models with their bounds', async () => {
+  it('the models are listed with their limits', async () => {
     const models = await create(claude).models(new AbortController().signal);
     expect(models.length).toBeGreaterThan(1);
     expect(models[0]).toMatchObject({
@@ -347,7 +347,7 @@ describe.each([
     });
   });
 
-  it('asks each generation for thinking as it wants to be asked', async () => {
+  it('thinking is requested in the form that each model generation requires', async () => {
     claude.on(any, 'x');
     await collect({ thinking: true, model: 'claude-sonnet-5-5' });
     await collect({ thinking: true, model: 'claude-haiku-4-5' });

@@ -53,7 +53,7 @@ describe.each(['memory', 'redis'] as const)('the rate limiter in %s', (kind) => 
     expect(passed).toBeGreaterThan(10);
   });
 
-  test('it says how long to wait, and that is enough', async () => {
+  test('the wait that a bucket reports is sufficient', async () => {
     const one = bucket(10, 1);
     expect(await limiter.take([one])).toMatchObject({ waitMs: 0, left: 0 });
     const refused = await limiter.take([one]);
@@ -63,7 +63,7 @@ describe.each(['memory', 'redis'] as const)('the rate limiter in %s', (kind) => 
     expect(await limiter.take([one])).toMatchObject({ waitMs: 0 });
   });
 
-  test('of several buckets it takes a token each, or none', async () => {
+  test('a request takes a token from each of several buckets, or none', async () => {
     const own = { ...bucket(1, 10), rate: 0.01 };
     const all = { ...bucket(1, 2), rate: 0.01 };
     const results = [];
@@ -72,13 +72,13 @@ describe.each(['memory', 'redis'] as const)('the rate limiter in %s', (kind) => 
     expect((await limiter.take([own])).left).toBe(7);
   });
 
-  test('it says when the bucket is full again', async () => {
+  test('a bucket reports when it is full again', async () => {
     const { fullMs } = await limiter.take([bucket(10, 5)]);
     expect(fullMs).toBeGreaterThan(50);
     expect(fullMs).toBeLessThanOrEqual(100);
   });
 
-  test('keys are apart, however they are written', async () => {
+  test('buckets are separate for any two different keys', async () => {
     const slow = { rate: 0.01, burst: 1 };
     const keys = ['a b', 'a\r\nSET x 1', 'a', 'ä€😀', 'a'.repeat(200), 'a:b'];
     for (const key of keys) expect(await limiter.take([{ key, ...slow }])).toMatchObject({ waitMs: 0 });
@@ -87,13 +87,13 @@ describe.each(['memory', 'redis'] as const)('the rate limiter in %s', (kind) => 
 });
 
 describe('buckets in memory', () => {
-  test('are bounded however many keys there are', async () => {
+  test('the number of buckets in memory is bounded', async () => {
     const limiter = new MemoryRateLimiter({ maxKeys: 1_000 });
     for (let i = 0; i < 50_000; i++) await limiter.take([{ key: `address:${i}`, rate: 10, burst: 5 }]);
     expect(limiter.size).toBe(1_000);
   });
 
-  test('that are in use stay', async () => {
+  test('buckets in memory that are in use are kept', async () => {
     const limiter = new MemoryRateLimiter({ maxKeys: 10, now: () => 0 });
     const used = { key: 'used', rate: 1, burst: 3 };
     for (let i = 0; i < 3; i++) {
@@ -103,7 +103,7 @@ describe('buckets in memory', () => {
     expect((await limiter.take([used])).waitMs).toBeGreaterThan(0);
   });
 
-  test('do not hear of the clock of the machine', async () => {
+  test('buckets in memory do not depend on the system clock', async () => {
     const realNow = Date.now;
     const limiter = new MemoryRateLimiter();
     const slow = { key: 'a', rate: 0.01, burst: 1 };
@@ -118,7 +118,7 @@ describe('buckets in memory', () => {
 });
 
 describe('buckets in Redis', () => {
-  test('outlive a clock that was set back: the wait is that of an empty one', async () => {
+  test('buckets in Redis survive a clock that was set back', async () => {
     await using server = await startRedis();
     await using connection = await RedisConnection.open(server.url, pino({ level: 'silent' }));
     const limiter = new RedisRateLimiter(connection, closed);
@@ -134,7 +134,7 @@ describe('buckets in Redis', () => {
     expect(results.filter((result) => result.waitMs === 0)).toHaveLength(5);
   });
 
-  test('leave nothing behind: each key is namespaced and ends when its bucket is full', async () => {
+  test('keys of buckets in Redis are namespaced and expire when the bucket is full', async () => {
     await using server = await startRedis();
     await using connection = await RedisConnection.open(server.url, pino({ level: 'silent' }));
     const limiter = new RedisRateLimiter(connection, closed);
@@ -149,7 +149,7 @@ describe('buckets in Redis', () => {
     await expect.poll(() => server.cli('keys', '*'), { timeout: 10_000 }).toBe('devlm:limit:slow');
   });
 
-  test('are shared by nodes', async () => {
+  test('buckets in Redis are shared by nodes', async () => {
     await using server = await startRedis();
     await using a = await RedisConnection.open(server.url, pino({ level: 'silent' }));
     await using b = await RedisConnection.open(server.url, pino({ level: 'silent' }));

@@ -200,7 +200,7 @@ describe('the search of the provider', () => {
 it('a provider without search says how to search all the same', async () => {
   claude.on(any, httpError(400, { message: 'tools.0.type: unknown' }));
   const searching = new ProviderSearch(provider()).search('x', 8, signal);
-  await expect(searching).rejects.toThrow(/DEVLM_SEARCH names other search engines/);
+  await expect(searching).rejects.toThrow(/set DEVLM_SEARCH to use another search engine/);
 });
 
 it('the configuration chooses the engine, and says what it lacks', () => {

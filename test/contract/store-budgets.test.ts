@@ -48,7 +48,7 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
     turnId: null,
     amountUsd: 1,
     until: new Date(clock.time + hour),
-    despite: new Set(),
+    exemptBudgetIds: new Set(),
     warns: true,
     since: ({ period }) => (period === 'turn' ? null : new Date(clock.time - hour)),
     ...more,
@@ -63,7 +63,7 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
     ...more,
   });
 
-  test('a report has one row for each, and the sum of all', async () => {
+  test('a usage report has one row per group and the total', async () => {
     await store.conversations.create({ id: 'c1', title: 'Ünïcode "Title"', projectId: 'p1' });
     await store.events.append('c1', [events.turn('t1'), ...events.answer('t1', 'Yes.', 0.5)]);
     await store.ledger.add(call({ userId: 'bob', at: clock.time - 48 * hour, costUsd: null, countedUsd: 9 }));
@@ -110,7 +110,7 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
     ]);
   });
 
-  test('steps are noted with all that is known of them', async () => {
+  test('the ledger records a step with all its details', async () => {
     await store.conversations.create({ id: 'c1', title: '', projectId: null });
     const ids = { turnId: 't1', stepId: 's1' };
     const problem = { code: 'cut', status: 502, title: 'Cut', detail: 'Cut.' };
@@ -136,7 +136,7 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
     ]);
   });
 
-  test('budgets are kept as they were set, the last time counts', async () => {
+  test('budgets are stored as they were last set', async () => {
     await store.budgets.save(budget());
     await store.budgets.save(budget({ limitUsd: 5, action: 'ask' }));
     await store.budgets.save(budget({ id: 'a', scope: 'turn', period: 'turn' }));
@@ -148,20 +148,24 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
     expect(await store.budgets.remove('day')).toBeNull();
   });
 
-  test('what is spent and what is set aside count for those whom a budget is about', async () => {
+  test('spent and reserved amounts count towards the budgets that apply to the spender', async () => {
     await store.budgets.save(budget());
     await store.ledger.add(call({ countedUsd: 0.5 }));
     await store.ledger.add(call({ countedUsd: 100, at: clock.time - 2 * hour }));
     const first = asking();
-    expect(await store.budgets.reserve(first)).toEqual({ admitted: true, inTheWay: [], warnings: [] });
-    const refused = { admitted: false, inTheWay: [{ budget: budget(), spentUsd: 1.5, limitUsd: 2 }], warnings: [] };
+    expect(await store.budgets.reserve(first)).toEqual({ admitted: true, blockingBudgets: [], warnings: [] });
+    const refused = {
+      admitted: false,
+      blockingBudgets: [{ budget: budget(), spentUsd: 1.5, limitUsd: 2 }],
+      warnings: [],
+    };
     expect(await store.budgets.reserve(asking())).toEqual(refused);
     expect(await store.budgets.reserve(asking({ userId: 'bob' }))).toMatchObject({ admitted: true });
     await store.budgets.release(first.id);
     expect(await store.budgets.reserve(asking())).toMatchObject({ admitted: true });
   });
 
-  test('a reservation lapses unless it is renewed', async () => {
+  test('a reservation expires unless it is renewed', async () => {
     await store.budgets.save(budget({ limitUsd: 1 }));
     await store.budgets.reserve(asking({ until: new Date(clock.time + 1_000) }));
     clock.advance(900);
@@ -173,7 +177,7 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
     expect(await store.budgets.reserve(asking())).toMatchObject({ admitted: true });
   });
 
-  test('each scope counts its own', async () => {
+  test('each scope of a budget counts only its own calls', async () => {
     await store.ledger.add(call({ projectId: 'p', conversationId: 'c', turnId: 't', countedUsd: 1.5 }));
     const scopes: [Partial<Budget>, Partial<BudgetRequest>, Partial<BudgetRequest>][] = [
       [{ scope: 'team' }, { userId: 'bob' }, { amountUsd: 0.25 }],
@@ -195,10 +199,10 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
     }
   });
 
-  test('a warning is given once in a period, and lets the call pass', async () => {
+  test('a budget warns once in a period and admits the call', async () => {
     await store.budgets.save(budget({ action: 'warn', limitUsd: 0.5 }));
     const silent = await store.budgets.reserve(asking({ warns: false }));
-    expect(silent).toEqual({ admitted: true, inTheWay: [], warnings: [] });
+    expect(silent).toEqual({ admitted: true, blockingBudgets: [], warnings: [] });
     const since = () => new Date(clock.time);
     expect((await store.budgets.reserve(asking({ since }))).warnings).toHaveLength(1);
     expect((await store.budgets.reserve(asking({ since }))).warnings).toHaveLength(0);
@@ -207,11 +211,11 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
     expect((await store.budgets.reserve(asking({ since: () => new Date(clock.time) }))).warnings).toHaveLength(1);
   });
 
-  test('a budget can be passed by consent, or raised for its period', async () => {
+  test('a budget can be exceeded by consent, or raised for its period', async () => {
     await store.budgets.save(budget({ action: 'ask', limitUsd: 0.5 }));
     const since = () => new Date(clock.time - 5);
     expect(await store.budgets.reserve(asking({ since }))).toMatchObject({ admitted: false });
-    const passing = asking({ since, despite: new Set(['day']) });
+    const passing = asking({ since, exemptBudgetIds: new Set(['day']) });
     expect(await store.budgets.reserve(passing)).toMatchObject({ admitted: true });
     await store.budgets.release(passing.id);
     for (const userId of ['ann', 'ann', 'bob']) {
@@ -222,14 +226,14 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
     await store.budgets.release(raised.id);
     expect(await store.budgets.reserve(asking({ since, amountUsd: 1.6 }))).toMatchObject({
       admitted: false,
-      inTheWay: [{ limitUsd: 1.5 }],
+      blockingBudgets: [{ limitUsd: 1.5 }],
     });
     expect(await store.budgets.reserve(asking({ since: () => new Date(clock.time) }))).toMatchObject({
       admitted: false,
     });
   });
 
-  test('of a hundred calls at once no more are let through than the budget holds', async () => {
+  test('of a hundred simultaneous calls no more are admitted than the budget allows', async () => {
     await store.budgets.save(budget({ limitUsd: 10 }));
     const decisions = await Promise.all(
       Array.from({ length: 100 }, async () => {
@@ -256,7 +260,7 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
     expect((await store.ledger.report(span)).total.calls).toBe(count);
   });
 
-  test('a call that ends while another is decided on is counted: as set aside, or as spent', async () => {
+  test('a call that ends during a decision is counted as reserved or as spent', async () => {
     await store.budgets.save(budget({ limitUsd: 10 }));
     const since = () => new Date(0);
     // To sum these up takes some milliseconds, in which the other call ends.

@@ -27,13 +27,13 @@ describe.each(storeKinds)('calls in the ledger on %s', (kind) => {
   });
   afterAll(() => stores[Symbol.asyncDispose]());
 
-  test('are all written, however many end at once', async () => {
+  test('all calls are written to the ledger, however many end at once', async () => {
     const store = await stores.fresh();
     await Promise.all(Array.from({ length: 1_200 }, () => store.ledger.add(call(10))));
     expect(await store.ledger.usageSince(new Date(0))).toMatchObject({ inputTokens: 12_000, outputTokens: 1_200 });
   });
 
-  test('do not fail for one that cannot be written', async () => {
+  test('a call that cannot be written does not affect the others', async () => {
     const store = await stores.fresh();
     const broken = call(Number.NaN, { latencyMs: 2 ** 40, at: Number.NaN });
     const results = await Promise.allSettled([call(10), broken, call(20)].map((one) => store.ledger.add(one)));
@@ -41,7 +41,7 @@ describe.each(storeKinds)('calls in the ledger on %s', (kind) => {
     expect((await store.ledger.usageSince(new Date(0))).inputTokens).toBe(30);
   });
 
-  test('are written before the store is closed', async () => {
+  test('calls are written before the store is closed', async () => {
     const place = await stores.place();
     const store = await stores.open(place);
     const written = store.ledger.add(call(7));

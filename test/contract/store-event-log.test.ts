@@ -39,7 +39,7 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
   const upTo = (last: number, after = 0) => Array.from({ length: last - after }, (_, i) => after + i + 1);
   const deltas = (count: number) => Array.from({ length: count }, (_, i) => e.delta('t', String(i)));
 
-  test('brings what is stored, then what comes', async () => {
+  test('a reader receives stored events, then live ones', async () => {
     const reading = readTo(5, 1);
     await tick();
     await log.append('c', deltas(2));
@@ -49,7 +49,7 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
     expect(seen).toEqual(await store.events.read('c', 1, 10));
   });
 
-  test('loses and repeats nothing, however appends and readers race', async () => {
+  test('no event is lost or repeated, however appends and readers race', async () => {
     let last = 2;
     await fc.assert(
       fc.asyncProperty(
@@ -83,7 +83,7 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
     );
   });
 
-  test('publishes in order though many append at once', async () => {
+  test('events are published in order when many append at once', async () => {
     const heard: number[] = [];
     using _listening = log.onAppend((conversationId, events) => {
       expect(conversationId).toBe('c');
@@ -95,7 +95,7 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
     expect(numbers(await reading)).toEqual(upTo(202));
   });
 
-  test('serves many readers, slow and fast', async () => {
+  test('the event log serves many readers, slow and fast', async () => {
     const readers = Array.from({ length: 50 }, (_, i) =>
       readTo(302, 0, i % 5 === 0 ? async () => void (await tick()) : undefined),
     );
@@ -103,7 +103,7 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
     for (const seen of await Promise.all(readers)) expect(numbers(seen)).toEqual(upTo(302));
   });
 
-  test('a reader that falls far behind reads on from the store', async () => {
+  test('a reader that falls far behind continues from the store', async () => {
     const stop = new AbortController();
     const reader = log.subscribe('c', 0, stop.signal);
     const seen = [...((await reader.next()).value ?? [])];
@@ -124,7 +124,7 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
     expect(await reader.next()).toEqual({ done: true, value: undefined });
   });
 
-  test('notices what was written past it', async () => {
+  test('the event log notices events that were appended without it', async () => {
     const reading = readTo(6);
     await tick();
     await store.events.append('c', deltas(3));
@@ -132,7 +132,7 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
     expect(numbers(await reading)).toEqual(upTo(6));
   });
 
-  test('of two nodes brings what either appends, once and in order', async () => {
+  test('readers of two nodes receive the events of both, once and in order', async () => {
     const first = new MemoryFanout();
     using here = new EventLog(store, { fanout: first });
     using there = new EventLog(store, { fanout: new MemoryFanout(first) });
@@ -153,7 +153,7 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
     await reading;
   });
 
-  test('publishes nothing that was not stored, and goes on', async () => {
+  test('an event that was not stored is not published, and later events are', async () => {
     const heard: number[] = [];
     const listening = log.onAppend((_id, events) => heard.push(...numbers(events)));
     const tries = await Promise.allSettled([
@@ -170,7 +170,7 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
     expect(heard).toEqual([3, 4]);
   });
 
-  test('ends at once when its reader does', async () => {
+  test('a subscription ends as soon as its reader ends', async () => {
     expect(numbers(await readTo(1))).toEqual([1, 2]);
     const aborted = log.subscribe('c', 0, AbortSignal.abort());
     expect(await aborted.next()).toEqual({ done: true, value: undefined });
@@ -184,7 +184,7 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
     expect(await left.return()).toEqual({ done: true, value: undefined });
   });
 
-  test('fails with what the store fails with', async () => {
+  test('the event log reports the errors of the store', async () => {
     await store.close();
     const reading = readTo(1);
     await expect(reading).rejects.toMatchObject({ problem: { code: 'store_unavailable' } });
@@ -192,7 +192,7 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
   });
 });
 
-test('nodes that cannot tell each other find in PostgreSQL what the others append', async () => {
+test('nodes without notifications find the events of other nodes in PostgreSQL', async () => {
   await using stores = await makeStores('postgres');
   const store = await stores.fresh();
   using here = new EventLog(store);

@@ -22,7 +22,7 @@ describe.each(storeKinds)('executions in %s', (kind) => {
     return record;
   };
 
-  test('a record and its program are read back as they were', async () => {
+  test('a record and its program are read back unchanged', async () => {
     const { record, snippet } = executed(
       {
         files: [
@@ -38,19 +38,19 @@ describe.each(storeKinds)('executions in %s', (kind) => {
     expect(snippet.files.find(({ path }) => path === 'bytes')).toMatchObject({ content: 'AP/+', encoding: 'base64' });
   });
 
-  test('variables are not kept', async () => {
+  test('environment variables of a program are not stored', async () => {
     const record = await save({ source: 'print(1)', env: { TOKEN: 'sk-hidden' } });
     const kept = [await store.executions.get(record.id), await store.executions.snippet(record.programHash)];
     expect(JSON.stringify(kept)).not.toContain('sk-hidden');
   });
 
-  test('the first record under an id stays', async () => {
+  test('the first record under an id is kept', async () => {
     const first = await save();
     await save({ id: first.id }, { stdout: 'other\n' });
     expect(await store.executions.get(first.id)).toEqual(first);
   });
 
-  test('one of the same input is found by it, the newest that ended by itself', async () => {
+  test('the newest completed run with the same input is found by its input', async () => {
     const source = `print(${JSON.stringify(kind)})`;
     await save({ source }, at(1));
     const newest = await save({ source }, { ...at(3), status: 'failed', exitCode: 1 });
@@ -61,7 +61,7 @@ describe.each(storeKinds)('executions in %s', (kind) => {
     expect(await store.executions.findLike(other.inputHash)).toBeNull();
   });
 
-  test('a conversation has the newest of each part', async () => {
+  test('the list of a conversation has the newest run of each part', async () => {
     await save({ origin: origin('t1') }, at(1));
     const second = await save({ origin: origin('t1') }, at(2));
     const other = await save({ origin: origin('t1', 'block-1') }, at(1));
@@ -75,7 +75,7 @@ describe.each(storeKinds)('executions in %s', (kind) => {
     expect(await store.executions.get(record.id)).toEqual(record);
   });
 
-  test('a purged conversation takes its records along, and their programs go with the next purge', async () => {
+  test('the records of a purged conversation are removed, and their programs with the next purge', async () => {
     await store.conversations.create({ id: 'd', title: '', projectId: null });
     const record = await save(
       { source: 'print("d")', origin: { ...origin('t1'), conversationId: 'd' } },
@@ -88,7 +88,7 @@ describe.each(storeKinds)('executions in %s', (kind) => {
     expect(await store.executions.snippet(record.programHash)).toBeNull();
   });
 
-  test('what is old is purged, and what is not stays', async () => {
+  test('only old records are purged', async () => {
     const old = await save({ source: 'print("old")' }, at(0));
     const young = await save({ source: 'print("young")' }, at(100));
     expect(await store.executions.purge(new Date(Date.UTC(2026, 0, 1) + 50_000))).toBeGreaterThan(0);
@@ -113,7 +113,7 @@ describe.each(storeKinds)('executions in %s', (kind) => {
     }
   });
 
-  test('what cannot be an id is not found', async () => {
+  test('an invalid id is not found', async () => {
     expect(await store.executions.get('\0')).toBeNull();
     expect(await store.executions.get("' or 1=1")).toBeNull();
   });

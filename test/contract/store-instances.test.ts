@@ -26,7 +26,7 @@ describe.each(storeKinds)('instances in the store on %s', (kind) => {
     store = await stores.fresh(new Clock().now);
   });
 
-  test('are kept as they were saved, the last time counts', async () => {
+  test('instances are stored as they were last saved', async () => {
     expect(await store.instances.list()).toEqual([]);
     const full = instance('b', { baseUrl: 'https://claude.example', models: ['claude-*', '日本'], weight: 0.5 });
     await store.instances.save(full);
@@ -35,7 +35,7 @@ describe.each(storeKinds)('instances in the store on %s', (kind) => {
     expect(await store.instances.list()).toEqual([instance('a', { apiKey: 'sk-ant-new', draining: true }), full]);
   });
 
-  test('are removed once', async () => {
+  test('an instance is removed once', async () => {
     await store.instances.save(instance('a'));
     expect(await store.instances.remove("a' or 'a' = 'a")).toBe(false);
     expect(await store.instances.remove('a')).toBe(true);

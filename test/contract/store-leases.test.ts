@@ -24,14 +24,14 @@ describe.each(storeKinds)('leases in the store on %s', (kind) => {
     return lease;
   }
 
-  test('are given to one node of many that ask at once', async () => {
+  test('a lease is granted to one of many nodes that request it at once', async () => {
     const nodes = Array.from({ length: 10 }, (_, index) => `node ${index}`);
     const taken = await Promise.all(nodes.map((node) => store.leases.take('one', node, long)));
     expect(taken.filter((lease) => lease !== null)).toHaveLength(1);
     expect(await store.leases.holder('one')).toBe(nodes[taken.findIndex((lease) => lease !== null)]);
   });
 
-  test('are free again once they are released, and not before', async () => {
+  test('a lease is free again once it is released, and not before', async () => {
     const lease = await take('a');
     expect(await store.leases.take('one', 'b', long)).toBeNull();
     await store.leases.release(lease);
@@ -41,7 +41,7 @@ describe.each(storeKinds)('leases in the store on %s', (kind) => {
     expect(await store.leases.holder('one')).toBe('b');
   });
 
-  test('lapse where the node does not renew them', async () => {
+  test('a lease expires if the node does not renew it', async () => {
     const lease = await take('a', 200);
     expect(await store.leases.renew([lease], 'a', long)).toEqual([lease]);
     expect(await store.leases.renew([lease], 'a', 1)).toEqual([lease]);
@@ -50,7 +50,7 @@ describe.each(storeKinds)('leases in the store on %s', (kind) => {
     expect(await store.leases.holder('one')).toBe('b');
   });
 
-  test('keep who lost one from appending, and nobody else', async () => {
+  test('only the node that lost a lease can no longer append', async () => {
     const lost = await take('a', 1);
     await expect.poll(() => store.leases.take('one', 'b', long)).not.toBeNull();
     await expect(store.events.append('one', [e.started('t1')], { lease: lost })).rejects.toMatchObject({
@@ -67,7 +67,7 @@ describe.each(storeKinds)('leases in the store on %s', (kind) => {
     });
   });
 
-  test('are taken again by the node that has them, which ends the earlier one', async () => {
+  test('a lease taken again by its node ends the earlier lease', async () => {
     const before = await take('a');
     const now = await take('a');
     await store.events.append('one', [e.started('t1')], { lease: now });
@@ -80,7 +80,7 @@ describe.each(storeKinds)('leases in the store on %s', (kind) => {
     });
   });
 
-  test('tell which conversations wait for a node', async () => {
+  test('the store lists the conversations that wait for a node', async () => {
     await store.conversations.create({ id: 'two', title: '', projectId: null });
     await store.events.append('two', [e.turn('t1')]);
     await store.conversations.create({ id: 'idle', title: '', projectId: null });
@@ -98,14 +98,14 @@ describe.each(storeKinds)('leases in the store on %s', (kind) => {
     expect(await free('a')).toEqual([]);
   });
 
-  test('are not given for what is not there', async () => {
+  test('no lease is granted for a conversation that does not exist', async () => {
     expect(await store.leases.take('none', 'a', long)).toBeNull();
     expect(await store.leases.take("' or 1 = 1", 'a', long)).toBeNull();
     expect(await store.leases.holder('none')).toBeNull();
     expect(await store.leases.renew([], 'a', long)).toEqual([]);
   });
 
-  test('say where the events of many conversations end', async () => {
+  test('the store returns the last sequence numbers of many conversations', async () => {
     expect(await store.events.lastSeqs(['one', 'none'])).toEqual(new Map([['one', 2]]));
     expect(await store.turns.open('one')).toMatchObject([{ turnId: 't1' }]);
     expect(await store.turns.open('none')).toEqual([]);

@@ -28,7 +28,7 @@ describe.each(storeKinds)('the history on %s', (kind) => {
   };
   const found = async (search: string) => (await list({ search })).ids.sort().join(' ');
 
-  test('has the newest change first, and deltas are no change', async () => {
+  test('the history is sorted by the newest change, and deltas do not count', async () => {
     for (const id of ['a', 'b', 'c']) {
       clock.advance(1);
       await create(id);
@@ -44,7 +44,7 @@ describe.each(storeKinds)('the history on %s', (kind) => {
     expect((await list()).ids).toEqual(['b', 'a', 'c']);
   });
 
-  test('comes in pages that neither repeat nor leave out', async () => {
+  test('the pages of the history neither repeat nor omit conversations', async () => {
     const ids = Array.from({ length: 25 }, (_, i) => `c${i}`);
     for (const [i, id] of ids.entries()) {
       if (i % 3 === 0) clock.advance(1);
@@ -73,13 +73,13 @@ describe.each(storeKinds)('the history on %s', (kind) => {
     expect([...first.ids, ...rest.ids]).toEqual(whole.filter((id) => id !== 'c0'));
   });
 
-  test('refuses a cursor that it never gave', async () => {
+  test('the history refuses an invalid cursor', async () => {
     for (const cursor of ['', 'x', 'W10', btoa('[1]'), btoa('["1","a"]'), btoa('[1,"\'"]'), '\0']) {
       await expect(list({ cursor })).rejects.toEqual(problem('bad_request'));
     }
   });
 
-  test('can be of one project', async () => {
+  test('the history can be limited to one project', async () => {
     await create('a', 'Same', 'p1');
     await create('b', 'Same', 'p2');
     await create('c', 'Same');
@@ -89,7 +89,7 @@ describe.each(storeKinds)('the history on %s', (kind) => {
     expect((await list()).ids).toHaveLength(3);
   });
 
-  test('is searched by word beginnings in titles, messages and answers', async () => {
+  test('a search finds word beginnings in titles, messages and answers', async () => {
     await create('title', 'Parsing the configuration');
     await create('message');
     await store.events.append('message', [e.turn('t', null, 'Why does my configuration fail?')]);
@@ -112,7 +112,7 @@ describe.each(storeKinds)('the history on %s', (kind) => {
     expect(await found('   ')).toBe('answer message other title');
   });
 
-  test('shows where a search matched', async () => {
+  test('a search shows where it matched', async () => {
     const start = 'An introduction that goes on for a long time before it comes to the point, if it ever does. ';
     await create('c', 'A title');
     await store.events.append('c', [e.turn('t', null, `${start.repeat(5)}\n\nThe Zebra crosses. ${start.repeat(5)}`)]);
@@ -123,7 +123,7 @@ describe.each(storeKinds)('the history on %s', (kind) => {
     expect((await store.conversations.list({ limit: 10 })).items[0]?.snippet).toBeUndefined();
   });
 
-  test('finds an answer only when its turn has ended, and not what was abandoned', async () => {
+  test('a search finds an answer only after its turn has ended, and no abandoned steps', async () => {
     await create('c');
     const [started, step, block, delta, ...rest] = e.answer('t', 'Elephants');
     const gone = { code: 'x', status: 500, title: 'x', detail: 'x' };
@@ -142,7 +142,7 @@ describe.each(storeKinds)('the history on %s', (kind) => {
     expect(await found('giraffes')).toBe('');
   });
 
-  test('follows a new title', async () => {
+  test('a search follows a change of the title', async () => {
     await create('c', 'Before');
     await store.events.append('c', [{ type: 'conversation.renamed', title: 'After', by: 'server' }]);
     expect(await found('before')).toBe('');
@@ -171,7 +171,7 @@ describe.each(storeKinds)('the history on %s', (kind) => {
     for (const miss of misses) expect([miss, await found(miss)]).toEqual([miss, '']);
   });
 
-  test('takes any search for words, never for syntax', async () => {
+  test('a search treats any input as words, never as syntax', async () => {
     await create('c', 'plain words');
     const garbage = [
       ...['"', "'", '*', '"plain', 'plain"', 'plain*', 'NEAR(plain words)', 'plain AND', 'words:plain', '^plain', '-x'],
@@ -188,7 +188,7 @@ describe.each(storeKinds)('the history on %s', (kind) => {
     );
   });
 
-  test('searches texts too large for an index', async () => {
+  test('a search covers texts that are too large for an index', async () => {
     await create('c');
     const many = Array.from({ length: 60_000 }, (_, i) => `word${i.toString(36)}`).join(' ');
     await store.events.append('c', [e.turn('t', null, many)]);

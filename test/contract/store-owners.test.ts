@@ -18,7 +18,7 @@ describe.each(storeKinds)('owners on %s', (kind) => {
   const idsOf = async (userId: string | undefined, search?: string) =>
     (await store.conversations.list({ userId, search, limit: 10 })).items.map(({ id }) => id).sort();
 
-  test('a conversation is its maker’s, and so is a copy', async () => {
+  test('a conversation and its copy belong to the user who created them', async () => {
     await conversation('a', 'ann');
     await conversation('b', 'bob');
     await conversation('l');
@@ -38,14 +38,14 @@ describe.each(storeKinds)('owners on %s', (kind) => {
     expect(await store.ledger.usageSince(new Date(0), 'bob')).toMatchObject({ costUsd: 0 });
   });
 
-  test('an id that somebody has is not taken over', async () => {
+  test('an id of another user cannot be taken over', async () => {
     await conversation('a', 'ann');
     await expect(conversation('a', 'bob')).rejects.toMatchObject({ problem: { code: 'conflict' } });
     expect(await conversation('a', 'ann')).toMatchObject({ id: 'a', title: 'Zebras of ann' });
     expect(await idsOf('bob')).toEqual([]);
   });
 
-  test('a blob is found through one’s own conversations alone', async () => {
+  test('a blob is found only through the own conversations of a user', async () => {
     const hash = await store.blobs.put({ mediaType: 'image/png', data: Uint8Array.of(1, 2, 3) });
     expect(await store.blobs.get(hash, 'ann')).toBeNull();
     await conversation('a', 'ann');
@@ -55,14 +55,14 @@ describe.each(storeKinds)('owners on %s', (kind) => {
     expect(await store.blobs.get(hash)).not.toBeNull();
   });
 
-  test('a project is whose window or folder came first', async () => {
+  test('a project belongs to the user whose window or folder came first', async () => {
     const both = await Promise.all([store.owners.claimProject('p', 'ann'), store.owners.claimProject('p', 'bob')]);
     expect(new Set(both).size).toBe(1);
     expect(await store.owners.ownerOf('project', 'p')).toBe(both[0]);
     expect(await store.owners.ownerOf('project', 'q')).toBeNull();
   });
 
-  test('users have names of their own, and stay disabled', async () => {
+  test('users have unique names, and stay disabled', async () => {
     const user = (id: string, name: string) =>
       ({ id, name, email: null, role: 'member', createdAt: '2026-01-01T00:00:00.000Z', disabledAt: null }) as const;
     await store.users.add(user('1', 'ann'));

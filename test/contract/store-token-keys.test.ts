@@ -42,14 +42,14 @@ describe.each(storeKinds)('the keys of tokens in the store on %s', (kind) => {
     store = await open();
   });
 
-  test('are listed as they were added, the newest first, for every server', async () => {
+  test('token keys are listed newest first on every server', async () => {
     expect(await store.tokenKeys.list()).toEqual([]);
     expect(await store.tokenKeys.add(key('a'), null)).toEqual([key('a')]);
     expect(await store.tokenKeys.add(key('b'), 'a')).toEqual([key('b'), key('a')]);
     expect(await (await open()).tokenKeys.list()).toEqual([key('b'), key('a')]);
   });
 
-  test('are added by one of those that try at the same time', async () => {
+  test('only one of several simultaneous additions of a token key succeeds', async () => {
     const all = await servers();
     const first = await Promise.all(all.map((one, i) => one.tokenKeys.add(key(`first-${i}`), null)));
     expect(first[0]).toHaveLength(1);
@@ -62,7 +62,7 @@ describe.each(storeKinds)('the keys of tokens in the store on %s', (kind) => {
     expect(await store.tokenKeys.add(key('late'), 'unknown')).toEqual(second[0]);
   });
 
-  test('are so many and no more', async () => {
+  test('the number of token keys is bounded', async () => {
     let last: string | null = null;
     for (let i = 0; i < maxTokenKeys + 3; i++) {
       await store.tokenKeys.add(key(`k${i}`), last);
@@ -73,7 +73,7 @@ describe.each(storeKinds)('the keys of tokens in the store on %s', (kind) => {
     expect([left[0], left.at(-1)]).toEqual([`k${maxTokenKeys + 2}`, 'k3']);
   });
 
-  test('are taken over once, in their order, behind those that there are', async () => {
+  test('token keys are migrated once, in their order, behind the existing ones', async () => {
     expect(kids(await store.tokenKeys.takeOver([key('b'), key('a')]))).toEqual(['b', 'a']);
     expect(kids(await store.tokenKeys.add(key('c'), 'b'))).toEqual(['c', 'b', 'a']);
     expect(kids(await store.tokenKeys.takeOver([key('b'), key('a')]))).toEqual(['c', 'b', 'a']);
@@ -86,7 +86,7 @@ describe.each(storeKinds)('the keys of tokens in the store on %s', (kind) => {
     );
   });
 
-  test('cannot be read with another data key or without one, and nothing is put beside them', async () => {
+  test('token keys cannot be read without their data key, and none is added then', async () => {
     await store.tokenKeys.add(key('a'), null);
     for (const dataKey of [foreign, null]) {
       const other = await open(dataKey);
@@ -98,7 +98,7 @@ describe.each(storeKinds)('the keys of tokens in the store on %s', (kind) => {
     expect(await store.tokenKeys.list()).toEqual([key('a')]);
   });
 
-  test('are never kept open', async () => {
+  test('token keys are always stored encrypted', async () => {
     const keyless = await open(null);
     for (const write of [
       () => keyless.tokenKeys.add(key('a'), null),
@@ -109,7 +109,7 @@ describe.each(storeKinds)('the keys of tokens in the store on %s', (kind) => {
     expect(await store.tokenKeys.list()).toEqual([]);
   });
 
-  test('are forgotten with all tokens, also by a server that cannot read them', async () => {
+  test('token keys are removed with all tokens, even by a server that cannot read them', async () => {
     const token = (id: string) => ({
       id,
       userId: 'local',

@@ -47,7 +47,7 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
     return { ids: turns.map((turn) => turn.turnId).join(''), older };
   };
 
-  test('gives the turn and its ancestors, oldest first', async () => {
+  test('a branch consists of the turn and its ancestors, oldest first', async () => {
     expect(await ids('f', 10)).toEqual({ ids: 'abdf', older: null });
     expect(await ids('f', 4)).toEqual({ ids: 'abdf', older: null });
     expect(await ids('f', 3)).toEqual({ ids: 'bdf', older: 'a' });
@@ -57,7 +57,7 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
     await expect(store.turns.branchOf('nobody', 'a', 10)).rejects.toEqual(problem('not_found'));
   });
 
-  test('keeps what is decided about a turn after its end with it, and keeps the versions that it names', async () => {
+  test('review decisions after the end of a turn are kept with it, and so are the versions that they name', async () => {
     const [hash, other] = await Promise.all(
       ['one', 'two'].map((text) => store.blobs.put({ mediaType: 'text/plain', data: Buffer.from(text) })),
     );
@@ -92,12 +92,12 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
     expect(addTurns(emptyConversation('copy'), copied.turns).turns['b']?.marks).toEqual({ 'a.txt': mark });
   });
 
-  test('knows the siblings of each, oldest first', async () => {
+  test('each turn has its siblings, oldest first', async () => {
     const { turns } = await store.turns.branchOf('c', 'e', 10);
     expect(turns.map((turn) => turn.siblings.join(''))).toEqual(['ahi', 'bc', 'e']);
   });
 
-  test("brings each turn's own events, whatever was written in between", async () => {
+  test('each turn has its own events, whatever was written in between', async () => {
     await store.events.append('c', [e.turn('x', 'f'), e.turn('y', 'x'), e.started('x')]);
     await store.events.append('c', [{ type: 'head.moved', turnId: 'x' }, e.delta('x', '1'), e.delta('y', 'early')]);
     await store.events.append('c', [e.delta('x', '2'), e.turn('z', 'y'), e.ended('y'), e.delta('x', '3')]);
@@ -114,7 +114,7 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
     expect(path.map((turn) => turn.status)).toEqual([...Array(4).fill('completed'), 'running', 'completed', 'queued']);
   });
 
-  test('finds the newest turn below another', async () => {
+  test('the newest descendant of a turn is found', async () => {
     const below = (turnId: string) => store.turns.newestBelow('c', turnId);
     expect(await Promise.all(['a', 'b', 'c', 'd', 'f', 'h'].map(below))).toEqual(['e', 'f', 'e', 'f', 'f', 'h']);
     await store.events.append('c', [e.turn('z', 'b')]);
@@ -123,7 +123,7 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
     await expect(below('nobody')).rejects.toEqual(problem('not_found'));
   });
 
-  test('follows a turn from its message to its end', async () => {
+  test('the state of a turn follows it from its message to its end', async () => {
     const row = { conversationId: 'c', turnId: 'x', parent: 'f', createdSeq: 74 };
     await store.events.append('c', [e.turn('x', 'f')]);
     expect(await store.turns.get('c', 'x')).toEqual({ ...row, status: 'queued', attempts: 0 });
@@ -136,7 +136,7 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
     expect(await store.turns.get('nobody', 'x')).toBeNull();
   });
 
-  test('lists the turns that have not ended, oldest first', async () => {
+  test('the open turns are listed, oldest first', async () => {
     expect(await store.turns.open()).toEqual([]);
     await store.events.append('noise', [e.turn('late', 'f')]);
     clock.advance(-60_000);
@@ -151,7 +151,7 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
   });
 
   describe('a branch', () => {
-    test('is a conversation of its own, with the same past', async () => {
+    test('a copied branch is a separate conversation with the same past', async () => {
       clock.advance(1_000);
       const spent = await store.ledger.usageSince(new Date(0));
       const summary = await store.conversations.branch({ conversationId: 'c', turnId: 'd' }, 'copy');
@@ -195,7 +195,7 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
       expect(await store.turns.get('c', 'x')).toBeNull();
     });
 
-    test('ends a turn that is still under way', async () => {
+    test('a copied branch ends a turn that is still running', async () => {
       await store.events.append('c', [e.turn('x', 'f'), e.started('x'), e.delta('x', 'half'), e.turn('y', 'x')]);
       expect(await store.conversations.branch({ conversationId: 'c', turnId: 'y' }, 'copy')).toMatchObject({
         turns: 6,
@@ -210,7 +210,7 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
       await store.events.append('c', [e.delta('x', 'on')]);
     });
 
-    test('is made of one moment, also while the turn ends', async () => {
+    test('a branch is copied consistently even while its turn ends', async () => {
       for (let round = 0; round < 15; round++) {
         const turnId = `x${round}`;
         await store.events.append('c', [e.turn(turnId, 'f'), e.started(turnId), e.delta(turnId, 'A')]);
@@ -229,7 +229,7 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
       }
     });
 
-    test('is made once, and not in the place of another', async () => {
+    test('a branch is copied once, and does not replace another conversation', async () => {
       const from = { conversationId: 'c', turnId: 'b' };
       const made = await store.conversations.branch(from, 'copy');
       expect(await store.conversations.branch(from, 'copy')).toEqual(made);

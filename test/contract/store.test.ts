@@ -25,12 +25,12 @@ describe.each(storeKinds)('the store on %s', (kind) => {
   const create = (id: string, title = '', projectId: string | null = null) =>
     store.conversations.create({ id, title, projectId });
 
-  test('knows its kind', () => {
+  test('the store reports its kind', () => {
     expect(store.kind).toBe(kind);
   });
 
   describe('a conversation', () => {
-    test('begins with its first event', async () => {
+    test('a conversation begins with its first event', async () => {
       const summary = await create('c', 'Title', 'p');
       expect(ConversationSummary.parse(summary)).toEqual({
         id: 'c',
@@ -56,7 +56,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
       expect(await store.conversations.get('c')).toEqual({ ...summary, head: null, lastSeq: 1, userId: 'local' });
     });
 
-    test('is created once, however often it is asked for', async () => {
+    test('a conversation is created once, however often it is requested', async () => {
       await create('c', 'First');
       await store.events.append('c', [e.turn('t')]);
       const made = await Promise.all([create('c', 'Second'), create('c', 'Third'), create('d'), create('d')]);
@@ -65,7 +65,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
       expect(await store.events.read('d', 0, 10)).toHaveLength(1);
     });
 
-    test('is a projection of its events', async () => {
+    test('a conversation is a projection of its events', async () => {
       await create('c', 'Old');
       await store.events.append('c', [
         e.turn('t1'),
@@ -87,7 +87,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
       expect(await store.conversations.get('c')).toMatchObject({ head: null });
     });
 
-    test('that does not exist is null, has no events, and cannot be changed', async () => {
+    test('a conversation that does not exist is null, has no events, and cannot be changed', async () => {
       for (const id of badIds) {
         expect(await store.conversations.get(id)).toBeNull();
         expect(await store.events.read(id, 0, 10)).toEqual([]);
@@ -104,7 +104,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
       expect((await store.conversations.list({ limit: 10 })).items).toEqual([]);
     });
 
-    test('is deleted and restored', async () => {
+    test('a conversation is deleted and restored', async () => {
       await create('c');
       await store.conversations.setDeleted('c', true);
       clock.advance(1_000);
@@ -116,7 +116,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
       expect((await store.conversations.list({ limit: 10 })).items).toHaveLength(1);
     });
 
-    test('is purged only when it has been deleted for long enough', async () => {
+    test('a conversation is purged only when it has been deleted for long enough', async () => {
       for (const id of ['kept', 'recent', 'old']) {
         await create(id, `Title of ${id}`);
         await store.events.append(id, [e.turn('t'), ...e.answer('t', 'Words', 1)]);
@@ -140,7 +140,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
   });
 
   describe('events', () => {
-    test('get contiguous numbers and come back as they went in', async () => {
+    test('events get contiguous numbers and are read back unchanged', async () => {
       await create('c');
       const bodies = [e.turn('t'), ...e.answer('t', 'The answer')];
       const stored = await store.events.append('c', bodies);
@@ -151,7 +151,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
       expect(await store.events.read('c', 1_000, 2)).toEqual([]);
     });
 
-    test('none appended is none stored', async () => {
+    test('appending no events stores nothing', async () => {
       await create('c');
       expect(await store.events.append('c', [])).toEqual([]);
       expect((await store.conversations.get('c'))?.lastSeq).toBe(1);
@@ -185,7 +185,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
       ]);
     });
 
-    test('keep every text, whatever is in it', async () => {
+    test('events preserve any text', async () => {
       await create('c');
       await store.events.append('c', [e.turn('t')]);
       let seq = 2;
@@ -217,7 +217,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
       );
     });
 
-    test('may be huge', async () => {
+    test('an event can be huge', async () => {
       await create('c');
       const text = '漢字 and words 🎉 \0 '.repeat(20_000);
       const [created, delta] = await store.events.append('c', [e.turn('t', null, text), e.delta('t', text.repeat(10))]);
@@ -228,7 +228,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
       ]);
     });
 
-    test('may be thousands at once', async () => {
+    test('thousands of events can be appended at once', async () => {
       await create('c');
       const many = Array.from({ length: 5_000 }, (_, i) => e.turn(`t${i}`, i === 0 ? null : `t${i - 1}`));
       const stored = await store.events.append('c', many);
@@ -241,7 +241,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
     });
   });
 
-  test('takes parallel appends one after another', async () => {
+  test('parallel appends are serialized', async () => {
     await create('a');
     await create('b');
     await Promise.all([store.events.append('a', [e.turn('t')]), store.events.append('b', [e.turn('t')])]);
@@ -262,7 +262,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
     }
   });
 
-  test('lets one of many equal turns in', async () => {
+  test('of several equal turns only one is accepted', async () => {
     await create('c');
     const tries = await Promise.allSettled(Array.from({ length: 20 }, () => store.events.append('c', [e.turn('t')])));
     expect(tries.filter((each) => each.status === 'fulfilled')).toHaveLength(1);
@@ -273,7 +273,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
   describe('blobs', () => {
     const bytes = (...values: number[]) => Uint8Array.from(values);
 
-    test('are addressed by what is in them', async () => {
+    test('blobs are addressed by their content', async () => {
       const data = Uint8Array.from({ length: 100_000 }, (_, i) => i % 256);
       const hash = await store.blobs.put({ mediaType: 'image/png', data });
       expect(hash).toMatch(/^[0-9a-f]{64}$/);
@@ -286,7 +286,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
       expect(await store.blobs.get('0'.repeat(64))).toBeNull();
     });
 
-    test('are purged with the last conversation that shows them', async () => {
+    test('blobs are purged with the last conversation that refers to them', async () => {
       const shared = await store.blobs.put({ mediaType: 'image/png', data: bytes(1) });
       const own = await store.blobs.put({ mediaType: 'image/png', data: bytes(2) });
       for (const id of ['a', 'b']) {
@@ -311,7 +311,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
     });
   });
 
-  test('adds up what was spent since a time', async () => {
+  test('the costs since a time are added up', async () => {
     expect(await store.ledger.usageSince(new Date(0))).toEqual({
       inputTokens: 0,
       outputTokens: 0,
@@ -345,7 +345,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
     expect((await store.ledger.usageSince(clock.advance(1))).inputTokens).toBe(0);
   });
 
-  test('is there again after it was closed, and refuses work while closed', async () => {
+  test('the store keeps its data when it is closed, and refuses work while it is closed', async () => {
     const place = await stores.place();
     const first = await stores.open(place, clock.now);
     await first.conversations.create({ id: 'c', title: 'Kept', projectId: null });

@@ -42,7 +42,7 @@ const asked = async (request: typeof body, more: Record<string, string> = {}, cl
 };
 const sourceOf = ({ response }: { response: Response }) => response.headers.get('x-devlm-cache');
 
-it('gives the same answer to the same question, and does not pay twice', async () => {
+it('an identical request gets the cached answer and is paid only once', async () => {
   claude.on(any, 'Four.');
   const request = fresh();
   expect(sourceOf(await asked(request))).toBe('asked');
@@ -56,7 +56,7 @@ it('gives the same answer to the same question, and does not pay twice', async (
   expect(await spent()).toBe(before);
 });
 
-it('gives a stream again as a stream', async () => {
+it('a cached stream is replayed as a stream', async () => {
   claude.on(any, { blocks: 'One two three four.', pace: { chunkChars: 4 } });
   const request = fresh();
   for (const source of ['asked', 'kept']) {
@@ -67,7 +67,7 @@ it('gives a stream again as a stream', async () => {
   expect(claude.requests).toHaveLength(1);
 });
 
-it('makes one call for a hundred who ask the same at once', async () => {
+it('a hundred simultaneous identical requests make one call', async () => {
   claude.on(any, { blocks: 'Four.', pace: { startDelayMs: 500 } });
   const request = fresh();
   const all = await Promise.all(Array.from({ length: 100 }, () => asked(request)));
@@ -76,7 +76,7 @@ it('makes one call for a hundred who ask the same at once', async () => {
   expect(claude.requests).toHaveLength(1);
 });
 
-it('goes on for those who stay, and tells the provider when all have left', async () => {
+it('a shared call continues for the remaining clients, and is canceled when all have left', async () => {
   claude.on(any, { blocks: 'word '.repeat(400), pace: { chunksPerSecond: 40 } });
   const request = fresh();
   const [one, two] = [sdk.messages.stream(request), sdk.messages.stream(request)];
@@ -89,7 +89,7 @@ it('goes on for those who stay, and tells the provider when all have left', asyn
   for (const stream of [one, two]) await stream.done().catch(() => undefined);
 });
 
-it('asks again for what calls a tool, failed, has no temperature of 0, or was not to be kept', async () => {
+it('answers that call a tool, failed, have another temperature than 0 or must not be cached are not shared', async () => {
   const tools = [{ name: 'look', input_schema: { type: 'object' as const } }];
   const { temperature: _, ...warm } = fresh();
   for (const [answer, request, more] of [
@@ -106,7 +106,7 @@ it('asks again for what calls a tool, failed, has no temperature of 0, or was no
   }
 });
 
-it('keeps what the caller wishes, whatever its temperature, and passes the wish on to nobody', async () => {
+it('the cache header of a client overrides the temperature, and is not forwarded', async () => {
   claude.on(any, 'Four.');
   const { temperature: _, ...warm } = fresh();
   const wish = { 'x-devlm-cache': 'use' };

@@ -69,7 +69,7 @@ describe('budgets', { timeout: 120_000 }, () => {
     return await reader.ended(turnId);
   }
 
-  it('stop a turn before its first call', async () => {
+  it('a spent budget stops a turn before its first call', async () => {
     await set({});
     const ended = await turn();
     expect(ended).toMatchObject({ status: 'failed', problem: { code: 'budget_exceeded', status: 402 } });
@@ -79,7 +79,7 @@ describe('budgets', { timeout: 120_000 }, () => {
     expect(await turn()).toMatchObject({ status: 'completed' });
   });
 
-  it('stop a turn in its middle, when its calls have cost what it may', async () => {
+  it('a budget stops a turn between two calls once the calls have used up the limit', async () => {
     await set({ scope: 'turn', period: 'turn', limitUsd: 2 });
     claude.on(any, { blocks: 'never' });
     claude.on(any, { blocks: [plan('b')], usage: costing(1.5) }, { times: 1 });
@@ -90,13 +90,13 @@ describe('budgets', { timeout: 120_000 }, () => {
     expect(await turn()).toMatchObject({ status: 'completed' });
   });
 
-  it('of a project stop that project alone', async () => {
+  it('the budget of a project stops only that project', async () => {
     await set({ scope: 'project', subject: 'p1' });
     expect(await turn([], 'p1')).toMatchObject({ status: 'failed' });
     expect(await turn([], 'p2')).toMatchObject({ status: 'completed' });
   });
 
-  it('ask, and the person lets this answer go on, once', async () => {
+  it('a budget asks once, and the user lets the answer continue', async () => {
     await set({ action: 'ask' });
     claude.on(any, 'done');
     claude.on(any, [plan('a')], { times: 1 });
@@ -109,7 +109,7 @@ describe('budgets', { timeout: 120_000 }, () => {
     expect(claude.messages).toHaveLength(2);
   });
 
-  it('ask, and the person raises the limit for the day', async () => {
+  it('a budget asks, and the user raises the limit for the day', async () => {
     await set({ action: 'ask', limitUsd: (await spentToday()) + 0.01 });
     expect(await turn(['raise'])).toMatchObject({ status: 'completed' });
     const after = await turn();
@@ -117,7 +117,7 @@ describe('budgets', { timeout: 120_000 }, () => {
     expect(pausesOf(after)).toHaveLength(0);
   });
 
-  it('take the label of an option from a client that knows no ids', async () => {
+  it('a client that knows no ids answers the question of a budget with the label of an option', async () => {
     await set({ action: 'ask', limitUsd: (await spentToday()) + 0.01 });
     expect(await turn([{ text: 'Continue' }])).toMatchObject({ status: 'completed' });
     const ended = await turn([{ text: 'Raise the limit for today' }]);
@@ -126,12 +126,12 @@ describe('budgets', { timeout: 120_000 }, () => {
     expect(pausesOf(await turn())).toHaveLength(0);
   });
 
-  it('refuse an option that the question does not have', async () => {
+  it('an option that the question of a budget does not have is refused', async () => {
     await set({ action: 'ask', scope: 'turn', period: 'turn', limitUsd: 0.001 });
     await expect(turn(['raise'])).rejects.toMatchObject({ problem: { code: 'conflict' } });
   });
 
-  it('take the answer to a question that 0.1.0 asked before the update', async () => {
+  it('a question of a budget that 0.1.0 asked can be answered after the update', async () => {
     await set({ action: 'ask' });
     const conversationId = await newConversation(server);
     await server.kill();
@@ -157,7 +157,7 @@ describe('budgets', { timeout: 120_000 }, () => {
     expect(pausesOf(ended)).toHaveLength(1);
   });
 
-  it('wait for the answer over a restart', async () => {
+  it('the question of a budget survives a restart of the server', async () => {
     await set({ action: 'ask' });
     const conversationId = await newConversation(server);
     using reader = new Reader(() => server, conversationId);
@@ -181,30 +181,33 @@ describe('budgets', { timeout: 120_000 }, () => {
     expect(pausesOf(ended)).toHaveLength(1);
   });
 
-  it('warn once in a period, and stop nothing', async () => {
+  it('a warning budget warns once in a period and stops nothing', async () => {
     await set({ action: 'warn' });
     const first = await turn();
     expect(first).toMatchObject({ status: 'completed', warnings: [{ budgetId: 'test', period: 'day', step: 0 }] });
     expect((await turn()).warnings).toBeUndefined();
   });
 
-  it.each(['stop', 'ask'] as const)('refuse a client of the Messages endpoint: %s', async (action) => {
-    await set({ action });
-    await expect(sdk.messages.create(messageBody)).rejects.toMatchObject({
-      status: 402,
-      error: {
-        type: 'error',
-        error: { type: 'billing_error', message: expect.stringContaining('$0.001 for one user today') },
-      },
-    });
-    expect(claude.messages).toHaveLength(0);
-    // Counting and listing cost nothing.
-    expect(await sdk.messages.countTokens({ model: messageBody.model, messages: messageBody.messages })).toBeTruthy();
-    await set({ action: 'warn' });
-    expect((await sdk.messages.create(messageBody)).stop_reason).toBe('end_turn');
-  });
+  it.each(['stop', 'ask'] as const)(
+    'a spent budget with the action %s refuses a client of the Messages endpoint',
+    async (action) => {
+      await set({ action });
+      await expect(sdk.messages.create(messageBody)).rejects.toMatchObject({
+        status: 402,
+        error: {
+          type: 'error',
+          error: { type: 'billing_error', message: expect.stringContaining('$0.001 for one user today') },
+        },
+      });
+      expect(claude.messages).toHaveLength(0);
+      // Counting and listing cost nothing.
+      expect(await sdk.messages.countTokens({ model: messageBody.model, messages: messageBody.messages })).toBeTruthy();
+      await set({ action: 'warn' });
+      expect((await sdk.messages.create(messageBody)).stop_reason).toBe('end_turn');
+    },
+  );
 
-  it('let many clients at once pass a limit by no more than a call each', async () => {
+  it('simultaneous clients exceed a budget by at most one call each', async () => {
     claude.on(any, { blocks: 'ok', usage: costing(0.1), pace: { startDelayMs: 50 } });
     const before = await spentToday();
     await set({ limitUsd: before + 1 });
@@ -217,7 +220,7 @@ describe('budgets', { timeout: 120_000 }, () => {
     await expect(sdk.messages.create(messageBody)).rejects.toMatchObject({ status: 402 });
   });
 
-  it('come from the settings of the editor, and go with them', async () => {
+  it('budgets are created and removed with the settings of the editor', async () => {
     const list = async () => (await server.client.call('budgets.list', {})).items;
     await set({ scope: 'team', limitUsd: 100 }, 'of-the-admin');
     await sendBudgets(server.client, { perDay: 5, perAnswer: 0 });
@@ -231,7 +234,7 @@ describe('budgets', { timeout: 120_000 }, () => {
     expect((await list()).map(({ id }) => id)).toEqual(['of-the-admin']);
   });
 
-  it('and usage are apart for each user, and a member sees no other', async () => {
+  it('budgets and usage are kept per user, and a member sees only their own usage', async () => {
     const bob = await server.client.call('users.add', { body: { name: 'bob' } });
     const made = { name: 'test', scopes: ['llm' as const, 'backend' as const], days: 1, user: 'bob' };
     const { token } = await server.client.call('tokens.create', { body: made });
@@ -251,7 +254,7 @@ describe('budgets', { timeout: 120_000 }, () => {
     expect((await sdk.messages.create(messageBody)).stop_reason).toBe('end_turn');
   });
 
-  it('take no terms that mean nothing', async () => {
+  it('budgets with contradictory terms are refused', async () => {
     const put = async (id: string, terms: Partial<BudgetTerms>) => {
       const sent = { scope: 'user', period: 'day', limitUsd: 1, action: 'stop', ...terms };
       const { status } = await fetch(`${server.origin}/admin/budgets/${id}`, {
@@ -274,7 +277,7 @@ describe('budgets', { timeout: 120_000 }, () => {
     expect((await server.client.call('budgets.list', {})).items).toEqual([]);
   });
 
-  it('and usage are for the command line too, with and without a server', async () => {
+  it('the command line manages budgets and usage with and without a running server', async () => {
     const devlm = async (...args: string[]) => {
       const child = spawn(process.execPath, [...serverCommand(), ...args, '--data-dir', server.dataDir], {
         env: { PATH: process.env['PATH'] },
@@ -303,12 +306,15 @@ describe('budgets', { timeout: 120_000 }, () => {
     expect(await json(z.array(Budget), 'budget', 'list')).toEqual([made]);
     expect((await json(UsageReport, 'usage', '--by', 'model')).total).toEqual(report.total);
     expect(await json(Budget, 'budget', 'remove', 'mine')).toEqual(made);
-    expect(await devlm('budget', 'remove', 'mine')).toMatchObject({ code: 1, err: expect.stringContaining('no such') });
+    expect(await devlm('budget', 'remove', 'mine')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('does not exist'),
+    });
     await server.start();
     sdk = new Anthropic({ baseURL: `${server.origin}/llm`, authToken: server.discovery.secret, maxRetries: 0 });
   });
 
-  it('usage comes as a table that no spreadsheet runs', async () => {
+  it('the CSV report of usage contains no formulas that a spreadsheet would run', async () => {
     const conversationId = await newConversation(server);
     const params = { conversationId };
     await server.client.call('conversations.rename', { params, body: { title: '=HYPERLINK("http://x"),\n1' } });

@@ -17,7 +17,7 @@ function doctor(args: readonly string[], env: Record<string, string> = {}): Prom
   });
 }
 
-it('tells what the server stands on, and changes nothing', async () => {
+it('the doctor reports what the server depends on, and changes nothing', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'devlm-doctor-'));
   try {
     const { code, text } = await doctor(['--data-dir', folder, '--sandbox', 'embedded', '--json']);
@@ -25,20 +25,20 @@ it('tells what the server stands on, and changes nothing', async () => {
     const findings = Object.fromEntries(Findings.parse(JSON.parse(text)).map(({ what, ...rest }) => [what, rest]));
     expect(findings['embedded: python']?.detail).toContain('ready');
     expect(findings['embedded: go']?.detail).toContain('Docker');
-    expect(findings['storage']?.detail).toContain('not used yet');
+    expect(findings['storage']?.detail).toContain('empty');
     expect(readdirSync(folder)).toEqual([]);
   } finally {
     rmSync(folder, { recursive: true });
   }
 });
 
-it('ends with 1 where something is not well, and says what', async () => {
+it('the doctor exits with 1 and names the problem', async () => {
   const { code, text } = await doctor(['--sandbox', 'docker'], { DOCKER_HOST: 'unix:///nowhere/docker.sock' });
   expect(code).toBe(1);
   expect(text).toMatch(/^BAD {2}sandbox: docker: .*\/nowhere\/docker\.sock/m);
 });
 
-it('is content with one sandbox of two', async () => {
+it('the doctor accepts one working sandbox of two', async () => {
   const { code, text } = await doctor([], { DOCKER_HOST: 'unix:///nowhere/docker.sock' });
   expect(text).toMatch(/^ok {3}sandbox: docker: not used\. .*\/nowhere\/docker\.sock/m);
   expect(text).toMatch(/^ok {3}embedded: python: .*ready/m);

@@ -54,7 +54,7 @@ describe('/execute', { timeout: 60_000 }, () => {
   };
   const cancel = (executionId: string) => server.client.call('executions.cancel', { params: { executionId } });
 
-  it('answers with the record, which can be asked for again', async () => {
+  it('/execute returns the record, which can be read again', async () => {
     const record = await run({ source: 'import sys\nprint("hi", sys.stdin.read())\nsys.exit(3)', stdin: 'there' });
     expect(record).toMatchObject({ status: 'failed', exitCode: 3, stdout: 'hi there\n', language: 'python' });
     expect(record.inputs.map(({ path }) => path)).toEqual(['main.py']);
@@ -64,7 +64,7 @@ describe('/execute', { timeout: 60_000 }, () => {
     expect(snippet).toMatchObject({ language: 'python', entry: 'main.py', stdin: 'there' });
   });
 
-  it('streams output as it comes, and then the record', async () => {
+  it('/execute streams output as it arrives, and then the record', async () => {
     const source = 'import time\nprint("one", flush=True)\ntime.sleep(0.3)\nprint("two")';
     const events: ExecutionEvent[] = [];
     let between = 0;
@@ -79,7 +79,7 @@ describe('/execute', { timeout: 60_000 }, () => {
     expect(events.filter(({ type }) => type === 'ended')).toHaveLength(1);
   });
 
-  it('goes on when who follows it leaves, and can be followed again from its start', async () => {
+  it('a run continues when its follower leaves, and can be followed again from its start', async () => {
     const executionId = id();
     const first = new AbortController();
     const source = 'import time\nprint("a", flush=True)\ntime.sleep(0.5)\nprint("b")';
@@ -95,7 +95,7 @@ describe('/execute', { timeout: 60_000 }, () => {
     expect(replayed.map(({ type }) => type)).toEqual(['started', 'output', 'ended']);
   });
 
-  it('is cancelled by DELETE, and by a client that wanted only the record and left', async () => {
+  it('a run is canceled by DELETE, and by a client that waited only for the record and left', async () => {
     const executionId = id();
     const answer = post({ id: executionId, source: forever });
     await until(executionId, 'running');
@@ -115,7 +115,7 @@ describe('/execute', { timeout: 60_000 }, () => {
     );
   });
 
-  it('queues, tells the place, refuses what is too much with the time to come back', async () => {
+  it('/execute queues runs, reports their place, and refuses too many with the time to retry', async () => {
     const [running, waiting] = [id(), id()];
     const first = post({ id: running, source: forever });
     await until(running, 'running');
@@ -138,7 +138,7 @@ describe('/execute', { timeout: 60_000 }, () => {
     expect(heard.at(-1)?.type === 'ended' && heard.at(-1)).toMatchObject({ record: { queuedMs: expect.any(Number) } });
   });
 
-  it('takes a cancelled one out of the queue', async () => {
+  it('a canceled run is removed from the queue', async () => {
     const [running, waiting] = [id(), id()];
     const first = post({ id: running, source: forever });
     await until(running, 'running');
@@ -150,7 +150,7 @@ describe('/execute', { timeout: 60_000 }, () => {
     await first;
   });
 
-  it('runs once under an id, and says so when the program is another', async () => {
+  it('/execute runs a program once per id, and refuses another program with the same id', async () => {
     const executionId = id();
     const source = 'import time\nprint(time.time_ns())';
     const [one, two] = await Promise.all([run({ id: executionId, source }), run({ id: executionId, source })]);
@@ -160,7 +160,7 @@ describe('/execute', { timeout: 60_000 }, () => {
     expect([other.status, (await other.json()).code]).toEqual([409, 'conflict']);
   });
 
-  it('answers an earlier record where that will do', async () => {
+  it('/execute returns an earlier record if it can be reused', async () => {
     const source = 'import time\nprint("reuse", time.time_ns())';
     const first = await run({ source });
     expect(await run({ source, reuse: true })).toEqual({ ...first, reusedFrom: first.id });
@@ -168,7 +168,7 @@ describe('/execute', { timeout: 60_000 }, () => {
     expect((await run({ source, stdin: 'x', reuse: true })).reusedFrom).toBeNull();
   });
 
-  it('shows a conversation its newest runs, the running one too', async () => {
+  it('the runs of a conversation are listed, including the one in progress', async () => {
     const conversationId = await newConversation(server);
     const origin = { conversationId, turnId: 't', part: 'block-0' };
     await run({ source: 'print(1)', origin });
@@ -212,7 +212,7 @@ describe('/execute', { timeout: 60_000 }, () => {
     expect(response.headers.get('content-type')).toContain('application/problem+json');
   });
 
-  it('says what to install for a language that the engine does not have', async () => {
+  it('/execute says what to install for a language that the engine lacks', async () => {
     const record = await run({ language: 'go', source: 'package main' });
     expect(record.status).toBe('engine-error');
     expect(record.message).toContain('Docker');
@@ -220,13 +220,15 @@ describe('/execute', { timeout: 60_000 }, () => {
   });
 });
 
-it('says how to switch the sandbox on where it is off', { timeout: 30_000 }, async () => {
+it('/execute says how to turn on the sandbox if it is off', { timeout: 30_000 }, async () => {
   await using server = await TestServer.start({ args: ['--sandbox', 'off'] });
   const record = await server.client.call('executions.run', { body: { id: id(), language: 'python', source: '1' } });
   expect(record).toMatchObject({ status: 'engine-error', engine: null, message: expect.stringContaining('sandbox') });
 });
 
-it('keeps records over a restart, and drops what a closing server cut off', { timeout: 60_000 }, async () => {
+it('records of runs survive a restart, except those of runs that the shutdown cut off', {
+  timeout: 60_000,
+}, async () => {
   await using server = await TestServer.start({ args: ['--sandbox', 'embedded'] });
   const call = (executionId: string) => server.client.call('executions.get', { params: { executionId } });
   const kept = await server.client.call('executions.run', {

@@ -67,7 +67,7 @@ describe('instances that come and go while a server runs', { timeout: 120_000 },
   const list = async () => (await server.client.call('instances.list', {})).items;
   const ask = () => sdk.messages.create(newBody()).then(({ stop_reason }) => stop_reason);
 
-  it('is one at first: the one of the editor or the environment', async () => {
+  it('the only instance at first is that of the editor or the environment', async () => {
     expect(await run(z.array(InstanceInfo), server.dataDir, ['list'])).toMatchObject([
       { id: 'own', source: 'own', state: 'ready', host: own.url },
     ]);
@@ -75,7 +75,7 @@ describe('instances that come and go while a server runs', { timeout: 120_000 },
     expect(removed).toMatchObject({ code: 1, err: expect.stringContaining('configuration') });
   });
 
-  it('takes calls as soon as it was added, and none after it was drained', async () => {
+  it('an instance receives calls as soon as it is added, and none after it is drained', async () => {
     expect(await add('--weight', '100')).toMatchObject({ id: 'second', source: 'store', state: 'ready', weight: 100 });
     for (const claude of [own, added]) claude.on(any, { blocks: 'slowly', pace: { startDelayMs: 100 } });
     await Promise.all(Array.from({ length: 20 }, ask));
@@ -89,7 +89,7 @@ describe('instances that come and go while a server runs', { timeout: 120_000 },
     expect(twice).toMatchObject({ code: 1, err: expect.stringContaining('already') });
   });
 
-  it('lets calls end that were under way when it was drained or removed', async () => {
+  it('draining or removing an instance lets its calls in progress finish', async () => {
     await add();
     await run(InstanceInfo, server.dataDir, ['drain', 'own']);
     added.on(any, { blocks: 'a long answer '.repeat(20), pace: { startDelayMs: 1_500 } });
@@ -102,7 +102,7 @@ describe('instances that come and go while a server runs', { timeout: 120_000 },
     expect(await ask()).toBe('end_turn');
   });
 
-  it('gets another key under load, and no call fails of it', async () => {
+  it('the key of an instance is replaced under load without a failed call', async () => {
     await add();
     await run(InstanceInfo, server.dataDir, ['drain', 'own']);
     added.on(any, { blocks: 'word '.repeat(30), pace: { startDelayMs: 50, chunksPerSecond: 200 } });
@@ -122,7 +122,7 @@ describe('instances that come and go while a server runs', { timeout: 120_000 },
     await run(InstanceInfo, server.dataDir, ['resume', 'own']);
   });
 
-  it('is tested by a call of one token, which says what is wrong', async () => {
+  it('an instance is tested by a call of one token, which reports what is wrong', async () => {
     await add();
     const tested = await run(InstanceTested, server.dataDir, ['test', 'second', '--model', 'claude-haiku-4-5']);
     expect(tested).toMatchObject({ ok: true, model: 'claude-haiku-4-5', detail: '' });
@@ -136,14 +136,14 @@ describe('instances that come and go while a server runs', { timeout: 120_000 },
     expect((await devlm(server.dataDir, ['test', 'nobody'])).code).toBe(1);
   });
 
-  it('refuses what is no instance', async () => {
+  it('invalid instances are refused', async () => {
     for (const args of [['add', '../x'], ['add', 'own'], ['add', 'x', '--weight', 'heavy'], ['add'], ['fly', 'x'], []])
       expect((await devlm(server.dataDir, args, key)).code, args.join(' ')).toBe(1);
     expect((await devlm(server.dataDir, ['add', 'x'], 'a key\nof lines')).code).toBe(1);
     expect((await list()).map(({ id }) => id)).toEqual(['own']);
   });
 
-  it('stays over a restart, and its key is nowhere to be read', async () => {
+  it('an instance survives a restart, and its key is not readable anywhere', async () => {
     await add();
     await run(InstanceInfo, server.dataDir, ['drain', 'second']);
     await server.kill('SIGTERM');

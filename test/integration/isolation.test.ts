@@ -80,11 +80,11 @@ const start = (env: Record<string, string>) =>
     env: { DEVLM_DATA_KEY: dataKey, ...env },
   });
 
-describe('the open network on a server for several people', () => {
+describe('network access on a team server', () => {
   const run = { language: 'javascript', source: 'console.log(1)' };
   const forbidden = { status: 403, text: expect.stringContaining('"open_network_forbidden"') };
 
-  test('no member accepts it for the machine of the operator', async () => {
+  test('a member cannot accept network access for the machine of the operator', async () => {
     await using server = await start({});
     const { token } = await newUser(server, 'ann');
     const body = { ...run, id: randomUUID(), acceptOpenNetwork: true };
@@ -104,7 +104,7 @@ describe('the open network on a server for several people', () => {
   );
 });
 
-describe.each(storeKinds)('two people on %s', (kind) => {
+describe.each(storeKinds)('two users on %s', (kind) => {
   let server: TestServer;
   let databaseUrl: string | undefined;
   let ann: string;
@@ -197,7 +197,7 @@ describe.each(storeKinds)('two people on %s', (kind) => {
     expect(await seenByAnn()).toEqual(before);
   });
 
-  test('what Bob makes is not hung on what Ann has', async () => {
+  test('a user cannot attach new items to those of another user', async () => {
     const { conversationId, turnId, projectId } = ids;
     const id = randomUUID();
     const run = { id, language: 'javascript', source: 'console.log(1)' };
@@ -214,7 +214,7 @@ describe.each(storeKinds)('two people on %s', (kind) => {
     expect(spent.outputTokens).toBeGreaterThan(0);
   });
 
-  test('notices are for whom they concern', async () => {
+  test('notices go only to the users that they concern', async () => {
     const heard: Record<string, string> = { ann: '', bob: '' };
     const stop = new AbortController();
     const listening = Object.entries({ ann, bob }).map(async ([who, token]) => {
@@ -257,7 +257,7 @@ describe.each(storeKinds)('two people on %s', (kind) => {
     expect((await ask(server, secret, 'users.disable', { params: { userId: 'local' } })).status).toBe(409);
   });
 
-  test('the guard of a team believes its own tokens alone', async () => {
+  test('the guard of a team server accepts only its own tokens', async () => {
     const status = async (headers: Record<string, string>) =>
       (await fetch(`${server.origin}/backend/info`, { headers })).status;
     const key = await signingKeyOf({ dataDir: server.dataDir, dataKey, databaseUrl });

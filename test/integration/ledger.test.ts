@@ -47,7 +47,7 @@ describe('the ledger', { timeout: 120_000 }, () => {
     return await reader.ended(turnId, 60_000);
   }
 
-  it('equals what the provider counts, over tools, a search, retries, cut answers, a summary and other clients', async () => {
+  it('the ledger matches the counts of the provider for tools, searches, retries, cut answers, summaries and other clients', async () => {
     using reader = new Reader(() => server, await newConversation(server));
     const long = 'lorem ipsum dolor sit amet '.repeat(1_000);
 
@@ -99,7 +99,7 @@ describe('the ledger', { timeout: 120_000 }, () => {
     expect(conversations[0]?.costUsd).toBeCloseTo(sum, 8);
   });
 
-  it('counts a model without a price with the dearest one for budgets, and shows that it has none', async () => {
+  it('the ledger counts a model without a price at the highest price for budgets, and shows that the price is unknown', async () => {
     const unknown = model({ id: 'local-1', name: 'Local', created: '2026-01-01', line: 'sonnet' });
     await using own = await startClaude({ models: [unknown] });
     await using other = await TestServer.start({

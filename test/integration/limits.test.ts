@@ -44,7 +44,7 @@ describe('the limits of a team', () => {
   const start = (env: Readonly<Record<string, string>> = {}) =>
     TestServer.start({ claudeUrl: claude.url, env: { ...teamLimits, ...env } });
 
-  test('let a burst of a user through, then the rate, and say when to come again', async () => {
+  test('a rate limit lets a burst of a user through, then the rate, and says when to retry', async () => {
     await using server = await start();
     const from = performance.now();
     const answers = await Promise.all(Array.from({ length: 200 }, () => send(server)));
@@ -61,7 +61,7 @@ describe('the limits of a team', () => {
     await expect.poll(async () => (await send(server)).status, { interval: 200, timeout: 10_000 }).toBe(200);
   });
 
-  test('refuse in the words of the Messages API, which its SDK understands and waits for', async () => {
+  test('a rate limit refuses in the format of the Messages API, and its SDK waits and retries', async () => {
     await using server = await start();
     const options = { baseURL: `${server.origin}/llm`, authToken: server.discovery.secret, maxRetries: 0 };
     const ask = (sdk: Anthropic) =>
@@ -78,7 +78,7 @@ describe('the limits of a team', () => {
     expect(await ask(new Anthropic({ ...options, maxRetries: 5 }))).toBeNull();
   });
 
-  test('are apart by kind of route: what one uses up another still has, streams and health routes above all', async () => {
+  test('rate limits are separate for each kind of route, with streams and health routes unaffected by the others', async () => {
     await using server = await start({ DEVLM_LIMIT_USER: '1,2' });
     expect(countOf(await statuses(server, 50, () => ({})), 429)).toBeGreaterThan(40);
     expect((await send(server, { path: '/llm/v1/models' })).status).toBe(200);
@@ -95,7 +95,7 @@ describe('the limits of a team', () => {
     for (const stream of streams) await stream.body?.cancel();
   });
 
-  test('know a stream by its route, not by what the client says it accepts', async () => {
+  test('a rate limit recognizes a stream by its route, not by the Accept header', async () => {
     await using server = await start({ DEVLM_LIMIT_USER: '1,2' });
     const disguised = { path: '/backend/conversations?search=a', headers: { accept: 'text/event-stream' } };
     expect(countOf(await statuses(server, 100, () => disguised), 429)).toBeGreaterThan(80);
@@ -103,7 +103,7 @@ describe('the limits of a team', () => {
     expect(countOf(await statuses(server, 50, () => near), 429)).toBeGreaterThan(40);
   });
 
-  test('count what is not there and what is not allowed, too', async () => {
+  test('rate limits also count requests for missing paths and disallowed methods', async () => {
     await using server = await start({ DEVLM_LIMIT_USER: '1,2' });
     const strange = ['/', '/backend/none', '/backend/info/../../x', '/admin', '/llm/none'];
     const answers = await statuses(server, 100, (index) => ({ path: strange[index % strange.length] ?? '/' }));
@@ -111,14 +111,14 @@ describe('the limits of a team', () => {
     expect(countOf(await statuses(server, 50, () => ({ method: 'DELETE' })), 429)).toBeGreaterThan(40);
   });
 
-  test('count all users together', async () => {
+  test('the global rate limit counts all users together', async () => {
     await using server = await start({ DEVLM_LIMIT_USER: generous, DEVLM_LIMIT_GLOBAL: '1,10' });
     const answers = await statuses(server, 200, (index) => (index % 2 ? {} : { path: '/llm/v1/models' }));
     expect(countOf(answers, 200)).toBeGreaterThanOrEqual(10);
     expect(countOf(answers, 429)).toBeGreaterThan(150);
   });
 
-  test('do not stop an editor, which waits and asks again, nor what it streams', async () => {
+  test('an editor waits and retries after a rate limit, and its streams continue', async () => {
     await using server = await start();
     const conversationId = await newConversation(server);
     using reader = new Reader(() => server, conversationId);
@@ -132,7 +132,7 @@ describe('the limits of a team', () => {
   describe('on who has not proven who it is', () => {
     const wrong = (index: number): Sent => ({ secret: `wrong-${index}` });
 
-    test('count the address, and take nothing from those behind it who have', async () => {
+    test('unauthenticated requests count for their address, not for authenticated users behind it', async () => {
       await using server = await start({
         DEVLM_LIMIT_ADDRESS: '1,5',
         DEVLM_LIMIT_USER: generous,
@@ -154,7 +154,7 @@ describe('the limits of a team', () => {
       expect(JSON.parse(refused?.text ?? '')).toMatchObject({ type: 'error', error: { type: 'rate_limit_error' } });
     });
 
-    test('believe no X-Forwarded-For of somebody who is no proxy of ours', async () => {
+    test('X-Forwarded-For is ignored unless it comes from a trusted proxy', async () => {
       await using server = await start({ DEVLM_LIMIT_ADDRESS: '1,5', DEVLM_TRUSTED_PROXIES: '10.0.0.0/8' });
       const answers = await statuses(server, 200, (index) => ({
         secret: 'wrong',
@@ -167,7 +167,7 @@ describe('the limits of a team', () => {
       expect(countOf(answers, 429)).toBeGreaterThan(150);
     });
 
-    test('believe a proxy of ours what it has seen, not what the client wrote before', async () => {
+    test('of X-Forwarded-For only the part that a trusted proxy added is used', async () => {
       await using server = await start({ DEVLM_LIMIT_ADDRESS: '1,1', DEVLM_TRUSTED_PROXIES: 'loopback,10.0.0.0/8' });
       const from = (forwarded: string) =>
         send(server, { secret: 'wrong', headers: { 'x-forwarded-for': forwarded } }).then(({ status }) => status);
@@ -181,7 +181,7 @@ describe('the limits of a team', () => {
       expect(countOf(garbage, 429)).toBeGreaterThan(40);
     });
 
-    test('take a /64 of IPv6 for one, and an IPv4 address for one however it is written', async () => {
+    test('an IPv6 /64 counts as one address, and so does an IPv4 address in any notation', async () => {
       await using server = await start({ DEVLM_LIMIT_ADDRESS: '1,1', DEVLM_TRUSTED_PROXIES: 'loopback' });
       const from = (forwarded: string) =>
         send(server, { secret: 'wrong', headers: { 'x-forwarded-for': forwarded } }).then(({ status }) => status);
@@ -198,7 +198,7 @@ describe('the limits of a team', () => {
   });
 });
 
-test("a person's own server lets all through that an editor sends at once", async () => {
+test('an embedded server lets all simultaneous requests of an editor through', async () => {
   await using server = await TestServer.start();
   expect(await statuses(server, 400, () => ({}))).toEqual(Array(400).fill(200));
 });

@@ -69,7 +69,7 @@ describe('the Messages endpoint', () => {
     return { status: response.statusCode, headers: response.headers, text: Buffer.concat(chunks).toString(), cut };
   }
 
-  it('answers the SDK, and notes what was spent', async () => {
+  it('the Messages endpoint answers the SDK and records the cost', async () => {
     claude.on(any, [text('Four.')]);
     const before = await today();
     const answer = await sdk.messages.create(body);
@@ -82,7 +82,7 @@ describe('the Messages endpoint', () => {
     expect(after.costUsd).toBeGreaterThan(before.costUsd);
   });
 
-  it('streams to the SDK with thinking and tools', async () => {
+  it('the Messages endpoint streams to the SDK with thinking and tools', async () => {
     claude.on(any, [thinking('Hm.'), text('I look.'), toolUse('look', { at: 'ünïcödé' })]);
     const stream = sdk.messages.stream({
       ...body,
@@ -110,7 +110,7 @@ describe('the Messages endpoint', () => {
       .toBe(message.usage.output_tokens);
   });
 
-  it('passes every byte of a stream as it is, whatever is in it', async () => {
+  it('the Messages endpoint forwards every byte of a stream unchanged', async () => {
     const events =
       'event: message_start\r\ndata: {"type":"message_start","message":{"model":"m","usage":{"input_tokens":3,"output_tokens":1}}}\r\n\r\n' +
       'event: brand_new\ndata: {"type":"brand_new","x":"\\ud83d"}\n\n: a comment\n\ndata: not json "message_delta"\n\n' +
@@ -124,7 +124,7 @@ describe('the Messages endpoint', () => {
     await expect.poll(async () => (await today()).outputTokens - before.outputTokens, { timeout: 5_000 }).toBe(7);
   });
 
-  it('sends on what the client sends, and neither its secret nor where it is', async () => {
+  it('the Messages endpoint forwards the headers of the client except its secret and address', async () => {
     const sent = `{"model":"claude-sonnet-5-5", "max_tokens": 10,\n"messages":[{"role":"user","content":"\\ud800 \\u0000 ${'é'.repeat(10)}"}],"unknown":{"b":1,"a":2}}`;
     claude.on(any, 'ok');
     await raw({
@@ -153,7 +153,7 @@ describe('the Messages endpoint', () => {
     expect(got?.headers['host']).toBe(new URL(claude.url).host);
   });
 
-  it('counts tokens and lists models', async () => {
+  it('the Messages endpoint counts tokens and lists models', async () => {
     const { input_tokens } = await sdk.messages.countTokens({ model: body.model, messages: body.messages });
     expect(input_tokens).toBeGreaterThan(0);
     const listed = await sdk.models.list();
@@ -161,7 +161,7 @@ describe('the Messages endpoint', () => {
     expect(await sdk.models.retrieve(body.model)).toMatchObject({ id: body.model });
   });
 
-  it('passes errors on as the provider words them, with their headers', async () => {
+  it('the Messages endpoint forwards errors of the provider unchanged, with their headers', async () => {
     claude.on(any, rateLimited(7), { times: 1 });
     const error = await sdk.messages.create(body).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(Anthropic.RateLimitError);
@@ -175,7 +175,7 @@ describe('the Messages endpoint', () => {
     await expect(raw({ body: '{"half' })).resolves.toMatchObject({ status: 400 });
   });
 
-  it('has an answer of the same shape for what it refuses itself', async () => {
+  it('the Messages endpoint refuses in the format of the Messages API', async () => {
     const refused = async (sent: Sent, status: number, type: string) => {
       const answer = await raw({ body: JSON.stringify(body), ...sent });
       expect(answer.status).toBe(status);
@@ -204,14 +204,16 @@ describe('the Messages endpoint', () => {
     ).rejects.toBeInstanceOf(Anthropic.AuthenticationError);
   });
 
-  it('says what is missing where there is no key', async () => {
+  it('the Messages endpoint reports a missing API key', async () => {
     await using keyless = await TestServer.start({ env: { ANTHROPIC_API_KEY: '' } });
     const answer = await raw({ origin: keyless.origin, secret: keyless.discovery.secret, body: JSON.stringify(body) });
     expect(answer.status).toBe(401);
     expect(answer.text).toContain('Add a Claude API key');
   });
 
-  it('takes a body of 32 MB, and refuses a larger one however it is sent', { timeout: 60_000 }, async () => {
+  it('the Messages endpoint accepts a body of 32 MB, and refuses a larger one however it is sent', {
+    timeout: 60_000,
+  }, async () => {
     claude.on(any, 'ok');
     const padded = (bytes: number) => {
       const [start = '', end = ''] = JSON.stringify(body).split('Hello');
@@ -232,7 +234,7 @@ describe('the Messages endpoint', () => {
     expect(chunked).toMatchObject({ status: 413 });
   });
 
-  it('tells the provider at once when the client leaves', async () => {
+  it('the Messages endpoint cancels the call at the provider as soon as the client leaves', async () => {
     claude.on(any, { blocks: [text('never ending '.repeat(1000))], pace: { chunksPerSecond: 5 } });
     const leave = new AbortController();
     const stream = sdk.messages.stream(body, { signal: leave.signal });
@@ -244,14 +246,14 @@ describe('the Messages endpoint', () => {
     expect(call.hungUp).toBeDefined();
   });
 
-  it('does not make a cut answer look whole', async () => {
+  it('the Messages endpoint does not make a cut answer look complete', async () => {
     claude.on(any, { blocks: 'a long answer '.repeat(100), wire: { cut: { afterEvents: 6 } } });
     const answer = await raw({ body: JSON.stringify({ ...body, stream: true }) });
     expect(answer).toMatchObject({ status: 200, cut: true });
     expect(answer.text).not.toContain('message_stop');
   });
 
-  it('ends what stays silent, before and after its first byte', { timeout: 20_000 }, async () => {
+  it('the Messages endpoint ends a silent call, before and after its first byte', { timeout: 20_000 }, async () => {
     claude.on(any, { blocks: 'late', wire: { headersDelayMs: idleMs * 60 } }, { times: 1 });
     const silent = await raw({ body: JSON.stringify(body) });
     expect(silent.status).toBe(504);
@@ -260,14 +262,14 @@ describe('the Messages endpoint', () => {
     expect(await raw({ body: JSON.stringify({ ...body, stream: true }) })).toMatchObject({ status: 200, cut: true });
   });
 
-  it('answers when the provider is away', async () => {
+  it('the Messages endpoint reports that the provider is unavailable', async () => {
     await using away = await TestServer.start({ claudeUrl: 'http://127.0.0.1:9' });
     const answer = await raw({ origin: away.origin, secret: away.discovery.secret, body: JSON.stringify(body) });
     expect(answer.status).toBe(502);
     expect(JSON.parse(answer.text)).toMatchObject({ error: { type: 'api_error' } });
   });
 
-  it('reads no more from the provider than a slow client takes', { timeout: 60_000 }, async () => {
+  it('the Messages endpoint reads from the provider no faster than the client reads', { timeout: 60_000 }, async () => {
     // Far more than the buffers of two connections hold.
     const bytes = 200_000_000;
     claude.on(any, { raw: Buffer.alloc(bytes, 'x'), wire: { contentType: 'application/json', chunkBytes: 100_000 } });

@@ -121,7 +121,7 @@ async function firstOf(response: Response): Promise<unknown> {
   return undefined;
 }
 
-test('is a valid document of OpenAPI 3.1', async () => {
+test('the OpenAPI document is valid OpenAPI 3.1', async () => {
   const validator = new Validator();
   const { valid, errors } = await validator.validate(JSON.parse(JSON.stringify(document)));
   expect(errors ?? []).toEqual([]);
@@ -134,12 +134,12 @@ test('is a valid document of OpenAPI 3.1', async () => {
   expect(ids).toEqual(expect.arrayContaining([...Object.keys(routes), 'llm.messages']));
 });
 
-test('needs a credential like everything else', async () => {
+test('the OpenAPI document requires authentication', async () => {
   const response = await fetch(`${server.origin}/openapi.json`);
   expect(response.status).toBe(401);
 });
 
-test('conversations and turns answer as it says', async () => {
+test('conversations and turns respond as the OpenAPI document says', async () => {
   const conversationId = randomUUID();
   const params = { conversationId };
   await call('conversations.create', { body: { id: conversationId, title: 'Birds', projectId: 'project' } });
@@ -169,7 +169,7 @@ test('conversations and turns answer as it says', async () => {
   await call('usage.today', { query: { offset: '60' } });
 });
 
-test('changes, their review and the questions of tools answer as it says', async () => {
+test('changes, reviews and questions of tools respond as the OpenAPI document says', async () => {
   const conversationId = await newConversation(server, 'project');
   const params = { conversationId };
   using reader = new Reader(() => server, conversationId);
@@ -197,7 +197,7 @@ test('changes, their review and the questions of tools answer as it says', async
   await reader.ended(asking);
 });
 
-test('programs answer as it says', async () => {
+test('programs respond as the OpenAPI document says', async () => {
   const id = randomUUID();
   const record = await call('executions.run', { body: { id, language: 'javascript', source: 'console.log(1)' } });
   const { programHash } = z.object({ programHash: z.string() }).parse(record);
@@ -208,7 +208,7 @@ test('programs answer as it says', async () => {
   await call('sandbox.status');
 }, 60_000);
 
-test('the window, its tools and the server itself answer as it says', async () => {
+test('the window, its tools and the server itself respond as the OpenAPI document says', async () => {
   await call('server.info');
   await call('server.events');
   await call('server.credential', { body: { apiKey: 'sk-test-0123456789abcdef' } });
@@ -245,7 +245,7 @@ test('the window, its tools and the server itself answer as it says', async () =
   await call('tokens.revoke', { params: { tokenId: info.id } });
 });
 
-test('instances, budgets and usage answer as it says', async () => {
+test('instances, budgets and usage respond as the OpenAPI document says', async () => {
   const other = { id: 'other', apiKey: 'sk-test-other', baseUrl: claude.url };
   await call('instances.add', { body: other });
   await call('instances.add', { body: other }, 'conflict');
@@ -262,7 +262,7 @@ test('instances, budgets and usage answer as it says', async () => {
   await call('budgets.remove', budget);
 });
 
-test('a folder of the server answers as it says', async () => {
+test('folders on the server respond as the OpenAPI document says', async () => {
   const params = { projectId: 'served' };
   await call('workspace.create', { params });
   const query = { path: 'a.txt' };
@@ -273,7 +273,7 @@ test('a folder of the server answers as it says', async () => {
   await call('workspace.delete', { params });
 });
 
-test('a body that it does not allow is refused', async () => {
+test('a body that the OpenAPI document does not allow is refused', async () => {
   for (const [path, methods] of Object.entries(document.paths)) {
     for (const [method, { requestBody, operationId }] of Object.entries(methods)) {
       if (requestBody === undefined || operationId.startsWith('llm.')) continue;
@@ -283,7 +283,7 @@ test('a body that it does not allow is refused', async () => {
   }
 });
 
-test('no route was left out', async () => {
+test('the OpenAPI document describes every route', async () => {
   await call('server.shutdown', { body: { version: '9.9.9' } });
   expect([...called].sort()).toEqual(Object.keys(routes).sort());
 });

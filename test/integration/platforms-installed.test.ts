@@ -69,9 +69,9 @@ describe('the SDKs of the platforms', { timeout: 120_000 }, () => {
   });
 
   it('say where credentials were not found', async () => {
-    for (const [instance, whose] of [
+    for (const [instance, credentials] of [
       [bedrock, 'AWS'],
-      [vertex, 'Google'],
+      [vertex, 'Google Cloud'],
     ] as const) {
       claude.reset();
       const { server, sdk } = await serverWith('bare', [{ ...instance, baseUrl: claude.url }]);
@@ -79,10 +79,13 @@ describe('the SDKs of the platforms', { timeout: 120_000 }, () => {
       await expect(sdk.messages.create(ask)).rejects.toMatchObject({
         status: 403,
         type: 'permission_error',
-        message: expect.stringContaining(`There are no credentials of ${whose}.`),
+        message: expect.stringContaining(`Cannot find ${credentials} credentials.`),
       });
       const tested = await server.client.call('instances.test', { params: { instanceId: 'cloud' }, body: { model } });
-      expect(tested).toMatchObject({ ok: false, detail: expect.stringContaining(`no credentials of ${whose}`) });
+      expect(tested).toMatchObject({
+        ok: false,
+        detail: expect.stringContaining(`Cannot find ${credentials} credentials`),
+      });
       expect(claude.requests).toEqual([]);
     }
   });

@@ -120,7 +120,7 @@ describe.each([
     server.client.call('instances.drain', { params: { instanceId }, body: { draining } });
   const usage = () => server.client.call('usage.today', { query: {} });
 
-  it('answers turns with tools', async () => {
+  it('a turn with tools is answered through the platform', async () => {
     await drain('other', true);
     claude.on({ nth: 1 }, [text('I plan.'), toolUse('plan_update', { steps: [{ text: 'One', status: 'done' }] })]);
     claude.on({ nth: 2 }, [text('Done.')]);
@@ -136,7 +136,7 @@ describe.each([
     expect(decodeURIComponent(claude.requests.at(-1)?.path ?? '')).toBe(paths[provider].stream);
   });
 
-  it('answers clients of the Messages API, streamed and not, and notes what it cost', async () => {
+  it('clients of the Messages API are answered through the platform, streamed and not, and the cost is recorded', async () => {
     await drain('other', true);
     claude.on(any, [text('Vier: ünïcödé.')]);
     const before = await usage();
@@ -161,7 +161,7 @@ describe.each([
     if (provider !== 'vertex') expect(claude.messages[0]?.headers['x-amz-security-token']).toBe('[redacted]');
   });
 
-  it('takes requests of either version of the API', async () => {
+  it('requests with either version of the API work through the platform', async () => {
     await drain('other', true);
     for (const version of ['2023-06-01', '2026-10-21'])
       expect(await sdk.messages.create(body(), { headers: { 'anthropic-version': version } })).toMatchObject({
@@ -169,7 +169,7 @@ describe.each([
       });
   });
 
-  it('counts tokens where the platform does', async () => {
+  it('tokens are counted if the platform supports it', async () => {
     await drain('other', true);
     const { model: asked, messages } = body();
     const counted = sdk.messages.countTokens({ model: asked, messages }).then(({ input_tokens }) => input_tokens);
@@ -177,7 +177,7 @@ describe.each([
     else
       await expect(counted).rejects.toMatchObject({
         status: 400,
-        message: expect.stringContaining('counts no tokens'),
+        message: expect.stringContaining('does not support counting tokens'),
       });
     await drain('other', false);
     // Another instance counts for one that does not.
@@ -185,7 +185,7 @@ describe.each([
       expect((await sdk.messages.countTokens({ model: asked, messages })).input_tokens).toBeGreaterThan(0);
   });
 
-  it('words refusals as the Messages API does', async () => {
+  it('refusals of the platform have the format of the Messages API', async () => {
     await drain('other', true);
     const refused = (answer: ReturnType<typeof httpError>) => {
       claude.on(any, answer, { times: 1 });
@@ -208,7 +208,7 @@ describe.each([
     expect(await refused(rateLimited(1))).toMatchObject({ status: 429, type: 'rate_limit_error' });
   });
 
-  it('hands a call over to another instance before anything was seen of it', async () => {
+  it('a call that fails at the platform is retried at another instance before the client sees anything', async () => {
     for (const answer of [rateLimited(), overloaded(), httpError(503), httpError(403)]) {
       claude.on(any, answer);
       other.on(any, [text('The other one.')]);
@@ -223,7 +223,7 @@ describe.each([
     expect(JSON.stringify(turn)).toContain('The other one.');
   });
 
-  it('breaks an answer off where an exception comes in the middle, and says so', async () => {
+  it('an exception of the platform in the middle of an answer ends it with an error', async () => {
     await drain('other', true);
     claude.on(any, { blocks: 'half of it', wire: { error: { afterEvents: 4, type: 'overloaded_error' } } });
     const stream = sdk.messages.stream(body());
@@ -233,7 +233,7 @@ describe.each([
     await expect(sdk.messages.stream(body()).finalMessage()).rejects.toThrow();
   });
 
-  it('hangs up upstream when the client leaves', async () => {
+  it('the call at the platform is canceled when the client leaves', async () => {
     await drain('other', true);
     claude.on(any, { blocks: 'x'.repeat(20_000), pace: { chunksPerSecond: 20 } });
     const stream = await sdk.messages.create({ ...body(), stream: true });
@@ -253,7 +253,7 @@ describe.each([
     expect(second.hungUp).toBeTruthy();
   });
 
-  it('waits for a client that does not read', async () => {
+  it('the platform waits for a client that does not read', async () => {
     await drain('other', true);
     const json = JSON.stringify({ y: 'y'.repeat(8_000_000) });
     claude.on(any, rawCalls(model, [{ id: 'toolu_01', name: 'look', json }]));
@@ -267,7 +267,7 @@ describe.each([
     expect(chars).toBe(json.length);
   });
 
-  it('is listed and tested as any other', async () => {
+  it('an instance at a platform is listed and tested like any other', async () => {
     const { items } = await server.client.call('instances.list', {});
     expect(items.find(({ id }) => id === 'cloud')).toMatchObject({
       provider,
@@ -282,7 +282,7 @@ describe.each([
     expect(page.data.map(({ id }) => id)).toContain(model);
   });
 
-  it('gets its own credential by the command line, which is nowhere to be read', async () => {
+  it('an instance at a platform gets its credential by the command line, and the credential is not readable anywhere', async () => {
     const own =
       provider !== 'vertex'
         ? [

@@ -53,7 +53,7 @@ describe('a pool of instances', { timeout: 180_000 }, () => {
     ['a cut before the first token', { blocks: 'late', wire: { cut: { afterEvents: 1 } } }],
     ['an error inside the stream', { blocks: 'late', wire: { error: { afterEvents: 1, type: 'overloaded_error' } } }],
   ];
-  it('moves a call on that fails before its first token, unseen by the client', async () => {
+  it('the pool retries a call that fails before its first token at another instance, unnoticed by the client', async () => {
     for (const [what, failure] of failures) {
       await using pool = await PoolServer.start(2, { env: { DEVLM_STREAM_IDLE_MS: String(idleMs) } });
       failOnce(pool, failure);
@@ -64,7 +64,7 @@ describe('a pool of instances', { timeout: 180_000 }, () => {
     }
   });
 
-  it('moves a turn of the chat on, without a retry that is seen', async () => {
+  it('the pool retries a call of a chat turn at another instance without a visible retry', async () => {
     const silent: Answer = { blocks: 'late', wire: { headersDelayMs: 60_000 } };
     for (const failure of [rateLimited(30), overloaded(), hangUp('reset'), silent]) {
       await using pool = await PoolServer.start(2, { env: { DEVLM_STREAM_IDLE_MS: '2000' } });
@@ -78,7 +78,7 @@ describe('a pool of instances', { timeout: 180_000 }, () => {
     }
   });
 
-  it('starts a turn again in sight that fails after its first token, and bills each call once', async () => {
+  it('a turn whose call fails after its first token is visibly retried, and each call is billed once', async () => {
     await using pool = await PoolServer.start(2, { env: { DEVLM_RETRY_BASE_MS: '10' } });
     failOnce(pool, { blocks: 'half an answer '.repeat(20), wire: { cut: { afterEvents: 6 } } });
     const conversationId = await newConversation(pool.server);
@@ -90,7 +90,7 @@ describe('a pool of instances', { timeout: 180_000 }, () => {
     expect(spent.inputTokens).toBe(inputs.reduce((sum, one) => sum + one, 0));
   });
 
-  it('leaves a cut of the Messages endpoint cut, and notes what it cost', async () => {
+  it('an answer of the Messages endpoint that was cut off stays cut off, and its cost is recorded', async () => {
     await using pool = await PoolServer.start(2);
     failOnce(pool, { blocks: 'half an answer '.repeat(20), wire: { cut: { afterEvents: 6 } } });
     await expect(client(pool).messages.stream(body).finalMessage()).rejects.toThrow();
@@ -99,7 +99,7 @@ describe('a pool of instances', { timeout: 180_000 }, () => {
     await expect.poll(async () => (await today()).inputTokens, { timeout: 5_000 }).toBeGreaterThan(0);
   });
 
-  it('does not move what would fail everywhere', async () => {
+  it('the pool does not retry a call that would fail at every instance', async () => {
     await using pool = await PoolServer.start(3);
     for (const claude of pool.claudes) claude.on(any, httpError(400, { message: 'no' }));
     await expect(client(pool).messages.create(body)).rejects.toBeInstanceOf(Anthropic.BadRequestError);
@@ -107,7 +107,7 @@ describe('a pool of instances', { timeout: 180_000 }, () => {
     expect(pool.counts.reduce((sum, one) => sum + one)).toBe(1);
   });
 
-  it('keeps a conversation where its prompt is cached, and others anywhere', async () => {
+  it('the pool keeps a conversation at the instance that has its prompt cached', async () => {
     await using pool = await PoolServer.start(4);
     const sdk = client(pool);
     const messages: Anthropic.MessageParam[] = [{ role: 'user', content: 'Remember me' }];
@@ -125,7 +125,7 @@ describe('a pool of instances', { timeout: 180_000 }, () => {
     expect(Math.min(...pool.counts)).toBeGreaterThan(0);
   });
 
-  it('says when to come again where all instances are down', async () => {
+  it('the pool says when to retry if all instances are down', async () => {
     await using pool = await PoolServer.start(2);
     const sdk = client(pool);
     for (const claude of pool.claudes) claude.on(any, rateLimited(30));
@@ -150,7 +150,7 @@ describe('a pool of instances', { timeout: 180_000 }, () => {
     expect(statuses).toEqual(statuses.map(() => 529));
   });
 
-  it('says so where no instance can be reached', async () => {
+  it('the pool reports that no instance can be reached', async () => {
     await using pool = await PoolServer.start(2, { instance: () => ({ baseUrl: 'http://127.0.0.1:9' }) });
     const error: unknown = await client(pool)
       .messages.create(body)
@@ -158,7 +158,7 @@ describe('a pool of instances', { timeout: 180_000 }, () => {
     expect(error).toMatchObject({ status: 503, error: { error: { type: 'api_error' } } });
   });
 
-  it('takes an instance back that is well again', async () => {
+  it('the pool uses an instance again after it has recovered', async () => {
     await using pool = await PoolServer.start(2, { instance: (index) => (index === 0 ? {} : { weight: 0.01 }) });
     const sdk = client(pool);
     for (const claude of pool.claudes) claude.on(any, hangUp(), { times: 3 });
@@ -175,7 +175,7 @@ describe('a pool of instances', { timeout: 180_000 }, () => {
       .toBe('end_turn');
   });
 
-  it('calls the models that an alias stands for, the next one where the first is not to be had', async () => {
+  it('the pool calls the models of an alias in order, skipping those that are not available', async () => {
     await using pool = await PoolServer.start(2, {
       instance: (index) => ({ models: [index === 0 ? 'claude-haiku-4-5*' : 'claude-sonnet-*'] }),
     });
@@ -200,7 +200,7 @@ describe('a pool of instances', { timeout: 180_000 }, () => {
     expect(await reader.ended(turnId)).toMatchObject({ status: 'completed', steps: [{ model: 'claude-sonnet-5-5' }] });
   });
 
-  it('lists what any instance has, and the aliases that stand for one of them', async () => {
+  it('the pool lists the models of all instances, and the aliases for them', async () => {
     await using pool = await PoolServer.start(2, {
       instance: (index) => ({ models: [index === 0 ? 'claude-haiku-4-5*' : 'claude-sonnet-*'] }),
       config: { aliases: { none: ['claude-none'] } },
@@ -219,7 +219,7 @@ describe('a pool of instances', { timeout: 180_000 }, () => {
     expect((await sdk.models.list()).data.length).toBe(ids.length);
   });
 
-  it('lets a person go before a batch, and the batch get on', async () => {
+  it('calls of users go before background calls, which still make progress', async () => {
     await using pool = await PoolServer.start(2, { instance: () => ({ concurrency: 2 }) });
     for (const claude of pool.claudes) claude.on(any, { blocks: 'slowly', pace: { startDelayMs: 150 } });
     const sdk = client(pool);
@@ -235,7 +235,7 @@ describe('a pool of instances', { timeout: 180_000 }, () => {
     await Promise.all(batch);
   });
 
-  it('refuses at once where too many wait, and forgets who has left', async () => {
+  it('the pool refuses a call at once if too many wait, and forgets callers that have left', async () => {
     await using pool = await PoolServer.start(1, { instance: () => ({ concurrency: 1 }) });
     pool.claude(0).on(any, { blocks: 'late', pace: { startDelayMs: 2_000 } });
     const sdk = client(pool);
@@ -250,7 +250,7 @@ describe('a pool of instances', { timeout: 180_000 }, () => {
     expect(pool.counts).toEqual([2]);
   });
 
-  it('follows an address that goes away and comes back under load', async () => {
+  it('the pool handles an address that disappears and returns under load', async () => {
     await using pool = await PoolServer.start(1);
     const sdk = client(pool);
     const gone: Server = createServer((_request, response) => response.destroy());

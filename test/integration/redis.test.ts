@@ -60,7 +60,7 @@ async function sharedAgain(node: TestServer, redis: RedisServer): Promise<void> 
 }
 
 describe('two nodes and one Redis', () => {
-  test('let no more through than one would', async () => {
+  test('two nodes with one Redis let no more requests through than one node would', async () => {
     await using redis = await startRedis();
     await using a = await nodeOf(redis);
     await using b = await nodeOf(redis);
@@ -73,7 +73,7 @@ describe('two nodes and one Redis', () => {
     expect(passed).toBeLessThanOrEqual(20 * (1 + alone) + Math.ceil((performance.now() - from) / 1000));
   });
 
-  test('go on when Redis is killed during load, each with a bound of its own, and share again when it is back', async () => {
+  test('nodes continue with limits of their own when Redis is killed under load, and share them again when it is back', async () => {
     await using claude = await startClaude();
     await using redis = await startRedis();
     await using a = await nodeOf(redis, claude.url);
@@ -100,7 +100,7 @@ describe('two nodes and one Redis', () => {
     for (const { dataDir } of [a, b]) expect(toldOfRedis(dataDir).length).toBeLessThanOrEqual(8);
   });
 
-  test('do not hang on a Redis that takes connections and says nothing', async () => {
+  test('nodes do not hang on a Redis that accepts connections and never responds', async () => {
     await using redis = await startRedis();
     await using node = await nodeOf(redis, undefined, { ...limits, DEVLM_LIMIT_USER: '1,1000' });
     expect(await status(node)).toBe(200);
@@ -114,7 +114,7 @@ describe('two nodes and one Redis', () => {
     await sharedAgain(node, redis);
   });
 
-  test('start while Redis is away, and take it up when it comes', async () => {
+  test('nodes start while Redis is unavailable, and use it as soon as it is available', async () => {
     await using redis = await startRedis();
     await redis.kill();
     await using node = await nodeOf(redis);
@@ -123,7 +123,7 @@ describe('two nodes and one Redis', () => {
     await sharedAgain(node, redis);
   });
 
-  test('count for themselves while Redis refuses to store anything', async () => {
+  test('nodes apply limits on their own while Redis refuses to store anything', async () => {
     await using redis = await startRedis('--maxmemory', '1', '--maxmemory-policy', 'noeviction');
     await using node = await nodeOf(redis);
     const all = await Promise.all(Array.from({ length: 100 }, () => status(node)));
@@ -132,7 +132,7 @@ describe('two nodes and one Redis', () => {
   });
 });
 
-test('Redis is spoken to over TLS, and only if its certificate is to be trusted', async () => {
+test('Redis is used over TLS, and only if its certificate is trusted', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'devlm-tls-'));
   try {
     const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
@@ -145,7 +145,7 @@ test('Redis is spoken to over TLS, and only if its certificate is to be trusted'
     const env = { ...limits, DEVLM_REDIS_URL: `rediss://127.0.0.1:${tlsPort}` };
     await using stranger = await TestServer.start({ env });
     expect(await status(stranger)).toBe(200);
-    expect(toldOfRedis(stranger.dataDir)).toEqual(['Redis is away']);
+    expect(toldOfRedis(stranger.dataDir)).toEqual(['Redis is unavailable']);
     expect(redis.cli('keys', '*')).toBe('');
     await using node = await TestServer.start({ env: { ...env, NODE_EXTRA_CA_CERTS: certificate } });
     await sharedAgain(node, redis);
@@ -154,7 +154,7 @@ test('Redis is spoken to over TLS, and only if its certificate is to be trusted'
   }
 });
 
-test('the doctor says whether Redis answers and what it does when it is full, and no password', async () => {
+test('the doctor reports whether Redis responds and how it evicts, without the password', async () => {
   const doctor = async (url: string) => {
     const { ok, detail } = await examineRedis(url);
     expect(detail).not.toContain('pass-word');
@@ -164,7 +164,7 @@ test('the doctor says whether Redis answers and what it does when it is full, an
   const url = `redis://:pass-word@127.0.0.1:${redis.port}`;
   expect(await doctor(url)).toMatchObject({
     ok: true,
-    detail: expect.stringContaining(`127.0.0.1:${redis.port} answers`),
+    detail: expect.stringContaining(`127.0.0.1:${redis.port} is available`),
   });
   expect(await doctor(redis.url)).toMatchObject({ ok: false });
   redis.cli('-a', 'pass-word', 'config', 'set', 'maxmemory', '100mb');
@@ -172,7 +172,7 @@ test('the doctor says whether Redis answers and what it does when it is full, an
   redis.cli('-a', 'pass-word', 'config', 'set', 'maxmemory-policy', 'allkeys-lru');
   expect(await doctor(url)).toMatchObject({ ok: true, detail: expect.stringContaining('allkeys-lru') });
   await redis.kill();
-  expect(await doctor(url)).toMatchObject({ ok: false, detail: expect.stringContaining('does not answer') });
+  expect(await doctor(url)).toMatchObject({ ok: false, detail: expect.stringContaining('Cannot connect to Redis') });
 });
 
 test('Redis is found through Sentinel', async () => {

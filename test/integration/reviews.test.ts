@@ -115,7 +115,7 @@ describe('the review of changes', { timeout: 120_000 }, () => {
   const withLine = (line: number, text: string, from: readonly (number | string)[] = range) =>
     from.map((old, index) => (index + 1 === line ? text : old));
 
-  it('accepts one file, rejects another, and says so in the log', async () => {
+  it('a review accepts one file, rejects another, and is recorded in the log', async () => {
     window.write('a.txt', 'a\n');
     window.write('b.txt', 'b\r\nb\r\n');
     const { id } = await turn(
@@ -137,7 +137,7 @@ describe('the review of changes', { timeout: 120_000 }, () => {
     expect(JSON.stringify(page)).toContain('review.marked');
   });
 
-  it('rejects one difference and keeps the others, also where the person went on in the file', async () => {
+  it('a review rejects one change and keeps the others, even if the user has edited the file since', async () => {
     window.write('a.txt', lines(...range));
     const { id } = await turn(
       read('a.txt'),
@@ -153,7 +153,7 @@ describe('the review of changes', { timeout: 120_000 }, () => {
     expect(standings(id)).toEqual({ 'a.txt': 'accepted' });
   });
 
-  it('refuses to guess where a difference is, and changes nothing', async () => {
+  it('a review that cannot locate a change is refused and changes nothing', async () => {
     window.write('a.txt', lines(...range));
     window.write('b.txt', 'b\n');
     const { id } = await turn(
@@ -179,7 +179,7 @@ describe('the review of changes', { timeout: 120_000 }, () => {
     });
   });
 
-  it('refuses what was decided on another state, twice the same file, or files of another turn', async () => {
+  it('a review of an outdated state, of the same file twice or of files of another turn is refused', async () => {
     window.write('a.txt', 'a\n');
     const first = await turn(read('a.txt'), write('a.txt', 'A\n'));
     const params = { conversationId, turnId: first.id };
@@ -196,7 +196,7 @@ describe('the review of changes', { timeout: 120_000 }, () => {
     expect(window.text('a.txt')).toBe('AA\n');
   });
 
-  it('restores files over several turns, and takes that back', async () => {
+  it('a restore over several turns can be undone', async () => {
     window.write('a.txt', 'one\r\n');
     window.write('gone.txt', 'here\n');
     const first = await turn(read('a.txt'), read('gone.txt'), write('a.txt', 'two\n'), write('made.txt', 'm\n'));
@@ -226,7 +226,7 @@ describe('the review of changes', { timeout: 120_000 }, () => {
     expect(await problemOf(undo(first.id, reviewId))).toMatchObject({ code: 'review_stale' });
   });
 
-  it('goes back in the conversation, with the files or without, and forth again', async () => {
+  it('a restore goes back in the conversation, with the files or without, and can be undone', async () => {
     window.write('a.txt', 'one\n');
     const first = await turn(read('a.txt'), write('a.txt', 'two\n'));
     const second = await turn(write('a.txt', 'three\n'));
@@ -244,7 +244,7 @@ describe('the review of changes', { timeout: 120_000 }, () => {
     expect(reader.state.aside).toBeUndefined();
   });
 
-  it('tells the model what was taken back, once, and lets it read again', async () => {
+  it('the model is told once what was taken back, and reads the files again', async () => {
     window.write('a.txt', lines(...range));
     const { id } = await turn(read('a.txt'), write('a.txt', lines(...withLine(5, 'five', withLine(15, 'fifteen')))));
     await review(id, 'reject', [{ path: 'a.txt', hunks: [1] }]);
@@ -262,7 +262,7 @@ describe('the review of changes', { timeout: 120_000 }, () => {
   });
 
   it.each(['before', 'after'] as const)(
-    'is done or not when the server is killed %s the effect, and never half',
+    'a decision is applied completely or not at all when the server is killed %s its effect',
     async (when) => {
       window.write('a.txt', 'one\n');
       window.write('b.txt', 'one\n');
@@ -297,7 +297,7 @@ describe('the review of changes', { timeout: 120_000 }, () => {
     },
   );
 
-  it.each(['before', 'after'] as const)('restores a change that was stopped %s its effect', async (when) => {
+  it.each(['before', 'after'] as const)('a change that was stopped %s its effect can be restored', async (when) => {
     window.write('a.txt', 'one\n');
     window.write('b.txt', 'one\n');
     const reached = Promise.withResolvers<void>();
@@ -318,7 +318,7 @@ describe('the review of changes', { timeout: 120_000 }, () => {
     expect(standings(id)).toEqual({ 'a.txt': 'restored', 'b.txt': 'restored' });
   });
 
-  it('needs no review where the person accepts as it goes', async () => {
+  it('no review is needed if the user accepts changes automatically', async () => {
     window.acceptsEdits = true;
     await window.attach();
     const { id } = await turn(write('a.txt', 'a\n'));
@@ -327,7 +327,7 @@ describe('the review of changes', { timeout: 120_000 }, () => {
     expect(standings(id)).toEqual({ 'a.txt': 'restored' });
   });
 
-  it('restores the exact bytes of every earlier point, whatever was done to the files', {
+  it('a restore brings back the exact bytes of every earlier point, whatever was done to the files', {
     timeout: 600_000,
   }, async () => {
     const piece = fc.constantFrom('a', 'b', 'é', '👍', '\n', '\n', '\r\n', '\t', '\r', ' ');

@@ -115,7 +115,7 @@ describe('a store', () => {
     const { waiting } = await controlled();
     const refused = opened.events.append('c', [e.turn('t')]);
     const problem = {
-      problem: { code: 'store_unavailable', status: 503, detail: expect.stringMatching(/EIO.*started again/) },
+      problem: { code: 'store_unavailable', status: 503, detail: expect.stringMatching(/EIO.*restart DevLM/) },
     };
     const check = expect(refused).rejects.toMatchObject(problem);
     await vi.waitFor(() => expect(waiting).toHaveLength(1));

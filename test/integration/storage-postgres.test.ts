@@ -27,7 +27,7 @@ async function problemOf(work: Promise<unknown>): Promise<ProblemError['problem'
   return error.problem;
 }
 
-test('a database of a newer version is left alone, and says who made it', async () => {
+test('a PostgreSQL database of a newer version is left alone, and the error names that version', async () => {
   const url = await server.createDatabase();
   await (await open(url)).close();
   const version = (migrations.at(-1)?.version ?? 0) + 1;
@@ -39,7 +39,7 @@ test('a database of a newer version is left alone, and says who made it', async 
   expect(detail).toContain('DevLM 9.8.7');
 });
 
-test('servers that start together on an empty database make the tables once', async () => {
+test('servers that start together on an empty database create the tables once', async () => {
   const url = await server.createDatabase();
   const stores = await Promise.all([open(url), open(url), open(url), open(url)]);
   const [one, two] = stores;
@@ -81,7 +81,7 @@ test.each([
   expect(detail).not.toContain('secret');
 });
 
-test('a database that is missing or not in UTF-8 is told', async () => {
+test('a database that is missing or not in UTF-8 is reported', async () => {
   const url = new URL(await server.createDatabase());
   await withClient(url.href, (client) =>
     client.query("create database ascii encoding 'SQL_ASCII' locale 'C' template template0"),
@@ -92,7 +92,7 @@ test('a database that is missing or not in UTF-8 is told', async () => {
   expect(await problemOf(open(url.href))).toMatchObject({ code: 'store_unavailable', detail: /missing/ });
 });
 
-test('survives the loss of all its connections, and keeps what it acknowledged', async () => {
+test('the PostgreSQL store survives the loss of all its connections, and keeps all acknowledged data', async () => {
   const url = await server.createDatabase();
   const store = await open(url);
   await store.conversations.create({ id: 'c', title: '', projectId: null });
@@ -125,7 +125,7 @@ test('survives the loss of all its connections, and keeps what it acknowledged',
   await store.close();
 });
 
-test('a lock that is held too long is told as busy', async () => {
+test('a lock that is held too long is reported as busy', async () => {
   const url = await server.createDatabase();
   const store = await open(`${url}&options=${encodeURIComponent('-c lock_timeout=100')}`);
   await store.conversations.create({ id: 'c', title: '', projectId: null });
@@ -138,7 +138,7 @@ test('a lock that is held too long is told as busy', async () => {
   await store.close();
 });
 
-test('a node that stands still in the middle of a transaction does not keep its locks', {
+test('a node that stalls in the middle of a transaction loses its locks', {
   timeout: 60_000,
 }, async () => {
   const url = await server.createDatabase();

@@ -50,7 +50,7 @@ async function readTexts(): Promise<string[]> {
   return log.flatMap((event) => (event.type === 'block.delta' ? [event.text] : []));
 }
 
-test('a process killed while it appends loses nothing that it acknowledged', async () => {
+test('a process killed while it appends loses no acknowledged events', async () => {
   const all: string[] = [];
   for (let round = 0; round < 6; round++) {
     const { child, acknowledged, closed } = startAppending(1_000_000);
@@ -71,7 +71,7 @@ test('a process killed while it appends loses nothing that it acknowledged', asy
   }
 });
 
-test('processes that open one new file at once and append to one conversation all get through', async () => {
+test('processes that open one new file at once and append to one conversation all succeed', async () => {
   const runs = [startAppending(150), startAppending(150), startAppending(150)];
   for (const { closed } of runs) expect(await closed).toEqual({ code: 0, signal: null, errors: '' });
   const texts = await readTexts();
@@ -79,7 +79,7 @@ test('processes that open one new file at once and append to one conversation al
   expect(texts).toHaveLength(450);
 });
 
-test('a disk that takes no more is told, and what was stored stays', async () => {
+test('a full disk is reported, and stored data is kept', async () => {
   const { closed: first } = startAppending(100);
   expect(await first).toMatchObject({ code: 0 });
   // A limit on the size of files, in blocks of 512 bytes or 1 KB, stands in for the end of the disk.
@@ -97,7 +97,7 @@ test('a disk that takes no more is told, and what was stored stays', async () =>
   });
   const [code] = await once(child, 'close');
   expect(code).toBe(1);
-  expect(errors).toMatch(/ProblemError: .*(cannot be read or written|disk is full|disk or quota is full)/);
+  expect(errors).toMatch(/ProblemError: .*(Cannot read or write|disk is full|disk or quota is full)/);
   expect((await readTexts()).length).toBeGreaterThan(100);
 });
 

@@ -64,7 +64,7 @@ async function titles(store: Store): Promise<string[]> {
   return (await store.conversations.list({ limit: 10 })).items.map((item) => item.title);
 }
 
-test('keeps its files to their owner', async () => {
+test('the files of the SQLite store are accessible only to their owner', async () => {
   const store = await open();
   await store.conversations.create({ id: 'c', title: '', projectId: null });
   await store.maintain();
@@ -77,7 +77,7 @@ test('keeps its files to their owner', async () => {
 });
 
 describe('a file that is not a good store', () => {
-  test('of a newer version is left alone, and says who made it', async () => {
+  test('a SQLite file of a newer version is left alone, and the error names that version', async () => {
     await fill();
     const database = new DatabaseSync(file);
     database.exec("insert into schema_versions values (1000, 'future', '9.8.7', 0)");
@@ -101,11 +101,11 @@ describe('a file that is not a good store', () => {
     const problem = await problemOf(open());
     expect(problem.code).toBe('store_damaged');
     expect(problem.detail).toContain(file);
-    expect(problem.detail).toContain('there is no good backup');
+    expect(problem.detail).toContain('there is no valid backup');
     expect(readFileSync(file).equals(bytes)).toBe(true);
   });
 
-  test("another program's database is left alone", async () => {
+  test('the database of another program is left alone', async () => {
     mkdirSync(dirname(file), { recursive: true });
     const other = new DatabaseSync(file);
     other.exec('create table conversations (id); insert into conversations values (1)');
@@ -113,7 +113,7 @@ describe('a file that is not a good store', () => {
     const before = readFileSync(file);
     const problem = await problemOf(open());
     expect(problem).toMatchObject({ code: 'store_damaged' });
-    expect(problem.detail).toContain('not a database of DevLM');
+    expect(problem.detail).toContain('not a DevLM database');
     expect(readFileSync(file).equals(before)).toBe(true);
   });
 
@@ -144,7 +144,7 @@ describe('a file that is not a good store', () => {
     await restored.close();
   });
 
-  test('damaged in the middle is told by whoever reads there, and is not backed up', async () => {
+  test('damage in the middle of a SQLite file is reported by reads, and the file is not backed up', async () => {
     await fill('A text that is long enough to fill many pages of the file with events');
     const first = await open();
     await first.maintain();
@@ -165,7 +165,7 @@ describe('a file that is not a good store', () => {
     await store.close();
   });
 
-  test('that cannot be opened is named', async () => {
+  test('a SQLite file that cannot be opened is named in the error', async () => {
     mkdirSync(file, { recursive: true });
     expect(await problemOf(open())).toMatchObject({ code: 'store_unavailable', detail: expect.stringContaining(file) });
     writeFileSync(join(root, 'plain'), '');
@@ -174,7 +174,7 @@ describe('a file that is not a good store', () => {
   });
 });
 
-test('says that another process holds it, and goes on when it is free', async () => {
+test('a SQLite store that another process has locked is reported as busy, and works once it is free', async () => {
   await fill();
   const store = await open();
   const other = new DatabaseSync(file);
@@ -188,7 +188,7 @@ test('says that another process holds it, and goes on when it is free', async ()
 });
 
 describe('the daily backup', () => {
-  test('is made once a day, and three are kept', async () => {
+  test('the backup is made once a day, and three backups are kept', async () => {
     const store = await open();
     await store.conversations.create({ id: 'day-1', title: '1', projectId: null });
     await Promise.all([store.maintain(), store.maintain()]);
@@ -207,7 +207,7 @@ describe('the daily backup', () => {
     await store.close();
   });
 
-  test('holds everything, from the midst of the work', async () => {
+  test('a backup made during writes contains all data', async () => {
     const store = await open();
     await store.conversations.create({ id: 'c', title: 'Elephants', projectId: null });
     await store.events.append('c', [e.turn('t')]);
@@ -228,7 +228,7 @@ describe('the daily backup', () => {
     await restored.close();
   });
 
-  test('leaves nothing half done', async () => {
+  test('an interrupted backup leaves no partial file', async () => {
     await fill();
     const folder = join(dirname(file), 'backups');
     mkdirSync(folder);
@@ -240,7 +240,7 @@ describe('the daily backup', () => {
     await store.close();
   });
 
-  test('that cannot be made is told, and keeps nothing from working', async () => {
+  test('a failed backup is reported, and the store continues to work', async () => {
     await fill();
     writeFileSync(join(dirname(file), 'backups'), 'a file in the way');
     const store = await open();
@@ -259,7 +259,7 @@ describe('a migration', () => {
     },
   };
 
-  test('keeps what is there, is done once, and a copy of the old is made before it', async () => {
+  test('a migration keeps all data, runs once, and makes a backup first', async () => {
     await fill();
     const options = { version: '0.2.0', migrations: [...migrations, add] };
     for (let i = 0; i < 2; i++) {
@@ -275,7 +275,7 @@ describe('a migration', () => {
     await old.close();
   });
 
-  test('that fails changes nothing', async () => {
+  test('a migration that fails changes nothing', async () => {
     await fill();
     const failing: Migration = {
       ...add,

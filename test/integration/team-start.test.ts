@@ -45,7 +45,7 @@ describe('the first start of a team server', { timeout: 120_000 }, () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it('makes secrets once, none like another', () => {
+  it('the first start of a team creates distinct secrets, once', () => {
     const other = mkdtempSync(join(tmpdir(), 'devlm-secrets-'));
     const run = () =>
       execFileSync(process.execPath, [join(root, 'docker/first-start.mjs'), other], { encoding: 'utf8' });
@@ -63,7 +63,7 @@ describe('the first start of a team server', { timeout: 120_000 }, () => {
     rmSync(other, { recursive: true });
   });
 
-  it('starts on them, on every address, and keeps what it has over a restart', async () => {
+  it('a team server starts with the generated secrets on every address, and keeps its data over a restart', async () => {
     await using server = await TestServer.start({
       team: true,
       claudeUrl: claude.url,
@@ -100,7 +100,7 @@ describe('the first start of a team server', { timeout: 120_000 }, () => {
     ).toBe(200);
   });
 
-  it('tells Prometheus how it is, and nothing of anybody', async () => {
+  it('the metrics for Prometheus contain no data about users', async () => {
     const port = await freePort();
     await using server = await TestServer.start({
       team: true,
@@ -131,31 +131,31 @@ describe('the first start of a team server', { timeout: 120_000 }, () => {
     expect((await fetch(`${server.origin}/metrics`)).status).toBe(401);
   });
 
-  it('is examined by the doctor, who changes nothing and tells no password', async () => {
+  it('the doctor examines a team server without changes and shows no password', async () => {
     const url = new URL(await postgres.createDatabase());
     url.password = 'top-secret';
     const look = (databaseUrl: string) =>
       devlm(folder, ['doctor', '--sandbox', 'off'], { ...env(), DEVLM_DATABASE_URL: databaseUrl });
     const empty = await look(url.href);
     expect(empty).toMatchObject({ code: 0 });
-    expect(empty.out).toMatch(/^ok {3}storage: PostgreSQL \d+[^\n]*, not used yet$/m);
+    expect(empty.out).toMatch(/^ok {3}storage: PostgreSQL \d+[^\n]*, empty$/m);
     expect(empty.out).toMatch(/^ok {3}redis: [^\n]*allkeys-lru$/m);
     expect((await look(database)).out).toMatch(/, tables of version \d+$/m);
     await withClient(url.href, (client) =>
       client.query('create table schema_versions (version int); insert into schema_versions values (1000)'),
     );
     const newer = await look(url.href);
-    expect(newer).toMatchObject({ code: 1, out: expect.stringContaining('a newer DevLM (1000') });
+    expect(newer).toMatchObject({ code: 1, out: expect.stringContaining('a newer DevLM (version 1000') });
     url.port = '1';
     const gone = await look(url.href);
     expect(gone).toMatchObject({
       code: 1,
-      out: expect.stringMatching(/^BAD {2}storage: [^\n]* does not answer/m),
+      out: expect.stringMatching(/^BAD {2}storage: Cannot connect to PostgreSQL/m),
     });
     for (const { out, err } of [empty, newer, gone]) expect(out + err).not.toContain('top-secret');
   });
 
-  it('says in its commands where it is, whatever address it has', async () => {
+  it('commands find a team server whatever address it listens on', async () => {
     await using server = await TestServer.start({ team: true, args: ['--host', '127.0.0.2'], env: env() });
     expect(await devlm(server.dataDir, ['user', 'list'])).toMatchObject({
       code: 0,

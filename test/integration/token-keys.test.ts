@@ -110,7 +110,7 @@ describe('nodes on one PostgreSQL, with nothing copied between them', { timeout:
     await postgres?.[Symbol.asyncDispose]();
   });
 
-  test('have one key when they start at once on an empty database, and take the tokens of each other', async () => {
+  test('nodes that start at once on an empty database share one key, and accept the tokens of each other', async () => {
     const [key, ...others] = await keys();
     expect(others).toEqual([]);
     const tokens = [await make(one), await make(two)];
@@ -119,7 +119,7 @@ describe('nodes on one PostgreSQL, with nothing copied between them', { timeout:
     for (const { dataDir } of [one, two]) expect(existsSync(keysFile(dataDir))).toBe(false);
   });
 
-  test('see a new key without a restart, and go on with what the older one has signed', async () => {
+  test('nodes use a new key without a restart, and still accept tokens signed with the older key', async () => {
     const before = await make(one);
     await everywhere(200, before);
     const { code, out } = await devlm(one.dataDir, ['token', 'rotate-key', '--json']);
@@ -134,7 +134,7 @@ describe('nodes on one PostgreSQL, with nothing copied between them', { timeout:
     expect(kidOf(await make(three))).toBe(kid);
   });
 
-  test('rotate at the same time', async () => {
+  test('nodes can rotate the key at the same time', async () => {
     await Promise.all([one, two, one, two].map((server) => server.client.call('tokens.rotateKey', { body: {} })));
     const tokens = [await make(one), await make(two)];
     const [newest] = await keys();
@@ -142,7 +142,7 @@ describe('nodes on one PostgreSQL, with nothing copied between them', { timeout:
     await everywhere(200, ...tokens);
   });
 
-  test('take a token that a command makes by itself on the same database', async () => {
+  test('nodes accept a token that a command creates on the same database', async () => {
     const args = ['token', 'create', '--name', 'x', '--scopes', 'backend'];
     const made = await devlm(newFolder(), args, envWith(dataKey));
     expect(made).toMatchObject({ code: 0, err: '' });
@@ -154,7 +154,7 @@ describe('nodes on one PostgreSQL, with nothing copied between them', { timeout:
     await everywhere(200, made.out.trim());
   });
 
-  test('do not start with another data key, say what to do, and change nothing', async () => {
+  test('a node with another data key does not start, says what to do, and changes nothing', async () => {
     const token = await make(one);
     const before = await keys();
     const key = randomBytes(32).toString('base64');
@@ -173,7 +173,7 @@ describe('nodes on one PostgreSQL, with nothing copied between them', { timeout:
     await everywhere(200, token);
   });
 
-  test('take over files that were never copied: every token made before goes on', async () => {
+  test('nodes migrate key files that were never copied, and all earlier tokens stay valid', async () => {
     const current = await make(one);
     const [left, right] = [newKey(), newKey()];
     const tokens: string[] = [];
@@ -188,7 +188,7 @@ describe('nodes on one PostgreSQL, with nothing copied between them', { timeout:
     await everywhere(200, current, ...tokens);
   });
 
-  test('refuse every token within seconds when the keys are forgotten', async () => {
+  test('nodes refuse every token within seconds after the keys were forgotten', async () => {
     const before = [await make(one), await make(two)];
     await everywhere(200, ...before);
     expect(await devlm(two.dataDir, ['token', 'rotate-key', '--forget'])).toMatchObject({ code: 0 });
@@ -198,7 +198,7 @@ describe('nodes on one PostgreSQL, with nothing copied between them', { timeout:
     await everywhere(200, await make(one), await make(two));
   });
 
-  test('refuse a token whose key is gone, though they have checked it before', async () => {
+  test('nodes refuse a token whose key was removed, even if they verified it before', async () => {
     const token = await make(one);
     await everywhere(200, token);
     const { privateKey } = newKey();
@@ -212,13 +212,13 @@ describe('nodes on one PostgreSQL, with nothing copied between them', { timeout:
     await everywhere(200, await make(one), await make(two));
   });
 
-  test('have told nobody a key', async () => {
+  test('nodes write no key to their logs', async () => {
     for (const { stderr } of [one, two]) expect(stderr).not.toMatch(/PRIVATE KEY|privateKey/);
   });
 });
 
-describe('the keys of one person', { timeout: 120_000 }, () => {
-  test('come from the file of an earlier version, which goes', async () => {
+describe('the keys of an embedded server', { timeout: 120_000 }, () => {
+  test('token keys are migrated from the file of an earlier version, which is removed', async () => {
     const dataDir = newFolder();
     const old = [newKey(), newKey()];
     const tokens = await leftBehind({ dataDir }, old);
@@ -240,7 +240,7 @@ describe('the keys of one person', { timeout: 120_000 }, () => {
     expect(await tokenKeysOf({ dataDir })).toEqual(old);
   });
 
-  test('are in the file or in the store, whenever the taking over is killed', async () => {
+  test('token keys are in the file or in the store, whenever the migration is killed', async () => {
     const dataDir = newFolder();
     const first = [newKey()];
     const [token = ''] = await leftBehind({ dataDir }, first);
@@ -265,7 +265,7 @@ describe('the keys of one person', { timeout: 120_000 }, () => {
     expect(await status(server, token)).toBe(200);
   });
 
-  test('a damaged file is named and kept, tokens alone stop, and putting it right is enough', async () => {
+  test('a damaged key file is named and kept, only tokens stop working, and repairing the file is enough', async () => {
     const dataDir = newFolder();
     const old = newKey();
     const [token = ''] = await leftBehind({ dataDir }, [old]);
@@ -290,7 +290,7 @@ describe('the keys of one person', { timeout: 120_000 }, () => {
     expect(existsSync(keysFile(dataDir))).toBe(false);
   });
 
-  test('without the data key tokens alone stop, nothing is made anew, and the way out is said', async () => {
+  test('without the data key only tokens stop working, no key is created, and the error says how to continue', async () => {
     await using server = await TestServer.start();
     const { dataDir } = server;
     const token = await make(server);

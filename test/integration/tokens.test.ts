@@ -58,7 +58,7 @@ describe('tokens', () => {
     return response.status;
   }
 
-  it('open what they are for, and nothing else', async () => {
+  it('a token gives access to its scopes and to nothing else', async () => {
     for (const scope of ['llm', 'execute', 'backend', 'admin'] as const) {
       const { token, info } = await make(dataDir, scope);
       expect(info).toMatchObject({ name: 'test', scopes: [scope], revokedAt: null });
@@ -71,7 +71,7 @@ describe('tokens', () => {
     }
   });
 
-  it('stand where clients of the Messages API put them', async () => {
+  it('a token is accepted in the headers that clients of the Messages API use', async () => {
     const { token } = await make(dataDir);
     expect(await status('', routes.llm, { authorization: '', 'x-api-key': token })).toBe(401);
     const response = await fetch(`${server.origin}${routes.llm}`, {
@@ -82,7 +82,7 @@ describe('tokens', () => {
     expect(await status(token, routes.llm)).toBe(200);
   });
 
-  it('are listed without being shown, and revoked at once', async () => {
+  it('tokens are listed without their values, and revoking takes effect at once', async () => {
     const { token, info } = await make(dataDir, 'llm,backend', 'to be revoked');
     const listed = await devlm(dataDir, 'list');
     expect(listed.out).toContain(info.id);
@@ -94,11 +94,13 @@ describe('tokens', () => {
     expect(await devlm(dataDir, 'revoke', info.id)).toMatchObject({ code: 0 });
     expect(await devlm(dataDir, 'revoke', randomUUID())).toMatchObject({
       code: 1,
-      err: expect.stringContaining('no such token'),
+      err: expect.stringContaining('The token does not exist'),
     });
   });
 
-  it('hold over a restart, made while no server runs too, and revoked ones stay so', { timeout: 60_000 }, async () => {
+  it('tokens survive a restart, also those created without a server, and revoked ones stay revoked', {
+    timeout: 60_000,
+  }, async () => {
     const [kept, revoked] = [await make(dataDir), await make(dataDir)];
     await devlm(dataDir, 'revoke', revoked.info.id);
     await server.kill('SIGTERM');
@@ -114,7 +116,7 @@ describe('tokens', () => {
     expect(await status(revoked.token)).toBe(401);
   });
 
-  it('say what is wrong on the command line', async () => {
+  it('the command line of tokens reports what is wrong', async () => {
     for (const args of [
       ['create'],
       ['create', '--name', 'x', '--scopes', 'everything'],
@@ -203,14 +205,14 @@ describe('tokens', () => {
         `${part({ alg: 'RS256', kid: key.kid })}.${Buffer.from('['.repeat(1500)).toString('base64url')}.x`,
       'text after it': () => `${good} x`,
     };
-    it.for(Object.entries(attacks))('are refused: %s', async ([, forge]) => {
+    it.for(Object.entries(attacks))('a forged token is refused: %s', async ([, forge]) => {
       const token = forge();
       expect(await status(token)).toBe(401);
       expect(await status(token, routes.admin)).toBe(401);
       expect(await status(good)).toBe(200);
     });
 
-    it('are refused once they have expired, also when they were good a moment before', async () => {
+    it('a token is refused once it has expired, even if it was accepted a moment before', async () => {
       // Clocks may differ by 30 seconds.
       const endsIn = (seconds: number) => resigned({ exp: Math.floor(Date.now() / 1000) - 30 + seconds });
       const token = endsIn(6);
@@ -219,7 +221,7 @@ describe('tokens', () => {
       expect(await status(good)).toBe(200);
     });
 
-    it('are refused also when they are signed right and would have lived for ever', async () => {
+    it('a token with a valid signature but without expiry is refused', async () => {
       const { exp: _exp, ...endless } = claims;
       const token = jwt.sign({ ...endless, jti: randomUUID() }, key.privateKey, { algorithm: 'RS256', keyid: key.kid });
       expect(await status(token)).toBe(401);

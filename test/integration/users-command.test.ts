@@ -48,5 +48,5 @@ test('users are added, listed and disabled, beside a running server and without 
     expect(err).toContain('"problem"');
   }
   const foreign = await devlm(dataDir, ['token', 'create', '--name', 'x', '--user', 'nobody']);
-  expect(foreign).toMatchObject({ code: 1, err: expect.stringContaining('no such user') });
+  expect(foreign).toMatchObject({ code: 1, err: expect.stringContaining('The user does not exist or is disabled') });
 });

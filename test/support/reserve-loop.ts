@@ -18,7 +18,7 @@ async function call(index: number): Promise<boolean> {
     node: String(process.pid),
     amountUsd: 1,
     until: new Date(Date.now() + 60_000),
-    despite: new Set(),
+    exemptBudgetIds: new Set(),
     warns: false,
     since: () => new Date(0),
   });

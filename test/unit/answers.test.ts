@@ -50,7 +50,7 @@ async function begun(provider: Provider): Promise<void> {
   while (provider.calls === 0) await nextTurn();
 }
 
-test('what was answered once is given again, a stream as a stream', async () => {
+test('a cached answer is replayed, and a stream as a stream', async () => {
   for (const [contentType, text] of [
     ['application/json', message],
     ['text/event-stream', sse],
@@ -69,7 +69,7 @@ test('what was answered once is given again, a stream as a stream', async () => 
   }
 });
 
-test('a hundred who ask at once share one call, and each gets all of it at its own pace', async () => {
+test('a hundred simultaneous requests share one call, and each client reads at its own pace', async () => {
   const { provider, get } = setUp();
   const all = Array.from({ length: 100 }, () => get());
   await begun(provider);
@@ -85,7 +85,7 @@ test('a hundred who ask at once share one call, and each gets all of it at its o
   expect(provider.calls).toBe(1);
 });
 
-test('who leaves does not end it for the others; when the last has left the provider is told', async () => {
+test('a client that leaves does not end the call for the others; when the last has left, the call is canceled', async () => {
   const { provider, get } = setUp();
   const [one, two] = [get(), get()];
   await begun(provider);
@@ -98,7 +98,7 @@ test('who leaves does not end it for the others; when the last has left the prov
   expect(provider.signal.aborted).toBe(true);
 });
 
-test('an answer that is cut off is cut off for each, and not kept', async () => {
+test('an answer that is cut off is cut off for every client, and not cached', async () => {
   const { provider, cache, get } = setUp();
   const [one, two] = [get(), get()];
   await begun(provider);
@@ -110,7 +110,7 @@ test('an answer that is cut off is cut off for each, and not kept', async () => 
   expect(cache.bytes).toBe(0);
 });
 
-test('a call that is refused is refused to each who waits', async () => {
+test('a refused call is refused for every waiting client', async () => {
   const { provider, get } = setUp();
   const all = Promise.allSettled([get(), get()]);
   await begun(provider);
@@ -118,7 +118,7 @@ test('a call that is refused is refused to each who waits', async () => {
   for (const one of await all) expect(one).toMatchObject({ status: 'rejected', reason: new Error('overloaded') });
 });
 
-test('what calls a tool, failed, did not come to its end or is too long is asked for again', async () => {
+test('answers that call a tool, failed, are incomplete or too long are not cached', async () => {
   const tool = JSON.stringify({ content: [{ type: 'tool_use' }], stop_reason: 'tool_use' });
   const rows = [
     ['application/json', 200, tool],
@@ -138,7 +138,7 @@ test('what calls a tool, failed, did not come to its end or is too long is asked
   }
 });
 
-test('of a long answer only what the slowest has not taken is held, and the provider waits for it', async () => {
+test('of a long answer only the part that the slowest client has not read is held, and the provider waits for that client', async () => {
   const { provider, get } = setUp(100_000);
   const [fast, slow] = [get(), get()];
   await begun(provider);
@@ -161,7 +161,7 @@ test('of a long answer only what the slowest has not taken is held, and the prov
   expect(taken).toBe((accepted + 1) * 16_384);
 });
 
-test('what another version has kept is asked for again', async () => {
+test('a cached answer of another version is not used', async () => {
   const { provider, cache, get } = setUp();
   await cache.set('answer:k', Buffer.from('no line'), 60_000);
   const asked = get();
@@ -174,14 +174,14 @@ const request = { model: 'm', temperature: 0, messages: [{ role: 'user', content
 const keyOf = (body: object | string, wish?: 'use' | 'off', owner = 'ann') =>
   answerKey(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)), wish, owner, ['/v1/messages']);
 
-test('the same question has one key, in whatever order it is written', () => {
+test('equal requests have the same key, whatever the order of their members', () => {
   const { model, temperature, messages } = request;
   expect(keyOf({ messages, temperature, model })).toBe(keyOf(request));
   expect(keyOf({ ...request, metadata: { user_id: 'x' } })).toBe(keyOf(request));
   expect(keyOf(JSON.stringify(request, null, 2))).toBe(keyOf(request));
 });
 
-test('every difference that matters makes another key', () => {
+test('every relevant difference makes another key', () => {
   const others = [
     { ...request, model: 'n' },
     { ...request, max_tokens: 5 },
@@ -196,7 +196,7 @@ test('every difference that matters makes another key', () => {
   expect(keys.size).toBe(others.length + 2);
 });
 
-test('only what would be answered the same has a key, unless the caller wishes', () => {
+test('only requests with a temperature of 0 have a key, unless the client requests it', () => {
   const { temperature: _, ...warm } = request;
   expect(keyOf(warm)).toBeNull();
   expect(keyOf({ ...warm, temperature: 0.7 })).toBeNull();

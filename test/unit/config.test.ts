@@ -23,7 +23,7 @@ describe('configuration', () => {
     return expect.fail('it was accepted');
   }
 
-  it('counts flags before the environment before the file before defaults', () => {
+  it('flags override the environment, which overrides the file, which overrides defaults', () => {
     expect(read().port).toBe(0);
     file({ port: 1 });
     expect(read().port).toBe(1);
@@ -33,7 +33,7 @@ describe('configuration', () => {
     expect(read([], { DEVLM_PORT: '' }).port).toBe(1);
   });
 
-  it('reads every kind of value', () => {
+  it('the configuration reads every kind of value', () => {
     file({ prices: { mine: { input: 1, output: 2, cacheRead: 0.1, cacheWrite: 1.25 } }, demo: true });
     expect(
       read(['--embedded', '--idle-exit-ms', '0'], {
@@ -80,7 +80,7 @@ describe('configuration', () => {
     expect(problem().detail).toContain('config.json');
   });
 
-  it('reads limits, proxies and where Redis is, and says what it expects instead', () => {
+  it('the configuration reads limits, proxies and the Redis URL, and says what it expects otherwise', () => {
     const env = {
       DEVLM_LIMIT_USER: '20,40',
       DEVLM_TRUSTED_PROXIES: '10.0.0.0/8,fd00::/8,192.0.2.1,loopback',
@@ -99,7 +99,7 @@ describe('configuration', () => {
       expect(problem([], { DEVLM_REDIS_URL: value }).detail).toContain('redisUrl');
   });
 
-  it('takes secrets from files, and none from the command line', () => {
+  it('the configuration reads secrets from files, and none from the command line', () => {
     const path = join(dir, 'secret');
     writeFileSync(path, 'postgres://devlm:secret@db/devlm\n');
     expect(read([], { DEVLM_DATABASE_URL_FILE: path }).databaseUrl).toBe('postgres://devlm:secret@db/devlm');
@@ -115,7 +115,7 @@ describe('configuration', () => {
       ['--database-url', 'postgres://devlm:secret@db/devlm'],
     ]) {
       const { detail } = problem(args);
-      expect(detail).toContain('must not stand on the command line');
+      expect(detail).toContain('other users can read the command line');
       expect(detail).not.toContain('secret');
     }
     expect(problem([], { DEVLM_DATABASE_URL_FILE: join(dir, 'missing') }).detail).toContain('DEVLM_DATABASE_URL_FILE');
@@ -125,7 +125,7 @@ describe('configuration', () => {
     expect(read([], { DEVLM_PORT_FILE: path }).port).toBe(0);
   });
 
-  it('listens on this machine alone unless told otherwise, and for one person always', () => {
+  it('the server listens on loopback by default, and always with --embedded', () => {
     expect(read().host).toBe('127.0.0.1');
     expect(read(['--host', '0.0.0.0']).host).toBe('0.0.0.0');
     expect(read(['--embedded', '--host', '::1']).host).toBe('::1');
@@ -134,7 +134,7 @@ describe('configuration', () => {
       expect(problem(['--host', host]).detail).toContain('host (--host)');
   });
 
-  it('reads instances, with keys by value or by the name of a variable', () => {
+  it('the configuration reads instances, with keys by value or by the name of a variable', () => {
     const instance = { id: 'a', apiKeyEnv: 'TEAM_KEY' };
     file({ instances: [instance, { id: 'b', apiKey: 'k', models: ['claude-*'] }], aliases: { fast: ['x'] } });
     expect(read([], { TEAM_KEY: 'sk-1' })).toMatchObject({
@@ -144,7 +144,7 @@ describe('configuration', () => {
       ],
       aliases: { fast: ['x'] },
     });
-    expect(problem().detail).toContain('TEAM_KEY holds no key');
+    expect(problem().detail).toContain('the environment variable TEAM_KEY contains no key');
     for (const instances of [
       [{ id: 'a' }],
       [{ ...instance, apiKey: 'k' }],
@@ -171,7 +171,7 @@ describe('configuration', () => {
     }
   });
 
-  it('reads instances at Bedrock and Vertex, whose credential is their own or what the platform finds', () => {
+  it('the configuration reads instances at Bedrock and Vertex with or without a credential', () => {
     const key = JSON.stringify({ type: 'service_account', client_email: 'a@b.example', private_key: '-----BEGIN x y' });
     const bedrock = { id: 'a', provider: 'bedrock', region: 'us-east-1' };
     const vertex = { id: 'v', provider: 'vertex', region: 'global', projectId: 'p' };
@@ -187,7 +187,7 @@ describe('configuration', () => {
     expect(instances.map(({ apiKey }) => apiKey)).toEqual([undefined, 'secret/key', key, undefined]);
   });
 
-  it('has help for every option', () => {
+  it('the help describes every option', () => {
     for (const name of [
       '--embedded',
       '--data-dir',
@@ -200,7 +200,7 @@ describe('configuration', () => {
       expect(helpText).toContain(name);
   });
 
-  it('has one data folder for a user on each platform', () => {
+  it('the default data folder is one per user on each platform', () => {
     expect(defaultDataDir({ XDG_DATA_HOME: '/x' }, 'linux')).toBe('/x/devlm');
     expect(defaultDataDir({}, 'linux')).toMatch(/\.local\/share\/devlm$/);
     expect(defaultDataDir({}, 'darwin')).toMatch(/Application Support\/DevLM$/);

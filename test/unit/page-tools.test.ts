@@ -253,7 +253,7 @@ describe('changes', () => {
             title: 'Files changed',
             diff: 'a.ts\n@@ line 1 @@\n-DevLM\n+<b>mine</b>',
           },
-          detail: 'Nothing was changed: test/router/optional-segments.test.ts is no longer what DevLM wrote.',
+          detail: 'test/router/optional-segments.test.ts has changed since DevLM wrote it. No files were changed.',
         }),
       );
       await all.getByRole('button', { name: 'Reject All Changes' }).click();
@@ -297,13 +297,13 @@ describe('changes', () => {
       await page.evaluate(() =>
         window.host.failures.set('files.restore', {
           ...{ code: 'files_changed', status: 409, title: 'Files were changed', diff: 'src/router/match.ts\n-a\n+b' },
-          detail: 'These files are no longer what DevLM wrote: src/router/match.ts',
+          detail: 'src/router/match.ts has changed since DevLM wrote it. No files were changed.',
         }),
       );
       await open('Restore Files...');
       await confirm.getByText('3 files will be restored').waitFor();
       await confirm.getByRole('button', { name: 'Restore' }).click();
-      await confirm.getByText('no longer what DevLM wrote').waitFor();
+      await confirm.getByText('has changed since DevLM wrote it').waitFor();
       await page.evaluate(() => window.host.failures.clear());
       await confirm.getByRole('button', { name: 'Restore' }).click();
       await confirm.waitFor({ state: 'detached' });

@@ -5,7 +5,7 @@ import { Breaker } from '../../server/src/llm/pool/breaker.ts';
 import { Instance, type InstanceOptions } from '../../server/src/llm/pool/instance.ts';
 import type { Lease } from '../../server/src/llm/pool/lease.ts';
 import { Pool, type PoolOptions } from '../../server/src/llm/pool/pool.ts';
-import type { Wanted } from '../../server/src/llm/pool/types.ts';
+import type { LeaseRequest } from '../../server/src/llm/pool/types.ts';
 import { WaitingLine } from '../../server/src/llm/pool/waiting.ts';
 
 /** Time is the matter: it goes on when a test says so. */
@@ -15,7 +15,7 @@ const pass = (milliseconds: number) => vi.advanceTimersByTimeAsync(milliseconds)
 const now = () => performance.now();
 
 describe('a breaker', () => {
-  it('opens after three failures one after the other, and lets one call probe', async () => {
+  it('a breaker opens after three consecutive failures, and lets one call probe', async () => {
     const breaker = new Breaker();
     breaker.failed('failed', now());
     breaker.failed('failed', now());
@@ -37,7 +37,7 @@ describe('a breaker', () => {
     expect(breaker.waitMs(now())).toBe(0);
   });
 
-  it('rests twice as long after each probe that fails, a minute at most', async () => {
+  it('a breaker doubles its rest after each failed probe, up to a minute', async () => {
     const breaker = new Breaker();
     const rests: number[] = [];
     for (let failure = 0; failure < 3; failure++) breaker.failed('unreachable', now());
@@ -52,7 +52,7 @@ describe('a breaker', () => {
     expect(Math.max(...rests)).toBeLessThanOrEqual(72_000);
   });
 
-  it('rests as long as the provider says over a limit, and needs no probe after that', async () => {
+  it('a breaker rests as long as a rate limit requires, and needs no probe afterwards', async () => {
     const breaker = new Breaker();
     breaker.failed('limited', now(), 7_000);
     breaker.failed('limited', now(), 1_000);
@@ -62,7 +62,7 @@ describe('a breaker', () => {
     expect(breaker.admit()).toBe(false);
   });
 
-  it('opens at once over a key that is refused, for longer', () => {
+  it('a breaker opens at once and for longer if the key is refused', () => {
     const breaker = new Breaker();
     breaker.failed('refused', now());
     expect(breaker.state).toBe('open');
@@ -78,7 +78,7 @@ describe('the allowance of an account', () => {
       [`anthropic-ratelimit-${kind}-reset`]: new Date(Date.now() + seconds * 1_000).toISOString(),
     })[name];
 
-  it('fills evenly until its reset', async () => {
+  it('an allowance refills evenly until its reset', async () => {
     const allowance = new Allowance();
     expect(allowance.waitMs(1e9, now())).toBe(0);
     allowance.learn(headers('input-tokens', 60_000, 0, 60), now());
@@ -91,7 +91,7 @@ describe('the allowance of an account', () => {
     expect(allowance.waitMs(1e9, now())).toBe(0);
   });
 
-  it('minds what is under way, until the provider has counted it', () => {
+  it('an allowance includes calls in progress until the provider has counted them', () => {
     const allowance = new Allowance();
     allowance.learn(headers('requests', 10, 1, 10), now());
     expect(allowance.waitMs(1, now())).toBe(0);
@@ -101,7 +101,7 @@ describe('the allowance of an account', () => {
     expect(allowance.waitMs(1, now())).toBe(0);
   });
 
-  it('learns nothing from nonsense', () => {
+  it('an allowance ignores invalid headers', () => {
     const allowance = new Allowance();
     for (const limit of [Number.NaN, -1, 0]) allowance.learn(headers('requests', limit, 0, 60), now());
     allowance.learn(headers('requests', 10, -5, 60), now());
@@ -110,10 +110,10 @@ describe('the allowance of an account', () => {
   });
 });
 
-describe('the line of those who wait', () => {
+describe('the queue of waiting calls', () => {
   const entry = (priority: 'person' | 'background', caller = 'a') => ({ priority, caller });
 
-  it('lets persons go first, and the background have its share', () => {
+  it('the queue serves users first, and gives background calls their share', () => {
     const line = new WaitingLine<ReturnType<typeof entry>>(100);
     for (let index = 0; index < 20; index++)
       for (const kind of ['background', 'person'] as const) line.add(entry(kind));
@@ -133,7 +133,7 @@ describe('the line of those who wait', () => {
     expect(served.length).toBe(40);
   });
 
-  it('lets callers take turns, however many calls each has', () => {
+  it('the queue lets callers take turns, however many calls each has', () => {
     const line = new WaitingLine<ReturnType<typeof entry>>(100);
     for (const caller of ['a', 'a', 'a', 'a', 'b', 'c', 'b']) line.add(entry('person', caller));
     expect([...line].map(({ caller }) => caller).join('')).toBe('abcabaa');
@@ -147,7 +147,7 @@ describe('the line of those who wait', () => {
     expect(served.join('')).toBe('abcabaa');
   });
 
-  it('is bounded, and a full background does not keep a person out', () => {
+  it('the queue is bounded, and background calls do not keep users out', () => {
     const line = new WaitingLine<ReturnType<typeof entry>>(3);
     expect([1, 2, 3, 4].map(() => line.add(entry('background')))).toEqual([true, true, true, false]);
     expect([1, 2, 3, 4].map(() => line.add(entry('person')))).toEqual([true, true, true, false]);
@@ -157,7 +157,7 @@ describe('the line of those who wait', () => {
 describe('the pool', () => {
   const never = new AbortController().signal;
   const model = 'claude-sonnet-5-5';
-  const wanted = (more: Partial<Wanted> = {}): Wanted => ({
+  const leaseRequest = (more: Partial<LeaseRequest> = {}): LeaseRequest => ({
     model,
     caller: 'a',
     priority: 'person',
@@ -181,33 +181,33 @@ describe('the pool', () => {
     return error;
   };
 
-  it('spreads what it does not know yet, and then prefers what answers first', async () => {
+  it('the pool spreads calls until it knows the speeds, then prefers the fastest instance', async () => {
     const pool = poolOf([{}, {}, {}]);
-    const leases = await Promise.all([1, 2, 3].map(() => pool.lease(wanted(), never)));
+    const leases = await Promise.all([1, 2, 3].map(() => pool.lease(leaseRequest(), never)));
     expect(new Set(leases.map(({ instanceId }) => instanceId)).size).toBe(3);
     for (const id of ['i1', 'i0', 'i2']) {
       const lease = leases.find(({ instanceId }) => instanceId === id);
       if (lease) await answered(lease, id === 'i1' ? 10 : 2_000);
     }
     for (let call = 0; call < 5; call++) {
-      using lease = await pool.lease(wanted(), never);
+      using lease = await pool.lease(leaseRequest(), never);
       expect(lease.instanceId).toBe('i1');
     }
   });
 
-  it('tries again after a while what was slow once', async () => {
+  it('the pool tries a slow instance again after a while', async () => {
     const pool = poolOf([{}, {}]);
-    const leases = await Promise.all([1, 2].map(() => pool.lease(wanted(), never)));
+    const leases = await Promise.all([1, 2].map(() => pool.lease(leaseRequest(), never)));
     await answered(leases[0] as Lease, 10);
     await answered(leases[1] as Lease, 3_000);
     await pass(10 * 60_000);
-    const both = await Promise.all([1, 2].map(() => pool.lease(wanted(), never)));
+    const both = await Promise.all([1, 2].map(() => pool.lease(leaseRequest(), never)));
     expect(new Set(both.map(({ instanceId }) => instanceId)).size).toBe(2);
   });
 
-  it('keeps a conversation where it was, while the cache lives and it pays', async () => {
+  it('the pool keeps a conversation at its instance while the prompt cache is worth it', async () => {
     const pool = poolOf([{ concurrency: 1 }, { concurrency: 4 }]);
-    const about = wanted({ conversation: 'c', promptBytes: 400_000 });
+    const about = leaseRequest({ conversation: 'c', promptBytes: 400_000 });
     using first = await pool.lease(about, never);
     const home = first.instanceId;
     await answered(first, 1_000);
@@ -224,12 +224,12 @@ describe('the pool', () => {
     await answered(moved, 100);
   });
 
-  it('waits for a place, in the order of those who came', async () => {
+  it('calls wait for a place in the order of their arrival', async () => {
     const pool = poolOf([{ concurrency: 1 }]);
-    const first = await pool.lease(wanted(), never);
+    const first = await pool.lease(leaseRequest(), never);
     const order: number[] = [];
     const others = [1, 2, 3].map((nth) =>
-      pool.lease(wanted(), never).then((lease) => {
+      pool.lease(leaseRequest(), never).then((lease) => {
         order.push(nth);
         lease.succeeded();
       }),
@@ -242,13 +242,13 @@ describe('the pool', () => {
     expect(pool.waiting).toBe(0);
   });
 
-  it('ends a wait that is too long, that nobody waits for any more, or that has no room', async () => {
+  it('a wait ends if it takes too long, the caller has left, or the queue is full', async () => {
     const pool = poolOf([{ concurrency: 1 }], { waiting: 2, waitMs: 5_000 });
-    using _busy = await pool.lease(wanted(), never);
+    using _busy = await pool.lease(leaseRequest(), never);
     const leave = new AbortController();
-    const left = pool.lease(wanted(), leave.signal).catch((error: unknown) => error);
-    const late = problemOf(pool.lease(wanted(), never));
-    const refused = await problemOf(pool.lease(wanted(), never));
+    const left = pool.lease(leaseRequest(), leave.signal).catch((error: unknown) => error);
+    const late = problemOf(pool.lease(leaseRequest(), never));
+    const refused = await problemOf(pool.lease(leaseRequest(), never));
     expect(refused.problem).toMatchObject({ code: 'overloaded', status: 529 });
     expect(refused.retryAfterMs).toBeGreaterThan(0);
     leave.abort(new Error('gone'));
@@ -258,53 +258,53 @@ describe('the pool', () => {
     expect(pool.waiting).toBe(0);
   });
 
-  it('keeps places free for persons beside a batch', async () => {
+  it('the pool keeps places free for users beside background calls', async () => {
     const pool = poolOf([{ concurrency: 10 }]);
-    const batch = Array.from({ length: 20 }, () => pool.lease(wanted({ priority: 'background' }), never));
+    const batch = Array.from({ length: 20 }, () => pool.lease(leaseRequest({ priority: 'background' }), never));
     await pass(1);
     expect(pool.instances[0]?.calls).toEqual({ person: 0, background: 8 });
-    using person = await pool.lease(wanted(), never);
+    using person = await pool.lease(leaseRequest(), never);
     expect(person.instanceId).toBe('i0');
     for (const lease of batch) (await lease).succeeded();
     expect(pool.instances[0]?.calls.background).toBe(0);
   });
 
-  it('waits for a short rest, and says when to come again after a long one', async () => {
+  it('a call waits for a short rest, and is told when to retry after a long one', async () => {
     const pool = poolOf([{}, {}]);
-    for (const rest of [1_500, 30_000]) (await pool.lease(wanted(), never)).failed('limited', rest);
-    const soon = pool.lease(wanted(), never);
+    for (const rest of [1_500, 30_000]) (await pool.lease(leaseRequest(), never)).failed('limited', rest);
+    const soon = pool.lease(leaseRequest(), never);
     await pass(1_600);
     (await soon).failed('limited', 20_000);
-    const refused = await problemOf(pool.lease(wanted(), never));
+    const refused = await problemOf(pool.lease(leaseRequest(), never));
     expect(refused.problem).toMatchObject({ code: 'rate_limited', status: 429 });
     expect(refused.retryAfterMs).toBeGreaterThan(19_000);
     expect(refused.retryAfterMs).toBeLessThan(21_000);
   });
 
-  it('makes a call that has one place to go whatever is known of it', async () => {
+  it('a call with only one possible lane is made regardless of the health of the lane', async () => {
     const pool = poolOf([{}]);
     for (let call = 0; call < 5; call++) {
-      const lease = await pool.lease(wanted(), never);
-      expect(pool.hasOther(wanted(), new Set([lease.lane]))).toBe(false);
+      const lease = await pool.lease(leaseRequest(), never);
+      expect(pool.hasOther(leaseRequest(), new Set([lease.lane]))).toBe(false);
       lease.failed(call % 2 ? 'limited' : 'refused', 60_000);
     }
   });
 
-  it('knows which instance serves what, drained ones not at all', async () => {
+  it('the pool uses only instances that serve the model and are not drained', async () => {
     const pool = poolOf([{ models: ['claude-haiku-*'] }, { models: ['claude-opus-5-5'] }]);
-    expect((await problemOf(pool.lease(wanted(), never))).problem.code).toBe('model_not_found');
-    using haiku = await pool.lease(wanted({ model: 'claude-haiku-4-5' }), never);
+    expect((await problemOf(pool.lease(leaseRequest(), never))).problem.code).toBe('model_not_found');
+    using haiku = await pool.lease(leaseRequest({ model: 'claude-haiku-4-5' }), never);
     expect(haiku.instanceId).toBe('i0');
-    using fast = await pool.lease(wanted({ model: 'fast' }), never);
+    using fast = await pool.lease(leaseRequest({ model: 'fast' }), never);
     expect(fast).toMatchObject({ instanceId: 'i0', model: 'claude-haiku-4-5' });
     for (const instance of pool.instances) instance.draining = true;
-    expect((await problemOf(pool.lease(wanted({ model: 'smart' }), never))).problem.status).toBe(529);
+    expect((await problemOf(pool.lease(leaseRequest({ model: 'smart' }), never))).problem.status).toBe(529);
   });
 
-  it('frees a place once, however it ends', async () => {
+  it('a lease frees its place once, however it ends', async () => {
     const pool = poolOf([{ concurrency: 1 }]);
     for (let call = 0; call < 3; call++) {
-      const lease = await pool.lease(wanted(), never);
+      const lease = await pool.lease(leaseRequest(), never);
       lease.failed('cut');
       lease.succeeded();
       lease[Symbol.dispose]();

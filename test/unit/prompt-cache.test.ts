@@ -47,7 +47,7 @@ test.each<[string, Partial<ModelRequest>, object]>([
   expect(second(change)).toEqual({ ...expected, tokens: 20_000 });
 });
 
-test('what is missing of the conversation is named by its kind', () => {
+test('a changed part of the conversation is reported by its kind', () => {
   const [question, answer] = request.messages;
   if (!question || !answer) throw new Error('no messages');
   const without = { ...answer, content: answer.content.slice(1) };
@@ -56,11 +56,11 @@ test('what is missing of the conversation is named by its kind', () => {
   expect(second({ messages: [other, answer] })).toMatchObject({ cause: 'earlier' });
 });
 
-test('after five minutes the time is the cause', () => {
+test('a cache break after five minutes is caused by the time', () => {
   expect(second({}, { after: 301_000 })).toMatchObject({ cause: 'time' });
 });
 
-test('a cache that holds, a short prompt, another branch and a summed-up beginning are no break', () => {
+test('a working cache, a short prompt, another branch and a summarized beginning are no cache breaks', () => {
   expect(second({}, { usage: used(19_000) })).toBeNull();
   expect(second({ system: 'x' }, { path: ['', 't9'] })).toBeNull();
   expect(second({ system: 'x' }, { path: ['summary', 't1', 't2'] })).toBeNull();
@@ -70,7 +70,7 @@ test('a cache that holds, a short prompt, another branch and a summed-up beginni
   expect(watch.begin('c', [''], { ...request, system: 'x' }, 1)(small)).toBeNull();
 });
 
-test('it remembers so many conversations and no more', () => {
+test('the number of watched conversations is bounded', () => {
   const watch = new PromptCacheWatch();
   for (let index = 0; index < 1_200; index++) watch.begin(`c${index}`, [''], request, 0)(lost);
   expect(watch.begin('c0', [''], { ...request, model: 'n' }, 1)(lost)).toBeNull();

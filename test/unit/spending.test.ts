@@ -18,20 +18,20 @@ describe('prices', () => {
     ],
   };
 
-  it('are those of the day of the call', () => {
+  it('the price of a call is that of its day', () => {
     const at = (day: string) => costOf('m-big-20260101', million, table, new Date(day));
     expect([at('2026-02-28'), at('2026-03-01'), at('2026-05-31T23:59:59Z'), at('2026-06-01')]).toEqual([null, 5, 5, 3]);
     expect(costOf('m-20260101', million, table)).toBe(1);
     expect(costOf('mm', million, table)).toBeNull();
   });
 
-  it('are the dearest where a model has none', () => {
+  it('a model without a price counts at the highest price', () => {
     expect(dearestCost(million, table, new Date('2026-04-01'))).toBe(5);
     expect(dearestCost(million, table, new Date('2026-01-01'))).toBe(1);
     expect(dearestCost(million, {})).toBe(0);
   });
 
-  it('are higher for what the cache keeps for an hour', () => {
+  it('writing to the 1-hour cache costs more', () => {
     const written = { ...million, inputTokens: 0, cacheWriteTokens: 1_000_000 };
     expect(costOf('m', written, table)).toBe(1.25);
     expect(costOf('m', { ...written, cacheWrite1hTokens: 1_000_000 }, table)).toBe(2);
@@ -40,7 +40,7 @@ describe('prices', () => {
     expect(costOf('claude-sonnet-5-5', { ...written, cacheWrite1hTokens: 400_000 }, listPrices)).toBeCloseTo(3.1);
   });
 
-  it('count hours and thinking as the provider tells them to a client of the Messages endpoint', () => {
+  it('the 1-hour cache and thinking are counted as the provider reports them to a client of the Messages endpoint', () => {
     const usage = {
       input_tokens: 1,
       output_tokens: 9,
@@ -58,7 +58,7 @@ describe('periods', () => {
   const local = (date: Date | null) =>
     date && [date.getFullYear(), date.getMonth() + 1, date.getDate(), date.getHours()].join(' ');
 
-  it('begin at midnight, weeks on Monday', () => {
+  it('periods begin at midnight, and weeks on Monday', () => {
     const sunday = new Date(2026, 10, 1, 23, 30);
     expect(local(periodStart('day', sunday))).toBe('2026 11 1 0');
     expect(local(periodStart('week', sunday))).toBe('2026 10 26 0');
@@ -68,7 +68,7 @@ describe('periods', () => {
     expect(local(periodEnd('month', new Date(2026, 11, 31)))).toBe('2027 1 1 0');
   });
 
-  it('hold every moment, and one follows the other', () => {
+  it('periods cover every moment without gaps or overlaps', () => {
     fc.assert(
       fc.property(
         fc.date({ min: new Date(2020, 0, 1), max: new Date(2040, 0, 1), noInvalidDate: true }),
@@ -84,7 +84,7 @@ describe('periods', () => {
 });
 
 describe('a table as text', () => {
-  it('has no cell that a spreadsheet would run, and keeps its numbers', () => {
+  it('a CSV table has no cell that a spreadsheet would run, and keeps its numbers', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'binary' }), { maxLength: 5 }), (texts) => {
         const { text } = new CsvText('x.csv', ['a'], [['=1', ' +2', '@x', '-3', '\tz', ...texts, -4.5, null]]);
@@ -100,7 +100,7 @@ describe('a table as text', () => {
 });
 
 describe('terms of a budget', () => {
-  it('say what they are about', () => {
+  it('the limit, scope, period and subject of a budget are validated', () => {
     const terms = { scope: 'user', period: 'day', limitUsd: 1, action: 'stop' };
     expect(BudgetTerms.parse(terms)).toEqual({ ...terms, subject: null });
     for (const wrong of [{ limitUsd: Number.POSITIVE_INFINITY }, { limitUsd: '1' }, { scope: 'turn' }, { subject: '' }])

@@ -123,7 +123,7 @@ describe('the map', () => {
       rank: 1 / (at + 1),
     }));
     const map = repositoryMap(many, 300);
-    expect(map.length).toBeLessThanOrEqual(300 * 3.2);
+    expect(map.length).toBeLessThanOrEqual(300 * 3.5);
     expect(map.length).toBeGreaterThan(300 * 2.5);
     expect(repositoryMap(many.toReversed(), 300)).toBe(map);
     expect(map).toContain('src/file0.ts:\n    1 function symbol0');

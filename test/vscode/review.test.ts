@@ -158,7 +158,7 @@ describe('the review of changed files', { timeout: 300_000 }, () => {
     // The user's own edit is in conflict, so nothing is changed.
     await writeFile(join(workspace, 'half.py'), `${repaired}# mine\n`);
     const refused = await restore();
-    await refused.getByText('half.py is no longer what DevLM wrote').waitFor({ timeout: 30_000 });
+    await refused.getByText('half.py has changed since DevLM wrote it').waitFor({ timeout: 30_000 });
     await refused.getByText('+# mine').waitFor();
     await vscode.screenshot('review-refused');
     expect(await onDisk('table.csv')).toBe(numbered('\r\n', { 20: 'line twenty' }));

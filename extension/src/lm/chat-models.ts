@@ -1,4 +1,5 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import { estimateTokens } from '@devlm/protocol/token-estimate.ts';
 import type { ModelInfo } from '@devlm/protocol/views.ts';
 import * as z from 'zod';
 import { messagesProblem } from '../connection/client.ts';
@@ -13,8 +14,6 @@ const defaultContextTokens = 200_000;
 const maxAnswerTokens = 32_000;
 /** Number of cached token counts. The editor counts the same texts again and again. */
 const maxCachedCounts = 500;
-/** Characters per token for an estimate if the provider cannot count. */
-const charsPerToken = 3.5;
 
 /** A part of an answer. */
 export type AnswerPart =
@@ -149,7 +148,7 @@ export class ChatModels {
       return counts.input_tokens;
     } catch {
       signal.throwIfAborted();
-      return Math.ceil(key.length / charsPerToken);
+      return estimateTokens(key.length);
     }
   }
 

@@ -1,6 +1,6 @@
 import type { Usage } from '@devlm/protocol/events.ts';
+import { estimateTokens } from '@devlm/protocol/token-estimate.ts';
 import type { ModelEvent } from '../llm/model.ts';
-import { estimateAnswerTokens } from '../llm/prompt-size.ts';
 
 /** Model and prices of a metered call. */
 export interface MeterDeps {
@@ -62,7 +62,7 @@ export class CallMeter {
   total() {
     const outputTokens = this.#isCounted
       ? this.#usage.outputTokens
-      : Math.max(this.#usage.outputTokens, estimateAnswerTokens(this.chars));
+      : Math.max(this.#usage.outputTokens, estimateTokens(this.chars));
     const usage = { ...this.#usage, outputTokens };
     const costUsd = this.#deps.costOf(this.#model, usage);
     const since = (time: number) => Math.round(time - this.#start);

@@ -1,7 +1,8 @@
 import { type ContextParts, contextTokens } from '@devlm/protocol/compaction.ts';
 import type { StepState, TurnState } from '@devlm/protocol/state.ts';
+import { estimateTokens } from '@devlm/protocol/token-estimate.ts';
 import type { ModelTool } from '../llm/model.ts';
-import { contextImageTokens, estimateContextTokens } from '../llm/prompt-size.ts';
+import { imageTokens } from '../llm/prompt-size.ts';
 import { resultText } from './prompt.ts';
 import type { Boundary, PromptView } from './prompt-view.ts';
 
@@ -34,13 +35,13 @@ const sum = (list: readonly Parts[]): Parts =>
 /** Returns the estimated tokens of a turn before its first step: message, attachments, map and notes. */
 function headParts(turn: TurnState): Parts {
   const files = turn.attachments.map((attachment) =>
-    attachment.kind === 'image' ? contextImageTokens : estimateContextTokens(attachment.text.length),
+    attachment.kind === 'image' ? imageTokens : estimateTokens(attachment.text.length),
   );
   const notes = (turn.notes ?? []).reduce((chars, { text }) => chars + text.length, 0);
   return {
-    files: files.reduce((total, count) => total + count, estimateContextTokens(turn.map?.length ?? 0)),
-    results: estimateContextTokens(notes),
-    conversation: estimateContextTokens(turn.text.length),
+    files: files.reduce((total, count) => total + count, estimateTokens(turn.map?.length ?? 0)),
+    results: estimateTokens(notes),
+    conversation: estimateTokens(turn.text.length),
   };
 }
 
@@ -48,9 +49,7 @@ function headParts(turn: TurnState): Parts {
 function resultTokens({ results }: StepState): number {
   return Object.values(results).reduce(
     (total, result) =>
-      total +
-      estimateContextTokens(resultText(result).length) +
-      contextImageTokens * (result.details?.images?.length ?? 0),
+      total + estimateTokens(resultText(result).length) + imageTokens * (result.details?.images?.length ?? 0),
     0,
   );
 }
@@ -71,8 +70,8 @@ function stepParts(step: StepState, thinking: boolean): Parts {
   }
   return {
     files: 0,
-    results: estimateContextTokens(toolChars) + resultTokens(step),
-    conversation: estimateContextTokens(textChars),
+    results: estimateTokens(toolChars) + resultTokens(step),
+    conversation: estimateTokens(textChars),
   };
 }
 
@@ -105,7 +104,7 @@ export function measure(view: PromptView, frame: PromptFrame): ContextParts {
   const estimate: ContextParts = {
     ...frameTokens(frame),
     ...own,
-    conversation: own.conversation + estimateContextTokens(view.lead?.length ?? 0),
+    conversation: own.conversation + estimateTokens(view.lead?.length ?? 0),
   };
   const counted = view.counted && view.counted.tokens + tokensAfter(view, view.counted.stepId);
   return counted === null ? estimate : scaled(estimate, counted);
@@ -134,9 +133,9 @@ export function calibrated(frame: PromptFrame, before: ContextParts, view: Promp
 export function frameTokens({ system, rulesChars, tools }: PromptFrame) {
   const described = tools.map(({ name, description, inputSchema }) => [name, description, inputSchema]);
   return {
-    system: estimateContextTokens(system.length - rulesChars),
-    rules: estimateContextTokens(rulesChars),
-    tools: tools.length === 0 ? 0 : estimateContextTokens(JSON.stringify(described).length),
+    system: estimateTokens(system.length - rulesChars),
+    rules: estimateTokens(rulesChars),
+    tools: tools.length === 0 ? 0 : estimateTokens(JSON.stringify(described).length),
   };
 }
 

@@ -1,9 +1,10 @@
 import type { TurnState } from '@devlm/protocol/state.ts';
 import type { PauseTopic, Trouble } from '@devlm/protocol/tools.ts';
 import type { Reservation } from '../llm/budget-admission.ts';
-import { budgetExceeded, describePassed } from '../llm/budget-words.ts';
+import { budgetExceeded, describeExceeded } from '../llm/budget-words.ts';
 import type { Budgets } from '../llm/budgets.ts';
-import type { Passed, Spender } from '../storage/ports/budgets.ts';
+import { promptCacheTtlMs } from '../llm/prompt-cache.ts';
+import type { ExceededBudget, Spender } from '../storage/ports/budgets.ts';
 import { type LabelledOption, openPause, type PauseAnswer, pause, pausesOf, stoppedAtPause } from './pause.ts';
 import type { Sentinel } from './sentinel.ts';
 import type { TurnLog } from './turn-log.ts';
@@ -17,9 +18,6 @@ export interface SpendGateOptions {
   /** The check for runaway turns; null if it is turned off. */
   readonly sentinel: Sentinel | null;
 }
-
-/** Time for which the provider keeps a prompt in its cache, in milliseconds. */
-const cacheTtlMs = 5 * 60_000;
 
 const continueOption: LabelledOption = { id: 'continue', label: 'Continue' };
 const stopOption: LabelledOption = { id: 'stop', label: 'Stop' };
@@ -56,21 +54,26 @@ export class SpendGate {
     }
     for (;;) {
       const planned = { model: modelId, promptTokens, cachedTokens: cachedTokens(log.branch) };
-      const exceptions = { despite: agreedBudgets(log.turn), warns: true };
+      const exceptions = { exemptBudgetIds: agreedBudgets(log.turn), warns: true };
       const admission = await budgets.admit(spender, planned, exceptions);
       if (admission.admitted) {
-        for (const passed of admission.warnings) this.#warn(passed);
+        for (const exceeded of admission.warnings) this.#warn(exceeded);
         return admission.reservation;
       }
-      const { inTheWay } = admission;
-      const canAsk = inTheWay.every(({ budget }) => budget.action === 'ask');
-      const [first] = inTheWay;
-      if (!canAsk || !first) throw budgetExceeded(inTheWay, new Date());
+      const { blockingBudgets } = admission;
+      const canAsk = blockingBudgets.every(({ budget }) => budget.action === 'ask');
+      const [first] = blockingBudgets;
+      if (!canAsk || !first) throw budgetExceeded(blockingBudgets, new Date());
       const { id: budgetId, period } = first.budget;
       const label = raiseLabels[period];
       const raiseOptions: LabelledOption[] = label === null ? [] : [{ id: 'raise', label }];
       const options = [continueOption, ...raiseOptions, stopOption];
-      await this.#ask({ kind: 'budget', budgetId }, `${describePassed(first, new Date())} Continue?`, options, signal);
+      await this.#ask(
+        { kind: 'budget', budgetId },
+        `${describeExceeded(first, new Date())} Continue?`,
+        options,
+        signal,
+      );
     }
   }
 
@@ -96,7 +99,7 @@ export class SpendGate {
     await budgets.raise(budget, spender);
   }
 
-  #warn({ budget, limitUsd, spentUsd }: Passed): void {
+  #warn({ budget, limitUsd, spentUsd }: ExceededBudget): void {
     const { log } = this.#options;
     const warning = { budgetId: budget.id, period: budget.period, limitUsd, spentUsd };
     log.write({ type: 'budget.warned', turnId: log.turnId, warning });
@@ -121,7 +124,7 @@ const agreedTroubles = (turn: TurnState | undefined): Set<Trouble> =>
 function cachedTokens(branch: readonly TurnState[]): number {
   const turn = branch.findLast(({ steps }) => steps.some(({ usage, purpose }) => usage && !purpose));
   const ended = turn?.endedAt === undefined ? Date.now() : Date.parse(turn.endedAt);
-  if (Date.now() - ended > cacheTtlMs) return 0;
+  if (Date.now() - ended > promptCacheTtlMs) return 0;
   const usage = turn?.steps.findLast((step) => step.usage && !step.purpose)?.usage;
   return usage ? usage.cacheReadTokens + usage.cacheWriteTokens : 0;
 }

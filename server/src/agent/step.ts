@@ -4,10 +4,11 @@ import { type ContextParts, contextTokens } from '@devlm/protocol/compaction.ts'
 import type { EventBody, Usage } from '@devlm/protocol/events.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { CacheBreak } from '@devlm/protocol/prompt-cache.ts';
+import { estimateTokens } from '@devlm/protocol/token-estimate.ts';
 import type { Reservation } from '../llm/budget-admission.ts';
 import type { Model, ModelRequest } from '../llm/model.ts';
 import { isPassing, modelProblem } from '../llm/problems.ts';
-import { estimateRequestTokens, requestChars } from '../llm/prompt-size.ts';
+import { requestChars } from '../llm/prompt-size.ts';
 import { CallMeter, type MeterDeps } from './call-meter.ts';
 import { Stopped, serverRestarted } from './interruptions.ts';
 import type { TurnLog } from './turn-log.ts';
@@ -61,7 +62,7 @@ export async function runStep(
   const writer = deps.log;
   const { turnId } = writer;
   const findCacheBreak = path && deps.watchCache ? deps.watchCache(path, request) : () => null;
-  const promptTokens = options.context ? contextTokens(options.context) : estimateRequestTokens(requestChars(request));
+  const promptTokens = options.context ? contextTokens(options.context) : estimateTokens(requestChars(request));
   let reservation = await deps.admit(promptTokens, signal);
   let stepId = randomUUID();
   writer.write({ type: 'step.started', turnId, stepId, model: deps.modelId, ...options });

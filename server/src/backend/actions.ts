@@ -22,8 +22,8 @@ export async function runAction(
 ): Promise<Pick<ToolOutcome, 'ok' | 'text'>> {
   const tool = tools.find(({ name }) => name === params.tool);
   if (!tool) {
-    const detail = `${params.tool} cannot be called this way; ${tools.map(({ name }) => name).join(' and ')} can.`;
-    throw new ProblemError({ code: 'not_found', status: 404, title: 'No such tool', detail });
+    const detail = `The tool ${params.tool} cannot be called without a conversation. Available: ${tools.map(({ name }) => name).join(', ')}.`;
+    throw new ProblemError({ code: 'not_found', status: 404, title: 'Tool not available', detail });
   }
   const id = randomUUID();
   // All chats of the editor in one project share their placeholders.

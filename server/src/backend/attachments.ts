@@ -33,7 +33,7 @@ export async function storeAttachments(
       code: 'too_many_attachments',
       status: 422,
       title: 'Too many attachments',
-      detail: `At most ${limits.attachments} can be sent with a message.`,
+      detail: `A message can have at most ${limits.attachments} attachments. Remove some of them.`,
     });
   return attachments;
 }
@@ -49,7 +49,7 @@ async function storeAttachment(store: AttachmentStore, attachment: NewAttachment
       code: 'not_an_image',
       status: 422,
       title: 'Not an image',
-      detail: `${name} is not a PNG, JPEG, GIF or WebP image.`,
+      detail: `${name} is not a PNG, JPEG, GIF or WebP image. Attach an image in one of these formats.`,
     });
   return { kind: 'image', name, mediaType, blob: await store.blobs.put({ mediaType, data }), bytes: data.length };
 }

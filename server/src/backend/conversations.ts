@@ -1,5 +1,4 @@
 import { limits } from '@devlm/protocol/limits.ts';
-import { ProblemError } from '@devlm/protocol/problem.ts';
 import { answerState } from '@devlm/protocol/questions.ts';
 import { joinDeltas } from '@devlm/protocol/reducer.ts';
 import type { Aside } from '@devlm/protocol/review.ts';
@@ -11,9 +10,10 @@ import type { TurnScheduler } from '../agent/turn-scheduler.ts';
 import type { EventLog } from '../storage/event-log.ts';
 import type { ListOptions, NewConversation } from '../storage/ports/conversations.ts';
 import type { Store } from '../storage/ports/store.ts';
+import { conflict, notFound } from '../storage/problems.ts';
 import type { Workspaces } from '../workspace/workspaces.ts';
 import { toMarkdown } from './export.ts';
-import { branchOf, existingConversation, existingTurn, notFound } from './lookup.ts';
+import { branchOf, existingConversation, existingTurn } from './lookup.ts';
 import type { Notices } from './notices.ts';
 import { summaryOf } from './summary.ts';
 
@@ -88,7 +88,7 @@ export class Conversations {
   async delete(conversationId: string): Promise<void> {
     const { store, turns, workspaces, notices } = this.#deps;
     const { projectId } = await existingConversation(store, conversationId, { deletedToo: true });
-    // A conversation that nobody can see any more must not go on costing money.
+    // A deleted conversation must not continue to cause costs.
     await store.conversations.setDeleted(conversationId, true);
     await turns.stopAll(conversationId);
     if (projectId !== null) workspaces.stopCommands(projectId, conversationId);
@@ -166,8 +166,9 @@ export class Conversations {
     const call = step?.calls[callId];
     if (!step || !call?.ask) throw notFound('question');
     if (call.answer) return;
-    if (turn?.status !== 'running') throw conflict('The turn has ended. Nobody waits for this answer any more.');
-    if (call.ask.kind !== answer.kind) throw conflict('This answers another kind of question.');
+    if (turn?.status !== 'running')
+      throw conflict('The question can no longer be answered because the turn has ended.');
+    if (call.ask.kind !== answer.kind) throw conflict('The answer does not match the kind of the question.');
     await log.append(conversationId, [
       { type: 'ask.answered', turnId, stepId: step.id, callId, answer: checkedAnswer(call.ask, answer) },
     ]);
@@ -211,8 +212,4 @@ async function asideOf(store: Store, conversationId: string, lastSeq: number): P
   const tail = await store.events.read(conversationId, Math.max(0, lastSeq - asideEvents), asideEvents);
   const last = tail.findLast(({ seq, type }) => seq <= lastSeq && (type === 'head.moved' || type === 'turn.created'));
   return last?.type === 'head.moved' ? (last.aside ?? null) : null;
-}
-
-function conflict(detail: string): ProblemError {
-  return new ProblemError({ code: 'conflict', status: 409, title: 'Conflict', detail });
 }

@@ -28,7 +28,7 @@ export async function examine(facts: {
     { what: 'storage', ...facts.store },
   ];
   if (facts.redis) findings.push({ what: 'redis', ...facts.redis });
-  if (facts.sandboxes.length === 0) findings.push({ what: 'sandbox', ok: true, detail: 'switched off (sandbox)' });
+  if (facts.sandboxes.length === 0) findings.push({ what: 'sandbox', ok: true, detail: 'turned off (sandbox=off)' });
   const sandboxes = await Promise.all(
     facts.sandboxes.map(async (sandbox) => ({ kind: sandbox.kind, ...(await sandbox.status()) })),
   );
@@ -46,7 +46,7 @@ function toFinding(
   kind: Sandbox['kind'],
   { language, state, runs, message }: SandboxStatus['languages'][number],
 ): Finding {
-  const found = { ready: 'ready', missing: 'comes with the first run', unavailable: 'not available' }[state];
+  const found = { ready: 'ready', missing: 'installed on first use', unavailable: 'not available' }[state];
   const detail = [runs, found, message].filter(Boolean).join(': ');
   // A language need not be available until a program is written in it.
   return { what: `${kind}: ${language}`, ok: true, detail };

@@ -18,6 +18,7 @@ import { type LimitCaps, type PreparedJob, prepareJob, unrun } from '../sandbox/
 import type { FairQueue } from '../sandbox/queue.ts';
 import type { RunResult } from '../sandbox/sandbox.ts';
 import type { Store } from '../storage/ports/store.ts';
+import { conflict, notFound } from '../storage/problems.ts';
 import { hiddenRecord, hiddenSnippet, hidingListener, revealedRequest } from './hidden-runs.ts';
 
 /** Options of `Executions`. */
@@ -74,7 +75,7 @@ export class Executions {
   ): Promise<LiveExecution | ExecutionRecord> {
     const { store, sandbox } = this.#options;
     if (request.acceptOpenNetwork && !this.#options.mayAcceptOpenNetwork) throw openNetworkForbidden();
-    if (((await this.ownerOf(request.id)) ?? userId) !== userId) throw conflict();
+    if (((await this.ownerOf(request.id)) ?? userId) !== userId) throw idTaken();
     const secrets = await this.#options.secrets.of(request.origin?.conversationId ?? queueKey);
     const existing = this.#live.get(request.id) ?? (await store.executions.get(request.id));
     let prepared: PreparedJob;
@@ -86,10 +87,11 @@ export class Executions {
       throw error;
     }
     if (existing) {
-      if (existing.inputHash !== prepared.inputHash) throw conflict();
+      if (existing.inputHash !== prepared.inputHash) throw idTaken();
       return existing;
     }
-    if (request.origin && !(await store.conversations.get(request.origin.conversationId))) throw conversationNotFound();
+    if (request.origin && !(await store.conversations.get(request.origin.conversationId)))
+      throw notFound('conversation');
     if (request.reuse) {
       const match = await store.executions.findLike(prepared.inputHash, userId);
       if (match) return { ...match, reusedFrom: match.id };
@@ -100,7 +102,7 @@ export class Executions {
     if (this.#closing) throw serverClosing();
     // The same request may have been started during the awaits above.
     const duplicate = this.#live.get(request.id);
-    if (duplicate && duplicate.userId !== userId) throw conflict();
+    if (duplicate && duplicate.userId !== userId) throw idTaken();
     if (duplicate) return duplicate;
     this.#options.queue.checkRoom();
     const live = new LiveExecution(request, prepared, userId);
@@ -121,7 +123,7 @@ export class Executions {
    */
   async find(id: string): Promise<LiveExecution | ExecutionRecord> {
     const found = this.#live.get(id) ?? (await this.#options.store.executions.get(id));
-    if (!found) throw executionNotFound();
+    if (!found) throw notFound('run');
     return found;
   }
 
@@ -166,7 +168,7 @@ export class Executions {
    */
   async snippet(hash: string, userId: string) {
     const snippet = await this.#options.store.executions.snippet(hash, userId);
-    if (!snippet) throw notFound('There is no such program.');
+    if (!snippet) throw notFound('program');
     return snippet;
   }
 
@@ -203,14 +205,14 @@ export class Executions {
       try {
         await store.executions.save(record, hiddenSnippet(secrets, snippet), live.userId);
       } catch (error) {
-        logger.error({ err: error, id: live.id }, 'the record of a run could not be kept');
-        const reason = error instanceof ProblemError ? error.problem.detail : 'The log says why.';
-        return { ...record, status: 'engine-error', message: `The record of this run could not be kept. ${reason}` };
+        logger.error({ err: error, id: live.id }, 'cannot store the record of a run');
+        const reason = error instanceof ProblemError ? error.problem.detail : 'See the log for details.';
+        return { ...record, status: 'engine-error', message: `Cannot store the record of this run. ${reason}` };
       }
       if (record.origin) this.#options.ended(cutOutput(record, limits.executionListChars), live.userId);
       return record;
     } catch (error) {
-      if (!(error instanceof ProblemError)) logger.error({ err: error, id: live.id }, 'a run failed');
+      if (!(error instanceof ProblemError)) logger.error({ err: error, id: live.id }, 'run failed');
       throw error;
     } finally {
       redactor.end();
@@ -357,30 +359,29 @@ export function replay(record: ExecutionRecord): ExecutionEvent[] {
   return [...started, ...output, { type: 'ended', record }];
 }
 
-function notFound(detail: string): ProblemError {
-  return new ProblemError({ code: 'not_found', status: 404, title: 'Not found', detail });
-}
-const executionNotFound = () => notFound('There is no such run.');
-const conversationNotFound = () => notFound('There is no such conversation.');
-
-function conflict(): ProblemError {
-  const detail = 'Another program was run under this id.';
-  return new ProblemError({ code: 'conflict', status: 409, title: 'Conflict', detail });
-}
+const idTaken = () => conflict('A different program has already been run with this id.');
 
 function serverClosing(): ProblemError {
-  const detail = 'The server is closing. Connect again.';
-  return new ProblemError({ code: 'closing', status: 503, title: 'Closing', detail }, { retryAfterMs: 1_000 });
+  const detail = 'The server is shutting down. Connect again.';
+  return new ProblemError(
+    { code: 'closing', status: 503, title: 'Server shutting down', detail },
+    { retryAfterMs: 1_000 },
+  );
 }
 
 function networkNotCut(): ProblemError {
   const detail =
-    'On this machine a program could reach the network. Start Docker, install bubblewrap (Linux), or agree to it (acceptOpenNetwork).';
-  return new ProblemError({ code: 'network_not_cut', status: 409, title: 'Network not cut', detail });
+    'The sandbox on this machine cannot block network access. Start Docker, install bubblewrap (Linux), or accept network access (acceptOpenNetwork).';
+  return new ProblemError({ code: 'network_not_cut', status: 409, title: 'Network access not blocked', detail });
 }
 
 function openNetworkForbidden(): ProblemError {
   const detail =
-    'Programs on this server may not use the open network, and a request cannot allow it. Ask the operator to start Docker or to install bubblewrap.';
-  return new ProblemError({ code: 'open_network_forbidden', status: 403, title: 'Open network forbidden', detail });
+    'The sandbox of this server cannot block network access, and requests are not allowed to accept that. Ask your administrator to start Docker or to install bubblewrap.';
+  return new ProblemError({
+    code: 'open_network_forbidden',
+    status: 403,
+    title: 'Network access not permitted',
+    detail,
+  });
 }

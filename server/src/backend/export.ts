@@ -9,10 +9,10 @@ export function toMarkdown(title: string, turns: readonly TurnState[]): string {
     if (turn.text.trim()) parts.push(turn.text.trim());
     parts.push('## DevLM');
     for (const step of turn.steps) {
-      if (step.compaction) parts.push('*What came before was summarised for the model.*');
+      if (step.compaction) parts.push('*The previous messages were summarized for the model.*');
       if (step.purpose) continue;
       for (const block of step.blocks) {
-        if (block.kind === 'tool_call' && block.tool) parts.push(`*Used the tool ${block.tool.name}.*`);
+        if (block.kind === 'tool_call' && block.tool) parts.push(`*Tool used: ${block.tool.name}.*`);
       }
     }
     const answer = answerText(turn).trim();

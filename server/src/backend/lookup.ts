@@ -1,9 +1,9 @@
-import { ProblemError } from '@devlm/protocol/problem.ts';
 import { addTurns, emptyConversation, shownPath } from '@devlm/protocol/reducer.ts';
 import type { TurnState } from '@devlm/protocol/state.ts';
 import type { StoredConversation } from '../storage/ports/conversations.ts';
 import type { Store } from '../storage/ports/store.ts';
 import type { TurnRow } from '../storage/ports/turns.ts';
+import { notFound } from '../storage/problems.ts';
 
 /*
  * Lookups of the conversations, turns and branches that a request names.
@@ -56,14 +56,4 @@ export async function branchOf(
   if (head === null) return [];
   const { turns } = await store.turns.branchOf(conversationId, head, maxTurns);
   return shownPath(addTurns(emptyConversation(conversationId), turns), head).turns;
-}
-
-/** Returns a `not_found` problem. `what` names the missing thing in its message. */
-export function notFound(what: string): ProblemError {
-  return new ProblemError({
-    code: 'not_found',
-    status: 404,
-    title: 'Not found',
-    detail: `There is no such ${what}, or it was deleted.`,
-  });
 }

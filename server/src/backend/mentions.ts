@@ -46,8 +46,9 @@ export async function readPage(
   const page = await web.pages.read(url, () => true, signal);
   const { host } = new URL(page.url);
   if (page.status >= 400 || page.text.trim() === '') {
-    const detail = page.status >= 400 ? `${host} answered with status ${page.status}.` : `${host} has no text there.`;
-    throw new ProblemError({ code: 'page_failed', status: 502, title: 'Not attached', detail });
+    const detail =
+      page.status >= 400 ? `${host} returned the status ${page.status}.` : `The page at ${host} has no text.`;
+    throw new ProblemError({ code: 'page_failed', status: 502, title: 'Cannot attach the page', detail });
   }
   const text = page.title ? `# ${page.title.slice(0, 300)}\n\n${page.text}` : page.text;
   return {

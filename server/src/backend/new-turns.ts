@@ -113,6 +113,6 @@ function titleFrom(text: string, attachments: readonly Attachment[]): string {
 }
 
 function emptyMessage(): ProblemError {
-  const detail = 'Write a message or attach something.';
+  const detail = 'Enter a message or attach something.';
   return new ProblemError({ code: 'empty_message', status: 422, title: 'Nothing to send', detail });
 }

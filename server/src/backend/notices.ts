@@ -73,7 +73,7 @@ export class Notices {
   sendTo(projectId: string, notice: ServerNotice): void {
     this.#store.owners.ownerOf('project', projectId).then(
       (owner) => this.send(notice, owner ?? localUser),
-      (error: unknown) => this.#logger.warn({ err: error }, 'a notice could not be made'),
+      (error: unknown) => this.#logger.warn({ err: error }, 'cannot create a notice'),
     );
   }
 
@@ -141,7 +141,7 @@ export class Notices {
   #emitWhenReady(addressedNotice: Promise<{ notice: ServerNotice; userId: string } | null>): void {
     addressedNotice.then(
       (ready) => ready && this.#emitter.emit('notice', ready.notice, ready.userId),
-      (error: unknown) => this.#logger.warn({ err: error }, 'a notice could not be made'),
+      (error: unknown) => this.#logger.warn({ err: error }, 'cannot create a notice'),
     );
   }
 }

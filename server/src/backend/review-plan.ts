@@ -51,13 +51,17 @@ export async function planReview(
     const file = files.get(path);
     if (!file) throw refusal('not_found', 404, `This answer did not change ${path}.`);
     if (file.base !== base || file.now !== now)
-      throw refusal('review_stale', 409, `The review of ${path} has moved on. Look at it again.`);
+      throw refusal(
+        'review_stale',
+        409,
+        `The changes to ${path} have been reviewed since. Review the current changes.`,
+      );
     if (base === now) continue;
     if (verdict === 'reject' && changedLater.has(path))
       throw refusal(
         'changed_later',
         409,
-        `A later answer changed ${path} again: review it there, or restore the files to before this message.`,
+        `A later answer changed ${path} again. Review the file there, or restore the files to before this message.`,
       );
     const decided = await decide(contents, file, verdict, hunks);
     previous.push(markOf(file));
@@ -80,7 +84,7 @@ async function decide(
   const hunks = hunksOf(baseText ?? '', nowText ?? '');
   const selected = new Set(indexes ?? hunks.keys());
   if ([...selected].some((index) => index >= hunks.length))
-    throw refusal('not_found', 404, `There is no such difference in ${path}.`);
+    throw refusal('not_found', 404, `The selected change in ${path} does not exist.`);
   const whole = selected.size === hunks.length || baseText === null || nowText === null;
   if (verdict === 'accept') {
     if (whole) return { mark: { base: now, now } };
@@ -118,7 +122,7 @@ function netChanges(turns: readonly TurnState[]): TurnFile[] {
 /** Resolves a change that was cut off: only the file itself tells whether it was made. */
 async function resolveUnsure(contents: Contents, file: TurnFile): Promise<TurnFile> {
   if (!file.unsure) return file;
-  return hashOf(await contents.read(file.path)) === file.now ? file : { ...file, now: file.unsure.now };
+  return fileHashOf(await contents.read(file.path)) === file.now ? file : { ...file, now: file.unsure.now };
 }
 
 /**
@@ -137,7 +141,7 @@ export async function planRestore(contents: Contents, turns: readonly TurnState[
     throw refusal(
       'too_many_files',
       422,
-      `At most ${maxFiles} files can be restored at once. Restore a later message first.`,
+      `Cannot restore more than ${maxFiles} files at once. Restore a later message first.`,
     );
   const originals = new Map(net.map(({ path, before }) => [path, before]));
   const marksWith = (mark: (file: TurnFile) => FileMark) =>
@@ -163,11 +167,7 @@ export async function planUndo(contents: Contents, review: ReviewState, turns: r
       return file?.base === base && file.now === now;
     });
   if (review.status !== 'done' || !review.marks.every(isCurrent))
-    throw refusal(
-      'review_stale',
-      409,
-      'These files were decided about again since. That decision has to be taken back first.',
-    );
+    throw refusal('review_stale', 409, 'These files have been reviewed again since. Undo the later decision first.');
   const changes: FileChange[] = [];
   for (const { path, before, after, encoding } of review.changes) {
     const counts = countsOf(await contents.text(after), await contents.text(before));
@@ -196,7 +196,7 @@ export function filesChanged(
     const shown = file.kind === 'text' ? shownDiff(expected ?? '', file.text, maxDiffLines) : describe(file);
     return `${path}\n${shown}`;
   });
-  const detail = `Nothing was changed: ${names} ${files.length > 1 ? 'are' : 'is'} no longer what DevLM wrote.`;
+  const detail = `${names} ${files.length > 1 ? 'have changed since DevLM wrote them' : 'has changed since DevLM wrote it'}. No files were changed.`;
   return new ProblemError({
     code: 'files_changed',
     status: 409,
@@ -207,17 +207,17 @@ export function filesChanged(
 }
 
 function describe(file: Exclude<EditorFile, { kind: 'text' }>): string {
-  if (file.kind === 'missing') return '(It is not there.)';
-  return file.kind === 'unreadable' ? `(${file.reason})` : `(It is a ${file.kind}.)`;
+  if (file.kind === 'missing') return '(The file does not exist.)';
+  return file.kind === 'unreadable' ? `(${file.reason})` : `(The file is a ${file.kind}.)`;
 }
 
 /** Returns a problem for a decision that cannot be carried out. */
 export function refusal(code: ErrorCode, status: number, detail: string): ProblemError {
-  return new ProblemError({ code, status, title: 'Not possible', detail });
+  return new ProblemError({ code, status, title: 'Action not available', detail });
 }
 
 /** Returns the hash of a file as blobs and editors use it; null for a missing file. */
-export function hashOf(file: EditorFile): string | null {
+export function fileHashOf(file: EditorFile): string | null {
   return file.kind === 'text'
     ? file.hash
     : file.kind === 'missing'

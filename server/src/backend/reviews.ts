@@ -15,8 +15,8 @@ import type { Workspaces } from '../workspace/workspaces.ts';
 import { branchOf } from './lookup.ts';
 import {
   type Contents,
+  fileHashOf,
   filesChanged,
-  hashOf,
   type Plan,
   planRestore,
   planReview,
@@ -90,7 +90,7 @@ export class Reviews {
         (await this.#turn(params.conversationId, params.turnId));
       const contents = this.#contents(target.projectId, signal);
       const paths = new Set(body.files.map(({ path }) => path));
-      if (paths.size < body.files.length) throw refusal('invalid_input', 400, 'A file is named twice.');
+      if (paths.size < body.files.length) throw refusal('invalid_input', 400, 'The request contains a file twice.');
       const plan = await planReview(contents, { turn, branch: target.branch }, body.verdict, body.files);
       return { turnId: turn.id, plan };
     });
@@ -124,12 +124,12 @@ export class Reviews {
     return this.#exclusively(params.conversationId, signal, async (target) => {
       const turn = await this.#turn(params.conversationId, params.turnId);
       const review = turn.reviews?.find(({ id }) => id === params.reviewId);
-      if (!review) throw refusal('not_found', 404, 'There is no such decision.');
+      if (!review) throw refusal('not_found', 404, 'The decision does not exist.');
       if (review.head && review.head.to !== target.head)
         throw refusal(
           'review_stale',
           409,
-          'The conversation has gone on since. Use the versions of the message to go back.',
+          'The conversation has continued since. To go back, switch to an earlier version of the message.',
         );
       const ids = [...new Set([turn.id, ...review.marks.map(({ turnId }) => turnId)])];
       const turns = await Promise.all(ids.map((id) => (id === turn.id ? turn : this.#turn(params.conversationId, id))));
@@ -157,7 +157,8 @@ export class Reviews {
     signal: AbortSignal,
     makePlan: (target: Target) => Promise<{ turnId: string; plan: Plan }>,
   ): Promise<{ reviewId: string | null; paths: string[] }> {
-    if (this.#busy.has(conversationId)) throw refusal('conflict', 409, 'Another decision is being carried out.');
+    if (this.#busy.has(conversationId))
+      throw refusal('conflict', 409, 'Another decision is still being applied. Try again in a moment.');
     this.#busy.add(conversationId);
     try {
       let target = await this.#target(conversationId);
@@ -226,7 +227,7 @@ export class Reviews {
     const signal = AbortSignal.timeout(windowWaitMs);
     const rest: FileChange[] = [];
     for (const change of changes) {
-      const now = hashOf(await workspace.read(change.path, signal));
+      const now = fileHashOf(await workspace.read(change.path, signal));
       if (now === change.after) continue;
       // The user or another program changed the file, so the decision is left as it is.
       if (now !== change.before) return;
@@ -250,24 +251,24 @@ export class Reviews {
   async #isApplied(workspace: Workspace, { changes }: Review): Promise<boolean> {
     const signal = AbortSignal.timeout(windowWaitMs);
     for (const { path, after } of changes) {
-      if (hashOf(await workspace.read(path, signal)) !== after) return false;
+      if (fileHashOf(await workspace.read(path, signal)) !== after) return false;
     }
     return true;
   }
 
   async #workspace(projectId: string | null): Promise<Workspace> {
-    if (projectId === null) throw refusal('no_workspace', 409, 'This conversation belongs to no project.');
+    if (projectId === null) throw refusal('no_workspace', 409, 'This conversation has no project.');
     try {
       return await this.#deps.workspaces.workspace(projectId, AbortSignal.timeout(windowWaitMs));
     } catch (error) {
       if (error instanceof ProblemError) throw error;
-      throw refusal('editor_gone', 503, 'No editor window with this project is open.');
+      throw refusal('editor_gone', 503, 'No editor window with this project is open. Open the project and try again.');
     }
   }
 
   async #target(conversationId: string): Promise<Target> {
     const row = await this.#deps.store.conversations.get(conversationId);
-    if (!row || row.deletedAt) throw refusal('not_found', 404, 'There is no such conversation, or it was deleted.');
+    if (!row || row.deletedAt) throw refusal('not_found', 404, 'The conversation does not exist or was deleted.');
     if (row.busy) throw refusal('conflict', 409, 'DevLM is still working in this conversation. Stop it first.');
     const { head, projectId } = row;
     return { conversationId, projectId, head, branch: await branchOf(this.#deps.store, conversationId, head) };
@@ -279,7 +280,7 @@ export class Reviews {
    */
   async #turn(conversationId: string, turnId: string): Promise<TurnState> {
     const turn = (await branchOf(this.#deps.store, conversationId, turnId, 1)).at(-1);
-    if (!turn) throw refusal('not_found', 404, 'There is no such message.');
+    if (!turn) throw refusal('not_found', 404, 'The message does not exist.');
     return turn;
   }
 
@@ -294,7 +295,7 @@ export class Reviews {
   async #text(hash: string | null): Promise<string | null> {
     if (hash === null) return null;
     const blob = await this.#deps.store.blobs.get(hash);
-    if (!blob) throw refusal('not_found', 404, 'An old version of a file is no longer stored. Nothing was changed.');
+    if (!blob) throw refusal('not_found', 404, 'An old version of a file is no longer stored. No files were changed.');
     return Buffer.from(blob.data).toString();
   }
 }
@@ -317,6 +318,6 @@ function endOf(turnId: string, review: Review | ReviewState, done: boolean): Eve
  */
 function turnsFrom(branch: readonly TurnState[], turnId: string): readonly TurnState[] {
   const at = branch.findIndex(({ id }) => id === turnId);
-  if (at < 0) throw refusal('not_found', 404, 'There is no such message in what the conversation shows.');
+  if (at < 0) throw refusal('not_found', 404, 'The message is not part of the shown branch of the conversation.');
   return branch.slice(at);
 }

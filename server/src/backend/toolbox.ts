@@ -156,6 +156,6 @@ function projectMapOf(
 }
 
 function noWorkspace(): ProblemError {
-  const detail = 'This conversation belongs to no project: there is no workspace to work on.';
+  const detail = 'This conversation has no project and therefore no workspace.';
   return new ProblemError({ code: 'no_workspace', status: 409, title: 'No workspace', detail });
 }

@@ -31,7 +31,7 @@ export async function usageReport(
       code: 'invalid_input',
       status: 422,
       title: 'Invalid input',
-      detail: `query.to: expected a day from ${from} on, at most ${maxDays} days later.`,
+      detail: `query.to: expected a day between ${from} and ${maxDays} days later`,
     });
   const userId = asker.everybodys && query.of === 'all' ? null : asker.user;
   const span = { from: new Date(start), to: new Date(end), group, offset, userId, askedBy: asker.user };

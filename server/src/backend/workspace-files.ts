@@ -1,7 +1,7 @@
 import type { EditorAnswerOf } from '@devlm/protocol/editor.ts';
 import { limits } from '@devlm/protocol/limits.ts';
-import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Store } from '../storage/ports/store.ts';
+import { conflict } from '../storage/problems.ts';
 import type { Editors } from '../workspace/editors.ts';
 import { FolderWorkspace } from '../workspace/folder/folder-workspace.ts';
 import { readConfined, removeConfined, writeConfined } from '../workspace/folder/paths.ts';
@@ -109,7 +109,5 @@ export class WorkspaceFiles {
   }
 }
 
-function projectInUse(): ProblemError {
-  const detail = 'This project is in use already, with the workspace of an editor. Choose another id.';
-  return new ProblemError({ code: 'conflict', status: 409, title: 'Conflict', detail });
-}
+const projectInUse = () =>
+  conflict('This project id is already in use for the workspace of an editor. Choose another id.');

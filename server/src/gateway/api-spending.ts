@@ -1,5 +1,5 @@
+import { estimateTokens } from '@devlm/protocol/token-estimate.ts';
 import type { Context } from '../context.ts';
-import { estimateRequestTokens } from '../llm/prompt-size.ts';
 import type { Identity } from './identity/tokens.ts';
 import type { MessagesCall, MessagesOptions } from './messages.ts';
 
@@ -16,7 +16,7 @@ export function apiSpending({
   return {
     // The part of the prompt that is in the provider's cache is not known here, so all of it counts as uncached.
     reserve: ({ identity, model, bytes }) =>
-      budgets.reserve(spenderOf(identity), { model, promptTokens: estimateRequestTokens(bytes) }),
+      budgets.reserve(spenderOf(identity), { model, promptTokens: estimateTokens(bytes) }),
     async onCall({ identity, ...call }: MessagesCall): Promise<void> {
       const { model, usage } = call;
       const costUsd = model === null ? null : provider.costOf(model, usage);
@@ -32,7 +32,7 @@ export function apiSpending({
         });
         notices.usageChanged();
       } catch (error) {
-        logger.error({ err: error }, 'a call could not be noted');
+        logger.error({ err: error }, 'cannot record a call in the ledger');
       }
     },
   };

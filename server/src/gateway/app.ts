@@ -37,7 +37,8 @@ export function createApp({ handlers, admit, ownership, logger, onRequest, closi
   app.get(['/healthz', '/readyz'], (_request, response) => void response.json({ status: 'ok' }));
   app.use((_request, _response, next) => {
     onRequest();
-    if (closing.aborted) throw httpProblem('closing', 'The server is closing. Connect again.', { retryAfterMs: 1000 });
+    if (closing.aborted)
+      throw httpProblem('closing', 'The server is shutting down. Connect again.', { retryAfterMs: 1000 });
     next();
   });
   serveOpenApi(app);
@@ -45,7 +46,7 @@ export function createApp({ handlers, admit, ownership, logger, onRequest, closi
   const byPath = Map.groupBy(Object.keys(routes) as RouteName[], (name) => routes[name].path);
   for (const [path, names] of byPath) addPath(app, path, names, calls);
   app.use((request) => {
-    throw httpProblem('not_found', `There is no ${request.path.slice(0, 200)} on this server.`);
+    throw httpProblem('not_found', `The path ${request.path.slice(0, 200)} does not exist on this server.`);
   });
   app.use(problemSender(logger));
   return app;
@@ -80,7 +81,7 @@ function admitRequests(app: Express, admit: Admission): (request: IncomingMessag
   });
   return (request) => {
     const identity = identities.get(request);
-    if (!identity) throw httpProblem('unauthorized', 'Nobody has said who sends this.');
+    if (!identity) throw httpProblem('unauthorized', 'Authentication is required.');
     return identity;
   };
 }
@@ -106,7 +107,7 @@ function addPath(app: Express, path: string, names: readonly RouteName[], calls:
     response.setHeader('Allow', allowed.join(', '));
     throw httpProblem(
       'method_not_allowed',
-      `${request.method} is not possible here; ${allowed.join(' and ')} ${allowed.length > 1 ? 'are' : 'is'}.`,
+      `${request.method} is not allowed for this path. Allowed: ${allowed.join(', ')}.`,
     );
   };
   // Express would handle HEAD as GET, and a response to HEAD from an event stream would never end.

@@ -27,7 +27,10 @@ const readBody =
     const type = (request.headers['content-type'] ?? '').split(';');
     const charset = type.find((part) => /^\s*charset=/i.test(part));
     if (type[0]?.trim().toLowerCase() !== 'application/json' || (charset && !/=\s*"?utf-?8"?\s*$/i.test(charset)))
-      throw httpProblem('unsupported_media_type', 'Send the body as application/json in UTF-8.');
+      throw httpProblem(
+        'unsupported_media_type',
+        'The media type of the body is not supported. Send application/json in UTF-8.',
+      );
     parse(request, response, next);
   };
 
@@ -47,10 +50,13 @@ function toBodyProblem(error: unknown, limit: number): unknown {
       return httpProblem('bad_json', 'The body is not valid JSON.');
     case 'encoding.unsupported':
     case 'charset.unsupported':
-      return httpProblem('unsupported_media_type', 'Send the body uncompressed, in UTF-8.');
+      return httpProblem(
+        'unsupported_media_type',
+        'The encoding of the body is not supported. Send it uncompressed and in UTF-8.',
+      );
     case 'request.aborted':
     case 'request.size.invalid':
-      return httpProblem('bad_request', 'The body ended before its announced length.');
+      return httpProblem('bad_request', 'The body is shorter than its declared length.');
     default:
       return error;
   }

@@ -25,11 +25,11 @@ export type Guard = (request: IncomingMessage) => Identity | null;
  * @param tokens verifies the tokens of clients other than the editor
  */
 export function loopbackGuard(secret: string, port: () => number, tokens: Pick<Tokens, 'verify'>): Guard {
-  const refusal = 'The secret is missing or wrong. It is in server.json of the data folder.';
+  const refusal = 'The secret is missing or incorrect. Use the secret in server.json in the data folder.';
   const guard = bearerGuard(secret, tokens, () => true, refusal);
   return (request) => {
     if (!isLoopbackHost(request, port()))
-      throw httpProblem('forbidden_host', 'This server answers to loopback addresses only.');
+      throw httpProblem('forbidden_host', 'This server accepts only requests to a loopback address.');
     return guard(request);
   };
 }
@@ -42,7 +42,7 @@ export function loopbackGuard(secret: string, port: () => number, tokens: Pick<T
  * @param secret launch secret, in the discovery file
  */
 export function teamGuard(secret: string, tokens: Pick<Tokens, 'verify'>): Guard {
-  const refusal = 'A token is needed. Whoever runs this server makes one with devlm token create.';
+  const refusal = 'A token is required. Ask your administrator for one. It is created with "devlm token create".';
   return bearerGuard(secret, tokens, ({ socket }) => isThisMachine(socket), refusal);
 }
 
@@ -56,7 +56,7 @@ function bearerGuard(
   const expected = digest(secret);
   return (request) => {
     if (request.headers.origin !== undefined)
-      throw httpProblem('forbidden_origin', 'Web pages may not call this server.');
+      throw httpProblem('forbidden_origin', 'Requests from web pages are not allowed.');
     const path = (request.url ?? '').split('?', 1)[0] ?? '';
     if (path === '/healthz' || path === '/readyz') return null;
     const credential = credentialOf(request);
@@ -70,9 +70,13 @@ function bearerGuard(
 function checkScope(identity: Identity, path: string): Identity {
   if (path === openApiPath) return identity;
   const needed = Scope.safeParse(path.split('/', 2)[1]).data;
-  if (needed === undefined) throw httpProblem('not_found', `There is no ${path.slice(0, 200)} on this server.`);
+  if (needed === undefined)
+    throw httpProblem('not_found', `The path ${path.slice(0, 200)} does not exist on this server.`);
   if (!identity.scopes.has(needed))
-    throw httpProblem('forbidden_scope', `This token is not for /${needed}. Make another one.`);
+    throw httpProblem(
+      'forbidden_scope',
+      `This token does not have the scope "${needed}". Use a token with this scope.`,
+    );
   return identity;
 }
 

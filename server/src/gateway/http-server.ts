@@ -11,7 +11,7 @@ const statuses: Readonly<Record<string, readonly [status: number, title: string]
   HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'Payload Too Large'],
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout'],
 };
-const detail = 'This is not a request that the server understands.';
+const detail = 'The request is not valid HTTP.';
 
 interface ParserError extends NodeJS.ErrnoException {
   /** The packet that could not be parsed. It usually starts with the request line. */

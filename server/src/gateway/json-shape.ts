@@ -22,8 +22,9 @@ export function checkShape(body: Buffer): void {
     else if (byte === comma) values++;
     else if (opening.has(byte)) depth++;
     else if (closing.has(byte)) depth--;
-    if (depth > maxDepth) throw httpProblem('invalid_input', `body: nested more than ${maxDepth} levels deep`);
-    if (values > maxValues) throw httpProblem('invalid_input', `body: more than ${maxValues} values`);
+    if (depth > maxDepth)
+      throw httpProblem('invalid_input', `body: must not be nested more than ${maxDepth} levels deep`);
+    if (values > maxValues) throw httpProblem('invalid_input', `body: must not have more than ${maxValues} values`);
   }
 }
 

@@ -9,12 +9,12 @@ import type { Priority } from '../llm/pool/types.ts';
 import type { Identity } from './identity/tokens.ts';
 import type { Admission } from './limits/admission.ts';
 import { forward, type Outgoing, type Try } from './messages/forward.ts';
-import type { GivenAgain } from './messages/given-again.ts';
-import { keptHeaders } from './messages/headers.ts';
+import { forwardedRequestHeaders } from './messages/headers.ts';
 import { answerModels } from './messages/model-list.ts';
 import { type Peeked, peek, withModel } from './messages/peek.ts';
 import { newRequestId, Refused, refuse } from './messages/refusal.ts';
 import { type HeldBody, readBody } from './messages/request-body.ts';
+import type { SharedAnswers } from './messages/shared-answers.ts';
 
 /*
  * The Messages API at `/llm`. Any client of Claude with a configurable base URL can use the instances of this server.
@@ -38,7 +38,7 @@ export interface MessagesOptions {
   /** Returns the models that at least one instance lists. @throws ProblemError */
   readonly models: (signal: AbortSignal) => Promise<readonly ModelInfo[]>;
   /** If absent, answers are not shared and every call is made. */
-  readonly answers?: GivenAgain;
+  readonly answers?: SharedAnswers;
   /** Base of the idle timeouts, in milliseconds. An answer is given up after five times as long without a byte. */
   readonly idleMs: number;
   /** Called with each authenticated request. */
@@ -91,7 +91,7 @@ export function messagesEndpoint(
     const requestId = newRequestId();
     answer(request, response, options, requestId, activeCalls).catch((error: unknown) => {
       const known = error instanceof Refused || error instanceof ProblemError;
-      if (!known) options.logger.error({ err: error, requestId }, 'a call of the Messages API failed');
+      if (!known) options.logger.error({ err: error, requestId }, 'Messages API call failed');
       refuse(response, requestId, error);
     });
   };
@@ -105,11 +105,12 @@ async function answer(
   activeCalls: Set<AbortController>,
 ): Promise<void> {
   const identity = await options.admit(request, response);
-  if (!identity) throw new Refused(401, 'Nobody has said who sends this.');
+  if (!identity) throw new Refused(401, 'Authentication is required.');
   options.onRequest();
   const { route, path } = routeOf(request);
   const controller = new AbortController();
-  const onClose = () => response.writableFinished || controller.abort(new Refused(499, 'The client has left.'));
+  const onClose = () =>
+    response.writableFinished || controller.abort(new Refused(499, 'The client closed the connection.'));
   if (options.closing.aborted) abortForClosing(controller);
   let held: HeldBody | undefined;
   response.once('close', onClose);
@@ -160,12 +161,12 @@ function outgoingOf({ request, identity, route, path, body, peeked, requestId }:
   return {
     method: route.method,
     path,
-    headers: keptHeaders(request.headers),
+    headers: forwardedRequestHeaders(request.headers),
     body: (model) => (peeked ? bodyFor(body.bytes, peeked, model) : null),
     stream: peeked?.stream ?? false,
     counted: route.counted,
     begun: () => body[Symbol.dispose](),
-    wanted: {
+    leaseRequest: {
       model: peeked?.model ?? null,
       conversation: route.counted && peeked ? conversationOf(request, identity, peeked) : undefined,
       caller: identity.user,
@@ -210,7 +211,7 @@ async function makeCall(
 }
 
 function abortForClosing(controller: AbortController): void {
-  controller.abort(new Refused(529, 'The server is closing. Try again in a moment.', 1_000));
+  controller.abort(new Refused(529, 'The server is shutting down. Try again in a moment.', 1_000));
 }
 
 function routeOf(request: IncomingMessage): { route: Route; path: string } {
@@ -219,8 +220,8 @@ function routeOf(request: IncomingMessage): { route: Route; path: string } {
   const [path = ''] = url.split('?', 1);
   const here = routes.filter((candidate) => candidate.path.test(path));
   const route = here.find(({ method }) => method === request.method);
-  if (here.length === 0) throw new Refused(404, `There is no ${path.slice(0, 200)} here.`);
-  if (!route) throw new Refused(405, `${request.method} is not possible here.`);
+  if (here.length === 0) throw new Refused(404, `The path ${path.slice(0, 200)} does not exist.`);
+  if (!route) throw new Refused(405, `${request.method} is not allowed for this path.`);
   return { route, path: url };
 }
 

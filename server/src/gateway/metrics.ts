@@ -7,7 +7,7 @@ import type { Config } from '../config.ts';
 import type { Context } from '../context.ts';
 import type { Instances } from '../llm/pool/instances.ts';
 import type { Store } from '../storage/ports/store.ts';
-import { kindOf } from './limits/kinds.ts';
+import { routeKindOf } from './limits/kinds.ts';
 
 /** Maximum number of models with a series of their own: a client may name any. */
 const maxModels = 50;
@@ -26,7 +26,7 @@ export async function serveMetrics(config: Config, main: Server, context: Contex
       const text = await registry.metrics();
       response.writeHead(200, { 'Content-Type': registry.contentType }).end(text);
     } catch (error) {
-      context.logger.warn({ err: error }, 'metrics could not be gathered');
+      context.logger.warn({ err: error }, 'cannot collect metrics');
       response.writeHead(503).end();
     }
   });
@@ -65,25 +65,25 @@ async function metricsOf(main: Server, context: Context): Promise<Registry> {
 function countRequests({ prometheus, registers }: Metrics, main: Server): void {
   const requests = new prometheus.Counter({
     name: 'devlm_http_requests_total',
-    help: 'Requests that were answered, by kind of route and status',
+    help: 'Number of requests that have been answered, by kind of route and status',
     labelNames: ['kind', 'status'],
     registers,
   });
   const seconds = new prometheus.Histogram({
     name: 'devlm_http_request_seconds',
-    help: 'From the first byte of a request to the last of its answer, without streams of events',
+    help: 'Time from the first byte of a request to the last byte of its response, except event streams',
     labelNames: ['kind'],
     buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300],
     registers,
   });
   const open = new prometheus.Gauge({
     name: 'devlm_http_requests_open',
-    help: 'Requests under way, by kind of route',
+    help: 'Number of requests in progress, by kind of route',
     labelNames: ['kind'],
     registers,
   });
   main.on('request', (request: IncomingMessage, response) => {
-    const kind = kindOf(request);
+    const kind = routeKindOf(request);
     const end = seconds.startTimer({ kind });
     open.inc({ kind });
     response.once('close', () => {
@@ -108,9 +108,9 @@ function countWork(
         this.set(read());
       },
     });
-  gauge('devlm_turns_busy', 'Answers under way', () => turns.busy);
-  gauge('devlm_editors', 'Windows that are connected', () => notices.watchers);
-  gauge('devlm_executions_busy', 'Programs that run or wait', () => executions.busy);
+  gauge('devlm_turns_busy', 'Number of answers in progress', () => turns.busy);
+  gauge('devlm_editors', 'Number of connected editor windows', () => notices.watchers);
+  gauge('devlm_executions_busy', 'Number of programs that are running or waiting', () => executions.busy);
 }
 
 function countInstances({ prometheus, registers }: Metrics, instances: Instances): void {
@@ -125,10 +125,10 @@ function countInstances({ prometheus, registers }: Metrics, instances: Instances
         for (const instance of instances.list()) this.set({ instance: instance.id }, read(instance));
       },
     });
-  gauge('devlm_instance_calls', 'Calls under way to an instance of Claude', ({ calls }) => calls);
+  gauge('devlm_instance_calls', 'Number of calls in progress at an instance of Claude', ({ calls }) => calls);
   gauge(
     'devlm_instance_up',
-    'Whether an instance takes calls: 1, or 0 while it is drained or a breaker is open',
+    'Whether an instance accepts calls: 1, or 0 while it is being drained or a circuit breaker is open',
     ({ state, health }) => (state === 'ready' && health.every(({ breaker }) => breaker !== 'open') ? 1 : 0),
   );
 }
@@ -147,8 +147,8 @@ function countSpending({ prometheus, registers }: Metrics, store: Store): void {
         for (const row of rows.slice(0, maxModels)) this.set({ model: row.key ?? 'none' }, read(row));
       },
     });
-  today('devlm_spend_today_dollars', 'US dollars of today, by model', ({ costUsd }) => costUsd);
-  today('devlm_calls_today', 'Calls of today, by model', ({ calls }) => calls);
+  today('devlm_spend_today_dollars', 'Cost of the calls made today, in US dollars, by model', ({ costUsd }) => costUsd);
+  today('devlm_calls_today', 'Number of calls made today, by model', ({ calls }) => calls);
 }
 
 type Row = Awaited<ReturnType<typeof usageReport>>['rows'][number];

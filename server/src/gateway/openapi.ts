@@ -111,7 +111,7 @@ export function openApi(version: string): object {
       title: 'DevLM',
       version,
       description:
-        'The companion server. Errors are problems (RFC 9457) with a stable `code`, of which `x-error-codes` of the response `Problem` has the list; below `/llm` they are those of the Messages API.',
+        'The API of the companion server. Errors are problem details (RFC 9457) with a stable `code`; `x-error-codes` of the response `Problem` lists the codes. Below `/llm`, errors have the format of the Messages API.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],
@@ -121,7 +121,7 @@ export function openApi(version: string): object {
     components: {
       schemas: components.schemas,
       responses: {
-        Problem: { description: 'It was refused, or failed.', content: problem, 'x-error-codes': errorCodes },
+        Problem: { description: 'The request was rejected or failed.', content: problem, 'x-error-codes': errorCodes },
       },
       securitySchemes: {
         token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
@@ -161,8 +161,8 @@ function operation(name: RouteName, route: RouteShape, components: Components): 
 }
 
 function described({ stream, event }: RouteShape): string {
-  if (stream) return 'A stream. The data of each of its events is one of these.';
-  return event ? 'The answer; or, where the client accepts `text/event-stream`, a stream of these.' : 'The answer.';
+  if (stream) return 'An event stream. The data of each event matches this schema.';
+  return event ? 'The response; an event stream if the client accepts `text/event-stream`.' : 'The response.';
 }
 
 function parametersOf(schema: z.ZodType | undefined, where: 'path' | 'query', components: Components): object[] {
@@ -178,16 +178,16 @@ function parametersOf(schema: z.ZodType | undefined, where: 'path' | 'query', co
 
 const anything = { type: 'object' } as const;
 const providers = {
-  description: 'As the Messages API answers it.',
+  description: 'The response of the Messages API.',
   content: { 'application/json': { schema: anything }, 'text/event-stream': { schema: { type: 'string' } } },
 } as const;
 const providersError = {
-  description: 'An error as the Messages API words it.',
+  description: 'An error in the format of the Messages API.',
   content: { 'application/json': { schema: anything } },
 };
 const messageBody = {
   required: true,
-  description: `At most ${limits.messagesBodyBytes / 2 ** 20} MB, passed on as it is.`,
+  description: `The request of the Messages API, forwarded unchanged. Maximum size: ${limits.messagesBodyBytes / 2 ** 20} MB.`,
   content: { 'application/json': { schema: anything } },
 };
 const messages = { tags: ['llm'], externalDocs: { url: 'https://platform.claude.com/docs/en/api/messages' } };

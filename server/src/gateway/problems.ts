@@ -5,21 +5,21 @@ import { endAfterRequest } from './linger.ts';
 const drafts = {
   not_found: { status: 404, title: 'Not found' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
-  unauthorized: { status: 401, title: 'Not signed in' },
-  forbidden_scope: { status: 403, title: 'Not allowed with this token' },
+  unauthorized: { status: 401, title: 'Authentication required' },
+  forbidden_scope: { status: 403, title: 'Not permitted for this token' },
   forbidden_origin: { status: 403, title: 'Origin not allowed' },
   forbidden_host: { status: 403, title: 'Host not allowed' },
   body_too_large: { status: 413, title: 'Body too large' },
   unsupported_media_type: { status: 415, title: 'Unsupported media type' },
-  bad_json: { status: 400, title: 'Not JSON' },
-  bad_encoding: { status: 400, title: 'Not UTF-8' },
+  bad_json: { status: 400, title: 'Invalid JSON' },
+  bad_encoding: { status: 400, title: 'Invalid UTF-8' },
   bad_request: { status: 400, title: 'Bad request' },
   invalid_input: { status: 422, title: 'Invalid input' },
   conflict: { status: 409, title: 'Conflict' },
   busy: { status: 409, title: 'Busy' },
   events_ahead: { status: 410, title: 'Events ahead of the log' },
   rate_limited: { status: 429, title: 'Too many requests' },
-  closing: { status: 503, title: 'Closing' },
+  closing: { status: 503, title: 'Server shutting down' },
 } as const satisfies Record<string, Pick<Problem, 'status' | 'title'>>;
 
 /** Creates an error of the HTTP edge. */
@@ -38,7 +38,7 @@ export function toProblem(error: unknown): Problem {
     code: 'internal',
     status: 500,
     title: 'Internal error',
-    detail: 'Something went wrong in the companion server. The log has the details under this request id.',
+    detail: 'An internal error occurred in the companion server. Look up this request id in the log for details.',
     action: 'show-log',
   };
 }

@@ -19,17 +19,17 @@ export function strictly(guard: Guard): Guard {
 }
 
 function ambiguityOf({ httpVersion, url = '', headers, rawHeaders }: IncomingMessage): string | null {
-  if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'Only HTTP/1.1 is spoken here.';
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'The HTTP version is not supported. Use HTTP/1.1.';
   // A URL with a host, the form that proxies receive, could bypass checks of the path.
-  if (!url.startsWith('/') || /[#\\]/.test(url)) return 'The path has to begin with a / and go without # and \\.';
+  if (!url.startsWith('/') || /[#\\]/.test(url)) return 'The path must start with / and must not contain # or \\.';
   const coding = headers['transfer-encoding'];
   if (coding !== undefined && (coding.toLowerCase() !== 'chunked' || httpVersion === '1.0'))
-    return 'No other transfer encoding than chunked is known here.';
+    return 'The transfer encoding is not supported. Use chunked.';
   const seen = new Set<string>();
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]?.toLowerCase() ?? '';
     if (!singleHeaders.has(name)) continue;
-    if (seen.has(name)) return `There is more than one ${name} header.`;
+    if (seen.has(name)) return `The request has more than one ${name} header.`;
     seen.add(name);
   }
   return null;

@@ -76,7 +76,10 @@ export class AnthropicModel implements EndpointModel {
   ): AsyncGenerator<ModelEvent> {
     const { streamIdleMs, baseUrl } = this.#options;
     const stalled = () =>
-      modelProblem('stream_stalled', `Nothing came from ${hostOf(baseUrl)} for too long, so the call was ended.`);
+      modelProblem(
+        'stream_stalled',
+        `The call was canceled because ${hostOf(baseUrl)} sent no data for too long. Try again.`,
+      );
     using silence = new Watchdog(streamIdleMs * (impatient ? 1 : 5), stalled);
     // Pings alone must not keep a turn alive forever.
     using standstill = new Watchdog(streamIdleMs * 5, stalled);
@@ -97,7 +100,7 @@ export class AnthropicModel implements EndpointModel {
       if (!response.headers.get('content-type')?.includes('event-stream'))
         throw modelProblem(
           'bad_answer',
-          `${hostOf(baseUrl)} did not answer as the Messages API does. Check the base URL.`,
+          `The response of ${hostOf(baseUrl)} is not one of the Messages API. Check the base URL.`,
         );
       for await (const event of translate(events, request_id ?? undefined)) {
         standstill.touch(streamIdleMs * 5);

@@ -1,4 +1,4 @@
-import type { Passed } from '../storage/ports/budgets.ts';
+import type { ExceededBudget } from '../storage/ports/budgets.ts';
 
 /* Types that budgets and their callers share: the admission of a call before it is made. */
 
@@ -22,13 +22,13 @@ export interface Reservation {
 
 /** Decision whether a call may be made, with the budgets that prevent it or that are worth a warning. */
 export type Admission =
-  | { readonly admitted: true; readonly reservation: Reservation; readonly warnings: readonly Passed[] }
-  | { readonly admitted: false; readonly inTheWay: readonly Passed[] };
+  | { readonly admitted: true; readonly reservation: Reservation; readonly warnings: readonly ExceededBudget[] }
+  | { readonly admitted: false; readonly blockingBudgets: readonly ExceededBudget[] };
 
 /** Exceptions for a call. */
 export interface Exceptions {
   /** Ids of budgets that the user lets this call exceed. */
-  readonly despite?: ReadonlySet<string>;
+  readonly exemptBudgetIds?: ReadonlySet<string>;
   /** Whether a warning would reach the user. Default: false. */
   readonly warns?: boolean;
 }

@@ -1,5 +1,5 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import type { Passed } from '../storage/ports/budgets.ts';
+import type { ExceededBudget } from '../storage/ports/budgets.ts';
 import { periodEnd } from './budget-periods.ts';
 
 const periodWords = { day: ' today', week: ' this week', month: ' this month', turn: '' } as const;
@@ -7,8 +7,8 @@ const scopeWords = { user: 'one user', project: 'this project', team: 'all users
 
 const usd = (amount: number): string => `$${amount.toFixed(amount < 1 ? 3 : 2)}`;
 
-/** Returns a sentence with the budget, the amount spent, and the time when its period ends. */
-export function describePassed({ budget, spentUsd, limitUsd }: Passed, now: Date): string {
+/** Returns sentences with the budget, the amount spent, and the time when its period ends. */
+export function describeExceeded({ budget, spentUsd, limitUsd }: ExceededBudget, now: Date): string {
   const { scope, period, id } = budget;
   const end = periodEnd(period, now);
   const resets = end
@@ -19,9 +19,9 @@ export function describePassed({ budget, spentUsd, limitUsd }: Passed, now: Date
 }
 
 /** Returns the problem of a call that budgets do not admit. */
-export function budgetExceeded(inTheWay: readonly Passed[], now: Date): ProblemError {
-  const [first] = inTheWay;
-  const why = first ? `${describePassed(first, now)} ` : '';
+export function budgetExceeded(blockingBudgets: readonly ExceededBudget[], now: Date): ProblemError {
+  const [first] = blockingBudgets;
+  const why = first ? `${describeExceeded(first, now)} ` : '';
   return new ProblemError({
     code: 'budget_exceeded',
     status: 402,

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Budget, BudgetTerms } from '@devlm/protocol/budgets.ts';
 import type { Usage } from '@devlm/protocol/events.ts';
-import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Logger } from 'pino';
 import type { Spender } from '../storage/ports/budgets.ts';
 import type { Store } from '../storage/ports/store.ts';
+import { conflict, notFound } from '../storage/problems.ts';
 import type { Admission, Exceptions, Planned, Reservation } from './budget-admission.ts';
 import { periodStart } from './budget-periods.ts';
 import { budgetExceeded } from './budget-words.ts';
@@ -63,12 +63,7 @@ export class Budgets implements Disposable {
     const budget = { id, ...terms };
     const otherBudgets = (await this.list()).filter((existing) => existing.id !== id);
     if (otherBudgets.length >= maxBudgets)
-      throw new ProblemError({
-        code: 'conflict',
-        status: 409,
-        title: 'Conflict',
-        detail: `There are ${maxBudgets} budgets already. Remove one first.`,
-      });
+      throw conflict(`The maximum of ${maxBudgets} budgets has been reached. Remove one first.`);
     await this.#store.budgets.save(budget);
     this.#hasBudgets = undefined;
     return budget;
@@ -83,11 +78,11 @@ export class Budgets implements Disposable {
     const removed = await this.#store.budgets.remove(id);
     this.#hasBudgets = undefined;
     if (removed) return removed;
-    throw new ProblemError({ code: 'not_found', status: 404, title: 'Not found', detail: 'There is no such budget.' });
+    throw notFound('budget');
   }
 
   /** Decides whether a call may be made, and reserves its estimated cost if so. */
-  async admit(spender: Spender, planned: Planned, { despite, warns }: Exceptions = {}): Promise<Admission> {
+  async admit(spender: Spender, planned: Planned, { exemptBudgetIds, warns }: Exceptions = {}): Promise<Admission> {
     if (!(await this.#anyBudget())) return { admitted: true, reservation: noReservation, warnings: [] };
     const id = randomUUID();
     const decision = await this.#store.budgets.reserve({
@@ -96,11 +91,11 @@ export class Budgets implements Disposable {
       node: this.#node,
       amountUsd: this.estimate(planned),
       until: new Date(this.#now().getTime() + reservationTtlMs),
-      despite: despite ?? new Set(),
+      exemptBudgetIds: exemptBudgetIds ?? new Set(),
       warns: warns ?? false,
       since: (budget) => periodStart(budget.period, this.#now()),
     });
-    if (!decision.admitted) return { admitted: false, inTheWay: decision.inTheWay };
+    if (!decision.admitted) return { admitted: false, blockingBudgets: decision.blockingBudgets };
     return { admitted: true, reservation: this.#reservation(id), warnings: decision.warnings };
   }
 
@@ -111,7 +106,7 @@ export class Budgets implements Disposable {
    */
   async reserve(spender: Spender, planned: Planned): Promise<Reservation> {
     const admission = await this.admit(spender, planned);
-    if (!admission.admitted) throw budgetExceeded(admission.inTheWay, this.#now());
+    if (!admission.admitted) throw budgetExceeded(admission.blockingBudgets, this.#now());
     return admission.reservation;
   }
 
@@ -163,7 +158,7 @@ export class Budgets implements Disposable {
         // A reservation that is not released expires.
         await this.#store.budgets
           .release(id)
-          .catch((error: unknown) => this.#logger.warn({ err: error }, 'a reservation could not be released'));
+          .catch((error: unknown) => this.#logger.warn({ err: error }, 'cannot release a budget reservation'));
       },
     };
   }
@@ -171,6 +166,6 @@ export class Budgets implements Disposable {
   #renew(): void {
     this.#store.budgets
       .renew(this.#node, new Date(this.#now().getTime() + reservationTtlMs))
-      .catch((error: unknown) => this.#logger.warn({ err: error }, 'reservations could not be renewed'));
+      .catch((error: unknown) => this.#logger.warn({ err: error }, 'cannot renew budget reservations'));
   }
 }

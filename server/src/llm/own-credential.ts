@@ -76,7 +76,10 @@ export class OwnCredential {
     const apiKey = this.apiKey || 'none';
     // Other characters are not allowed in a header, and the call would fail like a network error.
     if (!/^[\x21-\x7e]+$/.test(apiKey))
-      throw modelProblem('bad_key', 'The API key has a character that no key has. Copy it again, and set it.');
+      throw modelProblem(
+        'bad_key',
+        'The API key contains a space or another character that is not allowed in a key. Copy the key again and set it.',
+      );
     return { apiKey, baseUrl: this.baseUrl };
   }
 }

@@ -15,7 +15,7 @@ const problems = {
   overloaded: { code: 'overloaded', status: 529, title: 'The model is overloaded', action: 'retry' },
   provider_error: { code: 'provider_error', status: 502, title: 'The provider failed', action: 'retry' },
   bad_request: { code: 'bad_request', status: 400, title: 'The provider refused the request', action: 'retry' },
-  bad_answer: { code: 'bad_answer', status: 502, title: 'Not a Messages API', action: 'open-settings' },
+  bad_answer: { code: 'bad_answer', status: 502, title: 'Unexpected response', action: 'open-settings' },
   offline: { code: 'offline', status: 503, title: 'The provider cannot be reached', action: 'retry' },
   stream_cut: { code: 'stream_cut', status: 502, title: 'The answer was cut off', action: 'retry' },
   stream_stalled: { code: 'stream_stalled', status: 504, title: 'The answer stopped coming', action: 'retry' },

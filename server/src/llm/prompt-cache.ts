@@ -8,8 +8,11 @@ import type { ModelContent, ModelRequest } from './model.ts';
  * everything behind it: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
  */
 
-/** Time after the last use at which the provider drops a cached prompt, in milliseconds. */
-const cacheTtlMs = 5 * 60_000;
+/**
+ * Time after the last use at which the provider drops a cached prompt, in milliseconds. The 1-hour cache is not used:
+ * https://platform.claude.com/docs/en/build-with-claude/prompt-caching
+ */
+export const promptCacheTtlMs = 5 * 60_000;
 /** Minimum prompt size that is watched, in tokens. Not every model caches shorter prompts. */
 const minTokens = 4_096;
 /**
@@ -39,7 +42,7 @@ export class PromptCacheWatch {
    * Starts to watch a step. The returned function is called when the step has ended, with the usage that the provider
    * counted, and returns the break of the cache, if any.
    *
-   * @param path names of the parts that the prompt continues; another branch or a summarised beginning is no break
+   * @param path names of the parts that the prompt continues; another branch or a summarized beginning is no break
    */
   begin(
     conversationId: string,
@@ -75,7 +78,7 @@ function causeOf(before: Prompt, now: Prompt): Pick<CacheBreak, 'cause' | 'tools
   if (before.system !== now.system) return { cause: 'system' };
   const changedPiece = before.pieces.find(({ hash }, at) => now.pieces[at]?.hash !== hash);
   if (changedPiece) return { cause: changedPiece.thinking ? 'thinking' : 'earlier' };
-  return { cause: now.begun - before.begun > cacheTtlMs ? 'time' : 'provider' };
+  return { cause: now.begun - before.begun > promptCacheTtlMs ? 'time' : 'provider' };
 }
 
 function promptOf(path: readonly string[], request: ModelRequest, begun: number): Prompt {
@@ -83,10 +86,10 @@ function promptOf(path: readonly string[], request: ModelRequest, begun: number)
   return {
     path: [...path],
     model,
-    tools: new Map(tools.map((tool) => [tool.name, hashOf(JSON.stringify(tool))])),
-    system: hashOf(system),
+    tools: new Map(tools.map((tool) => [tool.name, sha1Of(JSON.stringify(tool))])),
+    system: sha1Of(system),
     pieces: messages.flatMap(({ role, content }) =>
-      content.map((piece) => ({ thinking: piece.type === 'thinking', hash: hashOf(`${role}${textOf(piece)}`) })),
+      content.map((piece) => ({ thinking: piece.type === 'thinking', hash: sha1Of(`${role}${textOf(piece)}`) })),
     ),
     begun,
   };
@@ -102,6 +105,6 @@ function textOf(piece: ModelContent): string {
   );
 }
 
-function hashOf(text: string): string {
+function sha1Of(text: string): string {
   return createHash('sha1').update(text).digest('base64');
 }

@@ -51,7 +51,7 @@ export function prepareJob(request: ExecutionRequest, caps: LimitCaps): Prepared
   };
   const inputs = job.files.map(({ path, data }) => ({ path, bytes: data.length, sha256: sha256(data) }));
   const snippet = snippetOf(job, request);
-  return { job, inputs, snippet, inputHash: hashOf(job, inputs), programHash: sha256(JSON.stringify(snippet)) };
+  return { job, inputs, snippet, inputHash: inputHashOf(job, inputs), programHash: sha256(JSON.stringify(snippet)) };
 }
 
 /** Returns the command of a job, as a user would type it in the working folder. */
@@ -139,7 +139,7 @@ function snippetOf(job: Job, { stdin }: ExecutionRequest): Snippet {
   return { language: job.language, entry, command: commandOf(job), files, stdin };
 }
 
-function hashOf(job: Job, inputs: ExecutionRecord['inputs']): string {
+function inputHashOf(job: Job, inputs: ExecutionRecord['inputs']): string {
   const { language, run, env, limits, allowedHosts } = job;
   const sorted = <T>(pairs: [string, T][]) => pairs.sort(([a], [b]) => (a < b ? -1 : 1));
   return sha256(

@@ -1,17 +1,10 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { SchemaVersionTable } from './sql/schema.ts';
 
-/** Returns `not_found` for a conversation or a turn. */
-export function notFound(what: 'conversation' | 'turn'): ProblemError {
-  return new ProblemError({
-    code: 'not_found',
-    status: 404,
-    title: 'Not found',
-    detail:
-      what === 'turn'
-        ? 'There is no such message in this conversation.'
-        : 'There is no such conversation. It may have been deleted for good.',
-  });
+/** Returns `not_found`. `what` names the missing thing in its message, as `conversation` does. */
+export function notFound(what: string): ProblemError {
+  const detail = `The ${what} does not exist or was deleted.`;
+  return new ProblemError({ code: 'not_found', status: 404, title: 'Not found', detail });
 }
 
 /** Returns `conflict` with the given detail. */
@@ -25,7 +18,7 @@ export function leaseLost(): ProblemError {
     code: leaseLostCode,
     status: 409,
     title: 'Conflict',
-    detail: 'Another server has taken over this conversation.',
+    detail: 'Another server has taken over this conversation. Try again.',
   });
 }
 
@@ -37,8 +30,8 @@ export function badCursor(): ProblemError {
   return new ProblemError({
     code: 'bad_request',
     status: 400,
-    title: 'Unknown cursor',
-    detail: 'The cursor is not one that a list gave. Ask for the first page, without a cursor.',
+    title: 'Invalid cursor',
+    detail: 'The cursor is not valid. Request the first page, without a cursor.',
   });
 }
 
@@ -48,8 +41,8 @@ export function storeBusy(cause: unknown): ProblemError {
     {
       code: 'store_busy',
       status: 503,
-      title: 'The storage is busy',
-      detail: 'Another process holds the storage. Try again in a moment.',
+      title: 'Storage busy',
+      detail: 'The storage is locked by another process. Try again in a moment.',
       action: 'retry',
     },
     { cause, retryAfterMs: 1_000 },
@@ -62,8 +55,8 @@ export function storeFull(name: string, cause: unknown): ProblemError {
     {
       code: 'store_full',
       status: 507,
-      title: 'The disk is full',
-      detail: `Nothing more can be stored in ${name}: its disk or quota is full. Free some space and try again.`,
+      title: 'Disk full',
+      detail: `Cannot write to ${name} because its disk or quota is full. Free some space and try again.`,
       action: 'retry',
     },
     { cause },
@@ -73,7 +66,7 @@ export function storeFull(name: string, cause: unknown): ProblemError {
 /** Returns `store_unavailable`, which can be retried. */
 export function storeUnavailable(detail: string, cause?: unknown): ProblemError {
   return new ProblemError(
-    { code: 'store_unavailable', status: 503, title: 'The storage cannot be reached', detail, action: 'show-log' },
+    { code: 'store_unavailable', status: 503, title: 'Storage not available', detail, action: 'show-log' },
     { cause, retryAfterMs: 2_000 },
   );
 }
@@ -81,7 +74,7 @@ export function storeUnavailable(detail: string, cause?: unknown): ProblemError 
 /** Returns `store_damaged`. Nothing was moved or deleted; the detail tells the user how to restore the store. */
 export function storeDamaged(detail: string, cause?: unknown): ProblemError {
   return new ProblemError(
-    { code: 'store_damaged', status: 500, title: 'The storage is damaged', detail, action: 'show-log' },
+    { code: 'store_damaged', status: 500, title: 'Storage damaged', detail, action: 'show-log' },
     { cause },
   );
 }
@@ -92,12 +85,12 @@ export function tokenKeysDamaged(cause?: unknown): ProblemError {
     {
       code: 'token_keys_damaged',
       status: 500,
-      title: 'The keys of tokens cannot be read',
+      title: 'Cannot read the token keys',
       detail:
-        'The storage has keys of tokens that were sealed with another data key than this server has, or were changed. ' +
-        'Start it with the one they were sealed with: DEVLM_DATA_KEY, which all servers of a database share, or data.key ' +
-        'of the data folder. If that is lost, `devlm token rotate-key --forget` makes a new key, and all tokens have to be ' +
-        'made again. Nothing was changed.',
+        'Cannot decrypt the token keys because they were encrypted with a different data key, or were modified. ' +
+        'Start the server with the original data key: DEVLM_DATA_KEY, which all servers of a database share, or the file ' +
+        'data.key in the data folder. If that key is lost, run "devlm token rotate-key --forget" to create new token keys. ' +
+        'All tokens must then be created again. No data was changed.',
     },
     { cause },
   );
@@ -112,11 +105,11 @@ export function storeNewer(
   return new ProblemError({
     code: 'store_newer',
     status: 409,
-    title: 'The storage was made by a newer DevLM',
+    title: 'Storage of a newer DevLM version',
     detail:
-      `${here.name} was last used by DevLM ${found.made_by} (storage version ${found.version}); this is DevLM ` +
-      `${here.version}, which knows storage up to version ${newest}. Update DevLM to ${found.made_by} or later. ` +
-      'Nothing was changed.',
+      `Cannot open ${here.name} because DevLM ${found.made_by} has upgraded it to storage version ${found.version}. This is DevLM ` +
+      `${here.version}, which supports storage versions up to ${newest}. Update DevLM to ${found.made_by} or later. ` +
+      'No data was changed.',
     action: 'show-log',
   });
 }

@@ -37,7 +37,10 @@ export class Seal {
   open(data: Uint8Array, place: string): Uint8Array {
     const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
     if (!isSealed(data)) return data;
-    if (!this.#key) throw storeDamaged('What is stored is sealed, and there is no key to open it.');
+    if (!this.#key)
+      throw storeDamaged(
+        'Cannot decrypt stored data because there is no data key. Set DEVLM_DATA_KEY or restore data.key.',
+      );
     const headerBytes = magic.length + nonceBytes;
     try {
       const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(magic.length, headerBytes))
@@ -46,7 +49,7 @@ export class Seal {
       return Buffer.concat([decipher.update(bytes.subarray(headerBytes + tagBytes)), decipher.final()]);
     } catch (error) {
       throw storeDamaged(
-        'What is stored was sealed with another key, or was changed. See data.key and DEVLM_DATA_KEY.',
+        'Cannot decrypt stored data because it was encrypted with a different data key or was modified. Check DEVLM_DATA_KEY and data.key.',
         error,
       );
     }

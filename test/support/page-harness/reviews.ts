@@ -1,6 +1,6 @@
 import type { Event, EventBody } from '../../../protocol/src/events.ts';
 import { applyEvent, emptyConversation } from '../../../protocol/src/reducer.ts';
-import { type FileMark, ReviewedFile, Verdict } from '../../../protocol/src/review.ts';
+import { type FileMark, ReviewedFile, ReviewVerdict } from '../../../protocol/src/review.ts';
 import type { FileChange } from '../../../protocol/src/tools.ts';
 import { turnFiles } from '../../../protocol/src/turn-files.ts';
 
@@ -29,7 +29,7 @@ export function reviewHandlers(host: Log) {
   };
   const review = (
     params: Params,
-    verdict: Verdict,
+    verdict: ReviewVerdict,
     changes: readonly FileChange[],
     files: FileMark[],
     head?: { from: string | null; to: string | null },
@@ -63,7 +63,7 @@ export function reviewHandlers(host: Log) {
       return review(params, 'restore', changed, marks, body['what'] === 'files' ? undefined : back);
     },
     'changes.review': ({ params, body }: Asked) => {
-      const verdict = Verdict.parse(body['verdict']);
+      const verdict = ReviewVerdict.parse(body['verdict']);
       const asked = new Set(
         ReviewedFile.array()
           .parse(body['files'])

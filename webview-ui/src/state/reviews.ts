@@ -1,4 +1,4 @@
-import type { Verdict } from '@devlm/protocol/review.ts';
+import type { ReviewVerdict } from '@devlm/protocol/review.ts';
 import type { ReviewState, TurnState } from '@devlm/protocol/state.ts';
 import { type TurnFile, turnFiles } from '@devlm/protocol/turn-files.ts';
 import { transport } from '../transport.ts';
@@ -12,7 +12,7 @@ export function changedFiles(turn: TurnState): readonly TurnFile[] {
 /** Returns the last decision about a turn if it can be undone and has changed files, or null. */
 export function lastReview({ reviews = [] }: TurnState): ReviewState | null {
   const last = reviews.findLast(({ status }) => status === 'done');
-  const undoableVerdicts: ReadonlySet<Verdict> = new Set(['reject', 'restore']);
+  const undoableVerdicts: ReadonlySet<ReviewVerdict> = new Set(['reject', 'restore']);
   return last && undoableVerdicts.has(last.verdict) ? last : null;
 }
 

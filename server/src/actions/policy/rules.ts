@@ -1,4 +1,4 @@
-import { type Rule, type Rules, Verdict } from '@devlm/protocol/permissions.ts';
+import { PermissionVerdict, type Rule, type Rules } from '@devlm/protocol/permissions.ts';
 import { wildcard } from '../../workspace/wildcard.ts';
 import { escapeOption, onlyReads, programName } from './programs.ts';
 import { protectedBecause } from './protected.ts';
@@ -41,7 +41,7 @@ export interface PolicyState extends Trust {
 export interface DecidedPart {
   /** The path, command or host; the tool's name where the action has no parts. */
   readonly what: string;
-  readonly verdict: Verdict;
+  readonly verdict: PermissionVerdict;
   readonly reason: string;
   /** What the verdict is based on. No rule can loosen `hard` and `taint`. */
   readonly by: 'hard' | 'taint' | 'user' | 'workspace' | 'default';
@@ -49,7 +49,7 @@ export interface DecidedPart {
 
 /** The decision on an action: the strictest verdict of its parts. */
 export interface PolicyDecision {
-  readonly verdict: Verdict;
+  readonly verdict: PermissionVerdict;
   /** Explanation: for the model if the verdict is `deny`, for the user otherwise. */
   readonly reason: string;
   readonly parts: readonly DecidedPart[];
@@ -63,7 +63,7 @@ interface Part {
   readonly standard: DecidedPart;
 }
 
-const verdictOrder: readonly Verdict[] = Verdict.options;
+const verdictOrder: readonly PermissionVerdict[] = PermissionVerdict.options;
 const strictest = (parts: readonly DecidedPart[]) =>
   parts.reduce((worst, part) =>
     verdictOrder.indexOf(part.verdict) > verdictOrder.indexOf(worst.verdict) ? part : worst,
@@ -255,7 +255,7 @@ function hostMatches(pattern: string, host: string): boolean {
 }
 
 /** Returns the subject of a reason. Only the model reads the reason of a denial; the user reads all others. */
-function settingsOf(by: 'user' | 'workspace', verdict: Verdict): string {
+function settingsOf(by: 'user' | 'workspace', verdict: PermissionVerdict): string {
   if (by === 'workspace') return "The workspace's settings";
   return verdict === 'deny' ? "The user's settings" : 'Your settings';
 }

@@ -1,3 +1,4 @@
+import { estimateChars } from '@devlm/protocol/token-estimate.ts';
 import type { SourceSymbol } from './source-symbols.ts';
 
 /** A definition with its file and its importance. */
@@ -6,8 +7,6 @@ export interface RankedSymbol extends SourceSymbol {
   readonly rank: number;
 }
 
-/** Estimate of characters per token in a map. Measured to be low, because paths and names are split often. */
-const charsPerToken = 3.2;
 /** Maximum length of a line of the map, in characters. */
 const maxLineChars = 120;
 /** Maximum number of definitions per file, so that one file does not fill the map. */
@@ -18,7 +17,7 @@ const maxPerFile = 12;
  * estimate). The same definitions give the same text. Empty if there are no definitions.
  */
 export function repositoryMap(ranked: readonly RankedSymbol[], tokens: number): string {
-  let remainingChars = Math.floor(tokens * charsPerToken);
+  let remainingChars = estimateChars(tokens);
   const files = new Map<string, RankedSymbol[]>();
   const best = [...ranked].sort(
     (a, b) => b.rank - a.rank || (a.path < b.path ? -1 : a.path > b.path ? 1 : a.line - b.line),

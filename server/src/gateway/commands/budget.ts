@@ -5,13 +5,13 @@ import { createLogger } from '../../logging.ts';
 import { type Call, type Command, readCommandLine, type Terminal, word } from './command-line.ts';
 import { callServer, discoveryOf } from './local-server.ts';
 
-const help = `usage: devlm budget set ID --limit USD [--scope user] [--period day] [--action stop] [--subject WHO]
+const help = `usage: devlm budget set ID --limit USD [--scope user] [--period day] [--action stop] [--subject NAME]
        devlm budget list
        devlm budget remove ID
 
-All take --json and --data-dir. A budget's scope is user, project, team or turn (each answer, its period is turn as
-well); its period day, week or month; its action warn, ask or stop. --subject names one user or project; without it,
-it is for each of them.
+All commands accept --json and --data-dir. --scope: user, project, team or turn (one answer). --period: day, week or
+month; with --scope turn always turn. --action: warn, ask or stop. --subject: the user or project that the budget
+applies to; default: each of them.
 `;
 
 type Api = Pick<Budgets, 'list' | 'set' | 'remove'>;

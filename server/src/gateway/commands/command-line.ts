@@ -68,9 +68,9 @@ export class Call {
   }
 
   /** Creates the error `usage`. */
-  wrong(why = 'there is no such command'): ProblemError {
-    const detail = `devlm ${this.#command}: ${why}. See devlm ${this.#command} --help.`;
-    return new ProblemError({ code: 'usage', status: 400, title: 'Wrong command line', detail });
+  wrong(why = 'unknown command'): ProblemError {
+    const detail = `devlm ${this.#command}: ${why}. Run "devlm ${this.#command} --help" for usage.`;
+    return new ProblemError({ code: 'usage', status: 400, title: 'Invalid command line', detail });
   }
 
   /** Validates command-line input with a schema. @throws ProblemError `usage` */
@@ -85,7 +85,7 @@ export class Call {
   async withStore<T>(work: (store: Store) => Promise<T>): Promise<T> {
     const { config } = this;
     using lock = claimDataDir(config.dataDir);
-    if (!lock) throw this.wrong('a server holds the data folder and does not answer yet: try again in a moment');
+    if (!lock) throw this.wrong('the server of this data folder does not respond yet; try again in a moment');
     const store = await openStore(config, deriveKey(readDataKey(config.dataDir, config.dataKey), 'store'));
     try {
       return await work(store);

@@ -15,13 +15,14 @@ const help = `usage: devlm instance add ID [--base-url URL] [--models a,b*,c=ID]
        devlm instance resume ID
        devlm instance remove ID
 
-All take --json and --data-dir. add and rotate read the API key from standard input: others on the machine
-can read a command line. A drained instance ends the calls that it has, and takes no more.
+All commands accept --json and --data-dir. add and rotate read the API key from standard input, because other users of
+the machine can read the command line. A drained instance finishes its calls and accepts no new ones.
 
-At Amazon Bedrock, models up to Claude 4.6 are those of bedrock, later ones of bedrock-mantle.
-It and Google Vertex AI take the credentials that their own tools would find: environment, profile, role,
-Application Default Credentials. With --key one is read from standard input: an API key of Bedrock, or the JSON of a
-service account's key; with --access-key-id the secret access key. c=ID names a model c, which the provider calls ID.
+On Amazon Bedrock, use bedrock for models up to Claude 4.6 and bedrock-mantle for later models. By default, Amazon
+Bedrock and Google Vertex AI use the credentials that their own tools would find: environment, profile, role,
+Application Default Credentials. With --key, a credential is read from standard input: a Bedrock API key, or the JSON
+key of a service account. With --access-key-id, the secret access key is read. c=ID defines the model name c for the
+model that the provider calls ID.
 `;
 
 /** Maximum length of a key read from standard input, in characters. */
@@ -107,7 +108,7 @@ function modelsOf(words: string | undefined): Pick<InstanceSettings, 'models' | 
 
 function line({ id, host, source, state, calls, models, health }: InstanceInfo): string {
   const ill = health.filter(({ failure }) => failure !== null).map(({ model, failure }) => `${model}: ${failure}`);
-  return `${[id, state, source, host, `${calls} calls`, models.join(',') || 'every model', ...ill].join('  ')}\n`;
+  return `${[id, state, source, host, `${calls} calls`, models.join(',') || 'all models', ...ill].join('  ')}\n`;
 }
 
 async function readKey(call: Call): Promise<string> {

@@ -7,10 +7,10 @@ const help = `usage: devlm token create --name NAME [--scopes llm,execute,backen
        devlm token revoke ID
        devlm token rotate-key [--forget]
 
-All take --json and --data-dir. A token is shown once, when it is made. Scopes are the prefixes of the
-routes that it opens; without --scopes it is llm alone. --user names whose it is; without it, the server's own.
-rotate-key makes a new key that signs from now on; tokens made before go on. With --forget the older keys are removed,
-and every token has to be made again.
+All commands accept --json and --data-dir. A token is shown only once, when it is created. Scopes are the prefixes of
+the routes that the token gives access to; default: llm. --user names the user of the token; default: the server itself.
+rotate-key creates a new signing key; existing tokens stay valid. With --forget the older keys are deleted, and every
+token must be created again.
 `;
 
 async function run(args: readonly string[], terminal: Terminal): Promise<void> {
@@ -47,7 +47,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
     case 'rotate-key': {
       if (id !== undefined) break;
       const rotated = await withIdentityApi(call, (api) => api.rotateKey({ forget: values.forget }));
-      return call.say(rotated, `The key ${rotated.kid} signs from now on.\n`);
+      return call.say(rotated, `New tokens are signed with the key ${rotated.kid}.\n`);
     }
   }
   throw call.wrong();

@@ -6,7 +6,7 @@ import { callServer, discoveryOf } from './local-server.ts';
 
 const help = `usage: devlm usage [--by day|conversation|model|user|project] [--from DAY] [--to DAY] [--csv]
 
-Takes --json and --data-dir as well. Days are such as 2026-11-23; without them it is today.
+Accepts --json and --data-dir. DAY has the form 2026-11-23. Default for --from and --to: today.
 `;
 
 async function run(args: readonly string[], terminal: Terminal): Promise<void> {

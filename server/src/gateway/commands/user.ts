@@ -6,8 +6,9 @@ const help = `usage: devlm user add NAME [--role admin|member] [--email ADDRESS]
        devlm user list
        devlm user disable NAME
 
-All take --json and --data-dir. Without --role it is member. Then: devlm token create --user NAME.
-No token of a disabled user counts any more.
+All commands accept --json and --data-dir. Default for --role: member. To create a token for a user, run
+devlm token create --user NAME.
+Tokens of a disabled user are no longer valid.
 `;
 
 async function run(args: readonly string[], terminal: Terminal): Promise<void> {
@@ -28,7 +29,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
     case 'disable': {
       const disabled = await withIdentityApi(call, async (api) => {
         const user = (await api.users()).find((one) => one.name === name);
-        if (!user) throw call.wrong('there is no such user');
+        if (!user) throw call.wrong('the user does not exist');
         return api.disableUser(user.id);
       });
       return show([disabled], disabled);

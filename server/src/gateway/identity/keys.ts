@@ -156,8 +156,8 @@ function readKeysFile(path: string): TokenKey[] | null {
     throw new ProblemError({
       code: 'token_keys_damaged',
       status: 500,
-      title: 'The keys of tokens cannot be read',
-      detail: `${path} is damaged. Put a copy of it back, or remove it: the tokens that it has signed then have to be made again.`,
+      title: 'Cannot read the token keys',
+      detail: `${path} is damaged. Restore it from a backup, or delete it. If you delete it, all tokens signed with its keys must be created again.`,
     });
   }
 }

@@ -52,10 +52,10 @@ export class Ownership {
   /** Checks that everything a request names belongs to the user. @throws ProblemError `not_found`, `forbidden_scope` */
   async check<N extends RouteName>(name: N, input: RouteChecked<N>, { user, tokenId }: Identity): Promise<void> {
     if (tokenId !== null && starterOnlyRoutes.has(name))
-      throw httpProblem('forbidden_scope', 'Only the editor that started this server may do this.');
+      throw httpProblem('forbidden_scope', 'Only the editor that started this server is allowed to do this.');
     const { params, query, body } = Request.parse(input);
     const assertOwner = (what: string, owner: string | null) => {
-      if ((owner ?? localUser) !== user) throw httpProblem('not_found', `There is no such ${what}.`);
+      if ((owner ?? localUser) !== user) throw httpProblem('not_found', `The ${what} does not exist.`);
     };
     for (const named of [params, query, body?.origin]) {
       if (named?.conversationId !== undefined)

@@ -109,7 +109,7 @@ export class Tokens {
         await this.#refresh();
         this.#freshAt = startedAt;
       } catch (error) {
-        logger.warn({ err: error }, 'tokens could not be read again');
+        logger.warn({ err: error }, 'cannot refresh tokens from the store');
       } finally {
         busy = false;
       }
@@ -124,7 +124,8 @@ export class Tokens {
 
   /** Adds a user. @throws ProblemError `conflict` if the name is taken or there are too many users */
   async addUser(user: NewUser): Promise<UserInfo> {
-    if (this.#users.size >= maxUsers) throw httpProblem('conflict', `There are ${maxUsers} users already.`);
+    if (this.#users.size >= maxUsers)
+      throw httpProblem('conflict', `The maximum of ${maxUsers} users has been reached.`);
     const info = { ...user, id: randomUUID(), createdAt: new Date().toISOString(), disabledAt: null };
     await this.#store.users.add(info);
     this.#users.set(info.id, info);
@@ -133,9 +134,10 @@ export class Tokens {
 
   /** Disables a user, whose tokens are then refused. @throws ProblemError `not_found`, `conflict` */
   async disableUser(id: string): Promise<UserInfo> {
-    if (id === localUser) throw httpProblem('conflict', 'This is the server itself: it cannot be disabled.');
+    if (id === localUser)
+      throw httpProblem('conflict', 'The user "local" is the server itself and cannot be disabled.');
     const info = await this.#store.users.disable(id);
-    if (!info) throw httpProblem('not_found', 'There is no such user.');
+    if (!info) throw httpProblem('not_found', 'The user does not exist.');
     this.#users.set(id, info);
     return info;
   }
@@ -150,13 +152,13 @@ export class Tokens {
     if (this.list().length >= maxTokens)
       throw httpProblem(
         'conflict',
-        `There are ${maxTokens} tokens already. Revoke some, and wait until they have ended.`,
+        `The maximum of ${maxTokens} tokens has been reached. Try again when some of them have expired.`,
       );
     await this.#refresh();
     const owner = this.users().find((one) => one.name === user);
-    if (!owner || owner.disabledAt !== null) throw httpProblem('not_found', 'There is no such user, or not any more.');
+    if (!owner || owner.disabledAt !== null) throw httpProblem('not_found', 'The user does not exist or is disabled.');
     if (scopes.includes('admin') && owner.role !== 'admin')
-      throw httpProblem('conflict', 'Only an admin can have a token for admin.');
+      throw httpProblem('conflict', 'Only a user with the role admin can have a token with the scope admin.');
     const now = Math.floor(Date.now() / 1000);
     const expires = now + days * 86_400;
     const iso = (seconds: number) => new Date(seconds * 1000).toISOString();
@@ -187,7 +189,7 @@ export class Tokens {
   /** Revokes a token. @throws ProblemError `not_found` */
   async revoke(id: string): Promise<TokenInfo> {
     const info = await this.#store.tokens.revoke(id);
-    if (!info) throw httpProblem('not_found', 'There is no such token.');
+    if (!info) throw httpProblem('not_found', 'The token does not exist.');
     this.#known.set(id, info);
     return info;
   }
@@ -214,7 +216,7 @@ export class Tokens {
     if (known.revokedAt !== null) throw httpProblem('unauthorized', 'The token was revoked.');
     const user = this.#users.get(known.userId);
     if (!user || user.id !== claims.sub) throw refused();
-    if (user.disabledAt !== null) throw httpProblem('unauthorized', 'This user was disabled.');
+    if (user.disabledAt !== null) throw httpProblem('unauthorized', 'The user of this token was disabled.');
     if (this.#freshAt !== null && performance.now() - this.#freshAt > maxStalenessMs) throw stale();
     const scopes = claims.scopes.filter((scope) => scope !== 'admin' || user.role === 'admin');
     return { user: user.id, role: user.role, scopes: new Set(scopes), tokenId: claims.jti };
@@ -281,11 +283,11 @@ function expired() {
 }
 
 function refused() {
-  return httpProblem('unauthorized', 'The token is not one of this server, or was changed.');
+  return httpProblem('unauthorized', 'The token is not valid on this server.');
 }
 
 function stale(): ProblemError {
-  const detail = 'The server cannot learn at the moment which tokens count. Try again soon.';
-  const title = 'Tokens cannot be checked';
+  const detail = 'The server cannot read the list of valid tokens. Try again in a moment.';
+  const title = 'Cannot verify tokens';
   return new ProblemError({ code: 'identity_stale', status: 503, title, detail }, { retryAfterMs: refreshIntervalMs });
 }

@@ -4,10 +4,10 @@ import type { Guard } from '../guard.ts';
 import type { Identity } from '../identity/tokens.ts';
 import { httpProblem } from '../problems.ts';
 import { clientAddress } from './client-address.ts';
-import { kindOf, windowLimits } from './kinds.ts';
+import { routeKindOf, windowLimits } from './kinds.ts';
 
 /** Rate limits of a server. */
-interface Limits {
+interface RateLimits {
   /** Limit for one address, for requests that are not authenticated. */
   readonly address: RateLimit;
   /** Limit for one user, applied to each kind of route separately. */
@@ -17,14 +17,14 @@ interface Limits {
 }
 
 /** Default limits of a team server. */
-const teamLimits: Limits = {
+const teamLimits: RateLimits = {
   address: { rate: 10, burst: 5 },
   user: { rate: 10, burst: 5 },
   global: { rate: 100, burst: 10 },
 };
 /** Default limit of an embedded server. An editor that opens with ten chats stays far below it; a runaway program does not. */
 const ownLimit = { rate: 1000, burst: 2000 };
-const ownLimits: Limits = { address: ownLimit, user: ownLimit, global: ownLimit };
+const ownLimits: RateLimits = { address: ownLimit, user: ownLimit, global: ownLimit };
 
 /** The part of the configuration that concerns limits. Default: the limits of the server's mode. */
 export interface LimitConfig {
@@ -60,7 +60,7 @@ export function admission(guard: Guard, limiter: RateLimiter, config: LimitConfi
       throw error;
     }
     if (!identity) return null;
-    const kind = kindOf(request);
+    const kind = routeKindOf(request);
     const key = `${kind}:${identity.user}`;
     const windowLimit = windowLimits[kind];
     const buckets: Bucket[] = windowLimit
@@ -88,16 +88,16 @@ export function admission(guard: Guard, limiter: RateLimiter, config: LimitConfi
 async function take(limiter: RateLimiter, response: ServerResponse, name: string, buckets: readonly Bucket[]) {
   const { waitMs, left, fullMs } = await limiter.take(buckets);
   // In the meantime the client has disconnected, or the server has responded to its broken body.
-  if (response.destroyed || response.headersSent) throw httpProblem('bad_request', 'The client has left.');
+  if (response.destroyed || response.headersSent) throw httpProblem('bad_request', 'The client closed the connection.');
   // Format of draft-ietf-httpapi-ratelimit-headers; `burst` is an extension.
   response.setHeader('RateLimit-Policy', `"${name}";q=${buckets[0]?.rate};w=1;burst=${buckets[0]?.burst}`);
   response.setHeader('RateLimit', `"${name}";r=${left};t=${Math.ceil(fullMs / 1000)}`);
   if (waitMs === 0) return;
-  const detail = 'Too many requests in a short time. Try again in a moment.';
+  const detail = 'The rate limit for requests has been reached. Try again in a moment.';
   throw httpProblem('rate_limited', detail, { retryAfterMs: waitMs });
 }
 
-function limitsOf({ embedded, limitAddress, limitUser, limitGlobal }: LimitConfig): Limits {
+function limitsOf({ embedded, limitAddress, limitUser, limitGlobal }: LimitConfig): RateLimits {
   const { address, user, global } = embedded ? ownLimits : teamLimits;
   return { address: limitAddress ?? address, user: limitUser ?? user, global: limitGlobal ?? global };
 }

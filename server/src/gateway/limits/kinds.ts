@@ -3,14 +3,14 @@ import { type RouteShape, routes } from '@devlm/protocol/routes.ts';
 import type { RateLimit } from '../../storage/ports/rate-limiter.ts';
 
 /** Kind of route. Each kind has its own buckets, so that a client that exhausts one can still use the others. */
-export type Kind = 'api' | 'llm' | 'execute' | 'stream' | 'answer';
+export type RouteKind = 'api' | 'llm' | 'execute' | 'stream' | 'answer';
 
 /**
  * Minimum limits of the requests that keep an open window working. They do not count toward the limit of all users
  * together. They are event streams, which all windows reopen at once after the server was away, and the editor's
  * answers to requests of the server, which may be one for each file.
  */
-export const windowLimits: Partial<Record<Kind, RateLimit>> = {
+export const windowLimits: Partial<Record<RouteKind, RateLimit>> = {
   stream: { rate: 20, burst: 100 },
   answer: { rate: 1000, burst: 1000 },
 };
@@ -32,7 +32,7 @@ const streamRoutes: readonly StreamRoute[] = Object.values<RouteShape>(routes)
 const answerPath = pathPattern(routes['editor.answer'].path);
 
 /** Returns the kind of the route that a request is for. */
-export function kindOf({ method, url = '', headers }: IncomingMessage): Kind {
+export function routeKindOf({ method, url = '', headers }: IncomingMessage): RouteKind {
   const path = url.split('?', 1)[0] ?? '';
   if (path.startsWith('/llm/')) return 'llm';
   const stream = streamRoutes.find((candidate) => candidate.method === method && candidate.path.test(path));

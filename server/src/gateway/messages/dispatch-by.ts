@@ -10,7 +10,7 @@ export interface CallController {
 }
 
 /** Receives the events of a call. The interface is that of undici's dispatch handlers. */
-export interface DispatchHandler {
+export interface CallHandler {
   onRequestStart(controller: CallController): void;
   onResponseStart(controller: CallController, status: number, headers: IncomingHttpHeaders): void;
   onResponseData(controller: CallController, bytes: Buffer): void;
@@ -27,7 +27,7 @@ interface Request {
 }
 
 /** Makes a call with the `fetch` of an instance on another platform and reports it as undici would. Never rejects. */
-export async function dispatchBy(send: MessagesFetch, request: Request, handler: DispatchHandler): Promise<void> {
+export async function dispatchBy(send: MessagesFetch, request: Request, handler: CallHandler): Promise<void> {
   const { origin, path, method, headers, body } = request;
   const call = new Call();
   try {

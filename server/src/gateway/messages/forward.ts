@@ -5,11 +5,11 @@ import { failureOfStatus, retryAfterMs } from '../../llm/pool/failure.ts';
 import type { Lane } from '../../llm/pool/instance.ts';
 import type { Lease } from '../../llm/pool/lease.ts';
 import type { Pool } from '../../llm/pool/pool.ts';
-import type { Failure, Wanted } from '../../llm/pool/types.ts';
+import type { Failure, LeaseRequest } from '../../llm/pool/types.ts';
 import { type Tapped, UsageTap } from '../../llm/usage-tap.ts';
 import { classifyBeginning, maxHoldMs } from './beginning.ts';
-import { type CallController, type DispatchHandler, dispatchBy } from './dispatch-by.ts';
-import { keptAnswer } from './headers.ts';
+import { type CallController, type CallHandler, dispatchBy } from './dispatch-by.ts';
+import { forwardedResponseHeaders } from './headers.ts';
 import { Refused } from './refusal.ts';
 
 /** A call to the provider, independent of the instance that takes it. */
@@ -25,7 +25,7 @@ export interface Outgoing {
   readonly begun: () => void;
   /** Whether the answer is a message, which is billed. */
   readonly counted: boolean;
-  readonly wanted: Wanted;
+  readonly leaseRequest: LeaseRequest;
   readonly requestId: string;
 }
 
@@ -74,9 +74,9 @@ export async function forward(call: Outgoing, response: AnswerSink, options: For
   const tried = new Set<Lane>();
   const dispatcher = agent ?? (await loadAgent());
   for (;;) {
-    using lease = await options.pool.lease(call.wanted, options.signal, tried);
+    using lease = await options.pool.lease(call.leaseRequest, options.signal, tried);
     tried.add(lease.lane);
-    const canRetryElsewhere = () => !options.signal.aborted && options.pool.hasOther(call.wanted, tried);
+    const canRetryElsewhere = () => !options.signal.aborted && options.pool.hasOther(call.leaseRequest, tried);
     using attempt = new Attempt(call, lease, canRetryElsewhere, response, options);
     if ((await attempt.run(dispatcher)) === 'done') return;
   }
@@ -88,7 +88,7 @@ class SilenceError extends Error {}
 class ErrorEvent extends Error {}
 
 /** A call at one instance. Passes the answer on to the client as it arrives. */
-class Attempt implements Dispatcher.DispatchHandler, DispatchHandler, Disposable {
+class Attempt implements Dispatcher.DispatchHandler, CallHandler, Disposable {
   readonly #call: Outgoing;
   readonly #lease: Lease;
   readonly #canRetryElsewhere: () => boolean;
@@ -162,11 +162,11 @@ class Attempt implements Dispatcher.DispatchHandler, DispatchHandler, Disposable
     if (status < 200) return;
     this.#lease.heard((name) => headerOf(headers, name));
     // A 404 to a request without a model is not a failure of the instance: every instance would respond with it.
-    const failure = status === 404 && this.#call.wanted.model === null ? null : failureOfStatus(status);
+    const failure = status === 404 && this.#call.leaseRequest.model === null ? null : failureOfStatus(status);
     if (failure) this.#lease.failed(failure, retryAfterMs(headerOf(headers, 'retry-after')));
     if (failure && this.#canRetryElsewhere()) {
       this.#settle('moves');
-      this.#controller?.abort(new Error('The call is made elsewhere.'));
+      this.#controller?.abort(new Error('The call is retried at another instance.'));
       return;
     }
     if (this.#call.counted && status === 200) this.#tap = new UsageTap(headerOf(headers, 'content-type') ?? '');
@@ -232,7 +232,7 @@ class Attempt implements Dispatcher.DispatchHandler, DispatchHandler, Disposable
     this.#call.begun();
     const { status, headers, failure } = this.#answer;
     this.#response.on('drain', this.#resume);
-    const kept = keptAnswer(headers);
+    const kept = forwardedResponseHeaders(headers);
     kept['x-devlm-request-id'] = this.#call.requestId;
     // If several instances have failed, tell the client to retry even if the last one sent no `Retry-After`.
     if (failure && failure !== 'refused' && this.#instanceCount > 1) kept['retry-after'] ??= '2';
@@ -288,7 +288,7 @@ class Attempt implements Dispatcher.DispatchHandler, DispatchHandler, Disposable
   }
 
   get #instanceCount(): number {
-    return this.#options.pool.places(this.#call.wanted);
+    return this.#options.pool.places(this.#call.leaseRequest);
   }
 }
 
@@ -304,11 +304,11 @@ function failureOfError(error: unknown, otherwise: Failure): Failure {
 }
 
 function refusalOf(error: unknown, places: number): Refused {
-  if (error instanceof SilenceError) return new Refused(504, 'The provider did not answer in time.');
-  if (error instanceof ErrorEvent) return new Refused(529, 'The provider is overloaded. Try again soon.', 2_000);
+  if (error instanceof SilenceError) return new Refused(504, 'The provider did not respond in time.');
+  if (error instanceof ErrorEvent) return new Refused(529, 'The provider is overloaded. Try again in a moment.', 2_000);
   return places > 1
-    ? new Refused(503, 'No instance of the provider can be reached. Try again soon.', 2_000)
-    : new Refused(502, 'The provider cannot be reached.');
+    ? new Refused(503, 'Cannot connect to any instance of the provider. Try again in a moment.', 2_000)
+    : new Refused(502, 'Cannot connect to the provider.');
 }
 
 function headerOf(headers: IncomingHttpHeaders, name: string): string | undefined {

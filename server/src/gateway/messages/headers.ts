@@ -8,7 +8,7 @@ const notForwarded = new Set(
 );
 
 /** Returns the request headers that are forwarded to the provider. */
-export function keptHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+export function forwardedRequestHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders {
   // Headers that the sender lists in `Connection` concern that connection only.
   const dropped = (headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase());
   const kept: IncomingHttpHeaders = {};
@@ -18,8 +18,8 @@ export function keptHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders {
 }
 
 /** Returns the response headers that are forwarded to the client. */
-export function keptAnswer(headers: IncomingHttpHeaders): IncomingHttpHeaders {
-  const kept = keptHeaders(headers);
+export function forwardedResponseHeaders(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const kept = forwardedRequestHeaders(headers);
   const length = headers['content-length'];
   if (length !== undefined) kept['content-length'] = length;
   return kept;

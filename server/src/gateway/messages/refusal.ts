@@ -21,7 +21,7 @@ function describe(error: unknown): { status: number; message: string; retryAfter
   if (error instanceof Refused) return error;
   if (error instanceof ProblemError)
     return { status: error.problem.status, message: error.problem.detail, retryAfterMs: error.retryAfterMs };
-  return { status: 500, message: 'Something went wrong in DevLM.' };
+  return { status: 500, message: 'An internal error occurred in DevLM.' };
 }
 
 /** Returns a new request id, in the style of the provider's. */

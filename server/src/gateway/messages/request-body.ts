@@ -32,7 +32,7 @@ export class HeldBody implements Disposable {
 export async function readBody(request: IncomingMessage): Promise<HeldBody> {
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity')
-    throw new Refused(415, 'Send the body uncompressed: what it asks for has to be read.');
+    throw new Refused(415, 'The content encoding is not supported. Send the body uncompressed.');
   if (Number(request.headers['content-length'] ?? 0) > limits.messagesBodyBytes) throw tooLarge();
   const { promise, resolve, reject } = Promise.withResolvers<HeldBody>();
   const chunks: Buffer[] = [];
@@ -42,7 +42,7 @@ export async function readBody(request: IncomingMessage): Promise<HeldBody> {
     totalHeldBytes += chunk.length;
     if (size > limits.messagesBodyBytes) reject(tooLarge());
     else if (totalHeldBytes > maxHeldBytes)
-      reject(new Refused(529, 'Too many large requests are under way. Try again soon.', 2_000));
+      reject(new Refused(529, 'Too many large requests are in progress. Try again in a moment.', 2_000));
     else chunks.push(chunk);
   };
   const onEnd = () => resolve(new HeldBody(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
@@ -60,5 +60,6 @@ export async function readBody(request: IncomingMessage): Promise<HeldBody> {
   }
 }
 
-const brokenOff = () => new Refused(400, 'The body ended before its announced length.');
-const tooLarge = () => new Refused(413, `The request is larger than ${limits.messagesBodyBytes / 1024 / 1024} MB.`);
+const brokenOff = () => new Refused(400, 'The body is shorter than its declared length.');
+const tooLarge = () =>
+  new Refused(413, `The request body is larger than ${limits.messagesBodyBytes / 1024 / 1024} MB.`);

@@ -1,7 +1,7 @@
 import type { Event } from '@devlm/protocol/events.ts';
 import type { Conversations } from '../../backend/conversations.ts';
-import { notFound } from '../../backend/lookup.ts';
 import type { Context } from '../../context.ts';
+import { notFound } from '../../storage/problems.ts';
 import { httpProblem } from '../problems.ts';
 import type { StreamMessage } from '../sse.ts';
 import type { HandlersOf } from './handler.ts';
@@ -24,11 +24,14 @@ export function conversationHandlers(
     'conversations.events': async ({ params, query }, { signal, lastEventId }) => {
       const { conversationId } = params;
       const conversation = await store.conversations.get(conversationId);
-      if (!conversation) throw httpProblem('not_found', 'There is no such conversation.');
+      if (!conversation) throw httpProblem('not_found', 'The conversation does not exist.');
       const after = lastEventId ?? query.after;
       // A database that was restored from a backup has fewer events than a page may have seen.
       if (after > conversation.lastSeq)
-        throw httpProblem('events_ahead', 'This conversation has fewer events than you have read. Read it again.');
+        throw httpProblem(
+          'events_ahead',
+          'The conversation has fewer events than you have read. Read it again from the start.',
+        );
       provider.handOver();
       return withIds(log.subscribe(conversationId, after, signal));
     },

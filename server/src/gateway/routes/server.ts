@@ -18,7 +18,7 @@ export function serverHandlers(context: Context, shutdown: () => void): Handlers
     },
     'server.shutdown': async ({ body }) => {
       if (turns.busy > 0 || executions.busy > 0) throw busy();
-      logger.info({ for: body.version }, 'giving way to another version');
+      logger.info({ for: body.version }, 'shutting down for another version');
       setImmediate(shutdown);
     },
     'server.credential': async ({ body }) => {
@@ -33,6 +33,10 @@ export function serverHandlers(context: Context, shutdown: () => void): Handlers
 }
 
 const busy = () =>
-  httpProblem('busy', 'The server is answering or running a program. It can be replaced when it has finished.', {
-    retryAfterMs: 5_000,
-  });
+  httpProblem(
+    'busy',
+    'The server cannot be replaced while it is answering or running a program. Try again when it has finished.',
+    {
+      retryAfterMs: 5_000,
+    },
+  );

@@ -61,6 +61,6 @@ function credentialChain(region: string): Credentials {
   const found = createCredentialChain(fromEnv(), fromNodeProviderChain({ clientConfig: { region } }));
   return () =>
     found().catch((error: unknown) => {
-      throw new CredentialsError('There are no credentials of AWS.', error);
+      throw new CredentialsError('Cannot find AWS credentials.', error);
     });
 }

@@ -48,9 +48,9 @@ export function messagesFetch(instance: PlatformInstance, platform: PlatformClie
     const { pathname, search } = new URL(input instanceof Request ? input.url : input);
     const path = /\/v1\/(messages(\/count_tokens)?|models(\/[^/]+)?)$/.exec(pathname)?.[0] ?? '';
     if (path.startsWith('/v1/models')) return listOf(instance, path);
-    if (path === '') return answerWith(404, 'There is no such call.');
+    if (path === '') return answerWith(404, 'The endpoint does not exist.');
     if (path.endsWith('count_tokens') && !platform.countsTokens)
-      return answerWith(400, `${providerNames[instance.provider]} counts no tokens for this API.`);
+      return answerWith(400, `${providerNames[instance.provider]} does not support counting tokens through this API.`);
     const left = new AbortController();
     const signal = init.signal ? AbortSignal.any([init.signal, left.signal]) : left.signal;
     const requestHeaders = new Headers(init.headers);

@@ -71,10 +71,10 @@ function notInstalled(provider: PlatformInstance['provider']): ProblemError {
   return new ProblemError({
     code: 'conflict',
     status: 409,
-    title: 'Not installed',
+    title: 'Provider not installed',
     detail:
-      `The server inside the editor comes without what calls ${providerNames[provider]}. Use the team server, ` +
-      `whose image has it, or one built from the source on Node ${minNodeMajor} or later: see docs/operations.md.`,
+      `Support for ${providerNames[provider]} is not part of the server inside the editor. Use the image of the team server, ` +
+      `or a server built from source on Node ${minNodeMajor} or later. See docs/operations.md.`,
   });
 }
 

@@ -31,7 +31,7 @@ export function refusalOf(
   status: number,
   body: unknown,
 ): { status: number; message: string } {
-  const message = firstLine(Body.safeParse(body).data?.message ?? `It answered with the status ${status}.`);
+  const message = firstLine(Body.safeParse(body).data?.message ?? `The provider returned the status ${status}.`);
   // Bedrock's status for an unknown model (400) and for a model that broke off (424).
   if (provider === 'bedrock' && status === 400 && /model identifier is invalid/i.test(message))
     return { status: 404, message };

@@ -37,7 +37,7 @@ function versionOf(version: string): string {
  */
 async function authClient({ apiKey }: PlatformInstance): Promise<AuthClient> {
   const fail = (error: unknown) => {
-    throw new CredentialsError('There are no credentials of Google.', error);
+    throw new CredentialsError('Cannot find Google Cloud credentials.', error);
   };
   const key = apiKey === undefined ? undefined : serviceAccountKey(apiKey);
   const client = key ? signer(key) : await new GoogleAuth({ scopes }).getClient().catch(fail);

@@ -1,8 +1,5 @@
-/**
- * Time for which a prompt cache lives after its last use, in milliseconds:
- * platform.claude.com/docs/en/build-with-claude/prompt-caching
- */
-const cacheTtlMs = 5 * 60_000;
+import { promptCacheTtlMs } from '../prompt-cache.ts';
+
 /** Maximum number of conversations that are remembered. */
 const maxConversations = 10_000;
 
@@ -22,7 +19,7 @@ export class Affinity {
     if (conversation === undefined) return;
     // Reinsert the entry, so that the first one in the map is the least recently used.
     this.#holders.delete(conversation);
-    this.#holders.set(conversation, { instanceId, until: now + cacheTtlMs });
+    this.#holders.set(conversation, { instanceId, until: now + promptCacheTtlMs });
     const [oldest] = this.#holders.keys();
     if (this.#holders.size > maxConversations && oldest !== undefined) this.#holders.delete(oldest);
   }

@@ -37,7 +37,7 @@ export async function testInstance(
     const client = provider.connect(instance);
     const served = model === undefined ? await client.models(ended) : [];
     testedModel ||= served.find((info) => instance.serves(info.id))?.id ?? '';
-    if (!testedModel) return done('It lists no model that it may be asked for. Name one.');
+    if (!testedModel) return done('The instance lists no model that it is configured to serve. Specify a model.');
     const request = {
       model: instance.idOf(testedModel),
       system: 'Say yes.',
@@ -65,7 +65,7 @@ export async function testInstance(
     return done('');
   } catch (error) {
     signal.throwIfAborted();
-    if (ended.aborted) return done('It did not answer in time.');
+    if (ended.aborted) return done('The instance did not respond in time.');
     if (error instanceof ProblemError) return done(error.problem.detail);
     throw error;
   }

@@ -2,6 +2,7 @@ import type { InstanceInfo, InstanceTest, InstanceTested, NewInstance } from '@d
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { StoredInstance } from '../../storage/ports/instances.ts';
 import type { Store } from '../../storage/ports/store.ts';
+import { conflict, notFound } from '../../storage/problems.ts';
 import { assertInstalled } from '../platforms/platform.ts';
 import { ownInstance, type Provider } from '../provider.ts';
 import type { Instance } from './instance.ts';
@@ -48,8 +49,9 @@ export class Instances implements Disposable {
   async add(instance: NewInstance): Promise<InstanceInfo> {
     const { instances } = this.#provider.pool;
     if (instances.some(({ id }) => id === instance.id))
-      throw refused('conflict', `There is an instance ${instance.id} already. Remove it first, or give it a new key.`);
-    if (instances.length >= maxInstances) throw refused('conflict', `There are ${maxInstances} instances already.`);
+      throw conflict(`An instance ${instance.id} already exists. Remove it first, or replace its key.`);
+    if (instances.length >= maxInstances)
+      throw conflict(`The maximum of ${maxInstances} instances has been reached. Remove one first.`);
     assertInstalled(instance);
     return this.#save({ ...instance, draining: false });
   }
@@ -62,7 +64,12 @@ export class Instances implements Disposable {
   async rotate(id: string, apiKey: string): Promise<InstanceInfo> {
     const checked = StoredInstance.safeParse({ ...this.#storedInstance(id), apiKey });
     if (!checked.success)
-      throw refused('invalid_request', checked.error.issues.map(({ message }) => message).join('; '));
+      throw new ProblemError({
+        code: 'invalid_request',
+        status: 400,
+        title: 'Invalid request',
+        detail: checked.error.issues.map(({ message }) => message).join('; '),
+      });
     return this.#save(checked.data);
   }
 
@@ -134,7 +141,7 @@ export class Instances implements Disposable {
 
   #find(id: string): Instance {
     const found = this.#provider.pool.instances.find((instance) => instance.id === id);
-    if (!found) throw refused('not_found', 'There is no such instance.');
+    if (!found) throw notFound('instance');
     return found;
   }
 
@@ -147,7 +154,7 @@ export class Instances implements Disposable {
     this.#find(id);
     const stored = this.#stored.get(id);
     if (!stored)
-      throw refused('conflict', 'It stands in the configuration, not in the store: change it there, and start again.');
+      throw conflict('This instance is defined in the configuration file. Change it there, and restart the server.');
     return stored;
   }
 
@@ -179,14 +186,4 @@ export class Instances implements Disposable {
   #hostOf({ id, options }: Instance): string {
     return new URL(id === ownInstance ? this.#provider.baseUrl : options.upstream().baseUrl).origin;
   }
-}
-
-const refusals = {
-  not_found: { status: 404, title: 'Not found' },
-  conflict: { status: 409, title: 'Conflict' },
-  invalid_request: { status: 400, title: 'Invalid request' },
-} as const;
-
-function refused(code: keyof typeof refusals, detail: string): ProblemError {
-  return new ProblemError({ code, ...refusals[code], detail });
 }

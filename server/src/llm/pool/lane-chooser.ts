@@ -1,10 +1,10 @@
 import type { ProblemError } from '@devlm/protocol/problem.ts';
-import { estimateRequestTokens } from '../prompt-size.ts';
+import { estimateTokens } from '@devlm/protocol/token-estimate.ts';
 import { Affinity } from './affinity.ts';
 import { type Aliases, modelsOf } from './aliases.ts';
 import type { Instance, Lane } from './instance.ts';
 import { allRest, nobodyServes } from './problems.ts';
-import type { Wanted } from './types.ts';
+import type { LeaseRequest } from './types.ts';
 
 /** The candidates that a lane is chosen from. */
 export interface Candidates {
@@ -51,55 +51,57 @@ export class LaneChooser {
    *
    * @param tried lanes at which the call has already failed
    */
-  choose(wanted: Wanted, tried: ReadonlySet<Lane>): Choice {
-    const groups = this.#groups(wanted);
+  choose(request: LeaseRequest, tried: ReadonlySet<Lane>): Choice {
+    const groups = this.#groups(request);
     const all = groups.flat();
     if (all.length === 0)
       return {
-        problem: nobodyServes(this.#candidates.usable.some((instance) => !instance.draining) ? wanted.model : null),
+        problem: nobodyServes(this.#candidates.usable.some((instance) => !instance.draining) ? request.model : null),
       };
     // If there is only one lane, the call is made in any case: the provider's own answer is the most accurate one.
     const isOnlyLane = all.length === 1;
     const now = performance.now();
-    const rests = new Map(all.map((lane) => [lane, isOnlyLane ? 0 : lane.waitMs(this.tokens(wanted, lane, now), now)]));
+    const rests = new Map(
+      all.map((lane) => [lane, isOnlyLane ? 0 : lane.waitMs(this.tokens(request, lane, now), now)]),
+    );
     const restOf = (lane: Lane) => rests.get(lane) ?? 0;
     for (const lanes of groups) {
       const possible = lanes.filter((lane) => !tried.has(lane) && restOf(lane) <= maxRestWaitMs);
-      const best = this.#fastest(possible, wanted, restOf, now);
+      const best = this.#fastest(possible, request, restOf, now);
       if (!best) continue;
-      if (!best.instance.hasRoom(wanted.priority)) return { waitMs: Number.POSITIVE_INFINITY };
+      if (!best.instance.hasRoom(request.priority)) return { waitMs: Number.POSITIVE_INFINITY };
       return restOf(best) === 0 ? { lane: best } : { waitMs: restOf(best) };
     }
     return { problem: allRest(all, restOf) };
   }
 
   /** Returns the estimated number of tokens that a call takes from a lane's rate limits. */
-  tokens({ promptBytes, conversation }: Wanted, { instance }: Lane, now: number): number {
+  tokens({ promptBytes, conversation }: LeaseRequest, { instance }: Lane, now: number): number {
     const cached = this.#affinity.of(conversation, now) === instance.id;
-    return estimateRequestTokens(promptBytes, cached ? cachedShare : 1);
+    return estimateTokens(cached ? promptBytes * cachedShare : promptBytes);
   }
 
   /** Remembers that a call went to a lane. */
-  chosen({ conversation }: Wanted, { instance }: Lane, now: number): void {
+  chosen({ conversation }: LeaseRequest, { instance }: Lane, now: number): void {
     this.#affinity.keep(conversation, instance.id, now);
   }
 
   /** Returns whether a call that failed at the tried lanes could be made at another lane, at once or soon. */
-  hasOther(wanted: Wanted, tried: ReadonlySet<Lane>): boolean {
+  hasOther(request: LeaseRequest, tried: ReadonlySet<Lane>): boolean {
     if (tried.size >= maxTries) return false;
     const now = performance.now();
-    return this.#groups(wanted).some((lanes) =>
-      lanes.some((lane) => !tried.has(lane) && lane.waitMs(this.tokens(wanted, lane, now), now) <= maxRestWaitMs),
+    return this.#groups(request).some((lanes) =>
+      lanes.some((lane) => !tried.has(lane) && lane.waitMs(this.tokens(request, lane, now), now) <= maxRestWaitMs),
     );
   }
 
   /** Returns the number of lanes that could take a call, whatever their health. */
-  places(wanted: Wanted): number {
-    return this.#groups(wanted).flat().length;
+  places(request: LeaseRequest): number {
+    return this.#groups(request).flat().length;
   }
 
   /** The lanes of each model that the call may be made with, the preferred model first. */
-  #groups({ model, counting = false }: Wanted): Lane[][] {
+  #groups({ model, counting = false }: LeaseRequest): Lane[][] {
     return modelsOf(model, this.#candidates.aliases).map((name) => {
       const serving = this.#candidates.usable.filter((instance) => !instance.draining && instance.serves(name));
       const counts = counting ? serving.filter(({ options }) => options.countsTokens !== false) : serving;
@@ -109,16 +111,21 @@ export class LaneChooser {
   }
 
   /** Returns the lane with the shortest expected time to answer, with the value of a prompt cache subtracted. */
-  #fastest(lanes: readonly Lane[], wanted: Wanted, restOf: (lane: Lane) => number, now: number): Lane | undefined {
+  #fastest(
+    lanes: readonly Lane[],
+    request: LeaseRequest,
+    restOf: (lane: Lane) => number,
+    now: number,
+  ): Lane | undefined {
     if (lanes.length < 2) return lanes[0];
     const measured = lanes.flatMap(({ firstMs }) => firstMs ?? []);
     const mean =
       measured.length > 0 ? measured.reduce((sum, ms) => sum + ms, 0) / measured.length : defaultFirstTokenMs;
-    const holder = this.#affinity.of(wanted.conversation, now);
-    const cacheValueMs = cacheBonusMs + wanted.promptBytes / bytesPerMs;
+    const holder = this.#affinity.of(request.conversation, now);
+    const cacheValueMs = cacheBonusMs + request.promptBytes / bytesPerMs;
     const expectedMs = (lane: Lane) => {
       const { instance } = lane;
-      const queuedMs = instance.hasRoom(wanted.priority) ? 0 : instance.freeInMs * (this.#candidates.waiting + 1);
+      const queuedMs = instance.hasRoom(request.priority) ? 0 : instance.freeInMs * (this.#candidates.waiting + 1);
       const answerMs = lane.expectedMs(mean, now) * (1 + instance.load);
       return restOf(lane) + queuedMs + answerMs - (instance.id === holder ? cacheValueMs : 0);
     };

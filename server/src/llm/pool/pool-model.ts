@@ -50,7 +50,7 @@ export class PoolModel implements Model {
    * Streams the answer from the instance that the pool chooses, and from another one if that fails before it answers.
    */
   async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
-    const wanted = {
+    const leaseRequest = {
       model: request.model,
       conversation: this.#caller.conversationId,
       caller: this.#caller.user ?? this.#caller.conversationId ?? '',
@@ -59,14 +59,14 @@ export class PoolModel implements Model {
     };
     const tried = new Set<Lane>();
     for (;;) {
-      using lease = await this.#pool.lease(wanted, signal, tried);
+      using lease = await this.#pool.lease(leaseRequest, signal, tried);
       tried.add(lease.lane);
       const { conversationId } = this.#caller;
       const { instanceId: instance } = lease;
       this.#logger?.debug({ conversationId, model: request.model, instance, attempt: tried.size }, 'instance chosen');
       let begun = false;
       try {
-        const impatient = this.#pool.hasOther(wanted, tried);
+        const impatient = this.#pool.hasOther(leaseRequest, tried);
         for await (const event of this.#call(lease, request, impatient, signal)) {
           begun = true;
           yield event;
@@ -79,7 +79,7 @@ export class PoolModel implements Model {
         if (failure === null) lease.succeeded();
         else lease.failed(failure, error.retryAfterMs);
         // An answer that has begun was paid for; the caller shows that it starts again.
-        if (begun || failure === null || !this.#pool.hasOther(wanted, tried)) throw error;
+        if (begun || failure === null || !this.#pool.hasOther(leaseRequest, tried)) throw error;
       }
     }
   }

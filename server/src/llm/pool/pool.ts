@@ -3,7 +3,7 @@ import type { Instance, Lane } from './instance.ts';
 import { type Candidates, LaneChooser } from './lane-chooser.ts';
 import { Lease } from './lease.ts';
 import { busy } from './problems.ts';
-import type { Priority, Wanted } from './types.ts';
+import type { LeaseRequest, Priority } from './types.ts';
 import { WaitingLine } from './waiting.ts';
 
 /** Options of a pool. */
@@ -18,7 +18,7 @@ export interface PoolOptions {
 
 /** A call that waits for an instance. */
 interface WaitingCall {
-  readonly wanted: Wanted;
+  readonly request: LeaseRequest;
   readonly tried: ReadonlySet<Lane>;
   readonly priority: Priority;
   readonly caller: string;
@@ -89,20 +89,20 @@ export class Pool implements Candidates {
    * @throws ProblemError `missing_key`, `bad_key`, `model_not_found`, `rate_limited`, `overloaded`, `offline`; the
    *   signal's reason
    */
-  async lease(wanted: Wanted, signal: AbortSignal, tried: ReadonlySet<Lane> = new Set()): Promise<Lease> {
+  async lease(request: LeaseRequest, signal: AbortSignal, tried: ReadonlySet<Lane> = new Set()): Promise<Lease> {
     signal.throwIfAborted();
     if (this.#line.size === 0) {
-      const choice = this.#chooser.choose(wanted, tried);
+      const choice = this.#chooser.choose(request, tried);
       if ('problem' in choice) throw choice.problem;
-      if ('lane' in choice) return this.#leaseOf(wanted, choice.lane);
+      if ('lane' in choice) return this.#leaseOf(request, choice.lane);
     }
-    const { priority, caller } = wanted;
-    const entry: WaitingCall = { wanted, tried, priority, caller, settled: Promise.withResolvers() };
-    if (!this.#line.add(entry)) throw busy('Too many calls wait for an instance already.');
+    const { priority, caller } = request;
+    const entry: WaitingCall = { request, tried, priority, caller, settled: Promise.withResolvers() };
+    if (!this.#line.add(entry)) throw busy('Too many calls are waiting for an instance.');
     this.#serve(entry);
     const onAbort = () => this.#settle(entry, () => entry.settled.reject(signal.reason));
     const onTimeout = () =>
-      this.#settle(entry, () => entry.settled.reject(busy('All instances are busy, and stayed so for too long.')));
+      this.#settle(entry, () => entry.settled.reject(busy('All instances were busy for too long.')));
     const timer = setTimeout(onTimeout, this.#options.waitMs ?? 60_000);
     signal.addEventListener('abort', onAbort, { once: true });
     try {
@@ -118,13 +118,13 @@ export class Pool implements Candidates {
   }
 
   /** Returns whether a call that failed at the tried lanes could be made at another lane, at once or soon. */
-  hasOther(wanted: Wanted, tried: ReadonlySet<Lane>): boolean {
-    return this.#chooser.hasOther(wanted, tried);
+  hasOther(request: LeaseRequest, tried: ReadonlySet<Lane>): boolean {
+    return this.#chooser.hasOther(request, tried);
   }
 
   /** Returns the number of lanes that could take a call, whatever their health. */
-  places(wanted: Wanted): number {
-    return this.#chooser.places(wanted);
+  places(request: LeaseRequest): number {
+    return this.#chooser.places(request);
   }
 
   /**
@@ -152,7 +152,7 @@ export class Pool implements Candidates {
 
   /** Serves or rejects a waiting call if possible. Returns the time after which to look again, in milliseconds. */
   #tryServe(entry: WaitingCall): number {
-    const choice = this.#chooser.choose(entry.wanted, entry.tried);
+    const choice = this.#chooser.choose(entry.request, entry.tried);
     if ('waitMs' in choice) return choice.waitMs;
     if ('problem' in choice) this.#settle(entry, () => entry.settled.reject(choice.problem));
     else this.#settle(entry, () => this.#grant(entry, choice.lane), true);
@@ -165,20 +165,20 @@ export class Pool implements Candidates {
     settle();
   }
 
-  #grant({ wanted, settled }: WaitingCall, lane: Lane): void {
+  #grant({ request, settled }: WaitingCall, lane: Lane): void {
     try {
-      settled.resolve(this.#leaseOf(wanted, lane));
+      settled.resolve(this.#leaseOf(request, lane));
     } catch (error) {
       settled.reject(error);
     }
   }
 
   /** @throws ProblemError `missing_key`, `bad_key` */
-  #leaseOf(wanted: Wanted, lane: Lane): Lease {
+  #leaseOf(request: LeaseRequest, lane: Lane): Lease {
     const now = performance.now();
-    const tokens = this.#chooser.tokens(wanted, lane, now);
-    const lease = new Lease(lane, lane.instance.options.upstream(), wanted.priority, tokens, () => this.#serve());
-    this.#chooser.chosen(wanted, lane, now);
+    const tokens = this.#chooser.tokens(request, lane, now);
+    const lease = new Lease(lane, lane.instance.options.upstream(), request.priority, tokens, () => this.#serve());
+    this.#chooser.chosen(request, lane, now);
     return lease;
   }
 }

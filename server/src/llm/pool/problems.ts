@@ -5,7 +5,7 @@ import type { Failure } from './types.ts';
 
 /** Returns the problem of a call for which there is no free place. */
 export const busy = (detail: string): ProblemError =>
-  modelProblem('overloaded', `${detail} Try again soon.`, { retryAfterMs: 5_000 });
+  modelProblem('overloaded', `${detail} Try again in a moment.`, { retryAfterMs: 5_000 });
 
 /**
  * Returns the problem of a call whose model no instance serves.
@@ -14,7 +14,7 @@ export const busy = (detail: string): ProblemError =>
  */
 export function nobodyServes(model: string | null): ProblemError {
   return model === null
-    ? busy('No instance takes calls: all are being drained.')
+    ? busy('No instance accepts calls because all of them are being drained.')
     : modelProblem('model_not_found', `No instance serves the model ${model.slice(0, 200)}.`);
 }
 
@@ -27,7 +27,7 @@ export function allRest(lanes: readonly Lane[], restOf: (lane: Lane) => number):
   const retryAfterMs = Math.max(1_000, restOf(soonest));
   const seconds = Math.ceil(retryAfterMs / 1000);
   const failure = soonest.breaker.last ?? 'limited';
-  return modelProblem(problemCodes[failure], `All instances ${reasons[failure]}. Try again in ${seconds} s.`, {
+  return modelProblem(problemCodes[failure], `All instances ${reasons[failure]}. Try again in ${seconds} seconds.`, {
     retryAfterMs,
   });
 }
@@ -45,9 +45,9 @@ const problemCodes = {
 const reasons: Readonly<Record<Failure, string>> = {
   limited: 'have reached their rate limits',
   overloaded: 'are overloaded',
-  failed: 'fail',
-  unreachable: 'are out of reach',
-  stalled: 'do not answer',
-  cut: 'break off their answers',
-  refused: 'refuse the call',
+  failed: 'return errors',
+  unreachable: 'are unreachable',
+  stalled: 'do not respond',
+  cut: 'interrupt their answers',
+  refused: 'reject the call',
 };

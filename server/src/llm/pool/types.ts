@@ -14,7 +14,7 @@ export interface Caller {
 }
 
 /** A request for a place at an instance. */
-export interface Wanted {
+export interface LeaseRequest {
   /** Model id or alias; null if any model will do. */
   readonly model: string | null;
   /** Id of the conversation: calls with the same id share the beginning of their prompts. */

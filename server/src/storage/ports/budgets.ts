@@ -19,7 +19,7 @@ export interface BudgetRequest extends Spender {
   /** Time at which the reservation expires unless it is renewed. */
   readonly until: Date;
   /** Ids of the budgets that the user allows this call to exceed. */
-  readonly despite: ReadonlySet<string>;
+  readonly exemptBudgetIds: ReadonlySet<string>;
   /** Whether a warning would reach the user. A warning is given once per period. */
   readonly warns: boolean;
   /** Returns the start of the current period of a budget; null if each turn is a period. */
@@ -27,7 +27,7 @@ export interface BudgetRequest extends Spender {
 }
 
 /** A budget that a call would exceed. */
-export interface Passed {
+export interface ExceededBudget {
   readonly budget: Budget;
   /** Amount spent plus open reservations, in US dollars. */
   readonly spentUsd: number;
@@ -39,9 +39,9 @@ export interface Passed {
 export interface Decision {
   readonly admitted: boolean;
   /** Exceeded budgets that prevent the call. */
-  readonly inTheWay: readonly Passed[];
+  readonly blockingBudgets: readonly ExceededBudget[];
   /** Exceeded budgets that only warn and have not warned in this period. */
-  readonly warnings: readonly Passed[];
+  readonly warnings: readonly ExceededBudget[];
 }
 
 /** The budgets and the reservations of running calls. Every method is atomic. */

@@ -15,20 +15,20 @@ export async function examinePostgres(url: string): Promise<{ readonly ok: boole
     const server = await client.query<{ server_version: string }>('show server_version');
     const tables = await client.query<{ found: boolean }>("select to_regclass('schema_versions') is not null as found");
     const label = `PostgreSQL ${server.rows[0]?.server_version ?? '?'} at ${address}`;
-    if (!tables.rows[0]?.found) return { ok: true, detail: `${label}, not used yet` };
+    if (!tables.rows[0]?.found) return { ok: true, detail: `${label}, empty` };
     const applied = await client.query<{ version: number }>('select max(version)::int as version from schema_versions');
     const version = applied.rows[0]?.version ?? 0;
     const newest = migrations.at(-1)?.version ?? 0;
     if (version > newest)
       return {
         ok: false,
-        detail: `${label} has the tables of a newer DevLM (${version}, here ${newest}). Update this one.`,
+        detail: `${label} has tables of a newer DevLM (version ${version}; supported: ${newest}). Update DevLM.`,
       };
-    const upgrade = version < newest ? `, which the next start brings to ${newest}` : '';
+    const upgrade = version < newest ? `; the next start upgrades them to ${newest}` : '';
     return { ok: true, detail: `${label}, tables of version ${version}${upgrade}` };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return { ok: false, detail: `${address} does not answer as it should (${reason}). Look at DEVLM_DATABASE_URL.` };
+    return { ok: false, detail: `Cannot connect to PostgreSQL at ${address} (${reason}). Check DEVLM_DATABASE_URL.` };
   } finally {
     await client.end().catch(() => undefined);
   }

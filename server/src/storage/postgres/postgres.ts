@@ -90,7 +90,7 @@ async function requireUnicode(db: Db): Promise<void> {
   const encoding = rows[0]?.server_encoding;
   if (encoding === 'UTF8') return;
   throw storeUnavailable(
-    `The database has the encoding ${encoding}. Create it with: CREATE DATABASE ... ENCODING 'UTF8'`,
+    `The database has the encoding ${encoding}, but DevLM requires UTF8. Create it with: CREATE DATABASE ... ENCODING 'UTF8'`,
   );
 }
 
@@ -100,7 +100,7 @@ function addressOf(url: string): string {
     const { host, pathname, searchParams } = new URL(url);
     return `${host || searchParams.get('host') || 'localhost'}${pathname}`;
   } catch {
-    return 'of the configured address';
+    return 'at the configured address';
   }
 }
 
@@ -127,7 +127,7 @@ class Postgres implements SqlDialect {
   }
 
   /** Does nothing: PostgreSQL confirms a commit when it is on disk. */
-  async secured(): Promise<void> {}
+  async syncToDisk(): Promise<void> {}
 
   async close(): Promise<void> {}
 
@@ -138,15 +138,15 @@ class Postgres implements SqlDialect {
     if (code === '53100') return storeFull(`the database ${this.address}`, error);
     if (busyCodes.has(code)) return storeBusy(error);
     if (code.startsWith('XX00') && code !== 'XX000') {
-      const detail = `PostgreSQL reports damaged data in ${this.address}: ${error.message}. Restore its backup.`;
+      const detail = `PostgreSQL reports damaged data in ${this.address}: ${error.message}. Restore a backup.`;
       return storeDamaged(detail, error);
     }
     if (error.message === 'driver has already been destroyed') {
-      return storeUnavailable('The storage has been closed.', error);
+      return storeUnavailable('The storage is closed.', error);
     }
     if (unreachable.test(code) || 'syscall' in error || lostConnection.test(error.message)) {
       const reason = error.message || code;
-      return storeUnavailable(`The database ${this.address} cannot be reached: ${reason}.`, error);
+      return storeUnavailable(`Cannot connect to the database ${this.address}: ${reason}.`, error);
     }
     return error;
   }

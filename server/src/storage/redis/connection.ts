@@ -76,7 +76,11 @@ export class RedisConnection implements AsyncDisposable {
     if (available === this.#isAvailable) return;
     this.#isAvailable = available;
     if (available) this.#logger.info('Redis is back');
-    else this.#logger.warn({ err: error }, 'Redis is away: limits are those of this node alone, nothing is cached');
+    else
+      this.#logger.warn(
+        { err: error },
+        'Redis is unavailable: this node applies rate limits on its own and caches nothing',
+      );
   }
 
   /** Closes the connection. */

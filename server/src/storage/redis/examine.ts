@@ -8,14 +8,14 @@ export async function examineRedis(url: string): Promise<{ readonly ok: boolean;
   const address = url.replace(/^[^/]*\/\/(.*@)?/, '').replace(/\/.*$/, '');
   const memory = await redis.ask((client) => client.info('memory'));
   if (memory === undefined) {
-    const detail = `${address} does not answer as it should. Until it does, each node counts for itself and caches nothing.`;
+    const detail = `Cannot connect to Redis at ${address}. Until it is available, each node applies rate limits on its own and caches nothing.`;
     return { ok: false, detail };
   }
   const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1] ?? 'unknown';
   const hasMemoryLimit = /^maxmemory:[1-9]/m.test(memory);
   if (!hasMemoryLimit)
-    return { ok: true, detail: `${address} answers; no maxmemory is set: it may use all memory there is` };
-  if (policy !== 'noeviction') return { ok: true, detail: `${address} answers; maxmemory-policy ${policy}` };
-  const detail = `${address} answers, but stores nothing once it is full (maxmemory-policy noeviction). Set allkeys-lru.`;
+    return { ok: true, detail: `${address} is available; maxmemory is not set, so Redis can use all memory` };
+  if (policy !== 'noeviction') return { ok: true, detail: `${address} is available; maxmemory-policy ${policy}` };
+  const detail = `${address} is available, but rejects writes when its memory is full (maxmemory-policy noeviction). Set maxmemory-policy to allkeys-lru.`;
   return { ok: false, detail };
 }

@@ -16,5 +16,5 @@ export interface SqlAccess {
   /** Runs the work in one transaction without waiting for the disk. */
   readonly commit: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>;
   /** Resolves when everything that was committed is on disk. */
-  readonly secured: () => Promise<void>;
+  readonly syncToDisk: () => Promise<void>;
 }

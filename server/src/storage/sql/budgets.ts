@@ -1,6 +1,6 @@
 import { Budget } from '@devlm/protocol/budgets.ts';
 import { type SqlBool, sql } from 'kysely';
-import type { BudgetRequest, BudgetStore, Decision, Passed, Raise, Spender } from '../ports/budgets.ts';
+import type { BudgetRequest, BudgetStore, Decision, ExceededBudget, Raise, Spender } from '../ports/budgets.ts';
 import type { Store } from '../ports/store.ts';
 import { storeDamaged } from '../problems.ts';
 import type { SqlAccess } from './access.ts';
@@ -64,8 +64,8 @@ async function reserve(tx: Tx, kind: Store['kind'], request: BudgetRequest, now:
   // On SQLite the transaction itself holds the write lock.
   if (kind === 'postgres') await sql`select pg_advisory_xact_lock(${sql.lit(lockKey)})`.execute(tx);
   await tx.deleteFrom('reservations').where('until', '<', now.getTime()).execute();
-  const inTheWay: Passed[] = [];
-  const warnings: Passed[] = [];
+  const blockingBudgets: ExceededBudget[] = [];
+  const warnings: ExceededBudget[] = [];
   for (const budget of await listBudgets(tx)) {
     const subject = subjectOf(budget, request);
     if (subject === null) continue;
@@ -81,14 +81,14 @@ async function reserve(tx: Tx, kind: Store['kind'], request: BudgetRequest, now:
     const spentUsd = await spentUsdOf(tx, budget, request, since);
     // A tolerance of a thousandth of a cent for rounding errors of the sums.
     if (spentUsd + request.amountUsd <= limitUsd + 1e-5) continue;
-    const passed = { budget, spentUsd, limitUsd };
+    const exceeded = { budget, spentUsd, limitUsd };
     if (budget.action !== 'warn') {
-      if (!request.despite.has(budget.id)) inTheWay.push(passed);
+      if (!request.exemptBudgetIds.has(budget.id)) blockingBudgets.push(exceeded);
     } else if (request.warns && !period?.warned) {
-      warnings.push(passed);
+      warnings.push(exceeded);
     }
   }
-  if (inTheWay.length > 0) return { admitted: false, inTheWay, warnings: [] };
+  if (blockingBudgets.length > 0) return { admitted: false, blockingBudgets, warnings: [] };
   for (const { budget } of warnings) await updatePeriod(tx, budget, request, { warned: 1, raised_usd: 0 });
   await tx
     .insertInto('reservations')
@@ -104,7 +104,7 @@ async function reserve(tx: Tx, kind: Store['kind'], request: BudgetRequest, now:
       until: request.until.getTime(),
     })
     .execute();
-  return { admitted: true, inTheWay, warnings };
+  return { admitted: true, blockingBudgets, warnings };
 }
 
 async function updatePeriod(
@@ -181,6 +181,6 @@ async function listBudgets(db: Db): Promise<Budget[]> {
 
 function toBudget({ limit_usd, ...row }: BudgetTable): Budget {
   const budget = Budget.safeParse({ ...row, limitUsd: limit_usd });
-  if (!budget.success) throw storeDamaged(`The budget ${row.id} cannot be read.`);
+  if (!budget.success) throw storeDamaged(`Cannot read the stored budget ${row.id}.`);
   return budget.data;
 }

@@ -151,7 +151,7 @@ async function writeConversation(
     .executeTakeFirst();
   if (!row) {
     const existing = await tx.selectFrom('conversations').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
-    if (existing.user_id !== userId) throw conflict('This id is taken. Choose another.');
+    if (existing.user_id !== userId) throw conflict('This id is already in use. Choose another id.');
     const first = await tx
       .selectFrom('events')
       .select(['seq', 'at', 'data'])
@@ -160,7 +160,7 @@ async function writeConversation(
       .executeTakeFirstOrThrow();
     const event = toEvent(first);
     const sameSource = event.type === 'conversation.created' && event.branchOf?.turnId === branchOf?.turnId;
-    if (branchOf && !sameSource) throw conflict('A conversation with this id exists already.');
+    if (branchOf && !sameSource) throw conflict('A conversation with this id already exists.');
     return toSummary(existing);
   }
   const body: NewEvent = { type: 'conversation.created', title, projectId, branchOf };
@@ -193,7 +193,7 @@ async function copyBranch(
     .executeTakeFirst();
   if (!source) throw notFound('conversation');
   const path = await pathOf(tx, from.conversationId, from.turnId, Number.MAX_SAFE_INTEGER);
-  if (path.length === 0) throw notFound('turn');
+  if (path.length === 0) throw notFound('message');
   const created = await writeConversation(
     tx,
     dialect,

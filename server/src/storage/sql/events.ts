@@ -57,7 +57,7 @@ export class SqlEvents implements EventStore {
       );
     });
     committed?.();
-    if (!events.every(({ type }) => repeatable.has(type))) await this.#sql.secured();
+    if (!events.every(({ type }) => repeatable.has(type))) await this.#sql.syncToDisk();
     return stored;
   }
 

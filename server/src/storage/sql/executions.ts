@@ -203,6 +203,6 @@ async function unpack<T>(schema: z.ZodType<T>, data: Uint8Array | undefined): Pr
     const json = await promisify(gunzip)(data, { maxOutputLength: maxUnpackedBytes });
     return schema.parse(JSON.parse(json.toString()));
   } catch (error) {
-    throw storeDamaged('A record of a run cannot be read.', error);
+    throw storeDamaged('Cannot read the stored record of a run.', error);
   }
 }

@@ -44,7 +44,7 @@ export class SqlInstances implements InstanceStore {
       return StoredInstance.parse(JSON.parse(Buffer.from(bytes).toString()));
     } catch {
       // The cause is left out, because it would show the key.
-      throw storeDamaged(`The instance ${id} cannot be read.`);
+      throw storeDamaged(`Cannot read the stored instance ${id}.`);
     }
   }
 }

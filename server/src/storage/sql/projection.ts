@@ -200,7 +200,7 @@ class Turns {
 
   get(turnId: string): TurnTable {
     const row = this.#rows.get(turnId);
-    if (!row) throw notFound('turn');
+    if (!row) throw notFound('message');
     return row;
   }
 
@@ -212,14 +212,14 @@ class Turns {
   apply(body: NewEvent, seq: number, at: number): string | null {
     switch (body.type) {
       case 'conversation.created':
-        throw conflict('The conversation has been created already.');
+        throw conflict('The conversation already exists.');
       case 'conversation.renamed':
         return null;
       case 'head.moved':
         if (body.turnId !== null) this.get(body.turnId);
         return null;
       case 'turn.created':
-        if (this.#rows.has(body.turnId)) throw conflict('A message with this id is already in the conversation.');
+        if (this.#rows.has(body.turnId)) throw conflict('A message with this id already exists in the conversation.');
         if (body.parent !== null) this.get(body.parent);
         this.#added.add(body.turnId);
         this.#rows.set(body.turnId, {
@@ -237,7 +237,7 @@ class Turns {
       default: {
         const row = this.get(body.turnId);
         const afterEnd = eventsAfterEnd.has(body.type);
-        if (row.status === 'ended' && !afterEnd) throw conflict('The turn has ended already.');
+        if (row.status === 'ended' && !afterEnd) throw conflict('The turn has already ended.');
         if (row.status !== 'ended' && afterEnd) throw conflict('The turn has not ended yet.');
         const next = { ...row, started_seq: row.started_seq ?? seq, ended_seq: afterEnd ? seq : row.ended_seq };
         if (body.type === 'turn.started') Object.assign(next, { status: 'running', attempts: body.attempt });

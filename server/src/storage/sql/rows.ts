@@ -29,7 +29,7 @@ export function toEvent(row: Pick<EventTable, 'seq' | 'at' | 'data'>): Event {
     const body: EventBody = JSON.parse(row.data);
     return { seq: row.seq, at: iso(row.at), ...body };
   } catch (error) {
-    throw storeDamaged('An event in the storage cannot be read.', error);
+    throw storeDamaged('Cannot read a stored event.', error);
   }
 }
 

@@ -16,8 +16,8 @@ export interface SqlDialect {
    */
   readonly refused: ProblemError | undefined;
   /** Resolves when everything committed is on disk. Before that, it survives a crash of the process, but not a loss of power. */
-  secured(): Promise<void>;
-  /** Releases the resources of `secured`. */
+  syncToDisk(): Promise<void>;
+  /** Releases the resources of `syncToDisk`. */
   close(): Promise<void>;
   /** Converts an error of the driver to a `ProblemError`. Other errors are returned unchanged. */
   toProblem(error: unknown): Promise<unknown>;

@@ -67,7 +67,7 @@ export class SqlStore implements Store {
       read: (work) => this.#run(work),
       write: (work) => this.#write(work),
       commit: (work) => this.#commit(work),
-      secured: () => this.#secured(),
+      syncToDisk: () => this.#syncToDisk(),
     };
     this.leases = leases(access);
     this.events = new SqlEvents(access, this.leases);
@@ -100,7 +100,7 @@ export class SqlStore implements Store {
 
   async #write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     const result = await this.#commit(work);
-    await this.#secured();
+    await this.#syncToDisk();
     return result;
   }
 
@@ -108,8 +108,8 @@ export class SqlStore implements Store {
     return this.#run((db) => db.transaction().execute(work));
   }
 
-  #secured(): Promise<void> {
-    return this.#run(() => this.#dialect.secured());
+  #syncToDisk(): Promise<void> {
+    return this.#run(() => this.#dialect.syncToDisk());
   }
 
   async #run<T>(work: (db: Db) => Promise<T>): Promise<T> {

@@ -76,7 +76,7 @@ async function readBranch(
   limit: number,
 ): Promise<{ turns: TurnRecord[]; older: string | null }> {
   const path = await pathOf(db, conversationId, turnId, limit);
-  if (path.length === 0) throw notFound('turn');
+  if (path.length === 0) throw notFound('message');
   const children = await childrenOf(db, conversationId, new Set(path.map((turn) => turn.parent)));
   const events = await eventsOfTurns(db, conversationId, path);
   return {
@@ -95,7 +95,7 @@ async function readBranch(
  */
 async function newestBelow(db: Db, conversationId: string, turnId: string): Promise<string> {
   const [turn] = await pathOf(db, conversationId, turnId, 1);
-  if (!turn) throw notFound('turn');
+  if (!turn) throw notFound('message');
   const { rows } = await sql<{ turn_id: string }>`
     with recursive path(turn_id, depth) as (
       select cast(${turnId} as text), 0

@@ -27,7 +27,7 @@ export class SqlUsers implements UserStore {
         .onConflict((oc) => oc.column('name').doNothing())
         .returning('id')
         .executeTakeFirst();
-      if (!added) throw conflict('There is a user of this name already.');
+      if (!added) throw conflict('A user with this name already exists.');
     });
   }
 

@@ -138,7 +138,7 @@ async function runInWorker(job: Job): Promise<void> {
   const answer = await new Promise<{ message?: string; errcode?: number }>((resolve, reject) => {
     worker.once('message', resolve);
     worker.once('error', reject);
-    worker.once('exit', (code) => reject(new Error(`the backup's worker ended with ${code}`)));
+    worker.once('exit', (code) => reject(new Error(`the worker of the backup exited with code ${code}`)));
   });
   await worker.terminate();
   if (answer.message !== undefined) throw new WorkerError(answer.message, answer.errcode ?? 0);

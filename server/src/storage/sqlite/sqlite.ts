@@ -91,7 +91,7 @@ async function assertOwnDatabase(db: Db, file: string): Promise<void> {
   const tables = await sql<{ name: string }>`select name from sqlite_schema limit 1`.execute(db);
   const { rows } = await sql<{ application_id: number }>`pragma application_id`.execute(db);
   if (rows[0]?.application_id === applicationId) return;
-  if (tables.rows.length > 0) throw storeDamaged(await restoreAdvice(file, 'is not a database of DevLM'));
+  if (tables.rows.length > 0) throw storeDamaged(await restoreAdvice(file, 'is not a DevLM database'));
   await sql`pragma application_id = ${sql.lit(applicationId)}`.execute(db);
 }
 
@@ -101,9 +101,9 @@ async function restoreAdvice(file: string, what: string): Promise<string> {
   const name = basename(file);
   const moveAway = `move ${name}, ${name}-wal and ${name}-shm (those that exist) out of ${dirname(file)}`;
   const nextStep = backup
-    ? `copy the newest good backup, ${backup}, to ${file}`
-    : 'start again with an empty store (there is no good backup)';
-  return `${file} ${what}. Nothing was changed. To go on: close all windows of the editor, ${moveAway}, and ${nextStep}.`;
+    ? `copy the newest valid backup, ${backup}, to ${file}`
+    : 'start again with an empty store (there is no valid backup)';
+  return `${file} ${what}. No data was changed. To recover, close all windows of the editor, ${moveAway}, and ${nextStep}.`;
 }
 
 /** The SQL dialect of SQLite: FTS5, error codes and maintenance. */
@@ -130,7 +130,7 @@ class Sqlite implements SqlDialect {
     return sql<number>`(select rowid from search_words where search_words match ${query})`;
   }
 
-  secured(): Promise<void> {
+  syncToDisk(): Promise<void> {
     return this.#disk.sync();
   }
 
@@ -140,7 +140,7 @@ class Sqlite implements SqlDialect {
 
   async toProblem(error: unknown): Promise<unknown> {
     if (error instanceof DiskRefused) {
-      const detail = `The disk of ${this.#file} did not keep what was written: ${error.message}. Nothing is read or stored any more until the disk is well and DevLM has been started again.`;
+      const detail = `Writing ${this.#file} to disk failed: ${error.message}. No more data is read or stored. Check the disk, then restart DevLM.`;
       this.refused ??= storeUnavailable(detail, error);
       return this.refused;
     }
@@ -159,15 +159,15 @@ class Sqlite implements SqlDialect {
       case 10: // IOERR
       case 14: // CANTOPEN
       case 23: // AUTH
-        return storeUnavailable(`${this.#file} cannot be read or written: ${messageOf(error)}.`, error);
+        return storeUnavailable(`Cannot read or write ${this.#file}: ${messageOf(error)}.`, error);
     }
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ENOSPC' || code === 'EDQUOT') return storeFull(this.#file, error);
     if (code === 'ERR_INVALID_STATE' || messageOf(error) === 'driver has already been destroyed') {
-      return storeUnavailable('The storage has been closed.', error);
+      return storeUnavailable('The storage is closed.', error);
     }
     if (error instanceof Error && 'syscall' in error) {
-      return storeUnavailable(`${this.#file} cannot be read or written: ${error.message}.`, error);
+      return storeUnavailable(`Cannot read or write ${this.#file}: ${error.message}.`, error);
     }
     return error;
   }
@@ -206,7 +206,7 @@ class NodeSqlite implements SqliteDatabase {
 
   /** Sets the pragmas. Must not be called before the file is known to be DevLM's, because it changes the file. */
   configure(): void {
-    // Commits do not wait for the disk, `Sqlite.secured` does: https://sqlite.org/pragma.html#pragma_synchronous
+    // Commits do not wait for the disk, `Sqlite.syncToDisk` does: https://sqlite.org/pragma.html#pragma_synchronous
     this.#database.exec(`
       pragma journal_mode = wal;
       pragma synchronous = normal;

@@ -13,7 +13,7 @@ const cacheInstance = 'cache';
 const noTokens = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
 
 /** Shares answers of the Messages endpoint among equal requests: those made at the same time and those made later. */
-export class GivenAgain {
+export class SharedAnswers {
   readonly #answers: Answers;
 
   constructor(answers: Answers) {
