@@ -94,7 +94,7 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     new Reader(() => server, await newConversation(server, projectId));
   const prompts = () => claude.messages.map(({ body }) => ({ body: Prompt.parse(body), text: JSON.stringify(body) }));
 
-  it('keeps answering, with what was summed up in the prompt and the log as it was', async () => {
+  it('a compacted conversation continues with the summary in its prompt and an unchanged log', async () => {
     claude.on(any, 'Noted.');
     claude.on(asksForSummary, summary);
     using reader = await begin();
@@ -125,7 +125,7 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     expect(steps.every(({ usage }) => (usage?.outputTokens ?? 0) > 0)).toBe(true);
   });
 
-  it('is compacted at a step in a long turn, and its cache holds', async () => {
+  it('a long turn is compacted between two steps, and its prompt cache stays valid', async () => {
     for (const bird of birds) editor.write(`${bird}.txt`, longText(bird));
     claude.on(any, 'All read.');
     for (const bird of birds.toReversed()) claude.on(any, toolUse('file_read', { path: `${bird}.txt` }), { times: 1 });
@@ -154,7 +154,7 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     }
   });
 
-  it('is compacted anew after a restart in the middle of it, and has the same beginning ever after', async () => {
+  it('an interrupted compaction is repeated after a restart, and the prompt begins the same from then on', async () => {
     const own = await TestServer.start({
       claudeUrl: claude.url,
       args: ['--sandbox', 'off'],
@@ -216,7 +216,7 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     ['is cut at its greatest length', { blocks: summary, stopReason: 'max_tokens' }],
     ['says nothing', { blocks: [], stopReason: 'end_turn' }],
     ['calls a tool instead', { blocks: [toolUse('file_read', { path: 'a.txt' })] }],
-  ] as [string, Answer][])('goes on with old results cut where the summary %s', async (_, answer) => {
+  ] as [string, Answer][])('a turn continues with old results cut if the summary %s', async (_, answer) => {
     for (const bird of birds) editor.write(`${bird}.txt`, longText(bird));
     claude.on(any, 'All read.');
     for (const bird of birds.toReversed()) claude.on(any, toolUse('file_read', { path: `${bird}.txt` }), { times: 1 });
@@ -235,7 +235,7 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     for (const { body } of claude.messages) expect(promptTokens(MessagesRequest.parse(body))).toBeLessThan(window);
   });
 
-  it('is compacted once where the provider says that the prompt is too long', async () => {
+  it('a conversation is compacted once if the provider rejects the prompt as too long', async () => {
     claude.on(any, 'Noted.');
     claude.on(asksForSummary, summary);
     using reader = await begin();
@@ -256,7 +256,7 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     expect(again?.problem?.code).toBe('too_long');
   });
 
-  it('cuts a single step whose results are too large by themselves', async () => {
+  it('the results of a single step are cut if they are too large by themselves', async () => {
     for (const bird of birds) editor.write(`${bird}.txt`, `${longText(bird)}\n`.repeat(4));
     const reads = birds.map((bird) => toolUse('file_read', { path: `${bird}.txt` }));
     claude.on(any, 'All read.');
@@ -268,7 +268,7 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     expect(prompts().at(-1)?.text).toContain('Omitted to save space');
   });
 
-  it('cuts attachments that are too large for the model', async () => {
+  it('attachments that are too large for the model are cut', async () => {
     claude.on(any, 'Read.');
     using reader = await begin();
     const attachments = birds.map((bird) => ({ kind: 'file' as const, path: bird, text: longText(bird).repeat(2) }));
@@ -280,7 +280,7 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     expect(prompts().at(-1)?.text).toContain('Read these');
   });
 
-  it('gives nothing up where the provider cannot answer anyway, and goes on when it can', async () => {
+  it('nothing is cut while the provider cannot answer anyway, and the turn continues when it can', async () => {
     claude.on(any, 'Noted.');
     claude.on(asksForSummary, summary);
     claude.on(asksForSummary, creditTooLow(), { times: 1 });
@@ -294,7 +294,7 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     expect(made.length).toBeGreaterThan(0);
   });
 
-  it('is as it was where the person stops the summary', async () => {
+  it('a conversation is unchanged if the user stops the summary', async () => {
     claude.on(any, 'Noted.');
     using reader = await begin();
     await talk(reader, ['My first message', 'My second message']);
@@ -308,7 +308,7 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     expect(prompts().at(-1)?.text).not.toMatch(/PLOVER|compact"/);
   });
 
-  it('is summed up when the person asks for it', async () => {
+  it('a conversation is summarized when the user asks for it', async () => {
     claude.on(any, 'Noted.');
     claude.on(asksForSummary, summary);
     using reader = await begin();
@@ -344,7 +344,7 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     expect(prompts().at(-1)?.text).not.toContain('My first message');
   });
 
-  it('says so where there is nothing to sum up', async () => {
+  it('an empty conversation reports that there is nothing to summarize', async () => {
     using reader = await begin();
     const turnId = await send(server, reader.state.id, '/compact', { compact: true });
     const turn = await reader.ended(turnId);

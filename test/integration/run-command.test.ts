@@ -81,7 +81,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
   const whenPrinted = (reader: Reader, turnId: string, text: string) =>
     reader.until((state) => callsOf(state.turns[turnId]).some(({ output }) => output.includes(text)), 30_000);
 
-  it('answer with exit code, both outputs, and what is kept in the log of them', async () => {
+  it('run_command returns the exit code and both outputs, and the log keeps them', async () => {
     window.write('sub/x.txt', 'in the folder\n');
     const ended = await turn(run('cat x.txt; echo oops >&2; exit 3', { cwd: 'sub' }));
     const [result] = resultsOf(ended);
@@ -98,7 +98,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
     expect(JSON.stringify((await claude.received(2)).body)).toContain('ended with exit code 3');
   });
 
-  it('show what they print while they run, and nothing but text', async () => {
+  it('the output of a command is shown live, without control characters', async () => {
     using begun = await begin(
       run("printf '\\033[31mred\\033[0m\\n'; while [ ! -e go ]; do sleep 0.05; done; printf '10%%\\r50%%\\r100%%\\n'"),
     );
@@ -110,7 +110,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
     expect(result?.text).toContain('stdout:\nred\n100%');
   });
 
-  it('keep the beginning and the end of what is too long, and no more of it in the log than is shown', async () => {
+  it('of a long output the beginning and the end are kept, and the log has no more of it than is shown', async () => {
     using begun = await begin(run('echo first; seq 1 300000; echo last; exit 1'));
     const [result] = resultsOf(await begun.ended());
     expect(result?.text).toMatch(/exit code 1 .*\nstdout:\nfirst\n1\n2\n/);
@@ -180,7 +180,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
     expect(existsSync(join(folder, 'after'))).toBe(false);
   });
 
-  it('are not offered in a restricted workspace', async () => {
+  it('run_command is not offered in a restricted workspace', async () => {
     window.trusted = false;
     await window.attach();
     const [result] = resultsOf(await turn(run('touch made')));
@@ -190,7 +190,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
     expect(JSON.stringify((await claude.received(1)).body)).toContain('has not trusted this workspace');
   });
 
-  it('end when the turn is stopped, with all that they started', async () => {
+  it('a command ends with all its child processes when the turn is stopped', async () => {
     using begun = await begin(run('(sleep 300; touch late) & echo $! >pid; echo on; wait'));
     const { conversationId, turnId, reader } = begun;
     await begun.answer(true);
@@ -249,7 +249,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
     /** The id under which the last result knows its command. */
     const idOf = (found: TurnState | undefined) => resultsOf(found).at(-1)?.details?.command?.id ?? '';
 
-    it('go on after their turn, and the model hears of them at its next step', async () => {
+    it('a background command continues after its turn, and the model is told of it at its next step', async () => {
       using begun = await begin(
         run('echo up; while [ ! -e go ]; do sleep 0.05; done; echo "went on"; cat', { background: true }),
       );
@@ -277,7 +277,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
       ]);
     });
 
-    it('take input that the person has agreed to, and can be restarted', async () => {
+    it('a background command takes input that the user has allowed, and can be restarted', async () => {
       using begun = await begin(run('head -n 1 | sed "s/^/got /"; sleep 300', { background: true }));
       const { conversationId, reader } = begun;
       const first = await begun.ended();
@@ -303,20 +303,20 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
       expect(await window.commands.poll(idOf(second), 0, 0)).toMatchObject({ state: 'running' });
     });
 
-    it('are where a command goes that takes too long', async () => {
+    it('a command that takes too long continues in the background', async () => {
       const [result] = resultsOf(await turn(run('echo on; sleep 300', { timeoutMs: 500 })));
       expect(result?.text).toContain('took longer than 500 ms and continues in the background');
       expect(await window.commands.poll(result?.details?.command?.id ?? '', 0, 0)).toMatchObject({ state: 'running' });
     });
 
-    it('end with their conversation', async () => {
+    it('background commands end with their conversation', async () => {
       using begun = await begin(run('sleep 300', { background: true }));
       const id = idOf(await begun.ended());
       await server.client.call('conversations.delete', { params: { conversationId: begun.conversationId } });
       await expect.poll(async () => (await window.commands.poll(id, 0, 0)).state, { timeout: 20_000 }).toBe('ended');
     });
 
-    it('are no one else’s', async () => {
+    it('background commands belong to one conversation', async () => {
       using begun = await begin(run('sleep 300', { background: true }));
       const id = idOf(await begun.ended());
       claude.reset();

@@ -105,7 +105,7 @@ describe('credentials', { timeout: 180_000 }, () => {
 
   const leaks = () => leaksIn(dataDir, claude.requests, server.stderr);
 
-  it('come in by every way, and are neither sent, stored nor logged', async () => {
+  it('credentials from every source are neither sent, stored nor logged', async () => {
     expect(planted.length).toBeGreaterThan(30);
     const { id } = await server.client.call('conversations.create', {
       body: { id: crypto.randomUUID(), projectId: 'project', title: '' },
@@ -162,7 +162,7 @@ describe('credentials', { timeout: 180_000 }, () => {
       expect(places.some((place) => where.test(place.where) && place.text.includes(canary))).toBe(true);
   });
 
-  it('are the real ones for a command, a program and a tool, once the person agrees to the placeholder', async () => {
+  it('a command, a program and a tool get the real credentials once the user allows the placeholder', async () => {
     window.rules = { user: [{ verdict: 'allow', tool: '*' }], workspace: null };
     await window.attach();
     const before = await turn('Read it.', [['file_read', { path: '.env' }]]);
@@ -193,7 +193,7 @@ describe('credentials', { timeout: 180_000 }, () => {
     expect(leaks().found).toEqual([]);
   });
 
-  it('are asked about however their placeholder is written', async () => {
+  it('a credential is asked about however its placeholder is written', async () => {
     const before = await turn('Read it.', [['file_read', { path: '.env' }]]);
     const token = placeholderIn(resultsOf(before)[0]?.text, 'APP_TOKEN=');
     const json = `{"command": "printf %s ${token.replace('_', '\\u005f')} | sha256sum"}`;
@@ -218,7 +218,7 @@ describe('credentials', { timeout: 180_000 }, () => {
     expect(calls.map(({ ask }) => ask)).toEqual([expect.objectContaining({ detail: expect.stringContaining(token) })]);
   });
 
-  it('cannot become a part of a command line', async () => {
+  it('a credential cannot become shell syntax in a command line', async () => {
     const before = await turn('Read it.', [['file_read', { path: '.env' }]]);
     const password = placeholderIn(resultsOf(before)[0]?.text, 'ADMIN_PASSWORD="');
     const ended = await turn('Use it.', [
@@ -230,7 +230,7 @@ describe('credentials', { timeout: 180_000 }, () => {
     expect(stdin?.text).toContain(sha256(env.ADMIN_PASSWORD));
   });
 
-  it('stay in a file that is edited, and come into no other', async () => {
+  it('credentials stay in an edited file, and are not written to another', async () => {
     const before = await turn('Read it.', [['file_read', { path: '.env' }]]);
     const text = resultsOf(before)[0]?.text;
     const token = placeholderIn(text, 'APP_TOKEN=');
@@ -271,7 +271,7 @@ describe('credentials', { timeout: 180_000 }, () => {
     expect(leaks().found).toEqual([]);
   });
 
-  it('have the same placeholders after a restart, are known again, and are not in a summary', async () => {
+  it('credentials keep their placeholders after a restart, are known again, and are not in a summary', async () => {
     const before = await turn('Read it.', [['file_read', { path: '.env' }]]);
     const token = placeholderIn(resultsOf(before)[0]?.text, 'APP_TOKEN=');
     window[Symbol.dispose]();
@@ -293,7 +293,7 @@ describe('credentials', { timeout: 180_000 }, () => {
     expect(leaks().found).toEqual([]);
   });
 
-  it('that only a dead server knew are still those of the command that it began', async () => {
+  it('a command that a dead server started still has the credentials that only that server knew', async () => {
     const [, , pasted = ''] = secretTexts[0] ?? [];
     claude.on(any, 'All done.', { times: 1 });
     const line = (text: string) =>
@@ -323,7 +323,7 @@ describe('credentials', { timeout: 180_000 }, () => {
     });
   });
 
-  it('have the same placeholders in a copy of the conversation', async () => {
+  it('credentials have the same placeholders in a copy of the conversation', async () => {
     const before = await turn('Read it.', [['file_read', { path: '.env' }]]);
     const token = placeholderIn(resultsOf(before)[0]?.text, 'APP_TOKEN=');
     const id = crypto.randomUUID();
@@ -334,7 +334,7 @@ describe('credentials', { timeout: 180_000 }, () => {
     expect(placeholderIn(resultsOf(ended)[0]?.text, 'APP_TOKEN=')).toBe(token);
   });
 
-  it('that the model makes up go into files as it wrote them, and into no proposal', async () => {
+  it('credentials that the model makes up are written to files unchanged, and to no proposal', async () => {
     const [, text = ''] = secretTexts.find(([name]) => name === 'github classic') ?? [];
     const made = text.replaceAll('a', 'b');
     const ended = await turn('Write a test.', [

@@ -43,7 +43,7 @@ describe('the sentinel', { timeout: 90_000 }, () => {
       Object.values(calls).flatMap(({ ask }) => (ask?.kind === 'question' ? [ask.question] : [])),
     );
 
-  it('asks when the prompt cache broke, and not again when the person goes on', async () => {
+  it('the sentinel asks when the prompt cache stops working, and not again after the user continues', async () => {
     const good = prompt(30_000, 1_000);
     const bad = prompt(1_000, 30_000);
     const steps = [good, bad, bad, bad, bad].map((usage) => reply(plan(), usage));
@@ -56,7 +56,7 @@ describe('the sentinel', { timeout: 90_000 }, () => {
     expect(ended.steps.findIndex(({ purpose }) => purpose === 'pause')).toBe(3);
   });
 
-  it('minds neither small prompts, nor one step, nor a cache that was never read', async () => {
+  it('the sentinel ignores small prompts, a single step, and a cache that was never read', async () => {
     const good = prompt(30_000, 1_000);
     const bad = prompt(1_000, 30_000);
     const small = prompt(100, 10_000);
@@ -74,7 +74,7 @@ describe('the sentinel', { timeout: 90_000 }, () => {
     }
   });
 
-  it('asks when the model repeats itself and goes on after it was told', async () => {
+  it('the sentinel asks when the model keeps repeating a call after it was told', async () => {
     const same = Array.from({ length: 12 }, () => reply(plan('the same'), prompt(0, 10)));
     const ended = await turn(same, 'stop');
     expect(ended).toMatchObject({ status: 'failed', problem: { code: 'paused' } });
@@ -84,7 +84,7 @@ describe('the sentinel', { timeout: 90_000 }, () => {
     expect(claude.messages).toHaveLength(6);
   });
 
-  it('asks when a turn costs far more than the others of the person', async () => {
+  it('the sentinel asks when a turn costs far more than the user’s other turns', async () => {
     for (let i = 0; i < 6; i++) await turn([], 'continue');
     const dear = [1, 1, 1].map((usd) => reply(plan(), prompt(0, 10, usd * 100_000)));
     const ended = await turn(dear, 'continue');
@@ -92,7 +92,7 @@ describe('the sentinel', { timeout: 90_000 }, () => {
     expect(asked(ended)).toEqual([expect.stringMatching(/^This answer has cost \$2\.00 so far/)]);
   });
 
-  it('can be turned off', async () => {
+  it('the sentinel can be turned off', async () => {
     await using quiet = await TestServer.start({
       claudeUrl: claude.url,
       args: ['--sandbox', 'off', '--sentinel', 'false'],
