@@ -135,7 +135,7 @@ describe('the tasks of commands', { timeout: 120_000 }, () => {
     ]);
     expect(results[0]?.text).toContain('Failing runs left: 2.');
     expect(results[2]?.text).toContain('Stop here');
-    expect(results[3]).toMatchObject({ ok: false, text: expect.stringContaining('they are not run again') });
+    expect(results[3]).toMatchObject({ ok: false, text: expect.stringContaining('are not run again') });
     expect(results[2]?.details?.tests).toMatchObject({ verdict: 'failed', exitCode: 1, failures: 3 });
     // The model said that all tests pass; nothing that is stored of the runs does.
     const runs = await Promise.all(
