@@ -7,12 +7,7 @@ import * as z from 'zod';
 import { pausesOf } from '../../server/src/agent/pause.ts';
 import { repetitionNotice, toMessages } from '../../server/src/agent/prompt.ts';
 import { promptView } from '../../server/src/agent/prompt-view.ts';
-
-/**
- * Event logs that released versions wrote. Each file has the events of a conversation, and the state and the messages
- * to the model that the same version folded them to. They are never changed.
- */
-const fixtures = new URL('fixtures/event-logs/', import.meta.url);
+import { eventLogs } from '../support/event-log-fixture.ts';
 
 const Recorded = z.object({
   events: z.array(Event),
@@ -24,10 +19,10 @@ const Recorded = z.object({
 const plain = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
 const read = (version: string, name: string) =>
-  Recorded.parse(JSON.parse(readFileSync(new URL(`${version}/${name}`, fixtures), 'utf8')));
+  Recorded.parse(JSON.parse(readFileSync(new URL(`${version}/${name}`, eventLogs), 'utf8')));
 
-const logs = readdirSync(fixtures).flatMap((version) =>
-  readdirSync(new URL(`${version}/`, fixtures)).map((name): [string, string] => [version, name]),
+const logs = readdirSync(eventLogs).flatMap((version) =>
+  readdirSync(new URL(`${version}/`, eventLogs)).map((name): [string, string] => [version, name]),
 );
 
 /** The notice that 0.1.0 appended to the result of a repeated call. */
