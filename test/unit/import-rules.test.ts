@@ -181,6 +181,9 @@ const allowed: typeof refused = [
   ['server/src/storage/sqlite/x.ts', '../sql/sql-store.ts'],
   ['server/src/storage/postgres/x.ts', 'kysely'],
   ['server/src/storage/memory/x.ts', 'lru-cache'],
+  ['server/src/storage/sqlite/x.ts', 'lru-cache'],
+  ['server/src/llm/pool/x.ts', 'lru-cache'],
+  ['server/src/workspace/folder/x.ts', 'lru-cache'],
 ];
 
 const Report = z.object({

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Usage } from '@devlm/protocol/events.ts';
 import type { CacheBreak } from '@devlm/protocol/prompt-cache.ts';
+import { LRUCache } from 'lru-cache';
 import type { ModelContent, ModelRequest } from './model.ts';
 
 /*
@@ -36,7 +37,7 @@ interface Prompt {
 
 /** Remembers the last prompt of each conversation, and tells when and why the provider could not read it from the cache. */
 export class PromptCacheWatch {
-  readonly #last = new Map<string, Prompt & { readonly tokens: number }>();
+  readonly #last = new LRUCache<string, Prompt & { readonly tokens: number }>({ max: maxConversations });
 
   /**
    * Starts to watch a step. The returned function is called when the step has ended, with the usage that the provider
@@ -55,12 +56,7 @@ export class PromptCacheWatch {
       const prompt = promptOf(path, request, now);
       const before = this.#last.get(conversationId);
       const tokens = usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens;
-      this.#last.delete(conversationId);
       this.#last.set(conversationId, { ...prompt, tokens });
-      for (const oldest of this.#last.keys()) {
-        if (this.#last.size <= maxConversations) break;
-        this.#last.delete(oldest);
-      }
       if (!before || before.tokens < minTokens || before.path.some((name, at) => path[at] !== name)) return null;
       if (usage.cacheReadTokens >= before.tokens * minCachedShare) return null;
       return { ...causeOf(before, prompt), tokens: Math.min(before.tokens, tokens) - usage.cacheReadTokens };

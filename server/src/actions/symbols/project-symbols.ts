@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { EditorAnswerOf } from '@devlm/protocol/editor.ts';
 import { untilAborted } from '@devlm/protocol/until-aborted.ts';
+import { LRUCache } from 'lru-cache';
 import type { Workspace } from '../../workspace/workspace.ts';
 import type { FoundSymbol } from './find.ts';
 import { type Grammar, grammarOf, maxSourceBytes } from './languages.ts';
@@ -116,10 +117,9 @@ class IndexedProject {
  * the hash of its text have changed. Everything is kept in memory.
  */
 export class ProjectSymbols implements AsyncDisposable {
-  /** Ordered from least to most recently used. */
-  readonly #projects = new Map<string, IndexedProject>();
-  /** Parse results by grammar and hash of the text. The oldest are dropped first. */
-  readonly #texts = new Map<string, SourceSymbols>();
+  readonly #projects = new LRUCache<string, IndexedProject>({ max: max.projects });
+  /** Parse results by grammar and hash of the text. */
+  readonly #texts = new LRUCache<string, SourceSymbols>({ max: max.texts });
   readonly #thread = new ParseThread();
   readonly #stop = new AbortController();
 
@@ -163,10 +163,7 @@ export class ProjectSymbols implements AsyncDisposable {
 
   #project(projectId: string): IndexedProject {
     const project = this.#projects.get(projectId) ?? new IndexedProject();
-    this.#projects.delete(projectId);
     this.#projects.set(projectId, project);
-    const oldest = this.#projects.keys().next().value;
-    if (this.#projects.size > max.projects && oldest !== undefined) this.#projects.delete(oldest);
     return project;
   }
 
@@ -223,8 +220,6 @@ export class ProjectSymbols implements AsyncDisposable {
     if (!found) {
       found = await this.#thread.parse(grammar, file.text, signal);
       this.#texts.set(key, found);
-      const oldest = this.#texts.keys().next().value;
-      if (this.#texts.size > max.texts && oldest !== undefined) this.#texts.delete(oldest);
     }
     return { stamp: file.dirty ? null : stamp, found };
   }

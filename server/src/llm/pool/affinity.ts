@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { promptCacheTtlMs } from '../prompt-cache.ts';
 
 /** Maximum number of conversations that are remembered. */
@@ -5,7 +6,9 @@ const maxConversations = 10_000;
 
 /** Remembers which instance holds the prompt cache of a conversation, for as long as the cache lives. */
 export class Affinity {
-  readonly #holders = new Map<string, { readonly instanceId: string; readonly until: number }>();
+  readonly #holders = new LRUCache<string, { readonly instanceId: string; readonly until: number }>({
+    max: maxConversations,
+  });
 
   /** Returns the id of the instance that holds the conversation's cache, or null if no instance is known to. */
   of(conversation: string | undefined, now: number): string | null {
@@ -17,10 +20,6 @@ export class Affinity {
   /** Notes that the conversation's prompt was sent to an instance. */
   keep(conversation: string | undefined, instanceId: string, now: number): void {
     if (conversation === undefined) return;
-    // Reinsert the entry, so that the first one in the map is the least recently used.
-    this.#holders.delete(conversation);
     this.#holders.set(conversation, { instanceId, until: now + promptCacheTtlMs });
-    const [oldest] = this.#holders.keys();
-    if (this.#holders.size > maxConversations && oldest !== undefined) this.#holders.delete(oldest);
   }
 }

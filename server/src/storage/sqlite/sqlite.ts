@@ -3,6 +3,7 @@ import { basename, dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import type { ProblemError } from '@devlm/protocol/problem.ts';
 import { Kysely, type SqliteDatabase, SqliteDialect, type SqliteStatement, sql } from 'kysely';
+import { LRUCache } from 'lru-cache';
 import type { Migration } from '../migrations/migration.ts';
 import { migrate } from '../migrations/migrations.ts';
 import type { Store } from '../ports/store.ts';
@@ -197,8 +198,8 @@ function messageOf(error: unknown): string {
 /** SQLite driver for Kysely on top of `node:sqlite`. */
 class NodeSqlite implements SqliteDatabase {
   readonly #database: DatabaseSync;
-  /** Prepared statements by SQL text, least recently used first. */
-  readonly #statements = new Map<string, SqliteStatement>();
+  /** Prepared statements by SQL text. */
+  readonly #statements = new LRUCache<string, SqliteStatement>({ max: maxStatements });
 
   constructor(file: string) {
     this.#database = new DatabaseSync(file, { timeout: busyTimeoutMs, enableForeignKeyConstraints: true });
@@ -222,18 +223,10 @@ class NodeSqlite implements SqliteDatabase {
 
   prepare(text: string): SqliteStatement {
     const cached = this.#statements.get(text);
-    if (cached) {
-      this.#statements.delete(text);
-      this.#statements.set(text, cached);
-      return cached;
-    }
+    if (cached) return cached;
     // Without `immediate`, another process could write between the first read and the first write of a transaction.
     const statement = this.#toStatement(this.#database.prepare(text === 'begin' ? 'begin immediate' : text), text);
     this.#statements.set(text, statement);
-    for (const oldest of this.#statements.keys()) {
-      if (this.#statements.size <= maxStatements) break;
-      this.#statements.delete(oldest);
-    }
     return statement;
   }
 

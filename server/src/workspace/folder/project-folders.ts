@@ -4,11 +4,12 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ErrorCode } from '@devlm/protocol/error-codes.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import { LRUCache } from 'lru-cache';
 import * as z from 'zod';
 import { FolderWorkspace } from './folder-workspace.ts';
 import { segmentsOf } from './path-names.ts';
 
-/** Maximum number of workspaces in memory. The oldest is dropped first. */
+/** Maximum number of workspaces in memory. The least recently used is dropped first. */
 const maxWorkspaces = 1_000;
 
 /** Content of the note beside a folder, `<project>.json`. */
@@ -17,7 +18,7 @@ const FolderNote = z.object({ projectId: z.string(), owner: z.string() });
 /** Folders on this machine that are the workspaces of projects without an editor, one per project. */
 export class ProjectFolders {
   readonly #dir: string;
-  readonly #workspaces = new Map<string, FolderWorkspace>();
+  readonly #workspaces = new LRUCache<string, FolderWorkspace>({ max: maxWorkspaces });
 
   /** @param dir absolute path of the folder that contains them; created when needed */
   constructor(dir: string) {
@@ -74,10 +75,6 @@ export class ProjectFolders {
     if (existing) return existing;
     const created = new FolderWorkspace(this.#folderPath(projectId));
     this.#workspaces.set(projectId, created);
-    for (const oldest of this.#workspaces.keys()) {
-      if (this.#workspaces.size <= maxWorkspaces) break;
-      this.#workspaces.delete(oldest);
-    }
     return created;
   }
 
