@@ -13,6 +13,7 @@ COPY --from=build /src/dist/server*.mjs /src/dist/sandbox-child.mjs /src/dist/pa
 COPY --from=build /src/dist/platforms /opt/devlm/platforms
 COPY --from=build /src/dist/grammars /opt/devlm/grammars
 COPY --from=build /src/dist/sandbox-guest /opt/devlm/sandbox-guest
+COPY --from=build /src/dist/sandbox-npm /opt/devlm/sandbox-npm
 COPY docker/devlm /usr/local/bin/devlm
 COPY docker/first-start.mjs /opt/devlm/first-start.mjs
 # A new volume inherits the owner of the folder that it is mounted on.

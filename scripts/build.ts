@@ -13,6 +13,7 @@ import {
 } from 'esbuild';
 import manifest from '../package.json' with { type: 'json' };
 import { queries } from '../server/src/actions/symbols/languages.ts';
+import { guestPackages } from '../server/src/sandbox/embedded/child/guest-packages.ts';
 import { licenseProblems, notices, type ShippedPackage, shippedPackages } from './licenses.ts';
 
 /** Root folder of the repository. */
@@ -96,6 +97,7 @@ function bundles({ minify = false, outdir = join(root, 'dist'), vsix = false }: 
     ...(vsix ? [] : [platformBundle(node, outdir)]),
     ...workerBundles(node, outdir),
     guestModules(common, outdir),
+    guestPackageFiles(common, outdir),
     pageBundle(common, outdir),
   ];
 }
@@ -195,6 +197,20 @@ function guestModules(common: BuildOptions, outdir: string): BuildOptions {
     minifyIdentifiers: false,
     target: 'es2023',
     format: 'esm',
+  };
+}
+
+/** Returns the options of the packages that these modules are built on, each file in its own place. */
+function guestPackageFiles(common: BuildOptions, outdir: string): BuildOptions {
+  return {
+    ...common,
+    entryPoints: Object.values(guestPackages).map(({ file }) => `node_modules/${file}`),
+    outdir: join(outdir, 'sandbox-npm'),
+    outbase: 'node_modules',
+    bundle: false,
+    sourcemap: false,
+    minifyIdentifiers: false,
+    target: 'es2023',
   };
 }
 

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { parse } from 'node:path';
+import { join, parse } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import * as z from 'zod';
 import type { ChildSettings, JobHead } from './child/frames.ts';
+import { guestPackages } from './child/guest-packages.ts';
 import { FrameReader } from './frame-reader.ts';
 import type { ChildFiles } from './paths.ts';
 import { childEnv, dismissGuard, type Mount, type Wall } from './wall.ts';
@@ -202,7 +203,9 @@ function childCommand({
     return made.inside;
   };
   const program = mount(files.program.root, 'child');
-  const guest = mount(files.guest, 'guest');
+  // No path may begin with another one's path: Node's permission model then denies the shorter one.
+  const guest = { modules: mount(files.guest, 'guest'), packages: wall.mount(files.guestPackages, 'npm').inside };
+  for (const { file } of Object.values(guestPackages)) mount(join(files.guestPackages, file), `npm/${file}`);
   for (const extra of files.extra) mount(extra.host, extra.inside);
   const folders = [...packages].map(([name, host]) => [name, mount(host, `runtime/node_modules/${name}`)] as const);
   const settings: ChildSettings = {

@@ -8,6 +8,8 @@ export interface ChildFiles {
   readonly program: { readonly root: string; readonly entry: string };
   /** Folder with the modules for QuickJS programs. */
   readonly guest: string;
+  /** Folder with the files of the packages that these modules are built on (see `child/guest-packages.ts`). */
+  readonly guestPackages: string;
   /** Further files that a child may read. */
   readonly extra: readonly Mount[];
   /** Folder whose `node_modules` contains the runtimes, if the server runs from the repository. */
@@ -22,6 +24,7 @@ export function childFiles(): ChildFiles {
     return {
       program: { root: bundled, entry: '' },
       guest: join(here, 'sandbox-guest'),
+      guestPackages: join(here, 'sandbox-npm'),
       extra: [],
       repository: resolve(here, '..'),
     };
@@ -30,6 +33,7 @@ export function childFiles(): ChildFiles {
   return {
     program: { root: join(here, 'child'), entry: 'main.ts' },
     guest: join(here, 'guest'),
+    guestPackages: join(server, '../node_modules'),
     // Declares that the sources are ES modules.
     extra: [{ host: join(server, 'package.json'), inside: 'package.json' }],
     repository: resolve(server, '..'),

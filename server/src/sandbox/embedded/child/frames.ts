@@ -36,8 +36,8 @@ export interface ChildSettings {
   readonly runtime: RuntimeName;
   /** Folders of the packages, by name. */
   readonly packages: Readonly<Record<string, string>>;
-  /** Folder with the modules that QuickJS programs may import. */
-  readonly guest: string;
+  /** Folders with the modules that QuickJS programs may import, and with the packages that these are built on. */
+  readonly guest: { readonly modules: string; readonly packages: string };
   /** Whether its program will be TypeScript. */
   readonly typescript: boolean;
   /** Snapshot file that the interpreter starts from. If it is null, a Python child creates a snapshot and exits. */

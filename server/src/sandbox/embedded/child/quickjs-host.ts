@@ -41,8 +41,9 @@ export function createHost(context: Context, state: GuestState, modules: GuestMo
     random: (count) => randomBytes(Math.min(Number(count), 65_536)),
     hash: (algorithm, data) => createHash(text(algorithm)).update(bytes(data)).digest(),
     // A string is cut at U+0000 on its way in or out of QuickJS, so the guest library joins the pieces.
-    decode: (data) => Buffer.from(bytes(data)).toString('utf8').split('\0'),
-    encode: (data) => bytes(data),
+    decode: (data, encoding) => Buffer.from(bytes(data)).toString(encodingOf(encoding)).split('\0'),
+    encode: (data, encoding) =>
+      Buffer.from(typeof data === 'string' ? data : Buffer.from(bytes(data)).toString(), encodingOf(encoding)),
     url: (href, base) => JSON.stringify(urlParts(text(href), text(base) || undefined)),
     resolve: (base, name) => normalize(text(base), text(name), modules, state.fs),
     source: (name) => sourceOf(text(name), modules, state.fs, true),
@@ -73,6 +74,9 @@ export function createHost(context: Context, state: GuestState, modules: GuestMo
   }
   return host;
 }
+
+const encodingOf = (name: Plain): BufferEncoding =>
+  typeof name === 'string' && Buffer.isEncoding(name) ? name : 'utf8';
 
 function take(context: Context, handle: Handle): Plain {
   const type = context.typeof(handle);

@@ -1,18 +1,26 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import * as nodeModule from 'node:module';
+import { guestPackages, wrapPackage } from './guest-packages.ts';
 import { FsError, type MemoryFs } from './memory-fs.ts';
 
-/** Library modules for QuickJS programs, by their name without `node:`. */
+/** Modules of the library for QuickJS programs. */
 export interface GuestModules {
+  /** Sources of the modules that programs may import, by their name without `node:`. */
   readonly sources: ReadonlyMap<string, string>;
+  /** Sources of the packages that these modules are built on, by name. */
+  readonly packages: ReadonlyMap<string, string>;
 }
 
 /** Names of Node's built-in modules. Those that the library lacks can be imported, but their functions throw. */
 const builtins = new Set(nodeModule.builtinModules.filter((name) => !name.startsWith('_')));
 const { stripTypeScriptTypes } = nodeModule;
 
-/** Reads the library, which is TypeScript in the repository and JavaScript in a build. */
-export function loadGuestModules(folder: string): GuestModules {
+/**
+ * Reads the library, which is TypeScript in the repository and JavaScript in a build.
+ *
+ * @param packagesFolder folder with the files of `guestPackages`
+ */
+export function loadGuestModules(folder: string, packagesFolder: string): GuestModules {
   const sources = new Map<string, string>();
   for (const file of readdirSync(folder)) {
     const [, name, kind] = /^([\w-]+)\.(ts|js)$/.exec(file) ?? [];
@@ -20,12 +28,16 @@ export function loadGuestModules(folder: string): GuestModules {
     const text = readFileSync(`${folder}/${file}`, 'utf8');
     sources.set(moduleOf(name), kind === 'ts' ? stripTypeScriptTypes(text) : text);
   }
-  return { sources };
+  const packages = new Map<string, string>();
+  for (const [name, entry] of Object.entries(guestPackages)) {
+    packages.set(name, wrapPackage(entry, readFileSync(`${packagesFolder}/${entry.file}`, 'utf8')));
+  }
+  return { sources, packages };
 }
 
 /** Returns the module name of a library file, such as `fs/promises` for `fs-promises`. */
 function moduleOf(file: string): string {
-  return file === 'perf-hooks' ? 'perf_hooks' : file.replace('-', '/');
+  return file === 'perf-hooks' || file === 'string-decoder' ? file.replace('-', '_') : file.replace('-', '/');
 }
 
 /** Resolves an import specifier to `node:NAME`, `devlm:NAME` or a path. */
@@ -34,6 +46,8 @@ export function normalize(base: string, name: string, modules: GuestModules, fs:
   // The library's own files import each other by file name.
   const own = /^\.\/([\w-]+)\.(?:ts|js)$/.exec(name)?.[1];
   if (own !== undefined && /^(node|devlm):/.test(base)) return `devlm:${moduleOf(own)}`;
+  // They import packages with a slash at the end, which no built-in module has.
+  if (base.startsWith('devlm:') && name.endsWith('/')) return `devlm:npm/${name.slice(0, -1)}`;
   const builtin = name.replace(/^node:/, '');
   if (modules.sources.has(builtin) && (name.startsWith('node:') || builtins.has(builtin))) return `devlm:${builtin}`;
   if (builtins.has(builtin)) return `node:${builtin}`;
@@ -50,6 +64,7 @@ export function normalize(base: string, name: string, modules: GuestModules, fs:
  */
 export function sourceOf(name: string, modules: GuestModules, fs: MemoryFs, plain = false): string {
   const own = /^(?:node|devlm):(.+)$/.exec(name)?.[1];
+  if (own?.startsWith('npm/')) return modules.packages.get(own.slice(4)) ?? '';
   if (own !== undefined) return modules.sources.get(own) ?? stubOf(own);
   const text = Buffer.from(fs.read(name)).toString('utf8').replace(/^#!.*/, '');
   if (name.endsWith('.json')) return plain ? text : `export default ${text};`;

@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
 import { type GuestJob, sendOutput, sleep } from './channel.ts';
-import { frameKinds } from './frames.ts';
+import { type ChildSettings, frameKinds } from './frames.ts';
 import { MemoryFs } from './memory-fs.ts';
 import { createHost, type GuestState } from './quickjs-host.ts';
 import { type GuestModules, loadGuestModules, normalize, sourceOf, warmTypeScript } from './quickjs-modules.ts';
@@ -24,10 +24,14 @@ interface GuestLoop {
 /**
  * Loads QuickJS with the guest library, ready for its program.
  *
- * @param guest folder of the guest library
+ * @param guest folders of the guest library
  * @param typescript whether the program will be TypeScript, whose compiler is loaded as well
  */
-export async function createQuickjs(guest: string, typescript: boolean, packageFile: PackageFile): Promise<Runtime> {
+export async function createQuickjs(
+  guest: ChildSettings['guest'],
+  typescript: boolean,
+  packageFile: PackageFile,
+): Promise<Runtime> {
   const load = (name: string, path: string) => import(pathToFileURL(packageFile(name, path)).href);
   const core: Core = await load('quickjs-emscripten-core', 'dist/index.mjs');
   const variant = await load('@jitl/quickjs-wasmfile-release-sync', 'dist/index.mjs');
@@ -37,7 +41,7 @@ export async function createQuickjs(guest: string, typescript: boolean, packageF
   const context = runtime.newContext();
   const state: GuestState = { exitCode: null, fs: new MemoryFs(0, 0), stdin: new Uint8Array(), task: '' };
   runtime.setInterruptHandler(() => state.exitCode !== null);
-  const modules = loadGuestModules(guest);
+  const modules = loadGuestModules(guest.modules, guest.packages);
   if (typescript) warmTypeScript();
   setModuleLoader(runtime, modules, state);
   const loop = startGuest(runtime, context, createHost(context, state, modules));
@@ -175,12 +179,12 @@ function describe(context: Context, error: Handle): { text: string; outOfMemory:
   if (typeof dumped !== 'object' || dumped === null) {
     // A null means that there was no memory left for the error object.
     if (dumped === null) return { text: 'InternalError: out of memory', outOfMemory: true };
-    return { text: `Uncaught ${String(dumped)}`, outOfMemory: false };
+    return { text: String(dumped), outOfMemory: false };
   }
   const { name, message, stack } = dumped as { name?: unknown; message?: unknown; stack?: unknown };
   const head = `${String(name ?? 'Error')}: ${String(message ?? JSON.stringify(dumped))}`;
   const outOfMemory = name === 'InternalError' && message === 'out of memory';
-  return { text: `Uncaught ${head}\n${ownFrames(String(stack ?? ''))}`.trimEnd(), outOfMemory };
+  return { text: `${head}\n${ownFrames(String(stack ?? ''))}`.trimEnd(), outOfMemory };
 }
 
 /** Returns a stack without the library's frames, with at most ten frames as in Node. */

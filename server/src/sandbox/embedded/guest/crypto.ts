@@ -32,7 +32,7 @@ class Hash {
     this.#pieces.push(typeof piece === 'string' ? Buffer.from(piece) : new Uint8Array(piece));
     return this;
   }
-  digest(encoding?: string): string | Buffer {
+  digest(encoding?: BufferEncoding): string | Buffer {
     const found = wrap(new Uint8Array(host.hash(this.#algorithm, exact(Buffer.concat(this.#pieces)))));
     return encoding ? found.toString(encoding) : found;
   }

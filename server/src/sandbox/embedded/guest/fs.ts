@@ -1,17 +1,18 @@
 import { Buffer } from './buffer.ts';
 import { coded, exact, host, toData } from './host.ts';
 import { resolve } from './path.ts';
+import { cwd } from './state.ts';
 
 type Path = string | URL | Uint8Array;
 type Options =
-  | string
-  | { encoding?: string | null; flag?: string; recursive?: boolean; force?: boolean; withFileTypes?: boolean }
+  | BufferEncoding
+  | { encoding?: BufferEncoding | null; flag?: string; recursive?: boolean; force?: boolean; withFileTypes?: boolean }
   | null
   | undefined;
 
 function full(path: Path): string {
   const text = path instanceof Uint8Array ? Buffer.from(path).toString() : String(path);
-  return resolve(text.startsWith('file://') ? decodeURIComponent(text.slice(7)) : text);
+  return resolve(cwd(), text.startsWith('file://') ? decodeURIComponent(text.slice(7)) : text);
 }
 const option = (options: Options) => (typeof options === 'string' ? { encoding: options } : (options ?? {}));
 

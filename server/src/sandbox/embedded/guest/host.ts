@@ -16,8 +16,8 @@ interface Host {
   now(): number;
   random(count: number): ArrayBuffer;
   hash(algorithm: string, data: Data): ArrayBuffer;
-  decode(data: ArrayBufferLike): Pieces;
-  encode(text: string): ArrayBuffer;
+  decode(data: ArrayBufferLike, encoding: string): Pieces;
+  encode(text: Data, encoding: string): ArrayBuffer;
   url(href: string, base: string): string;
   resolve(base: string, name: string): string;
   source(name: string): string;
@@ -34,13 +34,33 @@ interface Host {
 
 const given = (globalThis as unknown as { __devlm: Host }).__devlm;
 
-/** Adds a code to an error of the host, as Node's errors have. */
+/** Numbers that Node's errors of the file system have on Linux. */
+const errorNumbers: Readonly<Record<string, number>> = {
+  ...{
+    ENOENT: -2,
+    EBADF: -9,
+    EEXIST: -17,
+    ENOTDIR: -20,
+    EISDIR: -21,
+    EINVAL: -22,
+    EFBIG: -27,
+    ENOSPC: -28,
+    EROFS: -30,
+  },
+  ...{ ENOTEMPTY: -39 },
+};
+
+/** Adds to an error of the host what Node's errors have: a code and, for the file system, its call and path. */
 export function coded(error: unknown): unknown {
-  if (error instanceof Error && /^E[A-Z_]+$/.test(error.name) && error.name !== 'Error') {
-    Object.defineProperty(error, 'code', { value: error.name, enumerable: true });
-    error.name = 'Error';
-  }
-  return error;
+  if (!(error instanceof Error) || !/^E[A-Z_]+$/.test(error.name)) return error;
+  const { name: code } = error;
+  const [, syscall, path] = /, (\w+)(?: '(.*)')?$/s.exec(error.message) ?? [];
+  Reflect.deleteProperty(error, 'name');
+  const errno = errorNumbers[code];
+  return Object.assign(
+    error,
+    errno === undefined ? { code } : { errno, code, syscall, ...(path === undefined ? {} : { path }) },
+  );
 }
 
 /** Host functions, whose errors have codes as in Node. */
@@ -57,22 +77,23 @@ export const host = Object.fromEntries(
   ]),
 ) as unknown as Host;
 
-/** Returns the UTF-8 bytes of a string. */
-export function encode(text: string): Uint8Array {
-  if (!text.includes('\0')) return new Uint8Array(host.encode(text));
-  const pieces = text.split('\0').map((piece) => new Uint8Array(host.encode(piece)));
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length + 1, -1));
+/** Returns the bytes of a string. */
+export function encode(text: string, encoding = 'utf8'): Uint8Array {
+  const whole = text.isWellFormed() ? text : text.toWellFormed();
+  if (!whole.includes('\0')) return new Uint8Array(host.encode(whole, encoding));
+  const pieces = whole.split('\0').map((piece) => new Uint8Array(host.encode(piece, 'utf8')));
+  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length + 1, -1));
   let at = 0;
   for (const piece of pieces) {
-    whole.set(piece, at);
+    bytes.set(piece, at);
     at += piece.length + 1;
   }
-  return whole;
+  return encoding === 'utf8' ? bytes : new Uint8Array(host.encode(bytes.buffer, encoding));
 }
 
-/** Returns the string of UTF-8 bytes. */
-export function decode(data: Uint8Array): string {
-  return Array.from(host.decode(exact(data))).join('\0');
+/** Returns the string of bytes. */
+export function decode(data: Uint8Array, encoding = 'utf8'): string {
+  return Array.from(host.decode(exact(data), encoding)).join('\0');
 }
 
 /** Returns a buffer with exactly the bytes of a view. */

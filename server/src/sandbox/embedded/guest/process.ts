@@ -30,9 +30,9 @@ class Output extends EventEmitter {
 class Input extends EventEmitter {
   readonly fd = 0;
   readonly isTTY = false;
-  #encoding: string | null = null;
+  #encoding: BufferEncoding | null = null;
   #flowing = false;
-  setEncoding(encoding = 'utf8'): this {
+  setEncoding(encoding: BufferEncoding = 'utf8'): this {
     this.#encoding = encoding;
     return this;
   }

@@ -15,9 +15,13 @@ let last = 0;
 /** Timer object that `setTimeout` returns, as in Node. It converts to its number. */
 export class Timeout {
   readonly id: number;
+  readonly #entry: Entry;
+  readonly #ms: number;
 
-  constructor(id: number) {
-    this.id = id;
+  constructor(entry: Entry, ms: number) {
+    this.id = entry.id;
+    this.#entry = entry;
+    this.#ms = ms;
   }
   ref(): this {
     return this.#hold(true);
@@ -28,7 +32,10 @@ export class Timeout {
   hasRef(): boolean {
     return entries.get(this.id)?.held ?? false;
   }
+  /** Starts the delay again, also after the timer has fired. */
   refresh(): this {
+    this.#entry.at = host.now() + this.#ms;
+    entries.set(this.id, this.#entry);
     return this;
   }
   close(): this {
@@ -49,8 +56,9 @@ function add(act: unknown, delay: unknown, args: unknown[], repeat: boolean): Ti
   if (typeof act !== 'function') throw new TypeError('The "callback" argument must be of type function');
   const ms = Math.min(2 ** 31 - 1, Math.max(1, Number(delay) || 1));
   const id = ++last;
-  entries.set(id, { id, at: host.now() + ms, every: repeat ? ms : null, act: act as Entry['act'], args, held: true });
-  return new Timeout(id);
+  const entry = { id, at: host.now() + ms, every: repeat ? ms : null, act: act as Entry['act'], args, held: true };
+  entries.set(id, entry);
+  return new Timeout(entry, ms);
 }
 
 export const setTimeout = (act: unknown, ms?: unknown, ...args: unknown[]): Timeout => add(act, ms, args, false);
@@ -61,6 +69,15 @@ export const setImmediate = (act: unknown, ...args: unknown[]): Timeout => {
   if (entry) entry.at = host.now();
   return timeout;
 };
+// `util.promisify` returns these for timers.
+const promisify = Symbol.for('nodejs.util.promisify.custom');
+Object.defineProperty(setTimeout, promisify, {
+  value: (ms?: number, value?: unknown) => new Promise((done) => setTimeout(() => done(value), ms)),
+});
+Object.defineProperty(setImmediate, promisify, {
+  value: (value?: unknown) => new Promise((done) => setImmediate(() => done(value))),
+});
+
 export function clearTimeout(timer: unknown): void {
   if (timer instanceof Timeout) entries.delete(timer.id);
   else if (typeof timer === 'number' || typeof timer === 'string') entries.delete(Number(timer));

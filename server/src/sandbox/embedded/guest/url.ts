@@ -8,7 +8,14 @@ export class URLSearchParams {
     init: string | Record<string, string> | Iterable<[string, string]> = '',
     changed: (() => void) | null = null,
   ) {
-    const plain = (text: string) => decodeURIComponent(text.replaceAll('+', ' '));
+    const plain = (text: string) => {
+      const spaced = text.replaceAll('+', ' ');
+      try {
+        return decodeURIComponent(spaced);
+      } catch {
+        return spaced;
+      }
+    };
     if (typeof init === 'string') {
       for (const pair of init.replace(/^\?/, '').split('&')) {
         if (pair === '') continue;
@@ -115,5 +122,6 @@ export class URL {
   }
 }
 export const fileURLToPath = (url: string | URL): string => decodeURIComponent(new URL(url).pathname);
-export const pathToFileURL = (path: string): URL => new URL(`file://${encodeURI(path)}`);
+export const pathToFileURL = (path: string): URL =>
+  new URL(`file://${encodeURI(path).replaceAll('?', '%3F').replaceAll('#', '%23')}`);
 export default { URL, URLSearchParams, fileURLToPath, pathToFileURL };

@@ -1,223 +1,55 @@
-import { decode, encode } from './host.ts';
+import packaged from 'node-inspect-extracted/';
+import { wrap } from './buffer.ts';
+import { encode } from './host.ts';
+import { StringDecoder } from './string-decoder.ts';
 
-interface InspectOptions {
-  readonly depth?: number | null;
-}
+export const { format, formatWithOptions, inspect, stripVTControlCharacters } = packaged;
 
-const identifier = /^[A-Za-z_$][\w$]*$/;
-export const custom = Symbol.for('nodejs.util.inspect.custom');
+/** Maximum number of frames that are shown of a stack, as in Node. */
+const maxFrames = 10;
 
-/** Returns a string for a value, with output close to Node's `util.inspect`. */
-export function inspect(value: unknown, options: InspectOptions = {}): string {
-  return show(value, options.depth === null ? Number.POSITIVE_INFINITY : (options.depth ?? 2), 0, new Set());
-}
-inspect.custom = custom;
-
-function quote(text: string): string {
-  const mark = !text.includes("'") ? "'" : !text.includes('"') ? '"' : !text.includes('`') ? '`' : "'";
-  const escaped = JSON.stringify(text).slice(1, -1).replaceAll('\\"', '"');
-  return mark + (mark === "'" ? escaped.replaceAll("'", "\\'") : escaped) + mark;
-}
-
-function show(value: unknown, depth: number, indent: number, seen: Set<object>): string {
-  if (typeof value === 'string') return quote(value);
-  if (typeof value === 'bigint') return `${value}n`;
-  if (typeof value === 'symbol') return value.toString();
-  if (Object.is(value, -0)) return '-0';
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return String(value);
-  if (seen.has(value)) return '[Circular *1]';
-  const own = (value as Record<symbol, unknown>)[custom];
-  if (typeof own === 'function') {
-    const shown: unknown = own.call(value, depth, {}, inspect);
-    return typeof shown === 'string' ? shown : show(shown, depth, indent, seen);
-  }
-  seen.add(value);
-  try {
-    return showObject(value, depth, indent, seen);
-  } finally {
-    seen.delete(value);
-  }
-}
-
-/** Context for formatting the parts of an object. */
-interface Showing {
-  /** Name of the constructor, or an empty string. */
-  readonly name: string;
-  readonly inner: (item: unknown) => string;
-  readonly list: (items: string[], open: string, close: string) => string;
-  /** Formats the object's own enumerable properties except those named in `skip`. */
-  readonly fields: (skip?: (key: string) => boolean) => string[];
-}
-
-function showObject(value: object, depth: number, indent: number, seen: Set<object>): string {
-  const name = constructorOf(value);
-  const tooDeep = seen.size - 1 > depth;
-  const inner = (item: unknown) => show(item, depth, indent + 2, seen);
-  const showing: Showing = {
-    name,
-    inner,
-    list: (items, open, close) => layOut(items, open, close, indent),
-    fields: (skip) => fieldsOf(value, inner, skip),
-  };
-  if (Array.isArray(value)) return tooDeep ? '[Array]' : showArray(value, showing);
-  if (typeof value === 'function') return showFunction(value, showing);
-  if (value instanceof Error) return showError(value, showing);
-  if (value instanceof RegExp) return String(value);
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
-  if (value instanceof Number || value instanceof String || value instanceof Boolean) {
-    return `[${name}: ${show(value.valueOf(), depth, indent, seen)}]`;
-  }
-  if (value instanceof Promise) return 'Promise { <pending> }';
-  if (tooDeep) return `[${name || 'Object'}]`;
-  return showContents(value, showing);
-}
-
-function fieldsOf(
-  value: object,
-  inner: (item: unknown) => string,
-  skip: (key: string) => boolean = () => false,
-): string[] {
-  return Reflect.ownKeys(value)
-    .filter((key) => Object.getOwnPropertyDescriptor(value, key)?.enumerable && !(typeof key === 'string' && skip(key)))
-    .map(
-      (key) =>
-        `${typeof key === 'symbol' ? `[${String(key)}]` : identifier.test(key) ? key : quote(key)}: ${property(value, key, inner)}`,
-    );
-}
-
-function showArray(value: readonly unknown[], { inner, list, fields }: Showing): string {
-  const items: string[] = [];
-  for (let i = 0; i < Math.min(value.length, 100); i++) items.push(i in value ? inner(value[i]) : '<1 empty item>');
-  if (value.length > 100) items.push(`... ${value.length - 100} more item${value.length > 101 ? 's' : ''}`);
-  return list([...items, ...fields((key) => /^\d+$/.test(key))], '[', ']');
-}
-
-function showFunction(value: { readonly name: string }, { name, list, fields }: Showing): string {
-  const isClass = /^class\b/.test(Function.prototype.toString.call(value));
-  const kind = isClass ? 'class' : name === 'Function' ? 'Function' : name;
-  const title = value.name ? `${kind}${isClass ? ' ' : ': '}${value.name}` : `${kind} (anonymous)`;
-  const more = fields();
-  return more.length > 0 ? list(more, `[${title}] {`, '}') : `[${title}]`;
-}
-
-function showError(value: Error, { inner, list, fields }: Showing): string {
-  const head = String(value);
-  const frames = String(value.stack ?? '')
-    .split('\n')
-    .filter((line) => line.trim() !== '' && !line.includes('(devlm:'));
-  const stack = frames.length > 0 ? [head, ...frames.slice(0, 10)].join('\n') : `[${head}]`;
-  const more = fields((key) => key === 'stack' || key === 'message' || key === 'name');
-  if ('cause' in value && value.cause !== undefined) more.push(`[cause]: ${inner(value.cause)}`);
-  return more.length > 0 ? list(more, `${stack} {`, '}') : stack;
-}
-
-/** Formats collections, typed arrays and all other objects. */
-function showContents(value: object, { name, inner, list, fields }: Showing): string {
-  if (value instanceof Map) {
-    const entries = [...value].map(([key, item]) => `${inner(key)} => ${inner(item)}`);
-    return list(entries.concat(fields()), `${name}(${value.size}) {`, '}');
-  }
-  if (value instanceof Set) return list([...value].map(inner).concat(fields()), `${name}(${value.size}) {`, '}');
-  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
-    const items = Array.from(value as Uint8Array);
-    if (name === 'Buffer') {
-      const hex = items.slice(0, 50).map((byte) => byte.toString(16).padStart(2, '0'));
-      return `<Buffer ${hex.join(' ')}${items.length > 50 ? ` ... ${items.length - 50} more bytes` : ''}>`;
+/* QuickJS leaves the error's name and message out of the stack. They are added when an error is first shown. */
+Object.defineProperty(Error.prototype, inspect.custom, {
+  configurable: true,
+  writable: true,
+  value(this: Error) {
+    const { stack } = this;
+    if (Object.hasOwn(this, 'stack') && typeof stack === 'string' && /^(\s+at .*\n?)*$/.test(stack)) {
+      const frames = stack.split('\n').filter((line) => line.trim() !== '' && !line.includes('(devlm:'));
+      this.stack = [String(this), ...frames.slice(0, maxFrames)].join('\n');
     }
-    const shown = items.slice(0, 100).map(String);
-    if (items.length > 100) shown.push(`... ${items.length - 100} more items`);
-    return list(shown, `${name}(${items.length}) [`, ']');
-  }
-  const tag =
-    Object.getPrototypeOf(value) === null ? '[Object: null prototype] ' : name !== 'Object' && name ? `${name} ` : '';
-  return list(fields(), `${tag}{`, '}');
-}
-
-function property(value: object, key: string | symbol, inner: (item: unknown) => string): string {
-  const descriptor = Object.getOwnPropertyDescriptor(value, key);
-  if (descriptor?.get) return descriptor.set ? '[Getter/Setter]' : '[Getter]';
-  if (descriptor?.set) return '[Setter]';
-  return inner(descriptor?.value);
-}
-
-function constructorOf(value: object): string {
-  for (let at: unknown = value; at !== null && at !== undefined; at = Object.getPrototypeOf(at)) {
-    const made = Object.getOwnPropertyDescriptor(at, 'constructor')?.value;
-    if (typeof made === 'function' && made.name !== '') return made.name;
-  }
-  return '';
-}
-
-/** Joins parts on one line if they fit, as Node does: in 72 characters, with at most 6 long array items in a row. */
-function layOut(items: string[], open: string, close: string, indent: number): string {
-  if (items.length === 0) return `${open}${close}`;
-  const isArray = close === ']';
-  const length = items.reduce((sum, item) => sum + item.length + 2, open.length);
-  const single = items.every((item) => !item.includes('\n'));
-  if (single && length + indent <= 76 && (!isArray || items.length <= 6)) return `${open} ${items.join(', ')} ${close}`;
-  const pad = ' '.repeat(indent + 2);
-  const longest = Math.max(...items.map((item) => item.length)) + 2;
-  if (isArray && single && items.length > 6 && longest <= 18) {
-    const columns = Math.min(
-      Math.round(Math.sqrt(2.5 * longest * items.length) / longest),
-      Math.floor((80 - indent) / longest),
-      16,
-    );
-    const numbers = items.every((item) => /^-?[\d.]+n?$/.test(item));
-    const widths = Array.from({ length: columns }, (_, column) =>
-      Math.max(...items.filter((_, i) => i % columns === column).map((item) => item.length)),
-    );
-    const rows: string[] = [];
-    for (let at = 0; at < items.length; at += columns) {
-      const row = items.slice(at, at + columns).map((item, i) => {
-        const last = at + i === items.length - 1;
-        const width = widths[i] ?? 0;
-        if (numbers) return `${' '.repeat(Math.max(0, width - item.length))}${item}${last ? '' : ','}`;
-        const text = item + (last ? '' : ',');
-        return i === columns - 1 || last ? text : text.padEnd(width + 1);
-      });
-      rows.push(row.join(' '));
-    }
-    return `${open}\n${rows.map((row) => pad + row).join('\n')}\n${' '.repeat(indent)}${close}`;
-  }
-  return `${open}\n${items.map((item) => pad + item).join(',\n')}\n${' '.repeat(indent)}${close}`;
-}
-
-export function format(first?: unknown, ...rest: unknown[]): string {
-  const parts: string[] = [];
-  const plain = (value: unknown) => (typeof value === 'string' ? value : inspect(value));
-  if (typeof first === 'string' && rest.length > 0) {
-    parts.push(
-      first.replace(/%[sdifjoOc%]/g, (sign) => {
-        if (sign === '%%') return '%';
-        if (rest.length === 0) return sign;
-        const value = rest.shift();
-        if (sign === '%d') return typeof value === 'bigint' ? `${value}n` : String(Number(value));
-        if (sign === '%i') return String(Number.parseInt(String(value), 10));
-        if (sign === '%f') return String(Number.parseFloat(String(value)));
-        if (sign === '%j') return String(JSON.stringify(value));
-        if (sign === '%c') return '';
-        return sign === '%s'
-          ? typeof value === 'object' && value !== null
-            ? inspect(value, { depth: 0 })
-            : typeof value === 'bigint'
-              ? `${value}n`
-              : String(value)
-          : inspect(value, { depth: 4 });
-      }),
-    );
-  } else if (first !== undefined || rest.length > 0) parts.push(plain(first));
-  else return '';
-  return [...parts, ...rest.map(plain)].join(' ');
-}
+    return this;
+  },
+});
 
 type Callback = (error: unknown, value?: unknown) => void;
-export function promisify(act: (...args: unknown[]) => unknown): (...args: unknown[]) => Promise<unknown> {
+type Act = ((...args: unknown[]) => unknown) & { [customPromisify]?: unknown };
+const customPromisify = Symbol.for('nodejs.util.promisify.custom');
+
+export function promisify(act: Act): (...args: unknown[]) => Promise<unknown> {
+  if (typeof act !== 'function') {
+    const message = `The "original" argument must be of type function. Received ${inspect(act)}`;
+    throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' });
+  }
+  const own = act[customPromisify];
+  if (typeof own === 'function') return own as (...args: unknown[]) => Promise<unknown>;
   return function (this: unknown, ...args) {
     return new Promise((done, fail) => {
       const back: Callback = (error, value) => (error ? fail(error) : done(value));
       act.call(this, ...args, back);
     });
+  };
+}
+promisify.custom = customPromisify;
+
+export function callbackify(act: (...args: unknown[]) => Promise<unknown>): (...args: unknown[]) => void {
+  return function (this: unknown, ...args) {
+    const back = args.pop() as Callback;
+    const failed = (error: unknown) => back(error ?? new Error('Promise was rejected with a falsy value'));
+    act.apply(this, args).then(
+      (value) => queueMicrotask(() => back(null, value)),
+      (error) => queueMicrotask(() => failed(error)),
+    );
   };
 }
 
@@ -241,7 +73,11 @@ export function equal(a: unknown, b: unknown, strict: boolean, seen: Map<unknown
   if (Array.isArray(a) !== Array.isArray(b)) return false;
   if (a instanceof Map && b instanceof Map) {
     if (a.size !== b.size) return false;
-    return [...a].every(([key, value]) => b.has(key) && equal(value, b.get(key), strict, seen));
+    return [...a].every(
+      ([key, value]) =>
+        (b.has(key) && equal(value, b.get(key), strict, seen)) ||
+        [...b].some(([other, item]) => equal(key, other, strict, seen) && equal(value, item, strict, seen)),
+    );
   }
   if (a instanceof Set && b instanceof Set) {
     if (a.size !== b.size) return false;
@@ -265,28 +101,68 @@ function enumerable(value: object): PropertyKey[] {
 
 export class TextEncoder {
   readonly encoding = 'utf-8';
-  encode(text = ''): Uint8Array {
+  encode(text: unknown = ''): Uint8Array {
     return encode(String(text));
   }
-}
-
-export class TextDecoder {
-  readonly encoding = 'utf-8';
-  decode(data?: ArrayBuffer | ArrayBufferView): string {
-    if (data === undefined) return '';
-    return decode(
-      ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data),
-    );
+  encodeInto(text: string, target: Uint8Array): { read: number; written: number } {
+    let read = 0;
+    let written = 0;
+    for (const letter of text) {
+      const bytes = encode(letter);
+      if (written + bytes.length > target.length) break;
+      target.set(bytes, written);
+      written += bytes.length;
+      read += letter.length;
+    }
+    return { read, written };
   }
 }
 
+/** Decoder of UTF-8 and of UTF-16. */
+export class TextDecoder {
+  readonly encoding: string;
+  readonly fatal: boolean;
+  readonly ignoreBOM: boolean;
+  #decoder: InstanceType<typeof StringDecoder> | null = null;
+
+  constructor(label = 'utf-8', { fatal = false, ignoreBOM = false } = {}) {
+    const name = label.trim().toLowerCase();
+    if (!/^(utf-?8|utf-?16(le)?|unicode-1-1-utf-8)$/.test(name)) {
+      throw Object.assign(new RangeError(`The "${label}" encoding is not supported`), {
+        code: 'ERR_ENCODING_NOT_SUPPORTED',
+      });
+    }
+    this.encoding = name.includes('16') ? 'utf-16le' : 'utf-8';
+    this.fatal = fatal;
+    this.ignoreBOM = ignoreBOM;
+  }
+  decode(data?: ArrayBuffer | ArrayBufferView, { stream = false } = {}): string {
+    const bytes = ArrayBuffer.isView(data)
+      ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+      : new Uint8Array(data ?? new ArrayBuffer(0));
+    const isFirst = this.#decoder === null;
+    const decoder = this.#decoder ?? new StringDecoder(this.encoding === 'utf-8' ? 'utf8' : 'utf16le');
+    const text = decoder.write(wrap(bytes)) + (stream ? '' : decoder.end());
+    this.#decoder = stream ? decoder : null;
+    if (this.fatal && text.includes('\ufffd') && !isValid(text, bytes)) {
+      const message = `The encoded data was not valid for encoding ${this.encoding}`;
+      throw Object.assign(new TypeError(message), { code: 'ERR_ENCODING_INVALID_ENCODED_DATA' });
+    }
+    return isFirst && !this.ignoreBOM ? text.replace(/^\ufeff/, '') : text;
+  }
+}
+
+/** Returns whether each U+FFFD of a text was in its bytes. */
+const isValid = (text: string, bytes: Uint8Array): boolean =>
+  encode(text).length === bytes.length && encode(text).every((byte, i) => byte === bytes[i]);
+
 export function inherits(child: { prototype: object }, parent: { prototype: object }): void {
+  Object.defineProperty(child, 'super_', { value: parent, writable: true, configurable: true });
   Object.setPrototypeOf(child.prototype, parent.prototype);
 }
 export const deprecate = <T>(act: T): T => act;
-export const stripVTControlCharacters = (text: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what goes.
-  text.replace(/\x1b\[[0-9;]*[A-Za-z]/g, '');
+export const debuglog = (): (() => void) => () => {};
+export const toUSVString = (text: unknown): string => String(text).toWellFormed();
 export const types = {
   isPromise: (value: unknown) => value instanceof Promise,
   isDate: (value: unknown) => value instanceof Date,
@@ -299,7 +175,11 @@ export const types = {
 export default {
   inspect,
   format,
+  formatWithOptions,
   promisify,
+  callbackify,
+  debuglog,
+  toUSVString,
   isDeepStrictEqual,
   TextEncoder,
   TextDecoder,

@@ -1,0 +1,4 @@
+import path from './path.ts';
+
+export * from './path.ts';
+export default path;
