@@ -24,7 +24,7 @@ function compare(area: string, { name }: ParityProgram, node: Outcome | undefine
   else expect(guest, `${area}, ${name}`).toEqual(node);
 }
 
-// Snippets of an area share a process, so that they always run. Of the other programs the usual run has a fifth.
+// Snippets of an area share a process, so that they always run. Of the other programs the usual run has an eighth.
 describe.each(parityAreas)('$area', ({ area, snippets, programs }) => {
   test.runIf(snippets.length > 0)(
     'snippets print the same as on Node',
@@ -38,7 +38,7 @@ describe.each(parityAreas)('$area', ({ area, snippets, programs }) => {
     60_000,
   );
 
-  test.each(share(programs, 5, area.length))(
+  test.each(share(programs, 8, area.length))(
     '$name',
     async (program) => {
       const [node, guest] = await Promise.all([runOnNode(program), runOnGuest(opened.sandbox, program)]);
