@@ -33,6 +33,11 @@ export function runTime(ms: number, t: Translate): string {
   return ms < 1000 ? t('{0} ms', Math.round(ms)) : t('{0} s', (ms / 1000).toFixed(1));
 }
 
+/** Formats the peak memory of a run, in the same unit as its memory limit. */
+export function peakMemory(bytes: number, t: Translate): string {
+  return t('{0} MB', (bytes / 1_048_576).toFixed(1));
+}
+
 /** Returns the name of the runtime, or null if the engine has none for the language, which it reports as "none". */
 export function runtimeOf({ runtime }: ExecutionEngine): string | null {
   return runtime === 'none' ? null : runtime;

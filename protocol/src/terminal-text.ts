@@ -4,12 +4,18 @@
 const escapes = /(\x1b\[[0-9;:]*m)|\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-Z\\^-~])/g;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: an incomplete escape sequence at the end.
 const incompleteEscape = /\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)?$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: all but tab and line feed.
-const controls = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
+/** Control characters except tab and line feed. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are matched.
+export const controls = /[\x00-\x08\x0b-\x1f\x7f-\x9f]/g;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: all but backspace, tab, line endings and escape.
 const controlsOfTerminal = /[\x00-\x07\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]/g;
 /** Maximum length of an escape sequence, in UTF-16 code units. Longer text is not treated as one. */
 const maxEscapeChars = 2_000;
+
+/** Removes colors and all other escape sequences from a complete output. */
+export function withoutEscapes(text: string): string {
+  return text.replace(escapes, '');
+}
 
 /** Output that arrives in chunks, cut so that no chunk ends within an escape sequence or before a split line ending. */
 class EscapeChunks {

@@ -76,7 +76,7 @@ test('a run is requested with its code block, streams both outputs in order with
     expect(await page.locator('.run-stderr').allTextContents()).toEqual(['wrong\n']);
     await page.evaluate(() => window.host.sandbox.end(window.host.sandbox.last));
     await panel(page).getByText('Exit 0').waitFor();
-    expect(await page.locator('.run-state').innerText()).toMatch(/42 ms\s+12\.4 MB\s+Docker, python:3\.13-slim/);
+    expect(await page.locator('.run-state').innerText()).toMatch(/42 ms\s+11\.8 MB\s+Docker, python:3\.13-slim/);
     await expect.poll(() => said(page)).toBe('The program has ended: Exit 0');
     expect(await output(page).textContent()).toBe('one\nwrong\nred\nlast\n');
     expect(await page.getByRole('button', { name: 'Fix This' }).count()).toBe(0);

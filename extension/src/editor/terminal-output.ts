@@ -1,4 +1,4 @@
-import { stripVTControlCharacters } from 'node:util';
+import { withoutEscapes } from '@devlm/protocol/terminal-text.ts';
 import * as vscode from 'vscode';
 
 /** Maximum kept output of a command, in UTF-16 code units. The end is kept. */
@@ -60,5 +60,5 @@ export class TerminalOutput implements vscode.Disposable {
  * lines.
  */
 function plainText(output: string): string {
-  return stripVTControlCharacters(output).replace(/\r+\n/g, '\n').replace(/^.*\r/gm, '').trim();
+  return withoutEscapes(output).replace(/\r+\n/g, '\n').replace(/^.*\r/gm, '').trim();
 }

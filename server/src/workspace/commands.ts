@@ -1,4 +1,3 @@
-import { stripVTControlCharacters } from 'node:util';
 import type {
   CommandChunk,
   CommandNews,
@@ -8,6 +7,7 @@ import type {
   CommandStart,
   CommandState,
 } from '@devlm/protocol/commands.ts';
+import { controls, withoutEscapes } from '@devlm/protocol/terminal-text.ts';
 
 /**
  * Commands in the editor windows of a project. A command stays with the window that started it. If that window is gone
@@ -74,15 +74,12 @@ export function outputWords({ chunks, next }: Pick<CommandOutput, 'chunks' | 'ne
 
 /** Returns what a terminal would show of a text: no colours or control characters, and only the last state of each line. */
 export function readable(text: string): string {
-  const lines = stripVTControlCharacters(text).split('\n');
+  const lines = withoutEscapes(text).split('\n');
   const lastState = (line: string) => line.slice(line.lastIndexOf('\r') + 1);
-  return (
-    lines
-      .map((line) => lastState(line.endsWith('\r') ? line.slice(0, -1) : line))
-      .join('\n')
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is removed.
-      .replace(/[\x00-\x08\x0b-\x1f\x7f]/g, '')
-  );
+  return lines
+    .map((line) => lastState(line.endsWith('\r') ? line.slice(0, -1) : line))
+    .join('\n')
+    .replace(controls, '');
 }
 
 /** Returns one stream of an output whose middle may be missing. */

@@ -1,6 +1,5 @@
 import type { ExecutionRecord } from '@devlm/protocol/execution.ts';
-import { runTime, runtimeOf, statusWords } from '@devlm/protocol/run-words.ts';
-import { bytes } from '../format.ts';
+import { peakMemory, runTime, runtimeOf, statusWords } from '@devlm/protocol/run-words.ts';
 import { t } from '../l10n.ts';
 import { type Output, outputText } from './run-output.ts';
 
@@ -16,7 +15,11 @@ export function isMendable({ status }: ExecutionRecord): boolean {
 export function runFacts(record: ExecutionRecord): string[] {
   const { wallMs, peakMemoryBytes } = record;
   if (!record.engine) return [];
-  return [runTime(wallMs, t), ...(peakMemoryBytes === null ? [] : [bytes(peakMemoryBytes)]), engineName(record)];
+  return [
+    runTime(wallMs, t),
+    ...(peakMemoryBytes === null ? [] : [peakMemory(peakMemoryBytes, t)]),
+    engineName(record),
+  ];
 }
 
 /** Returns the short name of the engine and its runtime. */
