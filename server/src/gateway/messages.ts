@@ -4,6 +4,7 @@ import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { ModelInfo } from '@devlm/protocol/views.ts';
 import type { Logger } from 'pino';
 import type { AnswerSink } from '../llm/answers/answer-sink.ts';
+import type { Reservation } from '../llm/budget-admission.ts';
 import type { Pool } from '../llm/pool/pool.ts';
 import type { Priority } from '../llm/pool/types.ts';
 import type { Identity } from './identity/tokens.ts';
@@ -24,12 +25,6 @@ import type { SharedAnswers } from './messages/shared-answers.ts';
 
 /** Path prefix of the Messages endpoint. The provider's own path follows it. */
 export const messagesPrefix = '/llm/';
-
-/** An amount set aside for a call before it is made, as high as the call may cost. */
-export interface Reservation {
-  /** Releases the amount. Called when `onCall` has recorded the actual cost. */
-  release(): Promise<void>;
-}
 
 /** Options of `messagesEndpoint`. */
 export interface MessagesOptions {

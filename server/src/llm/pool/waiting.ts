@@ -14,7 +14,10 @@ interface Entry {
  * priority callers take turns, so that a caller with many waiting calls does not keep the others out.
  */
 export class WaitingLine<T extends Entry> {
-  readonly #lines: Readonly<Record<Priority, FairQueue<T>>> = { person: new FairQueue(), background: new FairQueue() };
+  readonly #lines: Readonly<Record<Priority, CallerQueue<T>>> = {
+    person: new CallerQueue(),
+    background: new CallerQueue(),
+  };
   readonly #limit: number;
   #servedCount = 0;
 
@@ -56,7 +59,7 @@ export class WaitingLine<T extends Entry> {
 }
 
 /** The queue of one priority, in which callers take turns. */
-class FairQueue<T extends Entry> {
+class CallerQueue<T extends Entry> {
   readonly #callers = new Map<string, Set<T>>();
   size = 0;
 

@@ -36,7 +36,7 @@ export interface ExceededBudget {
 }
 
 /** Result of `BudgetStore.reserve`. */
-export interface Decision {
+export interface BudgetDecision {
   readonly admitted: boolean;
   /** Exceeded budgets that prevent the call. */
   readonly blockingBudgets: readonly ExceededBudget[];
@@ -56,7 +56,7 @@ export interface BudgetStore {
    * Decides whether a call is admitted, and reserves its expected cost if it is. Decisions are made one at a time over
    * all servers of the store: each counts what the previous ones admitted.
    */
-  reserve(request: BudgetRequest): Promise<Decision>;
+  reserve(request: BudgetRequest): Promise<BudgetDecision>;
   /** Extends all reservations of a server until the given time. */
   renew(node: string, until: Date): Promise<void>;
   /** Removes a reservation whose call has ended and is in the ledger. */

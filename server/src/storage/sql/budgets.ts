@@ -1,6 +1,6 @@
 import { Budget } from '@devlm/protocol/budgets.ts';
 import { type SqlBool, sql } from 'kysely';
-import type { BudgetRequest, BudgetStore, Decision, ExceededBudget, Raise, Spender } from '../ports/budgets.ts';
+import type { BudgetDecision, BudgetRequest, BudgetStore, ExceededBudget, Raise, Spender } from '../ports/budgets.ts';
 import type { Store } from '../ports/store.ts';
 import { storeDamaged } from '../problems.ts';
 import type { SqlAccess } from './access.ts';
@@ -36,7 +36,7 @@ export class SqlBudgets implements BudgetStore {
     });
   }
 
-  reserve(request: BudgetRequest): Promise<Decision> {
+  reserve(request: BudgetRequest): Promise<BudgetDecision> {
     return this.#sql.write((tx) => reserve(tx, this.#sql.kind, request, this.#sql.now()));
   }
 
@@ -60,7 +60,7 @@ export class SqlBudgets implements BudgetStore {
 /** Key of the advisory lock: a fixed number that differs from those of the migrations and token keys. */
 const lockKey = 0x64_65_76_6c_62;
 
-async function reserve(tx: Tx, kind: Store['kind'], request: BudgetRequest, now: Date): Promise<Decision> {
+async function reserve(tx: Tx, kind: Store['kind'], request: BudgetRequest, now: Date): Promise<BudgetDecision> {
   // On SQLite the transaction itself holds the write lock.
   if (kind === 'postgres') await sql`select pg_advisory_xact_lock(${sql.lit(lockKey)})`.execute(tx);
   await tx.deleteFrom('reservations').where('until', '<', now.getTime()).execute();
