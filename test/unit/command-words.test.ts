@@ -1,6 +1,7 @@
 import type { CommandState } from '@devlm/protocol/commands.ts';
+import { shownText } from '@devlm/workspace-core/shown-text.ts';
 import { describe, expect, it } from 'vitest';
-import { outputWords, readable, stateWords } from '../../server/src/workspace/commands.ts';
+import { outputWords, stateWords } from '../../server/src/workspace/commands.ts';
 import { commandNote } from '../../webview-ui/src/state/command-words.ts';
 import { toolWords } from '../../webview-ui/src/state/tool-words.ts';
 
@@ -47,14 +48,14 @@ describe('what a model reads of a command', () => {
     ['a\0b\x07c\ttab', 'abc\ttab'],
     ['\x1b]0;title\x07text', 'text'],
   ])('is what a terminal would show: %j', (printed, shown) => {
-    expect(readable(printed)).toBe(shown);
+    expect(shownText(printed)).toBe(shown);
   });
 
   it('a very long line is described in bounded time', () => {
     const started = performance.now();
-    readable('x'.repeat(200_000));
-    readable('\r'.repeat(200_000));
-    readable('\x1b['.repeat(100_000));
+    shownText('x'.repeat(200_000));
+    shownText('\r'.repeat(200_000));
+    shownText('\x1b['.repeat(100_000));
     expect(performance.now() - started).toBeLessThan(5_000);
   });
 });

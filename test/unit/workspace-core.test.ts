@@ -8,6 +8,7 @@ import { IgnoredPaths } from '@devlm/workspace-core/ignored-paths.ts';
 import { compilePattern, sourceOf } from '@devlm/workspace-core/line-pattern.ts';
 import { LineSearch } from '@devlm/workspace-core/line-search.ts';
 import { PathFilter } from '@devlm/workspace-core/path-filter.ts';
+import { shownText } from '@devlm/workspace-core/shown-text.ts';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 const run = promisify(execFile);
@@ -243,4 +244,13 @@ describe('a search for lines', () => {
   ])('writes %j as %j for ripgrep', (pattern, source) =>
     expect(sourceOf({ pattern, isRegex: true, caseSensitive: true }, '\\r?\\n')).toBe(source),
   );
+});
+
+describe('what a terminal shows', () => {
+  it.each([
+    ['\x1b[31mred\x1b[0m\r\n', 'red\n'],
+    ['10%\r50%\r100%\n', '100%\n'],
+    ['twice\r\r\nnext\r', 'twice\nnext'],
+    ['bell\x07\ttab', 'bell\ttab'],
+  ])('of %j is %j', (text, shown) => expect(shownText(text)).toBe(shown));
 });

@@ -1,4 +1,4 @@
-import { withoutEscapes } from '@devlm/protocol/terminal-text.ts';
+import { shownText } from '@devlm/workspace-core/shown-text.ts';
 import * as vscode from 'vscode';
 
 /** Maximum kept output of a command, in UTF-16 code units. The end is kept. */
@@ -36,7 +36,7 @@ export class TerminalOutput implements vscode.Disposable {
   last(): TerminalCommand | undefined {
     const terminal = vscode.window.activeTerminal;
     const command = terminal && this.#last.get(terminal);
-    return command && { ...command, output: plainText(command.output) };
+    return command && { ...command, output: shownText(command.output).trim() };
   }
 
   dispose(): void {
@@ -53,12 +53,4 @@ export class TerminalOutput implements vscode.Disposable {
       if (this.#last.get(terminal) !== command) return;
     }
   }
-}
-
-/**
- * Returns the output as the user sees it: without control sequences, and with only the final state of overwritten
- * lines.
- */
-function plainText(output: string): string {
-  return withoutEscapes(output).replace(/\r+\n/g, '\n').replace(/^.*\r/gm, '').trim();
 }

@@ -7,7 +7,7 @@ import type {
   CommandStart,
   CommandState,
 } from '@devlm/protocol/commands.ts';
-import { controls, withoutEscapes } from '@devlm/protocol/terminal-text.ts';
+import { shownText } from '@devlm/workspace-core/shown-text.ts';
 
 /**
  * Commands in the editor windows of a project. A command stays with the window that started it. If that window is gone
@@ -64,22 +64,12 @@ export function stateWords({ state, exitCode, signal, stopped, failure, wallMs }
 export function outputWords({ chunks, next }: Pick<CommandOutput, 'chunks' | 'next'>, after = 0): string {
   const parts: string[] = [];
   for (const stream of ['stdout', 'stderr'] as const) {
-    const text = readable(textOf(chunks, stream));
+    const text = shownText(textOf(chunks, stream));
     if (text.trim() !== '') parts.push(`${stream}:\n${text.trimEnd()}`);
   }
   const missingChars = next - after - chunks.reduce((sum, { text }) => sum + text.length, 0);
   if (missingChars > 0) parts.push(`(${missingChars} characters in between were omitted.)`);
   return parts.length === 0 ? 'It printed nothing.' : parts.join('\n');
-}
-
-/** Returns what a terminal would show of a text: no colours or control characters, and only the last state of each line. */
-export function readable(text: string): string {
-  const lines = withoutEscapes(text).split('\n');
-  const lastState = (line: string) => line.slice(line.lastIndexOf('\r') + 1);
-  return lines
-    .map((line) => lastState(line.endsWith('\r') ? line.slice(0, -1) : line))
-    .join('\n')
-    .replace(controls, '');
 }
 
 /** Returns one stream of an output whose middle may be missing. */

@@ -4,7 +4,8 @@ import type { CommandNews, CommandOutput, CommandRef } from '@devlm/protocol/com
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { ToolDetails, UntrustedSource } from '@devlm/protocol/tools.ts';
-import { type Commands, newsOf, outputWords, readable, stateWords } from '../../workspace/commands.ts';
+import { shownText } from '@devlm/workspace-core/shown-text.ts';
+import { type Commands, newsOf, outputWords, stateWords } from '../../workspace/commands.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
 import { permit } from '../policy/permission.ts';
 import { fetchesText } from '../policy/programs.ts';
@@ -167,7 +168,7 @@ async function follow(context: ToolContext, commands: Commands, ref: CommandRef,
     const pollRequest = { commandId: ref.id, after, waitMs: Math.min(limits.commandPollMs, Math.ceil(remainingMs)) };
     const output: CommandOutput = await commands.poll(ref.windowId, pollRequest, signal);
     after = output.next;
-    const text = readable(output.chunks.map((chunk) => chunk.text).join(''));
+    const text = shownText(output.chunks.map((chunk) => chunk.text).join(''));
     if (text !== '' && shown < maxLiveChars) context.output(text.slice(0, maxLiveChars - shown).toWellFormed());
     shown += text.length;
     if (output.state === 'ended' || performance.now() >= deadline) return;
