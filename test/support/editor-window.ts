@@ -4,7 +4,7 @@ import { EditorAnswer, type EditorAnswerOf, EditorHello, EditorRequest } from '@
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import * as z from 'zod';
-import { Commands } from '../../extension/src/workspace/commands/commands.ts';
+import { CommandRunner } from '../../extension/src/workspace/commands/command-runner.ts';
 import type { Editors } from '../../server/src/workspace/editors.ts';
 import { FolderWorkspace } from '../../server/src/workspace/folder/folder-workspace.ts';
 import { segmentsOf } from '../../server/src/workspace/folder/path-names.ts';
@@ -43,7 +43,7 @@ export class EditorWindow implements Disposable {
     throw new Error(`nobody lent ${name}`);
   };
   /** The extension's own runner. */
-  readonly commands = new Commands();
+  readonly commands = new CommandRunner();
   readonly #server: () => TestServer;
   readonly #stop = new AbortController();
   readonly #windowId = crypto.randomUUID();

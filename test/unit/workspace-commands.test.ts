@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommandChunk, CommandOutput } from '@devlm/protocol/commands.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Commands } from '../../extension/src/workspace/commands/commands.ts';
+import { CommandRunner } from '../../extension/src/workspace/commands/command-runner.ts';
 import { commandEnvironment, findShell } from '../../extension/src/workspace/commands/environment.ts';
 import { KeptOutput } from '../../extension/src/workspace/commands/kept-output.ts';
 
@@ -28,12 +28,12 @@ const isAlive = (pid: number): boolean => {
 };
 
 describe.skipIf(process.platform === 'win32')('commands of the agent', { timeout: 60_000 }, () => {
-  let commands: Commands;
+  let commands: CommandRunner;
   let folder: string;
   let ids = 0;
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'devlm-commands-'));
-    commands = new Commands();
+    commands = new CommandRunner();
   });
   afterEach(() => {
     commands.dispose();
@@ -95,7 +95,7 @@ describe.skipIf(process.platform === 'win32')('commands of the agent', { timeout
 
   it('commands do not see the secrets of DevLM, Claude and the editor', async () => {
     const env = { ...process.env, ANTHROPIC_API_KEY: 'sk-1', DEVLM_SECRET: 's-2', VSCODE_IPC_HOOK_CLI: '/x-3' };
-    commands = new Commands({ env: { ...env, ELECTRON_RUN_AS_NODE: '1', claude_token: 't-4', OTHER: 'kept' } });
+    commands = new CommandRunner({ env: { ...env, ELECTRON_RUN_AS_NODE: '1', claude_token: 't-4', OTHER: 'kept' } });
     const text = textOf((await run('env')).chunks);
     expect(text).toContain('OTHER=kept\n');
     expect(text).not.toMatch(/sk-1|s-2|x-3|t-4|ELECTRON_RUN_AS_NODE/);
@@ -173,8 +173,8 @@ describe.skipIf(process.platform === 'win32')('commands of the agent', { timeout
 
   it('commands are killed when their parent process ends in any way', async () => {
     const source = `
-      const { Commands } = await import(${JSON.stringify(join(import.meta.dirname, '../../extension/src/workspace/commands/commands.ts'))});
-      new Commands().start({ commandId: 'c', conversationId: 'c', line: "trap '' TERM HUP; (trap '' TERM HUP; sleep 300) & echo $! >child; echo $$ >shell; while :; do sleep 1; done", cwd: null, stdin: '', open: true }, ${JSON.stringify(folder)});
+      const { CommandRunner } = await import(${JSON.stringify(join(import.meta.dirname, '../../extension/src/workspace/commands/command-runner.ts'))});
+      new CommandRunner().start({ commandId: 'c', conversationId: 'c', line: "trap '' TERM HUP; (trap '' TERM HUP; sleep 300) & echo $! >child; echo $$ >shell; while :; do sleep 1; done", cwd: null, stdin: '', open: true }, ${JSON.stringify(folder)});
       setInterval(() => {}, 1000);`;
     writeFileSync(join(folder, 'host.mjs'), source);
     const host = spawn(process.execPath, [join(folder, 'host.mjs')], { stdio: 'ignore' });

@@ -18,13 +18,13 @@ const maxChars = 2_000_000;
 /** Maximum number of runs that are followed at the same time. */
 const maxRuns = 16;
 
-type Message = Extract<HostToPage, { kind: 'execution' }>;
+type ExecutionMessage = Extract<HostToPage, { kind: 'execution' }>;
 
 /** Options of `PageRuns`. */
 export interface PageRunsOptions {
   readonly connection: Pick<ServerConnection, 'execute'>;
   readonly consent: Consent;
-  readonly send: (message: Message) => void;
+  readonly send: (message: ExecutionMessage) => void;
   readonly problems: Problems;
   readonly log: Log;
   readonly t: Translate;
@@ -105,7 +105,7 @@ export class PageRuns {
 /** Sends the events of a run to the page, buffered and limited in size. */
 class Relay {
   readonly #id: string;
-  readonly #send: (message: Message) => void;
+  readonly #send: (message: ExecutionMessage) => void;
   #buffered: ExecutionEvent[] = [];
   #restart = false;
   #chars = 0;
@@ -113,7 +113,7 @@ class Relay {
   #cut = false;
   #flushed: Promise<void> | undefined;
 
-  constructor(id: string, send: (message: Message) => void) {
+  constructor(id: string, send: (message: ExecutionMessage) => void) {
     this.#id = id;
     this.#send = send;
   }
@@ -143,7 +143,7 @@ class Relay {
   }
 
   /** Sends the buffered events, then a problem. */
-  fail(problem: NonNullable<Message['problem']>): void {
+  fail(problem: NonNullable<ExecutionMessage['problem']>): void {
     this.#flush();
     this.#send({ kind: 'execution', id: this.#id, events: [], problem });
   }

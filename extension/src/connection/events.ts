@@ -141,7 +141,7 @@ export async function followConversation(options: FollowOptions): Promise<void> 
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (endpoint && isFinal(error)) throw error;
+      if (endpoint && isRefusal(error)) throw error;
       log.debug(`could not read events of ${conversationId} after ${last}: ${String(error)}`);
     }
     await backoff.wait(signal).catch(() => undefined);
@@ -165,7 +165,7 @@ function nextEvents(messages: EventSourceMessage[], last: number, problems: Prob
 }
 
 /** Returns whether retrying is useless because the server refused. A 401 can be another server's, so it is retried. */
-function isFinal(error: unknown): boolean {
+function isRefusal(error: unknown): boolean {
   if (!(error instanceof ProblemError)) return false;
   const { status } = error.problem;
   return status >= 400 && status < 500 && ![401, 408, 409, 429].includes(status);

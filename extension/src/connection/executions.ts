@@ -77,7 +77,7 @@ export async function followExecution(options: FollowExecutionOptions): Promise<
     } catch (error) {
       signal.throwIfAborted();
       failures += 1;
-      if (isFinal(error) || failures >= maxAttempts) {
+      if (isPermanentFailure(error) || failures >= maxAttempts) {
         // The run had started, but the current server does not know it.
         const isLost =
           request !== undefined && isStarted && error instanceof ProblemError && error.problem.status === 404;
@@ -109,6 +109,6 @@ const transientCodes: ReadonlySet<string> = new Set([
   'closing',
 ]);
 
-function isFinal(error: unknown): boolean {
+function isPermanentFailure(error: unknown): boolean {
   return !(error instanceof ProblemError) || !transientCodes.has(error.problem.code);
 }

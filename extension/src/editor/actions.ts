@@ -1,4 +1,3 @@
-import type { ErrorCode } from '@devlm/protocol/error-codes.ts';
 import type {
   EditorAction,
   FilesAnswer,
@@ -7,11 +6,12 @@ import type {
   SymbolsAnswer,
   TaskAnswer,
 } from '@devlm/protocol/page.ts';
-import { ProblemError } from '@devlm/protocol/problem.ts';
+import type { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Task } from '@devlm/protocol/tasks.ts';
 import * as vscode from 'vscode';
 import type { ServerConnection } from '../connection/connection.ts';
 import type { Reviewer } from '../review/reviewer.ts';
+import { actionRefused } from './action-refused.ts';
 import { allowAlways } from './always-allow.ts';
 import { openDiff } from './diff.ts';
 import { pickFiles, readNamed, readSelection } from './files.ts';
@@ -106,7 +106,7 @@ async function insertAtCursor(text: string): Promise<void> {
     for (const selection of editor.selections) edit.replace(selection, text);
   });
   if (!isApplied)
-    throw refused('not_editable', t('Cannot insert the text in the active editor. The file may be read-only.'));
+    throw actionRefused('not_editable', t('Cannot insert the text in the active editor. The file may be read-only.'));
   await vscode.window.showTextDocument(editor.document, { viewColumn: editor.viewColumn ?? vscode.ViewColumn.Active });
 }
 
@@ -168,12 +168,12 @@ async function openFile(path: string, line?: number, endLine?: number): Promise<
     await vscode.workspace.fs.stat(uri);
     await vscode.commands.executeCommand('vscode.open', uri, options);
   } catch {
-    throw refused('file_not_found', t('{0} does not exist.', path));
+    throw actionRefused('file_not_found', t('{0} does not exist.', path));
   }
 }
 
 function linkRefused(): ProblemError {
-  return refused('link_refused', t('Only web links and files in the workspace can be opened from the chat.'));
+  return actionRefused('link_refused', t('Only web links and files in the workspace can be opened from the chat.'));
 }
 
 async function exportConversation(
@@ -197,8 +197,4 @@ async function exportConversation(
   if (!target) return;
   await vscode.workspace.fs.writeFile(target, new TextEncoder().encode(markdown));
   await vscode.commands.executeCommand('vscode.open', target);
-}
-
-function refused(code: ErrorCode, detail: string): ProblemError {
-  return new ProblemError({ code, status: 400, title: t('This action is not available'), detail });
 }

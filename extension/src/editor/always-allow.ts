@@ -1,10 +1,9 @@
-import type { ErrorCode } from '@devlm/protocol/error-codes.ts';
 import { type AlwaysRule, offeredRule, Rules } from '@devlm/protocol/permissions.ts';
-import { ProblemError } from '@devlm/protocol/problem.ts';
 import { addTurns, emptyConversation } from '@devlm/protocol/reducer.ts';
 import type { TurnRecord } from '@devlm/protocol/state.ts';
 import * as vscode from 'vscode';
 import type { ServerConnection } from '../connection/connection.ts';
+import { actionRefused } from './action-refused.ts';
 
 const t = vscode.l10n.t;
 
@@ -30,7 +29,7 @@ export async function allowAlways(name: AskName, connection: ServerConnection, s
   const { turns } = await connection.call('turns.list', page, { signal });
   const rule = ruleOf(turns, name);
   if (!rule)
-    throw refused(
+    throw actionRefused(
       'no_rule',
       t('Cannot add a permission rule because this question has been answered or offers no rule.'),
     );
@@ -39,13 +38,13 @@ export async function allowAlways(name: AskName, connection: ServerConnection, s
   const currentRules: unknown = JSON.parse(JSON.stringify(settings.inspect(rulesSetting)?.globalValue ?? []));
   const rules = Rules.safeParse(currentRules);
   if (!rules.success)
-    throw refused(
+    throw actionRefused(
       'bad_rules',
       t('Cannot read the permission rules in your settings. Correct the setting "devlm.permissions", then try again.'),
     );
   const added = Rules.safeParse([...rules.data, rule]);
   if (!added.success)
-    throw refused(
+    throw actionRefused(
       'too_many_rules',
       t(
         'Cannot add a permission rule because your settings have reached the maximum number of rules. Remove some, then try again.',
@@ -61,8 +60,4 @@ function ruleOf(turns: readonly TurnRecord[], { conversationId, turnId, callId }
   const call = turn?.steps.map(({ calls }) => calls[callId]).find((candidate) => candidate?.ask !== undefined);
   const isPending = turn?.status === 'running' && call !== undefined && call.answer === undefined;
   return isPending && call.ask?.kind === 'approval' ? offeredRule(call.ask.rule) : null;
-}
-
-function refused(code: ErrorCode, detail: string): ProblemError {
-  return new ProblemError({ code, status: 400, title: t('This action is not available'), detail });
 }

@@ -27,7 +27,8 @@ export interface OfferedModel extends Pick<ModelInfo, 'id' | 'name'> {
   readonly maxOutputTokens: number;
 }
 
-const Event = z.discriminatedUnion('type', [
+/** An event of a streaming Messages API response. */
+const StreamEvent = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('content_block_start'),
     content_block: z.union([
@@ -48,8 +49,10 @@ const Event = z.discriminatedUnion('type', [
   z.object({ type: z.literal('message_stop') }),
   z.object({ type: z.literal('error') }),
 ]);
-const Input = z.record(z.string(), z.json());
-const Count = z.object({ input_tokens: z.int().min(0) });
+/** The input of a tool call. */
+const ToolInput = z.record(z.string(), z.json());
+/** Response of the token counting endpoint. */
+const TokenCount = z.object({ input_tokens: z.int().min(0) });
 
 /** Dependencies of `ChatModels`. */
 export interface ChatModelsOptions {
@@ -92,7 +95,7 @@ export class ChatModels {
     for await (const messages of connection.messages(messagesBody(request), signal)) {
       for (const { data } of messages) {
         const json = parseJson(data);
-        const event = Event.safeParse(json).data;
+        const event = StreamEvent.safeParse(json).data;
         switch (event?.type) {
           case 'content_block_start': {
             const block = event.content_block;
@@ -143,7 +146,9 @@ export class ChatModels {
     if (cached !== undefined) return cached;
     try {
       const client = await this.#options.connection.ready(signal);
-      const counts = Count.parse(await client.messages('/v1/messages/count_tokens', { model, messages }, { signal }));
+      const counts = TokenCount.parse(
+        await client.messages('/v1/messages/count_tokens', { model, messages }, { signal }),
+      );
       this.#remember(key, counts.input_tokens);
       return counts.input_tokens;
     } catch {
@@ -172,7 +177,7 @@ function asText(part: ChatMessage['parts'][number]): ChatMessage['parts'][number
  * @throws ProblemError if the answer was cut off inside the call
  */
 function inputOf(json: string, problems: Problems): object {
-  const input = Input.safeParse(parseJson(json || '{}'));
+  const input = ToolInput.safeParse(parseJson(json || '{}'));
   if (!input.success) throw problems.badToolInput();
   return input.data;
 }

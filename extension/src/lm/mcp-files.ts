@@ -8,7 +8,7 @@ import type { Log } from '../ports.ts';
 import { isMissing } from '../workspace/read.ts';
 
 /** Files that list the MCP servers of a workspace, in each of its folders. */
-const files = ['.vscode/mcp.json', '.devlm/mcp.json'];
+const configurationFiles = ['.vscode/mcp.json', '.devlm/mcp.json'];
 /** Maximum size of an MCP configuration file, in bytes. */
 const maxFileBytes = 256 * 1024;
 /** Maximum number of workspace folders that are read. */
@@ -19,7 +19,7 @@ const debounceMs = 200;
 /** Setting with the user's own servers, below `devlm`. */
 export const mcpSetting = 'mcp.servers';
 
-type Mcp = NonNullable<EditorHello['mcp']>;
+type McpConfiguration = NonNullable<EditorHello['mcp']>;
 const Json = z.json();
 
 /** The MCP servers that this window configures. Workspace files are read again when they change. */
@@ -52,7 +52,7 @@ export class McpFiles implements vscode.Disposable {
   }
 
   /** Returns the current configuration. Files of an untrusted workspace are not read. */
-  get mcp(): Mcp {
+  get mcp(): McpConfiguration {
     const userSetting = vscode.workspace.getConfiguration('devlm').inspect<unknown>(mcpSetting)?.globalValue;
     const user = Json.safeParse(userSetting === undefined ? {} : JSON.parse(JSON.stringify(userSetting))).data ?? null;
     const text = JSON.stringify([user, this.#found]);
@@ -68,7 +68,7 @@ export class McpFiles implements vscode.Disposable {
     const folders = vscode.workspace.isTrusted ? (vscode.workspace.workspaceFolders ?? []) : [];
     const found = await Promise.all(
       folders.slice(0, maxFolders).flatMap(({ uri, name }) =>
-        files.map(async (file) => {
+        configurationFiles.map(async (file) => {
           const content = await this.#content(vscode.Uri.joinPath(uri, file));
           return content === undefined ? [] : [{ path: `${name}/${file}`, content }];
         }),

@@ -28,12 +28,14 @@ export interface ChatRequest {
   readonly options: unknown;
 }
 
-const Options = z.object({
+/** Model options that are passed on. */
+const ModelOptions = z.object({
   temperature: z.number().min(0).max(1).optional().catch(undefined),
   top_p: z.number().min(0).max(1).optional().catch(undefined),
   max_tokens: z.int().min(1).optional().catch(undefined),
 });
-const Schema = z.looseObject({ type: z.literal('object') });
+/** A JSON schema of the input of a tool. */
+const ToolSchema = z.looseObject({ type: z.literal('object') });
 
 /** A content block of the Messages API. */
 type ContentBlock = { readonly type: string; readonly [name: string]: unknown };
@@ -48,7 +50,7 @@ interface RequestMessage {
  * messages. Empty texts are left out, because the API refuses them.
  */
 export function messagesBody({ model, maxTokens, messages, tools, toolRequired, options }: ChatRequest) {
-  const { max_tokens: requestedTokens, ...sampling } = Options.catch({}).parse(options ?? {});
+  const { max_tokens: requestedTokens, ...sampling } = ModelOptions.catch({}).parse(options ?? {});
   const system = messages.filter(({ role }) => role === 'system').flatMap(({ parts }) => blocksOf(parts));
   const joined = mergeMessages(
     messages.flatMap(({ role, parts }) => (role === 'system' ? [] : [{ role, content: blocksOf(parts) }])),
@@ -65,7 +67,7 @@ export function messagesBody({ model, maxTokens, messages, tools, toolRequired, 
           tools: tools.map(({ name, description, inputSchema }) => ({
             name,
             description,
-            input_schema: Schema.safeParse(inputSchema).data ?? { type: 'object' },
+            input_schema: ToolSchema.safeParse(inputSchema).data ?? { type: 'object' },
           })),
           tool_choice: { type: toolRequired ? 'any' : 'auto' },
         }

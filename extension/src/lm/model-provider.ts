@@ -31,7 +31,7 @@ export function offerModels(offered: OfferedModels): vscode.Disposable {
   let registered: vscode.Disposable | undefined;
   const update = () => {
     const isEnabled = vscode.workspace.getConfiguration(section).get(setting, true);
-    if (isEnabled) registered ??= vscode.lm.registerLanguageModelChatProvider(modelVendor, new Models(offered));
+    if (isEnabled) registered ??= vscode.lm.registerLanguageModelChatProvider(modelVendor, new ModelProvider(offered));
     else {
       registered?.dispose();
       registered = undefined;
@@ -46,7 +46,7 @@ export function offerModels(offered: OfferedModels): vscode.Disposable {
 
 type Information = vscode.LanguageModelChatInformation;
 
-class Models implements vscode.LanguageModelChatProvider {
+class ModelProvider implements vscode.LanguageModelChatProvider {
   readonly onDidChangeLanguageModelChatInformation: vscode.Event<void>;
   readonly #offered: OfferedModels;
 

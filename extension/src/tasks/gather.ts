@@ -46,9 +46,9 @@ export async function gather(
   const part = await partOf(document, range);
   const path = displayPath(document.uri);
   const attachments = [attachmentOf(document, part)];
-  const place = placeWords(path, part);
+  const place = describePlace(path, part);
   const lines = [sentences[task](place), words];
-  if (task === 'test') lines.push(...(await testWords(document.uri, attachments)));
+  if (task === 'test') lines.push(...(await describeTests(document.uri, attachments)));
   return answer(task, lines, attachments, []);
 }
 
@@ -57,7 +57,7 @@ async function gatherFiles(task: Exclude<Task, 'generate' | 'commit'>, uris: rea
   const first = uris[0];
   if (attachments.length === 0 || !first) return { message: null, problems };
   const lines = [sentences[task](uris.map(displayPath).join(', ')), words];
-  if (task === 'test') lines.push(...(await testWords(first, attachments)));
+  if (task === 'test') lines.push(...(await describeTests(first, attachments)));
   return answer(task, lines, attachments, problems);
 }
 
@@ -99,7 +99,7 @@ function answer(
   return { message: { task, text, attachments: attachments.slice(0, limits.attachments) }, problems: [...problems] };
 }
 
-function placeWords(path: string, { range, name, whole }: Part): string {
+function describePlace(path: string, { range, name, whole }: Part): string {
   if (whole) return path;
   const [from, to] = [range.start.line + 1, range.end.line + 1];
   if (name !== null) return t('{0} in {1}, lines {2} to {3}', `\`${name}\``, path, from, to);
@@ -172,7 +172,7 @@ function surroundings(document: vscode.TextDocument, { start, end }: vscode.Rang
 }
 
 /** Returns what the workspace says about its tests, and attaches the nearest tests as an example of the style. */
-async function testWords(uri: vscode.Uri, attachments: NewAttachment[]): Promise<string[]> {
+async function describeTests(uri: vscode.Uri, attachments: NewAttachment[]): Promise<string[]> {
   const folder = vscode.workspace.getWorkspaceFolder(uri);
   if (!folder) return [];
   const plan = await planTests(relativeTo(folder, uri), projectFiles(folder)).catch(() => null);
@@ -187,10 +187,10 @@ async function testWords(uri: vscode.Uri, attachments: NewAttachment[]): Promise
       ),
     );
   }
-  return planWords(plan, named);
+  return describeTestPlan(plan, named);
 }
 
-function planWords(
+function describeTestPlan(
   { framework, because, file, exists, neighbours }: TestPlan,
   named: (path: string) => string,
 ): string[] {

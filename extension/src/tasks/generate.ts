@@ -39,7 +39,7 @@ export async function generate(
       words = (await vscode.window.showInputBox({ title: t('Generate Code'), prompt, ignoreFocusOut: true })) ?? '';
       if (words.trim() === '') return;
     }
-    if (!tracked.span) return refuse(null);
+    if (!tracked.span) return showPlaceChanged(null);
     const line = document.positionAt(tracked.span.start).line + 1;
     const path = displayPath(document.uri);
     const text = [t('Generate code in {0}, line {1}.', path, line), target.wanted ?? '', words]
@@ -63,14 +63,14 @@ export async function generate(
       const place = new vscode.Range(document.positionAt(start), document.positionAt(stop));
       void generate(options, inline, { document, range: place, words });
     };
-    if (!(await inline.show(tracked, target.fit(end.text), retry))) refuse(end.text);
+    if (!(await inline.show(tracked, target.fit(end.text), retry))) showPlaceChanged(end.text);
   } finally {
     inline.untrack(tracked);
   }
 }
 
 /** Tells the user that the text at the place has changed, so that inserting the code would be a guess. */
-function refuse(code: string | null): void {
+function showPlaceChanged(code: string | null): void {
   const copy = t('Copy Code');
   const words = t('The code was not inserted because the text at its place has changed.');
   void vscode.window.showWarningMessage(words, ...(code === null ? [] : [copy])).then((answer) => {

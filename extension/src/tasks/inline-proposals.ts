@@ -175,7 +175,8 @@ export class InlineProposals implements vscode.CodeLensProvider, vscode.TextDocu
     for (const editor of vscode.window.visibleTextEditors) {
       const { document } = editor;
       const shown = this.#shown.get(document);
-      const hover = shown && shown.original.trim() !== '' ? replacedWords(shown.original, document.languageId) : null;
+      const hover =
+        shown && shown.original.trim() !== '' ? replacedTextHover(shown.original, document.languageId) : null;
       const marked = shown ? [{ range: rangeOf(document, shown.span), ...(hover ? { hoverMessage: hover } : {}) }] : [];
       editor.setDecorations(this.#added, marked);
       const waiting = [...this.#tracked].flatMap(({ document: trackedDocument, span }) =>
@@ -235,6 +236,6 @@ function withEnds(text: string, eol: vscode.EndOfLine): string {
   return eol === vscode.EndOfLine.CRLF ? normalized.replaceAll('\n', '\r\n') : normalized;
 }
 
-function replacedWords(original: string, language: string): vscode.MarkdownString {
+function replacedTextHover(original: string, language: string): vscode.MarkdownString {
   return new vscode.MarkdownString(t('This replaces:')).appendCodeblock(original.slice(0, 5_000), language);
 }

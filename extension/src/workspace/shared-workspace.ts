@@ -9,7 +9,7 @@ import { callOffered, offeredTools, offerSetting } from '../lm/offered-tools.ts'
 import type { Log } from '../ports.ts';
 import type { Problems } from '../problems.ts';
 import { applyChanges } from './apply.ts';
-import { Commands } from './commands/commands.ts';
+import { CommandRunner } from './commands/command-runner.ts';
 import { commandHandlers } from './commands/handlers.ts';
 import { diagnosticsNow } from './diagnostics.ts';
 import { listFiles } from './list.ts';
@@ -48,7 +48,7 @@ export interface SharedWorkspace extends vscode.Disposable {
 /** Shares this window's workspace with the agent until the result is disposed of. */
 export function shareWorkspace({ connection, projectId, problems, log }: ShareOptions): SharedWorkspace {
   const windowId = randomUUID();
-  const commands = new Commands();
+  const commands = new CommandRunner();
   const handlers = workspaceHandlers({
     folders: workspaceFolders,
     trusted: () => vscode.workspace.isTrusted,
@@ -128,9 +128,9 @@ export function workspaceHandlers(options: {
   /** Installation folder of the editor, which contains ripgrep. Default: this editor's. */
   readonly appRoot?: string;
   /** Default: a new instance. */
-  readonly commands?: Commands;
+  readonly commands?: CommandRunner;
 }): Handlers {
-  const { folders, trusted, commands = new Commands() } = options;
+  const { folders, trusted, commands = new CommandRunner() } = options;
   let ripgrep: Promise<string | undefined> | undefined;
   return {
     read: async ({ path }) => {

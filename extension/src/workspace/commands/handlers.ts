@@ -2,11 +2,11 @@ import { stat } from 'node:fs/promises';
 import { type Folder, placeOf } from '../places.ts';
 import { refusals } from '../problems.ts';
 import type { Handlers } from '../requests.ts';
-import type { Commands } from './commands.ts';
+import type { CommandRunner } from './command-runner.ts';
 
 /** Options of `commandHandlers`. */
 export interface CommandHandlersOptions {
-  readonly commands: Commands;
+  readonly commands: CommandRunner;
   readonly folders: () => readonly Folder[];
   readonly trusted: () => boolean;
 }

@@ -9,27 +9,28 @@ const maxEndedWithOutput = 50;
 /** Number of ended commands whose final state is kept, so that none is started again under its id. */
 const maxEndedStates = 5_000;
 
-interface Command {
+/** A command that was started in this window. */
+interface StartedCommand {
   readonly conversationId: string;
   readonly process: CommandProcess;
 }
 
-/** Options of `Commands`. */
-export interface CommandsOptions {
+/** Options of a `CommandRunner`. */
+export interface CommandRunnerOptions {
   /** The editor's environment. Default: the environment of this process. */
   readonly env?: NodeJS.ProcessEnv;
 }
 
 /** The commands of a window. Each id stands for one process, however often it is requested. All end with the window. */
-export class Commands {
+export class CommandRunner {
   readonly shell: Shell;
   readonly #env: NodeJS.ProcessEnv;
   /** In order of their start. */
-  readonly #commands = new Map<string, Command>();
+  readonly #commands = new Map<string, StartedCommand>();
   readonly #endedStates = new Map<string, CommandOutput>();
   #disposed = false;
 
-  constructor({ env = process.env }: CommandsOptions = {}) {
+  constructor({ env = process.env }: CommandRunnerOptions = {}) {
     this.#env = env;
     this.shell = findShell(env);
   }
@@ -108,7 +109,7 @@ export class Commands {
     for (const { process } of this.#commands.values()) process.kill();
   }
 
-  #find(commandId: string): Command {
+  #find(commandId: string): StartedCommand {
     const command = this.#commands.get(commandId);
     if (!command) throw refusals.noCommand();
     return command;
