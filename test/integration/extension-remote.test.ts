@@ -54,7 +54,9 @@ describe('a remote server', { timeout: 60_000 }, () => {
     const made = await devlm(server.dataDir, ['token', 'create', '--name', 'x', '--user', 'ann', '--scopes', 'llm']);
     await expect(reached(null)).rejects.toMatchObject(refusal('token_missing', /requires a token/));
     await expect(reached('a.b.c')).rejects.toMatchObject(refusal('token_refused', /not valid on this server/));
-    await expect(reached(made.out.trim())).rejects.toMatchObject(refusal('token_refused', /does not have the scope "backend"/));
+    await expect(reached(made.out.trim())).rejects.toMatchObject(
+      refusal('token_refused', /does not have the scope "backend"/),
+    );
     await expect(reached(ann.token, `http://127.0.0.1:${await freePort()}`)).rejects.toMatchObject(
       refusal('server_unreachable', /Cannot reach/),
     );
