@@ -51,7 +51,7 @@ async function measureHost(): Promise<void> {
   }
   print('activate_ms', median(times.map(({ activateMs }) => activateMs)), 'ms', hostRuns);
   print('load_ms', median(times.map(({ loadMs }) => loadMs)), 'ms', hostRuns);
-  // Of what is loaded to activate; the rest is loaded when it is used.
+  // Counts only the files that activation loads. The rest is loaded on first use.
   print('extension_kb', median(times.map(({ loadedKb }) => loadedKb)), 'KB');
   print('extension_whole_kb', await wholeKb(), 'KB');
 }

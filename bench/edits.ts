@@ -15,7 +15,7 @@ import { outcomeOf, rightOf } from '../test/unit/edits/outcome.ts';
 
 const rounds = 41;
 setFlagsFromString('--expose-gc');
-/** Before each round, so that the texts which the bench itself makes and drops are not collected within it. */
+/** Collects garbage before each round, so that the texts that the benchmark creates are not collected during it. */
 const collect: () => void = runInNewContext('gc');
 
 const print = (figure: string, value: number, more = {}) =>
@@ -39,7 +39,8 @@ print('cases', corpus.length);
 print('right', tally.right);
 print('refused', tally.refused);
 print('wrong', tally.wrong);
-// Refused where it should have been made, or with another code: no harm to a file, but not right either.
+// Refused although the edit should have been made, or refused with another code: no file is damaged, but the outcome is
+// wrong.
 print('refused_otherwise', tally.misjudged);
 if (tally.right < corpus.length) process.exitCode = 1;
 
@@ -71,7 +72,8 @@ for (const count of [100, 1_000, 50_000]) {
     const found = middle.join('\n');
     const [times, busy, floor]: [number[], number[], number[]] = [[], [], []];
     for (let round = 0; round < rounds; round++) {
-      // A text of its own each round, as it comes from a file: nothing of an earlier round is remembered.
+      // Each round has its own copy of the text, as if it came from a file, so that nothing is cached from an earlier
+      // round.
       const fresh = Buffer.from(text).toString();
       const other = Buffer.from(text).toString();
       if (count > 1_000) collect();
@@ -94,7 +96,7 @@ for (const count of [100, 1_000, 50_000]) {
       case: index,
       at: 'p95',
       median: Number(at(times, 0.5).toFixed(2)),
-      // Of the processor alone: what the time is where nothing else runs.
+      // Processor time only, which excludes the influence of other processes.
       cpu_p95: Number(at(busy, 0.95).toFixed(2)),
       peer: 'String.replace',
       ratio: Number((at(times, 0.5) / Math.max(0.001, at(floor, 0.5))).toFixed(1)),

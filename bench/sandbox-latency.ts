@@ -61,7 +61,7 @@ for (const language of languages) {
     if (!one.warm.record.engine?.warm && i >= 0) console.error(`${language}: sample ${i} was not warm`);
     const byDocker = docker ? await timed(dockerRun, program.source) : Number.NaN;
     const bare = hasBare ? await timed(program.bare, program.source) : Number.NaN;
-    // The pool refills off the path; a person's next run comes later than this.
+    // The pool is refilled in the background. A user's next run comes later than this.
     await sleep(language === 'go' ? 600 : 300);
     if (i < 0) continue;
     figures.warm.push(one.warm.ms);

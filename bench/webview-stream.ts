@@ -15,7 +15,7 @@ import { type Figures, heapBytes, measure } from './webview-stream/measure.ts';
 const chunks = inChunks(benchmarkAnswer());
 /** Stream as the server sends it, with the deltas of 40 ms joined. */
 const coalesced: StreamOptions = { chunks, perSecond: 200, coalesceMs: 40 };
-/** One event for each chunk, which is what the naive page gets too. */
+/** Stream with one event per chunk, as the naive page receives it. */
 const single: StreamOptions = { chunks, perSecond: 200, coalesceMs: 0 };
 
 function report(figure: string, value: number, unit: string): void {
@@ -66,7 +66,7 @@ async function streamOnce(
   return figures;
 }
 
-/** Types a question, and waits until its answer has ended and is shown whole. */
+/** Types a question, and waits until its answer has ended and is shown completely. */
 async function ask(page: Page, options: StreamOptions): Promise<void> {
   await page.evaluate((answer) => {
     window.host.answer = answer;
@@ -78,7 +78,7 @@ async function ask(page: Page, options: StreamOptions): Promise<void> {
     (count) => {
       const last = [...document.querySelectorAll('.turn')].at(-1);
       const whole = last?.querySelector('.answer-foot') && last.querySelector('.hljs-keyword');
-      // Not the element itself: a handle to it would keep the whole answer in memory.
+      // Do not use the element itself: a handle to it would keep the whole answer in memory.
       return window.host.turnCount() > count && Boolean(whole);
     },
     turns,
@@ -87,13 +87,13 @@ async function ask(page: Page, options: StreamOptions): Promise<void> {
   await page.waitForTimeout(300);
 }
 
-/** What ten answers leave behind, after one that warms the page up. */
+/** Returns the memory that ten answers leave behind, measured after one warm-up answer. */
 async function heapGrowth(): Promise<number> {
   const { page } = await harness.open({ width: 480, height: 900 });
   const quick: StreamOptions = { chunks, perSecond: 1_500, coalesceMs: 40 };
   const answer = async () => {
     await ask(page, quick);
-    // What the host in the page keeps is not the chat page's.
+    // Exclude the memory of the host inside the page.
     await page.evaluate(() => window.host.forget());
   };
   await answer();

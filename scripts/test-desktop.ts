@@ -59,8 +59,8 @@ async function runIn(
 ): Promise<HostResults> {
   const results = join(folder, 'results.json');
   const vscodeExecutablePath = executable ?? (await downloaded(version));
-  // At Ctrl-C `runTests` ends the editor, and this process too where nobody else listens: the folder would stay. At the
-  // second it kills.
+  // At the first Ctrl-C `runTests` ends the editor, and also this process if nothing else listens for the signal, which
+  // would leave the folder behind. At the second Ctrl-C it kills the editor.
   const interrupted = () => console.error('The editor is being ended.');
   process.on('SIGINT', interrupted);
   const late = [editorMs, editorMs + 10_000].map((ms) => setTimeout(() => process.kill(process.pid, 'SIGINT'), ms));

@@ -44,11 +44,10 @@ type FileResult = z.infer<typeof VitestReport>['testResults'][number];
 
 /**
  * Reads the reports of one run of vitest.
- *
- * @param name of the run, as the log shows it
+ * @param name name of the run, as the log shows it
  * @param reportFile the JSON report; a missing one counts as empty
- * @param strayFile what `stray-errors.ts` wrote
- * @param code exit code of vitest: a failure that no report explains is reported by itself
+ * @param strayFile the file that `stray-errors.ts` wrote
+ * @param code exit code of vitest; a failure that no report explains is reported separately
  */
 export async function readReport(name: string, reportFile: string, strayFile: string, code: number): Promise<Report> {
   const text = await readFile(reportFile, 'utf8').catch(() => '{"testResults":[]}');

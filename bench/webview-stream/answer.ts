@@ -1,4 +1,4 @@
-/** The answer that the benchmark streams: 50 KB of what a model writes about code, with 10 code blocks. */
+/** The answer that the benchmark streams: 50 KB of typical text about code, with 10 code blocks. */
 
 const paragraph =
   'The request goes through the **gateway** first, which checks the secret and the `Host` header, and is then handed to the route by name. Each route has a schema for what comes in and one for what goes out, so a handler never sees anything it did not ask for. When a check fails, the answer is a problem document with a stable code and a sentence that says what to do; see [the contract](docs/architecture.md) for all of them.';
@@ -25,7 +25,7 @@ export async function readPage${index}(store: Store, cursor: string | null, limi
 }
 `;
 
-/** The text, cut to `size` characters. */
+/** Returns the text, truncated to `size` characters. */
 export function benchmarkAnswer(size = 50_000): string {
   let text = '';
   for (let part = 1; part <= 10; part += 1) {
@@ -39,7 +39,7 @@ export function benchmarkAnswer(size = 50_000): string {
   return text.slice(0, size);
 }
 
-/** The text in pieces of a token or a few, as a provider sends them. */
+/** Splits the text into chunks of one or a few tokens, as a provider sends them. */
 export function inChunks(text: string, chars = 20): string[] {
   const chunks: string[] = [];
   for (let start = 0; start < text.length; start += chars) chunks.push(text.slice(start, start + chars));

@@ -2,11 +2,11 @@
 import type { CDPSession, Page } from 'playwright-core';
 
 export interface Figures {
-  /** Processor time of all that the main thread did, in milliseconds. */
+  /** Processor time of the main thread, in milliseconds. */
   readonly mainThreadMs: number;
-  /** Tasks longer than 50 ms. */
+  /** Number of tasks longer than 50 ms. */
   readonly longTasks: number;
-  /** 95th percentile of the time from frame to frame, in milliseconds. */
+  /** 95th percentile of the time between frames, in milliseconds. */
   readonly frameP95Ms: number;
   readonly elapsedMs: number;
 }
@@ -22,10 +22,13 @@ async function taskMs(session: CDPSession): Promise<number> {
   return (metrics.find((metric) => metric.name === 'TaskDuration')?.value ?? 0) * 1000;
 }
 
-/** Runs something in the page and says what it cost there. Watching frames makes more of them, and so costs something. */
+/**
+ * Runs a function in the page and measures its cost. Watching frames produces additional frames, and so has a cost
+ * itself.
+ */
 export async function measure(page: Page, work: () => Promise<void>, watchFrames = false): Promise<Figures> {
   const session = await page.context().newCDPSession(page);
-  // Processor time: what other programs do meanwhile must not count.
+  // Processor time, which excludes the influence of other processes.
   await session.send('Performance.enable', { timeDomain: 'threadTicks' });
   await page.evaluate((watch) => {
     const meter = { longTasks: 0, frames: [] as number[], on: true };
@@ -57,7 +60,7 @@ export async function measure(page: Page, work: () => Promise<void>, watchFrames
   return { mainThreadMs, longTasks, elapsedMs, frameP95Ms: frames[Math.floor(frames.length * 0.95)] ?? 0 };
 }
 
-/** Bytes in use after a collection: what scripts hold, and what the document does. */
+/** Returns the memory in use after a garbage collection, in bytes: that of scripts and that of the document. */
 export async function heapBytes(page: Page): Promise<number> {
   const session = await page.context().newCDPSession(page);
   await session.send('HeapProfiler.enable');

@@ -2,7 +2,7 @@
 import DOMPurify from 'dompurify';
 import { marked } from 'marked';
 
-/* What the page is compared with: the whole text parsed, sanitised and shown again at every piece. */
+/* Page for comparison, which parses, sanitizes and shows the whole text again at every chunk. */
 
 const root = document.getElementById('root');
 const scroller = document.scrollingElement;
@@ -30,7 +30,7 @@ window.streamNaive = async (chunks, perSecond) => {
     const due = Math.min(chunks.length, Math.floor(((performance.now() - start) / 1000) * perSecond));
     for (; sent < due; sent += 1) window.postMessage({ chunk: chunks[sent] }, '*');
   }
-  // Messages are handled in order: when this one arrives, so have all the others.
+  // Messages are handled in order, so all earlier ones have been handled when this one arrives.
   await new Promise((resolve) => {
     window.addEventListener('message', (event) => event.data === 'end' && resolve(undefined));
     window.postMessage('end', '*');

@@ -13,23 +13,23 @@ import { any } from '../../test/support/claude/scenario.ts';
 import { startClaude } from '../../test/support/claude/server.ts';
 
 /*
- * A scripted tour of samples/todo, for a first look without an API key. Every answer was written by hand
- * beforehand; test/unit/claude-stand-in-demo.test.ts holds them against the sample's files.
+ * A scripted tour of samples/todo, for a first look without an API key. Every answer was written by hand beforehand;
+ * test/unit/claude-stand-in-demo.test.ts compares them with the files of the sample.
  */
 
 /** One stop of the tour. */
 export interface Stop {
-  /** What to ask; the first is the one that is suggested. */
+  /** Prompts that the stop answers. The first one is suggested. */
   readonly prompts: readonly [string, ...string[]];
   /** Name of the file in `answers/`. */
   readonly answer: string;
-  /** Suggested prompts of the stops to go on with. */
+  /** Suggested prompts for continuing. */
   readonly next: readonly string[];
-  /** Tools that are called before the answer, step by step; the calls of one step together. */
+  /** Tool calls before the answer, step by step. */
   readonly work?: readonly (readonly ToolCall[])[];
-  /** The result of the last of these calls, where the answer is true of it. */
+  /** Result of the last call for which the answer is true. */
   readonly after?: RegExp;
-  /** What else may come of them, and what is said then. */
+  /** Other possible results of the calls, with their answers. */
   readonly otherwise?: readonly Required<Pick<Stop, 'after' | 'answer' | 'next'>>[];
 }
 
@@ -177,7 +177,7 @@ export const tour: readonly Stop[] = [
 
 const greetings = ['Hello', 'Hi', 'Help', 'What can you do?', 'What can I ask?'];
 
-/** The one model of the demo. */
+/** The only model of the demo. */
 const demoModel = model({
   id: 'scripted-demo',
   name: 'Scripted demo (not AI)',
@@ -188,17 +188,17 @@ const demoModel = model({
   output: 64_000,
 });
 
-/** About as fast as a quick model writes. */
+/** Pace of a fast model, approximately. */
 const pace: Pace = { startDelayMs: 300, chunkChars: 14, chunksPerSecond: 50 };
 
 export interface DemoOptions {
-  /** Default: one that is free. */
+  /** Port on 127.0.0.1. Default: a free one. */
   readonly port?: number;
-  /** Default: about as fast as a quick model writes. */
+  /** Pace of the answers. Default: approximately that of a fast model. */
   readonly pace?: Pace;
 }
 
-/** Starts the demo on 127.0.0.1, on a free port unless one is given. It takes any key and any model name. */
+/** Starts the demo on 127.0.0.1. It accepts any key and any model name. */
 export async function startDemo(options: DemoOptions = {}): Promise<AsyncDisposable & { readonly url: string }> {
   const answers = await loadAnswers();
   const answer = (request: ClaudeRequest) => workFor(request) ?? answerTo(request, answers);
@@ -212,7 +212,7 @@ export async function startDemo(options: DemoOptions = {}): Promise<AsyncDisposa
   });
 }
 
-/** Thinking and answer of each stop, by the name of its file. */
+/** Loads the thinking and the answer of each stop, by the name of the file. */
 export async function loadAnswers(): Promise<ReadonlyMap<string, { thinking: string; text: string }>> {
   const names = tour.flatMap(({ answer, otherwise = [] }) => [answer, ...otherwise.map((other) => other.answer)]);
   const entries = names.map(async (answer) => {
@@ -223,7 +223,7 @@ export async function loadAnswers(): Promise<ReadonlyMap<string, { thinking: str
   return new Map(await Promise.all(entries));
 }
 
-/** What the demo says at last. It claims nothing of its tools that their results do not show. */
+/** Returns the final answer of the demo. It claims nothing about its tools that their results do not show. */
 function answerTo(request: ClaudeRequest, answers: Awaited<ReturnType<typeof loadAnswers>>): readonly Block[] {
   const prompt = promptOf(request);
   const stop = stopOf(prompt);
@@ -235,7 +235,7 @@ function answerTo(request: ClaudeRequest, answers: Awaited<ReturnType<typeof loa
   return [thinking(said.thinking), text(`${said.text}\n\n---\n\nTo go on, ask: ${next.map(quoted).join(' or ')}.`)];
 }
 
-/** What is true after what the tools have done; undefined: nothing that is scripted. */
+/** Returns the answer that is true after the tool calls, or undefined if the script has none. */
 function outcomeOf(stop: Stop, request: ClaudeRequest): Pick<Stop, 'answer' | 'next'> | undefined {
   if (!stop.work) return stop;
   const results = sinceAsked(request).flatMap(({ content }) =>
@@ -248,13 +248,13 @@ function outcomeOf(stop: Stop, request: ClaudeRequest): Pick<Stop, 'answer' | 'n
   return [stop, ...(stop.otherwise ?? [])].find(({ after }) => after?.test(last));
 }
 
-/** Whether the tools of the stop are offered. */
+/** Returns whether the request offers the tools of the stop. */
 function canWork({ work = [] }: Stop, { body }: ClaudeRequest): boolean {
   const offered = new Set((body.tools ?? []).map((tool) => ('name' in tool ? tool.name : '')));
   return work.flat().every(({ name }) => offered.has(name));
 }
 
-/** The tool calls that come before the answer; null when they are made, or cannot be made here. */
+/** Returns the tool calls of the next step, or null if all were made or the tools are not offered. */
 function workFor(request: ClaudeRequest): readonly Block[] | null {
   const stop = stopOf(promptOf(request));
   if (!stop?.work || !canWork(stop, request)) return null;
@@ -273,7 +273,7 @@ function stopOf(prompt: string): Stop | undefined {
   return tour.find(({ prompts }) => prompts.some((each) => plain(each) === plain(prompt)));
 }
 
-/** The last thing the person wrote: attachments come before it, as text of their own. */
+/** Returns the user's last text. Attachments come before it, as separate texts. */
 function promptOf({ body }: ClaudeRequest): string {
   const texts = body.messages
     .filter(({ role }) => role === 'user')
@@ -281,7 +281,7 @@ function promptOf({ body }: ClaudeRequest): string {
   return texts.at(-1)?.text ?? '';
 }
 
-/** Case, punctuation and politeness do not matter. */
+/** Normalizes a prompt: case, punctuation and politeness do not matter. */
 function plain(prompt: string): string {
   const words = prompt.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
   return words.filter((word) => word !== 'please').join(' ');

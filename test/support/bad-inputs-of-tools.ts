@@ -1,14 +1,14 @@
 import type { BadInput } from './bad-inputs.ts';
 
-/** How a tool is tried. The workspace is the one of tools-bad-input.test.ts. */
+/** How the test tries a tool. The workspace is that of tools-bad-input.test.ts. */
 interface Tried {
-  /** Fits the tool's schema. Is never sent as it is. */
+  /** An input that fits the tool's schema. It is never sent unchanged. */
   readonly valid: Readonly<Record<string, unknown>>;
-  /** What fits the schema, and is bad all the same. */
+  /** Inputs that fit the schema but are invalid for another reason. */
   readonly rows: readonly BadInput[];
-  /** Which command on code offers it. */
+  /** Command on code that offers the tool. */
   readonly task?: 'test' | 'generate';
-  /** Its input is checked by its owner. */
+  /** Whether the owner of the tool checks the input. */
   readonly foreign?: true;
 }
 
@@ -18,7 +18,7 @@ const row = (what: string, input: object, says: RegExp | string): BadInput => ({
   says,
 });
 
-/** Paths that lead to no regular file of the workspace, and what is said of them. */
+/** Paths that lead to no regular file of the workspace, with the expected errors. */
 const noFiles: readonly (readonly [path: string, says: RegExp])[] = [
   ['../outside/secret.txt', /outside\/secret\.txt.*contains \\?"\.\.\\?"/],
   ['sub/../../outside/secret.txt', /contains \\?"\.\.\\?"/],
@@ -47,7 +47,7 @@ const edit = (path: string, oldText: string, newText: string, more: object = {})
 const patch = (...lines: string[]) => ({ patch: ['*** Begin Patch', ...lines, '*** End Patch'].join('\n') });
 const python = { language: 'python' };
 
-/** By name. A tool that is not here fails the test. */
+/** Trials by the name of the tool. The test fails for a tool that is missing here. */
 export const badInputs: Readonly<Record<string, Tried>> = {
   file_read: {
     valid: { path: 'a.txt', start: 1, end: 2 },

@@ -1,13 +1,13 @@
 import * as z from 'zod';
 
-/** A bad input of a tool, and what the model has to be told. */
+/** A bad input of a tool, and what the model has to be told about it. */
 export interface BadInput {
   readonly what: string;
   readonly json: string;
   readonly says: RegExp | string;
 }
 
-/** As much of JSON Schema as the tools use. */
+/** The part of JSON Schema that the tools use. */
 interface Schema {
   readonly type?: string | undefined;
   readonly properties?: Record<string, Schema> | undefined;
@@ -37,7 +37,7 @@ export const Schema: z.ZodType<Schema> = z.lazy(() =>
   }),
 );
 
-/** More cannot be written by a model in one answer, UTF-16 code units. */
+/** Maximum length of a text that a model can write in one answer, in UTF-16 code units. */
 const longest = 250_000;
 const ofEachType: readonly (readonly [string, unknown])[] = [
   ['null', null],
@@ -49,10 +49,9 @@ const ofEachType: readonly (readonly [string, unknown])[] = [
 ];
 
 /**
- * Every way in which an input can miss a schema by one thing: wrong types, missing and unknown fields, too little, too
- * much, too long. What is said has to name the place.
- *
- * @param valid an input that fits
+ * Returns inputs that each violate a schema in one way: wrong types, missing and unknown fields, values that are too
+ * small, too large or too long. Each error has to name the place.
+ * @param valid an input that fits the schema
  */
 export function misfits(schema: Schema, valid: Readonly<Record<string, unknown>>): BadInput[] {
   const rows: BadInput[] = [];
@@ -70,7 +69,7 @@ export function misfits(schema: Schema, valid: Readonly<Record<string, unknown>>
     add(`an unknown field in ${where || 'the input'}`, whole({ ...value, zzz: 1 }), 'zzz');
     for (const name of required) {
       const { [name]: _, ...rest } = value;
-      // What has a default is required of an output only.
+      // Fields with a default are required only in an output.
       if (name in value) add(`no ${place(name)}`, whole(rest), place(name));
     }
     for (const [name, field] of Object.entries(properties)) {
@@ -93,7 +92,7 @@ export function misfits(schema: Schema, valid: Readonly<Record<string, unknown>>
   return rows;
 }
 
-/** Values of the right type that a schema does not take. */
+/** Returns values of the right type that a schema does not accept. */
 function beyond(schema: Schema): (readonly [string, unknown])[] {
   const { minLength = 0, maxLength, minItems = 0, maxItems, minimum, maximum } = schema;
   const out: [string, unknown][] = [];
@@ -108,7 +107,7 @@ function beyond(schema: Schema): (readonly [string, unknown])[] {
   return out;
 }
 
-/** What is no JSON object at all: an input that was cut, or something else. */
+/** Texts that are not a JSON object, such as a truncated input. */
 export function noObjects(valid: object): BadInput[] {
   const json = JSON.stringify(valid);
   const says = 'not a JSON object';

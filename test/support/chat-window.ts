@@ -15,7 +15,10 @@ import { serverBundle as bundle, serverVersion as version } from './extension.ts
 const t: Translate = (text, ...args) => text.replaceAll(/\{(\d)\}/g, (_, index) => String(args[Number(index)]));
 const problems = problemsOf(t);
 
-/** A window without VS Code: the real connection, launcher and server, and a page that keeps what is posted to it. */
+/**
+ * A window without VS Code: the real connection, launcher and server, and a page that records the messages posted to
+ * it.
+ */
 export class ChatWindow {
   readonly posted: HostToPage[] = [];
   readonly actions: EditorAction[] = [];
@@ -26,7 +29,7 @@ export class ChatWindow {
   credential: Credential = { apiKey: 'sk-test-0123456789abcdef', baseUrl: null };
   view: SavedView = { conversationId: null, drafts: {}, model: null, thinking: false };
   trusted = true;
-  /** What the person answers when asked about the open network, and how often that was. */
+  /** The user's answer to the question about the open network, and how often it was asked. */
   agrees = false;
   questions = 0;
   readonly kept = new Map<string, unknown>();
@@ -36,7 +39,7 @@ export class ChatWindow {
   };
   #nextId = 1;
   post: Post = async (message) => {
-    // As VS Code does on the way to the page.
+    // VS Code does the same on the way to the page.
     this.posted.push(HostToPage.parse(JSON.parse(JSON.stringify(message))));
     return true;
   };

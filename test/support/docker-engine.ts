@@ -51,7 +51,7 @@ export async function dockerEngine(
 
 const Kept = z.object({ host: z.string(), runtimes: z.array(z.string()), images: z.record(z.string(), z.string()) });
 
-/** The engine that the machine's owner names, where it is not one of our own to start. */
+/** Returns the engine that the environment names, or null if the tests have to start one. */
 export async function givenEngine(): Promise<DockerEngine | null> {
   const found = findDocker();
   return found?.host === undefined ? null : { host: found.host, runtimes: await runtimesOf(found.host) };
@@ -65,8 +65,8 @@ export function dockerClient(host: string): Docker {
 }
 
 /**
- * Starts a real engine in a folder of its own below the system's temporary one. It makes no bridge
- * and no firewall rules, so the host's network stays as it is. Needs root on Linux.
+ * Starts a real engine in a folder of its own below the system's temporary folder. It creates no bridge and no firewall
+ * rules, so the network of the host does not change. Needs root on Linux.
  */
 export async function startDockerEngine(): Promise<PrivateEngine> {
   const found = findDocker();
@@ -90,7 +90,7 @@ class Engine implements PrivateEngine {
   runtimes: readonly string[] = [];
   readonly #program: string;
   readonly #folder: string;
-  /** Of the control group that its containers sit below, so that none can be overlooked at the end. */
+  /** Name of the engine's control group and containerd namespaces, which lets the end find all its processes. */
   readonly #name: string;
   #daemon: ChildProcess | null = null;
   readonly #atExit = () => this.#daemon?.kill('SIGTERM');
@@ -119,7 +119,7 @@ class Engine implements PrivateEngine {
       'cgroup-parent': `/${this.#name}`,
       'exec-opts': ['native.cgroupdriver=cgroupfs'],
       'shutdown-timeout': 2,
-      // The one platform that needs neither KVM nor a kernel of its own choice.
+      // The only platform that needs neither KVM nor a special kernel.
       runtimes: runsc ? { runsc: { path: runsc, runtimeArgs: ['--platform=ptrace', '--network=none'] } } : {},
     };
     await writeFile(join(this.#folder, 'daemon.json'), JSON.stringify(settings));
@@ -128,9 +128,9 @@ class Engine implements PrivateEngine {
   async start(): Promise<void> {
     const log = join(this.#folder, 'log');
     const output = openSync(log, 'a');
-    // When the tests are killed, the engine ends too.
+    // If the tests are killed, the engine ends too.
     const args = ['--pdeathsig', 'TERM', this.#program, '--config-file', join(this.#folder, 'daemon.json')];
-    // Where the machine's own containerd runs, the engine takes that one.
+    // Without namespaces of its own, the engine would share those of a containerd on this machine.
     args.push('--containerd-namespace', this.#name, '--containerd-plugins-namespace', `${this.#name}-plugins`);
     const daemon = spawn('setpriv', args, { stdio: ['ignore', output, output], detached: true });
     this.#daemon = daemon;
@@ -151,7 +151,7 @@ class Engine implements PrivateEngine {
   async kill(): Promise<void> {
     await this.#end('SIGKILL');
     const of = `${join(this.#folder, 'exec/containerd')}/`;
-    // Its containerd too: it would be taken for a running one.
+    // Ends its containerd too. The next start would take a leftover file for a running one.
     await endAll((pid) => readProc(pid, 'cmdline').includes(`--config\0${of}`));
     rmSync(join(of, 'containerd.pid'), { force: true });
   }
@@ -175,9 +175,8 @@ class Engine implements PrivateEngine {
 }
 
 /**
- * Ends and removes what an engine left: nothing after a stop, shims and containers after a crash. It
- * never throws: what the kernel still holds after 10 seconds is left to the sweep of a later run, for
- * it says nothing about what was tested.
+ * Ends and removes what an engine left: nothing after a stop, shims and containers after a crash. It never throws: what
+ * the kernel still holds after 10 seconds is left to a later run, because it says nothing about the tested code.
  */
 async function sweep(folder: string): Promise<void> {
   const deadline = Date.now() + 10_000;
@@ -185,7 +184,7 @@ async function sweep(folder: string): Promise<void> {
     try {
       return await tryToSweep(folder);
     } catch (error) {
-      // Such as EBUSY, of a group or a mount whose last process is not gone yet.
+      // Such as EBUSY for a control group or a mount whose last process has not exited yet.
       if (Date.now() > deadline) return console.warn(`${folder} could not be removed: ${error}`);
       await sleep(200);
     }
@@ -204,7 +203,7 @@ async function tryToSweep(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
 }
 
-/** Containerd keeps the sockets of its shims in one place for the whole machine, named by a hash. */
+/** Returns the sockets of containerd's shims. They are in one folder for the whole machine and named by a hash. */
 function shimSockets(folder: string): string[] {
   const containers = join(folder, 'data/containers');
   if (!existsSync(containers)) return [];
@@ -237,7 +236,7 @@ async function endAll(of: (pid: string) => boolean): Promise<void> {
       try {
         process.kill(Number(pid), 'SIGKILL');
       } catch {
-        // It has ended already.
+        // The process has already ended.
       }
     }
     await sleep(20);

@@ -11,38 +11,38 @@ import { segmentsOf } from '../../server/src/workspace/folder/path-names.ts';
 import type { TestServer } from './server.ts';
 
 type Reply = (requestId: string, answer: EditorAnswer) => Promise<void>;
-/** What crosses a process, and becomes JSON on its way. */
+/** Converts a value to JSON and back, as if it were sent to another process, and validates it. */
 const parse = <S extends z.ZodType>(schema: S, value: unknown): z.output<S> =>
   schema.parse(JSON.parse(JSON.stringify(value)));
 
 /**
- * A window that lends a folder, without an editor: what the server asks of one is answered from the
- * disk, by the server's own adapter for folders. The extension's own side of this is tested in VS Code.
+ * A window that shares a folder, without an editor: requests of the server are answered from the disk by the server's
+ * own adapter for folders. The extension's own handlers are tested in VS Code.
  */
 export class EditorWindow implements Disposable {
   readonly folder: string;
   readonly projectId: string;
-  /** In the order in which they came. */
+  /** Requests in the order in which they arrived. */
   readonly requests: EditorRequest[] = [];
-  /** Called before a request is answered; may change files, or never resolve. */
+  /** Called before a request is answered. May change files, or never resolve. */
   before: (request: EditorRequest) => Promise<void> | void = () => undefined;
-  /** Called when a request has been done and not yet answered. */
+  /** Called after a request was executed and before it is answered. */
   after: (request: EditorRequest) => Promise<void> | void = () => undefined;
   trusted = true;
   acceptsEdits = false;
   rules: { user: unknown; workspace: unknown } = { user: null, workspace: null };
-  /** MCP servers that the window names, and tools of other extensions that it lends. */
+  /** MCP servers that the window configures, and tools of other extensions that it offers. */
   mcp: EditorHello['mcp'];
   tools: EditorHello['tools'];
-  /** The length of the repository map, tokens. */
+  /** Length of the repository map, in tokens. */
   mapTokens: number | undefined;
-  /** What the language servers know. */
+  /** Symbols that the language servers report. */
   symbols: EditorAnswerOf<'symbols'>['items'] = [];
-  /** Answers a call of a lent tool. */
+  /** Answers a call of an offered tool. */
   callTool: (name: string, input: Record<string, unknown>) => EditorAnswerOf<'tool.call'> = (name) => {
     throw new Error(`nobody lent ${name}`);
   };
-  /** The extension's own runner. */
+  /** The command runner of the extension. */
   readonly commands = new CommandRunner();
   readonly #server: () => TestServer;
   readonly #stop = new AbortController();
@@ -56,13 +56,13 @@ export class EditorWindow implements Disposable {
     this.projectId = projectId;
   }
 
-  /** Resolves when the server has the window. */
+  /** Resolves when the server has attached the window. */
   async attach(): Promise<void> {
     const response = await this.#post('/backend/editor', this.#hello());
     void this.#follow(response);
   }
 
-  /** The same for a server that is part of the test's own process. */
+  /** Attaches the window to a server that runs in the process of the test. */
   async lendTo(editors: Editors): Promise<void> {
     const reply: Reply = async (id, answer) => editors.answer(id, parse(EditorAnswer, answer));
     for await (const messages of editors.attach(parse(EditorHello, this.#hello()), this.#stop.signal))
@@ -104,7 +104,7 @@ export class EditorWindow implements Disposable {
     try {
       for await (const { data } of messages ?? []) void this.#serve(EditorRequest.parse(JSON.parse(data)), reply);
     } catch {
-      // The server has gone, or the test is over.
+      // The server was stopped, or the test is over.
     }
   }
 

@@ -8,7 +8,7 @@ export const caps = { memoryMb: 2048, cpus: 4, wallMs: 60_000 };
 
 type RequestFields = Partial<z.input<typeof ExecutionRequest>>;
 
-/** Returns a request that has passed its schema. Default: a Python program that prints "hello". */
+/** Returns a request that its schema has parsed. Default: a Python program that prints "hello". */
 export function executionRequest(fields: RequestFields = {}): ExecutionRequest {
   const source = fields.files || fields.command ? {} : { source: 'print("hello")' };
   return ExecutionRequest.parse({ id: crypto.randomUUID(), language: 'python', ...source, ...fields });

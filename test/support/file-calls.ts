@@ -11,11 +11,11 @@ import { fileRead } from '../../server/src/actions/tools/file-read.ts';
 import type { Workspace } from '../../server/src/workspace/workspace.ts';
 
 /**
- * Calls the tools for files on a workspace, as the agent loop does for the model, with a user who allows everything.
- * It imports neither vitest nor `vscode`, so that it runs in an extension host too.
+ * Calls the file tools on a workspace, as the agent loop does for the model, with a user who allows everything. It
+ * imports neither vitest nor `vscode`, so that it also runs in an extension host.
  */
 export class FileCalls {
-  /** What the calls have announced before they changed anything, one entry for each call. */
+  /** Changes that the calls announced before they made them, one entry for each call. */
   readonly begun: (readonly FileChange[])[] = [];
   /** Called while the user decides about a change. */
   whileAsked: () => Promise<void> = async () => undefined;
@@ -29,12 +29,12 @@ export class FileCalls {
     this.#workspace = workspace;
   }
 
-  /** Reads a file, after which it may be changed. */
+  /** Reads a file, which may be changed afterwards. */
   async read(path: string): Promise<ToolOutcome> {
     return await this.#run((context) => fileRead.run({ path }, context));
   }
 
-  /** Makes edits of one file. What the input of `file_edit` cannot say is handed to what the tool calls. */
+  /** Edits a file. Edits that the input of `file_edit` does not permit are passed to the function behind the tool. */
   async edit(path: string, edits: readonly Edit[]): Promise<ToolOutcome> {
     const isInput = edits.length > 0 && edits.every(({ oldText }) => oldText !== '');
     if (!isInput) return await this.change([{ path, edits }]);
@@ -49,7 +49,7 @@ export class FileCalls {
     return await this.#run((context) => changeFiles(context, 'file_edit', wanted));
   }
 
-  /** A text that a call has stored, by its hash; undefined where there is none. */
+  /** Returns a text that a call has stored, by its hash, or undefined. */
   text(hash: string): string | undefined {
     return this.#texts.get(hash);
   }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { RouteName } from '@devlm/protocol/routes.ts';
 
 /*
- * What somebody who is not its owner sends by every route there is, and what comes of it.
+ * Requests of a user who does not own the addressed items, one for every route, and the expected responses.
  */
 
 export interface Input {
@@ -12,8 +12,8 @@ export interface Input {
 }
 
 /**
- * `hidden`: 404, and word for word what an id gets that nobody has. `taken`: refused, because it is somebody's.
- * `forbidden`: not for members. `own`: answers, with nothing of anybody else's.
+ * `hidden`: the same 404 as for an id that does not exist. `taken`: refused, because the id belongs to another user.
+ * `forbidden`: not allowed for members. `own`: an answer that contains nothing of other users.
  */
 export type Row = Input & { readonly is: 'hidden' | 'taken' | 'forbidden' | 'own' };
 
@@ -28,7 +28,7 @@ export const idNames = [
 ] as const;
 export type Ids = Record<(typeof idNames)[number] | 'blob' | 'program', string>;
 
-/** One row for each route there is. */
+/** One row for each route. */
 export function rowsFor(ids: Ids): Record<RouteName, Row> {
   const conversation = { conversationId: ids.conversationId };
   const turn = { ...conversation, turnId: ids.turnId };
@@ -109,7 +109,7 @@ export function rowsFor(ids: Ids): Record<RouteName, Row> {
   };
 }
 
-/** The first words of a window. */
+/** Returns the first message of a window. */
 export function hello(windowId: string, projectId: string) {
   const rules = { user: null, workspace: null };
   return { windowId, projectId, trusted: true, acceptsEdits: false, folders: [], rules, mapTokens: 500 };

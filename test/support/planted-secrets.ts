@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { letters, secretTexts } from '../unit/guards/secrets-data.ts';
 
 /*
- * Credentials that a test plants everywhere, and the search for them afterwards.
+ * Credentials that a test plants in many places, and the search for them afterwards.
  */
 
-/** Each kind of credential comes in by every way there is, one after the other. */
+/** Ways in which credentials enter a conversation. The kinds of credentials are distributed over them. */
 const ways = [
   ...['message', 'attachment', 'file', 'search', 'command', 'failure', 'program', 'lent', 'toolError', 'mcp', 'page'],
   ...['rules', 'answer', 'title'],
@@ -18,19 +18,19 @@ export const planted = secretTexts.map(([name, text, secret], i) => ({
   secret,
   way: ways[i % ways.length] ?? 'message',
 }));
-/** All that comes in by one way. */
+/** Returns all texts that enter in one way. */
 export const textOf = (way: Way) =>
   planted
     .filter((one) => one.way === way)
     .map(({ text }) => text)
     .join('\n');
-/** What looks like no credential: only the names in `.env` say so. */
+/** Values that do not look like credentials: only their names in `.env` reveal them. */
 export const env = {
   APP_TOKEN: letters(24, 'abcdefghijkmnopqrstuvwxyz', 91),
   ADMIN_PASSWORD: 'correct horse, battery',
   UNREAD_SECRET: letters(20, 'ABCDEFGHJKMNPQRSTUVWXYZ', 92),
 };
-/** Every line that must be found nowhere. */
+/** All lines that must not be found anywhere. */
 const wanted = [
   ...planted.flatMap(({ name, secret }) =>
     secret
@@ -40,10 +40,10 @@ const wanted = [
   ),
   ...Object.entries(env).map(([name, line]) => ({ name, line })),
 ];
-/** Stands beside what is planted: where this is not found, the search proves nothing. */
+/** Text that is planted next to the credentials: if it is not found, the search proves nothing. */
 export const canary = 'the-canary-that-has-to-be-found';
 
-/** Where what must not be found is found: in every byte that was stored, logged or sent. */
+/** Returns the places in which planted credentials were stored, logged or sent. */
 export function leaksIn(dataDir: string, requests: readonly { path: string; body: unknown }[], stderr: string) {
   const files = readdirSync(dataDir, { recursive: true, encoding: 'utf8' })
     .map((name) => join(dataDir, name))

@@ -12,9 +12,9 @@ import { installOnce } from '../../scripts/vscode-install.ts';
 import { dockerClient } from './docker-engine.ts';
 
 /*
- * Small language images, made offline from the packages of Debian or Ubuntu, because a test machine
- * may reach no image registry. A root folder is filled from the packages that a language needs,
- * without installing any, and the engine imports it as the one layer of an image.
+ * Small language images, which are created offline from packages of Debian or Ubuntu, because a test machine may not
+ * reach an image registry. A root folder is filled with the packages that a language needs, without installing them,
+ * and the engine imports it as an image with one layer.
  */
 
 interface Recipe {
@@ -22,7 +22,7 @@ interface Recipe {
   /** A shell and the usual programs from busybox, instead of the distribution's own. */
   readonly busybox: boolean;
   readonly env?: Readonly<Record<string, string>>;
-  /** What the packages' own set-up would have done. */
+  /** Replaces the set-up scripts of the packages. */
   readonly finish?: (folder: string) => Promise<void>;
 }
 
@@ -31,7 +31,7 @@ const recipes = {
     packages: ['python3', 'python3-pytest', 'perl-base'],
     busybox: true,
     async finish(folder) {
-      // Needs root; without it the interpreter only starts more slowly.
+      // Needs root. Without it the interpreter only starts more slowly.
       const compile = ['-m', 'compileall', '-q', '-j2', '--invalidation-mode', 'unchecked-hash', '/usr/lib'];
       await run('chroot', [folder, '/usr/bin/python3', ...compile]);
     },
@@ -52,7 +52,7 @@ const recipes = {
 } satisfies Record<string, Recipe>;
 type RecipeName = keyof typeof recipes;
 
-/** Languages without one have no image on a test machine: what is said then is tested with them. */
+/** Recipes by language. Tests use the other languages to check the message about a missing image. */
 const recipeOf: Partial<Record<Language, RecipeName>> = {
   python: 'python',
   javascript: 'node',
@@ -63,13 +63,13 @@ const recipeOf: Partial<Record<Language, RecipeName>> = {
   c: 'c',
 };
 
-/** Not needed to run anything, and most of the size. */
+/** Files that no program needs, which make up most of the size. */
 const leftOut = [
   ...['doc', 'man', 'locale', 'lintian', 'info', 'bug', 'ri', 'gcc', 'perl'].map((name) => `./usr/share/${name}*`),
   ...['*/gconv/*', '*/testdata/*', '*_test.go', './usr/share/go-*/test/*', './usr/share/go-*/api/*'],
   ...['./usr/lib/go-*/pkg/linux_*_*', '*/ensurepip/*', '*/lib2to3/*', '*/idlelib/*', '*/gems/*/test/*'],
 ];
-/** Dragged in by the packages' scripts, which do not run here. */
+/** Packages that are only dependencies of set-up scripts, which do not run here. */
 const withoutFiles = /^(dpkg|debconf|perl-base|openssl|ca-certificates|rake)_/;
 
 const commands =
@@ -78,8 +78,8 @@ const commands =
   );
 
 /**
- * Makes sure that an engine has the image of a language, and answers its name. Made once and kept in
- * the folder of things for tests. Null: there is no recipe, or this is not Debian or Ubuntu.
+ * Makes sure that an engine has the image of a language. Returns its name, or null if there is no recipe or this is not
+ * Debian or Ubuntu. The image is created once and kept in the folder for test data.
  */
 export async function importSandboxImage(host: string, language: Language): Promise<string | null> {
   const name = recipeOf[language];
@@ -120,7 +120,7 @@ async function build(name: string, recipe: Recipe, temporary: string): Promise<v
   const [debs, folder] = [join(temporary, 'debs'), join(temporary, 'root')];
   await mkdir(join(debs, 'partial'), { recursive: true });
   const packages = [...recipe.packages, 'libc6', ...(recipe.busybox ? ['busybox-static'] : [])];
-  // An empty list of installed packages makes apt answer everything that they need.
+  // With an empty list of installed packages, apt returns all dependencies.
   const options = ['Dir::State::status=/dev/null', 'Debug::NoLocking=1', 'APT::Install-Recommends=false'];
   options.push('APT::Sandbox::User=root', `Dir::Cache::archives=${debs}`);
   await mustRun('apt-get', [

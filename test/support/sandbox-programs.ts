@@ -1,42 +1,42 @@
 import type { Language } from '@devlm/protocol/execution.ts';
 import type { Program } from './sandboxes.ts';
 
-/** What every language has to do, each as the program that does it. */
+/** Tasks that every language has to perform, each as a program. */
 export interface Programs {
   /** Prints `hello`. */
   readonly hello: string;
-  /** Prints the number of bytes on standard input, which may be 10 MB. */
+  /** Prints the number of bytes of standard input, which may have 10 MB. */
   readonly countInput: string;
-  /** Prints standard input as it is. */
+  /** Prints standard input unchanged. */
   readonly echo: string;
-  /** Prints its arguments, one a line. */
+  /** Prints its arguments, one per line. */
   readonly args: string;
   /** Prints the variable GREETING. */
   readonly env: string;
-  /** Prints `5` by a function of another file. */
+  /** Prints `5`, computed by a function of another file. */
   readonly multi: Program;
-  /** Prints the file `données/ファイル.txt`, which the test sends along. */
+  /** Prints the file `données/ファイル.txt`, which is an input of the run. */
   readonly readsFile: string;
-  /** Prints `out`, `err`, `out`, `err` on the two outputs, with pauses. */
+  /** Prints `out`, `err`, `out`, `err` on the two output streams, with pauses. */
   readonly byTurns: string;
   /** Prints the bytes 0 to 255. */
   readonly binary: string;
-  /** Test frameworks: each passes as it is, and fails when `5` is replaced by `6`. */
+  /** Programs for test frameworks: each passes unchanged, and fails if `5` is replaced by `6`. */
   readonly tests: Readonly<Record<string, Program>>;
   readonly compileError: { readonly source: string; readonly says: RegExp };
   readonly runtimeError: { readonly source: string; readonly says: RegExp };
-  /** Ends with code 7. */
+  /** Exits with code 7. */
   readonly exit: string;
-  /** Prints `ready`, then goes round for ever. */
+  /** Prints `ready`, then loops forever. */
   readonly loop: string;
   readonly memoryHog: string;
   readonly forkBomb: string;
   readonly flood: string;
-  /** Connects to the host and the port that are its arguments and ends with 0 when it could. */
+  /** Connects to the host and the port in its arguments, and exits with 0 if it succeeds. */
   readonly connect: string;
-  /** Writes to `/etc/devlm`, `/usr/bin/devlm` and `/devlm`; ends with 0 when it could write one. */
+  /** Writes to `/etc/devlm`, `/usr/bin/devlm` and `/devlm`; exits with 0 if it can write one of them. */
   readonly writeOutside: string;
-  /** Writes `abc` to `/sandbox/out/a.txt` and 300,000 times `x` to `/sandbox/out/sub/größe.bin`. */
+  /** Writes `abc` to `/sandbox/out/a.txt` and `x` 300,000 times to `/sandbox/out/sub/größe.bin`. */
   readonly artifacts: string;
 }
 

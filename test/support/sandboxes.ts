@@ -25,9 +25,9 @@ export const imaged = ['python', 'javascript', 'typescript', 'go', 'ruby', 'bash
 
 export interface OpenSandbox extends AsyncDisposable {
   readonly sandbox: Sandbox;
-  /** Of the Docker engine; null for the embedded one. */
+  /** Address of the Docker engine. Null for the embedded one. */
   readonly host: string | null;
-  /** Containers, volumes and networks that the engine still has of ours, each by name. */
+  /** Returns the names of our containers, volumes and networks that still exist in the engine. */
   leftovers(): Promise<string[]>;
 }
 
@@ -64,7 +64,7 @@ async function openEmbedded(): Promise<OpenSandbox> {
   };
 }
 
-/** What a request may leave out, besides what its schema fills in. */
+/** Input of a request: fields with defaults and the id may be missing. */
 export type Program = Omit<z.input<typeof ExecutionRequest>, 'id'>;
 
 export interface Ran {
@@ -72,7 +72,7 @@ export interface Ran {
   readonly events: readonly RunEvent[];
   /** Time from the call to the result, in milliseconds. */
   readonly tookMs: number;
-  /** Both outputs as they came: `stdout` and `stderr` by turns. */
+  /** Names of the output streams, in the order of the output. */
   readonly order: readonly string[];
 }
 
@@ -111,7 +111,7 @@ let runs = 0;
 
 /**
  * Runs a program as a request would, and checks the invariants of every run on every engine.
- * @param hear is told of events too, for tests that act on them
+ * @param hear also receives the events, for tests that act on them
  */
 export async function runProgram(
   sandbox: Sandbox,
@@ -127,13 +127,13 @@ export async function runProgram(
     options.hear?.(event);
   });
   const tookMs = performance.now() - start;
-  // A test that expected anything else fails by the status alone, which does not say why.
+  // The failed expectation of the test would only show the status, not the reason.
   if (result.status === 'engine-error') console.log(`engine-error: ${result.message}`);
   checkRecord(result, events, job.limits.outputBytes);
   return { result, events, tookMs, order: result.order.map(({ stream }) => stream) };
 }
 
-/** No half records: what was heard is what is kept, within its bounds, with one clear status. */
+/** Checks that the record equals the events, is within its limits, and has one unambiguous status. */
 function checkRecord(result: RunResult, events: readonly RunEvent[], outputBytes: number): void {
   for (const stream of ['stdout', 'stderr'] as const) {
     const heard = events.filter((event) => event.type === 'output' && event.stream === stream);
@@ -153,7 +153,7 @@ function checkRecord(result: RunResult, events: readonly RunEvent[], outputBytes
     expect(result.exitCode).toBeNull();
   if (result.status === 'engine-error') expect(result.message).toMatch(/^.{10,}\.$/s);
   if (result.status === 'output-limit') expect(result.truncated.stdout || result.truncated.stderr).toBe(true);
-  // What is not UTF-8 becomes a character of three bytes.
+  // A byte that is not UTF-8 becomes a character of three bytes.
   expect(result.stdout.length + result.stderr.length).toBeLessThanOrEqual(outputBytes);
   for (const { path, data, bytes, sha256 } of result.artifacts) {
     const content = Buffer.from(data, 'base64');

@@ -229,7 +229,7 @@ export async function newConversation(server: TestServer, projectId: string | nu
   return id;
 }
 
-/** Sends a message and answers the turn's id. */
+/** Sends a message and returns the turn's id. */
 export async function send(
   server: TestServer,
   conversationId: string,

@@ -10,8 +10,8 @@ import { type PostgresServer, startPostgres, withClient } from './postgres.ts';
 import { Clock, events as e } from './stores.ts';
 
 /*
- * A small store of each released version, as text, with what was in it. Before a release that
- * changes the tables: `node test/support/storage-fixture.ts VERSION`.
+ * Small stores that released versions wrote, as text, with their contents. Before a release that changes the tables:
+ * `node test/support/storage-fixture.ts VERSION`.
  */
 
 export const fixtures = new URL('../integration/fixtures/storage/', import.meta.url);
@@ -19,7 +19,7 @@ export const fixtures = new URL('../integration/fixtures/storage/', import.meta.
 const image = Uint8Array.from([137, 80, 78, 71, 0, 255]);
 const searches = ['zebra', 'réponse', '数据库', 'gelöscht', 'nothing'];
 
-/** Something of everything that a store can hold. */
+/** Stores an item of every kind. */
 async function fill(store: Store, clock: Clock): Promise<void> {
   const hash = await store.blobs.put({ mediaType: 'image/png', data: image });
   await store.conversations.create({ id: 'one', title: 'Zebras and \0 \ud800 "quotes"', projectId: 'project' });
@@ -38,7 +38,7 @@ async function fill(store: Store, clock: Clock): Promise<void> {
   await store.conversations.create({ id: 'empty', title: '', projectId: null });
 }
 
-/** All that a store answers about what `fill` put into it. */
+/** Returns everything that a store reports about the items of `fill`. */
 export async function contentsOf(store: Store): Promise<unknown> {
   const conversations: Record<string, unknown> = {};
   for (const id of ['one', 'branch', 'deleted', 'empty']) {
@@ -69,7 +69,7 @@ export async function contentsOf(store: Store): Promise<unknown> {
   );
 }
 
-/** A database as SQL text, the index of words included. */
+/** Returns a database as SQL text, including the word index. */
 function dumpSqlite(file: string): string {
   using database = new DatabaseSync(file, { readOnly: true });
   const [application] = database.prepare('pragma application_id').all();
@@ -94,7 +94,7 @@ function dumpSqlite(file: string): string {
 }
 
 export function loadSqlite(text: string, file: string): void {
-  // Shadow tables are written as they are.
+  // Shadow tables are written unchanged.
   using database = new DatabaseSync(file, { defensive: false, enableForeignKeyConstraints: false });
   database.exec(`begin; ${text} commit;`);
 }
@@ -102,7 +102,7 @@ export function loadSqlite(text: string, file: string): void {
 function dumpPostgres(server: PostgresServer, url: string): string {
   const options = ['--inserts', '--no-owner', '--no-privileges', '--no-comments', url];
   const text = execFileSync(join(server.bin, 'pg_dump'), options, { encoding: 'utf8' });
-  // psql's own commands, comments and blank lines.
+  // Skip psql's own commands, comments and blank lines.
   return text.replace(/^(\\.*|--.*)?\n/gm, '');
 }
 

@@ -76,7 +76,7 @@ export class Clock {
 
 const noUsage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
 
-/** Events as the agent appends them. */
+/** Returns events as the agent appends them. */
 export const events = {
   turn(turnId: string, parent: string | null = null, text = `Message ${turnId}`): NewEvent {
     return { type: 'turn.created', turnId, parent, text, attachments: [], model: null, thinking: false };

@@ -1,6 +1,9 @@
-/** Files, listing and searches on which every workspace has to agree, whether a window or the server has its files. */
+/**
+ * Files, lists and searches with the same result in every workspace, whether its files are in a window or on the
+ * server.
+ */
 
-/** What a list leaves out. */
+/** A workspace and the entries that a list of it has to return. */
 export interface ListCase {
   readonly name: string;
   readonly files: Readonly<Record<string, string>>;
@@ -43,7 +46,7 @@ export const listCases: readonly ListCase[] = [
   },
 ];
 
-/** What a search finds. */
+/** Cases of lines that a search finds. */
 export interface SearchCase {
   readonly name: string;
   /** Contents as Latin-1. */

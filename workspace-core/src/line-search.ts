@@ -67,7 +67,7 @@ export class LineSearch implements AsyncDisposable {
   readonly #stop = () => void this.#worker.terminate();
 
   /**
-   * @param limit maximum number of matching lines; a call returns one more if there are more
+   * @param limit maximum number of matching lines; if there are more, a call returns one line above the limit
    * @param signal also aborts a running call
    * @throws ProblemError `invalid_pattern`
    */

@@ -25,7 +25,7 @@ export class Matches {
     return this.#found.length === 0;
   }
 
-  /** Adds a match. Returns whether more are wanted. */
+  /** Adds a match. Returns whether the limit allows more. */
   add(match: Match): boolean {
     if (this.#found.length >= this.#limit) this.#full = true;
     else this.#found.push(match);

@@ -34,6 +34,6 @@ function normalized(glob: string): string {
 }
 
 function rulesOf(globs: readonly string[]): Ignore {
-  // As a glob, `#` is a character like any other.
+  // In a glob, `#` has no special meaning.
   return ignore({ ignorecase: false }).add(globs.map((glob) => ({ pattern: glob.replace(/^(?=#)/, '\\') })));
 }

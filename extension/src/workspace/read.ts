@@ -120,7 +120,7 @@ async function decode(bytes: Uint8Array, encoding: string): Promise<string | nul
   );
 }
 
-/** Returns the encoding that the byte order mark says, which takes precedence over settings. */
+/** Returns the encoding that the byte order mark indicates, which takes precedence over settings. */
 function markedEncoding(bytes: Uint8Array): string | undefined {
   const [a, b, c] = bytes;
   if (a === 0xef && b === 0xbb && c === 0xbf) return 'utf8bom';

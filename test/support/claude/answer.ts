@@ -9,7 +9,7 @@ import type {
 import type { MessagesRequest } from './request.ts';
 import { redact } from './signer.ts';
 
-/** A piece of an answer as a test writes it: what is left out (ids, signatures) is filled in. */
+/** A part of an answer as a test writes it. Omitted ids and signatures are filled in. */
 export type Block =
   | { readonly type: 'text'; readonly text: string; readonly citations?: readonly TextCitation[] }
   | { readonly type: 'thinking'; readonly thinking: string; readonly signature?: string }
@@ -18,11 +18,11 @@ export type Block =
   | { readonly type: 'server_tool_use'; readonly name: ServerToolName; readonly input: object; readonly id?: string }
   | {
       readonly type: 'web_search_tool_result';
-      /** The `server_tool_use` before it, unless named. */
+      /** Id of the `server_tool_use` block. Default: that of the block before. */
       readonly tool_use_id?: string;
       readonly content: WebSearchContent;
     }
-  /** Any other block of the API, streamed as its start and its stop. */
+  /** Any other block of the API, which is streamed as its start and its stop. */
   | Exclude<ContentBlock, { type: OwnType }>;
 
 type OwnType = 'text' | 'thinking' | 'redacted_thinking' | 'tool_use' | 'server_tool_use' | 'web_search_tool_result';
@@ -81,9 +81,9 @@ export function webCitation(title: string, url: string, citedText: string): Text
 export interface Pace {
   /** Delay between the headers and the first event, in milliseconds. */
   readonly startDelayMs?: number;
-  /** Length of a delta in UTF-16 code units; never cuts a character in two. Default 40. */
+  /** Length of a delta in UTF-16 code units; never splits a character. Default: 40. */
   readonly chunkChars?: number;
-  /** Deltas per second, kept over the whole answer: a late one is not waited for twice. */
+  /** Deltas per second on average over the whole answer: a late delta does not delay the next ones. */
   readonly chunksPerSecond?: number;
 }
 
@@ -96,18 +96,18 @@ export interface Wire {
   readonly crlf?: boolean;
   /** Bytes in each write: 1 is byte by byte, Infinity the whole body at once. */
   readonly chunkBytes?: number;
-  /** Events of kinds that no client knows, or anything else, after so many events. */
+  /** Events of unknown types, or any others, sent after a number of events. */
   readonly inject?: readonly { readonly afterEvents: number; readonly event: string; readonly data: unknown }[];
-  /** An `error` event after so many events, and then the end. */
+  /** An `error` event after a number of events, followed by the end. */
   readonly error?: { readonly afterEvents: number; readonly type: string; readonly message?: string };
-  /** The connection is closed (or reset) after so many bytes of the body or so many events. */
+  /** Closes or resets the connection after a number of bytes of the body or of events. */
   readonly cut?: { readonly atByte?: number; readonly afterEvents?: number; readonly reset?: boolean };
-  /** Nothing more comes after so many bytes or events, until the promise is fulfilled (default never). */
+  /** Stops sending after a number of bytes or events, until the promise is fulfilled. Default: forever. */
   readonly stall?: {
     readonly atByte?: number;
     readonly afterEvents?: number;
     readonly until?: Promise<unknown>;
-    /** Pings go on meanwhile. They spoil a stall in the middle of an event. */
+    /** Interval of pings during the stall. They corrupt an event that is stalled in its middle. */
     readonly pingEveryMs?: number;
   };
 }
@@ -115,16 +115,16 @@ export interface Wire {
 /** An answer with all its options. */
 export interface Reply {
   readonly blocks: string | Block | readonly (string | Block)[];
-  /** Default: `tool_use` when the last block is one, else `end_turn`. */
+  /** Default: `tool_use` if the last block is one, else `end_turn`. */
   readonly stopReason?: StopReason;
   readonly stopDetails?: RefusalStopDetails;
-  /** Replaces what was counted. */
+  /** Replaces the counted usage. */
   readonly usage?: Partial<Usage>;
   readonly pace?: Pace;
   readonly wire?: Wire;
 }
 
-/** A body that is sent unchanged to streaming and other requests alike. */
+/** A body that is sent unchanged, whether the request is for a stream or not. */
 export interface RawReply {
   readonly raw: string | Uint8Array;
   readonly wire?: Wire;
@@ -134,7 +134,7 @@ export interface RawReply {
 export interface HttpReply {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  /** A string is sent as it is; an object as JSON, with the request id added. */
+  /** A string is sent unchanged; an object as JSON, with the request id added. */
   readonly body: string | object;
   readonly wire?: Wire;
 }
@@ -152,7 +152,7 @@ export interface ClaudeRequest {
   readonly body: MessagesRequest;
   /** Text of the last user message. */
   readonly text: string;
-  /** How many calls the scenario had before, plus one. */
+  /** Number of this call to the scenario, 1-based. */
   readonly call: number;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -169,7 +169,7 @@ export function rawSse(raw: string | Uint8Array, wire?: Wire): RawReply {
   return { raw, wire };
 }
 
-/** A policy refusal, after whatever was said before it. */
+/** Returns a policy refusal, after the blocks that were written before it. */
 export function refusal(
   category: RefusalStopDetails['category'] = null,
   said: Reply['blocks'] = [],

@@ -3,7 +3,7 @@ import type { BlockParam, CacheControl, CountTokensRequest, ToolParam } from './
 import { blocksOf } from './request.ts';
 import { blockTokens, messageOverheadTokens, promptTokens, toolTokens } from './tokens.ts';
 
-/** How the tokens of a prompt are counted: their sum is the whole prompt. */
+/** Token counts of a prompt. Their sum is the whole prompt. */
 export interface PromptUsage {
   readonly input: number;
   readonly read: number;
@@ -12,21 +12,21 @@ export interface PromptUsage {
 }
 
 interface Piece {
-  /** What the piece is, and whatever else its place in the cache depends on. */
+  /** Content of the piece, and everything else that its cache entry depends on. */
   readonly content: unknown;
   readonly tokens: number;
   readonly control: CacheControl;
 }
 
 const lifetimes = { '5m': 5 * 60_000, '1h': 60 * 60_000 } as const;
-/** How many blocks before a breakpoint are looked at for an earlier entry. */
+/** Number of blocks before a breakpoint that are searched for an earlier entry. */
 const lookback = 20;
 const maxEntries = 10_000;
 
 /**
- * Prompt caching as the API does it: a prefix (tools, then system, then messages) that ends at a breakpoint is
- * remembered for five minutes or an hour from its last use, by key and model; a later request reads the longest
- * remembered prefix found at its breakpoints or up to twenty blocks before them.
+ * Prompt caching as in the API. A prefix (tools, then system, then messages) that ends at a breakpoint is stored for
+ * five minutes or an hour after its last use, by key and model. A later request reads the longest stored prefix that
+ * ends at one of its breakpoints or up to twenty blocks before.
  */
 export class PromptCache {
   readonly #entries = new Map<string, { expires: number; readonly ttl: '5m' | '1h' }>();
@@ -40,7 +40,7 @@ export class PromptCache {
     this.#entries.clear();
   }
 
-  /** Counts a prompt and remembers its prefixes. Call it only for a request that gets an answer. */
+  /** Counts a prompt and stores its prefixes. Call it only for a request that gets an answer. */
   use(scope: string, request: CountTokensRequest, minTokens: number): PromptUsage {
     const pieces = withAutomaticBreakpoint(piecesOf(request), request.cache_control);
     if (!pieces.some((piece) => piece.control)) {
@@ -98,7 +98,7 @@ function piecesOf(request: CountTokensRequest): Piece[] {
   };
   for (const tool of request.tools ?? []) add('tools', tool, toolTokens(tool));
   for (const block of blocksOf(request.system ?? [])) add('system', block, blockTokens(block));
-  // A change of these spares the tools and the system prompt, but none of the messages.
+  // A change of these keeps the tools and the system prompt cached, but no messages.
   const mode = [request.tool_choice, request.thinking];
   request.messages.forEach((message, at) => {
     blocksOf(message.content).forEach((block, inner) => {
@@ -114,7 +114,7 @@ function piecesOf(request: CountTokensRequest): Piece[] {
   return pieces;
 }
 
-/** The `cache_control` of the request itself marks its last block. */
+/** The request's own `cache_control` applies to its last block. */
 function withAutomaticBreakpoint(pieces: Piece[], control: CacheControl): readonly Piece[] {
   const last = pieces.at(-1);
   if (!control || !last || last.control) return pieces;
@@ -135,7 +135,10 @@ function withoutControl(name: string, value: unknown): unknown {
   return name === 'cache_control' ? undefined : value;
 }
 
-/** How many breakpoints a request has, and whether a longer-lived one follows a shorter-lived one. */
+/**
+ * Returns the number of breakpoints of a request, and whether one with a longer lifetime follows one with a shorter
+ * one.
+ */
 export function breakpointsOf(request: CountTokensRequest): { count: number; misordered: boolean } {
   const controls = piecesOf(request).flatMap((piece) => (piece.control ? [piece.control] : []));
   if (request.cache_control) controls.push(request.cache_control);

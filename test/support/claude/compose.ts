@@ -6,11 +6,11 @@ import type { MessagesRequest } from './request.ts';
 import type { Signer } from './signer.ts';
 import { textTokens } from './tokens.ts';
 
-/** An answer with everything filled in, ready to be sent as one message or as events. */
+/** A complete answer, which can be sent as one message or as events. */
 export interface Composed {
   /** The final message. */
   readonly message: Message;
-  /** By index of a tool block: its input as it is streamed; cut off when the tokens ran out. */
+  /** Inputs as they are streamed, by the index of the tool block. Truncated if the tokens ran out. */
   readonly inputs: ReadonlyMap<number, string>;
 }
 
@@ -19,13 +19,13 @@ export interface Composing {
   readonly model: StandInModel;
   readonly prompt: PromptUsage;
   readonly signer: Signer;
-  /** Unique and the same in every run: ids are made from it. */
+  /** A unique number that is the same in every test run. Ids are derived from it. */
   readonly serial: number;
 }
 
 const direct = { type: 'direct' } as const;
 
-/** Applies a request (its thinking, stop sequences and `max_tokens`) to the answer that a scenario gives. */
+/** Applies a request (its thinking, stop sequences and `max_tokens`) to the answer of a scenario. */
 export function compose(reply: Reply, context: Composing): Composed {
   const { request, serial } = context;
   const wanted = (Array.isArray(reply.blocks) ? reply.blocks : [reply.blocks]) as readonly (string | Block)[];
@@ -119,7 +119,7 @@ export function compose(reply: Reply, context: Composing): Composed {
   };
 }
 
-/** How thinking is shown to this request; undefined when it asked for none. */
+/** Returns how thinking is displayed for this request. Undefined if the request does not ask for thinking. */
 function thinkingDisplay({ request, model }: Composing): 'summarized' | 'omitted' | undefined {
   const { thinking } = request;
   if (thinking?.type !== 'enabled' && thinking?.type !== 'adaptive') return undefined;
@@ -142,7 +142,7 @@ function usage(prompt: PromptUsage, output: number, thinkingTokens: number, sear
   };
 }
 
-/** As much of the text as so many tokens hold, without cutting a character in two. */
+/** Returns the beginning of the text that fits a number of tokens, without splitting a character. */
 function within(words: string, tokens: number): string {
   const end = tokens * 4;
   if (words.length <= end) return words;
@@ -162,7 +162,7 @@ function untilStop(words: string, sequences: readonly string[]): { kept: string;
   return { kept: words.slice(0, at), sequence: found };
 }
 
-/** Whether the code unit is the first half of a character. */
+/** Returns whether a code unit is the first half of a surrogate pair. */
 export function isHighSurrogate(words: string, at: number): boolean {
   const unit = words.charCodeAt(at);
   return unit >= 0xd800 && unit <= 0xdbff;

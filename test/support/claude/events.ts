@@ -5,7 +5,7 @@ import { isHighSurrogate } from './compose.ts';
 /** One server-sent event, ready to be written. */
 export interface Frame {
   readonly text: string;
-  /** It is a piece of the answer, so that a pace applies to it. */
+  /** Whether the event is a delta, to which a pace applies. */
   readonly delta: boolean;
 }
 
@@ -15,7 +15,7 @@ export function sse(event: string, data: unknown): string {
 
 export const ping: Frame = { text: 'event: ping\ndata: {"type": "ping"}\n\n', delta: false };
 
-/** The events of an answer, in the order of the reference. */
+/** Returns the events of an answer, in the order that the API reference prescribes. */
 export function* frames({ message, inputs }: Composed, chunkChars: number): Generator<Frame> {
   const { content, stop_reason, stop_sequence, stop_details, usage, ...head } = message;
   const opened = { ...usage, output_tokens: 1, output_tokens_details: null, server_tool_use: null };
@@ -81,7 +81,7 @@ function* deltas(block: ContentBlock, input: string, chunkChars: number): Genera
   }
 }
 
-/** Cuts text in pieces, never between the halves of a character. */
+/** Splits text into pieces, never within a surrogate pair. */
 function* pieces(words: string, length: number): Generator<string> {
   const step = Math.max(1, length);
   for (let at = 0; at < words.length; ) {

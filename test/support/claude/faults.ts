@@ -1,6 +1,6 @@
 import type { HttpReply, NoReply, Wire } from './answer.ts';
 
-/** The error type that goes with a status. */
+/** Error types by status. */
 const types: Readonly<Record<number, string>> = {
   400: 'invalid_request_error',
   401: 'authentication_error',
@@ -18,9 +18,9 @@ const types: Readonly<Record<number, string>> = {
 
 export interface FaultOptions {
   readonly message?: string;
-  /** Replaces the type that goes with the status. */
+  /** Replaces the error type that belongs to the status. */
   readonly type?: string;
-  /** Seconds, or the time itself, sent as an HTTP date. */
+  /** Seconds, or a time, which is sent as an HTTP date. */
   readonly retryAfter?: number | Date;
   readonly headers?: Readonly<Record<string, string>>;
   /** Machine-readable detail, such as `{ error_code: 'enforced_spend_limit_reached' }`. */
@@ -32,7 +32,7 @@ function errorType(status: number): string {
   return types[status] ?? (status < 500 ? 'invalid_request_error' : 'api_error');
 }
 
-/** The status that goes with the type of an error event. */
+/** Returns the status that belongs to the type of an error event. */
 export function errorStatus(type: string): number {
   const [status] = Object.entries(types).find(([, each]) => each === type) ?? ['500'];
   return Number(status);
@@ -69,7 +69,7 @@ function defaultMessage(status: number): string {
   }
 }
 
-/** 429; `retryAfter` in seconds or as a time. */
+/** Returns a 429 response. `retryAfter` is in seconds or a time. */
 export function rateLimited(retryAfter?: number | Date): HttpReply {
   return httpError(429, { retryAfter, headers: { 'anthropic-ratelimit-requests-remaining': '0' } });
 }
@@ -84,7 +84,7 @@ export function badKey(): HttpReply {
   return httpError(401);
 }
 
-/** 400, as an account without credit gets it. */
+/** Returns the 400 response for an account without credit. */
 export function creditTooLow(): HttpReply {
   return httpError(400, {
     message:

@@ -2,14 +2,14 @@ import type { IncomingMessage } from 'node:http';
 import type { HttpReply } from './answer.ts';
 import { httpError } from './faults.ts';
 
-/** The key of a request, however it is sent; `x-api-key` counts first. */
+/** Returns the API key of a request from any header that can carry it; `x-api-key` takes precedence. */
 export function keyOf(request: IncomingMessage): string | undefined {
   const key = request.headers['x-api-key'];
   if (typeof key === 'string' && key !== '') return key;
   return /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
 }
 
-/** The parsed JSON, or the text when it is none. */
+/** Returns the parsed JSON, or the text if it is not JSON. */
 export function parseBody(raw: string): unknown {
   try {
     return JSON.parse(raw);
@@ -31,7 +31,7 @@ export function isRetryable(status: number): boolean {
   return status === 408 || status === 409 || status === 429 || status >= 500;
 }
 
-/** The limits of a comfortable account; each request starts from a full bucket. */
+/** Returns the rate limit headers of a large account. Each request starts with a full bucket. */
 export function rateLimits(input: number, output: number): Record<string, string> {
   const reset = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
   const headers: Record<string, string> = {};

@@ -1,10 +1,10 @@
 /** Shape of a generated answer. */
 export interface MarkdownShape {
-  /** Exact length, in bytes of UTF-8. */
+  /** Exact length, in UTF-8 bytes. */
   readonly bytes: number;
   /** Default 0. */
   readonly codeBlocks?: number;
-  /** Another number makes another text of the same kind. Default 1. */
+  /** Seed: another number gives another text of the same kind. Default: 1. */
   readonly seed?: number;
 }
 
@@ -34,7 +34,7 @@ const snippets: readonly (readonly [language: string, lines: readonly string[]])
   ['sh', ['for file in *.log; do', '  gzip --keep "$file"', 'done']],
 ];
 
-/** Markdown of the kind that models write, the same every time: prose, lists, tables and fenced code. */
+/** Returns Markdown as models write it, the same every time: prose, lists, tables and fenced code. */
 export function markdown({ bytes, codeBlocks = 0, seed = 1 }: MarkdownShape): string {
   const next = randomFrom(seed);
   const pick = <T>(items: readonly T[]): T => items[Math.floor(next() * items.length)] as T;
@@ -71,7 +71,7 @@ export function markdown({ bytes, codeBlocks = 0, seed = 1 }: MarkdownShape): st
   return cutTo(out, bytes);
 }
 
-/** All of it is ASCII, so that a cut is at a byte; a fence that the cut would leave open is closed. */
+/** Cuts a text, which is ASCII, at a byte. Closes a fence that would remain open. */
 function cutTo(out: string, bytes: number): string {
   const cut = out.slice(0, bytes);
   const fences = cut.match(/^```/gm)?.length ?? 0;
@@ -79,7 +79,7 @@ function cutTo(out: string, bytes: number): string {
   return fences % 2 === 0 || bytes < close.length ? cut : cut.slice(0, -close.length) + close;
 }
 
-/** The generator of mulberry32: small, and the same on every machine. */
+/** Pseudorandom generator mulberry32, which is small and the same on every machine. */
 function randomFrom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

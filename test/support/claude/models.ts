@@ -1,18 +1,18 @@
 import type { ModelInfo } from '@anthropic-ai/sdk/resources/models';
 
 /**
- * A model of the stand-in. The figures are shaped like the published ones but serve tests only: nothing may
- * take a price or a limit from here.
+ * A model of the stand-in. The figures resemble the published ones but serve tests only: never take a price or a limit
+ * from here.
  */
 export interface StandInModel {
   readonly info: ModelInfo;
-  /** Other ids that resolve to this model. */
+  /** Other ids of this model. */
   readonly aliases: readonly string[];
-  /** Shortest prompt prefix that is cached, in tokens. */
+  /** Minimum length of a prompt prefix that is cached, in tokens. */
   readonly cacheMinTokens: number;
-  /** What a thinking request gets that does not say how thinking is to be shown. */
+  /** Display of thinking for a request that does not specify it. */
   readonly thinkingDisplay: 'summarized' | 'omitted';
-  /** The conversation may end with the beginning of the answer. */
+  /** Whether the conversation may end with the beginning of the answer (prefill). */
   readonly prefill: boolean;
 }
 
@@ -84,7 +84,7 @@ export function model(sketch: Sketch): StandInModel {
   };
 }
 
-/** Newest first, as the API lists them. One is deprecated and one retired, for the pickers to get right. */
+/** The models, newest first as in the API. One is deprecated and one is retired, to test model pickers. */
 export const defaultModels: readonly StandInModel[] = [
   model({ id: 'claude-opus-5-5', name: 'Claude Opus 5.5', created: '2026-09-15', line: 'opus' }),
   model({ id: 'claude-sonnet-5-5', name: 'Claude Sonnet 5.5', created: '2026-09-02', line: 'sonnet' }),
@@ -147,7 +147,7 @@ export interface ModelPage {
   readonly last_id: string | null;
 }
 
-/** One page of `GET /v1/models`; a string says what is wrong with the query. */
+/** Returns one page of `GET /v1/models`, or a string that says what is wrong with the query. */
 export function modelPage(models: readonly StandInModel[], query: URLSearchParams): ModelPage | string {
   const limit = Number(query.get('limit') ?? 20);
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000) return 'limit: Input should be between 1 and 1000';

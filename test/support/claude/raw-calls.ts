@@ -1,17 +1,17 @@
 import { type RawReply, rawSse } from './answer.ts';
 import { sse } from './events.ts';
 
-/** A call of a tool with its input as the model wrote it, JSON or not. */
+/** A tool call whose input is written as the model wrote it, valid JSON or not. */
 export interface RawCall {
   readonly id: string;
   readonly name: string;
   readonly json: string;
 }
 
-/** Longest delta, UTF-16 code units. */
+/** Maximum length of a delta, in UTF-16 code units. */
 const deltaChars = 16_384;
 
-/** An answer of nothing but these calls: what the API streams where a model's input is not valid. */
+/** Returns an answer of only these calls, as the API streams it if a model's input is not valid JSON. */
 export function rawCalls(model: string, calls: readonly RawCall[]): RawReply {
   const usage = { input_tokens: 1, output_tokens: 1, cache_creation_input_tokens: 0, cache_read_input_tokens: 0 };
   const message = { id: 'msg_01raw', type: 'message', role: 'assistant', model, content: [], usage };

@@ -13,17 +13,17 @@ export interface RecordedRequest {
   readonly at: Date;
   /** Port of the client. Requests over the same connection have the same port. */
   readonly port: number | undefined;
-  /** The parsed JSON, or the text when it is none. */
+  /** The parsed JSON, or the text if it is not JSON. */
   readonly body: unknown;
-  /** The body, when it is a well-formed message. */
+  /** The body, if it is a valid request for a message. */
   readonly message: MessagesRequest | undefined;
-  /** What the answer says it used, where it is a message that was not scripted byte by byte. */
+  /** Usage that the answer reports. Only set for a message that is not a raw body. */
   readonly usage: Usage | undefined;
-  /** Status of the answer; undefined while there is none. */
+  /** Status of the answer. Undefined while there is none. */
   readonly status: number | undefined;
-  /** The client closed the connection before the answer was complete. */
+  /** Whether the client closed the connection before the answer was complete. */
   readonly hungUp: { readonly at: Date; readonly afterMs: number; readonly bytesSent: number } | undefined;
-  /** Fulfilled when the answer is complete or the connection gone. */
+  /** Fulfilled when the answer is complete or the connection is closed. */
   readonly done: Promise<void>;
 }
 
@@ -31,7 +31,7 @@ export type WritableRecord = { -readonly [K in keyof RecordedRequest]: RecordedR
 
 const secret = new Set(['x-api-key', 'authorization', 'x-amz-security-token', 'proxy-authorization', 'cookie']);
 
-/** The headers as a plain object, lower case, with credentials replaced. */
+/** Returns the headers as a plain object, in lower case, with credentials replaced. */
 function redactedHeaders(request: IncomingMessage): Record<string, string> {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(request.headers)) {
@@ -41,7 +41,7 @@ function redactedHeaders(request: IncomingMessage): Record<string, string> {
   return headers;
 }
 
-/** Of a request of which only the head has been read. */
+/** Returns the record of a request of which only the headers have been read. */
 export function newRecord(request: IncomingMessage, requestId: string, done: Promise<void>): WritableRecord {
   return {
     requestId,
@@ -62,8 +62,8 @@ export function newRecord(request: IncomingMessage, requestId: string, done: Pro
 export class BodyTooLarge extends Error {}
 
 /**
- * Reads a body of at most `limit` bytes. One that is longer is read on and thrown away, so that the sender is
- * there to hear about it.
+ * Reads a body of at most `limit` bytes. The rest of a longer body is read and dropped, so that the client receives the
+ * response.
  */
 export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {

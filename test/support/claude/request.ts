@@ -1,8 +1,8 @@
 import * as z from 'zod';
 
 /*
- * The shape of a Messages request, as the published reference describes it. Strict, because a client that sends
- * a field of its own making gets a 400 from the real API too.
+ * Schema of a Messages request, as the published reference describes it. It is strict, because the real API also
+ * answers 400 to unknown fields.
  */
 
 const CacheControl = z
@@ -36,7 +36,7 @@ const ImageParam = z.strictObject({
   transformations: z.unknown().optional(),
 });
 
-/** Kinds that are passed over without a look inside. */
+/** Types of blocks whose content is not checked. */
 const OtherParam = z.looseObject({
   type: z.enum([
     'document',
@@ -150,7 +150,7 @@ export const MessagesRequest = z.strictObject({
   ...shared,
   max_tokens: z.int().min(0),
   stream: z.boolean().optional(),
-  /** These three only up to API version 2023-06-01. */
+  /** These three exist only up to API version 2023-06-01. */
   temperature: z.number().min(0).max(1).optional(),
   top_k: z.int().min(0).optional(),
   top_p: z.number().min(0).max(1).optional(),
@@ -171,12 +171,12 @@ export type CountTokensRequest = z.infer<typeof CountTokensRequest>;
 export const apiVersions = ['2023-01-01', '2023-06-01', '2026-10-21'] as const;
 export type ApiVersion = (typeof apiVersions)[number];
 
-/** The blocks of a message; text given as a string is one text block. */
+/** Returns the blocks of a message. Text given as a string is one text block. */
 export function blocksOf(content: string | readonly BlockParam[]): readonly BlockParam[] {
   return typeof content === 'string' ? [{ type: 'text', text: content }] : content;
 }
 
-/** The text blocks of the last user message, joined by line feeds; empty when it has none. */
+/** Returns the text blocks of the last user message, joined by line feeds, or an empty string. */
 export function lastUserText(messages: readonly MessageParam[]): string {
   const last = messages.findLast((message) => message.role === 'user');
   if (!last) return '';
@@ -187,18 +187,18 @@ export function lastUserText(messages: readonly MessageParam[]): string {
 
 type Issue = z.core.$ZodIssue;
 
-/** What is wrong with a body, in the API's manner (`path: sentence`); undefined when nothing is. */
+/** Returns what is wrong with a body, in the API's format (`path: sentence`), or undefined. */
 export function shapeProblem(schema: z.ZodType, body: unknown, beta: boolean): string | undefined {
   const parsed = schema.safeParse(body);
   if (parsed.success) return undefined;
   const issues = parsed.error.issues.flatMap((issue) => flatten(issue, body));
-  // Beta features bring fields that are not in the reference.
+  // Beta features have fields that are not in the reference.
   const counted = issues.filter((issue) => !(beta && issue.code === 'unrecognized_keys'));
   const first = counted[0];
   return first ? sentence(first, body) : undefined;
 }
 
-/** Of a union's branches, the one that got furthest is the one that was meant. */
+/** Of the branches of a union, the one that matched furthest is the intended one. */
 function flatten(issue: Issue, body: unknown): Issue[] {
   if (issue.code !== 'invalid_union' || issue.errors.length === 0) return [issue];
   const branches = issue.errors.map((branch) =>
@@ -234,7 +234,7 @@ function typeName(expected: string): string {
   return { int: 'integer', array: 'list', object: 'dictionary', record: 'dictionary' }[expected] ?? expected;
 }
 
-/** The API names the kind of a content block within the path, as in `messages.0.content.1.tool_use.id`. */
+/** The API includes the type of a content block in the path, as in `messages.0.content.1.tool_use.id`. */
 function pathOf(issue: Issue, body: unknown): PropertyKey[] {
   return issue.path.flatMap((key, at) => {
     if (typeof key !== 'number' || at === issue.path.length - 1) return [key];

@@ -6,11 +6,11 @@ import type { Signer } from './signer.ts';
 import { promptTokens } from './tokens.ts';
 
 /*
- * The rules that the API enforces beyond a request's shape. Each function gives the sentence of a 400, in the
- * API's manner (people search for those sentences), or undefined.
+ * Rules that the API enforces in addition to the schema of a request. Each function returns the message of a 400 in the
+ * API's wording, which people search for, or undefined.
  */
 
-/** Everything that holds for a message and for counting its tokens. */
+/** Returns the problem of a prompt, by the rules for messages and for counting their tokens. */
 export function promptProblem(request: CountTokensRequest, signer: Signer, version: ApiVersion): string | undefined {
   return (
     (version >= '2026-10-21' ? removedProblem(request) : undefined) ??
@@ -22,12 +22,12 @@ export function promptProblem(request: CountTokensRequest, signer: Signer, versi
   );
 }
 
-/** What holds for a message only. */
+/** Checks the rules that apply only to messages. */
 export function messageProblem(request: MessagesRequest, model: StandInModel): string | undefined {
   return thinkingProblem(request, model) ?? lengthProblem(request, model) ?? endProblem(request, model);
 }
 
-/** What API version 2026-10-21 takes no more. */
+/** Returns the problem of a request with features that API version 2026-10-21 no longer accepts. */
 function removedProblem(request: CountTokensRequest): string | undefined {
   for (const name of ['temperature', 'top_p', 'top_k']) {
     if (name in request) return `${name}: Extra inputs are not permitted`;
@@ -131,7 +131,7 @@ function toolProblem(request: CountTokensRequest): string | undefined {
   return undefined;
 }
 
-/** Every call of a tool is answered in the next message, first thing, and nothing else is. */
+/** The next message has to begin with the results of all tool calls, and with no others. */
 function pairingProblem(messages: readonly MessageParam[]): string | undefined {
   const seen = new Set<string>();
   let open = new Set<string>();
@@ -170,7 +170,7 @@ function unanswered(at: number, ids: ReadonlySet<string>): string {
   return `messages.${at}: \`tool_use\` ids were found without \`tool_result\` blocks immediately after: ${[...ids].join(', ')}. Each \`tool_use\` block must have a corresponding \`tool_result\` block in the next message.`;
 }
 
-/** Messages of one role that follow each other count as one. */
+/** Consecutive messages of the same role count as one. */
 function merged(messages: readonly MessageParam[]) {
   const turns: { role: MessageParam['role']; blocks: BlockParam[]; at: number }[] = [];
   for (const [at, message] of messages.entries()) {
@@ -227,7 +227,7 @@ function thinkingProblem(request: MessagesRequest, model: StandInModel): string 
   return thinking.type === 'enabled' ? missingThinking(request.messages) : undefined;
 }
 
-/** With a thinking budget, the answer that called the tools must come back with its thinking in front. */
+/** With a thinking budget, the answer that called the tools has to be sent back with its thinking first. */
 function missingThinking(messages: readonly MessageParam[]): string | undefined {
   const turns = merged(messages);
   const last = turns.at(-1);
@@ -251,7 +251,7 @@ function endProblem(request: MessagesRequest, model: StandInModel): string | und
   const last = request.messages.at(-1);
   if (last?.role !== 'assistant') return undefined;
   const end = blocksOf(last.content).at(-1);
-  // A paused turn is handed back as it is, to be gone on with.
+  // A paused turn is sent back unchanged, to be continued.
   if (end?.type === 'server_tool_use' || end?.type === 'web_search_tool_result') return undefined;
   if (!model.prefill) {
     return 'This model does not support assistant message prefill. The conversation must end with a user message.';

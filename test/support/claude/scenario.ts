@@ -1,24 +1,24 @@
 import type { Answer, ClaudeRequest } from './answer.ts';
 
-/** What a request has to be like. All parts that are given must hold. */
+/** Conditions on a request. All given ones have to be met. */
 export interface Conditions {
   /** Text of the last user message: contains the string, or passes the test. */
   readonly text?: string | RegExp | ((text: string) => boolean);
   readonly model?: string | RegExp;
-  /** Only the so-many-th request for which the rest holds, from 1. */
+  /** Position among the requests that meet the other conditions, 1-based. */
   readonly nth?: number;
-  /** Default `/v1/messages`. For other paths only HTTP answers make sense. */
+  /** Default: `/v1/messages`. Other paths only support HTTP answers. */
   readonly path?: string;
   readonly when?: (request: ClaudeRequest) => boolean;
 }
 
-/** A string, expression or function is a condition on the whole: the text, the text, the request. */
+/** Conditions on a request. A string or an expression is a condition on the text, a function on the request. */
 export type Match = string | RegExp | ((request: ClaudeRequest) => boolean) | Conditions;
 
 export interface Scenario {
   readonly match: Match;
   readonly answer: Answer;
-  /** How often it answers before it steps aside. Default: always. */
+  /** Maximum number of answers. Default: unlimited. */
   readonly times?: number;
 }
 
@@ -31,12 +31,12 @@ interface Entry {
   readonly conditions: Conditions;
   readonly answer: Answer;
   readonly times: number;
-  /** How often its conditions held, `nth` aside. */
+  /** Number of requests that met the conditions other than `nth`. */
   met: number;
   used: number;
 }
 
-/** The scenarios of a stand-in: the first that matches answers; those added later come first. */
+/** The scenarios of a stand-in. The first that matches answers. Scenarios that are added later take precedence. */
 export class ScenarioBook {
   #entries: Entry[] = [];
   readonly #initial: readonly Scenario[];
@@ -46,7 +46,7 @@ export class ScenarioBook {
     this.reset();
   }
 
-  /** Back to the scenarios it was made with, none of them used. */
+  /** Restores the initial scenarios, with their counts at zero. */
   reset(): void {
     this.#entries = this.#initial.map(entryOf);
   }
@@ -55,7 +55,7 @@ export class ScenarioBook {
     this.#entries.unshift(entryOf(scenario));
   }
 
-  /** The answer for a request, with the request as that scenario sees it. */
+  /** Returns the answer to a request, and the request as the scenario sees it. */
   find(path: string, request: Omit<ClaudeRequest, 'call'>): { answer: Answer; request: ClaudeRequest } | undefined {
     for (const entry of this.#entries) {
       const seen = { ...request, call: entry.used + 1 };
@@ -90,6 +90,6 @@ function holds(conditions: Conditions, path: string, request: ClaudeRequest): bo
 }
 
 function fits(wanted: string | RegExp, value: string): boolean {
-  // `search` minds no `lastIndex`, so that a global expression matches every time.
+  // `search` ignores `lastIndex`, so that a global expression matches every time.
   return typeof wanted === 'string' ? value.includes(wanted) : value.search(wanted) >= 0;
 }

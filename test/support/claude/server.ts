@@ -70,7 +70,7 @@ export async function startClaude(options: ClaudeOptions = {}): Promise<Claude> 
   const standIn = new StandIn(options);
   const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 0 }, (request, response) => {
     standIn.handle(request, response).catch((error: unknown) => {
-      // The caller left while it was told what is wrong.
+      // The client disconnected while the error was sent.
       console.error(error);
       response.destroy();
     });
@@ -113,7 +113,7 @@ interface Exchange {
   readonly caller: string;
   readonly beta: boolean;
   readonly version: ApiVersion;
-  /** Undefined: it is Anthropic's own wire. */
+  /** Undefined for Anthropic's own API. */
   readonly platform?: PlatformCall;
 }
 
@@ -320,7 +320,7 @@ class StandIn {
     }
     await line.wait(wire?.headersDelayMs ?? 0);
     this.#open(exchange, 200, streamHeaders(exchange, wire, rates));
-    // What is silent, or faulty, at first has sent its headers all the same.
+    // An answer that stalls or fails at its beginning has sent its headers nevertheless.
     if (pace.startDelayMs || wire) line.response.flushHeaders();
     const events = frames(composed, pace.chunkChars ?? defaultChunkChars);
     return sendFrames(line, events, pace, wire, record.requestId, exchange.platform?.encode);
@@ -377,7 +377,7 @@ function streamHeaders({ platform, record }: Exchange, wire: Wire | undefined, r
   return platform ? { ...type, 'x-amzn-requestid': record.requestId } : { ...type, ...rates };
 }
 
-/** Stands for the body of a request that is no message. */
+/** Placeholder for the body of a request that is not for a message. */
 const nobody: MessagesRequest = { model: '', max_tokens: 0, messages: [] };
 
 /** Answer if no scenario matches. */

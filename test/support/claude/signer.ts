@@ -5,15 +5,15 @@ const mark = 'EqStandIn';
 
 /** Signs thinking so that any stand-in can verify it when it is sent back, even after a restart. */
 export class Signer {
-  /** Of bodies that were passed through as they are: signatures this signer did not make. */
+  /** Signatures from raw bodies, which this signer did not create. */
   readonly #foreign = new Set<string>();
 
-  /** The signature of thinking as it is returned. */
+  /** Returns the signature of a thinking text. */
   sign(thinking: string): string {
     return mark + hash('sha256', `${salt}\n${thinking}`, 'base64');
   }
 
-  /** Takes everything in a raw body that is a signature or redacted thinking as good. */
+  /** Accepts all signatures and redacted thinking in a raw body from now on. */
   learn(raw: string): void {
     for (const [, value] of raw.matchAll(/"(?:signature|data)"\s*:\s*"([^"]+)"/g)) if (value) this.#foreign.add(value);
   }
@@ -27,7 +27,7 @@ export class Signer {
   }
 }
 
-/** What redacted thinking looks like from outside; the words stay out of it. */
+/** Returns the encrypted form of redacted thinking, which does not reveal its text. */
 export function redact(thinking: string): string {
   return `${mark}R${hash('sha256', `${salt}\nredacted\n${thinking}`, 'base64')}`;
 }

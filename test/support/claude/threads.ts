@@ -9,7 +9,7 @@ const Create = z.object({ thread: z.object({ type: z.literal('create') }) });
 const maxThreads = 1_000;
 
 /**
- * Conversations that the API holds by the id of their last answer, so that a client sends only what is new: a thread
+ * Conversations that the API stores by the id of their last answer, so that a client only sends new messages. A thread
  * is created with `thread: { type: 'create' }` and belongs to one key.
  */
 export class Threads {
@@ -19,7 +19,7 @@ export class Threads {
     this.#held.clear();
   }
 
-  /** The body as if all of it had been sent; the error of a thread that is not there. */
+  /** Returns the body with all earlier messages of its thread, or the error if the thread does not exist. */
   expand(body: unknown, caller: string): { readonly body: unknown } | { readonly error: HttpReply } {
     const asked = Continue.safeParse(body);
     if (!asked.success) return { body };
@@ -35,7 +35,7 @@ export class Threads {
     return { body: { ...more, ...(system ? { system } : {}), ...(tools ? { tools } : {}), messages: whole } };
   }
 
-  /** Remembers an answer, if its request wants it to be. */
+  /** Stores an answer if its request asked for that. */
   keep(body: unknown, caller: string, request: MessagesRequest, id: string, reply: unknown): void {
     if (!Continue.safeParse(body).success && !Create.safeParse(body).success) return;
     this.#held.set(id, { caller, request, reply });

@@ -2,19 +2,19 @@ import type { BlockParam, CountTokensRequest, MessageParam, ToolParam } from './
 import { blocksOf } from './request.ts';
 
 /*
- * A token here is four UTF-16 code units, rounded up for each piece. It is an estimate that anybody can do in
- * their head, so that a test can say what it expects; it is not the real tokenizer.
+ * A token of the stand-in is four UTF-16 code units, rounded up for each piece. Tests can compute this estimate by
+ * hand; it is not the real tokenizer.
  */
 
-/** Tokens of a piece of text. */
+/** Returns the number of tokens in a text. */
 export function textTokens(text: string): number {
   return Math.ceil(text.length / 4);
 }
 
-/** What a message costs beside its content. */
+/** Number of tokens of a message in addition to its content. */
 export const messageOverheadTokens = 4;
 
-/** An image or a document, whatever its size. */
+/** Number of tokens of an image or a document of any size. */
 const mediaTokens = 1500;
 
 export function blockTokens(block: BlockParam): number {
@@ -47,7 +47,7 @@ export function toolTokens(tool: ToolParam): number {
   return textTokens(JSON.stringify(rest));
 }
 
-/** Tokens of the whole prompt: tools, system and messages. */
+/** Returns the number of tokens in the whole prompt: tools, system and messages. */
 export function promptTokens(request: Pick<CountTokensRequest, 'messages' | 'system' | 'tools'>): number {
   const tools = (request.tools ?? []).reduce((sum, tool) => sum + toolTokens(tool), 0);
   const system = blocksOf(request.system ?? []).reduce((sum, block) => sum + blockTokens(block), 0);

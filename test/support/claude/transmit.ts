@@ -9,7 +9,7 @@ import { ping, sse } from './events.ts';
 export class Line {
   readonly response: ServerResponse;
   bytes = 0;
-  /** The stand-in itself cut the connection. */
+  /** Whether the stand-in itself cut the connection. */
   cut = false;
   readonly #gone = new AbortController();
 
@@ -22,7 +22,7 @@ export class Line {
     return this.#gone.signal.aborted;
   }
 
-  /** Waits so long, or until the other side hangs up. */
+  /** Waits for a time, or until the client disconnects. */
   async wait(ms: number, until?: Promise<unknown>): Promise<void> {
     if (this.closed || ms <= 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -35,7 +35,7 @@ export class Line {
     this.#gone.signal.removeEventListener('abort', done);
   }
 
-  /** Resolves at once while the other side keeps up. */
+  /** Waits until the client can receive more. Resolves at once if it keeps up. */
   async write(chunk: string | Uint8Array): Promise<void> {
     if (this.closed || chunk.length === 0) return;
     this.bytes += Buffer.byteLength(chunk);
@@ -44,12 +44,13 @@ export class Line {
     }
   }
 
-  /** Closes the connection, after all that was written has been handed to the system. */
+  /** Closes the connection after all written data has been passed to the system. */
   async hangUp(reset: boolean): Promise<void> {
     this.cut = true;
     const { socket } = this.response;
     if (!socket || this.closed) return;
-    // What is corked goes out at the end of the turn; an empty write then calls back when all before it is out.
+    // Corked data is written at the end of the tick. The callback of an empty write runs when everything before it was
+    // written.
     await nextTurn();
     await new Promise<void>((resolve) => {
       socket.once('close', () => resolve());
@@ -100,7 +101,7 @@ export async function sendFrames(
   if (!line.cut) line.end();
 }
 
-/** Sends a body as it is. */
+/** Sends a body unchanged. */
 export async function sendBody(line: Line, body: string | Uint8Array, wire: Wire | undefined): Promise<void> {
   if (!wire) {
     line.bytes += Buffer.byteLength(body);
@@ -130,11 +131,11 @@ function* withExtras(source: Iterable<Frame>, wire: Wire, requestId: string): Ge
   for (const extra of due()) yield { text: sse(extra.event, extra.data), delta: false };
 }
 
-/** Writer that applies the faults of bytes and events. */
+/** Writer that applies the faults that are defined by bytes and events. */
 class FaultyWriter {
   readonly #line: Line;
   readonly #wire: Wire;
-  /** Only for a body that goes out in one piece. */
+  /** Body that is collected to be sent in one piece. */
   readonly #held: Uint8Array[] = [];
   readonly #encode: Encode;
   #stalled = false;
@@ -159,7 +160,7 @@ class FaultyWriter {
     else await this.#writeBytes(bytes);
   }
 
-  /** After the last event. */
+  /** Ends the response after the last event. */
   async finish(sent: number): Promise<void> {
     if (this.#held.length > 0) await this.#writeBytes(Buffer.concat(this.#held.splice(0)));
     if (!this.#line.cut) await this.beforeEvent(sent);
@@ -177,7 +178,7 @@ class FaultyWriter {
       await this.#line.write(bytes.subarray(from, from + length));
       from += length;
       this.#at += length;
-      // Each piece leaves on its own.
+      // Each piece is sent separately.
       if (chunkBytes !== Number.POSITIVE_INFINITY) await nextTurn();
     }
     if (cut?.atByte !== undefined && this.#at >= cut.atByte) return this.#line.hangUp(cut.reset ?? false);

@@ -13,7 +13,7 @@ const action = '/backend/actions/symbol_search';
 const turn = (more: string) => `{"turnId":"t","parent":null,"text":"x",${more}}`;
 const input = (value: string) => `{"projectId":null,"input":${value}}`;
 
-/** JSON that is deep, wide, or means something else to another reader. */
+/** JSON that is deeply nested, very wide, or parsed differently by another parser. */
 export const jsonAttacks: readonly Attack[] = [
   post('four million brackets', 422, turns, deepArray(4_000_000)),
   post('a million objects in one another', 422, turns, deepObject(1_000_000)),
@@ -96,7 +96,7 @@ const messages = (name: string, status: number, body: string, headers: readonly 
     body,
   });
 
-/** Bad calls of the Messages API that this server refuses itself: the provider hears nothing of them. */
+/** Bad calls of the Messages API that this server refuses itself, without a call to the provider. */
 export const messagesAttacks: readonly Attack[] = [
   messages('no body', 400, ''),
   messages('no JSON', 400, 'model=claude'),
@@ -155,7 +155,7 @@ const long = 8_000;
 const evil = `${'a'.repeat(long)}!`;
 const text = (value: string) => JSON.stringify(value);
 
-/** Texts at which a careless pattern takes for ever, at each field that a pattern checks. */
+/** Texts on which a careless regular expression takes forever, for each field that an expression validates. */
 export const patternAttacks: readonly Attack[] = [
   ...['conversations/', 'snippets/', 'blobs/', 'projects/'].map((folder) =>
     request(`an id below /backend/${folder}`, folder === 'projects/' ? 404 : 422, {

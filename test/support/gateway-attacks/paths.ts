@@ -1,7 +1,7 @@
 import { bytesOf } from '../raw-http.ts';
 import { type Attack, bearer } from './attack.ts';
 
-/** Path, the answer to who is let in everywhere, the answer to a token that is for `/llm` alone. */
+/** Path, expected status with a credential for all routes, expected status with a token for `/llm` only. */
 const rows: readonly (readonly [path: string, secret: number, llmToken: number])[] = [
   ['//admin/tokens', 404, 404],
   ['/./admin/tokens', 404, 404],
@@ -63,7 +63,7 @@ const rows: readonly (readonly [path: string, secret: number, llmToken: number])
   [`/llm/${'../'.repeat(4000)}admin/tokens`, 404, 404],
 ];
 
-/** Ways to write a path that somebody may read as another one. */
+/** Ways to write a path that a server may normalize to another one. */
 export const pathAttacks: readonly Attack[] = rows.flatMap(([path, bySecret, byToken]) => {
   const shown = path.slice(0, 60);
   return [

@@ -1,14 +1,14 @@
 import { createHmac, createPublicKey, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto';
 
-/** What an attacker may have got hold of, and the key, for what a signature alone must not open. */
+/** Tokens that an attacker may have, and the signing key, to test what a valid signature alone must not allow. */
 export interface Forge {
-  /** A token that is let in. */
+  /** A valid token. */
   readonly good: string;
-  /** Another one, revoked since. */
+  /** A revoked token. */
   readonly revoked: string;
   readonly kid: string;
   readonly privateKey: KeyObject;
-  /** Somebody else's server: nobody may come to fetch a key there. */
+  /** Address of another server, from which no key may be fetched. */
   readonly foreignUrl: string;
 }
 
@@ -26,7 +26,7 @@ const hmac = (head: unknown, body: unknown, secret: string | Buffer, digest = 's
 };
 const foreignKey = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
 
-/** Claims that are wrong though the signature is right. */
+/** Invalid claims with a valid signature. */
 const changedClaims: Record<string, object> = {
   'an expiry that is a text': { exp: '9999999999' },
   'an expiry below zero': { exp: -1 },
@@ -49,7 +49,7 @@ const changedClaims: Record<string, object> = {
   'no scopes': { scopes: undefined },
 };
 
-/** Headers that ask for another key or another way of checking. */
+/** Headers that ask for another key or another algorithm. */
 const changedHeaders: Record<string, (forge: Forge) => object> = {
   'a kid that is an address': ({ foreignUrl }) => ({ kid: `${foreignUrl}/key.pem` }),
   'a kid that is a file': () => ({ kid: 'file:///dev/null' }),
@@ -60,7 +60,7 @@ const changedHeaders: Record<string, (forge: Forge) => object> = {
   'a kid of 2,000 characters': () => ({ kid: 'k'.repeat(2_000) }),
 };
 
-/** Tokens that are forged, borrowed or spoilt, by name. None is among those of `tokens.test.ts`. */
+/** Forged, stolen or damaged tokens by name, other than those in `tokens.test.ts`. */
 export const forgeries: readonly { name: string; forge: (known: Forge) => string }[] = [
   ...Object.entries(changedClaims).map(([name, change]) => ({
     name,
@@ -216,7 +216,7 @@ function swapped(one: string, other: string): string {
   return [...one.split('.').slice(0, 2), other.split('.')[2]].join('.');
 }
 
-/** Of base64url: the character that decodes to the same bytes at the end of 256 of them. */
+/** Returns another base64url character that decodes to the same bytes at the end of a 256-byte value. */
 function spare(character: string): string {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
   return alphabet[alphabet.indexOf(character) ^ 1] ?? '';

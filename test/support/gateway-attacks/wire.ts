@@ -17,7 +17,7 @@ const onBoth = (name: string, status: number, headers: readonly string[], body: 
 const chunked = (name: string, status: number, body: string) =>
   onBoth(name, status, ['Transfer-Encoding: chunked'], body);
 
-/** Requests whose end two servers could see in different places, so that one of them hides in another. */
+/** Requests whose end two servers could see at different positions, so that one request hides in another. */
 export const smugglingAttacks: readonly Attack[] = [
   ...onBoth('CL.TE', 400, ['Content-Length: 6', 'Transfer-Encoding: chunked'], (edge) => `0\r\n\r\n${smuggled(edge)}`),
   ...onBoth(
@@ -91,7 +91,7 @@ export const smugglingAttacks: readonly Attack[] = [
   },
 ];
 
-/** Headers and first lines that say two things, or end where none does. */
+/** Headers and request lines that are ambiguous, or that end where they must not. */
 export const headerAttacks: readonly Attack[] = [
   request('two hosts', 400, { path: '/backend/info', headers: ['Host: evil.example'] }),
   request('two credentials', 400, { path: '/backend/info', headers: ['Authorization: Bearer other'] }),

@@ -3,7 +3,7 @@ export interface Difference {
   readonly area: string;
   /** Name of the program in its area. */
   readonly name: string;
-  /** What differs, and why where it is not the library that is incomplete. */
+  /** What differs, and the reason unless the library is just incomplete. */
   readonly reason: string;
 }
 
@@ -158,7 +158,7 @@ const byArea: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
-/** All known differences. The parity test fails where one has disappeared. */
+/** All known differences. The parity test fails if one of them no longer exists. */
 export const differences: readonly Difference[] = Object.entries(byArea).flatMap(([area, rows]) =>
   Object.entries(rows).map(([name, reason]) => ({ area, name, reason })),
 );

@@ -15,7 +15,7 @@ import { EditorWindow } from '../editor-window.ts';
 import { newConversation, Reader, send, TestServer } from '../server.ts';
 
 /*
- * A server, a window of a project of its own for each test, and a model that makes the calls it is told.
+ * A server, a window with its own project for each test, and a model that makes the given calls.
  */
 
 const root = join(import.meta.dirname, '../../..');
@@ -23,13 +23,13 @@ const node = process.execPath;
 
 /** The official server with all features. */
 export const everything = join(root, 'node_modules/@modelcontextprotocol/server-everything/dist/index.js');
-/** How it is started, as a configuration says it. */
+/** Configuration that starts it. */
 export const stdio = { command: node, args: [everything, 'stdio'] };
-/** A server that does as it is told by its argument. */
+/** A server whose argument determines what it does. */
 export const hostile = join(root, 'test/support/mcp/hostile-server.ts');
-/** A variable as a configuration names it. */
+/** Returns a variable reference as configurations write it. */
 export const variable = (name: string): string => `\${${name}}`;
-/** All that MCP servers offer. */
+/** Rule that allows all tools of MCP servers. */
 export const allowMcp = [{ verdict: 'allow', tool: 'mcp_*' }];
 
 type Call = [name: string, input: object];
@@ -41,7 +41,7 @@ const Sent = z.object({
 });
 const mark = /^This is untrusted material[^\n]*\n<tool_result from="[^"]*">\n([\s\S]*)\n<\/tool_result>$/;
 
-/** The results of a turn's calls, without the words around what somebody else said. */
+/** Returns the results of a turn's calls, without the tags around untrusted text. */
 export const resultsOf = (turn: TurnState | undefined): ToolResult[] =>
   (turn?.steps ?? [])
     .flatMap((step) => Object.values(step.results))
@@ -58,7 +58,7 @@ export async function eventually(
   throw new Error(`not within ${timeoutMs} ms: ${what}`);
 }
 
-/** Sets up what the tests of a file share, and for each test a window. */
+/** Sets up what the tests of a file share, and a window for each test. */
 export function useAgent() {
   let claude: Awaited<ReturnType<typeof startClaude>>;
   let server: TestServer;
@@ -102,7 +102,7 @@ export function useAgent() {
     }
   }
 
-  /** Attaches the window with these servers of the user's, and of a file of the workspace. */
+  /** Attaches the window with these servers of the user, and those of a workspace file. */
   const attach = async (servers: object, more: { workspace?: object; variables?: Record<string, string> } = {}) => {
     const { workspace, variables = {} } = more;
     window.mcp = {
@@ -115,7 +115,7 @@ export function useAgent() {
   const attachHostile = (kind: string, more = {}) =>
     attach({ fake: { command: node, args: [hostile, kind], env: { TOKEN: 'token-4711-secret' }, ...more } });
 
-  /** Lets the model make these calls, one a step, and then say that it is done. */
+  /** Makes the model make these calls, one per step, and then say that it is done. */
   const script = (...calls: Call[]) => {
     claude.reset();
     claude.on(any, 'All done.');
@@ -128,9 +128,9 @@ export function useAgent() {
     const turnId = await send(server, conversationId, 'Please work.');
     return { conversationId, reader, turnId };
   };
-  /** A person who says yes to all that this turn asks: foreign text in it makes later calls ask. */
+  /** A user who allows everything that this turn asks. Untrusted text in it makes later calls ask. */
   const agree = (reader: Reader) => reader.answerAsks(() => ({ kind: 'approval', allow: true }));
-  /** A turn from its message to its end, with a person who says yes. */
+  /** Runs a turn to its end, with a user who allows everything. */
   const turn = async (...calls: Call[]) => {
     const asked = await begin(...calls);
     using reader = asked.reader;
@@ -175,7 +175,7 @@ export function useAgent() {
     get folder() {
       return folder;
     },
-    /** What windows of this test's project are told of its servers, oldest first. */
+    /** Notices about MCP servers that the windows of this test's project received, oldest first. */
     get statuses() {
       return statuses;
     },

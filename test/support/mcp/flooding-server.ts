@@ -33,7 +33,7 @@ export async function startFlooding(type: 'application/json' | 'text/event-strea
     await pipeline(pieces, response);
   };
   const server = createServer((request, response) => {
-    // The client gives up on it.
+    // The client has stopped reading.
     answer(request, response).catch(() => response.destroy());
   });
   server.listen(0, '127.0.0.1');

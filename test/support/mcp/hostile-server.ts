@@ -20,7 +20,7 @@ const text = (words: string) => ({ content: [{ type: 'text', text: words }] });
 const print = (line: string) => void process.stdout.write(`${line}\n`);
 const answer = (id: Request['id'], result: unknown) => print(JSON.stringify({ jsonrpc: '2.0', id, result }));
 
-/** How each kind of hostility answers a method; what is not named is answered as by a good server. */
+/** Answers by kind of misbehavior and by method. Other methods are answered as a well-behaved server does. */
 const kinds: Record<string, Record<string, (request: Request) => void>> = {
   silent: { initialize: () => undefined },
   dies: {

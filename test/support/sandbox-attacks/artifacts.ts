@@ -1,6 +1,6 @@
 import { type Attack, attacks, byItself, usedUp } from './attack.ts';
 
-/** What a program leaves in `/sandbox/out` to harm whoever collects it. */
+/** Files that a program leaves in `/sandbox/out` to harm the process that collects them. */
 export const artifactAttacks: Attack[] = [
   ...attacks('python', {
     'links to files of the machine': `import os

@@ -10,24 +10,24 @@ export interface Attack {
   readonly name: string;
   readonly language: Language;
   readonly source: string;
-  /** In which the run may end; default: by itself. */
+  /** Statuses in which the run may end. Default: it ends by itself. */
   readonly may?: readonly ExecutionStatus[];
-  /** Exit code that it must end with. */
+  /** Required exit code. */
   readonly exitCode?: number;
-  /** The whole of what it must print. */
+  /** Required output, complete. */
   readonly prints?: string;
-  /** Milliseconds after which it must have ended; default: its wall limit and 10 seconds. */
+  /** Time within which it must end, in milliseconds. Default: its time limit and 10 seconds. */
   readonly withinMs?: number;
   readonly limits?: Program['limits'];
   readonly args?: readonly string[];
 }
 
-/** Ended by itself: it could do what it wanted, which was harmless, or was told that it may not. */
+/** Statuses of a program that ended by itself: its action was harmless or was refused. */
 export const byItself: readonly ExecutionStatus[] = ['ok', 'failed'];
-/** It takes until something is used up; which one is first depends on the machine. */
+/** Statuses of a program that exhausts a resource. Which one is exhausted first depends on the machine. */
 export const usedUp: readonly ExecutionStatus[] = ['ok', 'failed', 'timeout', 'out-of-memory'];
 
-/** Makes attacks of a table: name -> program, or program and what else is to be said. */
+/** Creates attacks from a table of programs by name, optionally with further properties. */
 export function attacks(
   language: Language,
   table: Readonly<Record<string, string | Omit<Attack, 'name' | 'language'>>>,

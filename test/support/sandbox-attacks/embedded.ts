@@ -1,9 +1,8 @@
 import { type Attack, attacks, byItself, usedUp } from './attack.ts';
 
 /*
- * A guest of a WebAssembly engine can reach the JavaScript around it, so each of these is what such a
- * guest would do in there. What is around must hold: the process's own permissions and the walls of
- * the operating system.
+ * A guest of a WebAssembly engine can reach the JavaScript around it, so each attack runs there. The permissions of the
+ * process and the restrictions of the operating system must hold.
  */
 
 interface Body {
@@ -12,7 +11,7 @@ interface Body {
 }
 
 const get = (module: string) => `process.getBuiltinModule("${module}")`;
-/** Says ESCAPED where none of the attempts is refused. */
+/** Prints ESCAPED if none of the attempts is refused. */
 const attempts = (...works: string[]) =>
   `const said = []; for (const work of [${works.map((work) => `() => ${work}`).join(', ')}]) { try { const got = work(); if (got !== undefined && got !== null && got !== false && got !== "") said.push("ESCAPED: " + String(work) + " " + String(got).slice(0, 80)); } catch (error) { said.push(String(error)); } } return said.join("\\n");`;
 
@@ -178,7 +177,7 @@ puts JS.eval(${rubyText(`return (() => { ${body} })()`)}).to_s
 sleep 0.3`;
 const rubyText = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 
-/** The same in each guest; QuickJS has no way out that is known, so it looks for one. */
+/** The same attack in each guest. QuickJS has no known way out, so the program looks for one. */
 export const embeddedAttacks: Attack[] = Object.entries(bodies).flatMap(([name, { body, more }]) => [
   ...attacks('python', { [`Python in JavaScript ${name}`]: { source: inPython(body), ...more } }),
   ...attacks('ruby', { [`Ruby in JavaScript ${name}`]: { source: inRuby(body), ...more } }),
@@ -186,7 +185,7 @@ export const embeddedAttacks: Attack[] = Object.entries(bodies).flatMap(([name, 
     [`QuickJS ${name}`]: {
       source: `const main = new Function(${JSON.stringify(body)});\ntry { console.log(main()); } catch (error) { console.log(String(error)); }`,
       ...more,
-      // Where there is nothing to attack, the program says so and ends well.
+      // If there is nothing to attack, the program says so and exits with 0.
       may: [...(more?.may ?? byItself), 'ok'],
     },
   }),

@@ -1,6 +1,6 @@
 import { type Attack, attacks } from './attack.ts';
 
-/** Makes system calls that must be refused; the numbers are those of x86-64 and of ARM64. */
+/** Makes system calls that must be refused, with the numbers of x86-64 and of ARM64. */
 const call = (name: string, numbers: readonly [number, number], ...args: string[]) =>
   `import ctypes, os, platform
 libc = ctypes.CDLL(None, use_errno=True)
@@ -9,7 +9,7 @@ libc.syscall.restype = ctypes.c_long
 answer = libc.syscall(ctypes.c_long(number), ${args.map((arg) => (/^-?\d/.test(arg) ? `ctypes.c_long(${arg})` : arg)).join(', ')})
 print("ESCAPED: ${name}" if answer >= 0 else os.strerror(ctypes.get_errno()))`;
 
-/** Opens what must not be opened; `mode` as `open` takes it. */
+/** Opens files that must not be opened; `mode` as for `open`. */
 const open = (mode: 'r' | 'w' | 'a', ...paths: string[]) =>
   `import glob
 for pattern in ${JSON.stringify(paths)}:
@@ -20,7 +20,7 @@ for pattern in ${JSON.stringify(paths)}:
                 if data: print("ESCAPED:", path, data)
         except OSError as error: print(path, error.strerror)`;
 
-/** What a kernel offers to those that are trusted. In gVisor these reach gVisor's own kernel only. */
+/** Kernel features for privileged programs. In gVisor these only reach gVisor's own kernel. */
 export const kernelAttacks: Attack[] = [
   ...attacks('python', {
     'mounts a file system': call('mount', [165, 40], 'b"none"', 'b"/tmp"', 'b"tmpfs"', '0', '0'),

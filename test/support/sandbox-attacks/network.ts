@@ -1,6 +1,6 @@
 import { type Attack, attacks } from './attack.ts';
 
-/** Tries one kind of socket; what is sent or connected is an escape, what raises is not. */
+/** Tries one kind of socket. Sending or connecting is an escape; an exception is not. */
 const tries = (...lines: string[]) => `import os, socket, struct
 socket.setdefaulttimeout(1)
 def attempt(name, work):
@@ -16,7 +16,7 @@ def connect(family, kind, address, protocol=0):
     return client
 ${lines.join('\n')}`;
 
-/** Every way out, and to what is on this machine. */
+/** All ways to connect to the network and to this machine. */
 export const networkAttacks: Attack[] = [
   ...attacks('python', {
     'TCP to the world': tries(

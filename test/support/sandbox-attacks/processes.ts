@@ -1,6 +1,6 @@
 import { type Attack, attacks, usedUp } from './attack.ts';
 
-/** Processes that multiply, that do not end, and that take others with them. */
+/** Attacks with processes that multiply, that do not end, or that kill others. */
 export const processAttacks: Attack[] = [
   ...attacks('python', {
     'fork bomb': {

@@ -10,7 +10,7 @@ try:
 except OSError as error: print(error)
 if written > 1 << 30: print("ESCAPED: a gigabyte in ${folder}")`;
 
-/** Memory, files and outputs without end. */
+/** Attacks with endless memory, files and output. */
 export const spaceAttacks: Attack[] = [
   ...attacks('python', {
     'fills the memory': {

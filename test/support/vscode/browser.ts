@@ -8,7 +8,7 @@ import { type EditorAge, installEditor } from '../../../scripts/vscode-install.t
 import { endCompanion, personalVariables, startVscodeServer } from '../../../scripts/vscode-server.ts';
 import { HostResults } from './harness.ts';
 
-/** Another extension, for tests inside the host. */
+/** Another extension, which runs tests inside the extension host. */
 export const neighbour = join(root, 'test/support/vscode/neighbour');
 
 const themes = {
@@ -21,28 +21,28 @@ const themes = {
 export interface VscodeOptions {
   /** Absolute path of the folder to open. */
   readonly workspace: string;
-  /** Folder of the extension under development; by default this repository, which must be built. */
+  /** Folder of the extension under development. Default: this repository, which has to be built. */
   readonly extension?: string;
   /** Folders of other extensions. */
   readonly extensions?: readonly string[];
   readonly age?: EditorAge;
   readonly theme?: keyof typeof themes;
-  /** Settings of the machine, over a few that keep the editor quiet. */
+  /** Machine settings, in addition to a few that keep the editor quiet. */
   readonly settings?: Readonly<Record<string, unknown>>;
-  /** For the extension host and the companion server. Claude's variables are not passed on from outside. */
+  /** Environment of the extension host and the companion server. Claude's variables are not inherited. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Data folder of the companion server; by default a fresh one. A given one is not removed. */
+  /** Data folder of the companion server. Default: a new one. A given folder is not removed. */
   readonly dataDir?: string;
   readonly askTrust?: boolean;
   readonly viewport?: { readonly width: number; readonly height: number };
 }
 
-/** One window of a running VS Code. */
+/** A window of a running VS Code. */
 export interface VscodeWindow {
   readonly page: Page;
   /** The chat page inside DevLM's view. */
   chatFrame(): FrameLocator;
-  /** Runs a command by its full title, as a person does in the command palette. */
+  /** Runs a command by its full title, as a user does in the Command Palette. */
   runCommand(title: string): Promise<void>;
   reload(): Promise<void>;
   /** Writes `test-results/screenshots/NAME.png`. */
@@ -51,11 +51,11 @@ export interface VscodeWindow {
 
 export interface Vscode extends VscodeWindow, AsyncDisposable {
   readonly dataDir: string;
-  /** Another window on the same folder. */
+  /** Opens another window on the same folder. */
   secondWindow(): Promise<VscodeWindow>;
 }
 
-/** Opens a real VS Code, with a profile of its own, in Chromium, and waits for its workbench. */
+/** Opens a real VS Code with its own profile in Chromium, and waits for its workbench. */
 export async function openVscode(options: VscodeOptions): Promise<Vscode> {
   const { context, url, dataDir, dispose } = await start(options);
   try {
@@ -72,7 +72,7 @@ export async function openVscode(options: VscodeOptions): Promise<Vscode> {
   }
 }
 
-/** Runs a bundle made with `harness.ts` inside the real extension host, and answers what its tests reported. */
+/** Runs a bundle that uses `harness.ts` inside the real extension host. Returns the results of its tests. */
 export async function runInHost(bundle: string, options: VscodeOptions): Promise<HostResults> {
   const folder = await mkdtemp(join(tmpdir(), 'devlm-host-'));
   const results = join(folder, 'results.json');
@@ -174,10 +174,10 @@ async function openWindow(page: Page, url: string): Promise<VscodeWindow> {
     async runCommand(title) {
       const input = page.locator('.quick-input-widget input');
       const row = page.locator('.quick-input-list .monaco-list-row', { hasText: title }).first();
-      // The commands of a remote extension are known a little later than the workbench is there.
+      // The commands of a remote extension are registered slightly after the workbench has loaded.
       for (let tries = 15; ; tries--) {
         await page.keyboard.press('F1');
-        // What the editor did before may take the keyboard away again.
+        // Earlier actions of the editor may move the focus away again.
         const search = input.fill(`>${title}`, { timeout: 2000 }).then(() => row.waitFor({ timeout: 2000 }));
         const found = await search.then(
           () => true,
@@ -188,7 +188,7 @@ async function openWindow(page: Page, url: string): Promise<VscodeWindow> {
         await page.keyboard.press('Escape');
       }
       await input.press('Enter');
-      // The command may ask something in the same place.
+      // The command may ask for input in the same place.
       await page
         .locator('.quick-input-widget input[aria-label^="Type the name of a command"]')
         .waitFor({ state: 'hidden' });

@@ -4,9 +4,9 @@ import { parseArgs } from 'node:util';
 import { runInHost } from './browser.ts';
 
 /*
- * Takes a desktop VS Code's place where there is none: reads its command line and environment, and runs the tests that they
- * name inside the extension host of the VS Code in a browser. It shows that `npm run test:desktop` asks for the right
- * thing and hears the answer, and nothing about Electron.
+ * Replaces a desktop VS Code if none is installed: reads its command line and environment, and runs the tests that they
+ * name inside the extension host of the VS Code in a browser. This verifies that `npm run test:desktop` passes the
+ * right arguments and reads the result; it verifies nothing about Electron.
  */
 
 const { values, positionals } = parseArgs({

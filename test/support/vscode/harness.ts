@@ -2,12 +2,11 @@ import { writeFile } from 'node:fs/promises';
 import * as z from 'zod';
 
 /*
- * The smallest test framework that runs inside an extension host, where vitest cannot: tests are
- * registered by `test`, run in order by `runTests`, and reported in a file that the runner outside
- * turns into one vitest test each.
+ * A minimal test framework that runs inside an extension host, where vitest cannot: `test` registers tests, `runTests`
+ * runs them in order and writes a report file, which the outer runner turns into one vitest test each.
  */
 
-/** What `runTests` writes to the file named by the environment variable `DEVLM_TEST_RESULTS`. */
+/** Results that `runTests` writes to the file in the environment variable `DEVLM_TEST_RESULTS`. */
 export const HostResults = z.array(
   z.object({ name: z.string(), ms: z.number(), error: z.string().optional(), value: z.json().optional() }),
 );
@@ -18,12 +17,12 @@ const testMs = 60_000;
 
 const tests: { name: string; body: () => unknown }[] = [];
 
-/** Registers a test. A value that it returns is reported with its name (figures of a benchmark). */
+/** Registers a test. A returned value is reported with its name, as for the figures of a benchmark. */
 export function test(name: string, body: () => unknown): void {
   tests.push({ name, body });
 }
 
-/** Runs what was registered and throws when a test failed, which gives the extension host's run the code 1. */
+/** Runs the registered tests. Throws if one failed, so that the extension host exits with code 1. */
 export async function runTests(): Promise<void> {
   const results: HostResults = [];
   for (const { name, body } of tests) {

@@ -192,7 +192,7 @@ function ApprovalButtons({ turnId, callId, busy, rule }: AskAnswerProps & { rule
 function QuestionField({ turnId, callId, busy, options }: AskAnswerProps & { options: readonly QuestionOption[] }) {
   const { text, sending } = answerStateOf(turnId, callId);
   const send = (words: string, option?: QuestionOption) => {
-    // A server of version 0.1.0 decides by the text.
+    // A server of version 0.1.0 recognizes the choice by its text.
     if (!busy)
       void sendAnswer(turnId, callId, { kind: 'question', text: words, ...(option ? { option: option.id } : {}) });
   };

@@ -9,7 +9,7 @@ import { Icon } from './icon.tsx';
 
 /** DevLM's plan above the composer: the current item, and the whole list on demand. */
 export function Plan() {
-  // The plan changes seldom, the turns often.
+  // Render again only if the plan changes, because the turns change far more often.
   const items = useComputed(() => planOf(shownTurns.value)).value;
   const [open, setOpen] = useState(false);
   const body = useId();

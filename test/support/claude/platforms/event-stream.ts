@@ -6,10 +6,10 @@ import { crc32 } from 'node:zlib';
 
 const preludeBytes = 8;
 const crcBytes = 4;
-/** Of a header: a string with its length in two bytes. */
+/** Type code of a header whose value is a string with a two-byte length. */
 const stringType = 7;
 
-/** One message with headers that are strings. */
+/** Returns a message whose headers are strings. */
 export function eventStreamMessage(headers: Readonly<Record<string, string>>, payload: string): Buffer {
   const head = Buffer.concat(Object.entries(headers).map(([name, value]) => header(name, value)));
   const body = Buffer.from(payload);

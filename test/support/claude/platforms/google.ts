@@ -2,7 +2,7 @@ import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 
-/** Who may call Vertex: a token, or tokens that are signed with the key of a service account. */
+/** Credentials that Vertex accepts: a token, or tokens signed with the key of a service account. */
 export interface GoogleKey {
   readonly projectId: string;
   readonly token?: string;
@@ -10,7 +10,7 @@ export interface GoogleKey {
 }
 
 export interface ServiceAccount {
-  /** Its key as Google hands it out: JSON. */
+  /** Key file of the account, in Google's JSON format. */
   readonly json: string;
   readonly email: string;
   readonly publicKey: string;
@@ -33,7 +33,7 @@ export function makeServiceAccount(): ServiceAccount {
   };
 }
 
-/** Whether a bearer token lets its sender in. */
+/** Returns whether a bearer token is valid. */
 export function isBearer(authorization: string | undefined, { token, serviceAccount }: GoogleKey): boolean {
   const [, bearer] = /^Bearer (\S+)$/.exec(authorization ?? '') ?? [];
   if (bearer === undefined) return false;
@@ -46,7 +46,7 @@ export function isBearer(authorization: string | undefined, { token, serviceAcco
   return signed && iss === serviceAccount.email && scope === 'https://www.googleapis.com/auth/cloud-platform';
 }
 
-/** The metadata server of a machine at Google Cloud, which hands out tokens. `host` is for GCE_METADATA_HOST. */
+/** Starts a metadata server as on a Google Cloud machine, which issues tokens. `host` is for GCE_METADATA_HOST. */
 export async function startMetadata(token: string): Promise<AsyncDisposable & { readonly host: string }> {
   const server = createServer((request, response) => {
     response.setHeader('metadata-flavor', 'Google');

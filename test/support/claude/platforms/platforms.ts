@@ -9,35 +9,35 @@ import { type GoogleKey, isBearer } from './google.ts';
 import { type AwsKey, signatureProblem } from './sigv4.ts';
 
 /*
- * Claude at Amazon Bedrock and Google Vertex AI: the same messages in another envelope. Their calls become calls of the
- * Messages API for the rest of the stand-in, and its answers become theirs.
+ * Claude on Amazon Bedrock and Google Vertex AI: the same messages in another envelope. The calls are converted to
+ * calls of the Messages API for the rest of the stand-in, and its answers are converted back.
  */
 
 export interface PlatformKeys {
   readonly aws?: AwsKey;
-  /** An API key of Bedrock. */
+  /** API key of Bedrock. */
   readonly bedrockKey?: string;
   readonly google?: GoogleKey;
 }
 
 export interface PlatformCall {
-  /** Of the Messages API. */
+  /** Path of the Messages API. */
   readonly path: string;
-  /** With model and stream in it. */
+  /** Body with `model` and `stream` added. */
   readonly body: unknown;
-  /** Of the Messages API; undefined: it is none that the platform has. */
+  /** Version of the Messages API. Undefined if the platform does not have the requested one. */
   readonly version: ApiVersion | undefined;
-  /** Who calls cannot prove who they are. */
+  /** Error response if the credentials of the call are invalid. */
   readonly refused: HttpReply | undefined;
-  /** Of a stream. */
+  /** Content type of a stream. */
   readonly contentType: string;
-  /** A server-sent event as it goes over this wire. */
+  /** Encodes a server-sent event for the wire of the platform. */
   readonly encode: (event: string) => string | Uint8Array;
-  /** An answer that is no stream, in the platform's words. */
+  /** Converts a response that is not a stream to the platform's format. */
   readonly shape: (reply: HttpReply, requestId: string) => HttpReply;
 }
 
-/** Where a message is asked for: the paths of Anthropic, Bedrock and Vertex. */
+/** Returns whether a path requests a message at Anthropic, Bedrock or Vertex. */
 export const isMessagePath = (path: string): boolean =>
   path === messagesPath ||
   path === `/anthropic${messagesPath}` ||
@@ -45,7 +45,7 @@ export const isMessagePath = (path: string): boolean =>
   (/:(r|streamR)awPredict$/.test(path) && !isCount(path));
 const isCount = (path: string) => path.endsWith('/count-tokens:rawPredict');
 
-/** A request of one of the platforms; undefined: it is none. */
+/** Converts a request of one of the platforms. Returns undefined for any other request. */
 export function platformCall(request: IncomingMessage, raw: Buffer, keys: PlatformKeys): PlatformCall | undefined {
   const { pathname } = new URL(request.url ?? '', 'http://stand-in');
   const invoke = /^\/model\/([^/]+)\/invoke(-with-response-stream)?$/.exec(pathname);
@@ -61,7 +61,7 @@ export function platformCall(request: IncomingMessage, raw: Buffer, keys: Platfo
   return undefined;
 }
 
-/** The members that are the envelope's are taken out: Anthropic's own API knows none of them. */
+/** Removes the fields of the envelope, which Anthropic's own API does not know. */
 function messageOf(
   raw: Buffer,
   more: object,
@@ -73,7 +73,7 @@ function messageOf(
   return { body: { ...body, ...more }, version: versions[String(version)] };
 }
 
-/** What who cannot prove to be a customer of AWS is told. */
+/** Returns the error response of AWS to invalid credentials. */
 function stranger(
   request: IncomingMessage,
   raw: Buffer,
@@ -86,7 +86,7 @@ function stranger(
   return problem === undefined ? undefined : httpError(403, { message: problem });
 }
 
-/** Bedrock's endpoint for the Messages API: only names of models and signatures are its own. */
+/** Converts a call to Bedrock's endpoint for the Messages API, where only model names and signatures differ. */
 function mantleCall(request: IncomingMessage, raw: Buffer, keys: PlatformKeys, path: string): PlatformCall {
   const body = parseBody(raw.toString());
   const asked = request.headers['anthropic-version'];
@@ -113,7 +113,7 @@ function bedrockCall(
   model: string,
   stream: boolean,
 ): PlatformCall {
-  // `us.anthropic.claude-sonnet-5-5-v1:0`; what has no such form is no model here.
+  // Such as `us.anthropic.claude-sonnet-5-5-v1:0`. Any other form is not a model of Bedrock.
   const name = /^(?:[a-z]+\.)?anthropic\.(.*?)-v\d+(?::\d+)?$/.exec(model)?.[1] ?? `no ${model}`;
   return {
     path: messagesPath,
@@ -125,7 +125,7 @@ function bedrockCall(
   };
 }
 
-/** Bedrock's exceptions inside a stream, by Anthropic's types of errors. */
+/** Exceptions in Bedrock's streams, by Anthropic's error types. */
 const exceptions: Readonly<Record<string, string>> = {
   rate_limit_error: 'throttlingException',
   overloaded_error: 'serviceUnavailableException',
@@ -141,7 +141,7 @@ function bedrockFrame(event: string): Uint8Array {
     return eventStreamMessage({ ...headers, ...rest }, JSON.stringify({ message }));
   }
   const headers = { ':event-type': 'chunk', ':content-type': 'application/json', ':message-type': 'event' };
-  // `p` only hides how long the answer is.
+  // `p` is padding, which hides the length of the answer.
   return eventStreamMessage(headers, JSON.stringify({ bytes: Buffer.from(data).toString('base64'), p: 'abcdef' }));
 }
 
@@ -178,7 +178,7 @@ function vertexCall(
   const { body, version } = messageOf(raw, count ? {} : { model, stream }, vertexVersions);
   return {
     path: count ? `${messagesPath}/count_tokens` : messagesPath,
-    // `claude-haiku-4-5@20251001` and `claude-sonnet-5-5@default`.
+    // Such as `claude-haiku-4-5@20251001` and `claude-sonnet-5-5@default`.
     body: withModel(body, (name) => name.replace('@default', '').replace('@', '-')),
     version,
     refused: allowed ? undefined : httpError(403, { message: "Permission 'aiplatform.endpoints.predict' denied." }),
@@ -188,7 +188,7 @@ function vertexCall(
   };
 }
 
-/** Google's own words for what does not come from the model. */
+/** Errors that Google words itself, because they do not come from the model. */
 function vertexReply(reply: HttpReply): HttpReply {
   const message = errorMessage(reply);
   const status = { 403: 'PERMISSION_DENIED', 404: 'NOT_FOUND', 429: 'RESOURCE_EXHAUSTED' }[reply.status];

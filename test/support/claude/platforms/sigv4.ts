@@ -1,7 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-/** An access key of AWS, and where it may be used. */
+/** An AWS access key, with the region where it is valid. */
 export interface AwsKey {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -11,12 +11,12 @@ export interface AwsKey {
 const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
 const sha256 = (data: string | Buffer) => createHash('sha256').update(data).digest('hex');
 
-/** As RFC 3986: what `encodeURIComponent` leaves as it is counts too. */
+/** Encodes a string by RFC 3986, including the characters that `encodeURIComponent` leaves unchanged. */
 const encoded = (text: string) =>
   encodeURIComponent(text).replace(/[!'()*]/g, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`);
 
 /**
- * What is wrong with the signature of a request (Signature Version 4), computed anew; undefined: nothing.
+ * Verifies the signature of a request (Signature Version 4). Returns what is wrong with it, or undefined.
  * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */
 export function signatureProblem(
@@ -38,7 +38,7 @@ export function signatureProblem(
   const url = new URL(request.url ?? '', 'http://stand-in');
   const canonical = [
     request.method,
-    // The path is encoded once more than it is on the wire.
+    // The path in the signature is encoded once more than on the wire.
     url.pathname.split('/').map(encoded).join('/'),
     [...url.searchParams]
       .map(([name, value]) => `${encoded(name)}=${encoded(value)}`)
