@@ -20,7 +20,7 @@ const budgetId = z.string().regex(/^[\w.-]{1,64}$/, 'expected 1 to 64 letters, d
 export const BudgetTerms = z
   .object({
     scope: BudgetScope,
-    /** The user or the project. Null: each of them. */
+    /** Id of the user or project. Null: the limit applies to each of them separately. */
     subject: z.string().min(1).max(200).nullable().default(null),
     period: BudgetPeriod,
     /** Limit in US dollars. */
@@ -65,7 +65,7 @@ export type UsageQuery = z.infer<typeof UsageQuery>;
 
 /** Sum of the calls of one day, conversation, model, user or project. */
 export const UsageRow = UsageTotal.extend({
-  /** The day or an id. Null: calls that belong to none. */
+  /** The day, or the id that the row is grouped by. Null: calls without such an id. */
   key: z.string().nullable(),
   /** Title of the conversation, if it exists and belongs to the caller; otherwise null. */
   title: z.string().nullable(),

@@ -4,8 +4,8 @@ import { Id } from './ids.ts';
 import { limits } from './limits.ts';
 
 /*
- * Commands on the user's machine. They run in the editor window that lends its workspace, under an id that the server
- * makes: another request with the same id never starts a second process.
+ * Commands on the user's machine. They run in the editor window that shares its workspace, under an id that the server
+ * creates: another request with the same id never starts a second process.
  */
 
 /** The shell that runs the command lines of a window. */
@@ -22,7 +22,7 @@ export const CommandLine = z
 /** A request to start a command. */
 export const CommandStart = z.object({
   commandId: Id,
-  /** The conversation that it belongs to, with which it ends at the latest. */
+  /** The conversation that the command belongs to. The command ends with the conversation at the latest. */
   conversationId: Id,
   line: CommandLine,
   /** A folder of the workspace. Null: the first one. */
@@ -64,7 +64,7 @@ export const CommandOutput = CommandState.extend({
 });
 export type CommandOutput = z.infer<typeof CommandOutput>;
 
-/** The ids by which the log names a command before it is started. */
+/** Ids that the event log records for a command before it is started. */
 export const CommandRef = z.object({ id: Id, windowId: Id });
 export type CommandRef = z.infer<typeof CommandRef>;
 
@@ -76,7 +76,7 @@ export const CommandNews = CommandRef.extend({
   exitCode: CommandState.shape.exitCode,
   signal: CommandState.shape.signal,
   wallMs: CommandState.shape.wallMs,
-  /** Offset up to which the output was in a result or a note. */
+  /** Offset up to which the output was sent to the model, in a result or a note. */
   seen: z.int().min(0),
 });
 export type CommandNews = z.infer<typeof CommandNews>;

@@ -25,7 +25,7 @@ export const ContextParts = z.object({
 export type ContextParts = z.infer<typeof ContextParts>;
 
 /**
- * A change of the form in which the prompt contains the conversation up to a boundary. The log keeps the whole. A
+ * A change in how the prompt represents the conversation up to a boundary. The log keeps the whole conversation. A
  * boundary is the end of a turn, or of a step in it.
  */
 export const Compaction = z.object({

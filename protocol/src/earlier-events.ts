@@ -2,8 +2,8 @@ import type { EventBody } from './events.ts';
 import { type Ask, type PauseOption, PauseTopic } from './tools.ts';
 
 /*
- * The forms in which DevLM 0.1.0 wrote events whose content has its own fields now. Logs are never rewritten: the
- * reducer reads an event through these functions, which return it in the current form.
+ * Converts events that DevLM 0.1.0 wrote before their content had its own fields. Logs are never rewritten: the reducer
+ * reads an event through these functions, which return it in the current form.
  */
 
 type Of<Type extends EventBody['type']> = Extract<EventBody, { type: Type }>;
@@ -12,7 +12,7 @@ type Of<Type extends EventBody['type']> = Extract<EventBody, { type: Type }>;
 const repetitionNotice =
   '\n\n(This is the same call with the same result as before, 3 times or more. Do something else, or ask the person.)';
 
-/** Returns the result of a tool call with `repeated` set, which 0.1.0 told by a notice at the end of the text. */
+/** Returns the result of a tool call with `repeated` set, which 0.1.0 indicated by a notice at the end of the text. */
 export function withRepeated<E extends Of<'tool.ended'>>(event: E): E & { readonly repeated: boolean } {
   const { text, repeated } = event;
   if (repeated !== undefined) return { ...event, repeated };
@@ -20,7 +20,7 @@ export function withRepeated<E extends Of<'tool.ended'>>(event: E): E & { readon
   return { ...event, text: text.slice(0, -repetitionNotice.length), repeated: true };
 }
 
-/** The labels by which 0.1.0 knew the options of a pause. */
+/** Labels by which 0.1.0 identified the options of a pause. */
 const pauseOptions: Readonly<Record<string, PauseOption>> = {
   'Go on with this answer': 'continue',
   'Raise it for today': 'raise',
@@ -30,8 +30,8 @@ const pauseOptions: Readonly<Record<string, PauseOption>> = {
 };
 
 /**
- * Returns the question of a pause with its topic, which 0.1.0 told by the call id (`budget:ID STEP` or
- * `sentinel:TROUBLE STEP`), and the ids of its options, which 0.1.0 told by their labels.
+ * Returns the question of a pause with its topic, which 0.1.0 encoded in the call id (`budget:ID STEP` or
+ * `sentinel:TROUBLE STEP`), and the ids of its options, which 0.1.0 identified by their labels.
  */
 export function withTopic(ask: Ask, callId: string): Ask {
   if (ask.kind !== 'question' || ask.topic) return ask;

@@ -23,7 +23,7 @@ export const EditorTool = z.object({
 });
 export type EditorTool = z.infer<typeof EditorTool>;
 
-/** A window that lends its workspace to the agent. */
+/** A window that shares its workspace with the agent. */
 export const EditorHello = z.object({
   windowId: Id,
   projectId: Id,
@@ -45,7 +45,7 @@ export const EditorHello = z.object({
     })
     .optional(),
   /** Tools of other extensions that the user lets the agent use. */
-  tools: z.array(EditorTool).max(limits.lentTools).optional(),
+  tools: z.array(EditorTool).max(limits.sharedTools).optional(),
   /** The shell that runs commands. If absent, the window runs none. */
   shell: CommandShell.optional(),
   /** Size of the repository map that the model gets at the start of a conversation, in tokens. Default: no map. */
@@ -69,13 +69,14 @@ export const EditorFile = z.discriminatedUnion('kind', [
   }),
   z.object({ kind: z.literal('image'), mediaType: ImageMediaType, data: z.base64().max(limits.imageBytes * 1.4) }),
   /**
-   * Not text, larger than `limits.fileBytes`, or text that would change when it is written back. `reason` says which.
+   * The file is not text, is larger than `limits.fileBytes`, or would change when it is written back. `reason` says
+   * which.
    */
   z.object({ kind: z.literal('unreadable'), reason: z.string().max(500), bytes: z.int().min(0).nullable() }),
 ]);
 export type EditorFile = z.infer<typeof EditorFile>;
 
-/** The change of one file. Either all files of a request change, or none. */
+/** A change to one file. Either all files of a request change, or none. */
 export const EditorChange = z.object({
   path: Path,
   /** Hash that the file must still have; null: the file must not exist. */

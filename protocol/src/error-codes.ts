@@ -37,7 +37,7 @@ export const errorCodes = {
   ),
   bad_request: info(
     400,
-    'The request, or the provider’s own request, is malformed.',
+    'The request, or the request that DevLM sent to the provider, is malformed.',
     'Correct the request. If the provider refused it, try again or use another model.',
   ),
   bad_response: info(
@@ -257,7 +257,7 @@ export const errorCodes = {
   ),
   review_stale: info(
     409,
-    'The files were decided about again since the client loaded their review.',
+    'There is a newer decision about the files than the review that the client loaded.',
     'Load the review, then decide again.',
   ),
   sandbox_busy: info(429, 'Too many programs wait for the sandbox.', 'Try again after a moment.'),
@@ -293,7 +293,7 @@ export const errorCodes = {
   server_unreachable: info(
     503,
     'The server cannot be reached.',
-    'Check the network connection. A server on this machine is restarted by itself.',
+    'Check the network connection. A server on this machine restarts automatically.',
   ),
   server_unresponsive: info(504, 'The server process runs but does not respond.', 'Restart the server.'),
   store_busy: info(503, 'Another process holds the storage.', 'Try again after a moment.'),

@@ -169,7 +169,7 @@ export const EventBody = z.discriminatedUnion('type', [
     context: ContextParts.optional(),
   }),
   /**
-   * The prompt has another form from here on. Part of a compaction step; if that step fails, texts are cut instead of
+   * The prompt is compacted from here on. Part of a compaction step; if that step fails, texts are cut instead of
    * summarized.
    */
   z.object({ type: z.literal('context.compacted'), turnId, stepId, compaction: Compaction }),
@@ -266,17 +266,17 @@ export const EventBody = z.discriminatedUnion('type', [
     ok: z.boolean(),
     text: z.string(),
     /**
-     * Whether the model made this call again and again and always got this result, which it is told of. Absent in logs
-     * of 0.1.0, which have a notice at the end of `text` instead.
+     * Whether the model repeated this call several times with this same result. If so, the model is told. Absent in
+     * logs of 0.1.0, which have a notice at the end of `text` instead.
      */
     repeated: z.boolean().optional(),
     details: ToolDetails.optional(),
   }),
-  /** The model is told rules of the project that apply to certain files, one of which is in the conversation now. */
+  /** The model is given project rules that apply only to certain files, one of which is now in the conversation. */
   z.object({ type: z.literal('rules.noted'), turnId, text: z.string(), paths: z.array(z.string()).max(500) }),
   /** The repository map that the model reads before the message of this turn. At most once per conversation. */
   z.object({ type: z.literal('project.mapped'), turnId, text: z.string().max(100_000) }),
-  /** The model is told before its next step what background commands did since its last news of them. */
+  /** Before its next step, the model is told what background commands have done since they were last reported. */
   z.object({
     type: z.literal('commands.noted'),
     turnId,

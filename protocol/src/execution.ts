@@ -7,7 +7,7 @@ import { limits } from './limits.ts';
  * the evidence for everything that DevLM says about a program.
  */
 
-/** Languages of the sandbox. `SandboxStatus` tells which of them an engine supports. */
+/** Languages of the sandbox. `SandboxStatus` lists those that an engine supports. */
 export const languages = [
   'python',
   'javascript',

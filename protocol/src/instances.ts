@@ -80,7 +80,7 @@ export const ServiceAccountKey = z.object({
 });
 export type ServiceAccountKey = z.infer<typeof ServiceAccountKey>;
 
-/** Parses the JSON of a service account's key. Returns undefined if the text is none. */
+/** Parses the JSON of a service account's key. Returns undefined if the text is not such a key. */
 export function serviceAccountKey(text: string): ServiceAccountKey | undefined {
   try {
     return ServiceAccountKey.safeParse(JSON.parse(text)).data;

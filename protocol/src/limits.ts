@@ -21,8 +21,8 @@ export const limits = {
   toolResultChars: 60_000,
   /** Maximum size of the repository map, in tokens. */
   mapTokens: 20_000,
-  /** Maximum number of tools of other extensions that a window lends. */
-  lentTools: 64,
+  /** Maximum number of tools of other extensions that a window shares. */
+  sharedTools: 64,
   /** Maximum number of images in one result of a third-party tool. */
   resultImages: 5,
   /** Maximum length of a command line, in UTF-16 code units. */
@@ -35,7 +35,7 @@ export const limits = {
   commandTailChars: 36_000,
   /** Maximum number of commands that run in one window at the same time. */
   commands: 20,
-  /** Maximum time that one poll waits for news of a command. */
+  /** Maximum time that one poll waits for new output of a command. */
   commandPollMs: 1_000,
   /** Maximum length of the title of a conversation, in UTF-16 code units. */
   titleChars: 200,

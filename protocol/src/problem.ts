@@ -27,7 +27,7 @@ export const Problem = z.object({
   detail: z.string(),
   requestId: z.string().optional(),
   action: ProblemAction.optional(),
-  /** A diff for the user of the files that are in the way because they are not as expected. */
+  /** A diff for the user of the files that prevent the action because their content is not as expected. */
   diff: z.string().max(40_000).optional(),
 });
 export type Problem = z.infer<typeof Problem>;

@@ -7,8 +7,8 @@ import * as z from 'zod';
 export const CacheBreak = z.object({
   /**
    * What differs from the previous step: the tools, the system prompt, an earlier part of the conversation (`earlier`),
-   * thinking that is not sent twice (`thinking`), or the model. `time`: nothing, but the cache has expired after five
-   * minutes. `provider`: nothing that is known here.
+   * thinking that is sent only once (`thinking`), or the model. `time`: nothing differs, but the cache expired after
+   * five minutes. `provider`: no difference is known.
    */
   cause: z.enum(['model', 'tools', 'system', 'thinking', 'earlier', 'time', 'provider']),
   /** Names of the tools that were added, removed or changed. */

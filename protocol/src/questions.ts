@@ -1,7 +1,7 @@
 import type { AnswerState, AskState } from './state.ts';
 import type { Ask, AskAnswer } from './tools.ts';
 
-/** Returns the state of a question: each option has its id. */
+/** Returns the state of a question, in which each option has an id. */
 export function askState(ask: Ask): AskState {
   if (ask.kind === 'approval') return ask;
   const { kind, question, options, optionIds = [], topic } = ask;
@@ -14,8 +14,8 @@ export function askState(ask: Ask): AskState {
 }
 
 /**
- * Returns the state of an answer: the chosen option has its id, and its label as the text. Clients of 0.1.0 send the
- * label alone.
+ * Returns the state of an answer, with the id of the chosen option, and its label as the text. Clients of 0.1.0 send
+ * only the label.
  */
 export function answerState(ask: AskState | undefined, answer: AskAnswer): AnswerState {
   if (answer.kind === 'approval') return answer;

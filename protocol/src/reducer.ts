@@ -336,7 +336,7 @@ function foldCall(step: StepState, event: CallEvent): StepState {
       }));
     case 'tool.started': {
       const { changes, executionId, command } = event;
-      // A rehearsal starts twice: with its run, and with the resulting changes.
+      // A rehearsal emits this event twice: when its run starts, and when the resulting changes are made.
       return withCall(step, event.callId, (call) => ({
         ...call,
         started: true,

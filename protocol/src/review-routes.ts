@@ -11,7 +11,10 @@ const Reviewed = z.object({ reviewId: Id.nullable(), paths: z.array(z.string()) 
 
 /** Routes for the user's review of files that DevLM changed. */
 export const reviewRoutes = {
-  /** Previews a restore to before the turn: the changes from what DevLM left in the files to their earlier content. */
+  /**
+   * Previews a restore to the state before the turn: the changes from what DevLM left in the files to their earlier
+   * content.
+   */
   'files.preview': {
     method: 'GET',
     path: '/backend/conversations/:conversationId/turns/:turnId/restore',
@@ -20,7 +23,7 @@ export const reviewRoutes = {
     page: true,
   },
   /**
-   * Goes back to before the turn. Restores the files that this turn and all later ones changed (all or none; 409
+   * Restores the state before the turn. Restores the files that this turn and all later ones changed (all or none; 409
    * `files_changed`, with `diff`, if one is no longer what DevLM wrote), the conversation, or both.
    */
   'files.restore': {
@@ -51,7 +54,7 @@ export const reviewRoutes = {
     response: Reviewed,
     page: true,
   },
-  /** Undoes a decision, including its changes of files. It fails like `changes.review`. */
+  /** Undoes a decision, including its changes to files. It fails like `changes.review`. */
   'changes.undo': {
     method: 'POST',
     path: '/backend/conversations/:conversationId/turns/:turnId/reviews/:reviewId/undo',

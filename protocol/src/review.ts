@@ -30,7 +30,7 @@ export type TurnMarks = z.infer<typeof TurnMarks>;
 export const Review = z.object({
   id: Id,
   verdict: ReviewVerdict,
-  /** Changes of the files. Empty if only marks change. */
+  /** Changes to the files. Empty if only review states change. */
   changes: z.array(FileChange).max(200),
   /** The review states after the decision. */
   marks: z.array(TurnMarks),

@@ -294,7 +294,7 @@ export const routes = {
     response: NoContent,
     page: true,
   },
-  /** Searches the definitions of a project by name, best first. Returns none while no window lends the project. */
+  /** Searches the definitions of a project by name, best first. Returns none while no window shares the project. */
   'symbols.find': {
     method: 'GET',
     path: '/backend/projects/:projectId/symbols',
@@ -311,7 +311,7 @@ export const routes = {
     response: TextAttachment,
     page: true,
   },
-  /** Lends the workspace of a window for as long as the window keeps the stream open. */
+  /** Shares the workspace of a window for as long as the window keeps the stream open. */
   'editor.attach': {
     method: 'POST',
     path: '/backend/editor',

@@ -30,7 +30,7 @@ export interface BlockState {
 export interface ToolResult {
   readonly ok: boolean;
   readonly text: string;
-  /** Set if the model made this call again and again and always got this result, which it is told of. */
+  /** Set if the model repeated this call several times with this same result. If so, the model is told. */
   readonly repeated?: true;
   readonly details?: ToolDetails;
 }
@@ -91,7 +91,7 @@ export interface StepState {
   readonly blocks: readonly BlockState[];
   /** Results by call id. */
   readonly results: Readonly<Record<string, ToolResult>>;
-  /** States by call id, of the calls with events between their input and their result. */
+  /** States by call id. A call has one if there were events between its input and its result. */
   readonly calls: Readonly<Record<string, ToolCallState>>;
   readonly retry?: RetryState;
   readonly problem?: Problem;
@@ -116,8 +116,8 @@ export interface ReviewState extends Review {
 }
 
 /**
- * A note to the model in the course of a turn: rules for certain files, news of background commands, or decisions about
- * its changes.
+ * A note to the model in the course of a turn: rules for certain files, reports about background commands, or decisions
+ * about its changes.
  */
 export type TurnNote = {
   /** Index of the step that it precedes. */
@@ -143,14 +143,14 @@ export interface TurnState {
   /** The task of the editor or chat command that created the turn. */
   readonly task?: Task;
   readonly status: 'queued' | 'running' | TurnOutcome;
-  /** Whether a stop was requested by way of another server than the one that runs it. */
+  /** Whether a stop was requested through a server other than the one that runs the turn. */
   readonly stopping?: true;
   readonly steps: readonly StepState[];
-  /** Paths of the rules for certain files that the model was told in this turn. */
+  /** Paths of the file-specific rules that the model was given in this turn. */
   readonly rules?: readonly string[];
   /** The repository map that the model reads before the message. */
   readonly map?: string;
-  /** Notes to the model, oldest first. */
+  /** Records to the model, oldest first. */
   readonly notes?: readonly TurnNote[];
   /** Warnings of budget limits, each before the step with this index. */
   readonly warnings?: readonly (BudgetWarning & { readonly step: number })[];
@@ -159,7 +159,7 @@ export interface TurnState {
   readonly endedAt?: string;
   /** States of the review by path, of the files that the user has decided about. */
   readonly marks?: Readonly<Record<string, FileMark>>;
-  /** Decisions that began with this turn, oldest first. */
+  /** Decisions whose first turn is this one, oldest first. */
   readonly reviews?: readonly ReviewState[];
   /** Decisions that the model was told of in this turn, and the files that they changed. */
   readonly told?: { readonly reviews: readonly string[]; readonly paths: readonly string[] };
@@ -173,7 +173,7 @@ export interface ConversationState {
   readonly branchOf: { readonly conversationId: string; readonly turnId: string } | null;
   /** The newest turn of the branch that is shown; null in an empty conversation. */
   readonly head: string | null;
-  /** Turns that the last restore removed, as long as no message was sent since. */
+  /** Turns that the last restore removed, if no message has been sent since. */
   readonly aside?: Aside | undefined;
   /** Sequence number of the last folded event; 0 before the first. */
   readonly lastSeq: number;
@@ -181,7 +181,7 @@ export interface ConversationState {
   readonly turns: Readonly<Record<string, TurnState>>;
 }
 
-/** A turn as the server returns it: its events, and its siblings, which the events do not tell. */
+/** A turn as the server returns it: its events, and its siblings, which cannot be derived from the events. */
 export interface TurnRecord {
   readonly turnId: string;
   readonly siblings: readonly string[];

@@ -33,7 +33,7 @@ export type Mutant = z.infer<typeof Mutant>;
 
 /**
  * The result of a test run, judged by its stored execution: `passed` is exit code 0, `failed` any other end of the
- * program, `unknown` a run that the sandbox did not make.
+ * program, `unknown` a run that the sandbox could not make.
  */
 export const TestReport = z.object({
   executionId: Id,

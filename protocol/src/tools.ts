@@ -74,7 +74,7 @@ export const AskAnswer = z.discriminatedUnion('kind', [
 ]);
 export type AskAnswer = z.infer<typeof AskAnswer>;
 
-/** The change of one file. The contents are stored as blobs, to which the user can go back. */
+/** A change to one file. Both contents are stored as blobs, so that the user can restore them. */
 export const FileChange = z.object({
   path: z.string().max(4096),
   /** Hash of the content before; null: the file did not exist. */

@@ -10,7 +10,9 @@ export interface TurnFile extends FileChange {
   readonly now: string | null;
   /** The last decision, or null before the first. */
   readonly verdict: ReviewVerdict | null;
-  /** Set if the turn was stopped during the last change: the file has the version `now`, or still this one. */
+  /**
+   * Set if the turn was stopped during the last change: the file then has either the version `now` or still this one.
+   */
   readonly unsure?: { readonly now: string | null };
 }
 

@@ -40,7 +40,7 @@ export const ConversationSnapshot = z.object({
   head: Id.nullable(),
   lastSeq: z.int().min(0),
   page: TurnPage,
-  /** Turns that a restore has removed, if no message was sent since. */
+  /** Turns that a restore has removed, if no message has been sent since. */
   aside: Aside.nullable().optional(),
 });
 export type ConversationSnapshot = z.infer<typeof ConversationSnapshot>;

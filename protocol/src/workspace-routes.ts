@@ -9,7 +9,7 @@ const Path = z.string().min(1).max(4096);
 const file = { path: Path, bytes: z.int().min(0), hash: BlobHash };
 
 /**
- * Routes for a folder of the server that is the workspace of a project, when no editor lends one. File operations in
+ * Routes for a folder of the server that is the workspace of a project, when no editor shares one. File operations in
  * conversations of the project happen in this folder.
  */
 export const workspaceRoutes = {

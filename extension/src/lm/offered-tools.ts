@@ -27,7 +27,7 @@ export function offeredTools(): EditorTool[] {
   const chosen = (patterns.data ?? []).map(wildcard);
   return vscode.lm.tools
     .filter(({ name }) => !ownTools.test(name) && name.length <= 200 && chosen.some((pattern) => pattern.test(name)))
-    .slice(0, limits.lentTools)
+    .slice(0, limits.sharedTools)
     .map(({ name, description, inputSchema }) => ({
       name,
       description: description.slice(0, 4000),

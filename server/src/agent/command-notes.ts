@@ -27,7 +27,7 @@ export function commandsOf(branch: readonly TurnState[]): Map<string, CommandNew
   return known;
 }
 
-/** Returns the commands whose news the model was told before a step. */
+/** Returns the commands that were reported to the model before a step. */
 function notedCommands(notes: readonly TurnNote[], index: number): readonly CommandNews[] {
   return notes.flatMap((note) => (note.kind === 'commands' && note.step === index ? note.commands : []));
 }

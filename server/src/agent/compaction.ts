@@ -8,7 +8,7 @@ import { type Boundary, type PromptView, promptView, summaryText, textSteps } fr
 import { type RequestDeps, summaryRequest } from './request.ts';
 import { runStep, type StepDeps } from './step.ts';
 
-/** Dependencies of compaction besides the requests and steps of a turn. */
+/** Dependencies of compaction, in addition to those of the requests and steps of a turn. */
 export interface CompactionDeps extends StepDeps, RequestDeps {
   /** Returns the size of the model's context window in tokens, or null if the provider does not list it. */
   readonly contextTokens: (signal: AbortSignal) => Promise<number | null>;
@@ -27,8 +27,8 @@ const keptShare = 1 / 3;
 /** Minimum gain of a summary, as a share of the window. */
 const minGainShare = 0.1;
 /**
- * Codes of problems with which any further call would fail too, including the turn's own. Nothing is cut because of
- * them.
+ * Codes of problems that any further call would also fail with, including the turn's own. After such a problem, no
+ * texts are cut.
  */
 const fatalCodes: ReadonlySet<string> = new Set<ModelProblemCode | 'budget_exceeded' | 'paused'>([
   'budget_exceeded',
@@ -63,7 +63,7 @@ export async function compactTooLong(deps: CompactionDeps, signal: AbortSignal):
   await makeRoom(deps, Math.min(window, Math.floor(size * 0.9)), signal);
 }
 
-/** Summarises the whole conversation before the turn, because the user asked for it. */
+/** Summarizes the whole conversation before the turn, because the user asked for it. */
 export async function compactAll(deps: CompactionDeps, signal: AbortSignal): Promise<void> {
   const view = promptView(deps.log.branch);
   const last = view.turns.at(-1);
@@ -77,8 +77,8 @@ export async function compactAll(deps: CompactionDeps, signal: AbortSignal): Pro
   }
   const window = (await deps.contextTokens(signal)) ?? defaultWindowTokens;
   const whole = { turnId: last.id, stepId: null };
-  const summarised = await summarise(deps, view, whole, window, signal);
-  if (!summarised.ok) throw summarised.error;
+  const summarized = await summarize(deps, view, whole, window, signal);
+  if (!summarized.ok) throw summarized.error;
 }
 
 /** Compacts the conversation: by a summary, and by cutting texts if that is not enough. */
@@ -87,14 +87,14 @@ async function makeRoom(deps: CompactionDeps, window: number, signal: AbortSigna
   const limit = window * deps.compactAt;
   const before = measure(view, deps);
   const cut = chooseCut(view, deps, window);
-  const summarised = cut && (await summarise(deps, view, cut, window, signal));
+  const summarized = cut && (await summarize(deps, view, cut, window, signal));
   const after = promptView(deps.log.branch);
   if (contextTokens(calibrated(deps, before, after)) > limit)
-    await cutTexts(deps, { before, limit, stepId: summarised?.stepId });
+    await cutTexts(deps, { before, limit, stepId: summarized?.stepId });
 }
 
 /**
- * Returns the boundary up to which the conversation can be summarised so that the newest part stays: the end of a turn
+ * Returns the boundary up to which the conversation can be summarized so that the newest part stays: the end of a turn
  * or of a step, never between a call and its result. Returns null if no boundary would be worth it.
  */
 export function chooseCut(view: PromptView, frame: PromptFrame, window: number): Boundary | null {
@@ -116,18 +116,18 @@ export function chooseCut(view: PromptView, frame: PromptFrame, window: number):
   return gain >= window * minGainShare ? end : null;
 }
 
-type Summarised =
+type Summarized =
   | { readonly ok: true; readonly stepId: string }
   | { readonly ok: false; readonly stepId: string; readonly error: ProblemError };
 
 /** Asks the model for a summary of everything up to the boundary, in a step of its own. */
-async function summarise(
+async function summarize(
   deps: CompactionDeps,
   view: PromptView,
   upTo: Boundary,
   window: number,
   signal: AbortSignal,
-): Promise<Summarised> {
+): Promise<Summarized> {
   const { log } = deps;
   const before = measure(view, deps);
   const request = await summaryRequest(deps, view, upTo, window);

@@ -3,7 +3,7 @@ import type { HeldLease } from './leases.ts';
 /** A turn that waits to run. */
 export interface QueuedTurn {
   readonly turnId: string;
-  /** Whether the turn was left by an earlier server, begun or not. */
+  /** Whether the turn was left by an earlier server, whether or not it had begun. */
   readonly resumed: boolean;
   /** Number of times that the turn was begun; undefined if that has not been read yet. */
   readonly attempts?: number;

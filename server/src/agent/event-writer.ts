@@ -5,8 +5,8 @@ import { limits } from '@devlm/protocol/limits.ts';
 export type Append = (events: readonly EventBody[]) => Promise<unknown>;
 
 /**
- * Delay before a `step.started` event is stored, in milliseconds: after its call has been sent, before any answer can
- * have arrived.
+ * Delay before a `step.started` event is stored, in milliseconds. By then its call has been sent, but no answer can
+ * have arrived yet.
  */
 const stepStartDelayMs = 2;
 

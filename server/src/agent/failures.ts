@@ -23,7 +23,7 @@ export async function storeSurely(work: () => Promise<unknown>, closing: () => b
   }
 }
 
-/** Returns whether an error means that another node runs the conversation's turns by now. */
+/** Returns whether an error means that another node now runs the conversation's turns. */
 export function isLeaseLost(error: unknown): boolean {
   return error instanceof ProblemError && error.problem.code === leaseLostCode;
 }

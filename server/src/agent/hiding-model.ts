@@ -6,8 +6,8 @@ import type { Model, ModelContent, ModelEvent, ModelRequest } from '../llm/model
 const maxCachedTexts = 5_000;
 
 /**
- * Model that hides credentials in every request. It is the last line of defence, wherever the texts came from. Every
- * step sends the texts of the step before it, so the results of long texts are cached.
+ * Model that hides credentials in every request. It is the last line of defense, wherever the texts come from. Every
+ * step repeats the texts of the previous step, so the results of long texts are cached.
  */
 export class HidingModel implements Model {
   readonly #model: Model;
@@ -55,7 +55,8 @@ export class HidingModel implements Model {
         return { ...content, text: this.#hide(content.text) };
       case 'tool_call':
         return { ...content, input: mapTexts(content.input, (text) => this.#hide(text)) };
-      // Images, and blocks that the model or its provider wrote and that have to be sent back unchanged.
+      // Images and blocks that the model or its provider wrote stay as they are, because they must be sent back
+      // unchanged.
       default:
         return content;
     }

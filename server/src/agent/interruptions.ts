@@ -5,10 +5,10 @@ import type { OwnProblem } from '@devlm/protocol/problem.ts';
  * step that a dead server left.
  */
 
-/** The reason of a signal with which the user stops a turn. */
+/** The abort reason of a turn that the user stops. */
 export class Stopped extends Error {}
 
-/** The reason of a signal with which a server that shuts down leaves a turn to the next one. */
+/** The abort reason of a turn that a server leaves to the next server when it shuts down. */
 export class Closing extends Error {}
 
 /** The problem of a step that a dead server left running. */

@@ -7,7 +7,7 @@ const leaseMs = 15_000;
 /** Interval at which a node renews its leases, in milliseconds. */
 const heartbeatMs = 5_000;
 
-/** Signals that another node runs the conversation's turns by now, or may run them. */
+/** Signals that another node now runs the conversation's turns, or may run them. */
 class LeaseLost extends Error {}
 
 /** A lease that this node holds. */
@@ -19,7 +19,7 @@ export interface HeldLease {
 
 interface Held extends HeldLease {
   readonly controller: AbortController;
-  /** Time at which this node certainly held the lease, as of `performance.now()`. */
+  /** Latest time at which this node certainly held the lease, as of `performance.now()`. */
   knownAt: number;
 }
 

@@ -10,7 +10,7 @@ import type { TurnLog } from './turn-log.ts';
  * is in the log, is answered by the same route as the questions of tools, and holds the turn over restarts.
  */
 
-/** The user's answer to a pause: an option, or words of their own, which let nothing continue. */
+/** The user's answer to a pause: an option, or a text, which never lets the turn continue. */
 export type PauseAnswer = PauseOption | 'other';
 
 /** A pause and the user's answer to it; the answer is null until there is one. */

@@ -3,7 +3,7 @@ import type { TurnLog } from './turn-log.ts';
 
 /**
  * Adds the repository map before the turn's message, unless the prompt has one already. From then on the map is in the
- * log and never generated again, so that the prompt stays the same to the byte.
+ * log and never generated again, so that the prompt stays the same byte for byte.
  */
 export async function showProject(
   log: TurnLog,

@@ -11,7 +11,7 @@ import type { Boundary, PromptView } from './prompt-view.ts';
  * rest.
  */
 
-/** The parts of a prompt besides the conversation. */
+/** The parts of a prompt other than the conversation. */
 export interface PromptFrame {
   readonly system: string;
   /** Number of characters of `system` that are the project's rules. */

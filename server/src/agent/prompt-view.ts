@@ -4,8 +4,8 @@ import type { PlanItem } from '@devlm/protocol/tools.ts';
 import { cut } from '../actions/tool.ts';
 
 /*
- * The part of a branch that the model is shown. It is folded from the log alone, so that after a restart the same
- * prompt results and the provider's cache of it still holds.
+ * The part of a branch that the model is shown. It is folded from the log alone, so that a restart results in the same
+ * prompt and the provider's cache of it is still valid.
  */
 
 /** The end of a turn or of a step up to which a branch is left out or cut. */
@@ -20,7 +20,7 @@ export interface PromptView {
   readonly counted: { readonly stepId: string; readonly tokens: number } | null;
 }
 
-/** Maximum length of a summary, and of the message of a turn that continues behind it, in UTF-16 code units. */
+/** Maximum length of a summary, and of the message of a turn that continues after it, in UTF-16 code units. */
 const maxLeadChars = 24_000;
 
 /** Position of a boundary, turn or step in a branch. */

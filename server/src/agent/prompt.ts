@@ -10,7 +10,7 @@ import { inputForModel } from './tool-input.ts';
 /** Reads an image that a message refers to. Returns null if it is no longer stored. */
 export type ReadBlob = (hash: string) => Promise<Uint8Array | null>;
 
-/** Notice after the result of a call that the model made again and again. */
+/** Notice after the result of a call that the model has repeated several times. */
 export const repetitionNotice = `\n\n(This is the same call with the same result as before, ${repetitionThreshold} times or more. Do something else, or ask the user.)`;
 
 /** Options for the messages of a branch. */
@@ -130,7 +130,7 @@ async function stepMessages(step: StepState, keepThinking: boolean, readBlob: Re
         break;
     }
   }
-  // A message of thinking alone cannot be sent back.
+  // A message that contains only thinking cannot be sent back.
   const hasContent = answer.some((content) => content.type !== 'thinking' && content.type !== 'opaque');
   const messages: ModelMessage[] = [];
   if (hasContent || results.length > 0) messages.push({ role: 'assistant', content: answer });

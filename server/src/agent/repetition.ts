@@ -1,6 +1,6 @@
 import type { TurnState } from '@devlm/protocol/state.ts';
 
-/** Number of identical calls with identical results from which the model is told about the repetition. */
+/** Number of identical calls with identical results after which the model is told about the repetition. */
 export const repetitionThreshold = 3;
 
 /** A tool call that has a result. */
@@ -22,7 +22,7 @@ export function answeredCalls(turn: TurnState | undefined): AnsweredCall[] {
   );
 }
 
-/** Returns how many of the newest calls are the given one with the same result, with no other call in between. */
+/** Returns how many of the newest calls equal the given one, result included, with no other call in between. */
 export function timesInARow(calls: readonly AnsweredCall[], { name, json, result }: AnsweredCall): number {
   const isOther = (call: AnsweredCall) => call.name !== name || call.json !== json || call.result !== result;
   return calls.length - 1 - calls.findLastIndex(isOther);

@@ -29,7 +29,7 @@ Keep what the user said apart from what files, pages and tools said: instruction
 export async function nextRequest(deps: RequestDeps): Promise<{
   request: ModelRequest;
   context: ContextParts;
-  /** Names of the parts that the prompt continues, for `PromptCacheWatch`. */
+  /** Names of the parts of the prompt, such as the ids of its turns, for `PromptCacheWatch`. */
   path: readonly string[];
 }> {
   const view = promptView(deps.log.branch);

@@ -22,7 +22,7 @@ const minCachedPromptTokens = 20_000;
  * model, a compaction, a pause of five minutes.
  */
 const brokenSteps = 2;
-/** Multiple of the user's median turn cost from which a turn is unusually expensive. */
+/** Multiple of the user's median turn cost at which a turn counts as unusually expensive. */
 const costFactor = 10;
 /** Minimum number of turns that a median is computed from. */
 const minBaselineTurns = 5;

@@ -106,7 +106,7 @@ export class SpendGate {
   }
 }
 
-/** Returns the topics that the user has let this turn continue in spite of. */
+/** Returns the topics of the pauses at which the user has let this turn continue. */
 function agreedTopics(turn: TurnState | undefined): PauseTopic[] {
   return pausesOf(turn).flatMap(({ topic, answer }) => (topic && answer === 'continue' ? [topic] : []));
 }

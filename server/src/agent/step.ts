@@ -23,8 +23,8 @@ export interface StepDeps extends MeterDeps {
    */
   readonly admit: (promptTokens: number, signal: AbortSignal) => Promise<Reservation>;
   /**
-   * Starts to watch the provider's cache for a prompt. The returned function says from the usage whether the cache
-   * broke. Null if it is not watched.
+   * Starts to watch the provider's cache for a prompt. The returned function determines from the usage whether the
+   * cache broke. Null if the cache is not watched.
    */
   readonly watchCache: ((path: readonly string[], request: ModelRequest) => (usage: Usage) => CacheBreak | null) | null;
   /** Keeps the request of a step for developers. Called when the call has ended, however it ended. */
@@ -50,7 +50,7 @@ const maxRetryAfterMs = 60_000;
  * Runs one model call. A call that fails before it answers is repeated in the same step. One that fails later leaves an
  * abandoned step, and a new step starts, so that half an answer and its repetition are never taken for one text.
  *
- * @param path names of the parts that the prompt continues; without it the cache is not watched
+ * @param path names of the parts of the prompt, such as the ids of its turns; without it the cache is not watched
  */
 export async function runStep(
   deps: StepDeps,
@@ -105,8 +105,8 @@ export async function runStep(
 }
 
 /**
- * Returns the event that ends an interrupted step: what the user stopped stays, and what a closing server interrupted
- * is abandoned.
+ * Returns the event that ends an interrupted step. A step that the user stopped is kept; one that a closing server
+ * interrupted is abandoned.
  */
 function cutShort(signal: AbortSignal, ids: { turnId: string; stepId: string }, meter: CallMeter): EventBody {
   const total = meter.total();

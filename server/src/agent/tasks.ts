@@ -37,7 +37,7 @@ const tasks: Readonly<Record<Task, TaskRow>> = {
   },
   test: {
     instructions:
-      'Write tests for the attached code, in the framework and the file that the message names, in the style of the neighbouring tests if there are any. Test what the code is for: usual cases, limits, and wrong input. Do not change the code under test; if it is wrong, let the test show it and say so. Write the file with the file tools, then run it with `check_tests`. If tests fail, fix them and run them again as long as that tool lets you. If it says that wrong versions of the code were not caught, add the missing tests. In your answer, say only what the last result of `check_tests` says about the tests, including failures.',
+      'Write tests for the attached code, in the framework and the file that the message names, in the style of the neighboring tests if there are any. Test what the code is for: usual cases, limits, and wrong input. Do not change the code under test; if it is wrong, let the test show it and say so. Write the file with the file tools, then run it with `check_tests`. If tests fail, fix them and run them again as long as that tool lets you. If it says that wrong versions of the code were not caught, add the missing tests. In your answer, say only what the last result of `check_tests` says about the tests, including failures.',
     uses: ({ name }) => name !== 'propose' && !otherRunners.has(name),
   },
   document: {

@@ -1,4 +1,4 @@
-/** Maximum depth of objects and lists in a tool's input. A deeper one might not be serialisable again. */
+/** Maximum depth of objects and lists in a tool's input. A deeper input could perhaps not be serialized again. */
 const maxDepth = 64;
 
 /**

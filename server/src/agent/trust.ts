@@ -5,8 +5,8 @@ import type { Trust } from '../actions/policy/rules.ts';
 import { analyzeShell } from '../actions/policy/shell.ts';
 
 /**
- * Returns the facts about a branch that decide whether a tool may act. Untrusted text counts for good, because a text
- * that was compacted away may have influenced the summary.
+ * Returns the facts about a branch that decide whether a tool may act. Untrusted text counts permanently, because a
+ * text that was compacted away may have influenced the summary.
  */
 export function trustOf(branch: readonly TurnState[]): Trust {
   const taints = new Set<string>();

@@ -54,7 +54,7 @@ export interface TurnRunnerDeps {
 const maxTurnAttempts = 3;
 /**
  * Maximum time to wait after a restart until the editor hands over its API key and base URL again, in milliseconds.
- * Nothing is sent before, because it could go to another account and endpoint than the calls before the restart.
+ * Nothing is sent earlier, because it could go to a different account and endpoint than the calls before the restart.
  */
 const maxKeyWaitMs = 30_000;
 /** Number of the user's recent turns that the cost baseline is computed from. */

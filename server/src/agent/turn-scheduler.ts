@@ -82,7 +82,7 @@ export class TurnScheduler implements AsyncDisposable {
 
   /**
    * Queues a turn that has just been created. Leaves it to another node if this one has no window of its project but
-   * another may.
+   * another node may have one.
    */
   enqueue(conversationId: string, turnId: string, projectId: string | null): void {
     const runsHere = this.#pollTimer === undefined || projectId === null || this.#deps.hasWindow(projectId);
@@ -102,7 +102,7 @@ export class TurnScheduler implements AsyncDisposable {
     this.#next(turns);
   }
 
-  /** Resumes every turn that an earlier server left open, and from then on those that other nodes leave. */
+  /** Resumes every turn that an earlier server left open, and from then on also those that other nodes leave open. */
   async resumeAll(): Promise<void> {
     for (const { conversationId, turnId } of await this.#leases.freeTurns(Number.MAX_SAFE_INTEGER))
       this.#add(conversationId, { turnId, resumed: true });

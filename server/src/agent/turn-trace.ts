@@ -21,7 +21,7 @@ function idsOf(event: EventBody): Record<string, string> {
   };
 }
 
-/** Returns what is logged of an event besides its ids; undefined if the event is not logged. */
+/** Returns the fields of an event that are logged in addition to its ids; undefined if the event is not logged. */
 function factsOf(event: EventBody): Record<string, unknown> | undefined {
   switch (event.type) {
     case 'turn.started':

@@ -377,7 +377,7 @@ function networkNotCut(): ProblemError {
 
 function openNetworkForbidden(): ProblemError {
   const detail =
-    'The sandbox of this server cannot block network access, and requests are not allowed to accept that. Ask your administrator to start Docker or to install bubblewrap.';
+    'The sandbox of this server cannot block network access, and does not allow requests to accept that. Ask your administrator to start Docker or to install bubblewrap.';
   return new ProblemError({
     code: 'open_network_forbidden',
     status: 403,

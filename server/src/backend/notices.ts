@@ -16,8 +16,8 @@ const listEvents: ReadonlySet<Event['type']> = new Set<Event['type']>([
   'turn.ended',
 ]);
 /**
- * Interval for which changes of the usage are collected before one notice is sent, in milliseconds. Calls of the
- * Messages endpoint can end by the thousand.
+ * Interval for which changes of the usage are collected before one notice is sent, in milliseconds. Thousands of calls
+ * of the Messages endpoint can end within a short time.
  */
 const usageDebounceMs = 200;
 /** Types of events that carry costs. */
@@ -29,7 +29,7 @@ const costEvents: ReadonlySet<Event['type']> = new Set<Event['type']>(['step.end
  * a window that reconnects loads everything.
  */
 export class Notices {
-  /** Each notice comes with the id of the user that it is for; null: for everybody. */
+  /** Each notice comes with the id of its recipient; null: all users. */
   readonly #emitter = new EventEmitter<{ notice: [ServerNotice, string | null] }>();
   readonly #store: Store;
   readonly #fanout: Fanout;
@@ -62,7 +62,7 @@ export class Notices {
 
   /**
    * Sends a notice.
-   * @param userId the only recipient, at any node; null (default): everybody at this node
+   * @param userId the only recipient, at any node; null (default): all users at this node
    */
   send(notice: ServerNotice, userId: string | null = null): void {
     this.#emitter.emit('notice', notice, userId);

@@ -72,7 +72,7 @@ export async function planReview(
   return { verdict, changes, marks: toTurnMarks(marks), previous: toTurnMarks(previous) };
 }
 
-/** Returns the new mark of a file and, if the file has to change, the change. */
+/** Returns the new review state of a file and, if the file has to change, the change. */
 async function decide(
   contents: Contents,
   file: TurnFile,
@@ -157,7 +157,7 @@ export async function planRestore(contents: Contents, turns: readonly TurnState[
 
 /**
  * Plans the undoing of a decision.
- * @throws ProblemError `review_stale` if the files were decided about again since, `not_found`
+ * @throws ProblemError `review_stale` if there are newer decisions about the files, `not_found`
  */
 export async function planUndo(contents: Contents, review: ReviewState, turns: readonly TurnState[]): Promise<Plan> {
   const files = new Map(turns.flatMap((turn) => turnFiles(turn).map((file) => [`${turn.id} ${file.path}`, file])));

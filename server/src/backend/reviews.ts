@@ -69,7 +69,7 @@ export class Reviews {
   }
 
   /**
-   * Returns the changes that a restore of the files to before a turn would make.
+   * Returns the changes that restoring the files to their state before a turn would make.
    * @throws ProblemError `not_found`, `conflict`, `too_many_files`
    */
   async preview({ params }: RouteChecked<'files.preview'>, signal: AbortSignal) {
@@ -97,7 +97,7 @@ export class Reviews {
   }
 
   /**
-   * Restores the files, the conversation, or both to before a turn.
+   * Restores the files, the conversation, or both to their state before a turn.
    * @throws ProblemError `not_found`, `conflict`, `no_workspace`, `editor_gone`, `files_changed`, and the errors of
    *   `planRestore`
    */

@@ -1,7 +1,7 @@
 import type { ExecutionRecord } from '@devlm/protocol/execution.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Task } from '@devlm/protocol/tasks.ts';
-import { lentTools } from '../actions/foreign/lent-tools.ts';
+import { sharedTools } from '../actions/foreign/shared-tools.ts';
 import type { McpServers } from '../actions/foreign/mcp/servers.ts';
 import type { ConversationSecrets } from '../actions/secrets/conversation-secrets.ts';
 import type { Secrets } from '../actions/secrets/secrets.ts';
@@ -76,7 +76,7 @@ export async function toolboxFor(
         else tools[index] = tool;
       }
     };
-    addTools([...(await lentTools(workspace)), ...(await mcp.toolsFor(projectId, workspace, addTools, signal))]);
+    addTools([...(await sharedTools(workspace)), ...(await mcp.toolsFor(projectId, workspace, addTools, signal))]);
   }
   const allRules = workspace && !workspace.restricted ? await readRules(workspace, signal) : [];
   const rules = allRules.filter(({ globs }) => !globs);

@@ -17,9 +17,7 @@ import { webFetch } from '../actions/tools/web-fetch.ts';
 import { webSearch } from '../actions/tools/web-search.ts';
 import { checkTests } from '../proof/check-tests.ts';
 
-/*
- * The tools by what they need. A new tool is a file in `actions/tools/` and its name here.
- */
+/* The tools, grouped by what they need. A new tool is a file in `actions/tools/` and its name here. */
 
 /** Tools that need a workspace. */
 export const workspaceTools: readonly Tool[] = [

@@ -10,14 +10,14 @@ const dayMs = 86_400_000;
 
 /**
  * Returns the usage in a span of days.
- * @param asker user whose conversations are named; also the only user whose usage is reported, unless `everybodys` is
+ * @param asker user whose conversations are named; also the only user whose usage is reported, unless `seesAllUsers` is
  *   true and the query is for all users
  * @throws ProblemError `invalid_input`
  */
 export async function usageReport(
   store: Store,
   query: UsageQuery,
-  asker: { readonly user: string; readonly everybodys: boolean },
+  asker: { readonly user: string; readonly seesAllUsers: boolean },
   now = new Date(),
 ): Promise<UsageReport> {
   const { group, offset = -now.getTimezoneOffset() } = query;
@@ -33,7 +33,7 @@ export async function usageReport(
       title: 'Invalid input',
       detail: `query.to: expected a day between ${from} and ${maxDays} days later`,
     });
-  const userId = asker.everybodys && query.of === 'all' ? null : asker.user;
+  const userId = asker.seesAllUsers && query.of === 'all' ? null : asker.user;
   const span = { from: new Date(start), to: new Date(end), group, offset, userId, askedBy: asker.user };
   return { from, to, group, ...(await store.ledger.report(span)) };
 }

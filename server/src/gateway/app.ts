@@ -95,7 +95,7 @@ function serveOpenApi(app: Express): void {
   });
 }
 
-/** What the route handlers share. */
+/** The services that the route handlers share. */
 interface Calls extends Pick<AppOptions, 'handlers' | 'ownership' | 'closing' | 'logger'> {
   readonly identityOf: (request: IncomingMessage) => Identity;
 }
@@ -132,7 +132,8 @@ function problemSender(logger: Logger): ErrorRequestHandler {
     if (status >= 500 && !(error instanceof ProblemError)) logger.error({ ...about, err: error }, 'request failed');
     else logger.debug(about, 'request refused');
     if (response.headersSent) {
-      // Cut it off, so that it does not look complete. If it has ended, the HTTP server has responded to a broken body.
+      // Cut it off, so that it does not look complete. If the response has ended, the HTTP server has already responded
+      // to an incomplete body.
       if (!response.writableEnded) response.destroy();
       return;
     }

@@ -52,7 +52,7 @@ export function createHttpServer(app: RequestListener, messages: RequestListener
   return server;
 }
 
-/** Responds to a request whose body broke off, so that the rest cannot be read. */
+/** Responds to a request whose body is cut off or malformed, so that its rest cannot be read. */
 function respondToBrokenBody(response: ServerResponse, status: number, title: string): void {
   const isMessages = response.req.url?.startsWith(messagesPrefix) ?? false;
   const { body, type } = answerOf(status, title, isMessages, response.getHeader('X-Request-Id'));

@@ -9,7 +9,7 @@ import type { Instances } from '../llm/pool/instances.ts';
 import type { Store } from '../storage/ports/store.ts';
 import { routeKindOf } from './limits/kinds.ts';
 
-/** Maximum number of models with a series of their own: a client may name any. */
+/** Maximum number of models with a series of their own. It is limited because a client may name any model. */
 const maxModels = 50;
 
 /**
@@ -142,7 +142,7 @@ function countSpending({ prometheus, registers }: Metrics, store: Store): void {
       registers,
       async collect() {
         this.reset();
-        const asker = { user: '', everybodys: true };
+        const asker = { user: '', seesAllUsers: true };
         const { rows } = await usageReport(store, { group: 'model', of: 'all' }, asker);
         for (const row of rows.slice(0, maxModels)) this.set({ model: row.key ?? 'none' }, read(row));
       },

@@ -19,8 +19,8 @@ import { userHandlers } from './routes/users.ts';
 import { workspaceHandlers } from './routes/workspace.ts';
 
 /**
- * Returns the handler of each route of the protocol's table. A route that is added there belongs into the file of its
- * group in `routes/`; the compiler names it there, or here where its group is new.
+ * Returns the handler of each route of the protocol's table. A new route needs a handler in the file of its group in
+ * `routes/`. Without one, the compiler reports an error there, or here if the group is new.
  *
  * @param shutdown ends this server; called after the response to `server.shutdown` has been sent
  */

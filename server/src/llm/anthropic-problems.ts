@@ -17,7 +17,7 @@ export function toProblem(error: unknown, baseUrl: string): ProblemError {
       cause: error,
     });
   if (error instanceof APIError) return fromApiError(error, host);
-  // A body that breaks off: undici reports "terminated", and the SDK's parser finds an incomplete event.
+  // A body that is cut off: undici reports "terminated", and the SDK's parser finds an incomplete event.
   if (error instanceof TypeError || error instanceof SyntaxError)
     return modelProblem('stream_cut', `The connection to ${host} was interrupted. Try again.`, { cause: error });
   return modelProblem('provider_error', `The call to ${host} failed with an unknown error. Try again.`, {

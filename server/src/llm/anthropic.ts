@@ -24,8 +24,8 @@ export interface AnthropicOptions {
 
 /**
  * The Messages API through the official SDK: Anthropic's own, or any compatible endpoint. The SDK is loaded with the
- * first call, for instance when a window asks for the models, because it would make the start of a server an eighth
- * longer.
+ * first call, for instance when a window asks for the models, because loading it earlier would lengthen the start of a
+ * server by an eighth.
  */
 export class AnthropicModel implements EndpointModel {
   readonly #options: AnthropicOptions;

@@ -79,8 +79,8 @@ export type ModelEvent =
     };
 
 /**
- * The port to a model provider. Failures are `ProblemError`s with one of the codes of `problems.ts`. An aborted signal
- * rejects with the signal's reason and ends the call upstream.
+ * The port to a model provider. Failures are `ProblemError`s with one of the codes of `problems.ts`. If the signal
+ * aborts, the call rejects with the signal's reason and also ends at the provider.
  */
 export interface Model {
   models(signal: AbortSignal): Promise<ModelInfo[]>;

@@ -50,12 +50,12 @@ export class OwnCredential {
     return true;
   }
 
-  /** Notes that an editor has handed over what it knows about the credential of this launch, possibly nothing. */
+  /** Records that an editor has sent all that it knows about the credential of this launch, even if that is nothing. */
   handOver(): void {
     this.#handedOver.resolve();
   }
 
-  /** Resolves after `handOver`, or after the given time without one. */
+  /** Resolves when `handOver` has been called, or after the given time. */
   async whenHandedOver(milliseconds: number, signal: AbortSignal): Promise<void> {
     const timeout = new AbortController();
     const both = AbortSignal.any([signal, timeout.signal]);

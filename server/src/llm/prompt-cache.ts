@@ -6,7 +6,7 @@ import type { ModelContent, ModelRequest } from './model.ts';
 
 /*
  * Watches the provider's prompt cache. The cached order is tools, system prompt, messages; a changed byte invalidates
- * everything behind it: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
+ * everything after it: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
  */
 
 /**
@@ -43,7 +43,8 @@ export class PromptCacheWatch {
    * Starts to watch a step. The returned function is called when the step has ended, with the usage that the provider
    * counted, and returns the break of the cache, if any.
    *
-   * @param path names of the parts that the prompt continues; another branch or a summarized beginning is no break
+   * @param path names of the parts of the prompt, such as the ids of its turns; a prompt that does not continue the
+   * parts of the previous one, such as that of another branch, does not count as a break
    */
   begin(
     conversationId: string,

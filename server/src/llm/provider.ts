@@ -44,7 +44,7 @@ export class Provider {
       id: ownInstance,
       upstream: () => this.upstream(),
       usable: () => this.#credential.apiKey !== undefined,
-      // The editor of a single user is no reason to queue calls.
+      // Far above the default, because calls of a single user's editor need not be queued.
       concurrency: 16 * defaultConcurrency,
     });
     this.pool.put(this.#own);
@@ -73,12 +73,12 @@ export class Provider {
     return true;
   }
 
-  /** Notes that an editor has handed over what it knows about the credential of this launch, possibly nothing. */
+  /** Records that an editor has sent all that it knows about the credential of this launch, even if that is nothing. */
   handOver(): void {
     this.#credential.handOver();
   }
 
-  /** Resolves after `handOver`, or after the given time without one. */
+  /** Resolves when `handOver` has been called, or after the given time. */
   whenHandedOver(milliseconds: number, signal: AbortSignal): Promise<void> {
     return this.#credential.whenHandedOver(milliseconds, signal);
   }

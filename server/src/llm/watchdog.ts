@@ -54,7 +54,7 @@ export class Watchdog implements Disposable {
     return this.#controller.signal;
   }
 
-  /** Restarts the time, in milliseconds. */
+  /** Restarts the timer with the given time, in milliseconds. */
   touch(milliseconds: number): void {
     this.#deadline = performance.now() + milliseconds;
   }

@@ -124,7 +124,7 @@ function contentOf({ opaque }: Extract<ModelEvent, { type: 'block.ended' }>) {
   return parsed.success ? parsed.data.content : undefined;
 }
 
-/** Collects the cited text of a page, and not what the model makes of it. */
+/** Collects the cited text of a page, but not the model's own words about it. */
 function collectCitation(citedTexts: Map<string, Set<string>>, { url, citedText }: Citation): void {
   if (!url || !citedText) return;
   citedTexts.set(url, (citedTexts.get(url) ?? new Set()).add(citedText));

@@ -101,8 +101,8 @@ const kinds: readonly MutationKind[] = [
 ];
 
 /**
- * Returns up to `max` mutants of a source, each with one small change within the lines, of as many kinds and places as
- * there are. The same source gives the same mutants.
+ * Returns up to `max` mutants of a source, each with one small change within the lines. The changes are spread over as
+ * many kinds and places as possible. The same source gives the same mutants.
  */
 export function mutationsOf(source: string, language: Language, lines: LineRange | null, max: number): Mutation[] {
   const family = families[language];
@@ -161,7 +161,8 @@ export function linesOfFunction(source: string, language: Language, name: string
   const indent = (line: string) => /^[ \t]*/.exec(line)?.[0].length ?? 0;
   const margin = indent(all[from - 1] ?? '');
   let to = from;
-  // A definition ends before the next line at its own indentation: by syntax in Python, by gofmt in Go, else by habit.
+  // A definition ends before the next line at its own indentation: by syntax in Python, by gofmt in Go, otherwise by
+  // convention.
   for (let at = from; at < all.length; at++) {
     const line = all[at] ?? '';
     if (line.trim() === '') continue;

@@ -1,7 +1,10 @@
 import type { SandboxStatus } from '@devlm/protocol/execution.ts';
 import type { EngineStatus, Job, RunEvent, RunResult, Sandbox } from './sandbox.ts';
 
-/** Time for which the status of an engine is cached, in milliseconds: of an available one, and of one that is away. */
+/**
+ * Time for which the status of an engine is cached, in milliseconds: for an available engine, and for an unavailable
+ * one.
+ */
 const statusCacheMs = { there: 5_000, away: 2_000 };
 
 /**

@@ -1,6 +1,6 @@
 import type { ExecutionLimits, Language } from '@devlm/protocol/execution.ts';
 
-/** Default limits. A language raises those with which it cannot start. */
+/** Default limits. A language that needs more to start has higher limits of its own. */
 const defaults: ExecutionLimits = {
   memoryMb: 50,
   cpus: 0.5,

@@ -20,7 +20,7 @@ export class Seal {
 
   /**
    * Seals data.
-   * @param place where the data is stored; it cannot be opened with another place
+   * @param place identifies where the data is stored; sealed data can be opened only for the same place
    */
   close(data: Uint8Array, place: string): Uint8Array {
     if (!this.#key) return data;

@@ -46,7 +46,7 @@ class Window {
   }
 }
 
-/** The windows that lend their workspaces, and the requests to them. */
+/** The windows that share their workspaces, and the requests to them. */
 export class Editors {
   /** Connected windows in the order of their arrival. The newest is asked first. */
   readonly #windows = new Set<Window>();
@@ -59,7 +59,7 @@ export class Editors {
     this.#arrivals.setMaxListeners(0);
   }
 
-  /** Lends the workspace of a window until the signal aborts. Yields the requests to the window. */
+  /** Shares the workspace of a window until the signal aborts. Yields the requests to the window. */
   async *attach(
     hello: EditorHello,
     signal: AbortSignal,
@@ -155,7 +155,7 @@ export class Editors {
 
   /**
    * Returns the workspace of a project that has a window, or null. A window that has just sent a message may still be
-   * about to lend its workspace, so the first call for a project waits a moment.
+   * about to share its workspace, so the first call for a project waits a moment.
    */
   async present(projectId: string, signal: AbortSignal): Promise<Workspace | null> {
     if (!this.#newest(projectId)) {
@@ -241,7 +241,7 @@ export class Editors {
   }
 }
 
-/** Parses a request. What the model asks for may exceed what a request can hold, such as a path without end. */
+/** Parses a request. Input of the model may not fit the schema, such as a path that is too long. */
 function parseRequest(request: object): EditorRequest {
   const { success, data, error } = EditorRequest.safeParse(request);
   if (success) return data;

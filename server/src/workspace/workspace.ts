@@ -22,7 +22,7 @@ export interface Workspace {
   readonly noSettings?: boolean;
   /** MCP servers that the window names, unchecked. */
   readonly mcp?: EditorHello['mcp'];
-  /** Tools of other extensions that the window lends, unchecked. */
+  /** Tools of other extensions that the window shares, unchecked. */
   readonly tools?: EditorHello['tools'];
   /** Reads a file. A file that is missing or unreadable is a result, not an error. */
   read(path: string, signal: AbortSignal): Promise<EditorFile>;
@@ -40,6 +40,6 @@ export interface Workspace {
   readonly mapTokens?: number;
   /** Returns what language servers know about a name. Undefined: there are none. */
   symbols?(request: RequestOf<'symbols'>, signal: AbortSignal): Promise<EditorAnswerOf<'symbols'>>;
-  /** Calls a lent tool. Undefined: no tools are lent. */
+  /** Calls a tool of another extension. Undefined: the window shares no tools. */
   callTool?(request: RequestOf<'tool.call'>, signal: AbortSignal): Promise<EditorAnswerOf<'tool.call'>>;
 }

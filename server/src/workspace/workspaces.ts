@@ -3,7 +3,7 @@ import type { Editors } from './editors.ts';
 import type { ProjectFolders } from './folder/project-folders.ts';
 import type { Workspace } from './workspace.ts';
 
-/** The workspaces of all projects. Each is a folder on this server or is lent by an editor window. */
+/** The workspaces of all projects. Each is a folder on this server or is shared by an editor window. */
 export class Workspaces {
   readonly #editors: Editors;
   readonly #folders: ProjectFolders;

@@ -87,8 +87,8 @@ function matchOf(text: string, edit: Edit): Match | Refusal {
 const startsLine = (lf: string, offset: number) => offset === 0 || lf[offset - 1] === '\n';
 
 /**
- * Returns whether a text that is not blank is a whole line at an offset. Short texts only count then, because they
- * occur anywhere.
+ * Returns whether a non-blank text is a whole line at an offset. Short texts count only in that case, because they
+ * could occur anywhere.
  */
 const isLine = (lf: string, offset: number, part: string) =>
   part.trim() !== '' && part.endsWith('\n') && startsLine(lf, offset);

@@ -8,7 +8,7 @@ import type { Edit } from './types.ts';
 /** Maximum number of places that one edit may replace. */
 const maxReplacements = 10_000;
 
-/** Returns the edit at the exact places of its old text that fit, or undefined if there are none. */
+/** Returns the edit at the exact occurrences of its old text that are suitable, or undefined if there are none. */
 export function exactMatch(
   lines: Lines,
   edit: Edit,
@@ -79,8 +79,9 @@ function indentationBefore(lines: Lines, offset: number): string {
 }
 
 /**
- * Returns whether it is unclear if new lines are meant literally or relative to the first line, which was given without
- * its indentation. Only lines that the old text has too, and indentations of its later lines, are clear.
+ * Returns whether the indentation of the new lines is ambiguous, because the first old line was given without its
+ * indentation: they may be meant literally or relative to that line. Only lines that also occur in the old text, and
+ * indentations of its later lines, are unambiguous.
  */
 function isIndentationUnclear(lines: Lines, offset: number, oldText: string, newText: string): boolean {
   if (!newText.includes('\n') || indentationBefore(lines, offset) === '') return false;
@@ -94,7 +95,7 @@ function isIndentationUnclear(lines: Lines, offset: number, oldText: string, new
   );
 }
 
-/** Returns all offsets of a text that fit, or a refusal if two of them overlap. */
+/** Returns all suitable offsets of a text, or a refusal if two of them overlap. */
 function separateOccurrences(lines: Lines, part: string, fits: (offset: number) => boolean): number[] | Refusal {
   const found: number[] = [];
   for (let at = lines.lf.indexOf(part); at >= 0; at = lines.lf.indexOf(part, at + 1)) {

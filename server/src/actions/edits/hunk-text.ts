@@ -8,7 +8,9 @@ export class HunkText {
   before = '';
   after = '';
 
-  /** Adds a line. Returns false if it has no mark. An empty line counts as a blank one whose space was lost. */
+  /**
+   * Adds a line. Returns false if it has no mark. An empty line counts as a context line that lost its leading space.
+   */
   add(line: string): boolean {
     if (!/^[-+ ]/.test(line) && line !== '') return false;
     if (!line.startsWith('+')) this.before += `${line.slice(1)}\n`;

@@ -1,7 +1,7 @@
 import { type Hunk, hunksOf } from '@devlm/workspace-core/hunks.ts';
 import { rawLines } from '@devlm/workspace-core/line-ends.ts';
 
-/** Returns the text with only the accepted hunks (by index) made. All other bytes are those of `before`. */
+/** Returns the text with only the accepted hunks (by index) applied. All other bytes are those of `before`. */
 export function withHunks(before: string, hunks: readonly Hunk[], accepted: ReadonlySet<number>): string {
   const a = rawLines(before);
   const parts: string[] = [];

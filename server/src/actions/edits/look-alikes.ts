@@ -11,10 +11,13 @@ const lookAlike = new RegExp(`[${[...plainOf.keys()].join('')}]`);
 const plainCodes = Uint16Array.from({ length: 0x10000 }, (_, code) => code);
 for (const [alike, to] of plainOf) plainCodes[alike.charCodeAt(0)] = to.charCodeAt(0);
 
-/** Replaces typographic quotes, dashes and spaces by their plain forms, one character by one, so that offsets stay. */
+/**
+ * Replaces typographic quotes, dashes and spaces with their plain forms, each by one character, so that offsets stay
+ * valid.
+ */
 export function plain(text: string): string {
   if (!lookAlike.test(text)) return text;
-  // Code by code instead of a regular expression: a text may have a hundred thousand of them.
+  // Code by code instead of a regular expression: a text may contain a hundred thousand such characters.
   const codes = new Uint16Array(text.length);
   const bytes = Buffer.from(codes.buffer);
   bytes.write(text, 'utf16le');
@@ -32,7 +35,9 @@ export function isPlain(text: string): boolean {
   return !lookAlike.test(text) && !/[\u0300-\uffff]/.test(text);
 }
 
-/** Returns a line without white space, kinds of quotes, and a comma or semicolon at its end. */
+/**
+ * Returns a line without white space and without a comma or semicolon at its end, and with all quotes as single quotes.
+ */
 export function squeezed(line: string): string {
   return folded(line).replace(/\s+/g, '').replace(/["`]/g, "'").replace(/[,;]$/, '');
 }

@@ -3,7 +3,10 @@ import { folded } from './look-alikes.ts';
 
 /** Length of a piece that is searched, in characters. */
 const pieceLength = 8;
-/** Pieces searched per line. With `linesTried`, and a search for each whole line, at most 8 passes over the text. */
+/**
+ * Number of pieces that are searched per line. Together with a search for each whole line, `linesTried` lines cause at
+ * most 8 passes over the text.
+ */
 const piecesPerLine = 3;
 /** Number of old lines, longest first, whose place is searched. */
 const linesTried = 2;

@@ -5,10 +5,10 @@ import type { Edit, WantedFile } from './types.ts';
 import { parseUnified } from './unified.ts';
 
 /**
- * Parses a patch strictly into the changes it wants of each file. It is either a unified diff, or `*** Begin Patch`,
- * then `*** Add File:`, `*** Delete File:` or `*** Update File:` with `@@` hunks, then `*** End Patch`. Each hunk
- * becomes an edit of whole lines; text after `@@` names the part of the file that it is in. Refused are moves (delete
- * and add say the same), hunks without old lines (they have no place) and files named twice.
+ * Parses a patch strictly into the changes to each file. It is either a unified diff, or `*** Begin Patch`, then `***
+ * Add File:`, `*** Delete File:` or `*** Update File:` with `@@` hunks, then `*** End Patch`. Each hunk becomes an edit
+ * of whole lines; text after `@@` names the part of the file that it is in. It refuses moves (delete and add have the
+ * same effect), hunks without old lines (their place is unknown) and files that are named twice.
  */
 export function parsePatch(patch: string): { ok: true; wanted: WantedFile[] } | Refusal {
   const lines = toLf(patch).replace(/\n+$/, '').split('\n');
@@ -75,7 +75,7 @@ function hunkEdits(body: readonly string[], refuseLine: RefuseLine): Edit[] | Re
     const within: string[] = [];
     const first = at;
     for (; isHunkStart(body[at]); at++) {
-      // Line numbers are not trusted in this format: the lines themselves tell the place.
+      // Line numbers are not trusted in this format: the lines themselves determine the place.
       const name = (body[at] ?? '').replace(/^@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@.*$/, '@@').slice(3);
       if (name.trim() !== '') within.push(name);
     }

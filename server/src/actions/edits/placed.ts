@@ -119,7 +119,7 @@ function indentation(old: readonly string[], actual: readonly string[]): (line: 
     if (added !== undefined && entries.every(([a, b]) => b === added + a)) depth = added + indent;
     else if (cut !== undefined && indent.startsWith(cut) && entries.every(([a, b]) => a === cut + b))
       depth = indent.slice(cut.length);
-    // A mix of tabs and spaces would be a guess at the width of the file's tabs.
+    // Converting a mix of tabs and spaces would require guessing the width of the file's tabs.
     return depth === undefined || (depth.includes('\t') && depth.includes(' '))
       ? undefined
       : depth + line.slice(indent.length);

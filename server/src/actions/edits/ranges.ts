@@ -54,7 +54,10 @@ export function narrowed(lines: Lines, offset: number, oldText: string, newText:
   return { start: rawOffset(lines, start), end: rawOffset(lines, end), text: middle.replaceAll('\n', () => lineEnd) };
 }
 
-/** Returns the offsets at which a text occurs in another and fits, overlapping ones too, at most `max` of them. */
+/**
+ * Returns the offsets at which a text contains a part and that `fits` accepts, including overlapping ones, at most
+ * `max` of them.
+ */
 export function occurrences(text: string, part: string, max: number, fits?: (offset: number) => boolean): number[] {
   const found: number[] = [];
   if (part === '') return found;

@@ -22,7 +22,7 @@ export function keyed(count: number, keyAt: (line: number) => string | undefined
 }
 
 /**
- * Numbers the lines of a file and the old lines, ignoring spaces and tabs around them. Most lines are told apart by
+ * Numbers the lines of a file and the old lines, ignoring spaces and tabs around them. Most lines are distinguished by
  * their length and three characters, without being copied.
  */
 export function keyedBare(lines: Lines, old: readonly string[]): Keyed {

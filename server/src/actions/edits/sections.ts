@@ -6,13 +6,14 @@ export type Section = readonly [from: number, to: number];
 
 /** Maximum number of characters of an `@@` line that a message shows. */
 const maxShownChars = 80;
-/** Maximum number of places of an `@@` line. A more common line names no place. */
+/** Maximum number of places of an `@@` line. A more common line does not identify a place. */
 const maxSections = 20;
 
 /**
  * Returns the parts of a text that `@@` lines name, each within those of the line before. A part starts with the named
  * line and continues while lines are indented deeper. If none is, it extends to the next line that starts with the same
- * sign (`#`, `[`), or to the end of the paragraph. Narrow rather than wide, because edits outside a part are refused.
+ * sign (`#`, `[`), or to the end of the paragraph. If in doubt the part is narrow, because an edit that is outside of
+ * it is refused.
  */
 export function sectionsOf(lines: Lines, names: readonly string[]): Section[] | Refusal {
   let sections: Section[] = [[0, lineCount(lines)]];

@@ -2,7 +2,7 @@ import { HunkText, type RefuseLine } from './hunk-text.ts';
 import type { Refusal } from './refusal.ts';
 import type { Edit, WantedFile } from './types.ts';
 
-/** The path that stands for no file. */
+/** The path that means "no file". */
 const nullPath = '/dev/null';
 const hunkHead = /^@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@/;
 /** Header lines that are skipped. */

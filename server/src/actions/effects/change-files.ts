@@ -26,8 +26,8 @@ const maxDiffLines = 400;
 
 /**
  * Changes files, all of them or none. The change is computed from the version that the model has read, allowed by the
- * settings or the user, logged before it happens, and made by the side that has the files. If an earlier server died
- * during the call, the current content of the files tells what is left to do.
+ * settings or the user, logged before it happens, and made by the editor or server that has the files. If an earlier
+ * server died during the call, the current content of the files tells what is left to do.
  */
 export async function changeFiles(
   context: ToolContext,
@@ -172,7 +172,7 @@ async function resume(
   );
 }
 
-/** Plans the change of one file. Its text and everything wanted of it contain placeholders instead of credentials. */
+/** Plans the change of one file. Its text and the requested change contain placeholders instead of credentials. */
 async function planFile(context: ToolContext, want: WantedFile, file: EditorFile): Promise<PlannedChange | string> {
   const { secrets } = context;
   const known = context.known.get(want.path);
@@ -196,7 +196,7 @@ async function planFile(context: ToolContext, want: WantedFile, file: EditorFile
     if (text === file.text) return 'The file already has exactly this content.';
     return plan(want.path, file, text, file.encoding, secrets, want.real);
   }
-  // Text that the model made up may look like a credential too, and the model knows it as it wrote it.
+  // A text that the model invented may look like a credential, so that the file shows a placeholder in its place.
   const edits = want.edits.map((edit) => ({ ...edit, oldText: secrets.hide(edit.oldText) }));
   const edited = applyEdits(file.text, edits);
   return edited.ok ? plan(want.path, file, edited.text, file.encoding, secrets) : edited.message;

@@ -14,10 +14,7 @@ import { type Action, pathsOutside } from '../policy/rules.ts';
 import { analyzeShell } from '../policy/shell.ts';
 import { done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
 
-/*
- * Commands on the user's machine: what the rules and the user are asked, and the run of a command from its start to
- * its result.
- */
+/* Commands on the user's machine: the permission check, and the run of a command from its start to its result. */
 
 /** Time to wait for the first output of a background command, in milliseconds. */
 export const firstOutputMs = 2_000;
@@ -39,7 +36,7 @@ export interface RequestedCommand {
   readonly stdin: string;
 }
 
-/** Returns the description of a command by which the rules judge it. */
+/** Returns the description of a command to which the permission rules are applied. */
 export function actionOf(
   tool: string,
   { command, cwd, stdin }: RequestedCommand,
@@ -54,7 +51,7 @@ export function actionOf(
     command: {
       source,
       commands,
-      // Relative to the workspace, as the rules know files.
+      // Relative to the workspace, as the rules name files.
       redirects: redirects.map(({ target, writes }) => ({
         target: target === null || cwd === undefined || /^[\\/~]|^[A-Za-z]:/.test(target) ? target : `${cwd}/${target}`,
         writes,
@@ -85,7 +82,7 @@ export function permitCommand(
   }));
 }
 
-/** Returns the possible sources of untrusted text in a command's output, as far as its words tell. */
+/** Returns the possible sources of untrusted text in a command's output, as far as they can be told from its words. */
 function untrustedIn(line: string, { shell }: Pick<Commands, 'shell'>): UntrustedSource[] {
   const sources = new Map<string, UntrustedSource>();
   const add = (kind: UntrustedSource['kind'], name: string) => sources.set(name, { kind, name: name.slice(0, 300) });

@@ -16,7 +16,7 @@ const bounds = { files: limits.executionFiles - 10, bytes: 8 * 1024 * 1024, file
 const readConcurrency = 6;
 /** Maximum number of files that the editor changes together. */
 const maxChangedFiles = 200;
-/** Maximum number of names of omitted files that the model is told. */
+/** Maximum number of omitted files that are named to the model. */
 const maxNamedFiles = 20;
 
 /** Sandbox images by the programs that need them. Any other command runs in an image with only a shell. */
@@ -65,7 +65,7 @@ interface WorkspaceCopy {
 
 /**
  * Runs a command in the sandbox, on a copy of the workspace and without network, and offers its changes to the user
- * like any other change of files.
+ * like any other file changes.
  */
 export async function rehearse(
   context: ToolContext,

@@ -35,8 +35,8 @@ export interface ForeignTool {
 }
 
 /**
- * Wraps a third-party tool: each call needs a rule or the user, is made once, and its result is bounded and marked as
- * untrusted.
+ * Wraps a third-party tool: each call must be allowed by a rule or by the user, is made once, and its result is bounded
+ * and marked as untrusted.
  */
 export function foreignTool({ name, owner, title, description, inputSchema, source, call }: ForeignTool): Tool {
   return {

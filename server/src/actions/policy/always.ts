@@ -83,7 +83,10 @@ function commandCondition(argv: readonly (string | null)[]): Pick<Rule, 'command
   return { command: words.join(' '), exact: true };
 }
 
-/** Returns a condition for the files of one folder, or at the top of the workspace for the one file. */
+/**
+ * Returns a condition for all files in the folder of a file, or, for a file at the top of the workspace, for that file
+ * only.
+ */
 function pathCondition(paths: readonly string[]): Pick<Rule, 'path'> | null {
   const folders = new Set(paths.map((path) => path.slice(0, Math.max(0, path.lastIndexOf('/')))));
   const [folder = ''] = folders;

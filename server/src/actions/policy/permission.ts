@@ -9,7 +9,7 @@ import { type Action, decide, type PolicyDecision } from './rules.ts';
 /** The description of an action that is shown to the user with the question. */
 export type ApprovalText = Pick<Extract<Ask, { kind: 'approval' }>, 'title' | 'detail' | 'format'>;
 
-/** The source of the permission rules: usually the editor window that lends the project. */
+/** The source of the permission rules: usually the editor window that shares the project. */
 export type PolicySource = Pick<Workspace, 'restricted' | 'rules' | 'noSettings'>;
 
 /** The source for a conversation without a project: no rules, so that only the user can allow anything. */

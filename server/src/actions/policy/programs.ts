@@ -35,7 +35,7 @@ export const shellState: ReadonlySet<string> = new Set([
   'history',
 ]);
 
-/** Variables that change how a program reports, not what it runs. Any other assignment asks. */
+/** Variables that change how a program reports, not what it runs. Any other assignment requires a question. */
 export const harmlessVariables: ReadonlySet<string> = new Set([
   'CI',
   'COLORTERM',

@@ -1,6 +1,6 @@
 /**
  * Files that take effect merely by existing: their content runs, or decides what runs, without anyone starting it.
- * Writing one always asks. The names come from the documentation of the tools that read them.
+ * DevLM always asks before it writes one. The names come from the documentation of the tools that read them.
  */
 
 /** Names of protected folders, at any position in a path. */
@@ -81,7 +81,7 @@ const prefixes = [
  */
 const endings = ['.code-workspace', '.pth'];
 
-/** Returns why a change to this path always asks, as the words after "because", or null if it does not. */
+/** Returns why DevLM always asks before a change to this path, as the words after "because", or null if it does not. */
 export function protectedBecause(path: string): string | null {
   const segments = path
     .split(/[\\/]+/)

@@ -27,7 +27,7 @@ export interface Trust {
   readonly taints: readonly string[];
   /** Hosts that the user has named or agreed to in this conversation. */
   readonly knownHosts: ReadonlySet<string>;
-  /** Files whose change the user has agreed to in this conversation. */
+  /** Files that the user has allowed DevLM to change in this conversation. */
   readonly knownPaths: ReadonlySet<string>;
 }
 
@@ -240,7 +240,7 @@ function ruleApplies(rule: Rule, part: Part, action: Action): boolean {
   return startsWithWords(part.command, words, loosens);
 }
 
-/** Compares word by word. Only a rule that tightens also matches a program that is given by its path. */
+/** Compares word by word. Only a rule that restricts also matches a program that is given by its path. */
 function startsWithWords({ argv }: ShellCommand, words: readonly string[], loosens: boolean): boolean {
   return words.every((word, index) => {
     const arg = argv[index];
@@ -265,7 +265,10 @@ function describe({ tool, path, command, host }: Rule): string {
   return detail === undefined ? `"${tool}"` : `"${tool}" with "${detail}"`;
 }
 
-/** Asks where untrusted text may have caused an action that could leak or destroy something, whatever the rules say. */
+/**
+ * Requires a question if untrusted text may have caused an action that could leak or destroy something, whatever the
+ * rules say.
+ */
 function taintQuestions(part: Part, decided: DecidedPart, action: Action, state: PolicyState): DecidedPart[] {
   const [source] = state.taints;
   if (source === undefined || decided.verdict !== 'allow' || action.isolated) return [];

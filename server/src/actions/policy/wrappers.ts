@@ -84,7 +84,7 @@ const opaque = new Set([
   'coproc',
 ]);
 
-/** Returns what a simple command runs in turn, as far as its words tell. */
+/** Returns what a simple command runs in turn, as far as its words show it. */
 export function innerOf(argv: readonly Argument[]): InnerCommand {
   const [name, ...args] = argv;
   if (!name) return none;

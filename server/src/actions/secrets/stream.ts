@@ -1,7 +1,7 @@
 /** Maximum length of an unfinished line that is held back until its end, in characters. */
 const maxHeldChars = 20_000;
 /**
- * Pause in the input after which an unfinished line is shown as far as it goes, in milliseconds. The line may be a
+ * Pause in the input after which the available part of an unfinished line is shown, in milliseconds. The line may be a
  * prompt that waits for input.
  */
 const quietMs = 300;

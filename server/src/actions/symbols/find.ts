@@ -13,7 +13,10 @@ export interface SymbolQuery {
   readonly path?: string | undefined;
 }
 
-/** Returns the matching definitions, best first: exact names, then prefixes, substrings, and names with the letters. */
+/**
+ * Returns the matching definitions, best first: exact names, then prefixes, substrings, and names that contain the
+ * letters in order.
+ */
 export function findSymbols<T extends FoundSymbol>(symbols: Iterable<T>, search: SymbolQuery, limit: number): T[] {
   const found: { symbol: T; score: number }[] = [];
   const folder = search.path?.replace(/^\.\/|\/+$/g, '');

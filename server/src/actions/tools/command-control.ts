@@ -57,7 +57,7 @@ export const commandControl = defineTool({
   },
 });
 
-/** Returns the output since the model last saw it, as soon as there is some or the time is over. */
+/** Waits until there is output that the model has not seen, or the time is over, and returns that output. */
 async function pollNew(
   { signal }: ToolContext,
   commands: Commands,
@@ -79,7 +79,8 @@ function outcomeOf(known: CommandNews, output: CommandOutput): ToolOutcome {
 }
 
 /**
- * Writes to a command's input. The user is asked as for a command, because a program may do anything with its input.
+ * Writes to a command's input. This requires permission like a command, because a program may do anything with its
+ * input.
  */
 async function write(
   context: ToolContext,

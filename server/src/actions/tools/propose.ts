@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { hasPlaceholder } from '../secrets/secrets.ts';
 import { defineTool, done, failed } from '../tool.ts';
 
-/** The tool `propose`: hands over a text, such as code or a commit message, that the user may take. */
+/** The tool `propose`: hands over a text, such as code or a commit message, that the user may accept. */
 export const propose = defineTool({
   name: 'propose',
   description:

@@ -135,7 +135,8 @@ export async function guardedFetch(text: string, options: GuardedFetch): Promise
         if (![301, 302, 303, 307, 308].includes(status) || headers.location === undefined) {
           return await pageOf(response, url, status, maxBytes, signal);
         }
-        if (!URL.canParse(headers.location, url.href)) throw failed(url.host, 'its redirect is not to a URL');
+        if (!URL.canParse(headers.location, url.href))
+          throw failed(url.host, 'it redirects to an address that is not a URL');
         next = new URL(headers.location, url).href;
         from = url;
       } finally {

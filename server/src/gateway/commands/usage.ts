@@ -38,7 +38,7 @@ async function reportOf(call: Call, query: UsageQuery): Promise<UsageReport> {
   const { group, from, to } = query;
   if (server)
     return callServer(server, 'usage.report', { query: { group, ...(from ? { from } : {}), ...(to ? { to } : {}) } });
-  return call.withStore((store) => usageReport(store, query, { user: localUser, everybodys: true }));
+  return call.withStore((store) => usageReport(store, query, { user: localUser, seesAllUsers: true }));
 }
 
 /** The command `devlm usage`. */

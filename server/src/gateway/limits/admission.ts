@@ -87,7 +87,7 @@ export function admission(guard: Guard, limiter: RateLimiter, config: LimitConfi
  */
 async function take(limiter: RateLimiter, response: ServerResponse, name: string, buckets: readonly Bucket[]) {
   const { waitMs, left, fullMs } = await limiter.take(buckets);
-  // In the meantime the client has disconnected, or the server has responded to its broken body.
+  // In the meantime the client has disconnected, or the server has responded to its incomplete body.
   if (response.destroyed || response.headersSent) throw httpProblem('bad_request', 'The client closed the connection.');
   // Format of draft-ietf-httpapi-ratelimit-headers; `burst` is an extension.
   response.setHeader('RateLimit-Policy', `"${name}";q=${buckets[0]?.rate};w=1;burst=${buckets[0]?.burst}`);

@@ -44,7 +44,7 @@ export interface ForwardOptions {
   readonly pool: Pool;
   /**
    * Base of the idle timeouts, in milliseconds. An answer is given up after five times as long without a byte; a stream
-   * that can be retried elsewhere, after one time before its first content.
+   * that can still be retried elsewhere, after this time without content.
    */
   readonly idleMs: number;
   /** Called with each try that the provider answered with a message. */

@@ -22,7 +22,7 @@ export function sentRequestHandlers(sent: SentRequests): HandlersOf<'sentRequest
 
 const Plain = z.record(z.string(), z.json());
 
-/** Returns a request as JSON. Of a tool, only what a model is told is left. */
+/** Returns a request as JSON. Of a tool, only the parts that the model receives are kept. */
 function toJson(request: ModelRequest): z.infer<typeof Plain> {
   const tools = request.tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }));
   return Plain.parse(withoutBytes({ ...request, tools }));

@@ -19,4 +19,4 @@ export function usageHandlers({ store, budgets }: Pick<Context, 'store' | 'budge
   };
 }
 
-const askerOf = ({ user, scopes }: Identity) => ({ user, everybodys: scopes.has('admin') });
+const askerOf = ({ user, scopes }: Identity) => ({ user, seesAllUsers: scopes.has('admin') });

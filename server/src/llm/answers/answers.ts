@@ -34,12 +34,12 @@ const maxInFlight = 1_000;
 const prefix = 'answer:';
 const Kept = z.object({ contentType: z.string().max(200) });
 
-/** The answer cache: answers on their way are shared, and complete ones are kept for a while. */
+/** The answer cache: answers in progress are shared, and complete answers are kept for a while. */
 export class Answers {
   readonly #cache: Pick<Cache, 'get' | 'set'>;
   readonly #ttlMs: number;
   readonly #maxBytes: number;
-  /** Answers that are on their way, by key. */
+  /** Answers in progress, by key. */
   readonly #inFlight = new Map<string, SharedAnswer>();
 
   constructor({ cache, ttlMs, maxBytes = 1024 * 1024 }: AnswersOptions) {

@@ -21,8 +21,8 @@ export type CacheWish = z.infer<typeof CacheWish>;
  * meaning. Returns null if the answer must not be reused: the body is too large, the caller turned the cache off, or it
  * asks neither for a temperature of 0 nor for the cache.
  *
- * @param owner who may receive the answer again
- * @param about path, version and beta features
+ * @param owner id of the user who may receive the answer again
+ * @param about path, API version and beta features of the request
  */
 export function answerKey(body: Buffer, wish: CacheWish, owner: string, about: readonly string[]): string | null {
   if (wish === 'off' || body.length > maxBodyBytes) return null;

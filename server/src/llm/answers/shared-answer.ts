@@ -74,7 +74,7 @@ export class SharedAnswer extends Writable implements AnswerSink {
       },
     });
     const reader: Reader = { out, at: 0, hungry: false };
-    // The answer may break off before anybody reads it.
+    // The answer may be cut off before any client reads it.
     out.on('error', () => undefined);
     this.#readers.add(reader);
     return out;

@@ -40,8 +40,8 @@ export interface PlatformClient {
 
 /**
  * Returns a `fetch` for the Messages API over a platform's SDK. A failed connection rejects with a `TypeError`, as with
- * `fetch`. A refusal of the platform is a response with the status and in the wording of Anthropic's API. An aborted
- * signal ends the call upstream.
+ * `fetch`. A refusal of the platform is a response with the status and in the wording of Anthropic's API. If the signal
+ * aborts, the call also ends at the platform.
  */
 export function messagesFetch(instance: PlatformInstance, platform: PlatformClient): MessagesFetch {
   return async (input, init = {}) => {
@@ -103,8 +103,8 @@ function headersOf(from: Headers | undefined, { requestId = 'request-id' }: Plat
 }
 
 /**
- * Returns a body in Anthropic's wording. Any error in the body is reported as a broken connection. Cancelling the body
- * ends the call upstream.
+ * Returns a body in Anthropic's wording. Any error in the body is reported as a broken connection. Canceling the body
+ * also ends the call at the platform.
  */
 function bodyOf(
   body: ReadableStream<Uint8Array>,
@@ -151,8 +151,8 @@ function answerWith(status: number, message: string, headers = new Headers()): R
 }
 
 /**
- * Returns the configured model names as a response of `/v1/models`. The platforms list their models elsewhere, and not
- * which of them an account may use.
+ * Returns the configured model names as a response of `/v1/models`. The platforms list their models elsewhere, without
+ * stating which of them an account may use.
  */
 function listOf({ models, modelIds }: PlatformInstance, path: string): Response {
   const names = [...models.filter((name) => !name.endsWith('*')), ...Object.keys(modelIds)];

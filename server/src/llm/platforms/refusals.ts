@@ -32,7 +32,7 @@ export function refusalOf(
   body: unknown,
 ): { status: number; message: string } {
   const message = firstLine(Body.safeParse(body).data?.message ?? `The provider returned the status ${status}.`);
-  // Bedrock's status for an unknown model (400) and for a model that broke off (424).
+  // Bedrock's status for an unknown model (400) and for a model whose answer was cut off (424).
   if (provider === 'bedrock' && status === 400 && /model identifier is invalid/i.test(message))
     return { status: 404, message };
   return { status: provider === 'bedrock' && status === 424 ? 500 : status, message };

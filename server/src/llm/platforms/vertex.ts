@@ -23,7 +23,7 @@ export const open: OpenPlatform = (instance, send) => {
 };
 
 /**
- * Returns Vertex's name of an API version, which differs before 2026-10-21:
+ * Returns Vertex's name for an API version. Versions before 2026-10-21 have other names there:
  * https://platform.claude.com/docs/en/api/versioning
  */
 function versionOf(version: string): string {

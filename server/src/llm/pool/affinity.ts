@@ -10,14 +10,14 @@ export class Affinity {
     max: maxConversations,
   });
 
-  /** Returns the id of the instance that holds the conversation's cache, or null if no instance is known to. */
+  /** Returns the id of the instance that holds the conversation's cache, or null if none is known. */
   of(conversation: string | undefined, now: number): string | null {
     if (conversation === undefined) return null;
     const holder = this.#holders.get(conversation);
     return holder && now < holder.until ? holder.instanceId : null;
   }
 
-  /** Notes that the conversation's prompt was sent to an instance. */
+  /** Records that the conversation's prompt was sent to an instance. */
   keep(conversation: string | undefined, instanceId: string, now: number): void {
     if (conversation === undefined) return;
     this.#holders.set(conversation, { instanceId, until: now + promptCacheTtlMs });

@@ -14,7 +14,7 @@ const limitKinds = ['requests', 'input-tokens', 'tokens'] as const;
 type LimitKind = (typeof limitKinds)[number];
 
 /**
- * The remaining allowance of an account, learnt from the headers `anthropic-ratelimit-*`:
+ * The remaining allowance of an account, learned from the headers `anthropic-ratelimit-*`:
  * platform.claude.com/docs/en/api/rate-limits#response-headers. Before the first answer everything is allowed.
  */
 export class Allowance {

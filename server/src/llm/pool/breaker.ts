@@ -10,15 +10,15 @@ const maxRestMs = 60_000;
 const firstRefusedMs = 60_000;
 /** Maximum rest after `refused` failures, in milliseconds. */
 const maxRefusedMs = 600_000;
-/** Maximum `retry-after` of a provider that is honoured, in milliseconds. */
+/** Maximum `retry-after` of a provider that is honored, in milliseconds. */
 const maxRetryAfterMs = 3_600_000;
 /** Estimated duration of a probe, in milliseconds. */
 const probeMs = 1_000;
 
 /**
- * Circuit breaker of a lane. While it is closed, calls pass. While it is open, none passes until its rest is over. Then
- * it is half-open: one call at a time probes, and its result closes or opens the breaker. A rate limit causes a rest
- * too, but needs no probe.
+ * Circuit breaker of a lane, which is a model at an instance. While it is closed, calls pass. While it is open, none
+ * passes until its rest is over. Then it is half-open: one call at a time probes, and its result closes or opens the
+ * breaker. A rate limit causes a rest too, but needs no probe.
  */
 export class Breaker {
   #consecutiveFailures = 0;
@@ -54,12 +54,12 @@ export class Breaker {
     return true;
   }
 
-  /** Notes that a probe ended without a result, because its caller has left. */
+  /** Records that a probe ended without a result, because its caller has left. */
   probeEnded(): void {
     this.#probing = false;
   }
 
-  /** Notes that a call succeeded, which closes the breaker. */
+  /** Records that a call succeeded, which closes the breaker. */
   succeeded(): void {
     this.#consecutiveFailures = 0;
     this.#timesOpened = 0;
@@ -69,7 +69,7 @@ export class Breaker {
   }
 
   /**
-   * Notes that a call failed, which may open the breaker.
+   * Records that a call failed, which may open the breaker.
    *
    * @param retryAfterMs rest that the provider asked for, in milliseconds
    */
@@ -85,7 +85,7 @@ export class Breaker {
     }
     this.#consecutiveFailures++;
     if (failure !== 'refused' && this.#consecutiveFailures < failureThreshold && this.#timesOpened === 0) return;
-    // Calls that were under way when the breaker opened tell nothing new.
+    // Calls that were under way when the breaker opened give no new information.
     if (now < this.#restUntil) return;
     this.#timesOpened++;
     const [first, longest] = failure === 'refused' ? [firstRefusedMs, maxRefusedMs] : [firstRestMs, maxRestMs];

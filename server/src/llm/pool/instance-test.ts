@@ -7,7 +7,7 @@ import type { Instance } from './instance.ts';
 
 /** Timeout of a test, in milliseconds. */
 const timeoutMs = 60_000;
-/** Spender of a test, which belongs to no user's work. */
+/** Spender of a test call, which is not charged to a user, project or conversation. */
 const testSpender = { userId: localUser, projectId: null, conversationId: null, turnId: null };
 const testMessages = [{ role: 'user', content: [{ type: 'text', text: 'Hello' }] }] as const;
 

@@ -63,8 +63,8 @@ export class Instance {
   }
 
   /**
-   * Replaces the options. Forgets what was learnt about the instance, because it may work with another key. Calls under
-   * way still count.
+   * Replaces the options. Forgets what was learned about the instance, because it may work with another key. Calls
+   * under way still count.
    */
   configure(options: InstanceOptions): void {
     this.#options = options;
@@ -124,7 +124,7 @@ export class Instance {
     return this.busy / ((this.#options.weight ?? 1) * Math.min(this.concurrency, maxLoadConcurrency));
   }
 
-  /** Notes the duration of a call that was served, in milliseconds. */
+  /** Records the duration of a call that was served, in milliseconds. */
   served(milliseconds: number): void {
     this.#serviceMs = movingAverage(this.#serviceMs, milliseconds);
   }
@@ -177,7 +177,7 @@ export class Lane {
     return mean + (this.#firstMs - mean) * 2 ** (-(now - this.#measuredAt) / latencyHalfLifeMs);
   }
 
-  /** Notes the time to the first token of a call, in milliseconds. */
+  /** Records the time to the first token of a call, in milliseconds. */
   measured(firstMs: number, now: number): void {
     this.#firstMs = movingAverage(this.#firstMs, firstMs);
     this.#measuredAt = now;

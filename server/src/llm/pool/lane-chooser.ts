@@ -6,7 +6,7 @@ import type { Instance, Lane } from './instance.ts';
 import { allRest, nobodyServes } from './problems.ts';
 import type { LeaseRequest } from './types.ts';
 
-/** The candidates that a lane is chosen from. */
+/** The candidates that a lane (a model at an instance) is chosen from. */
 export interface Candidates {
   /** Instances that calls may go to. */
   readonly usable: readonly Instance[];

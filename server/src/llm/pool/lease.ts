@@ -50,21 +50,19 @@ export class Lease implements Disposable {
     return answered === this.model ? (this.lane.model ?? answered) : answered;
   }
 
-  /** Notes the headers of the provider's answer, whatever its status. */
+  /** Records the headers of the provider's answer, whatever its status. */
   heard(header: HeaderReader): void {
     this.#count();
     this.lane.allowance.learn(header, performance.now());
   }
 
-  /** Notes that the answer has begun. */
+  /** Records that the answer has begun. */
   firstToken(): void {
     const now = performance.now();
     this.lane.measured(now - this.#start, now);
   }
 
-  /**
-   * Notes that the answer is complete, or that it is an answer that any other instance would give too. Frees the place.
-   */
+  /** Records that the answer is complete, or that any other instance would give the same answer. Frees the place. */
   succeeded(): void {
     if (!this.#open) return;
     this.lane.breaker.succeeded();
@@ -73,7 +71,7 @@ export class Lease implements Disposable {
   }
 
   /**
-   * Notes that the call failed. Frees the place.
+   * Records that the call failed. Frees the place.
    *
    * @param retryAfterMs rest that the provider asked for, in milliseconds
    */

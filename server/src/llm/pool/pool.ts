@@ -76,7 +76,7 @@ export class Pool implements Candidates {
     this.changed();
   }
 
-  /** Notes that an instance has changed, and serves waiting calls again. */
+  /** Records that an instance has changed, and serves waiting calls again. */
   changed(): void {
     this.generation++;
     this.#serve();
@@ -128,7 +128,7 @@ export class Pool implements Candidates {
   }
 
   /**
-   * Serves waiting calls while there is room. A newcomer is always looked at, because it may have to be rejected even
+   * Serves waiting calls while there is room. A new call is always considered, because it may have to be rejected even
    * when there is no room.
    */
   #serve(newcomer?: WaitingCall): void {

@@ -1,6 +1,6 @@
 import type { Priority } from './types.ts';
 
-/** One of this many served calls comes from the background if one waits there, so that a batch still makes progress. */
+/** Number of served calls of which one is a background call, if any waits, so that a batch still makes progress. */
 const backgroundInterval = 5;
 
 interface Entry {

@@ -66,7 +66,7 @@ export class Container {
         this.#closed = true;
         this.onOutput(null, Buffer.alloc(0));
       };
-      // An error is no more than an end: a program that ends early leaves input unread.
+      // An error means no more than the end of the stream: a program that ends early leaves input unread.
       socket.on('error', close);
       socket.on('end', close);
       socket.on('close', close);

@@ -52,7 +52,7 @@ export async function execute(
 }
 
 /**
- * A run of a job. On each output the container sends what the program prints, then a mark. Behind the mark, standard
+ * A run of a job. On each output the container sends what the program prints, then a mark. After the mark, standard
  * output carries a line that says how the program ended, then an archive of its artifacts.
  */
 class ContainerRun {
@@ -116,7 +116,7 @@ class ContainerRun {
     this.#stop.resolve('output-limit');
   }
 
-  /** Takes the bytes behind the mark on standard output: the line, then the archive. */
+  /** Takes the bytes after the mark on standard output: the line, then the archive. */
   #readEndReport(bytes: Buffer): void {
     if (this.#ending) {
       this.#artifacts.write(bytes);

@@ -45,7 +45,7 @@ interface Kind {
   usedAt: number;
 }
 
-/** Pool of started containers, each for one program, which is refilled in the background by recent demand. */
+/** Pool of started containers, each for one program, which is refilled in the background according to recent demand. */
 export class WarmPool {
   readonly #options: ContainerPoolOptions;
   /** Kinds by their key, in the order of their last use. */

@@ -129,7 +129,7 @@ export class Child {
     return this.#dead ? undefined : this.#process.pid;
   }
 
-  /** Output of Node itself, most likely the reason of a crash. */
+  /** Output of Node itself, most likely the cause of a crash. */
   get complaints(): string {
     return this.#complaints.trim();
   }

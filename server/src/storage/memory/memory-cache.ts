@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { type Cache, cacheBounds } from '../ports/cache.ts';
 
-/** Approximate memory that an entry takes besides its key and value, in bytes. */
+/** Approximate memory that an entry takes in addition to its key and value, in bytes. */
 const entryOverheadBytes = 200;
 
 /** Size-bounded cache in this process. The least recently used entries are removed first. */

@@ -1,13 +1,13 @@
 import type { Fanout, NodeMessage } from '../ports/fanout.ts';
 
-/** Fanout between nodes in the same process. A single server reaches nobody. */
+/** Fanout between nodes in the same process. A single server has no other nodes to reach. */
 export class MemoryFanout implements Fanout {
   readonly #nodes: Set<MemoryFanout>;
   readonly #listeners = new Set<(message: NodeMessage) => void>();
 
-  /** @param neighbour another node in the same process; default: none */
-  constructor(neighbour?: MemoryFanout) {
-    this.#nodes = neighbour ? neighbour.#nodes : new Set();
+  /** @param neighbor another node in the same process; default: none */
+  constructor(neighbor?: MemoryFanout) {
+    this.#nodes = neighbor ? neighbor.#nodes : new Set();
     this.#nodes.add(this);
   }
 

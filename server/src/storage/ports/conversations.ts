@@ -26,7 +26,7 @@ export interface BranchPoint {
 
 /** Filter and page of a list of conversations. */
 export interface ListOptions {
-  /** Only this user's conversations. Default: everybody's. */
+  /** Only this user's conversations. Default: those of all users. */
   readonly userId?: string | undefined;
   /** Matches titles, messages and answers by word prefixes, in any order. Default: everything. */
   readonly search?: string | undefined;

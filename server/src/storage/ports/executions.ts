@@ -10,7 +10,7 @@ export interface ExecutionStore {
   /** Returns the record of an execution, or null. */
   get(id: string): Promise<ExecutionRecord | null>;
   /**
-   * Returns the user's newest record with the same input whose program ended by itself, or null.
+   * Returns the user's newest record with this input, from a program that ended by itself, or null.
    * @param userId default: `local`
    */
   findLike(inputHash: string, userId?: string): Promise<ExecutionRecord | null>;

@@ -20,7 +20,10 @@ export const maxMessageChars = 1_000_000;
 
 /** Broadcast of messages to the other nodes of a team. */
 export interface Fanout {
-  /** Sends a message to all other nodes. Order is not guaranteed. Returns at once and never fails: it may be lost. */
+  /**
+   * Sends a message to all other nodes. Order is not guaranteed. Returns at once and never fails, but the message may
+   * be lost.
+   */
   publish(message: NodeMessage): void;
   /** Calls the listener with the messages of other nodes. The listener must not throw. Dispose to stop. */
   onMessage(listener: (message: NodeMessage) => void): Disposable;

@@ -57,7 +57,7 @@ export interface LedgerStore {
   /**
    * Returns the sum of all calls since `since`, including those of abandoned steps and excluding copies that
    * `ConversationStore.branch` made.
-   * @param userId only this user's calls; default: everybody's
+   * @param userId only this user's calls; default: those of all users
    */
   usageSince(since: Date, userId?: string): Promise<UsageTotal>;
 }

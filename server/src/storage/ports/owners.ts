@@ -1,7 +1,7 @@
 /** A kind of thing that belongs to one user. */
 export type OwnedKind = 'conversation' | 'execution' | 'project';
 
-/** Which user owns what. Every method is atomic. */
+/** The users who own conversations, runs and projects. Every method is atomic. */
 export interface OwnerStore {
   /** Returns the owner's user id, or null when there is no such thing. A deleted conversation keeps its owner. */
   ownerOf(what: OwnedKind, id: string): Promise<string | null>;

@@ -61,7 +61,7 @@ interface PackedExecution {
 const recordSealPlace = 'execution_results';
 const snippetSealPlace = 'code_snippets';
 
-/** Maximum size of a packed record after decompression, in bytes. JSON may need six characters for one. */
+/** Maximum size of a packed record after decompression, in bytes. JSON may need six characters for a single one. */
 const maxUnpackedBytes = 6 * (limits.executionOutputBytes + limits.executionArtifactBytes + limits.executionInputBytes);
 
 async function packExecution(record: ExecutionRecord, snippet: Snippet, seal: Seal): Promise<PackedExecution> {
@@ -111,7 +111,7 @@ async function findExecution(db: Db, id: string): Promise<PackedRow> {
   return db.selectFrom('execution_results').select('data').where('id', '=', id).executeTakeFirst();
 }
 
-/** Returns the user's newest record with the same input whose program ended by itself. */
+/** Returns the user's newest record with this input, from a program that ended by itself. */
 async function findLike(db: Db, inputHash: string, userId: string): Promise<PackedRow> {
   return db
     .selectFrom('execution_results')

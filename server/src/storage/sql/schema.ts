@@ -57,7 +57,7 @@ export interface EventTable {
   data: string;
 }
 
-/** A blob. Blobs without uses are purged. */
+/** A blob. Blobs that no conversation uses are purged. */
 export interface BlobTable {
   hash: string;
   media_type: string;
@@ -205,7 +205,7 @@ export interface ExecutionResultTable {
   snippet_hash: string;
   input_hash: string;
   status: string;
-  /** Place in a conversation, with which the result is deleted; null for other executions. */
+  /** Place in a conversation; null for other executions. The result is deleted with the conversation. */
   conversation_id: string | null;
   turn_id: string | null;
   part: string | null;

@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 
 /**
- * The disk has failed to keep what was written. This is final: a disk that is asked again reports success
+ * Signals that the disk has failed to keep what was written. This is final: a disk that is asked again reports success
  * (https://lwn.net/Articles/752063/).
  */
 export class DiskRefused extends Error {}

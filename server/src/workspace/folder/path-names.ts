@@ -41,7 +41,7 @@ export function segmentsOf(path: string): string[] {
   return segments;
 }
 
-/** Returns `outside_workspace` for a path that is not in the workspace, or no longer. */
+/** Returns `outside_workspace` for a path that is not, or no longer, in the workspace. */
 export function outside(path: string, reason: string): ProblemError {
   const quoted = JSON.stringify(path.length > 200 ? `${path.slice(0, 200)}…` : path);
   return new ProblemError({

@@ -9,9 +9,9 @@ import type { CallResult, Session, SessionOptions } from './session.ts';
 
 /** Delay before a failed server is started again, in milliseconds. It doubles with each consecutive failure. */
 const firstBackoffMs = 500;
-/** Maximum of that delay, in milliseconds. */
+/** Maximum delay before a failed server is started again, in milliseconds. */
 const maxBackoffMs = 60_000;
-/** Uptime after which the count of consecutive failures starts again, in milliseconds. */
+/** Uptime after which the count of consecutive failures is reset, in milliseconds. */
 const stableMs = 30_000;
 /** Maximum number of tools of one server that the model is offered. */
 const maxTools = 64;

@@ -41,7 +41,7 @@ class McpFailure extends Error {}
 
 /** Options of a session. */
 export interface SessionOptions {
-  /** Version of DevLM that the server is told. */
+  /** Version of DevLM that is sent to the server. */
   readonly version: string;
   /** Time without progress after which a call is abandoned, in milliseconds. */
   readonly callMs: number;

@@ -1,7 +1,7 @@
 /**
  * Program of the first process of every container. It starts the boot program (`"$@"`) on the container's own input and
  * outputs. When the boot program has ended, it kills all remaining processes and writes a mark that the program cannot
- * know to both outputs. Behind the mark, standard output carries how the program ended and an archive of `/sandbox/out`.
+ * know to both outputs. After the mark, standard output carries how the program ended and an archive of `/sandbox/out`.
  *
  * It is POSIX sh and starts no program except tar, so that it runs in busybox and Debian alike. Builtins read the
  * counters, because no process can be started once the process limit is reached.

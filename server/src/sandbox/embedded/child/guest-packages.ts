@@ -4,7 +4,7 @@ interface GuestPackage {
   readonly file: string;
   /** Modules that its calls of `require` return, by the name that it passes. */
   readonly requires: Readonly<Record<string, string>>;
-  /** Globals that it takes for granted and QuickJS lacks. They are empty objects while it loads. */
+  /** Globals that it needs and QuickJS lacks. They are empty objects while it loads. */
   readonly missing?: readonly string[];
 }
 

@@ -23,7 +23,7 @@ export function lockDown(): boolean {
   for (const name of ['kill', '_kill', '_debugProcess', '_debugEnd', '_startProfilerIdleNotifier', 'dlopen']) {
     Object.defineProperty(process, name, { value: undefined, writable: false, configurable: false });
   }
-  // Variables that a shell or a wall has set.
+  // Variables that the shell or the isolation (`wall.ts`) has set.
   for (const name of Object.keys(process.env)) delete process.env[name];
   // Pyodide reads only the constants of fs through `process.binding`, which the permission model denies.
   const binding = () => ({ fs: fs.constants });

@@ -4,7 +4,7 @@ import { inspect } from './util.ts';
 
 /** Maximum length of two values in one line, in characters. */
 const maxShortLength = 12;
-/** Maximum length of two strings below which their first difference is pointed at, in characters. */
+/** Maximum length of two strings whose first difference is marked, in characters. */
 const maxPointedLength = 80;
 /** Maximum number of pairs of lines that are compared for a common sequence. */
 const maxPairs = 1_000_000;

@@ -2,7 +2,7 @@ import { messageOf } from './assert-message.ts';
 import { equal as deep, inspect } from './util.ts';
 
 interface Failure {
-  /** Whether the message is not the caller's own. Default: whether there is none. */
+  /** Whether the message was generated, and not passed by the caller. Default: true without a message. */
   readonly generated?: boolean;
   readonly message?: string | Error | undefined;
   readonly actual?: unknown;
@@ -29,7 +29,7 @@ export class AssertionError extends Error {
 
 type Message = string | Error | undefined;
 
-/** Throws unless it holds: the caller's own message, or else the one of the failure. */
+/** Throws unless `holds` is true. The error has the caller's message, or else that of the failure. */
 function check(holds: boolean, message: Message, failure: Failure): void {
   if (holds) return;
   if (message instanceof Error) throw message;
@@ -100,7 +100,7 @@ type Expected =
   | Record<string, unknown>
   | string;
 
-/** What is compared of an error, under the name that Node shows. */
+/** The properties of an error that are compared. The class has the name that Node shows. */
 class Comparison {
   constructor(from: object, keys: readonly string[]) {
     for (const key of keys) if (key in from) Object.assign(this, { [key]: Reflect.get(from, key) });

@@ -5,9 +5,8 @@ export const { Buffer } = packaged;
 export type Buffer = InstanceType<typeof Buffer>;
 
 /**
- * Encodings that the host converts: it does exactly what Node does, and a text of 1 MB takes it 13 ms
- * where the package takes 930.
- * UTF-16 is not among them because the way to the host has no lone surrogates.
+ * Encodings that the host converts. It does exactly what Node does, and converts a text of 1 MB in 13 ms, for which the
+ * package takes 930 ms. UTF-16 is not among them, because lone surrogates are lost on the way to the host.
  */
 const hostEncodings = /^(utf-?8|hex|base64|base64url|latin1|binary|ascii)$/i;
 

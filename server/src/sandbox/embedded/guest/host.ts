@@ -34,7 +34,7 @@ interface Host {
 
 const given = (globalThis as unknown as { __devlm: Host }).__devlm;
 
-/** Numbers that Node's errors of the file system have on Linux. */
+/** Values of `errno` in Node's file system errors on Linux, by error code. */
 const errorNumbers: Readonly<Record<string, number>> = {
   ...{
     ENOENT: -2,
@@ -50,7 +50,7 @@ const errorNumbers: Readonly<Record<string, number>> = {
   ...{ ENOTEMPTY: -39 },
 };
 
-/** Adds to an error of the host what Node's errors have: a code and, for the file system, its call and path. */
+/** Adds the properties of Node's errors to an error of the host: a code and, for the file system, the call and path. */
 export function coded(error: unknown): unknown {
   if (!(error instanceof Error) || !/^E[A-Z_]+$/.test(error.name)) return error;
   const { name: code } = error;

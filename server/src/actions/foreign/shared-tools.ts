@@ -7,8 +7,8 @@ import { readParts } from './mcp/result.ts';
 /** The JSON input of a call. */
 const Input = z.record(z.string(), z.json());
 
-/** Returns the tools of other extensions that a window lends. A restricted workspace has none. */
-export async function lentTools({ restricted, tools, callTool }: Workspace): Promise<Tool[]> {
+/** Returns the tools of other extensions that a window shares. A restricted workspace has none. */
+export async function sharedTools({ restricted, tools, callTool }: Workspace): Promise<Tool[]> {
   if (restricted || !callTool || !tools || tools.length === 0) return [];
   const { inputSchemaOf } = await import('./mcp/schema.ts');
   return tools.flatMap(({ name, description, inputSchema: written }) => {
