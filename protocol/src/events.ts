@@ -29,8 +29,6 @@ export const TextAttachment = z.object({
   /** Set if the text is from an untrusted source, such as a web page. */
   untrusted: UntrustedSource.optional(),
 });
-
-/** An attachment that is text. */
 export type TextAttachment = z.infer<typeof TextAttachment>;
 
 /** An attachment as it is sent. An image contains its data. */

@@ -5,7 +5,7 @@
 export const limits = {
   /** Maximum request body that the gateway reads. The largest image takes 5 MB in base64. */
   requestBodyBytes: 8 * 1024 * 1024,
-  /** Maximum body of a call of the Messages API: the maximum of the API itself. */
+  /** Maximum body of a call to the Messages API: the maximum of the API itself. */
   messagesBodyBytes: 32 * 1024 * 1024,
   /** Maximum length of the text of one message, in UTF-16 code units. */
   messageChars: 400_000,

@@ -82,7 +82,7 @@ export interface RetryState {
   readonly delayMs: number;
 }
 
-/** The state of a step: one call of the model and the tool calls that it made. */
+/** The state of a step: one call to the model and the tool calls that the model made. */
 export interface StepState {
   readonly id: string;
   readonly model: string;

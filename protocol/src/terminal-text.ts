@@ -32,7 +32,7 @@ class EscapeChunks {
 }
 
 /**
- * Converts program output to plain text. Removes colors and other escape sequences, even if they are split over two
+ * Converts program output to plain text. Removes colors and other escape sequences, even if they are split across two
  * chunks, and control characters except tab and line feed. A line that was overwritten (carriage return) becomes two
  * lines.
  */
@@ -47,7 +47,7 @@ export class PlainText {
 
 /**
  * Makes program output safe for a terminal. Colors are kept. All other escape sequences (title, clipboard, cursor) are
- * removed, even if they are split over two chunks.
+ * removed, even if they are split across two chunks.
  */
 export class TerminalText {
   readonly #chunks = new EscapeChunks();

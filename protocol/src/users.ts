@@ -27,7 +27,7 @@ export type UserInfo = z.infer<typeof UserInfo>;
 
 /** Routes for the users of a server. */
 export const userRoutes = {
-  /** 409 `conflict` if there is already a user of this name. */
+  /** 409 `conflict` if there is already a user with this name. */
   'users.add': { method: 'POST', path: '/admin/users', body: NewUser, response: UserInfo },
   'users.list': { method: 'GET', path: '/admin/users', response: z.object({ items: z.array(UserInfo) }) },
   /** Invalidates all tokens of a user. Repeating it changes nothing. The user `local` cannot be disabled. */

@@ -100,7 +100,7 @@ export async function createContext(config: Config, logger: Logger): Promise<Con
       claude.instances[Symbol.dispose]();
       claude.budgets[Symbol.dispose]();
       log[Symbol.dispose]();
-      // Close both together: a turn must neither take the end of its program for a result nor start another program.
+      // Close both together: a turn must neither mistake the end of its program for a result nor start another program.
       await Promise.all([executions.close(), turns[Symbol.asyncDispose]()]);
       await Promise.all([sandbox.close(), mcp[Symbol.asyncDispose](), symbols[Symbol.asyncDispose]()]);
       await Promise.all([store.close(), shared[Symbol.asyncDispose]()]);
@@ -132,7 +132,7 @@ async function openStorage(config: Config, logger: Logger): Promise<Storage> {
 
 async function openClaude(config: Config, logger: Logger, store: Store): Promise<Claude> {
   const provider = new Provider(config, logger);
-  // Calls of a team server need not wait for an editor to provide a credential.
+  // The calls that a team server makes need not wait for an editor to provide a credential.
   if (!config.embedded) provider.handOver();
   const instances = await Instances.open(store, provider);
   return { provider, instances, budgets: new Budgets(store, provider, logger) };

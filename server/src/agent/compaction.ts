@@ -120,7 +120,7 @@ type Summarized =
   | { readonly ok: true; readonly stepId: string }
   | { readonly ok: false; readonly stepId: string; readonly error: ProblemError };
 
-/** Asks the model for a summary of everything up to the boundary, in a step of its own. */
+/** Asks the model for a summary of everything up to the boundary, in a separate step. */
 async function summarize(
   deps: CompactionDeps,
   view: PromptView,

@@ -6,7 +6,7 @@ import { leaseLostCode } from '../storage/problems.ts';
 const maxAttempts = 6;
 
 /**
- * Runs a write and retries it if it fails, unless the store rejects it for good (status 404 or 409).
+ * Runs a write and retries it if it fails, unless the store rejects it permanently (status 404 or 409).
  *
  * @param closing returns whether the server is shutting down; the write is then not retried
  */

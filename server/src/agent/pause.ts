@@ -6,8 +6,8 @@ import { openCalls } from './tool-calls.ts';
 import type { TurnLog } from './turn-log.ts';
 
 /*
- * Pauses: a turn asks the user whether it may continue. The question is a step of its own that calls no model, so that it
- * is in the log, is answered by the same route as the questions of tools, and holds the turn over restarts.
+ * Pauses: a turn asks the user whether it may continue. The question is a separate step that calls no model, so that it
+ * is in the log, is answered through the same route as questions of tools, and still holds the turn after a restart.
  */
 
 /** The user's answer to a pause: an option, or a text, which never lets the turn continue. */

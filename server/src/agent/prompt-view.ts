@@ -16,7 +16,9 @@ export interface PromptView {
   /** Text before the first message that replaces the part that was left out; null if nothing was. */
   readonly lead: string | null;
   readonly turns: readonly TurnState[];
-  /** The newest step whose prompt the provider counted, if this view continues that prompt. */
+  /**
+   * The newest step with a prompt size from the provider, if the prompt of this view continues the prompt of that step.
+   */
   readonly counted: { readonly stepId: string; readonly tokens: number } | null;
 }
 
@@ -67,7 +69,7 @@ export function summaryText(step: StepState): string {
   return texts.join('\n\n').trim();
 }
 
-/** Returns a turn without the steps that are no part of the answer, and without those up to the index. */
+/** Returns a turn without the steps that are not part of the answer, and without the steps up to the index. */
 function withoutHead(turn: TurnState, upTo: number): TurnState {
   const keeps = (step: StepState, index: number) => !step.purpose && index > upTo;
   if (turn.steps.every(keeps)) return turn;

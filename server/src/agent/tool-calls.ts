@@ -10,7 +10,7 @@ import { parseInput } from './tool-input.ts';
 import { trustOf } from './trust.ts';
 import type { TurnLog } from './turn-log.ts';
 
-/** A tool call of the model that has no result yet. */
+/** A tool call by the model that has no result yet. */
 export interface OpenCall {
   readonly stepId: string;
   readonly callId: string;

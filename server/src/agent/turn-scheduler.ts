@@ -11,7 +11,7 @@ import { TurnRunner, type TurnRunnerDeps } from './turn-runner.ts';
 
 /** Dependencies of `TurnScheduler`. */
 export interface TurnSchedulerDeps extends TurnRunnerDeps {
-  /** Id of this node. It stays the same over restarts. */
+  /** Id of this node. It stays the same across restarts. */
   readonly node: string;
   /** Returns whether an editor window of the project is attached to this node. */
   readonly hasWindow: (projectId: string) => boolean;
@@ -21,7 +21,7 @@ export interface TurnSchedulerDeps extends TurnRunnerDeps {
 
 /** Maximum number of turns that run at once on one server. */
 const maxRunning = 16;
-/** Maximum number of turns that wait on one server, over all conversations. */
+/** Maximum number of turns that wait on one server, in all conversations together. */
 const maxWaiting = 500;
 /** Interval at which a node that shares its store looks for turns that no node runs, in milliseconds. */
 const pollIntervalMs = 1_000;

@@ -172,7 +172,7 @@ export class Executions {
     return snippet;
   }
 
-  /** Cancels all runs and waits until their records are stored. Later calls of `start` fail. */
+  /** Cancels all runs and waits until their records are stored. Later calls to `start` fail. */
   async close(): Promise<void> {
     this.#closing = true;
     const live = [...this.#live.values()];

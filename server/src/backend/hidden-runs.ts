@@ -61,7 +61,7 @@ export function hiddenRecord(secrets: Secrets, record: ExecutionRecord): Executi
   const pieces = outputOf(record).map(({ stream, text }) => ({ stream, text: secrets.hide(text) }));
   const outputOfStream = (stream: 'stdout' | 'stderr') =>
     pieces.flatMap((piece) => (piece.stream === stream ? [piece.text] : [])).join('');
-  // If a credential was split over two pieces, the order of the output around it is unknown.
+  // If a credential was split across two pieces, the order of the output around it is unknown.
   const splitCleanly = outputOfStream('stdout') === stdout && outputOfStream('stderr') === stderr;
   const parts = splitCleanly
     ? pieces

@@ -16,8 +16,8 @@ const listEvents: ReadonlySet<Event['type']> = new Set<Event['type']>([
   'turn.ended',
 ]);
 /**
- * Interval for which changes of the usage are collected before one notice is sent, in milliseconds. Thousands of calls
- * of the Messages endpoint can end within a short time.
+ * Interval for which changes in the usage are collected before one notice is sent, in milliseconds. Thousands of calls
+ * to the Messages endpoint can end within a short time.
  */
 const usageDebounceMs = 200;
 /** Types of events that carry costs. */

@@ -101,7 +101,7 @@ async function decide(
   const current = await contents.read(path);
   if (current.kind !== 'text' || current.hash === now || nowText === null || baseText === null)
     return { mark, change: change(now, mark.now, [nowText, remaining]) };
-  // The user edited the file after the turn: only the selected hunks are taken out of the current text.
+  // The user edited the file after the turn: only the selected hunks are undone in the current text.
   const merged = takeBack(baseText, nowText, current.text, selected);
   if (merged === null) throw filesChanged([{ path, expected: nowText, file: current }]);
   const after = await contents.put(merged);

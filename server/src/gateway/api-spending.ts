@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import type { Identity } from './identity/tokens.ts';
 import type { MessagesCall, MessagesOptions } from './messages.ts';
 
-/** Returns the callbacks by which calls of the Messages endpoint count toward budgets and enter the ledger. */
+/** Returns the callbacks through which calls to the Messages endpoint count toward budgets and enter the ledger. */
 export function apiSpending({
   store,
   provider,

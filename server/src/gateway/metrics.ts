@@ -9,7 +9,7 @@ import type { Instances } from '../llm/pool/instances.ts';
 import type { Store } from '../storage/ports/store.ts';
 import { routeKindOf } from './limits/kinds.ts';
 
-/** Maximum number of models with a series of their own. It is limited because a client may name any model. */
+/** Maximum number of models that have their own series. It is limited because a client may name any model. */
 const maxModels = 50;
 
 /**

@@ -11,7 +11,7 @@ import { bytesArrived, Watchdog, watchedFetch } from './watchdog.ts';
 export interface AnthropicOptions {
   readonly apiKey: string;
   readonly baseUrl: string;
-  /** Makes the calls of an instance at another platform. It has to call `bytesArrived`. Default: plain HTTP. */
+  /** Makes the calls to an instance at another platform. It has to call `bytesArrived`. Default: plain HTTP. */
   readonly send?: typeof fetch | undefined;
   /**
    * Time without a byte after which a stream counts as dead, in milliseconds. The first byte may take five times as

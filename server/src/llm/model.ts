@@ -33,7 +33,7 @@ export interface ModelTool {
   readonly inputSchema: Readonly<Record<string, unknown>>;
 }
 
-/** One call of a model. */
+/** One call to a model. */
 export interface ModelRequest {
   readonly model: string;
   readonly system: string;

@@ -3,7 +3,7 @@ import type { Config } from '../config.ts';
 import { modelProblem } from './problems.ts';
 import type { Credential, Upstream } from './upstream.ts';
 
-/** A change of a credential. Absent members stay unchanged. */
+/** A change to a credential. Absent members stay unchanged. */
 export type CredentialChange = { readonly [K in keyof Credential]?: Credential[K] | undefined };
 
 /**

@@ -130,8 +130,8 @@ export class Provider {
   }
 
   /**
-   * Returns the client of an instance, which remembers the models that it has listed. A change of the key or endpoint
-   * makes a new client.
+   * Returns the client of an instance, which remembers the models that it has listed. A new client is created when the
+   * key or endpoint changes.
    *
    * @throws ProblemError `missing_key`, `bad_key`
    */

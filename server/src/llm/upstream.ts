@@ -1,14 +1,14 @@
 /**
- * A `fetch` that makes calls of the Messages API in a platform's own way. Requests and responses are those of
+ * A `fetch` that makes calls to the Messages API in a platform's own way. Requests and responses are those of
  * Anthropic's API.
  */
 export type MessagesFetch = typeof fetch;
 
-/** Endpoint and key for the calls of an instance. */
+/** Endpoint and key for calls to an instance. */
 export interface Upstream {
   readonly apiKey: string;
   readonly baseUrl: string;
-  /** Makes the calls of an instance at a platform with its own credentials. Default: plain HTTP with the key. */
+  /** Makes the calls to an instance at a platform with its own credentials. Default: plain HTTP with the key. */
   readonly send?: MessagesFetch;
 }
 

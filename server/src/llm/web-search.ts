@@ -33,7 +33,7 @@ interface FoundPage {
   readonly age: string | null;
 }
 
-/** The web search of the model's provider: a small model call of its own, with the provider's tool. */
+/** The web search of the model's provider: a separate small model call with the provider's tool. */
 export class ProviderSearch {
   readonly name = 'Claude';
   readonly #provider: Provider;

@@ -9,7 +9,7 @@ import { readSandboxFiles, type SandboxFile } from '../workspace/sandbox-files.t
 import { linesOfFunction, mutationsOf } from './mutants.ts';
 import { type TestCommand, testCommand, whyInconclusive } from './test-commands.ts';
 
-/** Number of failing runs in a turn after which there is no further one: the first version and two corrections. */
+/** Number of failing runs in a turn after which the tests are not run again: the first version and two corrections. */
 const maxFailures = 3;
 /** Maximum number of runs per turn. */
 const maxRuns = 8;
@@ -150,7 +150,7 @@ async function mutantsOf(
     const request = requestOf(idOf(context, `mutant ${nth}`), command, changed, wallMs);
     if (typeof request === 'string') break;
     const record = await context.execute(request, () => undefined);
-    // A mutant that does not build is no version of the code, and one that did not run proves nothing.
+    // A mutant that does not build is not a version of the code, and one that did not run proves nothing.
     if (record.status === 'engine-error' || record.status === 'cancelled' || isBroken(record)) continue;
     mutants.push({ path: subject.path, line, before, after, executionId: record.id, caught: record.status !== 'ok' });
   }

@@ -1,6 +1,6 @@
 import type { ExecutionLimits, Language } from '@devlm/protocol/execution.ts';
 
-/** Default limits. A language that needs more to start has higher limits of its own. */
+/** Default limits. A language that needs more to start has its own, higher limits. */
 const defaults: ExecutionLimits = {
   memoryMb: 50,
   cpus: 0.5,

@@ -59,7 +59,7 @@ export class EventLog implements Disposable {
   readonly #followed = new Map<string, Followed>();
   #pollTimer: NodeJS.Timeout | undefined;
   readonly #listeners = new Set<AppendListener>();
-  /** By conversation id, the tail of its queue of appends; settles when all of them have ended. */
+  /** Tail of the queue of appends of each conversation, by conversation id. It settles when all of them have ended. */
   readonly #appends = new Map<string, Promise<unknown>>();
 
   constructor(store: Store, { prepare = async (_, events) => events, fanout }: EventLogOptions = {}) {
@@ -235,7 +235,7 @@ export class EventLog implements Disposable {
     });
     const followed: Followed = { readers: new Set(), listeners: new Set(), last: undefined, ready, reading: false };
     this.#followed.set(conversationId, followed);
-    // A SQLite database has only one server.
+    // An SQLite database has only one server.
     if (this.#store.kind !== 'sqlite')
       this.#pollTimer ??= setInterval(() => void this.#pollOtherNodes().catch(() => undefined), pollIntervalMs).unref();
     return followed;

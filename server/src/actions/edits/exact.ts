@@ -15,7 +15,7 @@ export function exactMatch(
   fits: (offset: number, length: number) => boolean,
 ): Match | Refusal | undefined {
   const { oldText, newText } = edit;
-  // Text that starts with indentation starts its line: within a deeper indentation it is no match. If it also occurs
+  // Text that starts with indentation starts its line: within a deeper indentation it does not match. If it also occurs
   // after other text on a line, its leading white space may not be indentation, and every place counts.
   const isIndented =
     lead(oldText) !== '' &&

@@ -9,8 +9,8 @@ import { keyed, runsOf } from './same-lines.ts';
 export type Match = { ok: true; changes: Change[]; how: MatchMethod };
 
 /**
- * Replaces the lines at `start` by the new lines. Lines that the old and the new text share keep the bytes of the file.
- * A line that is removed must match the model's text exactly, apart from spaces and tabs around it.
+ * Replaces the lines at `start` with the new lines. Lines that the old and the new text share keep the bytes of the
+ * file. A line that is removed must match the model's text exactly, apart from spaces and tabs around it.
  */
 export function placed(
   lines: Lines,

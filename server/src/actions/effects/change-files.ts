@@ -13,7 +13,7 @@ import { hideFileText } from '../secrets/uses.ts';
 import { done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
 import { listDiagnostics } from './list-diagnostics.ts';
 
-/** A change of one file that was computed but not yet made. */
+/** A change to one file that was computed but not yet made. */
 interface PlannedChange extends FileChange {
   readonly oldText: string | null;
   readonly newText: string | null;
@@ -172,7 +172,7 @@ async function resume(
   );
 }
 
-/** Plans the change of one file. Its text and the requested change contain placeholders instead of credentials. */
+/** Plans the change to one file. Its text and the requested change contain placeholders instead of credentials. */
 async function planFile(context: ToolContext, want: WantedFile, file: EditorFile): Promise<PlannedChange | string> {
   const { secrets } = context;
   const known = context.known.get(want.path);

@@ -11,7 +11,7 @@ const maxNameChars = 64;
 /** Maximum length of a description, in UTF-16 code units. */
 const maxDescriptionChars = 1_000;
 
-/** The result of a call of a third-party tool. */
+/** The result of a call to a third-party tool. */
 export interface ForeignResult {
   readonly ok: boolean;
   readonly text: string;

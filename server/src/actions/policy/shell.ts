@@ -8,7 +8,7 @@ export interface ShellCommand {
   readonly argv: readonly Argument[];
   /** The command as written, or rebuilt for a command found inside another. */
   readonly text: string;
-  /** Whether it only starts another listed command and needs no rule of its own. */
+  /** Whether it only starts another listed command and does not need its own rule. */
   readonly transparent: boolean;
 }
 

@@ -6,7 +6,7 @@ export type Argument = string | null;
 /** The commands that a command runs in turn. */
 export type InnerCommand =
   | { readonly kind: 'none' }
-  /** The command wraps another one; if `transparent`, it needs no rule of its own. */
+  /** The command wraps another one; if `transparent`, it does not need its own rule. */
   | { readonly kind: 'argv'; readonly argv: readonly Argument[]; readonly transparent: boolean }
   | { readonly kind: 'script'; readonly script: string }
   | { readonly kind: 'several'; readonly inner: readonly InnerCommand[] }

@@ -11,7 +11,7 @@ const maxCopyDepth = 100;
 export interface ConversationSecretsOptions {
   /** Returns the key of a conversation: 32 bytes, always the same for the same id. */
   readonly keyOf: (id: string) => Uint8Array;
-  /** Returns the id of the conversation that the given one was copied from, or null if it is no copy. */
+  /** Returns the id of the conversation that the given one was copied from, or null if it is not a copy. */
   readonly copiedFrom?: (conversationId: string) => Promise<string | null>;
 }
 

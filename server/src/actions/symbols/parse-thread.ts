@@ -14,7 +14,7 @@ const heapMb = 256;
 
 const Answer = SourceSymbols.extend({ id: z.int() });
 
-/** Parses source texts one after the other in a thread of its own, which is started on demand. */
+/** Parses source texts one after the other in a separate thread, which is started on demand. */
 export class ParseThread implements AsyncDisposable {
   readonly #fileMs: number;
   #worker: Worker | undefined;

@@ -91,7 +91,7 @@ async function run(args: readonly string[], terminal: Terminal): Promise<void> {
   throw call.wrong();
 }
 
-/** Returns whether an instance uses the credential chain of its platform and has no credential of its own. */
+/** Returns whether an instance uses the credential chain of its platform and does not have its own credential. */
 function usesCredentialChain(values: { provider?: string; key: boolean; 'access-key-id'?: string }): boolean {
   const { provider = 'anthropic', key, 'access-key-id': accessKeyId } = values;
   return provider !== 'anthropic' && !key && accessKeyId === undefined;

@@ -22,7 +22,7 @@ const Request = z.object({
 
 /** Routes that make the user the owner of a project that has none. */
 const claimingRoutes: ReadonlySet<RouteName> = new Set(['conversations.create', 'editor.attach', 'workspace.create']);
-/** Routes for the launch secret only, which the program that started this server has. */
+/** Routes that require the launch secret, which only the program that started this server knows. */
 const starterOnlyRoutes: ReadonlySet<RouteName> = new Set(['server.credential', 'server.shutdown']);
 
 /**

@@ -33,7 +33,7 @@ export const everything: Identity = {
 const algorithm = 'RS256';
 const issuer = 'devlm';
 const audience = 'devlm';
-/** Maximum length of a token, in characters. Tokens of this server have about 600. */
+/** Maximum length of a token, in characters. This server's tokens are about 600 characters long. */
 const maxTokenChars = 4096;
 const maxTokens = 1000;
 const maxUsers = 10_000;

@@ -24,9 +24,9 @@ const beginningBytes = { system: 4_096, messages: 1_024 };
 const shortString = z.string().min(1).max(500);
 
 /**
- * Reads the members of the outermost object without parsing their values: bodies have up to 32 MB and are forwarded
- * unchanged. Returns null if the body is not a JSON object with a model. Of duplicate members the last one counts, as
- * with `JSON.parse`.
+ * Reads the members of the outermost object without parsing their values: bodies can be as large as 32 MB and are
+ * forwarded unchanged. Returns null if the body is not a JSON object with a model. If a member occurs twice, the last
+ * one counts, as with `JSON.parse`.
  */
 export function peek(body: Buffer): Peeked | null {
   const members = membersOf(body);

@@ -27,9 +27,7 @@ export interface Answered {
   readonly body: Readable;
 }
 
-/**
- * Maximum number of answers that are requested and shared at one time; beyond it, each client makes a call of its own.
- */
+/** Maximum number of answers that are requested and shared at a time; beyond it, each client makes its own call. */
 const maxInFlight = 1_000;
 const prefix = 'answer:';
 const Kept = z.object({ contentType: z.string().max(200) });
@@ -90,7 +88,7 @@ export class Answers {
       shared.end(cached.body, removeFromFlight);
       return 'kept';
     }
-    // Removed at once: later clients read the cache, or make a call of their own.
+    // Removed at once: later clients read the cache, or make their own call.
     shared.once('finish', () => {
       removeFromFlight();
       void this.#keep(key, shared);

@@ -7,7 +7,7 @@ export const defaultAliases: Aliases = {
   smart: ['claude-opus-5-5', 'claude-sonnet-5-5'],
 };
 
-/** Returns the models that a name stands for, in order of preference. A name that is no alias stands for itself. */
+/** Returns the models that a name stands for, in order of preference. A name that is not an alias stands for itself. */
 export function modelsOf(name: string | null, aliases: Aliases): readonly (string | null)[] {
   const found = name !== null && Object.hasOwn(aliases, name) ? aliases[name] : undefined;
   return found && found.length > 0 ? found : [name];

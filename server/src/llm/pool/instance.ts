@@ -27,7 +27,7 @@ export interface InstanceOptions {
   readonly usable?: () => boolean;
 }
 
-/** Default maximum number of simultaneous calls of an instance. */
+/** Default maximum number of simultaneous calls to an instance. */
 export const defaultConcurrency = 256;
 /** Maximum number of lanes that an instance keeps. */
 const maxLanes = 64;

@@ -13,7 +13,7 @@ import type { Caller } from './types.ts';
 export type Connect = (instance: Instance) => EndpointModel;
 
 /**
- * The model port over all instances of a pool. A call that fails before it answers is repeated at another instance if
+ * The model port for all instances of a pool. A call that fails before it answers is repeated at another instance if
  * there is one.
  */
 export class PoolModel implements Model {

@@ -3,7 +3,7 @@ import { modelProblem } from '../problems.ts';
 import type { Lane } from './instance.ts';
 import type { Failure } from './types.ts';
 
-/** Returns the problem of a call for which there is no free place. */
+/** Returns the problem of a call when all places are taken. */
 export const busy = (detail: string): ProblemError =>
   modelProblem('overloaded', `${detail} Try again in a moment.`, { retryAfterMs: 5_000 });
 

@@ -93,7 +93,8 @@ function hostConfig({ limits, runtime }: ContainerSpec): ContainerCreateOptions[
     Tmpfs: { '/tmp': tmpfs, '/sandbox': tmpfs },
     CapDrop: ['ALL'],
     SecurityOpt: ['no-new-privileges'],
-    // One more for our first process. For a runtime with a kernel of its own, such as gVisor, its threads count too.
+    // One more for our first process. For a runtime with its own kernel, such as gVisor, the threads of the kernel
+    // count too.
     PidsLimit: limits.processes + (runtime === undefined || runtime === 'runc' ? 1 : 128),
     Memory: memory,
     MemorySwap: memory,

@@ -42,8 +42,8 @@ export class Container {
   readonly #owner: ContainerOwner;
   readonly #socket: Duplex;
   /**
-   * Standard error. It has a connection of its own, because on a shared one the engine ends both outputs when one of
-   * them ends, even with data in transit.
+   * Standard error. It has a separate connection, because on a shared one the engine ends both outputs when one of them
+   * ends, even with data in transit.
    */
   readonly #errors: Duplex;
   #closed = false;

@@ -71,7 +71,7 @@ export class MarkFilter {
     if (keep > 0) this.#before(bytes.subarray(0, keep));
   }
 
-  /** Ends the stream. Bytes that were held back were not a mark. */
+  /** Ends the stream. Bytes that were held back are passed on, because they turned out not to be a mark. */
   end(): void {
     if (!this.#found && this.#held.length > 0) this.#before(this.#held);
     this.#held = Buffer.alloc(0);

@@ -43,7 +43,7 @@ const loadTimeoutMs = 60_000;
 const maxWarm = 3;
 
 /**
- * Creates a sandbox for machines without Docker. It runs each program in WebAssembly, in a process of its own without
+ * Creates a sandbox for machines without Docker. It runs each program in WebAssembly, in a separate process without
  * permissions.
  */
 export function createEmbeddedSandbox(options: EmbeddedOptions): Sandbox {

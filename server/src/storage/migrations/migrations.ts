@@ -19,7 +19,7 @@ import type { Migration } from './migration.ts';
  * "corrupted migrations".
  */
 
-/** All migrations, in the order of their versions. There are no migrations backwards. */
+/** All migrations, in the order of their versions. Going back to an older version is not supported. */
 export const migrations: readonly Migration[] = [
   initial,
   executions,

@@ -53,8 +53,8 @@ export interface BudgetStore {
   /** Removes a budget. Returns it, or null if there was none. */
   remove(id: string): Promise<Budget | null>;
   /**
-   * Decides whether a call is admitted, and reserves its expected cost if it is. Decisions are made one at a time over
-   * all servers of the store: each counts what the previous ones admitted.
+   * Decides whether a call is admitted, and reserves its expected cost if it is. All servers that share the store make
+   * their decisions one at a time, so that each decision counts the calls that were admitted before.
    */
   reserve(request: BudgetRequest): Promise<BudgetDecision>;
   /** Extends all reservations of a server until the given time. */

@@ -13,5 +13,5 @@ export interface Cache {
   delete(key: string): Promise<void>;
 }
 
-/** Maximum sizes of a value and of a cache in memory, in bytes. The longest model answers have about 500 kB. */
+/** Maximum sizes of a value and of a cache in memory, in bytes. The longest model answers are about 500 kB in size. */
 export const cacheBounds = { valueBytes: 2 * 1024 * 1024, memoryBytes: 64 * 1024 * 1024 } as const;

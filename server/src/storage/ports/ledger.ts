@@ -3,7 +3,7 @@ import type { Usage } from '@devlm/protocol/events.ts';
 import type { UsageTotal } from '@devlm/protocol/views.ts';
 import type { Spender } from './budgets.ts';
 
-/** One call of a model. */
+/** One call to a model. */
 export interface LedgerCall extends Spender {
   /** Time of the call, in milliseconds since 1970. */
   readonly at: number;
@@ -43,7 +43,7 @@ export interface UsageSpan {
 /** Maximum number of rows in a usage report; the most expensive rows are kept. */
 export const maxUsageRows = 1_000;
 
-/** The calls of models and what they cost. Every method is atomic. */
+/** The calls to models and their costs. Every method is atomic. */
 export interface LedgerStore {
   /** Adds a call that is not a step of a turn; the steps of turns are added with their events. */
   add(call: LedgerCall): Promise<void>;

@@ -7,10 +7,10 @@ export interface TokenKey {
 }
 
 /**
- * The keys that sign tokens, always sealed. Every method is atomic over all servers of the store and returns the keys
- * after it, newest first: the newest signs, the others verify what they have signed. All methods except `startOver` fail
- * with `token_keys_damaged` if one of the keys cannot be opened, so that a server with another data key adds no key that
- * the others could not open.
+ * The keys that sign tokens, always sealed. Every method is atomic across all servers that share the store and returns
+ * the resulting keys, newest first: the newest signs, the others verify what they have signed. All methods except
+ * `startOver` fail with `token_keys_damaged` if one of the keys cannot be opened, so that a server with another data
+ * key adds no key that the others could not open.
  */
 export interface TokenKeyStore {
   /** Returns all keys. */

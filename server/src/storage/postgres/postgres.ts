@@ -27,7 +27,10 @@ export interface PostgresOptions {
 const maxConnections = 10;
 /** Maximum time to wait for a new or free connection, in milliseconds. */
 const connectTimeoutMs = 5_000;
-/** Maximum time of a statement, including waits for locks, in milliseconds. Only a fault makes one take this long. */
+/**
+ * Maximum duration of a statement, including waits for locks, in milliseconds. No statement takes this long without a
+ * fault.
+ */
 const statementTimeoutMs = 30_000;
 /**
  * Time after which PostgreSQL ends a transaction of a node that stands still and releases its locks, in milliseconds.

@@ -71,7 +71,7 @@ export class RedisConnection implements AsyncDisposable {
     }
   }
 
-  /** Logs a change of the availability, once per change. */
+  /** Logs once when Redis becomes available or unavailable. */
   #noteAvailability(available: boolean, error?: unknown): void {
     if (available === this.#isAvailable) return;
     this.#isAvailable = available;

@@ -19,7 +19,7 @@ export class RedisFanout implements Fanout, Disposable {
 
   /**
    * @param redis connection that publishes
-   * @param subscriber connection of its own that receives, because a subscribed connection cannot run commands;
+   * @param subscriber separate connection that receives, because a subscribed connection cannot run commands;
    *   subscribed again whenever it reconnects
    */
   constructor(redis: RedisConnection, subscriber: RedisConnection) {

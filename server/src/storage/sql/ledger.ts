@@ -46,12 +46,12 @@ export async function writeCall(tx: Tx, call: LedgerCall): Promise<void> {
   await tx.insertInto('ledger').values(rowOf(call)).execute();
 }
 
-/** Maximum number of rows in one statement. Each number of rows has a statement text of its own. */
+/** Maximum number of rows in one statement. Each number of rows has its own statement text. */
 const maxRows = 64;
 
 /**
  * Returns a function that writes many calls. It caches the texts of its statements: building and preparing one for each
- * batch would take 10 of the 115 microseconds that a whole call of the Messages endpoint takes.
+ * batch would take 10 of the 115 microseconds that a whole call to the Messages endpoint takes.
  */
 function callWriter(): (tx: Tx, calls: readonly LedgerCall[]) => Promise<void> {
   const texts = new Map<number, string>();

@@ -37,7 +37,7 @@ export class SqlOwners implements OwnerStore {
   }
 }
 
-/** Returns the user id of the owner, or null if there is no such thing. */
+/** Returns the user id of the owner, or null if the thing does not exist. */
 export async function ownerOf(db: Db, what: OwnedKind, id: string): Promise<string | null> {
   if (!isId(id)) return null;
   const [row] = await owners[what](db, { id });

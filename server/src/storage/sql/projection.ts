@@ -56,7 +56,7 @@ const deleteTitles = prepared((db, { conversationId }: Placeholders<{ conversati
   db.deleteFrom('search_texts').where('conversation_id', '=', conversationId).where('part', '=', 'title'),
 );
 
-/** Change of the row of a conversation that comes with a batch of events. */
+/** Change to the row of a conversation that a batch of events causes. */
 interface ConversationChange {
   readonly id: string;
   /** Number of events in the batch. */
@@ -150,7 +150,7 @@ function changeOf(drafts: readonly Draft[], copied: boolean): ConversationChange
   return change;
 }
 
-/** Types of events that count as a change of a conversation in the history list. */
+/** Types of events that count as a change to a conversation in the history list. */
 const historyEvents: ReadonlySet<NewEvent['type']> = new Set(['conversation.renamed', 'turn.created', 'turn.ended']);
 
 function increaseOf(drafts: readonly Draft[]): ConversationChange['more'] {

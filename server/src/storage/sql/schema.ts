@@ -72,7 +72,7 @@ export interface BlobUseTable {
   hash: string;
 }
 
-/** A call of a model and its cost. Outlives its conversation. */
+/** A call to a model and its cost. It outlives its conversation. */
 export interface LedgerTable {
   id: Generated<number>;
   /** Milliseconds since 1970. */

@@ -75,7 +75,7 @@ export class SqlTokenKeys implements TokenKeyStore {
   }
 
   #open(kid: string, data: Uint8Array): string {
-    // Someone who can write to the database, but lacks the data key, could insert a key of their own.
+    // Someone who can write to the database, but lacks the data key, could insert their own key.
     if (!isSealed(data)) throw tokenKeysDamaged();
     try {
       return Buffer.from(this.#sql.seal.open(data, placeOf(kid))).toString();

@@ -8,13 +8,13 @@ import { toTurnRow } from '../sql/rows.ts';
 interface Held {
   readonly lease: Lease;
   readonly node: string;
-  /** End of the lease, by `performance.now()`. */
+  /** End of the lease, as of `performance.now()`. */
   until: number;
 }
 
 /**
- * Leases in memory, for a store that only one process uses, such as a SQLite file. They end with the process, and nothing
- * is written for them.
+ * Leases in memory, for a store that only one process uses, such as an SQLite file. They end with the process, and
+ * nothing is written for them.
  */
 export class SqliteLeases implements LeaseStore {
   readonly #sql: SqlAccess;

@@ -7,7 +7,7 @@ import { segmentsOf } from './path-names.ts';
 import { type ConfinedFile, listConfined, removeConfined, writeConfined } from './paths.ts';
 import { encode, fileOf, hashOf } from './text.ts';
 
-/** Change of one file, with its bytes before and after; null: the file does not exist. */
+/** Change to one file, with its bytes before and after; null: the file does not exist. */
 interface Step {
   readonly path: string;
   readonly before: ConfinedFile | null;

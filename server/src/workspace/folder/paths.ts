@@ -23,7 +23,7 @@ export interface ConfinedEntry {
   readonly kind: 'file' | 'folder' | 'link' | 'other';
   /** Size of a file in bytes, if `stats` was requested. */
   readonly bytes?: number;
-  /** Time of the last change of a file in milliseconds since 1970, if `stats` was requested. */
+  /** Time of the last change to a file, in milliseconds since 1970, if `stats` was requested. */
   readonly modified?: number;
 }
 

@@ -11,7 +11,7 @@ import { type WalkEntry, walk } from './walk.ts';
 
 type SearchRequest = Omit<Extract<EditorRequest, { kind: 'search' }>, 'id' | 'kind'>;
 
-/** Maximum time of a search, in milliseconds. */
+/** Maximum duration of a search, in milliseconds. */
 const searchTimeoutMs = 20_000;
 /** Maximum number of files, sizes of a file and of all files in bytes, and depth of folders of one search. */
 const searchLimits = { files: 20_000, fileBytes: 1024 * 1024, bytes: 256 * 1024 * 1024, depth: 100 };

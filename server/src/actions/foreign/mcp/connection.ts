@@ -39,7 +39,7 @@ export interface ConnectionOptions extends SessionOptions {
 /** One MCP server of a project. It is started when it is first needed, and again after it has died. */
 export class Connection {
   readonly server: NamedServer;
-  /** Time when it was last needed, by `performance.now()`. */
+  /** Time when it was last needed, as of `performance.now()`. */
   usedAt = performance.now();
   tools: readonly ListedTool[] = [];
   readonly #options: ConnectionOptions;
@@ -49,7 +49,7 @@ export class Connection {
   #openedAt = 0;
   /** Number of consecutive failures. */
   #failures = 0;
-  /** Earliest time of the next start, by `performance.now()`. */
+  /** Earliest time of the next start, as of `performance.now()`. */
   #notBefore = 0;
   /** Whether the list of tools has changed since it was read. */
   #stale = false;

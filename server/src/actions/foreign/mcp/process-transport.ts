@@ -53,7 +53,7 @@ export class ProcessTransport implements Transport {
       stdio: 'pipe',
       shell: false,
       windowsHide: true,
-      // A process group of its own, so that the whole tree can be ended.
+      // A separate process group, so that the whole tree can be ended.
       detached: process.platform !== 'win32',
     });
     // Registered before anything is thrown: with too many open files, the process has no streams and fails.

@@ -35,7 +35,7 @@ interface ProjectServers {
   readonly connections: Map<string, Connection>;
   /** The unusable servers that were reported last, as JSON. */
   reported: string;
-  /** Time when a window was last attached, by `performance.now()`. */
+  /** Time when a window was last attached, as of `performance.now()`. */
   seenAt: number;
 }
 

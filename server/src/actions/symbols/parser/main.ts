@@ -5,7 +5,7 @@ import { noSymbols } from '../source-symbols.ts';
 import { parseSymbols } from './parse.ts';
 
 /*
- * Parses source files, in a thread of its own: the grammars are third-party C code, and their input is untrusted. The
+ * Parses source files in a separate thread: the grammars are third-party C code, and their input is untrusted. The
  * caller terminates the thread when a result takes too long.
  */
 

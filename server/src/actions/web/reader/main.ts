@@ -6,8 +6,8 @@ import TurndownService from 'turndown';
 import * as z from 'zod';
 
 /*
- * Converts a page to Markdown, in a thread of its own: a hostile page can make any of these libraries slow, and then
- * the thread is terminated.
+ * Converts a page to Markdown in a separate thread: a hostile page can make any of these libraries slow, and then the
+ * thread is terminated.
  */
 
 /** Selector of elements whose content a reader of the page does not see. */

@@ -2,7 +2,7 @@
 interface GuestPackage {
   /** Path of the file in `node_modules`. */
   readonly file: string;
-  /** Modules that its calls of `require` return, by the name that it passes. */
+  /** Modules that its calls to `require` return, by the name that it passes. */
   readonly requires: Readonly<Record<string, string>>;
   /** Globals that it needs and QuickJS lacks. They are empty objects while it loads. */
   readonly missing?: readonly string[];
