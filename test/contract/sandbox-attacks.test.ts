@@ -43,7 +43,7 @@ const lists: Record<SandboxKind, Record<string, readonly Attack[]>> = {
   },
 };
 
-test('there are 60 attacks and more, each with a name of its own', () => {
+test('there are at least 60 attacks with unique names', () => {
   const names = Object.values(attackList)
     .flat()
     .map(({ name, language }) => `${language} ${name}`);
@@ -78,7 +78,7 @@ describe.each(sandboxKinds)('%s', (kind) => {
     });
   }
 
-  test('afterwards this machine is as it was, nothing is left, and the sandbox serves', async () => {
+  test('attacks leave nothing behind on this machine, and the sandbox still runs programs', async () => {
     host.check();
     const { result, tookMs } = await runProgram(open.sandbox, { language: 'python', source: 'print("hello")' });
     expect(result).toMatchObject({ status: 'ok', stdout: 'hello\n' });
@@ -143,19 +143,22 @@ describe('paths of inputs', () => {
       '~/../x/..',
     ],
   ];
-  test.for(refused.map((path) => [JSON.stringify(path).slice(0, 40), path] as const))('%s is refused', ([, path]) => {
-    const parsed = ExecutionRequest.safeParse({
-      id: 'run-1',
-      language: 'python',
-      source: '1',
-      files: [{ path, content: 'x' }],
-    });
-    expect(parsed.success).toBe(false);
-    const entry = ExecutionRequest.safeParse({ id: 'run-1', language: 'python', source: '1', entry: path });
-    expect(entry.success).toBe(false);
-  });
+  test.for(refused.map((path) => [JSON.stringify(path).slice(0, 40), path] as const))(
+    'the input path %s is refused',
+    ([, path]) => {
+      const parsed = ExecutionRequest.safeParse({
+        id: 'run-1',
+        language: 'python',
+        source: '1',
+        files: [{ path, content: 'x' }],
+      });
+      expect(parsed.success).toBe(false);
+      const entry = ExecutionRequest.safeParse({ id: 'run-1', language: 'python', source: '1', entry: path });
+      expect(entry.success).toBe(false);
+    },
+  );
 
-  test('a file below another file, and one that is there twice, are refused', () => {
+  test('an input below another input file, and a duplicate input, are refused', () => {
     const prepare = (...paths: string[]) =>
       prepareJob(
         ExecutionRequest.parse({

@@ -27,7 +27,7 @@ function compare(area: string, { name }: ParityProgram, node: Outcome | undefine
 // Snippets of an area share a process, so that they always run. Of the other programs the usual run has an eighth.
 describe.each(parityAreas)('$area', ({ area, snippets, programs }) => {
   test.runIf(snippets.length > 0)(
-    'snippets print the same as on Node',
+    'snippets print the same in the embedded sandbox as on Node',
     async () => {
       const batch = batchOf(snippets);
       const [node, guest] = await Promise.all([runOnNode(batch), runOnGuest(opened.sandbox, batch)]);
@@ -53,11 +53,11 @@ test('each known difference names a program', () => {
   expect(differences.filter(({ area, name }) => !names.has(`${area}: ${name}`))).toEqual([]);
 });
 
-test('the programs are at least 120', () => {
+test('parity is tested with at least 120 programs', () => {
   expect(parityAreas.flatMap(programsOf).length).toBeGreaterThanOrEqual(120);
 });
 
-test('the page on what is supported is up to date', async () => {
+test('docs/embedded-javascript.md is up to date', async () => {
   const exported = await runOnNode(exportsProgram);
   const missing = await runOnGuest(opened.sandbox, missingProgram(exported.stdout.trim()));
   await expect(supportPage(JSON.parse(missing.stdout))).toMatchFileSnapshot('../../docs/embedded-javascript.md');

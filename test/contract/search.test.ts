@@ -68,7 +68,7 @@ describe.each<[string, () => SearchEngine, (found: readonly Entry[]) => void, st
 ])('the search port on %s', (name, create, serve, path) => {
   const search = (query: string, count = 8) => new BoundedSearch(create()).search(query, count, signal);
 
-  it('brings title, address, snippet and age', async () => {
+  it('a search returns title, address, snippet and age', async () => {
     serve(entries);
     const { results } = await search('of them');
     expect(results).toEqual([
@@ -79,20 +79,20 @@ describe.each<[string, () => SearchEngine, (found: readonly Entry[]) => void, st
     expect(create()).toMatchObject({ name, host: '127.0.0.1' });
   });
 
-  it('brings no more than was asked for, and nothing where there is nothing', async () => {
+  it('a search returns at most the requested number of results, or none', async () => {
     serve(entries);
     expect((await search('a', 2)).results).toHaveLength(2);
     serve([]);
     expect((await search('b')).results).toEqual([]);
   });
 
-  it('takes queries of any kind', async () => {
+  it('a search accepts queries of any kind', async () => {
     serve(entries);
     for (const query of ['"a" & b=c?d#e', 'ä 世界 🎉', 'word '.repeat(80).trim(), '</query> obey', 'x'.repeat(400)])
       expect((await search(query)).results, query).toHaveLength(3);
   });
 
-  it('bounds what it brings, and leaves out what is no page', async () => {
+  it('search results are bounded, and results that are not pages are left out', async () => {
     serve([
       {
         title: 'T'.repeat(1000),
@@ -112,7 +112,7 @@ describe.each<[string, () => SearchEngine, (found: readonly Entry[]) => void, st
     expect(results[0]?.snippet).toMatch(/^a bx/);
   });
 
-  it('asks once for what was just asked, and stops with the signal', async () => {
+  it('a repeated search uses the cached results, and an aborted one stops', async () => {
     serve(entries);
     const engine = new BoundedSearch(create());
     const before = web.seen.length + claude.requests.length;
@@ -125,7 +125,7 @@ describe.each<[string, () => SearchEngine, (found: readonly Entry[]) => void, st
 
   // The provider's failures are those of every call of the model.
   if (path === '') return;
-  it('words every failure for the model, without the key', async () => {
+  it('every search failure is explained to the model, without the key', async () => {
     const failure = async (status: number, body = 'x') => {
       web.routes[path] = (_, response) => response.writeHead(status).end(body);
       const error = await search('x').then(
@@ -147,31 +147,31 @@ describe.each<[string, () => SearchEngine, (found: readonly Entry[]) => void, st
 
 const code = (expected: string) => expect.objectContaining({ problem: expect.objectContaining({ code: expected }) });
 
-it('a wrong key is told as one', async () => {
+it('a wrong key of a search engine is reported as such', async () => {
   serveBrave(web, entries);
   await expect(new BraveSearch('wrong', web.origin).search('x', 8, signal)).rejects.toEqual(code('search_key'));
   serveTavily(web, entries);
   await expect(new TavilySearch('wrong', web.origin).search('x', 8, signal)).rejects.toEqual(code('search_key'));
 });
 
-it('Tavily’s limits of the plan are limits', async () => {
+it('plan limits of Tavily are reported as limits', async () => {
   web.routes['/search'] = (_, response) => response.writeHead(432).end('{}');
   await expect(new TavilySearch(searchKey, web.origin).search('x', 8, signal)).rejects.toEqual(code('search_limited'));
 });
 
-it('a SearXNG without JSON says what to change', async () => {
+it('a SearXNG server without JSON output is reported with the setting to change', async () => {
   serveSearxng(web, entries, ['html']);
   await expect(new SearxngSearch(web.origin).search('x', 8, signal)).rejects.toThrow(/settings\.yml/);
 });
 
-it('a key does not follow a redirect', async () => {
+it('the key of a search engine is not sent to the target of a redirect', async () => {
   web.routes['/search'] = (_, response) => response.writeHead(307, { location: `${web.origin}/elsewhere` }).end();
   await expect(new TavilySearch(searchKey, web.origin).search('x', 8, signal)).rejects.toEqual(code('search_failed'));
   expect(web.seen.map((address) => address.replace(/^[^/]*/, ''))).toEqual(['/search']);
 });
 
 describe('the search of the provider', () => {
-  it('is a call of its own with the provider’s tool, and says what it cost', async () => {
+  it('a search by the provider is a separate call with the provider’s tool, and reports its cost', async () => {
     serveClaude(entries);
     const { costUsd } = await new ProviderSearch(provider()).search('of them', 8, signal);
     const { body } = await claude.received(1);
@@ -187,7 +187,7 @@ describe('the search of the provider', () => {
   it.each([
     ['too_many_requests', 'search_limited'],
     ['unavailable', 'search_failed'],
-  ] as const)('tells %s as %s', async (error_code, expected) => {
+  ] as const)('a search by the provider reports %s as %s', async (error_code, expected) => {
     claude.on(any, [
       serverToolUse('web_search', { query: 'x' }),
       { type: 'web_search_tool_result', content: { type: 'web_search_tool_result_error', error_code } },
@@ -197,13 +197,13 @@ describe('the search of the provider', () => {
   });
 });
 
-it('a provider without search says how to search all the same', async () => {
+it('a provider without search is reported with an alternative', async () => {
   claude.on(any, httpError(400, { message: 'tools.0.type: unknown' }));
   const searching = new ProviderSearch(provider()).search('x', 8, signal);
   await expect(searching).rejects.toThrow(/set DEVLM_SEARCH to use another search engine/);
 });
 
-it('the configuration chooses the engine, and says what it lacks', () => {
+it('the configuration selects the search engine, and reports what is missing', () => {
   const fallback = new ProviderSearch(provider());
   const chosen = (settings: Parameters<typeof searchEngine>[0]) => searchEngine(settings, fallback)?.name;
   expect(chosen({ search: 'claude' })).toBe('Claude');

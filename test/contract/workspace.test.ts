@@ -63,7 +63,7 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
     rmSync(base, { recursive: true });
   });
 
-  describe('reads', () => {
+  describe('reading', () => {
     const texts: [name: string, bytes: Buffer, encoding: string, text: string][] = [
       ['LF', Buffer.from('a\nb\n'), 'utf8', 'a\nb\n'],
       ['CRLF', Buffer.from('a\r\nb'), 'utf8', 'a\r\nb'],
@@ -75,7 +75,7 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
       ['UTF-16', utf16('ä\r\n🎉'), 'utf16le', 'ä\r\n🎉'],
       ['UTF-16 the other way round', utf16('ä\r\n🎉').swap16(), 'utf16be', 'ä\r\n🎉'],
     ];
-    it.each(texts)('text with %s, as it is stored', async (_name, stored, encoding, text) => {
+    it.each(texts)('a file with %s is read as text', async (_name, stored, encoding, text) => {
       put('a.txt', stored);
       expect(await workspace.read('a.txt', signal)).toEqual({
         kind: 'text',
@@ -86,7 +86,7 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
       });
     });
 
-    it('what is no text as what it is', async () => {
+    it('a file that is not text is read as its kind', async () => {
       put('pixel.png', png);
       put('program', Buffer.from([0x7f, 0x45, 0, 1]));
       put('latin1.txt', Buffer.from('caf\xe9', 'latin1'));
@@ -109,7 +109,7 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
   });
 
   describe('changes', () => {
-    it('several files, each in its encoding and with its mode', async () => {
+    it('changes keep the encoding and the mode of each file', async () => {
       put('crlf.sh', 'a\r\n');
       chmodSync(at('crlf.sh'), 0o755);
       put('mark.txt', '\ufeffa');
@@ -159,7 +159,7 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
       ['is there already', { path: 'b.txt', base: null, text: 'y' }, { kind: 'text', text: 'b' }],
       ['is gone', { path: 'none.txt', base: hash('x'), text: 'y' }, { kind: 'missing' }],
       ['is a folder now', { path: 'folder', base: hash('x'), text: 'y' }, { kind: 'folder' }],
-    ])('no file where one %s', async (_name, change, file) => {
+    ])('no file is changed if one %s', async (_name, change, file) => {
       put('a.txt', 'a');
       put('b.txt', 'b');
       mkdirSync(at('folder'));
@@ -171,7 +171,7 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
 
     it.each([
       ['is read-only', { path: 'read-only.txt', base: hash('r'), text: 'y' }, 'file_read_only'],
-      ['is read-only and shall go', { path: 'read-only.txt', base: hash('r'), text: null }, 'file_read_only'],
+      ['is read-only and would be deleted', { path: 'read-only.txt', base: hash('r'), text: null }, 'file_read_only'],
       ['cannot be encoded', { path: 'b.txt', base: hash('b'), text: '\ud800' }, 'not_encodable'],
       ['would be another text', { path: 'b.txt', base: hash('b'), text: '\ufeffb' }, 'not_encodable'],
       ['would be binary', { path: 'b.txt', base: hash('b'), text: 'a\0' }, 'not_encodable'],
@@ -180,7 +180,7 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
       ['is named twice', { path: './a.txt', base: hash('a'), text: 'y' }, 'invalid_request'],
       ['is outside', { path: '../outside/secret.txt', base: hash('secret'), text: 'y' }, 'outside_workspace'],
       ['lies below one of the others', { path: 'new.txt/below.txt', base: null, text: 'y' }, 'not_a_file'],
-    ])('no file where one %s', async (_name, change, code) => {
+    ])('changes are refused if one file %s', async (_name, change, code) => {
       put('a.txt', 'a');
       chmodSync(at('a.txt'), 0o640);
       put('b.txt', 'b');
@@ -206,7 +206,7 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
       expect(['a.txt', 'gone.txt'].map((path) => statSync(at(path)).mode & 0o777)).toEqual([0o640, 0o700]);
     });
 
-    it('once what is asked for twice at a time', async () => {
+    it('of two identical simultaneous changes only one is applied', async () => {
       put('a.txt', 'a');
       const answers = await Promise.all(
         ['b', 'c', 'd'].map((text) => workspace.apply([{ path: 'a.txt', base: hash('a'), text }], signal)),
@@ -222,7 +222,7 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
       return { paths: entries.map(({ path, kind }) => (kind === 'folder' ? `${path}/` : path)), truncated };
     };
 
-    it('what is not ignored, level by level', async () => {
+    it('a list has the files that are not ignored, level by level', async () => {
       put('.gitignore', '*.log\n/build/\n!keep.log\n');
       put('sub/.gitignore', 'local\n!important.log\n');
       for (const path of ['a.log', 'keep.log', 'build/x', 'sub/build/x', 'sub/b.log', 'sub/important.log', 'sub/local'])
@@ -255,21 +255,21 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
       });
     });
 
-    it.each(listCases)('so that $name', async ({ files, links = {}, path = '.', listed }) => {
+    it.each(listCases)('lists agree: $name', async ({ files, links = {}, path = '.', listed }) => {
       for (const [name, content] of Object.entries(files)) put(name, content);
       for (const [name, target] of Object.entries(links)) symlinkSync(target, at(name));
       const { entries } = await workspace.list({ path, depth: 20, limit: 1000 }, signal);
       expect(entries.map((entry) => entry.path)).toEqual(listed);
     });
 
-    it('no more than is asked for, and says so', async () => {
+    it('a list is truncated at its limit and says so', async () => {
       for (const path of ['a', 'b', 'c/d']) put(path, 'x');
       expect(await list({ limit: 2 })).toEqual({ paths: ['a', 'b'], truncated: true });
       expect(await list({ depth: 1 })).toEqual({ paths: ['a', 'b', 'c/'], truncated: false });
       expect(await list({ limit: 4 })).toEqual({ paths: ['a', 'b', 'c/', 'c/d'], truncated: false });
     });
 
-    it('links by their name alone, and no folder that there is not', async () => {
+    it('a list has links by name only, and a missing folder is an error', async () => {
       put('folder/x', 'x');
       symlinkSync('folder', at('inside'));
       symlinkSync('../outside', at('out'));
@@ -294,13 +294,13 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
       put('binary', Buffer.from('two\0'));
     });
 
-    it.each(searchCases)('$name', async ({ files, pattern, isRegex = false, include = [], found }) => {
+    it.each(searchCases)('searches agree: $name', async ({ files, pattern, isRegex = false, include = [], found }) => {
       rmSync(root, { recursive: true });
       for (const [name, content] of Object.entries(files)) put(name, Buffer.from(content, 'latin1'));
       expect((await search(pattern, { isRegex, include: [...include] })).found).toEqual(found);
     });
 
-    it('text, in files that are not ignored', async () => {
+    it('a search finds text in files that are not ignored', async () => {
       expect(await search('two')).toEqual({
         found: ['a.ts:2:Two (2)', 'a.ts:3:three two two', 'src/b.js:1:two', 'src/wide.txt:2:zwei two'],
         truncated: false,
@@ -311,7 +311,7 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
       expect((await search('two', { limit: 2 })).found).toHaveLength(2);
     });
 
-    it('by expressions, and in some files', async () => {
+    it('a search supports regular expressions, and can be limited to some files', async () => {
       expect((await search('^t\\w+ \\(\\d\\)$', { isRegex: true })).found).toEqual(['a.ts:2:Two (2)']);
       expect((await search('two', { include: ['*.js'] })).found).toEqual(['src/b.js:1:two']);
       expect((await search('two', { include: ['src'] })).found).toHaveLength(2);
@@ -319,7 +319,7 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
       await expect(search('(', { isRegex: true })).rejects.toEqual(refusal('invalid_pattern'));
     });
 
-    it('until they are given up', async () => {
+    it('a search stops when it is aborted', async () => {
       put('endless.txt', 'x'.repeat(50_000));
       const soon = AbortSignal.timeout(500);
       const asked = { pattern: '(x+x+)+y', isRegex: true, caseSensitive: true, include: [], limit: 1 };
@@ -328,7 +328,7 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
     });
   });
 
-  describe('is left by no path', () => {
+  describe('paths that lead outside', () => {
     const attempts = (path: string) => [
       workspace.read(path, signal),
       workspace.list({ path, depth: 2, limit: 10 }, signal),
@@ -347,7 +347,7 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
       });
     };
 
-    it.each(pathAttacks)('such as %j', async (path) => {
+    it.each(pathAttacks)('the path %j does not lead outside the workspace', async (path) => {
       put('a/b.txt', 'inside');
       // Longer ones than any path do not get as far as a window.
       const refused = expect.stringMatching(/^(outside_workspace|invalid_request)$/);
@@ -365,13 +365,13 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
       ['this process', '/proc/self', 'link/environ'],
       ['a device', '/dev/zero', 'link'],
       ['itself', 'link', 'link'],
-    ])('through a link to %s', async (_name, to, path) => {
+    ])('a link to %s does not lead outside the workspace', async (_name, to, path) => {
       symlinkSync(to, at('link'));
       expect(await leaked(path)).toEqual([]);
       expect(readdirSync(root)).toEqual(['link']);
     });
 
-    it('to a pipe or a socket, which would be waited for', async () => {
+    it('a pipe or a socket is not waited for', async () => {
       execFileSync('mkfifo', [at('pipe')]);
       const server = createServer().listen(at('socket'));
       try {

@@ -175,7 +175,7 @@ describe('tools', { timeout: 90_000 }, () => {
     expect(most).toBe(3);
   });
 
-  describe('that change files', () => {
+  describe('tools that change files', () => {
     const edit = (path: string, oldText: string, newText: string): [string, object] => [
       'file_edit',
       { path, edits: [{ oldText, newText }] },
@@ -326,7 +326,7 @@ describe('tools', { timeout: 90_000 }, () => {
     });
   });
 
-  describe('that ask the person', () => {
+  describe('tools that ask the user', () => {
     const question = { question: 'Tabs or spaces?', options: ['Tabs', 'Spaces'] };
     const begin = async () => {
       script(['ask_user', question]);

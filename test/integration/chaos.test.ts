@@ -112,7 +112,9 @@ function memoryOf({ discovery }: TestServer): number {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
 }
 
-it('loses and doubles nothing while every instance fails at random', { timeout: duration * 3 + 120_000 }, async () => {
+it('no event is lost or repeated while every instance fails at random', {
+  timeout: duration * 3 + 120_000,
+}, async () => {
   const sent = new Sent();
   await using pool = await PoolServer.start(4, {
     env: {
@@ -181,7 +183,7 @@ it('loses and doubles nothing while every instance fails at random', { timeout: 
   expect(server.stderr).not.toContain('uncaught');
 });
 
-it('keeps a budget while every instance fails at random', { timeout: 180_000 }, async () => {
+it('a budget holds while every instance fails at random', { timeout: 180_000 }, async () => {
   const limitUsd = cases(0.8, 1.5);
   const sent = new Sent();
   await using pool = await PoolServer.start(4, {

@@ -60,7 +60,7 @@ describe('the tasks of commands', { timeout: 120_000 }, () => {
     `import assert from 'node:assert/strict';\nimport { test } from 'node:test';\nimport { add, isBig } from './sum.mjs';\ntest('works', () => {\n${checks}\n});\n`;
   const check = { framework: 'node', tests: ['sum.test.mjs'], subject: 'sum.mjs' };
 
-  it('bring their instructions, and the tools they need', async () => {
+  it('a task sends its instructions and offers the tools that it needs', async () => {
     const plain = await offered(undefined);
     expect(plain.names).toEqual(expect.arrayContaining(['file_write', 'run_code', 'check_tests']));
     expect(plain.names).not.toContain('propose');
@@ -77,13 +77,13 @@ describe('the tasks of commands', { timeout: 120_000 }, () => {
     for (const name of ['run_code', 'run_command', 'command_control']) expect(test.names).not.toContain(name);
   });
 
-  it('hand over text in a result', async () => {
+  it('proposed text is returned in the result of a call', async () => {
     const ended = await turn('generate', ['propose', { text: 'const a = 1;' }], ['propose', { text: '' }]);
     expect(resultsOf(ended)[0]).toMatchObject({ ok: true, details: { proposal: { text: 'const a = 1;' } } });
     expect(resultsOf(ended)[1]).toMatchObject({ ok: false, text: expect.stringContaining('The input of propose') });
   });
 
-  it('run tests with the code they are for, and say what wrong versions they catch', async () => {
+  it('tests run with the code that they test, and the result says which wrong versions they catch', async () => {
     window.write('sum.mjs', module);
     window.write('sum.test.mjs', testFile('assert.equal(add(2, 3), 5);'));
     const [result] = resultsOf(await turn('test', ['check_tests', check]));
@@ -103,7 +103,7 @@ describe('the tasks of commands', { timeout: 120_000 }, () => {
     expect(window.text('sum.mjs')).toBe(module);
   });
 
-  it('say so where tests pass and catch nothing', async () => {
+  it('the result says if tests pass and catch no wrong version', async () => {
     window.write('sum.mjs', module);
     window.write('sum.test.mjs', testFile('assert.ok(add); assert.ok(isBig);'));
     window.write('empty.test.mjs', 'export {};\n');
@@ -121,7 +121,7 @@ describe('the tasks of commands', { timeout: 120_000 }, () => {
     expect(result?.details?.tests?.mutants.every(({ line, caught }) => line === 2 && !caught)).toBe(true);
   });
 
-  it('end after the third failing run, whatever the model says', async () => {
+  it('a test task ends after the third failed run, whatever the model says', async () => {
     window.write('sum.mjs', module);
     window.write('sum.test.mjs', testFile('assert.equal(add(2, 3), 6);'));
     const calls = Array.from({ length: 5 }, (): [string, object] => ['check_tests', check]);
@@ -149,7 +149,7 @@ describe('the tasks of commands', { timeout: 120_000 }, () => {
     expect(runs.every(({ record }) => record?.status === 'failed')).toBe(true);
   });
 
-  it('do not take what did not run for a result', async () => {
+  it('a test run that did not start is not taken for a result', async () => {
     window.write('sum.mjs', module);
     const results = resultsOf(
       await turn(
@@ -165,7 +165,7 @@ describe('the tasks of commands', { timeout: 120_000 }, () => {
     for (const { details } of results) expect(details?.tests?.verdict ?? 'unknown').toBe('unknown');
   });
 
-  it('take files along by glob', async () => {
+  it('test runs include files by glob', async () => {
     window.write('sum.mjs', module);
     window.write('notes.txt', 'not asked for');
     const source = "import { add } from './sum.mjs'; console.log(add(1, 2));";

@@ -33,7 +33,7 @@ describe('random cuts while answers stream', () => {
     await claude[Symbol.asyncDispose]();
   });
 
-  it(`${cuts} of them lose nothing, double nothing, and end in the uncut answer or an honest error`, {
+  it(`${cuts} random cuts lose and repeat nothing, and end in the complete answer or an error`, {
     timeout: 600_000,
   }, async () => {
     const seed = Number(process.env['CUTS_SEED'] ?? Date.now() % 1_000_000);

@@ -43,14 +43,14 @@ describe('the embedded server', { timeout: 30_000 }, () => {
     return { code: child.exitCode, stdout, stderr };
   }
 
-  it('keeps its secret to its user', async () => {
+  it('only the user can read the secret of the embedded server', async () => {
     await using server = await start();
     expect(statSync(join(dataDir, 'server.json')).mode & 0o777).toBe(0o600);
     expect(statSync(dataDir).mode & 0o777).toBe(0o700);
     expect(server.discovery.secret.length).toBeGreaterThanOrEqual(43);
   });
 
-  it('is the only one for its folder, however many start at once', async () => {
+  it('only one embedded server runs for a folder, however many start at once', async () => {
     await using server = await start();
     const others = await Promise.all(
       Array.from({ length: 3 }, () => run('serve', '--embedded', '--data-dir', dataDir)),
@@ -64,7 +64,7 @@ describe('the embedded server', { timeout: 30_000 }, () => {
     expect(await server.client.call('server.info', {})).toMatchObject({ pid: server.discovery.pid });
   });
 
-  it('ends after its last client, not while a window is connected', async () => {
+  it('the embedded server exits after its last client has left, and not while a window is connected', async () => {
     await using server = await start({ env: { DEVLM_IDLE_EXIT_MS: '300' } });
     const window = new AbortController();
     const stream = await fetch(`${server.origin}/backend/events`, {
@@ -79,7 +79,7 @@ describe('the embedded server', { timeout: 30_000 }, () => {
     expect(existsSync(join(dataDir, 'server.json'))).toBe(false);
   });
 
-  it('does not end while a turn runs', async () => {
+  it('the embedded server does not exit while a turn runs', async () => {
     claude.on(any, { blocks: 'slow '.repeat(20), pace: { chunkChars: 5, chunksPerSecond: 20 } });
     await using server = await start({ env: { DEVLM_IDLE_EXIT_MS: '200' } });
     const conversationId = await newConversation(server);
@@ -90,7 +90,7 @@ describe('the embedded server', { timeout: 30_000 }, () => {
     expect((await reader.ended(turnId)).status).toBe('completed');
   });
 
-  it('gives way to a newer bundle when idle, not when busy', async () => {
+  it('an idle embedded server is replaced by a newer version, and a busy one is not', async () => {
     claude.on(any, { blocks: 'slow '.repeat(20), pace: { chunkChars: 5, chunksPerSecond: 40 } });
     await using server = await start();
     const conversationId = await newConversation(server);
@@ -104,27 +104,30 @@ describe('the embedded server', { timeout: 30_000 }, () => {
     expect(await server.ended()).toBe(0);
   });
 
-  it.each(['SIGTERM', 'SIGKILL'] as const)('takes up a running turn and the queued ones after %s', async (signal) => {
-    claude.on('first', { blocks: 'one two three '.repeat(20), pace: { chunkChars: 10, chunksPerSecond: 60 } });
-    claude.on('second', 'and the second');
-    await using server = await start();
-    const conversationId = await newConversation(server);
-    const reader = new Reader(() => server, conversationId);
-    const first = await send(server, conversationId, 'first');
-    const second = await send(server, conversationId, 'second', { parent: first });
-    await reader.until((state) => state.turns[first]?.steps[0]?.blocks[0]?.text.includes('two') ?? false);
-    await server.kill(signal);
-    await server.start();
-    const turn = await reader.ended(first);
-    expect(turn.steps.map((step) => step.status)).toEqual(['abandoned', 'ended']);
-    expect(turn.steps[0]?.problem?.code).toBe('server_restarted');
-    expect(answerText(turn)).toBe('one two three '.repeat(20));
-    expect(answerText(await reader.ended(second))).toBe('and the second');
-    expect(reader.events.map((event) => event.seq)).toEqual(reader.events.map((_e, i) => i + 1));
-    reader[Symbol.dispose]();
-  });
+  it.each(['SIGTERM', 'SIGKILL'] as const)(
+    'the embedded server resumes a running turn and the queued ones after %s',
+    async (signal) => {
+      claude.on('first', { blocks: 'one two three '.repeat(20), pace: { chunkChars: 10, chunksPerSecond: 60 } });
+      claude.on('second', 'and the second');
+      await using server = await start();
+      const conversationId = await newConversation(server);
+      const reader = new Reader(() => server, conversationId);
+      const first = await send(server, conversationId, 'first');
+      const second = await send(server, conversationId, 'second', { parent: first });
+      await reader.until((state) => state.turns[first]?.steps[0]?.blocks[0]?.text.includes('two') ?? false);
+      await server.kill(signal);
+      await server.start();
+      const turn = await reader.ended(first);
+      expect(turn.steps.map((step) => step.status)).toEqual(['abandoned', 'ended']);
+      expect(turn.steps[0]?.problem?.code).toBe('server_restarted');
+      expect(answerText(turn)).toBe('one two three '.repeat(20));
+      expect(answerText(await reader.ended(second))).toBe('and the second');
+      expect(reader.events.map((event) => event.seq)).toEqual(reader.events.map((_e, i) => i + 1));
+      reader[Symbol.dispose]();
+    },
+  );
 
-  it('gives up a turn over which it died three times, and says so', async () => {
+  it('the embedded server gives up a turn after three crashes and says so', async () => {
     claude.on(any, { blocks: 'never ends '.repeat(500), pace: { chunkChars: 10, chunksPerSecond: 30 } });
     await using server = await start();
     const conversationId = await newConversation(server);
@@ -142,7 +145,7 @@ describe('the embedded server', { timeout: 30_000 }, () => {
     reader[Symbol.dispose]();
   });
 
-  it('waits for the key that the editor hands over after a restart', async () => {
+  it('open turns wait after a restart for the editor to provide the key', async () => {
     claude.on(any, { blocks: 'one two three '.repeat(20), pace: { chunkChars: 10, chunksPerSecond: 60 } });
     await using server = await start({
       env: { ANTHROPIC_API_KEY: '', ANTHROPIC_BASE_URL: 'https://api.anthropic.com' },
@@ -162,7 +165,7 @@ describe('the embedded server', { timeout: 30_000 }, () => {
     expect((await again.ended(turnId)).status).toBe('completed');
   });
 
-  it('ends a turn whose last step was stored before the crash, without asking again', async () => {
+  it('a turn whose last step was stored before a crash is completed without another call', async () => {
     claude.on(any, 'the whole answer');
     await using server = await start();
     const conversationId = await newConversation(server);
@@ -185,7 +188,7 @@ describe('the embedded server', { timeout: 30_000 }, () => {
     expect(claude.messages).toHaveLength(1);
   });
 
-  it('lets a person end a turn whose end could not be stored', async () => {
+  it('a user can end a turn whose end could not be stored', async () => {
     claude.on(any, 'the whole answer');
     await using server = await start();
     const conversationId = await newConversation(server);
@@ -199,7 +202,7 @@ describe('the embedded server', { timeout: 30_000 }, () => {
     expect(await reader.until((state) => state.turns[turnId]?.status === 'stopped')).toBeTruthy();
   });
 
-  it('sends a resumed turn nowhere before the editor has said where', async () => {
+  it('a resumed turn is not sent before the editor has provided the base URL', async () => {
     claude.on(any, { blocks: 'one two three '.repeat(20), pace: { chunkChars: 10, chunksPerSecond: 60 } });
     await using elsewhere = await startClaude();
     // The environment leads elsewhere than what the editor has set.
@@ -220,7 +223,7 @@ describe('the embedded server', { timeout: 30_000 }, () => {
     expect(elsewhere.messages).toHaveLength(0);
   });
 
-  it('merges what two editors know of the credential', async () => {
+  it('the embedded server merges the credentials of two editors', async () => {
     claude.on(any, 'ok');
     await using server = await start({ env: { ANTHROPIC_API_KEY: '', ANTHROPIC_BASE_URL: '' } });
     await server.client.call('server.credential', { body: { apiKey: 'sk-one-editor' } });
@@ -230,7 +233,7 @@ describe('the embedded server', { timeout: 30_000 }, () => {
     expect(await server.client.call('server.info', {})).toMatchObject({ key: 'missing' });
   });
 
-  it('keeps every conversation over a restart', async () => {
+  it('all conversations are kept over a restart', async () => {
     claude.on(any, 'kept');
     await using server = await start();
     const ids = new Set<string>();
@@ -247,7 +250,7 @@ describe('the embedded server', { timeout: 30_000 }, () => {
     expect(items.every(({ turns, title }) => turns === 1 && title.startsWith('message'))).toBe(true);
   });
 
-  it('never writes a secret anywhere', async () => {
+  it('secrets are never written to disk', async () => {
     claude.on(any, httpError(400, { message: 'your key sk-test-0123456789abcdef is wrong' }));
     await using server = await start({ env: { DEVLM_LOG_LEVEL: 'trace' } });
     await server.client.call('server.credential', { body: { apiKey: 'sk-editor-0123456789', baseUrl: null } });
@@ -267,7 +270,7 @@ describe('the embedded server', { timeout: 30_000 }, () => {
       expect(everything).not.toContain(secret);
   });
 
-  it('says on one line what is wrong when it cannot start', async () => {
+  it('an embedded server that cannot start reports the reason on one line', async () => {
     writeFileSync(join(dataDir, 'config.json'), '{"port":"many"}');
     const wrong = await run('serve', '--embedded', '--data-dir', dataDir);
     expect(wrong.code).toBe(1);
@@ -283,7 +286,7 @@ describe('the embedded server', { timeout: 30_000 }, () => {
     expect(readFileSync(join(dataDir, 'devlm.db'), 'utf8')).toBe('this is no database, and it must survive');
   });
 
-  it('has help, a version, and a sentence for a wrong command', async () => {
+  it('the command line has help and a version, and explains an unknown command', async () => {
     expect((await run('--help')).stdout).toContain('--data-dir');
     expect((await run('serve', '--help')).stdout).toContain('DEVLM_DATA_DIR');
     expect((await run('--version')).stdout).toMatch(/^\d+\.\d+\.\d+/);

@@ -163,21 +163,21 @@ describe.each([
       ['another scheme', ['Authorization: Token {}']],
       ['a list', ['Authorization: Bearer {}, Bearer {}']],
       ['the key beside a bad token', ['Authorization: Bearer x', 'x-api-key: {}']],
-    ])('a good one in the wrong place: %s', async (_name, headers) => {
+    ])('a valid token in the wrong place is refused: %s', async (_name, headers) => {
       const path = `/llm/v1/models?token=${edge.llmToken}&access_token=${edge.llmToken}`;
       const filled = headers.map((header) => header.replaceAll('{}', edge.llmToken));
       expect(statusesOf(await send(bytesOf(edge.host, { path, headers: filled })))).toEqual([401]);
     });
   });
 
-  it('nobody who guesses makes the server make a key', async () => {
+  it('guessed credentials do not make the server compute keys', async () => {
     await using fresh = await TestServer.start({ claudeUrl: claude.url });
     const bytes = bytesOf(`127.0.0.1:${fresh.discovery.port}`, { path: '/llm/v1/models', headers: [bearer('a.b.c')] });
     expect(statusesOf(await exchange(fresh.discovery.port, bytes))).toEqual([401]);
     expect(await tokenKeysOf(fresh)).toEqual([]);
   });
 
-  it('the log has one entry on each line, without a secret or an order for the terminal', async () => {
+  it('the log has one entry per line, without secrets or terminal escape sequences', async () => {
     const entries = logOf(server.dataDir);
     expect(entries.length).toBeGreaterThan(100);
     for (const entry of entries) {
@@ -187,7 +187,7 @@ describe.each([
     }
   });
 
-  it('what a client calls itself is written as one entry', async () => {
+  it('the name of a client cannot add lines to the log', async () => {
     await using other = await TestServer.start({ claudeUrl: claude.url, env: { DEVLM_LOG_LEVEL: 'info' } });
     const version = '1\n{"level":60,"msg":"forged"}\u001b[2J\u009b31m\u0085\u2028\u2029\u007f';
     await other.client.call('server.shutdown', { body: { version } });
@@ -201,7 +201,7 @@ describe.each([
 describe('texts that are no text', () => {
   const odd = '\u0000 \ud800 \udfff\ud83d \ufffe \u202e \u001b[2J';
 
-  it('pass through a chat without harm, and over a restart', { timeout: 60_000 }, async () => {
+  it('invalid Unicode passes through a chat and a restart without harm', { timeout: 60_000 }, async () => {
     await using claude = await startClaude();
     await using server = await TestServer.start({ claudeUrl: claude.url });
     const conversationId = await newConversation(server);
@@ -218,7 +218,7 @@ describe('texts that are no text', () => {
     expect(claude.messages).toHaveLength(1);
   });
 
-  it('become no header of the provider when a call is passed on', async () => {
+  it('invalid text does not become a header of the provider when a call is forwarded', async () => {
     await using claude = await startClaude();
     await using server = await TestServer.start({ claudeUrl: claude.url });
     const { port, secret } = server.discovery;
@@ -257,7 +257,7 @@ describe('slow requests', () => {
     });
   }
 
-  it('are ended, while others are served', { timeout: 180_000 }, async () => {
+  it('slow requests are ended while others are served', { timeout: 180_000 }, async () => {
     await using claude = await startClaude();
     await using server = await TestServer.start({ claudeUrl: claude.url });
     const { port, secret } = server.discovery;

@@ -15,8 +15,8 @@ describe('MCP servers', { timeout: 60_000 }, () => {
   const agent = useAgent();
   const { attach, attachHostile, script, begin, turn, offered } = agent;
 
-  describe('that do what none should', () => {
-    it('do not hold a turn when they never say hello, and the person is told of them', async () => {
+  describe('hostile MCP servers', () => {
+    it('an MCP server that never responds does not delay a turn, and the user is told', async () => {
       await attach({
         silent: { command: node, args: [hostile, 'silent'] },
         dies: { command: node, args: [hostile, 'dies'], env: { TOKEN: 'token-4711-secret' } },
@@ -42,13 +42,13 @@ describe('MCP servers', { timeout: 60_000 }, () => {
       expect(agent.server.stderr).not.toContain('4711');
     });
 
-    it('are read to a bound when their lists never end', async () => {
+    it('endless lists of an MCP server are read up to a limit', async () => {
       await attachHostile('pages');
       await turn();
       expect((await offered()).filter(({ name }) => name.startsWith('mcp__'))).toHaveLength(20);
     });
 
-    it('give their tools no names or schemas but ones that the API takes', async () => {
+    it('tools of an MCP server get only names and schemas that the API accepts', async () => {
       await attachHostile('names');
       await turn();
       const tools = (await offered()).filter(({ name }) => name.startsWith('mcp__'));
@@ -91,20 +91,23 @@ describe('MCP servers', { timeout: 60_000 }, () => {
           text: '(An image, "image/png", was omitted: it is not a PNG, JPEG, GIF or WebP image.)\n(A part that cannot be shown.)\n(A part that cannot be shown.)\nhalf \ufffd a character',
         },
       ],
-    ])('get a clear result: %s', async (kind, expected) => {
+    ])('a hostile MCP server leads to a clear result: %s', async (kind, expected) => {
       await attachHostile(kind);
       const [result] = resultsOf(await turn(['mcp__fake__do', {}]));
       expect(result).toMatchObject({ ...expected, details: { untrusted: [{ kind: 'mcp', name: 'fake' }] } });
     });
 
-    it.each(['application/json', 'text/event-stream'] as const)('get a clear result: huge, %s', async (type) => {
-      await using flooding = await startFlooding(type);
-      await attach({ fake: { url: flooding.url } });
-      const [result] = resultsOf(await turn(['mcp__fake__do', {}]));
-      expect(result).toMatchObject({ ok: false, text: 'The MCP server "fake" sent a message of more than 10 MiB.' });
-    });
+    it.each(['application/json', 'text/event-stream'] as const)(
+      'a huge response of an MCP server leads to a clear result: %s',
+      async (type) => {
+        await using flooding = await startFlooding(type);
+        await attach({ fake: { url: flooding.url } });
+        const [result] = resultsOf(await turn(['mcp__fake__do', {}]));
+        expect(result).toMatchObject({ ok: false, text: 'The MCP server "fake" sent a message of more than 10 MiB.' });
+      },
+    );
 
-    it('are given up when a call brings no news', async () => {
+    it('a call of an MCP server is given up if it makes no progress', async () => {
       await using own = await TestServer.start({
         claudeUrl: agent.claude.url,
         args: ['--sandbox', 'off', '--mcp-call-ms', '300'],
@@ -120,7 +123,7 @@ describe('MCP servers', { timeout: 60_000 }, () => {
       expect(result).toMatchObject({ ok: false, text: 'The MCP server "fake" did not answer in time.' });
     });
 
-    it('are left when the turn is stopped', async () => {
+    it('a call of an MCP server is abandoned when the turn is stopped', async () => {
       await attachHostile('mute');
       const { conversationId, reader, turnId } = await begin(['mcp__fake__do', {}]);
       using _reader = reader;

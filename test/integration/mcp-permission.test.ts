@@ -7,15 +7,15 @@ import { newConversation, Reader, send, TestServer } from '../support/server.ts'
  * Who says which MCP servers are started and which tools of somebody else are called.
  */
 
-describe('tools of others', { timeout: 60_000 }, () => {
+describe('tools of MCP servers and other extensions', { timeout: 60_000 }, () => {
   const agent = useAgent();
   const { attach, script, begin, turn, offered, answer } = agent;
 
-  describe('of a workspace', () => {
+  describe('MCP servers of a workspace', () => {
     const workspace = { everything: { ...stdio, env: { SECRET: 'not-to-be-shown' } } };
     const start: [string, object] = ['mcp_start', { server: 'everything' }];
 
-    it('are started once the person agrees, and from then on without a question until they change', async () => {
+    it('an MCP server of a workspace starts once the user agrees, and is not asked about again until it changes', async () => {
       await attach({}, { workspace });
       const asked = await begin(start, ['mcp__everything__echo', { message: 'started' }]);
       using _reader = asked.reader;
@@ -40,7 +40,7 @@ describe('tools of others', { timeout: 60_000 }, () => {
       expect(changed).not.toContain('mcp__everything__echo');
     });
 
-    it('stay off when the person says no, whatever the rules allow', async () => {
+    it('an MCP server of a workspace does not start if the user refuses, whatever the rules allow', async () => {
       agent.window.rules = { user: [{ verdict: 'allow', tool: '*' }], workspace: null };
       await attach({}, { workspace });
       const asked = await begin(start);
@@ -51,7 +51,7 @@ describe('tools of others', { timeout: 60_000 }, () => {
       expect(agent.statuses.filter(({ state }) => state === 'starting')).toEqual([]);
     });
 
-    it('are not even asked about where a rule forbids it', async () => {
+    it('an MCP server of a workspace is not asked about if a rule denies it', async () => {
       agent.window.rules = { user: null, workspace: [{ verdict: 'deny', tool: 'mcp_start' }] };
       await attach({}, { workspace });
       const { reader, turnId } = await begin(start);
@@ -60,14 +60,14 @@ describe('tools of others', { timeout: 60_000 }, () => {
       expect(result).toMatchObject({ ok: false, text: expect.stringMatching(/^This is not allowed/) });
     });
 
-    it('are not there where the workspace is not trusted, nor are the others', async () => {
+    it('no MCP server is available in an untrusted workspace', async () => {
       agent.window.trusted = false;
       await attach({ mine: stdio }, { workspace });
       await turn();
       expect((await offered()).filter(({ name }) => name.startsWith('mcp'))).toEqual([]);
     });
 
-    it('cannot take the name of one of the person', async () => {
+    it('an MCP server of a workspace cannot take the name of one of the user', async () => {
       await attach({ every_thing: stdio }, { workspace: { 'every thing': { url: 'http://127.0.0.1:1/mcp' } } });
       await turn();
       const names = (await offered()).map(({ name }) => name);
@@ -83,7 +83,7 @@ describe('tools of others', { timeout: 60_000 }, () => {
     });
   });
 
-  it('asks before a call where no rule allows it, and does as the person says', async () => {
+  it("a call of an MCP tool asks unless a rule allows it, and follows the user's answer", async () => {
     agent.window.rules = { user: null, workspace: null };
     await attach({ everything: stdio });
     const asked = await begin(['mcp__everything__echo', { message: 'may I' }]);
@@ -95,7 +95,7 @@ describe('tools of others', { timeout: 60_000 }, () => {
     expect(result).toMatchObject({ ok: false, text: 'The user did not allow this.' });
   });
 
-  it('is not started as a command by a server that is not the person’s own', async () => {
+  it('a team server does not start MCP servers as commands', async () => {
     await using team = await TestServer.start({
       claudeUrl: agent.claude.url,
       args: ['--sandbox', 'off', '--mcp-stdio', 'false'],
@@ -110,7 +110,7 @@ describe('tools of others', { timeout: 60_000 }, () => {
     expect((await offered()).filter(({ name }) => name.startsWith('mcp'))).toEqual([]);
   });
 
-  it('that only read can be called without a conversation, as far as rules and person allow', async () => {
+  it('a read-only MCP tool can be called without a conversation, if the rules and the user allow it', async () => {
     agent.window.write('a.py', 'def greet():\n    pass\n');
     await agent.window.attach();
     const run = (tool: string, input: Record<string, string>, confirmed = false) =>
@@ -132,14 +132,14 @@ describe('tools of others', { timeout: 60_000 }, () => {
     });
   });
 
-  describe('and tools of other extensions', () => {
+  describe('tools of other extensions', () => {
     const weather = {
       name: 'weather_lookup',
       description: 'Says what the weather is.',
       inputSchema: { type: 'object', properties: { city: { type: 'string' } } },
     };
 
-    it('are offered, asked about, called in the agent.window, and marked', async () => {
+    it('tools of other extensions are offered, asked about, called in the window, and marked as untrusted', async () => {
       agent.window.rules = { user: null, workspace: null };
       agent.window.tools = [weather, { name: 'odd', description: '', inputSchema: 7 }];
       agent.window.callTool = (name, input) => ({ text: `${name}: rain in ${String(input['city'])}`, images: [] });
@@ -156,7 +156,7 @@ describe('tools of others', { timeout: 60_000 }, () => {
       expect((await offered()).filter(({ name }) => name.startsWith('vscode__'))).toHaveLength(1);
     });
 
-    it('give a result when the extension fails, and are none in a workspace that is not trusted', async () => {
+    it('a failed tool of another extension gives a result, and an untrusted workspace has no such tools', async () => {
       agent.window.tools = [weather];
       await agent.window.attach();
       const asked = await begin(['vscode__weather_lookup', {}]);

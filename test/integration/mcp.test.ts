@@ -43,7 +43,7 @@ describe('MCP servers', { timeout: 60_000 }, () => {
     afterAll(() => void process_?.kill());
     beforeEach(() => attach(servers));
 
-    it('offers its tools, and none of them as harmless', async () => {
+    it('the tools of an MCP server are offered, and none as read-only', async () => {
       await turn();
       const tools = await offered();
       const names = tools.map(({ name }) => name);
@@ -58,7 +58,7 @@ describe('MCP servers', { timeout: 60_000 }, () => {
       expect(agent.statuses.at(-1)).toMatchObject({ name: 'everything', state: 'ready', tools: expect.any(Number) });
     });
 
-    it('answers calls: text, numbers, structure, a picture, a mistake', async () => {
+    it('calls of an MCP server return text, numbers, structured data, an image and an error', async () => {
       const results = resultsOf(
         await turn(
           ['mcp__everything__echo', { message: 'Hello.' }],
@@ -81,7 +81,7 @@ describe('MCP servers', { timeout: 60_000 }, () => {
       expect(mistake).toMatchObject({ ok: false, text: expect.stringContaining('expected number') });
     });
 
-    it('is cancelled with the turn', async () => {
+    it('a call of an MCP server is canceled with its turn', async () => {
       const { conversationId, reader, turnId } = await begin([
         'mcp__everything__trigger-long-running-operation',
         { duration: 600, steps: 1200 },
@@ -97,7 +97,7 @@ describe('MCP servers', { timeout: 60_000 }, () => {
       expect(again?.text).toBe('Echo: again');
     });
 
-    it('has resources', async () => {
+    it('resources of an MCP server can be read', async () => {
       const [list] = resultsOf(await turn(['mcp_resource', { server: 'everything' }]));
       expect(list).toMatchObject({ ok: true, text: expect.stringContaining('://') });
       const uri = /^(\S+:\/\/[^{}\s]+) /m.exec(list?.text ?? '')?.[1];
@@ -118,7 +118,7 @@ describe('MCP servers', { timeout: 60_000 }, () => {
     });
   });
 
-  it('goes on after its process was killed under a call: told to the model, and started again', async () => {
+  it('an MCP server that is killed during a call is started again, and the model is told', async () => {
     const pidFile = join(agent.folder, 'pid');
     const line = `echo $$ > "$1"; exec "$2" "$3" stdio`;
     await attach({ everything: { command: 'sh', args: ['-c', line, 'sh', pidFile, node, everything] } });
@@ -139,7 +139,7 @@ describe('MCP servers', { timeout: 60_000 }, () => {
     expect(agent.statuses.map(({ state }) => state)).toEqual(['starting', 'ready', 'ended', 'starting', 'ready']);
   });
 
-  it('is not called twice when DevLM itself is killed under a call', async () => {
+  it('a call of an MCP server is not repeated when the DevLM server is killed during it', async () => {
     const file = join(agent.folder, 'calls');
     await attachHostile('mute', { env: { CALLS: file } });
     const { reader, turnId } = await begin(['mcp__fake__do', {}]);
@@ -153,7 +153,7 @@ describe('MCP servers', { timeout: 60_000 }, () => {
     expect(readFileSync(file, 'utf8')).toBe('do\n');
   });
 
-  it('sees nothing of the environment but what is harmless and what its configuration names', async () => {
+  it('an MCP server sees only harmless environment variables and those of its configuration', async () => {
     const envs = { variables: { 'env:MINE': 'resolved', workspaceFolder: agent.folder } };
     await attach(
       { everything: { ...stdio, env: { OWN: variable('env:MINE'), WHERE: variable('workspaceFolder') } } },
@@ -165,7 +165,7 @@ describe('MCP servers', { timeout: 60_000 }, () => {
     expect(Object.keys(env).filter((name) => /DEVLM|ANTHROPIC|KEY|TOKEN/.test(name))).toEqual([]);
   });
 
-  it('ends with all that it started when nobody needs it', async () => {
+  it('an MCP server and its child processes end when they are no longer needed', async () => {
     await using own = await TestServer.start({
       claudeUrl: agent.claude.url,
       args: ['--sandbox', 'off', '--mcp-idle-ms', '500'],

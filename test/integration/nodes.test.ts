@@ -67,7 +67,7 @@ describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %
   const expectWhole = (reader: Reader) =>
     expect(reader.events.map(({ seq }) => seq)).toEqual(reader.events.map((_, index) => index + 1));
 
-  test('show a turn of one node at the other while it runs', async () => {
+  test('a node shows a turn that runs on another node', async () => {
     claude.on(any, slowly(90));
     const conversationId = await newConversation(one);
     using reader = new Reader(() => two, conversationId);
@@ -88,7 +88,7 @@ describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %
   });
 
   const whateverCarriesMessages = () => {
-    test('stop a turn of one node at the other, and keep what it cost', async () => {
+    test('a node stops a turn of another node, and its cost is kept', async () => {
       claude.on(any, slowly(3_000));
       const conversationId = await newConversation(one);
       using reader = new Reader(() => one, conversationId);
@@ -104,7 +104,7 @@ describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %
       expectWhole(reader);
     });
 
-    test('answer at one node what the other asks', async () => {
+    test('a question of one node can be answered through another', async () => {
       claude.on(any, 'Blue it is.');
       claude.on(any, toolUse('ask_user', { question: 'Which colour?', options: ['red', 'blue'] }), { times: 1 });
       using window = new EditorWindow(() => one, folder);
@@ -125,7 +125,7 @@ describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %
       expectWhole(reader);
     });
 
-    test('run the messages of a conversation in order, whichever node they come to', async () => {
+    test('messages of a conversation run in order, whichever nodes receive them', async () => {
       claude.on(any, slowly(15));
       const conversationId = await newConversation(one);
       using reader = new Reader(() => two, conversationId);
@@ -141,7 +141,7 @@ describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %
       expectWhole(reader);
     });
 
-    test('leave the turns of a node that lives alone when another starts', async () => {
+    test('a node that starts does not touch the turns of another node', async () => {
       claude.on(any, slowly(150));
       const conversationId = await newConversation(one);
       using reader = new Reader(() => one, conversationId);
@@ -160,7 +160,7 @@ describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %
 
   const signals = ['SIGKILL', 'SIGTERM'] as const;
   test.for(withRedis ? share(signals.toReversed(), 2) : share(signals, 2))(
-    'go on with the turn of a node that ends by %s',
+    'a node resumes the turn of a node that ends by %s',
     async (signal) => {
       claude.on(any, slowly(120));
       const dying = await start();
@@ -199,7 +199,7 @@ describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %
   );
 
   const heldUp = () =>
-    test('a node that was held up for longer than its lease writes nothing any more', async () => {
+    test('a node that was suspended for longer than its lease writes nothing any more', async () => {
       claude.on(any, slowly(60));
       const held = await start();
       try {
@@ -225,7 +225,7 @@ describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %
 
   if (!withRedis) return;
 
-  test('tell the windows at the other node which conversations change, and what was spent', async () => {
+  test('windows on another node are notified of changed conversations and of costs', async () => {
     claude.on(any, 'Hello.');
     const told: ServerNotice[] = [];
     const window = new AbortController();
@@ -247,7 +247,7 @@ describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %
     await following;
   });
 
-  test('go on without Redis, slower, and find each other again', async () => {
+  test('nodes continue without Redis, more slowly, and use it again when it is back', async () => {
     claude.on(any, slowly(150));
     const conversationId = await newConversation(one);
     using reader = new Reader(() => two, conversationId);

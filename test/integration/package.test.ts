@@ -8,7 +8,7 @@ import { packageExtension } from '../../scripts/package.ts';
 const folder = await mkdtemp(join(tmpdir(), 'devlm-package-'));
 afterAll(() => rm(folder, { recursive: true }));
 
-test('the VSIX can be made: all it needs is in it, nothing strange, and it is not too large', {
+test('the VSIX has all required files, no unexpected ones, and an acceptable size', {
   timeout: 120_000,
 }, async () => {
   const { bytes } = await packageExtension(join(folder, 'devlm.vsix'));
@@ -16,7 +16,7 @@ test('the VSIX can be made: all it needs is in it, nothing strange, and it is no
 });
 
 /** What each start pays for. `npm run bench -- activation` has the times. */
-describe('what is read at once', () => {
+describe('the code that is loaded at start', () => {
   const outdir = join(folder, 'dist');
   beforeAll(() => build({ minify: true, vsix: true, outdir }), 120_000);
 
@@ -33,14 +33,14 @@ describe('what is read at once', () => {
     return [...seen.values()].reduce((sum, bytes) => sum + bytes, 0);
   }
 
-  it('is at most 200 KB of the extension', async () => {
+  it('the extension loads at most 200 KB at activation', async () => {
     // In an arrow function stands what is required later.
     const bytes = await bytesAtOnce('extension.cjs', /(?<!=>\w*\(?)require\("\.\/(extension-[A-Z0-9]+\.cjs)"\)/g);
     expect(bytes).toBeGreaterThan(100_000);
     expect(bytes).toBeLessThan(200 * 1024);
   });
 
-  it('leaves each CommonJS package that is read later in a file that has a default export alone, as the sources ask', async () => {
+  it('packages that are loaded on demand are imported through their default export', async () => {
     const names = await readdir(join(root, 'server/src'), { recursive: true });
     const sources = names
       .filter((name) => name.endsWith('.ts'))
@@ -50,7 +50,7 @@ describe('what is read at once', () => {
     for (const [line] of later) expect(line).toMatch(/const \{ default: \w+ \} = await import/);
   });
 
-  it('is at most 2 MB of the server', async () => {
+  it('the server loads at most 2 MB at start', async () => {
     const bytes = await bytesAtOnce('server.mjs', /(?:from|import)"\.\/(server-[A-Z0-9]+\.mjs)"/g);
     expect(bytes).toBeGreaterThan(500_000);
     expect(bytes).toBeLessThan(2 * 1024 * 1024);

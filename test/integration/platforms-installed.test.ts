@@ -44,7 +44,7 @@ describe('the SDKs of the platforms', { timeout: 120_000 }, () => {
     return { server, sdk };
   }
 
-  it('are loaded with the first call of such an instance, and only the one that it needs', async () => {
+  it('the SDK of a platform is loaded with the first call of such an instance, and no other SDK', async () => {
     const file = join(folder, 'imports.txt');
     const preload = new URL('../support/note-imports.ts', import.meta.url).pathname;
     const env = { NODE_OPTIONS: `--import=${preload}`, DEVLM_TEST_IMPORTS: file };
@@ -68,7 +68,7 @@ describe('the SDKs of the platforms', { timeout: 120_000 }, () => {
     }
   });
 
-  it('say where credentials were not found', async () => {
+  it('the SDK of a platform reports where it did not find credentials', async () => {
     for (const [instance, credentials] of [
       [bedrock, 'AWS'],
       [vertex, 'Google Cloud'],
@@ -90,7 +90,7 @@ describe('the SDKs of the platforms', { timeout: 120_000 }, () => {
     }
   });
 
-  it('are not in the VSIX, and its server says what to do', async () => {
+  it('the SDKs of the platforms are not in the VSIX, and its server says what to do', async () => {
     const outdir = join(folder, 'vsix');
     await build({ vsix: true, outdir });
     expect(await readdir(outdir)).not.toContain('platforms');

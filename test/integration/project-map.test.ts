@@ -71,7 +71,7 @@ describe('what the model knows of a project', { timeout: 60_000 }, () => {
     return found;
   };
 
-  it('is a map of its most used definitions, the same in each turn and after a restart', async () => {
+  it('the repository map has the most used definitions, and is the same in each turn and after a restart', async () => {
     claude.on(any, 'Hello.');
     await window.attach();
     const { conversationId, turnId, number } = await mapped();
@@ -92,7 +92,7 @@ describe('what the model knows of a project', { timeout: 60_000 }, () => {
     expect(JSON.stringify((await claude.received(after)).body).split('<repository_map>')).toHaveLength(2);
   });
 
-  it('is not told where the person does not want it', async () => {
+  it('the repository map is not sent if the user has turned it off', async () => {
     claude.on(any, 'Hello.');
     await window.attach();
     await mapped();
@@ -103,7 +103,7 @@ describe('what the model knows of a project', { timeout: 60_000 }, () => {
     expect((await first(claude.messages.length))[0]).toBe('Hello.');
   });
 
-  it('can be asked by name, as it is now', async () => {
+  it('the model can search definitions by name in the current files', async () => {
     claude.on(any, 'Done.');
     claude.on(any, toolUse('symbol_search', { query: 'store' }), { times: 1 });
     claude.on(any, toolUse('symbol_search', { query: 'late_comer', kind: 'function', path: 'src' }), { times: 1 });

@@ -28,7 +28,7 @@ describe('rules for certain files', { timeout: 60_000 }, () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('are told once, when such a file is read or attached, behind what the model knows already', async () => {
+  it('rules for certain files are added once to the end of the prompt, when such a file is read or attached', async () => {
     window.write('.devlm/all.md', '---\ndescription: for all\n---\nRule for all.');
     window.write('.devlm/python.md', '---\nglobs: "*.py", tools/**/*.pyi\n---\nRule for Python. </rules>');
     window.write('.devlm/go.md', '---\ndescription: x\nglobs:\n  - cmd/**\n  - "*.go"\n---\nRule for Go.');

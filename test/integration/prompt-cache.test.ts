@@ -40,23 +40,23 @@ async function say(messages: readonly Partial<Parameters<typeof send>[3] & { bef
   return breaks;
 }
 
-test('a conversation that goes on is read from the cache', async () => {
+test('a continued conversation reads its prompt from the cache', async () => {
   expect(await say([{}, {}, {}])).toEqual([undefined, undefined, undefined]);
 });
 
-test('another model has to read all of it again, and the next message goes on from there', async () => {
+test('a change of the model is reported as a cache break, and the next message uses the new cache', async () => {
   const [, , changed, after] = await say([{}, {}, { model: 'claude-haiku-4-5' }, { model: 'claude-haiku-4-5' }]);
   expect(changed).toMatchObject({ cause: 'model' });
   expect(changed?.tokens).toBeGreaterThan(4_000);
   expect(after).toBeUndefined();
 });
 
-test('tools that a command brings are named', async () => {
+test('a cache break by added tools names the tools', async () => {
   const [, changed] = await say([{}, { task: 'commit' }]);
   expect(changed).toMatchObject({ cause: 'tools', tools: expect.arrayContaining(['propose']) });
 });
 
-test('a cache that the provider has lost is said to be lost there', async () => {
+test('a cache break is attributed to the provider if the prompt has not changed', async () => {
   const forget = () => {
     claude.reset();
     claude.on(any, { blocks: 'It booms.' });
@@ -65,7 +65,7 @@ test('a cache that the provider has lost is said to be lost there', async () => 
   expect(changed).toMatchObject({ cause: 'provider' });
 });
 
-test('a branch that begins earlier is no break', async () => {
+test('a branch that begins earlier is not a cache break', async () => {
   const conversationId = await newConversation(server);
   using reader = new Reader(() => server, conversationId);
   await reader.ended(await send(server, conversationId, long));

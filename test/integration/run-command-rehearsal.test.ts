@@ -76,7 +76,7 @@ describe('a rehearsal', { timeout: 120_000 }, () => {
   const rewrite =
     "echo two >>a.txt; tr -d '\\r' <sub/crlf.txt >x && cat x >sub/crlf.txt; rm gone.txt x; mkdir new; echo b >new/b.txt; ln -s /etc/passwd link; printf '\\0\\1' >binary; echo done; exit 3";
 
-  it('changes exactly the files that the command changed, after a yes', async () => {
+  it('a rehearsal changes exactly the files that the command changed, after the user allowed it', async () => {
     using begun = await begin(rewrite);
     const ask = await begun.answer(true);
     expect(ask).toMatchObject({ format: 'diff', title: 'Change 4 files', detail: expect.stringContaining('+two') });
@@ -100,7 +100,7 @@ describe('a rehearsal', { timeout: 120_000 }, () => {
     expect(record).toMatchObject({ exitCode: 3, engine: { kind: 'docker', networkCut: true } });
   });
 
-  it('runs with the real credentials of a file, and shows none of them', async () => {
+  it('a rehearsal runs with the real credentials of a file, and shows none of them', async () => {
     const token = 'correct horse battery';
     window.write('prod.env', `API_TOKEN="${token}"\r\nA=1\r\n`);
     using begun = await begin(
@@ -114,7 +114,7 @@ describe('a rehearsal', { timeout: 120_000 }, () => {
     expect([window.text('prod.env'), window.text('copy.env')]).toEqual([changed, changed]);
   });
 
-  it('changes nothing after a no, and nothing before an answer', async () => {
+  it('a rehearsal changes nothing before an answer or after a refusal', async () => {
     using begun = await begin(rewrite);
     await begun.reader.until(
       (state) => Object.values(state.turns).some((turn) => callsOf(turn).some(([, { ask }]) => ask)),
@@ -126,7 +126,7 @@ describe('a rehearsal', { timeout: 120_000 }, () => {
     expect(files()).toEqual(untouched);
   });
 
-  it('is what a rule can require, and has no network', async () => {
+  it('a rule can require a rehearsal, which has no network', async () => {
     window.rules = { user: [{ verdict: 'rehearse', tool: 'run_command', command: 'python3' }], workspace: null };
     await window.attach();
     const source =
@@ -140,7 +140,7 @@ describe('a rehearsal', { timeout: 120_000 }, () => {
     expect(files()).toEqual(untouched);
   });
 
-  it('is refused where a file changed under it, and does not touch what it did not see', async () => {
+  it('a rehearsal is refused if a file changed during it, and does not touch files that it did not see', async () => {
     window.before = (request) => {
       if (request.kind === 'apply') window.write('a.txt', 'mine\n');
     };
@@ -157,7 +157,7 @@ describe('a rehearsal', { timeout: 120_000 }, () => {
     expect(files()).toEqual(['mine\n', ...untouched.slice(1)]);
   });
 
-  it('happens once and changes once when the server is killed after it', async () => {
+  it('a rehearsal runs and is applied once when the server is killed after it', async () => {
     let killed = false;
     window.after = async ({ kind }) => {
       if (kind !== 'apply' || killed) return;
@@ -174,7 +174,7 @@ describe('a rehearsal', { timeout: 120_000 }, () => {
     expect(window.text('a.txt')).toBe('one\ntwo\n');
   });
 
-  it('is how every command runs where there is no editor', async () => {
+  it('every command is rehearsed if there is no editor', async () => {
     const params = { projectId: `api-${crypto.randomUUID()}` };
     const query = { path: 'a.txt' };
     await server.client.call('workspace.create', { params });
@@ -193,7 +193,7 @@ describe('a rehearsal', { timeout: 120_000 }, () => {
   });
 });
 
-describe('what a rehearsal brings', () => {
+describe('the sandbox of a rehearsal', () => {
   it.each([
     ['pytest -q', 'python'],
     ['cd x && python3.13 -m pytest', 'python'],
@@ -202,7 +202,7 @@ describe('what a rehearsal brings', () => {
     ['bundle exec rspec', 'ruby'],
     ['sed -i s/a/b/ x | sort', 'bash'],
     ['((', 'bash'],
-  ] as const)('runs where its programs are: %s', (command, language) => {
+  ] as const)('a rehearsal runs in the image that has the programs of the command: %s', (command, language) => {
     expect(imageFor(command)).toBe(language);
   });
 
@@ -222,7 +222,7 @@ describe('what a rehearsal brings', () => {
     ['F -1 ./a\n', null],
     ['F 9999999999 ./a\n', null],
     ['garbage', null],
-  ] as const)('is read strictly: %j', (text, expected) => {
+  ] as const)('the report of a rehearsal is parsed strictly: %j', (text, expected) => {
     const found = changesIn(Buffer.from(text));
     expect(found && [...found].map(([path, bytes]) => [path, bytes?.toString() ?? null])).toEqual(expected);
   });

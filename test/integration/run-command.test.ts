@@ -110,7 +110,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
     expect(result?.text).toContain('stdout:\nred\n100%');
   });
 
-  it('of a long output the beginning and the end are kept, and the log has no more of it than is shown', async () => {
+  it('the beginning and the end of a long output are kept, and the log has no more than is shown', async () => {
     using begun = await begin(run('echo first; seq 1 300000; echo last; exit 1'));
     const [result] = resultsOf(await begun.ended());
     expect(result?.text).toMatch(/exit code 1 .*\nstdout:\nfirst\n1\n2\n/);
@@ -123,8 +123,8 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
     expect(shown.join('').length).toBeLessThanOrEqual(200_000);
   });
 
-  describe('ask', () => {
-    it('with the command itself, and do nothing after a no', async () => {
+  describe('questions about commands', () => {
+    it('a command is asked about with its text, and does nothing after a refusal', async () => {
       await lend([]);
       using begun = await begin(run('touch made'));
       expect(await begun.answer(false)).toMatchObject({ kind: 'approval', format: 'command', detail: 'touch made' });
@@ -133,7 +133,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
       expect(window.requests.filter(({ kind }) => kind.startsWith('command.'))).toEqual([]);
     });
 
-    it('and run after a yes', async () => {
+    it('a command runs after the user allowed it', async () => {
       await lend([]);
       using begun = await begin(run('touch made'));
       await begun.answer(true);
@@ -147,7 +147,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
       ['a redirection out of the workspace', run('echo x >../../x', { cwd: 'sub' }), 'outside the workspace'],
       ['a program that cannot be known', run('$PROGRAM x'), 'cannot tell in advance'],
       ['a folder that is entered to write there', run('cd .git && echo x >config'), '.git'],
-    ])('about %s, whatever the rules allow', async (_what, call, reason) => {
+    ])('a command asks about %s, whatever the rules allow', async (_what, call, reason) => {
       for (const inside of ['.git', 'sub']) mkdirSync(join(folder, inside));
       await lend([{ verdict: 'allow', tool: '*' }]);
       using begun = await begin(call);
@@ -157,7 +157,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
       await begun.ended();
     });
 
-    it('not where a rule denies it, and the workspace’s can only forbid', async () => {
+    it('a denied command does not ask, and workspace rules can only deny', async () => {
       await lend(allowAll, [{ verdict: 'deny', tool: 'run_command', command: 'rm' }]);
       window.write('kept', '');
       const [result] = resultsOf(await turn(run('echo ok && rm kept')));
@@ -169,7 +169,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
   it.each([
     ['a file outside the workspace', 'cat /etc/hostname', '/etc/hostname'],
     ['the network', 'curl -s --max-time 1 http://127.0.0.1:9/', '127.0.0.1'],
-  ])('make others ask that a rule allows, once they have read %s', async (_what, line, source) => {
+  ])('a command asks although a rule allows it after the conversation has read %s', async (_what, line, source) => {
     await lend([...allowAll, { verdict: 'allow', tool: 'run_command', command: 'touch' }]);
     using begun = await begin(run('touch before'), run(line), run('touch after'));
     if (line.includes('/etc')) await begun.answer(true);
@@ -204,12 +204,12 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
     expect(JSON.stringify((await claude.received(1)).body)).toContain('stopped this while it ran');
   });
 
-  describe('run once', () => {
+  describe('commands and restarts of the server', () => {
     it.each([
       ['is killed while it runs', 'SIGKILL', 'while [ ! -e go ]; do sleep 0.05; done'],
       ['is killed after it ended', 'SIGKILL', 'touch go'],
       ['is closed while it runs', 'SIGTERM', 'while [ ! -e go ]; do sleep 0.05; done'],
-    ] as const)('where the server %s', async (_when, signal, middle) => {
+    ] as const)('a command runs once if the server %s', async (_when, signal, middle) => {
       let killed = false;
       window.after = async ({ kind }) => {
         if (kind !== 'command.poll' || killed || !existsSync(join(folder, 'log'))) return;
@@ -229,7 +229,9 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
 
     // It waits a minute for the window to come back.
     onlyDeep(() => {
-      it('or it is said that nobody knows, where the window is gone as well', { timeout: 120_000 }, async () => {
+      it('the result of a command is reported as unknown if the server and the window are gone', {
+        timeout: 120_000,
+      }, async () => {
         using other = new EditorWindow(() => server, folder);
         other.rules = window.rules;
         using begun = await begin(run('echo x >>log; echo on; sleep 300'));
@@ -245,7 +247,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
     });
   });
 
-  describe('in the background', () => {
+  describe('background commands', () => {
     /** The id under which the last result knows its command. */
     const idOf = (found: TurnState | undefined) => resultsOf(found).at(-1)?.details?.command?.id ?? '';
 

@@ -45,7 +45,7 @@ describe('a crash', { timeout: 120_000 }, () => {
     }
   };
 
-  test('a killed server leaves nothing behind after its next start, and the other server in peace', async () => {
+  test('a killed server leaves nothing behind after its next start, and another server is not affected', async () => {
     await using other = await start();
     const unharmed = run(other, { source: long, limits: { wallMs: 60_000 } });
     await expect.poll(() => running(other), { timeout: 30_000 }).toBeGreaterThan(0);
@@ -70,7 +70,7 @@ describe('a crash', { timeout: 120_000 }, () => {
   });
 
   test.for(share(['kill', 'stop'] as const, 2))(
-    'an engine that ends mid-run (%s) is an error, and serves again by itself',
+    'an engine that ends during a run (%s) is reported as an error, and works again later',
     async (how) => {
       await using server = await start();
       expect(await run(server, { source: 'print(1)' })).toMatchObject({ status: 'ok' });

@@ -28,7 +28,9 @@ const mix: readonly (Body & { status: ExecutionRecord['status'] })[] = [
 ];
 
 describe('many runs', () => {
-  test(`${runs} runs leave no memory, handle, process or container`, { timeout: 60_000 + runs * 1_500 }, async () => {
+  test(`${runs} runs leak no memory, handles, processes or containers`, {
+    timeout: 60_000 + runs * 1_500,
+  }, async () => {
     await using engine = await startDockerEngine();
     const images = Object.entries(await importImages(engine.host, ['python', 'bash']));
     const args = ['--sandbox', 'docker', '--sandbox-concurrency', '4', '--sandbox-queue', '100'];

@@ -76,18 +76,24 @@ describe('a program with a list of hosts', () => {
       'package main\nimport ("fmt"; "io"; "net/http")\nfunc main() { r, err := http.Get("http://api.example.org/a"); if err != nil { panic(err) }; b, _ := io.ReadAll(r.Body); fmt.Println(string(b)) }',
     ],
   ] as const;
-  test.for(share(programs, 2))('reaches one of them in %s', { timeout: 120_000 }, async ([language, source]) => {
-    const { result } = await run(language, source);
-    expect(result).toMatchObject({
-      status: 'ok',
-      message: null,
-      stdout: 'hello from api.example.org\n',
-      stderr: '',
-      engine: { networkCut: true },
-    });
-  });
+  test.for(share(programs, 2))(
+    'a program in %s reaches a host on its list',
+    { timeout: 120_000 },
+    async ([language, source]) => {
+      const { result } = await run(language, source);
+      expect(result).toMatchObject({
+        status: 'ok',
+        message: null,
+        stdout: 'hello from api.example.org\n',
+        stderr: '',
+        engine: { networkCut: true },
+      });
+    },
+  );
 
-  test('reaches no other, nor one whose address is not public', { timeout: 60_000 }, async () => {
+  test('a program reaches no host that is missing on its list or has no public address', {
+    timeout: 60_000,
+  }, async () => {
     const before = seen.length;
     const { result } = await run(
       'python',
@@ -108,7 +114,7 @@ for url in ["http://evil.example.org/", "http://api.example.org:8080/", "http://
     expect(seen.slice(before)).toEqual([]);
   });
 
-  test('has no network beside the proxy', { timeout: 60_000 }, async () => {
+  test('a program has no network access except through the proxy', { timeout: 60_000 }, async () => {
     const { result } = await run(
       'python',
       `import socket
@@ -121,7 +127,7 @@ except OSError as e: print("no name")`,
     expect(result.stdout).toBe(`${'Network is unreachable\n'.repeat(3)}no name\n`);
   });
 
-  test('has tunnels for TLS to the same hosts and no other', { timeout: 60_000 }, async () => {
+  test('a program can open TLS tunnels to the hosts on its list only', { timeout: 60_000 }, async () => {
     const { result } = await run(
       'python',
       `import socket
@@ -144,7 +150,9 @@ tunnel("", None)`,
     ]);
   });
 
-  test('moves megabytes both ways unharmed, several at once', { timeout: 120_000 }, async () => {
+  test('the proxy transfers megabytes unchanged in both directions, over several connections at once', {
+    timeout: 120_000,
+  }, async () => {
     const { result } = await runProgram(sandbox.sandbox, {
       language: 'python',
       source: python(`
@@ -160,7 +168,7 @@ with f.ThreadPoolExecutor(6) as pool:
     expect(result.stdout).toBe(`${sha256(noise)}\n${sha256(Buffer.alloc(2_000_000, 'x'))}\n`);
   });
 
-  test('that ends, or ends the relay, leaves no connection', { timeout: 60_000 }, async () => {
+  test('no connection is left when a program or its relay has ended', { timeout: 60_000 }, async () => {
     const stuck = await runProgram(sandbox.sandbox, {
       language: 'python',
       source: python('print(get("http://api.example.org/never"))'),
@@ -181,7 +189,7 @@ print("still here")`,
     expect(result).toMatchObject({ status: 'ok', stdout: 'still here\n' });
   });
 
-  test('is told when its image cannot carry connections', { timeout: 60_000 }, async () => {
+  test('an image that cannot relay connections is reported', { timeout: 60_000 }, async () => {
     const { result } = await run('bash', 'echo hello');
     expect(result).toMatchObject({ status: 'engine-error', message: expect.stringContaining('needs Perl') });
   });
@@ -200,7 +208,7 @@ describe('the list of hosts', () => {
     [['*.a.test'], 'a.test', 443, false],
     [['*.a.test'], '.a.test', 443, false],
     [['*'], 'a.test', 443, false],
-  ] as const)('%j and %s:%i: %s', ([hosts, host, port, expected]) => {
+  ] as const)('the list %j allows host %s, port %i: %s', ([hosts, host, port, expected]) => {
     expect(allows(hosts, host, port)).toBe(expected);
   });
 });
@@ -213,13 +221,13 @@ describe('frames of a relay that a program has taken over', () => {
     return Buffer.concat([header, bytes]);
   };
 
-  test('end the stream when they are larger than the relay makes them', () => {
+  test('frames that are larger than the relay creates end the stream', () => {
     const stream = new PassThrough();
     openChannel(stream, () => expect.unreachable())(frame(1, 0xffffffff));
     expect(stream.destroyed).toBe(true);
   });
 
-  test('open no more connections than there may be, in order, and none twice', () => {
+  test('frames open connections in order, once each, and up to the limit', () => {
     const stream = new PassThrough();
     let opened = 0;
     const receive = openChannel(stream, () => opened++);
@@ -232,7 +240,7 @@ describe('frames of a relay that a program has taken over', () => {
     expect(opened).toBe(64);
   });
 
-  test('are the same in whatever pieces they come', async () => {
+  test('frames are parsed the same however they are split', async () => {
     const stream = new PassThrough();
     const heard: string[] = [];
     const receive = openChannel(stream, (connection) => {

@@ -67,7 +67,7 @@ async function leave(serverId: string, expires: number): Promise<string> {
   return container.id;
 }
 
-test('the second run finds a container that waits, each is used once, and none is left after closing', async () => {
+test('the second run uses a warm container, each is used once, and none is left after closing', async () => {
   const { sandbox, serverId } = await open();
   const first = await run(sandbox, 'open("/sandbox/left", "w").write("x"); print(1)');
   expect(first).toMatchObject({ status: 'ok', stdout: '1\n', engine: { warm: false } });
@@ -80,7 +80,7 @@ test('the second run finds a container that waits, each is used once, and none i
   expect(await containersOf(serverId)).toEqual([]);
 }, 60_000);
 
-test('a container that died while it waited is replaced, not used', async () => {
+test('a warm container that died is replaced and not used', async () => {
   await using opened = await open({ max: 1 });
   const { sandbox, serverId } = opened;
   await run(sandbox, 'pass');
@@ -94,7 +94,7 @@ test('a container that died while it waited is replaced, not used', async () => 
   await until(() => sandbox.warmContainers === 1);
 }, 60_000);
 
-test('the sweep takes what an earlier launch left and what is past its time, and no live server has lost any', async () => {
+test('the sweep removes leftovers of earlier servers and expired containers, and none of a running server', async () => {
   await using other = await open({ max: 1 });
   await run(other.sandbox, 'pass');
   await until(() => other.sandbox.warmContainers === 1);
@@ -112,7 +112,7 @@ test('the sweep takes what an earlier launch left and what is past its time, and
   expect(await run(other.sandbox, 'print(3)')).toMatchObject({ status: 'ok', engine: { warm: true } });
 }, 60_000);
 
-test('without an engine it says so at once', async () => {
+test('a missing Docker engine is reported at once', async () => {
   await using opened = await open({ host: 'unix:///nowhere/docker.sock' });
   const start = performance.now();
   expect(await run(opened.sandbox, 'pass')).toMatchObject({ status: 'engine-error', exitCode: null });
@@ -120,7 +120,7 @@ test('without an engine it says so at once', async () => {
   expect(performance.now() - start).toBeLessThan(5_000);
 }, 30_000);
 
-test('an engine that is killed in the middle of a run is an error at once; service returns with it', async () => {
+test('an engine that is killed during a run is reported at once, and is used again when it is back', async () => {
   await using opened = await open({ max: 1 });
   const { sandbox, serverId } = opened;
   const started = Promise.withResolvers<void>();
@@ -140,7 +140,7 @@ test('an engine that is killed in the middle of a run is an error at once; servi
   expect(await containersOf(serverId)).toEqual([]);
 }, 90_000);
 
-test('the embedded engine takes over while Docker is stopped, says why, and Docker returns by itself', async () => {
+test('the embedded engine is used while Docker is stopped, says why, and Docker is used again when it is back', async () => {
   await using docker = await open({ max: 1 });
   await using embedded = await openSandbox('embedded', []);
   const choice = new SandboxChoice([docker.sandbox, embedded.sandbox]);

@@ -55,14 +55,14 @@ const hello: Readonly<Record<string, string>> = {
 };
 
 describe('where runtimes come from', () => {
-  test('the table is that of the lock file', () => {
+  test('the table of runtimes matches the lock file', () => {
     const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
     for (const { name, version, integrity } of Object.values(runtimes).flatMap(({ packages }) => packages)) {
       expect(lock.packages[`node_modules/${name}`], name).toMatchObject({ version, integrity });
     }
   });
 
-  test("this machine's npm installs one into an empty folder, once for two who wait", async () => {
+  test('a runtime is installed with npm into an empty folder, once for two concurrent callers', async () => {
     const runtimesDir = join(folder, 'npm');
     await using sandbox = open({ runtimesDir, repository: null });
     const before = await sandbox.status();
@@ -81,7 +81,7 @@ describe('where runtimes come from', () => {
   }, 120_000);
 
   onlyDeep(() => {
-    test('a pack has all of them, for a machine without npm', async () => {
+    test('the runtimes pack has all runtimes, for a machine without npm', async () => {
       const runtimesDir = join(folder, 'pack');
       const { bytes } = await packageRuntimes(join(runtimesDir, 'devlm-runtimes-0.0.0.tgz'));
       expect(bytes).toBeLessThan(24 * 1024 * 1024);
@@ -92,7 +92,7 @@ describe('where runtimes come from', () => {
     }, 120_000);
   });
 
-  test('what is not the pinned package is never used', async () => {
+  test('a package other than the pinned one is never used', async () => {
     const runtimesDir = join(folder, 'forged');
     const forged = join(folder, 'forged-files', 'pyodide@314.0.7');
     mkdirSync(forged, { recursive: true });
@@ -110,7 +110,7 @@ describe('where runtimes come from', () => {
     expect(readdirSync(runtimesDir)).toEqual(['devlm-runtimes-9.tgz']);
   });
 
-  test('neither npm nor a pack: the message says what to do', async () => {
+  test('the message says what to do if there is neither npm nor a runtimes pack', async () => {
     const runtimesDir = join(folder, 'neither');
     await using sandbox = open({ runtimesDir, repository: null, env: { PATH: '' } });
     const { status, message } = await run(sandbox, 'python', hello['python'] ?? '');
@@ -146,9 +146,9 @@ function createCanaryDatabase(path: string): void {
   database.exec("create table canary (secret text); insert into canary values ('very secret')");
 }
 
-describe.each([true, false])('a guest that has reached JavaScript, walls of the system: %s', (walls) => {
+describe.each([true, false])('a guest that has escaped to JavaScript, system restrictions: %s', (walls) => {
   test.each(['python', 'ruby'])(
-    'from %s reaches nothing else',
+    'an escaped guest of %s reaches nothing else',
     async (language) => {
       const secret = join(folder, 'secret');
       writeFileSync(secret, 'very secret');
@@ -176,7 +176,7 @@ describe.each([true, false])('a guest that has reached JavaScript, walls of the 
   );
 });
 
-test('the profile for macOS denies by default and names what may be read', () => {
+test('the sandbox profile for macOS denies by default and lists what may be read', () => {
   const profile = seatbeltProfile('/opt/node "x"/bin/node', [{ host: '/data/runtimes', inside: '/data/runtimes' }]);
   expect(profile).toMatch(/^\(version 1\)\n\(deny default\)/);
   expect(profile).toContain('(deny network*)');
@@ -191,10 +191,12 @@ const childrenOf = (marker: string): string[] =>
     .split('\n')
     .filter((line) => line.includes(marker) && line.includes('wasm-max-mem-pages'));
 
-test.each([true, false])('kill -9 of the server leaves no child, walls of the system: %s', async (walls) => {
-  const runtimesDir = join(folder, `killed-${walls}`);
-  cpSync(join(folder, 'runtimes'), runtimesDir, { recursive: true });
-  const program = `
+test.each([true, false])(
+  'no child process survives a kill -9 of the server, system restrictions: %s',
+  async (walls) => {
+    const runtimesDir = join(folder, `killed-${walls}`);
+    cpSync(join(folder, 'runtimes'), runtimesDir, { recursive: true });
+    const program = `
     import { createEmbeddedSandbox } from ${JSON.stringify(join(root, 'server/src/sandbox/embedded/embedded.ts'))};
     import { prepareJob } from ${JSON.stringify(join(root, 'server/src/sandbox/job.ts'))};
     import { ExecutionRequest } from ${JSON.stringify(join(root, 'protocol/src/execution.ts'))};
@@ -202,19 +204,20 @@ test.each([true, false])('kill -9 of the server leaves no child, walls of the sy
     const sandbox = createEmbeddedSandbox({ runtimesDir: ${JSON.stringify(runtimesDir)}, logger: pino({ level: 'silent' }), concurrency: 2, walls: ${walls} });
     const { job } = prepareJob(ExecutionRequest.parse({ id: 'run-1', language: 'python', source: 'print("ready")\\nwhile True: pass' }), { memoryMb: 1024, cpus: 2, wallMs: 60000 });
     await sandbox.run(job, new AbortController().signal, (event) => { if (event.type === 'output') console.log(event.text); });`;
-  const server = spawn(process.execPath, ['--input-type=module', '-e', program], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const exited = new Promise((done) => server.once('exit', done));
-  await Promise.race([new Promise((done) => server.stdout.once('data', done)), exited]);
-  // Each child has a snapshot of this folder among its mounts.
-  expect(childrenOf(runtimesDir).length).toBeGreaterThan(0);
-  server.kill('SIGKILL');
-  await exited;
-  await expect.poll(() => childrenOf(runtimesDir), { timeout: 5_000 }).toEqual([]);
-});
+    const server = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const exited = new Promise((done) => server.once('exit', done));
+    await Promise.race([new Promise((done) => server.stdout.once('data', done)), exited]);
+    // Each child has a snapshot of this folder among its mounts.
+    expect(childrenOf(runtimesDir).length).toBeGreaterThan(0);
+    server.kill('SIGKILL');
+    await exited;
+    await expect.poll(() => childrenOf(runtimesDir), { timeout: 5_000 }).toEqual([]);
+  },
+);
 
-test('a warm child is used once, and idle ones are ended', async () => {
+test('a warm child process is used once, and idle ones are ended', async () => {
   const runtimesDir = join(folder, 'runtimes');
   await using sandbox = open({ runtimesDir, idleMs: 500 });
   const source = 'import os\nprint(os.path.exists("/tmp/mark"))\nopen("/tmp/mark", "w").close()';
@@ -226,7 +229,7 @@ test('a warm child is used once, and idle ones are ended', async () => {
 
 // The integration tests run the server that ships, which starts its own children.
 onlyDeep(() => {
-  test('the bundled server finds its bundled children', async () => {
+  test('the bundled server finds its bundled child programs', async () => {
     const dist = join(folder, 'vsix', 'dist');
     await build({ minify: true, outdir: dist });
     expect(existsSync(join(dist, 'sandbox-child.mjs'))).toBe(true);

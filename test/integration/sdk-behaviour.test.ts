@@ -51,7 +51,7 @@ const failure = (promise: Promise<unknown>) =>
   );
 
 describe('streams', () => {
-  it('bring every event of a message in order', async () => {
+  it('the SDK streams every event of a message in order', async () => {
     claude.on(any, [text('I look.'), toolUse('look', { at: words })]);
     const types: string[] = [];
     for await (const event of await sdk.messages.create({ ...body, tools, stream: true })) types.push(event.type);
@@ -74,13 +74,13 @@ describe('streams', () => {
     ['in one piece', { chunkBytes: Number.POSITIVE_INFINITY }],
     ['with CRLF', { crlf: true }],
     ['with events that no client knows', { inject: [{ afterEvents: 2, event: 'novelty', data: { type: 'novelty' } }] }],
-  ])('are read the same %s', async (_how, wire) => {
+  ])('the SDK reads a stream the same %s', async (_how, wire) => {
     claude.on(any, { blocks: words, wire });
     const stream = sdk.messages.stream(body);
     expect(await stream.finalText()).toBe(words);
   });
 
-  it('tell their listeners of text, blocks, inputs and the message as it grows', async () => {
+  it('the SDK calls listeners with text, blocks, inputs and the growing message', async () => {
     claude.on(any, [text('I look.'), toolUse('look', { at: { x: 1, y: [2, 3] } })]);
     const heard = { text: '', snapshots: 0, inputs: [] as unknown[], blocks: 0, messages: 0, final: 0 };
     const stream = sdk.messages
@@ -101,14 +101,14 @@ describe('streams', () => {
     expect(message.stop_reason).toBe('tool_use');
   });
 
-  it('add up the usage of the beginning and the end', async () => {
+  it('the SDK adds up the usage of the start and the end of a stream', async () => {
     claude.on(any, { blocks: 'Hi.', usage: { output_tokens: 77 } });
     const { usage } = await sdk.messages.stream(body).finalMessage();
     expect(usage.output_tokens).toBe(77);
     expect(usage.input_tokens).toBeGreaterThan(0);
   });
 
-  it('end at the provider when the reader breaks off', async () => {
+  it('the SDK cancels a stream when its reader breaks off', async () => {
     claude.on(any, { blocks: 'word '.repeat(3_000), pace: { chunksPerSecond: 50 } });
     const stream = sdk.messages.stream(body);
     for await (const event of stream) if (event.type === 'content_block_delta') break;
@@ -116,7 +116,7 @@ describe('streams', () => {
     await expect.poll(() => claude.requests[0]?.hungUp, { timeout: 10_000 }).toBeDefined();
   });
 
-  it('end at the provider when they are aborted', async () => {
+  it('the SDK cancels a stream when it is aborted', async () => {
     claude.on(any, { blocks: 'word '.repeat(3_000), pace: { chunksPerSecond: 50 } });
     const stream = sdk.messages.stream(body);
     stream.on('text', () => stream.abort());
@@ -124,7 +124,7 @@ describe('streams', () => {
     await expect.poll(() => claude.requests[0]?.hungUp, { timeout: 10_000 }).toBeDefined();
   });
 
-  it('fail when the connection is lost, for who waits and for who iterates', async () => {
+  it('a stream of the SDK fails when the connection is lost, whether it is awaited or iterated', async () => {
     claude.on(any, { blocks: words.repeat(20), wire: { cut: { afterEvents: 5, reset: true } } });
     expect(await failure(sdk.messages.stream(body).finalMessage())).toBeInstanceOf(Error);
     const iterated = (async () => {
@@ -133,19 +133,19 @@ describe('streams', () => {
     expect(await failure(iterated)).toBeInstanceOf(Error);
   });
 
-  it('fail with the type of an error that comes as an event', async () => {
+  it('a stream of the SDK fails with the type of its error event', async () => {
     claude.on(any, { blocks: words.repeat(20), wire: { error: { afterEvents: 5, type: 'overloaded_error' } } });
     const error = await failure(sdk.messages.stream(body).finalMessage());
     expect(error).toBeInstanceOf(Anthropic.APIError);
     expect(error).toMatchObject({ type: 'overloaded_error' });
   });
 
-  it('fail when the provider falls silent in the middle', async () => {
+  it('a stream of the SDK fails when the provider falls silent', async () => {
     claude.on(any, { blocks: words.repeat(20), wire: { stall: { afterEvents: 5 } } });
     expect(await failure(sdk.messages.stream(body).finalMessage())).toBeInstanceOf(Error);
   }, 20_000);
 
-  it('tell the request id and the response', async () => {
+  it('a stream of the SDK has the request id and the response', async () => {
     claude.on(any, 'Hi.');
     const stream = sdk.messages.stream(body);
     const { response, request_id } = await stream.withResponse();
@@ -179,7 +179,7 @@ describe('tools', () => {
       .messages.at(-1)?.content;
   };
 
-  it('are run until the model stops, several at once', async () => {
+  it('the SDK runs tools until the model stops, several at once', async () => {
     claude.on({ nth: 1 }, [toolUse('add', { a: 1, b: 2 }), toolUse('add', { a: 3, b: 4 })]);
     claude.on({ nth: 1, when: ({ body: sent }) => sent.messages.length > 1 }, 'Three and seven.');
     const message = await sdk.beta.messages.toolRunner({ ...body, tools: [add] });
@@ -190,7 +190,7 @@ describe('tools', () => {
     ]);
   });
 
-  it('are run from streams as well', async () => {
+  it('the SDK also runs tools of streams', async () => {
     claude.on({ nth: 1 }, [text('I add.'), toolUse('add', { a: 20, b: 22 })]);
     claude.on({ nth: 1, when: ({ body: sent }) => sent.messages.length > 1 }, '42.');
     const texts: string[] = [];
@@ -202,7 +202,7 @@ describe('tools', () => {
   it.each([
     ['that fail', broken, 'broken', 'out of order'],
     ['that are not there', add, 'absent', 'absent'],
-  ])('%s are told to the model as errors', async (_which, tool, name, said) => {
+  ])('tools %s are reported to the model as errors', async (_which, tool, name, said) => {
     claude.on({ nth: 1 }, toolUse(name, {}));
     claude.on({ nth: 1, when: ({ body: sent }) => sent.messages.length > 1 }, 'A pity.');
     await sdk.beta.messages.toolRunner({ ...body, tools: [tool] });
@@ -210,7 +210,7 @@ describe('tools', () => {
     expect(JSON.stringify(results())).toContain(said);
   });
 
-  it('stop after as many rounds as were allowed, and after a refusal', async () => {
+  it('the SDK stops running tools after the maximum number of rounds, and after a refusal', async () => {
     claude.on(any, toolUse('add', { a: 1, b: 1 }));
     await sdk.beta.messages.toolRunner({ ...body, tools: [add], max_iterations: 2 });
     expect(claude.requests).toHaveLength(2);
@@ -221,7 +221,7 @@ describe('tools', () => {
     expect(claude.requests).toHaveLength(1);
   });
 
-  it('fail with what the provider answers in between', async () => {
+  it("running tools fails with the provider's error", async () => {
     claude.on({ nth: 1 }, toolUse('add', { a: 1, b: 1 }));
     claude.on({ nth: 1, when: ({ body: sent }) => sent.messages.length > 1 }, httpError(400));
     const run = sdk.beta.messages.toolRunner({ ...body, tools: [add] });
@@ -240,7 +240,7 @@ describe('errors', () => {
     [429, Anthropic.RateLimitError, 'rate_limit_error'],
     [500, Anthropic.InternalServerError, 'api_error'],
     [529, Anthropic.InternalServerError, 'overloaded_error'],
-  ] as const)('of status %i keep class, type, words and request id', async (status, kind, type) => {
+  ] as const)('an error of status %i keeps its class, type, message and request id', async (status, kind, type) => {
     claude.on(any, httpError(status, { message: 'In the provider’s words.' }));
     for (const request of [sdk.messages.create(body), sdk.messages.create({ ...body, stream: true })]) {
       const error = await failure(request);
@@ -250,12 +250,12 @@ describe('errors', () => {
     }
   });
 
-  it('that are no JSON are errors all the same', async () => {
+  it('a response that is not JSON is an error too', async () => {
     claude.on(any, proxyPage(502));
     expect(await failure(sdk.messages.create(body))).toMatchObject({ status: 502 });
   });
 
-  it('of our own have a class and a type too', async () => {
+  it('errors of DevLM have a class and a type too', async () => {
     const stranger = client({ apiKey: 'wrong' });
     const error = await failure(stranger.messages.create(body));
     expect(error).toBeInstanceOf(Anthropic.AuthenticationError);
@@ -263,7 +263,7 @@ describe('errors', () => {
     expect(claude.requests).toHaveLength(0);
   });
 
-  it('that pass are retried, and the provider is told how often', async () => {
+  it('temporary errors are retried, and the provider receives the retry count', async () => {
     claude.on(any, 'At last.');
     claude.on({ nth: 1 }, overloaded());
     const message = await client({ maxRetries: 2 }).messages.create(body);
@@ -271,7 +271,7 @@ describe('errors', () => {
     expect(claude.requests.at(-1)?.headers['x-stainless-retry-count']).toBeDefined();
   });
 
-  it('that say when to come again are heeded', async () => {
+  it('the SDK waits as long as an error asks', async () => {
     claude.on(any, 'At last.');
     claude.on({ nth: 1 }, rateLimited(1));
     const started = performance.now();
@@ -279,13 +279,13 @@ describe('errors', () => {
     expect(performance.now() - started).toBeGreaterThan(900);
   });
 
-  it('that do not pass are not retried', async () => {
+  it('permanent errors are not retried', async () => {
     claude.on(any, httpError(400));
     await failure(client({ maxRetries: 3 }).messages.create(body));
     expect(claude.requests).toHaveLength(1);
   });
 
-  it('of time are told apart from those of the connection', async () => {
+  it('timeouts and connection errors are distinguished', async () => {
     claude.on(any, { blocks: 'Late.', pace: { startDelayMs: 5_000 } });
     const late = await failure(client({ timeout: 200 }).messages.create(body));
     expect(late).toBeInstanceOf(Anthropic.APIConnectionTimeoutError);
@@ -293,12 +293,12 @@ describe('errors', () => {
     expect(await failure(nowhere.messages.create(body))).toBeInstanceOf(Anthropic.APIConnectionError);
   });
 
-  it('of a provider that hangs up are errors of a server, not half an answer', async () => {
+  it('a provider that disconnects is a server error, not half an answer', async () => {
     claude.on(any, hangUp('reset'));
     expect(await failure(sdk.messages.create(body))).toBeInstanceOf(Anthropic.InternalServerError);
   });
 
-  it('of a caller who leaves are told as such', async () => {
+  it('an aborted call is reported as aborted', async () => {
     claude.on(any, { blocks: 'Late.', pace: { startDelayMs: 5_000 } });
     const stop = new AbortController();
     const asked = failure(sdk.messages.create(body, { signal: stop.signal }));
@@ -310,7 +310,7 @@ describe('errors', () => {
 });
 
 describe('requests', () => {
-  it('arrive with headers, betas and query as they were given', async () => {
+  it('requests arrive with unchanged headers, betas and query', async () => {
     claude.on(any, 'Hi.');
     const own = client({ defaultHeaders: { 'x-mine': 'yes' }, defaultQuery: { about: 'birds' } });
     await own.beta.messages.create({ ...body, betas: ['context-1m-2025-08-07'] });
@@ -323,7 +323,7 @@ describe('requests', () => {
     expect(sent?.path).toContain('about=birds');
   });
 
-  it('have raw responses beside the parsed ones', async () => {
+  it('the SDK provides raw responses in addition to the parsed ones', async () => {
     claude.on(any, 'Hi.');
     const asked = sdk.messages.create(body);
     const raw = await asked.asResponse();
@@ -333,7 +333,7 @@ describe('requests', () => {
     expect(request_id).toBe(claude.requests[0]?.requestId);
   });
 
-  it('count tokens, list models page by page, and find one', async () => {
+  it('the SDK counts tokens, lists models page by page, and retrieves a model', async () => {
     const { input_tokens } = await sdk.messages.countTokens({ model: body.model, messages: body.messages });
     expect(input_tokens).toBeGreaterThan(0);
     const ids: string[] = [];

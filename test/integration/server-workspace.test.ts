@@ -110,7 +110,7 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
     { path, edits: [{ oldText, newText }] },
   ];
 
-  it('is listed, searched, read, changed in three files, and restored to the byte', async () => {
+  it('a folder on the server is listed, searched, read, changed in three files, and restored byte for byte', async () => {
     const files = {
       'crlf.txt': Buffer.from('one\r\ntwo\r\nthree'),
       'src/mark.txt': Buffer.from('\ufeffone\ntwo\n'),
@@ -174,7 +174,7 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
     expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 
-  it('has the tools that it can be worked on with', async () => {
+  it('a folder on the server has the tools that work without an editor', async () => {
     await turn();
     const { tools } = Sent.parse((await claude.received(1)).body);
     const names = tools.map(({ name }) => name);
@@ -187,7 +187,7 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
     expect(names).not.toContain('command_control');
   });
 
-  it('does not show what a killed server left, and removes it after an hour', async () => {
+  it('leftover files of a killed server are hidden, and removed after an hour', async () => {
     const [old, new_] = ['a', 'b'].map((letter) => `.${letter.repeat(24)}.tmp`) as [string, string];
     for (const name of [old, new_, 'a.txt']) await put(name, 'x');
     const hours = (Date.now() - 2 * 3_600_000) / 1000;
@@ -196,7 +196,7 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
     expect(readdirSync(folder).toSorted()).toEqual([new_, 'a.txt']);
   });
 
-  it('changes nothing that is not allowed', async () => {
+  it('nothing that is not allowed changes in a folder on the server', async () => {
     allow = false;
     await put('a.txt', 'one\n');
     const results = resultsOf(await turn(read('a.txt'), edit('a.txt', 'one', 'two')));
@@ -204,7 +204,7 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
     expect((await get('a.txt')).toString()).toBe('one\n');
   });
 
-  it('repeats no change when the server is killed in the middle of it', async () => {
+  it('a change of a folder on the server is not repeated when the server is killed during it', async () => {
     const names = Array.from({ length: 120 }, (_, n) => `file-${String(n).padStart(3, '0')}.txt`);
     const patch = [
       '*** Begin Patch',
@@ -237,7 +237,7 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
     expect(between).toBe(1);
   });
 
-  it('is restored whole when the server is killed in the middle of that', async () => {
+  it('a restore of a folder on the server is completed when the server is killed during it', async () => {
     const names = Array.from({ length: 120 }, (_, n) => `file-${String(n).padStart(3, '0')}.txt`);
     const files = () => names.map((name) => readFileSync(join(folder, name), 'utf8'));
     for (const name of names) writeFileSync(join(folder, name), 'one\n');
@@ -261,10 +261,10 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
     expect(files()).toEqual(names.map(() => 'one\n'));
   });
 
-  describe('by its routes', () => {
+  describe('the routes of a folder on the server', () => {
     const params = () => ({ projectId });
 
-    it('takes and gives bytes, and heeds the version', async () => {
+    it('the routes of a folder on the server read and write bytes, and check the version', async () => {
       const bytes = Buffer.from([0, 255, 13, 10]);
       const hash = createHash('sha256').update(bytes).digest('hex');
       expect(await put('a/b.bin', bytes)).toEqual({ path: 'a/b.bin', bytes: 4, hash });
@@ -289,7 +289,7 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
       expect(existsSync(folder)).toBe(false);
     });
 
-    it('is left by no path', async () => {
+    it('the routes of a folder on the server accept no path that leads outside', async () => {
       const outside = mkdtempSync(join(tmpdir(), 'devlm-outside-'));
       try {
         writeFileSync(join(outside, 'secret.txt'), 'secret');
@@ -319,7 +319,7 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
       }
     });
 
-    it('is not made for a project that an editor lends', async () => {
+    it('no folder on the server is created for a project that an editor shares', async () => {
       const lent = mkdtempSync(join(tmpdir(), 'devlm-lent-'));
       using window = new EditorWindow(() => server, lent, 'lent');
       await window.attach();
@@ -332,7 +332,7 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
       rmSync(lent, { recursive: true });
     });
 
-    it('belongs to whoever made it', async () => {
+    it('a folder on the server belongs to the user who created it', async () => {
       const dir = mkdtempSync(join(tmpdir(), 'devlm-folders-'));
       try {
         const folders = new ProjectFolders(join(dir, 'workspaces'));

@@ -49,7 +49,7 @@ async function settled(promise: Promise<unknown>): Promise<boolean> {
 }
 
 describe('waiting for the disk', () => {
-  it('what comes while it is busy shares the next round, and none rides on one that had begun', async () => {
+  it('requests to sync that arrive during a sync share the next one, and none counts for a sync that had begun', async () => {
     writeFileSync(join(root, 'file'), '');
     const disk = new DiskSync(join(root, 'file'));
     const { spy, waiting } = await controlled();
@@ -67,7 +67,7 @@ describe('waiting for the disk', () => {
     await disk.close();
   });
 
-  it('goes on after a file that could not be opened', async () => {
+  it('syncing continues after a file that could not be opened', async () => {
     const disk = new DiskSync(join(root, 'file'));
     await expect(disk.sync()).rejects.toMatchObject({ code: 'ENOENT' });
     writeFileSync(join(root, 'file'), '');
@@ -84,7 +84,7 @@ describe('a store', () => {
     return opened;
   };
 
-  it('answers an append once the disk has it, and shows it as soon as it is committed', async () => {
+  it('an append resolves once it is on disk, and is visible as soon as it is committed', async () => {
     const opened = await store();
     const { waiting } = await controlled();
     const committed = vi.fn();
@@ -99,7 +99,7 @@ describe('a store', () => {
     await opened.close();
   });
 
-  it('lets appends that come together share a wait', async () => {
+  it('simultaneous appends share a sync', async () => {
     const opened = await store();
     for (let i = 0; i < 40; i++) await opened.conversations.create({ id: `c${i}`, title: '', projectId: null });
     const { spy, waiting } = await controlled();
@@ -110,7 +110,7 @@ describe('a store', () => {
     await opened.close();
   });
 
-  it('that the disk has refused something neither keeps nor shows anything any more', async () => {
+  it('a store that failed to write to disk neither stores nor publishes anything any more', async () => {
     const opened = await store();
     const { waiting } = await controlled();
     const refused = opened.events.append('c', [e.turn('t')]);
@@ -137,7 +137,7 @@ describe('a server', { timeout: 60_000 }, () => {
     return TestServer.start({ claudeUrl, env });
   };
 
-  it('asks the model while a message is on its way to the disk, and tells of nothing before it is there', async () => {
+  it('the model is called while a message is being written to disk, and nothing is published before', async () => {
     await using claude = await startClaude();
     claude.on(any, 'Four.');
     await using server = await start(claude.url);
@@ -155,7 +155,7 @@ describe('a server', { timeout: 60_000 }, () => {
     expect(reader.events.map(({ seq }) => seq)).toEqual(reader.events.map((_, i) => i + 1));
   });
 
-  it('that is killed in between has the message, and answers it', async () => {
+  it('a server that is killed during the write has the message after a restart, and answers it', async () => {
     await using claude = await startClaude();
     claude.on(any, 'Four.');
     await using server = await start(claude.url);
@@ -175,7 +175,7 @@ describe('a server', { timeout: 60_000 }, () => {
     expect(reader.events.filter(({ type }) => type === 'turn.created')).toHaveLength(1);
   });
 
-  it('whose disk refuses a message never says that it was sent, however often it comes', async () => {
+  it('a server whose disk fails never confirms a message, however often it is sent', async () => {
     await using claude = await startClaude();
     claude.on(any, 'Four.');
     await using server = await start(claude.url);

@@ -54,7 +54,7 @@ describe('what has to be stored as it is', () => {
   const open = (key?: Uint8Array) => openSqlite({ file: join(dir, 'devlm.db'), version: '0', key });
   const key = (fill: number) => new Uint8Array(32).fill(fill);
 
-  it('is sealed, and opened with the same key alone', async () => {
+  it('a sealed value can be opened only with the same key', async () => {
     const store = await open(key(1));
     const data = Buffer.from(text);
     const blob = await store.blobs.put({ mediaType: 'text/plain', data });
@@ -74,7 +74,7 @@ describe('what has to be stored as it is', () => {
     await other.close();
   });
 
-  it('can be read where an earlier version has stored it open', async () => {
+  it('a value that an earlier version stored unsealed can be read', async () => {
     const before = await open();
     const blob = await before.blobs.put({ mediaType: 'text/plain', data: Buffer.from(text) });
     await before.executions.save(record, snippet);
@@ -93,7 +93,7 @@ describe('the data key', () => {
   });
   afterEach(() => rmSync(dir, { recursive: true }));
 
-  it('is made once, for the user alone, and gives other keys for each purpose', () => {
+  it('the data key is created once, is readable by the user only, and gives a separate key for each purpose', () => {
     const key = readDataKey(dir, undefined);
     expect(key).toHaveLength(32);
     expect(readDataKey(dir, undefined)).toEqual(key);
@@ -102,7 +102,7 @@ describe('the data key', () => {
     expect(deriveKey(key, 'one')).not.toEqual(deriveKey(key, 'two'));
   });
 
-  it('is the configured one where nodes share a database', () => {
+  it('the configured data key is used if nodes share a database', () => {
     const configured = Buffer.alloc(32, 7).toString('base64');
     expect(Buffer.from(readDataKey(dir, configured)).toString('base64')).toBe(configured);
     expect(readdirSync(dir)).toEqual([]);
@@ -111,7 +111,7 @@ describe('the data key', () => {
     );
   });
 
-  it('that is damaged is said to be', () => {
+  it('a damaged data key is reported', () => {
     readDataKey(dir, undefined);
     rmSync(join(dir, 'data.key'));
     const missing = join(dir, 'no', 'folder');

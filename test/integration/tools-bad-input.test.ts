@@ -193,14 +193,14 @@ describe('bad input', { timeout: 120_000 }, () => {
     return Offered.parse((await claude.received(1)).body).tools;
   };
 
-  it('is tried on every tool', async () => {
+  it('every tool is tested with bad input', async () => {
     const own = Object.values(tools).flatMap((group) => group.map(({ name }) => name));
     expect(Object.keys(badInputs).toSorted()).toEqual(
       [...own, 'mcp__everything__get-sum', 'mcp_resource', 'mcp_start', 'vscode__lent'].toSorted(),
     );
   });
 
-  it.each(Object.entries(badInputs))('of %s is answered in words', async (name, { valid, rows, task, foreign }) => {
+  it.each(Object.entries(badInputs))('bad input of %s is explained', async (name, { valid, rows, task, foreign }) => {
     const probe = await offered(task);
     const schema = probe.find((tool) => tool.name === name)?.input_schema;
     if (!schema) throw new Error(`${name} is not offered`);
@@ -208,7 +208,7 @@ describe('bad input', { timeout: 120_000 }, () => {
     expect(badly(all, await turn(name, all, task), !foreign)).toEqual([]);
   });
 
-  it('of a tool that there is not is answered with its name', async () => {
+  it('a call of an unknown tool is answered with its name', async () => {
     const rows = ['no_such_tool', 'File_Read', 'constructor', '__proto__', 'x'.repeat(200)];
     for (const name of rows) {
       const [result] = await turn(name, [{ what: name, json: '{}', says: name }]);
@@ -216,7 +216,7 @@ describe('bad input', { timeout: 120_000 }, () => {
     }
   });
 
-  it('sends no half characters back to the model', async () => {
+  it('errors about bad input never contain half a character', async () => {
     await turn('file_read', [{ what: 'half', json: '{"path":"a\\ud800b","\\udc00":1}', says: 'path' }]);
     const sent = JSON.stringify((await claude.received(3)).body);
     expect(sent).not.toMatch(/\\ud[89a-f]/i);

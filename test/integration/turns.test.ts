@@ -34,7 +34,7 @@ describe('turns', () => {
     return { conversationId: id, turnId, turn, reader };
   }
 
-  it('answers, with usage, cost and a title', async () => {
+  it('a turn answers with usage, cost and a title', async () => {
     claude.on(any, [thinking('Hm.'), text('Four.')]);
     const { conversationId, turn } = await ask('What is two and two?', { thinking: true });
     expect(turn.status).toBe('completed');
@@ -52,7 +52,7 @@ describe('turns', () => {
     expect(today.outputTokens).toBeGreaterThanOrEqual(usage.outputTokens);
   });
 
-  it('sends the whole branch, attachments as material, and only the branch', async () => {
+  it('a turn sends its whole branch with attachments, and no other branch', async () => {
     claude.on(any, 'ok');
     const first = await ask('first', {
       attachments: [
@@ -74,7 +74,7 @@ describe('turns', () => {
     expect(body).not.toContain('other branch');
   });
 
-  it('keeps images as blobs, sends them, and takes them over when a message is edited', async () => {
+  it('images are stored as blobs, sent, and kept when a message is edited', async () => {
     claude.on(any, 'a picture');
     const data = Buffer.from('89504e470d0a1a0a', 'hex').toString('base64');
     const { conversationId, turnId, turn } = await ask('', {
@@ -90,7 +90,7 @@ describe('turns', () => {
     expect(JSON.stringify(claude.messages.at(-1)?.message?.messages)).toContain(data);
   });
 
-  it('stops when told to, keeps what came and what it cost, and hangs up upstream', async () => {
+  it('a stopped turn keeps its text and cost, and cancels the call at the provider', async () => {
     claude.on(any, { blocks: 'word '.repeat(2000), pace: { chunkChars: 5, chunksPerSecond: 100 } });
     const conversationId = await newConversation(server);
     using reader = new Reader(() => server, conversationId);
@@ -113,7 +113,7 @@ describe('turns', () => {
     expect(answerText(await reader.ended(next))).toBe('gladly');
   });
 
-  it('runs queued messages in order, takes one out, and refuses more than it can hold', async () => {
+  it('queued messages run in order, can be removed, and are refused if there are too many', async () => {
     claude.on(any, { blocks: 'slow answer '.repeat(10), pace: { chunkChars: 3, chunksPerSecond: 20 } });
     const conversationId = await newConversation(server);
     using reader = new Reader(() => server, conversationId);
@@ -131,7 +131,7 @@ describe('turns', () => {
     expect(claude.messages).toHaveLength(2);
   });
 
-  it('answers a repeated POST of the same turn with the same turn', async () => {
+  it('a repeated POST of a turn returns the same turn', async () => {
     claude.on(any, 'once');
     const { conversationId, turnId } = await ask('hello');
     const again = { params: { conversationId }, body: { turnId, parent: null, text: 'hello' } };
@@ -151,7 +151,7 @@ describe('turns', () => {
     expect(claude.messages).toHaveLength(2);
   });
 
-  it('retries what passes, visibly, and says what does not', async () => {
+  it('temporary failures are retried visibly, and permanent ones are reported', async () => {
     claude.on(any, 'at last');
     claude.on(any, overloaded(), { times: 2 });
     const { turn, reader } = await ask('hello');
@@ -177,7 +177,7 @@ describe('turns', () => {
     expect(claude.messages).toHaveLength(1);
   });
 
-  it('waits as long as retry-after says, and gives up when that is too long', async () => {
+  it('a turn waits as long as retry-after says, and fails if that is too long', async () => {
     claude.on(any, 'patience');
     claude.on(any, rateLimited(1), { times: 1 });
     const started = performance.now();
@@ -193,7 +193,7 @@ describe('turns', () => {
     ['a cut', { cut: { afterEvents: 8 } }, 'stream_cut'],
     ['a stall', { stall: { afterEvents: 8 } }, 'stream_stalled'],
     ['an error event', { error: { afterEvents: 8, type: 'overloaded_error' } }, 'overloaded'],
-  ])('starts again after %s, showing that it did, with no half answer left', async (_name, wire, code) => {
+  ])('a turn is visibly restarted after %s, without half an answer', async (_name, wire, code) => {
     claude.on(any, 'the whole answer '.repeat(20));
     claude.on(any, { blocks: 'the whole answer '.repeat(20), wire }, { times: 1 });
     const { turn } = await ask('hello');
@@ -207,7 +207,7 @@ describe('turns', () => {
     expect(inputTokens + cacheWriteTokens).toBeGreaterThan(0);
   });
 
-  it('answers a call of a tool that does not exist, and goes on', async () => {
+  it('a call of a tool that does not exist is answered, and the turn continues', async () => {
     claude.on(any, 'Then without.');
     claude.on(any, toolUse('rm_rf', { path: '/' }), { times: 1 });
     const { turn } = await ask('hello');
@@ -219,7 +219,7 @@ describe('turns', () => {
     expect(answerText(turn)).toBe('Then without.');
   });
 
-  it('says what is missing without a key, and works as soon as one is set', async () => {
+  it('a missing key is reported, and turns work as soon as one is set', async () => {
     await using bare = await TestServer.start({ env: { ANTHROPIC_API_KEY: '' } });
     expect(await bare.client.call('server.info', {})).toMatchObject({ key: 'missing' });
     const conversationId = await newConversation(bare);
@@ -232,7 +232,7 @@ describe('turns', () => {
     expect(answerText(next)).toBe('now it works');
   });
 
-  it('branches, shows another branch, renames, deletes, restores and exports', async () => {
+  it('conversations are branched, renamed, deleted, restored and exported', async () => {
     claude.on(any, 'An answer with `code`.');
     const one = await ask('first question');
     const two = await ask('second question', { parent: one.turnId }, one.conversationId);
@@ -267,7 +267,7 @@ describe('turns', () => {
     });
   });
 
-  it('finds conversations by words of the question and of the answer', async () => {
+  it('conversations are found by words of questions and answers', async () => {
     claude.on(any, 'The platypus is a monotreme.');
     const { conversationId } = await ask('Tell me about Schnabeltiere');
     for (const search of ['schnabel', 'monotreme platyp']) {
@@ -278,7 +278,7 @@ describe('turns', () => {
     expect(items).toEqual([]);
   });
 
-  it('gives a page the newest turns, and older ones on request', async () => {
+  it('a page receives the newest turns, and older ones on request', async () => {
     claude.on(any, 'ok');
     const conversationId = await newConversation(server);
     using reader = new Reader(() => server, conversationId);
@@ -304,7 +304,7 @@ describe('turns', () => {
     expect(older.older).toBeNull();
   });
 
-  it('refuses an image that is none', async () => {
+  it('an image with invalid content is refused', async () => {
     const conversationId = await newConversation(server);
     const data = Buffer.from('<svg onload=alert(1)>').toString('base64');
     const attachments = [{ kind: 'image' as const, name: 'a.png', mediaType: 'image/png' as const, data }];
@@ -313,7 +313,7 @@ describe('turns', () => {
     });
   });
 
-  it('does not send what was taken out of the queue, nor half a character', async () => {
+  it('messages removed from the queue and half characters are not sent', async () => {
     claude.on(any, { blocks: 'slow answer', pace: { chunkChars: 3, chunksPerSecond: 20 } });
     const conversationId = await newConversation(server);
     using reader = new Reader(() => server, conversationId);
@@ -327,7 +327,7 @@ describe('turns', () => {
     expect(sent).toContain('cut \ufffd');
   });
 
-  it('refuses to stream from beyond the end of the log', async () => {
+  it('a stream from beyond the end of the log is refused', async () => {
     const conversationId = await newConversation(server);
     const response = await fetch(`${server.origin}/backend/conversations/${conversationId}/events?after=9`, {
       headers: { authorization: `Bearer ${server.discovery.secret}` },
@@ -335,7 +335,7 @@ describe('turns', () => {
     expect(await response.json()).toMatchObject({ status: 410, code: 'events_ahead' });
   });
 
-  it('tells every window about changes', async () => {
+  it('all windows are notified of changes', async () => {
     claude.on(any, 'ok');
     const controller = new AbortController();
     const seen: string[] = [];
