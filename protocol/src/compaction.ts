@@ -35,7 +35,7 @@ export const Compaction = z.object({
    * attached texts up to the boundary are cut to this many characters, and images are left out.
    */
   textChars: z.int().min(0).nullable(),
-  /** Number of compacted turns of the branch, the last one perhaps in part. */
+  /** Number of compacted turns of the branch. The last one may be compacted only in part. */
   turns: z.int().min(0),
   /** Estimated tokens of the prompt before the compaction. */
   tokensBefore: tokens,

@@ -1,12 +1,13 @@
 import * as z from 'zod';
 
 /*
- * The permission rules of the settings: which actions of tools are allowed, which ask, and which are denied.
+ * The permission rules of the settings: which actions of tools are allowed, which require a question, and which are
+ * denied.
  */
 
 /**
  * The verdict on an action, in order of increasing strictness: allowed, allowed after a question, run only on a copy of
- * the workspace (for commands; any other action asks), or denied.
+ * the workspace (for commands; any other action requires a question), or denied.
  */
 export const PermissionVerdict = z.enum(['allow', 'ask', 'rehearse', 'deny']);
 export type PermissionVerdict = z.infer<typeof PermissionVerdict>;

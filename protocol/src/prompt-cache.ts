@@ -1,8 +1,8 @@
 import * as z from 'zod';
 
 /**
- * A cache miss where the provider should have had the beginning of the prompt cached. The prompt was paid in full, at up
- * to twelve times the price.
+ * A cache miss where the provider should have had the beginning of the prompt cached. The prompt was charged in full,
+ * at up to twelve times the price.
  */
 export const CacheBreak = z.object({
   /**

@@ -34,7 +34,7 @@ export const reviewRoutes = {
     response: Reviewed,
     page: true,
   },
-  /** Returns the places of the differences in a file of a turn that are not decided yet. */
+  /** Returns the places of the differences in a file of a turn that the user has not decided about yet. */
   'changes.hunks': {
     method: 'POST',
     path: '/backend/conversations/:conversationId/turns/:turnId/hunks',

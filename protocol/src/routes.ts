@@ -285,7 +285,7 @@ export const routes = {
     page: true,
   },
   'sandbox.status': { method: 'GET', path: '/backend/sandbox', response: SandboxStatus, page: true },
-  /** Answers a question of a tool to the user. Only the first answer counts; a later one changes nothing. */
+  /** Answers a question that a tool asked the user. Only the first answer counts; a later one changes nothing. */
   'asks.answer': {
     method: 'POST',
     path: '/backend/conversations/:conversationId/turns/:turnId/asks/:callId',

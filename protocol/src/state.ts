@@ -57,7 +57,7 @@ export type AnswerState =
   | Extract<AskAnswer, { kind: 'approval' }>
   | { readonly kind: 'question'; readonly text: string; readonly option: string | null };
 
-/** The state of a tool call besides its input and its result. */
+/** The state of a tool call, other than its input and its result. */
 export interface ToolCallState {
   readonly ask?: AskState;
   /** The user's answer. While it is absent, `ask` is open and the turn waits for the user. */
@@ -108,7 +108,7 @@ export interface StepState {
   readonly compaction?: Compaction;
 }
 
-/** A decision of the user about files. While it is `open`, the files may or may not have been changed. */
+/** A decision by the user about files. While it is `open`, the files may or may not have been changed. */
 export interface ReviewState extends Review {
   /** ISO 8601. */
   readonly at: string;
@@ -150,7 +150,7 @@ export interface TurnState {
   readonly rules?: readonly string[];
   /** The repository map that the model reads before the message. */
   readonly map?: string;
-  /** Records to the model, oldest first. */
+  /** Notes to the model, oldest first. */
   readonly notes?: readonly TurnNote[];
   /** Warnings of budget limits, each before the step with this index. */
   readonly warnings?: readonly (BudgetWarning & { readonly step: number })[];

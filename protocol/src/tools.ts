@@ -4,7 +4,8 @@ import { BlobHash, Id, ImageMediaType } from './ids.ts';
 import { Proposal, TestReport } from './tasks.ts';
 
 /*
- * Questions of tools to the user, and what is kept of a tool call besides the text that the model reads.
+ * Questions that tools ask the user, and the details of a tool call that are kept in addition to the text for the
+ * model.
  */
 
 /** A sign that a turn has gone wrong: the prompt cache broke, the turn costs too much, or the model repeats itself. */
@@ -66,7 +67,7 @@ export const AskAnswer = z.discriminatedUnion('kind', [
   }),
   z.object({
     kind: z.literal('question'),
-    /** The answer in words; of an option, its label. */
+    /** The answer in words; if an option was chosen, its label. */
     text: z.string().max(20_000),
     /** Id of the chosen option. Without it, a text that is the label of an option chooses that option. */
     option: OptionId.optional(),
@@ -152,7 +153,9 @@ export const ToolDetails = z.object({
     .array(z.object({ mediaType: ImageMediaType, blob: BlobHash }))
     .max(20)
     .optional(),
-  /** Sources of untrusted text that the model was given. From then on, actions with effects ask again. */
+  /**
+   * Sources of untrusted text that the model was given. From then on, actions with effects require a question again.
+   */
   untrusted: z.array(UntrustedSource).max(50).optional(),
   /** Web pages that were found or fetched. */
   pages: z.array(WebPage).max(50).optional(),

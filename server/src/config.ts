@@ -356,7 +356,7 @@ function fromEnvironment(name: Name, env: NodeJS.ProcessEnv): [value: string, wh
   }
 }
 
-/** Replaces the names of environment variables by the API keys in them. */
+/** Replaces the names of environment variables with the API keys in them. */
 function withKeys(instances: Checked['instances'], env: NodeJS.ProcessEnv): NewInstance[] {
   return instances.map(({ apiKeyEnv, ...instance }) => {
     const apiKey = apiKeyEnv === undefined ? instance.apiKey : env[apiKeyEnv]?.trim();

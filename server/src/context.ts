@@ -226,7 +226,7 @@ function infoOf(config: Config, provider: Provider, turns: TurnScheduler, starte
 
 /** Returns the findings of `devlm doctor`. It may run beside a server: it takes no lock and changes nothing. */
 export async function diagnose(config: Config, logger: Logger): Promise<Finding[]> {
-  // A separate id, so that it does not take a server's running containers for leftovers. It runs nothing itself.
+  // A separate id, so that it does not mistake a server's running containers for leftovers. It runs nothing itself.
   const sandboxes = openSandboxes(config, logger, randomUUID);
   try {
     const [store, redis] = await Promise.all([examineStore(config), examineShared(config.redisUrl)]);

@@ -50,7 +50,9 @@ export interface ToolContext {
   readonly secrets: Secrets;
   /** Whether the call contains a placeholder of a credential, so that only the user can allow it. */
   readonly usesSecrets: boolean;
-  /** Returns the current index of the symbols defined in the workspace. @throws ProblemError as `workspace` */
+  /**
+   * Returns the current index of the symbols defined in the workspace. @throws ProblemError the errors of `workspace`
+   */
   symbols(): Promise<SymbolIndex>;
   /** What an earlier server had begun for this call, or null. */
   readonly begun: BegunCall | null;

@@ -13,7 +13,7 @@ const stepStartDelayMs = 2;
 /**
  * Writes the events of a turn in order. Text deltas of one block are joined for at most `limits.coalesceMs`, except the
  * first one after a pause, which is written at once together with the events before it. Events that arrive during an
- * append are written together by the next one, so a slow disk makes larger appends instead of a longer queue.
+ * append are written together by the next one, so a slow disk results in larger appends instead of a longer queue.
  */
 export class EventWriter {
   readonly #append: Append;

@@ -82,7 +82,7 @@ export interface Unit {
   readonly end: Boundary | null;
 }
 
-/** Returns the units of a view, oldest first: the head of each turn, and each of its steps. */
+/** Returns the units of a view, oldest first: the beginning of each turn, and each of its steps. */
 export function unitsOf({ turns }: PromptView): Unit[] {
   return turns.flatMap((turn, at) => {
     const isLast = at === turns.length - 1;
@@ -117,7 +117,7 @@ export function countFactor(view: PromptView, frame: PromptFrame): number {
 }
 
 /**
- * Measures a view. If the provider has not counted it, the estimate is corrected by the previous error of estimation.
+ * Measures a view. If the provider has not counted it, the estimate is corrected by the previous estimation error.
  *
  * @param before the previous measurement
  */

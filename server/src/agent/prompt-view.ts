@@ -104,10 +104,13 @@ function shortened(turn: TurnState, whole: TurnState, [at, upTo]: readonly [numb
   };
 }
 
-/** Lengths that the texts of a prompt are cut to, one after the other, until it fits, in characters. */
+/**
+ * Lengths to which the texts of a prompt are cut, in characters. They are tried one after the other until the prompt
+ * fits.
+ */
 export const textSteps: readonly number[] = [20_000, 8_000, 2_000, 500, 0];
 
-/** Returns a view with all its texts cut, for a call that could not hold them. */
+/** Returns a view with all its texts cut, for a call that the full texts would not fit into. */
 export function shortenedView(view: PromptView, chars: number): PromptView {
   const end: Place = [Number.POSITIVE_INFINITY, 0];
   return { ...view, turns: view.turns.map((turn, at) => shortened(turn, turn, [at, end], chars)) };

@@ -19,7 +19,7 @@ export interface MessageOptions {
   readonly lead?: string | null;
   /** Text after the last message, sent as the user's. */
   readonly tail?: string;
-  /** Id of the turn that continues. Default: the last one. */
+  /** Id of the turn that is being continued. Default: the last one. */
   readonly current?: string | undefined;
 }
 

@@ -48,7 +48,7 @@ const maxRetryAfterMs = 60_000;
 
 /**
  * Runs one model call. A call that fails before it answers is repeated in the same step. One that fails later leaves an
- * abandoned step, and a new step starts, so that half an answer and its repetition are never taken for one text.
+ * abandoned step, and a new step starts, so that half an answer and its repetition are never mistaken for one text.
  *
  * @param path names of the parts of the prompt, such as the ids of its turns; without it the cache is not watched
  */

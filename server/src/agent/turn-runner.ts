@@ -50,7 +50,7 @@ export interface TurnRunnerDeps {
   readonly sentinel: boolean;
 }
 
-/** Number of attempts after which a turn that brings the server down each time is not tried again. */
+/** Number of attempts after which a turn that crashes the server each time is not tried again. */
 const maxTurnAttempts = 3;
 /**
  * Maximum time to wait after a restart until the editor hands over its API key and base URL again, in milliseconds.

@@ -10,8 +10,8 @@ import { type ToolboxDeps, toolServices } from './toolbox.ts';
 const tools = [webSearch, symbolSearch];
 
 /**
- * Runs one of `tools` for the editor's own chat. An action that the rules of the window ask about happens only if the
- * user has confirmed it there.
+ * Runs one of `tools` for the editor's own chat. If the rules of the window require a question about the action, it
+ * runs only if the user has confirmed it in the editor.
  * @throws ProblemError `not_found`
  */
 export async function runAction(

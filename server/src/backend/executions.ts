@@ -324,7 +324,7 @@ export class LiveExecution {
 
   /**
    * Returns the record of the run.
-   * @param result result of the engine; null if the run was cancelled before it began, or no engine was available
+   * @param result result of the engine; null if the run was canceled before it began, or no engine was available
    */
   toRecord(result: RunResult | null): ExecutionRecord {
     const { job, inputHash, programHash, inputs } = this.prepared;

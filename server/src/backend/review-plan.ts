@@ -109,7 +109,7 @@ async function decide(
   return { mark, change: change(current.hash, after, [current.text, merged]) };
 }
 
-/** Returns the net change of each file by the turns, oldest first: its state before the first and after the last. */
+/** Returns the net change that the turns made to each file: its state before the first turn and after the last. */
 function netChanges(turns: readonly TurnState[]): TurnFile[] {
   const net = new Map<string, TurnFile>();
   for (const file of turns.flatMap(turnFiles)) {

@@ -132,7 +132,7 @@ export function toolServices(
           for (const event of events) if (event.type === 'output') onOutput(event.text);
         }
         const record = await run.ended;
-        // A run that was cancelled by the end of the turn has no result.
+        // A run that was canceled by the end of the turn has no result.
         if (record.status === 'cancelled') during.throwIfAborted();
         return record;
       } finally {

@@ -100,7 +100,7 @@ interface Calls extends Pick<AppOptions, 'handlers' | 'ownership' | 'closing' | 
   readonly identityOf: (request: IncomingMessage) => Identity;
 }
 
-/** Adds the routes of one path, and a refusal of every other method. */
+/** Adds the routes of one path, and refuses every other method. */
 function addPath(app: Express, path: string, names: readonly RouteName[], calls: Calls): void {
   const allowed = names.map((name) => routes[name].method);
   const notAllowed: RequestHandler = (request, response) => {

@@ -34,7 +34,7 @@ export interface MessagesOptions {
   readonly models: (signal: AbortSignal) => Promise<readonly ModelInfo[]>;
   /** If absent, answers are not shared and every call is made. */
   readonly answers?: SharedAnswers;
-  /** Base of the idle timeouts, in milliseconds. An answer is given up after five times as long without a byte. */
+  /** Base of the idle timeouts, in milliseconds. An answer is abandoned after five times as long without a byte. */
   readonly idleMs: number;
   /** Called with each authenticated request. */
   readonly onRequest: () => void;

@@ -101,8 +101,8 @@ function toImage({
 }
 
 /**
- * Sets cache breakpoints at the ends of the last two user messages, besides the one at the system text. The newer
- * breakpoint writes the cache for the next call; the older one reads what the previous call wrote.
+ * Sets cache breakpoints at the ends of the last two user messages, in addition to the one at the end of the system
+ * text. The newer breakpoint writes the cache for the next call; the older one reads what the previous call wrote.
  */
 function withCacheBreakpoints(messages: Anthropic.MessageParam[]): Anthropic.MessageParam[] {
   const users = messages.flatMap((message, index) => (message.role === 'user' ? [index] : [])).slice(-2);

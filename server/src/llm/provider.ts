@@ -19,8 +19,8 @@ import type { Upstream } from './upstream.ts';
 export const ownInstance = 'own';
 
 /**
- * The models of this server: the pool of instances, and the server's own credential. Calls go to the own instance only
- * if it has a key or if there is no other instance.
+ * The models of this server: the pool of instances, and the server's own credential. Calls go to the server's own
+ * instance only if it has a key or if there is no other instance.
  */
 export class Provider {
   readonly pool: Pool;

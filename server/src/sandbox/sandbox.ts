@@ -62,8 +62,8 @@ export interface Sandbox {
   readonly kind: 'docker' | 'embedded';
   /**
    * Runs a program until it ends, reaches a limit or the signal aborts. It never rejects and never hangs: if the engine
-   * fails, the status is `engine-error` with a message that says what to do. When it returns, everything of the run has
-   * been removed or is being removed.
+   * fails, the status is `engine-error` with a message that says what to do. When it returns, everything that belongs
+   * to the run has been removed or is being removed.
    *
    * @param onEvent receives the decoded output as it arrives, no more than the result contains. `started` comes before
    *   any output, `preparing` before `started`. It must not throw.

@@ -6,7 +6,7 @@ import type { Cache } from './ports/cache.ts';
 import type { Fanout } from './ports/fanout.ts';
 import type { RateLimiter } from './ports/rate-limiter.ts';
 
-/** Services that the nodes of a team share besides the store. Losing their data does no harm. */
+/** Services that the nodes of a team share in addition to the store. Losing their data does no harm. */
 export interface Shared extends AsyncDisposable {
   readonly limiter: RateLimiter;
   readonly cache: Cache;
@@ -31,7 +31,7 @@ export async function openShared(redisUrl: string | undefined, logger: Logger): 
   ]);
   const [redis, subscriber] = await Promise.all([
     RedisConnection.open(redisUrl, logger),
-    // The other connection already logs when Redis is away.
+    // The other connection already logs when Redis is unavailable.
     RedisConnection.open(redisUrl, logger.child({}, { level: 'silent' })),
   ]);
   const fanout = new RedisFanout(redis, subscriber);

@@ -10,8 +10,8 @@ import type {
 import { shownText } from '@devlm/workspace-core/shown-text.ts';
 
 /**
- * Commands in the editor windows of a project. A command stays with the window that started it. If that window is gone
- * for good, all calls for the command fail with `editor_gone`.
+ * Commands in the editor windows of a project. A command stays with the window that started it. If that window does not
+ * come back, all calls for the command fail with `editor_gone`.
  */
 export interface Commands {
   /** Id of the window that new commands are started in. */

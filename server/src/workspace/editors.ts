@@ -16,7 +16,10 @@ import type { Workspace } from './workspace.ts';
 
 /** Maximum time that a tool waits for a window of its project to open or reconnect, in milliseconds. */
 const windowWaitMs = 60_000;
-/** Maximum time that a window may take for a request, in milliseconds. The user may be looking at a prompt of the editor. */
+/**
+ * Maximum time that a window may take for a request, in milliseconds. The user may be looking at a prompt in the
+ * editor.
+ */
 const answerTimeoutMs = 120_000;
 /** Maximum number of unanswered requests to all windows. */
 const maxPendingRequests = 100;

@@ -130,7 +130,10 @@ interface Range {
   end: number;
 }
 
-/** Returns the ranges written so far and by these changes, as offsets after them, or undefined if they touch. */
+/**
+ * Returns the ranges written so far, including those of these changes, as offsets in the changed text. Returns
+ * undefined if a change touches an earlier range.
+ */
 function afterChanges(written: readonly Range[], changes: readonly Change[]): Range[] | undefined {
   const ends = changes.map(({ end }) => end);
   const shifts = [0];

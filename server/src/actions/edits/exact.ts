@@ -124,7 +124,7 @@ function onLine(lines: Lines, line: number, part: string, fits: (offset: number)
   return occurrences(range, part, 2, (offset) => fits(from + offset)).map((offset) => from + offset);
 }
 
-/** Returns the lines (1-based) of the places that the new text already surrounds. */
+/** Returns the lines (1-based) of the places where the new text already surrounds the old text. */
 function alreadyMade(lines: Lines, offsets: readonly number[], oldText: string, newText: string): number[] {
   if (!newText.includes(oldText)) return [];
   const isLines = newText.endsWith('\n') && newText.slice(0, -1) !== oldText;

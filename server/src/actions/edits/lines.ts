@@ -38,7 +38,7 @@ export function splitLines(text: string): Lines {
   return { text, lf: toLf(text), rawStarts, lfStarts };
 }
 
-/** Returns the number of lines. A final line end ends the last line and starts none. */
+/** Returns the number of lines. A final line end belongs to the last line and does not start another one. */
 export function lineCount(lines: Lines): number {
   const starts = lines.rawStarts;
   return starts.at(-1) === lines.text.length ? starts.length - 1 : starts.length;
@@ -95,7 +95,7 @@ export function endWithin(lines: Lines, first: number, last: number): string | u
   return lineEndWithin || lineEnd(lines, first) || lineEnd(lines, first - 1) || '\n';
 }
 
-/** Returns the lines of a text with `\n` ends. A final line end starts no line. */
+/** Returns the lines of a text with `\n` ends. A final line end does not start another line. */
 export function block(lf: string): string[] {
   const lines = lf.split('\n');
   if (lines.at(-1) === '') lines.pop();

@@ -63,7 +63,7 @@ export function placed(
 
 const isSame = (a: string, b: string) => bare(folded(a)) === bare(folded(b));
 
-/** Replaces lines `from` to `to` (exclusive) by whole lines. Returns undefined if no line end is right. */
+/** Replaces lines `from` to `to` (exclusive) with whole lines. Returns undefined if no line end is right. */
 function changeOf(
   lines: Lines,
   from: number,

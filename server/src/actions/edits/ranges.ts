@@ -42,7 +42,7 @@ const isLow = (code: number) => code >= 0xdc00 && code < 0xe000;
 
 /**
  * Returns the change at an offset without what the old and the new text share at both ends, so that those bytes stay
- * unchanged. Returns undefined if it writes lines over lines with different line ends.
+ * unchanged. Returns undefined if it would replace lines with different line ends.
  */
 export function narrowed(lines: Lines, offset: number, oldText: string, newText: string): Change | undefined {
   const { head, tail } = commonEnds(oldText, newText);

@@ -3,7 +3,7 @@ import { bare, bareText, type Lines, lineCount, signature, signatureCount } from
 /** Maximum number of places that a refusal names. Beyond it, a message only says that there are more. */
 export const maxPlaces = 100;
 
-/** Lines as numbers that are equal if their keys are. -1 is a line whose key is not among the wanted ones. */
+/** Lines as numbers that are equal if their keys are. -1 stands for a line with a key other than the wanted ones. */
 export interface Keyed {
   readonly have: Int32Array;
   readonly want: Int32Array;

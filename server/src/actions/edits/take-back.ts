@@ -40,7 +40,7 @@ export function takeBack(before: string, after: string, live: string, taken: Rea
     const block = remaining.slice(from, line + lines + contextLines);
     const at = onlyPlace(current, block);
     if (onlyPlace(remaining, block) === null || at === null) return null;
-    // Lines at the very beginning or end without context have nothing that fixes their place.
+    // Nothing determines the place of lines at the very beginning or end without context.
     if (block.length === lines && block.length !== current.length) return null;
     const old = rawLines(hunk.before);
     current.splice(at + line - from, lines, ...old);

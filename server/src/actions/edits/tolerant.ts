@@ -113,7 +113,7 @@ function bySimilarity(lines: Lines, sought: Sought, old: readonly string[], { ha
   return refuse('not-found', 'The file contains neither the old text nor anything similar. Read the file again.');
 }
 
-/** Returns the starts that most of the less common lines point to, best first. */
+/** Returns the start lines that most of the less common old lines agree on, best first. */
 function rankedStarts(have: Int32Array, want: Int32Array, old: readonly string[]): number[] {
   const places: number[][] = Array.from(want, () => []);
   for (let line = 0; line < have.length; line++) {

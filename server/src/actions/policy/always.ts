@@ -41,8 +41,8 @@ const selectorCommands: readonly (readonly string[])[] = [
 
 /**
  * Returns the narrowest rule in the user's settings that would allow an action without a question. Returns null if no
- * rule or more than one would be needed, which includes actions that always ask, that untrusted text may have caused,
- * or whose writes and effects cannot be known beforehand.
+ * rule or more than one would be needed, which includes actions that always require a question, that untrusted text may
+ * have caused, or whose writes and effects cannot be known beforehand.
  */
 export function alwaysRule(action: Action, rules: { user: Rules; workspace: Rules }, state: PolicyState): Rule | null {
   const { verdict, parts } = decide(action, rules, state);

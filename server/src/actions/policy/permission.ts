@@ -27,7 +27,7 @@ export async function policySource(context: ToolContext): Promise<PolicySource> 
 
 /**
  * Returns null if an action is allowed, or else the tool result that says why it is not. The settings decide first,
- * then the user. Of what the model wrote, only the action itself is considered.
+ * then the user. Of the model's text, only the action itself is considered.
  *
  * @param show describes the action; called only if the user is asked
  */
@@ -53,7 +53,7 @@ export async function permit(
   return failed(`The user did not allow this.${note}`);
 }
 
-/** Returns the verdict of the settings and of the text in the conversation on an action. */
+/** Returns the verdict on an action, based on the settings and on the text in the conversation. */
 export function judge(
   { trust, usesSecrets }: ToolContext,
   { restricted, rules }: PolicySource,

@@ -1,7 +1,7 @@
 /**
- * Facts about common programs, taken from their manuals, by which a parsed command is judged. The tables only ever
- * add questions: a program in none of them is judged by the rules alone, and asks while untrusted text is in the
- * conversation.
+ * Facts about common programs, taken from their manuals, by which a parsed command is judged. The tables only ever add
+ * questions: a program that is in none of them is judged by the rules alone, and requires a question while the
+ * conversation contains untrusted text.
  */
 
 /**
@@ -135,7 +135,7 @@ const webReaders: ReadonlySet<string> = new Set([
   'xhs',
 ]);
 
-/** Subcommands of git that only read the repository at hand. */
+/** Subcommands of git that only read the current repository. */
 const gitReaders: ReadonlySet<string> = new Set([
   'blame',
   'cat-file',

@@ -39,7 +39,7 @@ export interface PolicyState extends Trust {
 
 /** The decision on one part of an action. */
 export interface DecidedPart {
-  /** The path, command or host; the tool's name where the action has no parts. */
+  /** The path, command or host; the tool's name if the action has no parts. */
   readonly what: string;
   readonly verdict: PermissionVerdict;
   readonly reason: string;
@@ -165,7 +165,7 @@ function commandParts(analysis: ShellAnalysis): Part[] {
 }
 
 /**
- * Returns why no rule can allow a command: unknown words, paths out of the project, protected files. Null: no reason.
+ * Returns why no rule can allow a command: unknown words, paths outside the project, protected files. Null: no reason.
  */
 function hardReasonOf({ argv, text }: ShellCommand): string | null {
   if (argv.includes(null)) return `DevLM cannot tell in advance what some words of "${text}" expand to.`;

@@ -32,12 +32,13 @@ export interface ShellAnalysis {
 export type ShellName = 'bash' | 'sh' | 'zsh' | 'powershell' | 'cmd' | 'other';
 
 /**
- * Limits of a line, beyond which it is not judged but asked about: characters, brackets, depth of nesting, commands.
+ * Limits of a command line, beyond which it is not judged and the user is asked: characters, brackets, depth of
+ * nesting, commands.
  */
 const bounds = { chars: 10_000, brackets: 300, depth: 8, commands: 400 } as const;
 
-// Characters that are invisible, or make a line look different from what it is. Line ends, tabs and spaces are removed
-// before.
+// Characters that are invisible, or make a line look different from what it is. Line ends, tabs and spaces have already
+// been removed.
 const invisible = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u;
 
 /** Analyzes a command line. Never throws: what cannot be analyzed is listed in `unknown`. */

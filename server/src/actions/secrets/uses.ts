@@ -7,8 +7,9 @@ import type { Secrets } from './secrets.ts';
 import { isEnvFile } from './values.ts';
 
 /*
- * The places where credentials enter and leave a conversation. What tools read is hidden, and what they act with is
- * resolved at the last moment, after the user was asked about the text with the placeholder.
+ * The places where credentials enter and leave a conversation. Credentials in text that tools read are hidden, and
+ * placeholders in their actions are resolved at the last moment, after the user was asked about the text with the
+ * placeholder.
  */
 
 /** File names that usually hold the environment variables of a project. */

@@ -39,7 +39,7 @@ export function isWorthHiding(name: string, value: string): boolean {
   if (/public|publishable|key_?id$/i.test(name) || /^(~|\.{1,2})?(\/[\w.-]{1,40}){2,}$/.test(value)) return false;
   if (/(pass(word|wd|phrase)?|pwd|secret|token|credentials?|salt|dsn)(_?\d+)?$/i.test(name))
     return !/^\d{1,5}$/.test(value);
-  // Map keys, providers and modes have such names too, and words as their values.
+  // Map keys, providers and modes can have such names too, with ordinary words as values.
   if (/pass|pwd|secret|token|key|credential|auth|salt|private|cert|dsn|signature/i.test(name))
     return !/^\d{1,5}$/.test(value) && !/^[a-z]+([_:.-]?[a-z]+)*[_:.-]?$/i.test(value);
   return (
@@ -47,7 +47,7 @@ export function isWorthHiding(name: string, value: string): boolean {
   );
 }
 
-/** Returns whether a match of a format is a real credential, and neither an example nor ordinary text in its place. */
+/** Returns whether a match of a format is a real credential, and not an example or ordinary text. */
 export function looksReal(value: string, entropy: number, kind: string): boolean {
   if (/example|placeholder|changeme|your[-_]|redacted|dummy|123456789|abcdefgh|xxxx|\*{4}|\.\.\./i.test(value))
     return false;

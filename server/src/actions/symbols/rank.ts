@@ -7,7 +7,7 @@ export interface RankedFile {
   readonly references: readonly NameUse[];
 }
 
-/** Maximum number of files that define a name. A more common name does not tell which definition is meant. */
+/** Maximum number of files that define a name. A more common name does not show which definition is meant. */
 const maxDefiners = 12;
 /** Minimum length of a name, in characters. Shorter names are local variables. */
 const minNameChars = 3;
@@ -126,7 +126,9 @@ function edgesOf(files: readonly RankedFile[]): Edges {
   };
 }
 
-/** Returns for each name the files that define it, with the likelihood that each is meant. */
+/**
+ * Returns, for each name, the files that define it, each with the likelihood that the name refers to its definition.
+ */
 function definersOf(files: readonly RankedFile[]): Map<string, Map<number, number>> {
   const definers = new Map<string, Map<number, number>>();
   for (const [at, { path, defines }] of files.entries()) {

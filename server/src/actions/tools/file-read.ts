@@ -34,7 +34,7 @@ export const fileRead = defineTool({
       }
       case 'text': {
         const lines = file.text.split(/\r\n|\r|\n/);
-        // A final line end starts no further line.
+        // A final line end does not start another line.
         if (lines.at(-1) === '') lines.pop();
         if (lines.length === 0) return done(`${path} is empty.`, { reads: [{ path, hash: file.hash }] });
         if (start > lines.length) return failed(`${path} has no line ${start}. Its last line is ${lines.length}.`);

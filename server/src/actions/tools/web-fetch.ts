@@ -66,7 +66,7 @@ export const webFetch = defineTool({
 
 const untrusted = (host: string): ToolDetails => ({ untrusted: [{ kind: 'web', name: host.slice(0, 300) }] });
 
-/** Returns the name of a site: a host with and without `www.` is one site. */
+/** Returns the name of a site: a host with `www.` and the same host without it are one site. */
 function siteOf({ hostname }: URL): string {
   return hostname.replace(/^www\./, '');
 }

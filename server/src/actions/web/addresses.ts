@@ -28,7 +28,8 @@ const special4: readonly (readonly [string, number, string])[] = [
 ];
 
 /**
- * Blocks of 2000::/3 that are not public. Nothing outside 2000::/3 is: loopback, local, mapped, translated addresses.
+ * Blocks of 2000::/3 that are not public. No address outside 2000::/3 is public: those are loopback, local, mapped and
+ * translated addresses.
  */
 const special6: readonly (readonly [string, number, string])[] = [
   ['2001::', 23, 'a reserved block or a tunnel'],

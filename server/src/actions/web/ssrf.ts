@@ -176,7 +176,7 @@ function send(target: FetchTarget, options: GuardedFetch, signal: AbortSignal): 
   return new Promise((resolve, reject) => {
     const request = (secure ? httpsRequest : httpRequest)({
       ...place,
-      // A new agent reuses no connection of others and no proxy of the environment.
+      // A new agent does not reuse the connections of other agents or a proxy from the environment.
       agent: secure ? new HttpsAgent({ keepAlive: false }) : new HttpAgent({ keepAlive: false }),
       method: 'GET',
       path: `${url.pathname}${url.search}`,

@@ -27,8 +27,8 @@ const starterOnlyRoutes: ReadonlySet<RouteName> = new Set(['server.credential', 
 
 /**
  * Refuses requests for what belongs to another user, as if it did not exist. It finds the ids by the names that routes
- * give them, before any handler runs. What has no owner counts as owned by `local`, so that for this user the handlers
- * report what is missing.
+ * give them, before any handler runs. Anything without an owner counts as owned by `local`. For that user, the handlers
+ * report what does not exist.
  */
 export class Ownership {
   readonly #store: Store;

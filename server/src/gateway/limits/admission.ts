@@ -44,9 +44,9 @@ export interface LimitConfig {
 export type Admission = (request: IncomingMessage, response: ServerResponse) => Promise<Identity | null>;
 
 /**
- * Creates the admission of requests. Authenticated requests are counted by user, whatever their address: a team may share
- * an address, and a stranger behind the same one cannot use up its limit. All other requests are counted by address.
- * Health routes are not counted.
+ * Creates the admission of requests. Authenticated requests are counted by user, whatever their address: a team may
+ * share an address, and a stranger behind the same address cannot use up its limit. All other requests are counted by
+ * address. Health routes are not counted.
  */
 export function admission(guard: Guard, limiter: RateLimiter, config: LimitConfig): Admission {
   const limits = limitsOf(config);

@@ -7,7 +7,7 @@ export type RouteKind = 'api' | 'llm' | 'execute' | 'stream' | 'answer';
 
 /**
  * Minimum limits of the requests that keep an open window working. They do not count toward the limit of all users
- * together. They are event streams, which all windows reopen at once after the server was away, and the editor's
+ * together. They are event streams, which all windows reopen at once after the server was unavailable, and the editor's
  * answers to requests of the server, which may be one for each file.
  */
 export const windowLimits: Partial<Record<RouteKind, RateLimit>> = {

@@ -43,8 +43,8 @@ export interface Try extends Tapped {
 export interface ForwardOptions {
   readonly pool: Pool;
   /**
-   * Base of the idle timeouts, in milliseconds. An answer is given up after five times as long without a byte; a stream
-   * that can still be retried elsewhere, after this time without content.
+   * Base of the idle timeouts, in milliseconds. An answer is abandoned after five times as long without a byte; a
+   * stream that can still be retried elsewhere, after this time without content.
    */
   readonly idleMs: number;
   /** Called with each try that the provider answered with a message. */
@@ -207,7 +207,7 @@ class Attempt implements Dispatcher.DispatchHandler, CallHandler, Disposable {
     else if (!response.write(bytes)) this.#controller?.pause();
   };
 
-  /** Takes the received bytes over into `#unsent` and decides whether they may be sent to the client. */
+  /** Moves the received bytes to `#unsent` and decides whether they may be sent to the client. */
   #inspectReceived(): void {
     const bytes = Buffer.concat(this.#received.splice(0));
     if (this.#settled || bytes.length === 0) return;

@@ -33,7 +33,7 @@ export class SharedAnswers {
    * Sends the answer from the cache, from a call in progress or from a new call. The header `x-devlm-cache` says which.
    *
    * @param signal aborts when this client disconnects or the server closes
-   * @returns the entry for the ledger; null if a call was made, which adds an entry of its own
+   * @returns the entry for the ledger; null if a call was made, which adds its own entry
    * @throws what `ask` throws, and the signal's reason
    */
   async give(

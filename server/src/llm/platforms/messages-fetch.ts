@@ -11,8 +11,8 @@ import { CredentialsError, refusalOf } from './refusals.ts';
 const timeoutMs = 86_400_000;
 
 /**
- * Headers of a response that are passed on, besides `anthropic-…`. The other headers describe bytes that have been
- * decoded meanwhile.
+ * Headers of a response that are passed on, in addition to `anthropic-…`. The other headers describe the bytes before
+ * they were decoded.
  */
 const passedHeaders = ['content-type', 'retry-after', 'request-id'];
 

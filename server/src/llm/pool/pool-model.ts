@@ -36,7 +36,8 @@ export class PoolModel implements Model {
     const listed = answers.filter((answer) => answer.status === 'fulfilled').flatMap(({ value }) => value);
     const [failed] = answers.filter((answer) => answer.status === 'rejected');
     if (listed.length === 0 && failed) throw failed.reason;
-    // Not every instance knows what its models can do. Sort the entries that do last, so that they win below.
+    // Not every instance knows the capabilities of its models. Sort the entries with capabilities last, so that they
+    // take precedence below.
     const known = listed.toSorted((a, b) => Number(a.contextTokens !== null) - Number(b.contextTokens !== null));
     return [...new Map(known.map((model) => [model.id, model])).values()];
   }

@@ -19,8 +19,8 @@ export function nobodyServes(model: string | null): ProblemError {
 }
 
 /**
- * Returns the problem of a call whose lanes all rest. The reason and the time to retry are those of the lane with the
- * shortest rest.
+ * Returns the problem of a call for which all lanes are resting. The reason and the time to retry are those of the lane
+ * with the shortest rest.
  */
 export function allRest(lanes: readonly Lane[], restOf: (lane: Lane) => number): ProblemError {
   const soonest = lanes.reduce((best, lane) => (restOf(lane) < restOf(best) ? lane : best));

@@ -9,7 +9,7 @@ const headerBytes = 8;
 
 /**
  * Carries the connections of a container over one stream, in the frames of `boot/relay.ts`. The program could write to
- * the stream itself, so that data that the relay would not send ends the stream.
+ * the stream itself, so data that the relay would never send ends the stream.
  *
  * @param onConnection called with each new connection
  * @returns a function that takes the relay's bytes as they arrive

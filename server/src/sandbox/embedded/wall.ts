@@ -5,23 +5,23 @@ import { delimiter, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 
-/** A file or folder of this machine that a child may read, and its path inside the wall. */
+/** A file or folder of this machine that a child may read, and the path at which the child sees it. */
 export interface Mount {
   readonly host: string;
   readonly inside: string;
 }
 
-/** Isolation of a child by the operating system. */
+/** A wall: the isolation of a child by the operating system. */
 export interface Wall {
   readonly name: 'bubblewrap' | 'seatbelt' | 'none';
   readonly networkCut: boolean;
   /** Maps a path of this machine to the path that the child sees. */
   readonly mount: (host: string, inside: string) => Mount;
-  /** Returns the command that starts `node args` behind the wall. */
+  /** Returns the command that starts `node args` in this isolation. */
   readonly command: (node: string, args: readonly string[], mounts: readonly Mount[]) => readonly string[];
 }
 
-/** Returns the best wall that works on this machine, after a test run. */
+/** Returns the strongest isolation that works on this machine, after a test run. */
 export async function findWall(node: string, path: string, isEnabled = true): Promise<Wall> {
   const candidates: Wall[] = [];
   if (!isEnabled) return none;
@@ -143,7 +143,7 @@ export function dismissGuard(child: ChildProcess): void {
   lifeline?.write('done\n', () => lifeline.destroy());
 }
 
-/** Tests a wall with a program that must be able to read one file and unable to read another. */
+/** Tests an isolation with a program that must be able to read one file and unable to read another. */
 async function works(wall: Wall, node: string): Promise<boolean> {
   const folder = await mkdtemp(join(tmpdir(), 'devlm-wall-'));
   try {

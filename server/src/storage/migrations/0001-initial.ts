@@ -11,7 +11,8 @@ export const initial: Migration = {
     const sqlite = kind === 'sqlite';
     const bytes = sqlite ? sql`blob` : sql`bytea`;
     const serial = sqlite ? sql`integer primary key` : sql`bigint generated always as identity primary key`;
-    // On SQLite, one tree per table, clustered by its key, replaces a tree of rows plus one of keys.
+    // On SQLite, such a table is a single tree that is clustered by its key, instead of a tree of rows and another one
+    // of keys.
     const clustered = sqlite ? sql`without rowid` : sql``;
 
     await schema

@@ -18,7 +18,7 @@ export interface ExecutionStore {
   listOf(conversationId: string): Promise<ExecutionRecord[]>;
   /**
    * Returns a program by its hash, or null.
-   * @param userId restricts the search to programs that this user has run; default: everyone's
+   * @param userId restricts the search to programs that this user has run; default: programs of all users
    */
   snippet(hash: string, userId?: string): Promise<Snippet | null>;
   /** Removes records that ended before `before`, and programs without records. Returns the number of removed records. */

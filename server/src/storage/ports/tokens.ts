@@ -5,6 +5,6 @@ export interface TokenStore {
   add(token: TokenInfo): Promise<void>;
   /** Returns the tokens that have not expired, newest first, revoked ones included. */
   list(): Promise<TokenInfo[]>;
-  /** Revokes a token. Returns null if there is no such token; revoking again keeps the first time. */
+  /** Revokes a token. Returns null if there is no such token; revoking again keeps the time of the first revocation. */
   revoke(id: string): Promise<TokenInfo | null>;
 }

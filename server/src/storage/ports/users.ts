@@ -9,6 +9,6 @@ export interface UserStore {
   add(user: UserInfo): Promise<void>;
   /** Returns all users ordered by name, disabled ones included. */
   list(): Promise<UserInfo[]>;
-  /** Disables a user. Returns null if there is no such user; disabling again keeps the first time. */
+  /** Disables a user. Returns null if there is no such user; disabling again keeps the time of the first call. */
   disable(id: string): Promise<UserInfo | null>;
 }

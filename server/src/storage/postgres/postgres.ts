@@ -33,8 +33,8 @@ const connectTimeoutMs = 5_000;
  */
 const statementTimeoutMs = 30_000;
 /**
- * Time after which PostgreSQL ends a transaction of a node that stands still and releases its locks, in milliseconds.
- * Shorter than a lease, so that another node can continue the conversation.
+ * Time after which PostgreSQL ends a transaction of a stalled node and releases its locks, in milliseconds. Shorter
+ * than a lease, so that another node can continue the conversation.
  */
 const idleTransactionMs = 10_000;
 /** Type ids of bigint and numeric in PostgreSQL. All values of DevLM fit into a double. */

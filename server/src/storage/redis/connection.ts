@@ -94,7 +94,8 @@ function redisOptions(url: string): RedisOptions & { readonly path?: string } {
   const common: RedisOptions = {
     keyPrefix,
     lazyConnect: true,
-    // No command waits for a connection or is sent twice: a token must not be taken for a request that is gone.
+    // No command waits for a connection or is sent twice: a token must not be taken for a request that no longer
+    // exists.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,

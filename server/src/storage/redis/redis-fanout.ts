@@ -10,7 +10,7 @@ const probeIntervalMs = 5_000;
 
 const Envelope = z.object({ from: z.string(), message: NodeMessage });
 
-/** Fanout through a channel of Redis. Messages that are published while Redis is away are lost. */
+/** Fanout through a channel of Redis. Messages that are published while Redis is unavailable are lost. */
 export class RedisFanout implements Fanout, Disposable {
   readonly #redis: RedisConnection;
   readonly #listeners = new Set<(message: NodeMessage) => void>();

@@ -43,7 +43,7 @@ export class RedisRateLimiter implements RateLimiter {
 
   /**
    * @param redis connection to the shared buckets
-   * @param local limiter with the same limits that is used while Redis is away
+   * @param local limiter with the same limits that is used while Redis is unavailable
    */
   constructor(redis: RedisConnection, local: RateLimiter) {
     this.#redis = redis;

@@ -155,7 +155,7 @@ async function spentUsdOf(tx: Tx, { scope }: Budget, spender: Spender, since: nu
         return sql<SqlBool>`conversation_id = ${spender.conversationId} and turn_id = ${spender.turnId}`;
     }
   };
-  // Both sums come from one statement, which sees one moment of the store. With two statements, a call that ends in
+  // Both sums come from one statement, which sees the store at one moment. With two statements, a call that ends in
   // between, no longer reserved and not yet in the ledger, could be in neither sum.
   const { settled, open } = await tx
     .selectNoFrom((eb) => [

@@ -59,7 +59,7 @@ export class SqlConversations implements ConversationStore {
       const now = this.#sql.now().getTime();
       const row = await tx
         .updateTable('conversations')
-        // Deleting again keeps the first time, so that the purge is not postponed.
+        // Deleting again keeps the time of the first deletion, so that the purge is not postponed.
         .set({ deleted_at: deleted ? sql<number>`coalesce(deleted_at, cast(${now} as bigint))` : null })
         .where('id', '=', id)
         .returning('id')
@@ -188,7 +188,8 @@ async function copyBranch(
     .selectFrom('conversations')
     .selectAll()
     .where('id', '=', from.conversationId)
-    // The lock keeps others from appending to it meanwhile. On SQLite the transaction itself holds the write lock.
+    // The lock keeps others from appending to it in the meantime. On SQLite the transaction itself holds the write
+    // lock.
     .$if(dialect.kind === 'postgres', (query) => query.forShare())
     .executeTakeFirst();
   if (!source) throw notFound('conversation');

@@ -9,7 +9,7 @@ import { isId, toEvent } from './rows.ts';
 import { lastSeqs } from './turn-tree.ts';
 
 /**
- * Types of events of a step in progress. Appending them does not wait for the disk: if a loss of power takes them, the
+ * Types of events of a step in progress. Appending them does not wait for the disk: if a power failure loses them, the
  * next server calls the model again.
  */
 const repeatable: ReadonlySet<NewEvent['type']> = new Set([

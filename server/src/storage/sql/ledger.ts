@@ -11,7 +11,10 @@ import { turnCosts, usageReport } from './usage.ts';
 export class SqlLedger implements LedgerStore {
   readonly #sql: SqlAccess;
   readonly #writeCalls = callWriter();
-  /** Batches calls. They are committed without waiting for the disk: on SQLite a loss of power may take the newest calls. */
+  /**
+   * Batches calls. They are committed without waiting for the disk: on SQLite a power failure may lose the newest
+   * calls.
+   */
   readonly #calls: CallBatch;
 
   constructor(access: SqlAccess) {

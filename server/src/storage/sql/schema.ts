@@ -2,8 +2,8 @@ import type { Generated, Kysely, Transaction } from 'kysely';
 
 /*
  * The tables as of the newest migration. Times are whole milliseconds since 1970. Texts that users or models wrote are
- * stored as JSON, which escapes U+0000, which PostgreSQL rejects in a text, and lone surrogates, which UTF-8 cannot
- * represent.
+ * stored as JSON, because it escapes U+0000 (which PostgreSQL rejects in a text) and lone surrogates (which UTF-8
+ * cannot represent).
  */
 
 /** A conversation with its lease. */
@@ -103,7 +103,7 @@ export interface LedgerTable {
 export interface BudgetTable {
   id: string;
   scope: string;
-  /** User or project; null: each of them. */
+  /** Id of the user or project; null: the limit applies to each of them separately. */
   subject: string | null;
   period: string;
   limit_usd: number;

@@ -1,8 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
 
 /**
- * Signals that the disk has failed to keep what was written. This is final: a disk that is asked again reports success
- * (https://lwn.net/Articles/752063/).
+ * Signals that the disk has failed to keep what was written. This is final: a disk that is asked to sync again reports
+ * success (https://lwn.net/Articles/752063/).
  */
 export class DiskRefused extends Error {}
 

@@ -130,7 +130,9 @@ async function missingFolders(root: string, { path, before, after }: Step): Prom
   return [];
 }
 
-/** Ignores errors about undoing what was never done, or a folder that is not empty because of another program. */
+/**
+ * Ignores errors from undoing a step that was never taken, or a folder that is not empty because of another program.
+ */
 function ignoreMissing(error: unknown): void {
   if (!(error instanceof ProblemError) || !['not_found', 'not_empty'].includes(error.problem.code)) throw error;
 }

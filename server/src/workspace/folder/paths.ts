@@ -30,8 +30,8 @@ export interface ConfinedEntry {
 /** Options of all functions. They exist for tests that simulate a system without the features of this one. */
 export interface ConfinedOptions {
   /**
-   * Whether folders are held open and entered through `/proc/self/fd`, so that nothing can be swapped meanwhile. Default:
-   * true where the system supports it.
+   * Whether folders are held open and entered through `/proc/self/fd`, so that nothing can be replaced in the meantime.
+   * Default: true where the system supports it.
    */
   readonly anchored?: boolean;
 }
@@ -290,7 +290,7 @@ async function identityOf(path: string): Promise<string> {
 
 async function readIn(folder: Folder, path: string, name: string | undefined, maxBytes: number): Promise<ConfinedFile> {
   if (name === undefined) throw notAFile(path, 'a folder');
-  // Without O_NONBLOCK, opening a pipe without a writer would block for ever.
+  // Without O_NONBLOCK, opening a pipe without a writer would block forever.
   const handle = await open(folder.at(name), O_RDONLY | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0));
   try {
     const stats = await handle.stat();

@@ -27,7 +27,7 @@ export async function walk(
   signal: AbortSignal,
   hidden: readonly string[] = defaultHidden.files,
 ): Promise<void> {
-  /** Paths of the .gitignore files that the listed folders do not have. */
+  /** Paths of .gitignore files that are known not to exist. */
   const missing = new Set<string>();
   const read = async (file: string) => (missing.has(file) ? null : await readIgnoreFile(root, file));
   const ignored = new IgnoredPaths({ hidden, read });

@@ -123,7 +123,7 @@ export class Connection {
     if (session) this.#report('ended', '');
   }
 
-  /** Ends the server for good. */
+  /** Ends the server permanently. */
   async close(): Promise<void> {
     this.#life.abort();
     await this.#opening?.catch(() => undefined);

@@ -27,7 +27,7 @@ const Page = z.object({ nextCursor: z.string().max(10_000).nullish() });
 const Tools = Page.extend({ tools: z.array(z.unknown()) });
 const Resources = Page.extend({ resources: z.array(z.unknown()) });
 const Templates = Page.extend({ resourceTemplates: z.array(z.unknown()) });
-/** The parts are parsed one by one later, so that an invalid part does not lose the others. */
+/** The parts are parsed one by one later, so that an invalid part does not affect the others. */
 const CallResult = z.object({
   content: z.array(z.unknown()).default([]),
   structuredContent: z.unknown().optional(),
@@ -258,7 +258,7 @@ function failureOf(error: unknown, errorOutput: string): McpFailure {
   return new McpFailure(`cannot be used: ${why.slice(0, 500)}${more}`);
 }
 
-/** Returns the reason of an error. `fetch` hides it in the cause. */
+/** Returns the reason for an error. `fetch` puts it into the cause. */
 function reasonOf(error: Error): string {
   const { cause } = error;
   return cause instanceof Error && 'code' in cause ? String(cause.code) : error.message;

@@ -46,7 +46,7 @@ function readPage(source: string, address: string): { title: string; markdown: s
   const body = document.body.innerHTML;
   const length = document.body.textContent.length;
   const rows = document.querySelectorAll('tr').length;
-  // Readability takes the document apart, so that everything above must be read before.
+  // Readability modifies the document, so that everything above must be read first.
   const article = new Readability(document, { keepClasses: true, disableJSONLD: true }).parse();
   // Documentation is often mistaken for clutter: then the whole page is better than a part of it.
   const isEnough = (article?.textContent ?? '').length * 3 >= length;

@@ -91,8 +91,8 @@ function plain(text: string): string {
 const responseLimits = { ms: 15_000, bytes: 2_000_000 } as const;
 
 /**
- * Classifies the error response of an engine, where its meaning differs from that of the status. Returns undefined if
- * it does not.
+ * Classifies the error response of an engine if its meaning differs from that of the status. Otherwise returns
+ * undefined.
  */
 export type ErrorMeaning = (status: number, body: string) => 'search_key' | 'search_limited' | undefined;
 

@@ -91,7 +91,7 @@ export function encode(text: string, encoding = 'utf8'): Uint8Array {
   return encoding === 'utf8' ? bytes : new Uint8Array(host.encode(bytes.buffer, encoding));
 }
 
-/** Returns the string of bytes. */
+/** Returns bytes as a string. */
 export function decode(data: Uint8Array, encoding = 'utf8'): string {
   return Array.from(host.decode(exact(data), encoding)).join('\0');
 }

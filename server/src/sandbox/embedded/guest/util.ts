@@ -152,7 +152,7 @@ export class TextDecoder {
   }
 }
 
-/** Returns whether each U+FFFD of a text was in its bytes. */
+/** Returns whether each U+FFFD of a decoded text was already in its bytes. */
 const isValid = (text: string, bytes: Uint8Array): boolean =>
   encode(text).length === bytes.length && encode(text).every((byte, i) => byte === bytes[i]);
 
