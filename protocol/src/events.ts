@@ -289,7 +289,7 @@ export const EventBody = z.discriminatedUnion('type', [
    * the files tell whether they were changed, and `review.ended` records it. Belongs to the first turn concerned.
    */
   z.object({ type: z.literal('review.started'), turnId, review: Review }),
-  /** New states of the review of files of the turn. */
+  /** New review states of files that the turn changed. */
   z.object({ type: z.literal('review.marked'), turnId, reviewId: Id, files: z.array(FileMark).max(500) }),
   /** The decision was carried out (`done`) or failed. */
   z.object({ type: z.literal('review.ended'), turnId, reviewId: Id, done: z.boolean() }),

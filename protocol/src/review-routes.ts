@@ -23,8 +23,9 @@ export const reviewRoutes = {
     page: true,
   },
   /**
-   * Restores the state before the turn. Restores the files that this turn and all later ones changed (all or none; 409
-   * `files_changed`, with `diff`, if one is no longer what DevLM wrote), the conversation, or both.
+   * Restores the state before the turn: of the files that this turn and all later ones changed, of the conversation, or
+   * of both. Either all files are restored or none: 409 `files_changed`, with `diff`, if a file is no longer as DevLM
+   * left it.
    */
   'files.restore': {
     method: 'POST',

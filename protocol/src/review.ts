@@ -12,7 +12,7 @@ import { FileChange } from './tools.ts';
 export const ReviewVerdict = z.enum(['accept', 'reject', 'restore', 'undo']);
 export type ReviewVerdict = z.infer<typeof ReviewVerdict>;
 
-/** The state of the review of one file of a turn. */
+/** The review state of one file that a turn changed. */
 export const FileMark = z.object({
   path: z.string().max(4096),
   base: BlobHash.nullable(),

@@ -157,7 +157,7 @@ export interface TurnState {
   readonly problem?: Problem;
   /** Time of the end, ISO 8601. */
   readonly endedAt?: string;
-  /** States of the review by path, of the files that the user has decided about. */
+  /** Review states by path, of the files that the user has decided about. */
   readonly marks?: Readonly<Record<string, FileMark>>;
   /** Decisions whose first turn is this one, oldest first. */
   readonly reviews?: readonly ReviewState[];

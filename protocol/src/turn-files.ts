@@ -16,7 +16,7 @@ export interface TurnFile extends FileChange {
   readonly unsure?: { readonly now: string | null };
 }
 
-/** Returns the files that a turn changed, in the order of their first changes, with the state of their review. */
+/** Returns the files that a turn changed, in the order of their first changes, with their review states. */
 export function turnFiles(turn: TurnState): TurnFile[] {
   const files = new Map<string, TurnFile>();
   for (const { changes, accepted, made } of turn.steps.flatMap(effectsOf)) {
@@ -51,10 +51,10 @@ function effectsOf({ blocks, calls, results }: StepState) {
   });
 }
 
-/** The state of the review of a file, as the user sees it. */
+/** The review state of a file, as the user sees it. */
 export type FileStanding = 'pending' | 'accepted' | 'rejected' | 'restored';
 
-/** Returns the state of the review of a file. */
+/** Returns the review state of a file. */
 export function standingOf({ before, after, base, now, verdict }: TurnFile): FileStanding {
   if (base !== now) return 'pending';
   if (verdict === 'restore') return 'restored';

@@ -1,7 +1,7 @@
 import type { OwnProblem } from '@devlm/protocol/problem.ts';
 
 /*
- * Reasons why the work on a turn is interrupted other than by an error: the reason of its signal, or the problem of a
+ * Reasons other than errors for which the work on a turn is interrupted: the reason of its signal, or the problem of a
  * step that a dead server left.
  */
 

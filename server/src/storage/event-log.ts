@@ -43,7 +43,7 @@ interface Followed {
 export interface EventLogOptions {
   /** Transforms events before they are stored. Default: they are stored as they are. */
   readonly prepare?: Prepare;
-  /** Notifies other nodes of appends on this node, and this node of theirs. Default: none. */
+  /** Notifies other nodes of appends on this node, and this node of appends on other nodes. Default: none. */
   readonly fanout?: Fanout;
 }
 

@@ -39,7 +39,7 @@ interface Kind {
   starting: number;
   /** Number of containers that run a program. */
   inUse: number;
-  /** Maximum number of containers in use at one time since the demand last expired. */
+  /** Maximum number of containers in use at one time since this number was last reset. */
   peak: number;
   uses: number;
   usedAt: number;

@@ -13,7 +13,7 @@ const maxQueryWords = 16;
 const snippetChars = 120;
 
 const word = /[\p{L}\p{N}\p{M}]+|\p{Extended_Pictographic}/gu;
-/** Runs of scripts without spaces between words, and runs of other scripts. */
+/** Matches text in scripts without spaces between words, or text in other scripts. */
 const unspaced =
   /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]+|[^\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Thai}\p{scx=Lao}\p{scx=Khmer}\p{scx=Myanmar}]+/gu;
 const startsUnspaced =

@@ -1,10 +1,13 @@
 /* Types of the parts of quickjs-emscripten-core that are used, as in the pinned version. */
 
+/** A reference to a value in QuickJS, which must be disposed of. */
 export interface Handle {
   dispose(): void;
 }
+/** The value of an evaluation, or the error that it threw. */
 export type Result<T> = { readonly error?: undefined; readonly value: T } | { readonly error: Handle };
 
+/** A global environment in which code is evaluated. */
 export interface Context {
   readonly undefined: Handle;
   readonly null: Handle;
@@ -29,6 +32,7 @@ export interface Context {
   dump(value: Handle): unknown;
 }
 
+/** An instance of QuickJS with its limits and its module loader. */
 export interface JsRuntime {
   newContext(): Context;
   setMaxStackSize(bytes: number): void;
@@ -40,6 +44,7 @@ export interface JsRuntime {
   executePendingJobs(): Result<number>;
 }
 
+/** The part of the package that creates runtimes. */
 export interface Core {
   newQuickJSWASMModuleFromVariant(variant: unknown): Promise<{ newRuntime(): JsRuntime }>;
 }

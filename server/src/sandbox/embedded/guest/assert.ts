@@ -1,6 +1,8 @@
 import { messageOf } from './assert-message.ts';
 import { equal as deep, inspect } from './util.ts';
 
+/* `node:assert`. */
+
 interface Failure {
   /** Whether the message was generated, and not passed by the caller. Default: true without a message. */
   readonly generated?: boolean;

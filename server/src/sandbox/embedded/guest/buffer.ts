@@ -1,6 +1,8 @@
 import packaged from 'buffer/';
 import { decode, encode } from './host.ts';
 
+/* `node:buffer`, from the npm package `buffer`, with the conversions of the host. */
+
 export const { Buffer } = packaged;
 export type Buffer = InstanceType<typeof Buffer>;
 

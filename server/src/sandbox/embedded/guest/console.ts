@@ -1,6 +1,8 @@
 import { host } from './host.ts';
 import { format, inspect } from './util.ts';
 
+/* The global `console`. */
+
 const counts = new Map<string, number>();
 const times = new Map<string, number>();
 let indent = '';

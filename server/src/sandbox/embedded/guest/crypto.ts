@@ -1,6 +1,8 @@
 import { Buffer, wrap } from './buffer.ts';
 import { exact, host, toData } from './host.ts';
 
+/* The part of `node:crypto` that the host can provide: random numbers and hashes. */
+
 export function randomBytes(count: number): Buffer {
   const whole = Buffer.alloc(count);
   for (let at = 0; at < count; at += 65_536) whole.set(new Uint8Array(host.random(Math.min(65_536, count - at))), at);

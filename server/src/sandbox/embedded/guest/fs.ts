@@ -3,6 +3,8 @@ import { coded, exact, host, toData } from './host.ts';
 import { resolve } from './path.ts';
 import { cwd } from './state.ts';
 
+/* `node:fs` on the in-memory file system of the host. The asynchronous functions call the synchronous ones. */
+
 type Path = string | URL | Uint8Array;
 type Options =
   | BufferEncoding

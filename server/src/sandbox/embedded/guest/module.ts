@@ -1,6 +1,8 @@
 import { host } from './host.ts';
 import { requireOf } from './require.ts';
 
+/* `node:module`. */
+
 export const createRequire = (base: string | { toString(): string }) =>
   requireOf(String(base).replace(/^file:\/\//, ''));
 export const builtinModules: string[] = Array.from(host.builtins());

@@ -1,3 +1,5 @@
+/* `node:os`, with fixed values that reveal nothing about the machine. */
+
 export const EOL = '\n';
 export const platform = (): string => 'linux';
 export const type = (): string => 'Linux';

@@ -5,6 +5,8 @@ import { resolve } from './path.ts';
 import { cwd, setCwd } from './state.ts';
 import { setImmediate } from './timers.ts';
 
+/* `node:process` and the global `process`. */
+
 class Output extends EventEmitter {
   readonly fd: number;
   readonly isTTY = false;

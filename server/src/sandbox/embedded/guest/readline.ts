@@ -3,6 +3,8 @@ import { EventEmitter } from './events.ts';
 import { host } from './host.ts';
 import { setImmediate } from './timers.ts';
 
+/* `node:readline`, for the lines of standard input. */
+
 interface Options {
   readonly output?: { write(text: string): unknown };
   readonly prompt?: string;

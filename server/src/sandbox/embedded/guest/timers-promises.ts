@@ -1,5 +1,7 @@
 import * as timers from './timers.ts';
 
+/* `node:timers/promises`. */
+
 interface Options {
   readonly signal?: AbortSignal;
 }

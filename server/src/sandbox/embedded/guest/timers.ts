@@ -1,5 +1,7 @@
 import { host } from './host.ts';
 
+/* `node:timers` and the global timers. The host calls them when they are due. */
+
 interface Entry {
   readonly id: number;
   at: number;

@@ -1,5 +1,7 @@
 import { host } from './host.ts';
 
+/* `node:url` and the globals `URL` and `URLSearchParams`. */
+
 export class URLSearchParams {
   #pairs: [string, string][] = [];
   #changed: (() => void) | null = null;

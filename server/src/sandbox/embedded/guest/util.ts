@@ -3,6 +3,8 @@ import { wrap } from './buffer.ts';
 import { encode } from './host.ts';
 import { StringDecoder } from './string-decoder.ts';
 
+/* `node:util`, from the npm package `node-inspect-extracted` and functions of this file. */
+
 export const { format, formatWithOptions, inspect, stripVTControlCharacters } = packaged;
 
 /** Maximum number of frames that are shown of a stack, as in Node. */
