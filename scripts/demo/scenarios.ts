@@ -300,14 +300,14 @@ function welcome(): string {
 }
 
 function unknown(): string {
-  return `This is a scripted demo, not AI, and it has no answer to that. It read nothing but the words of your message, and nothing left this machine.\n\nThese prompts have an answer:\n\n${prompts()}\n\nTo ask anything you like, add an API key.`;
+  return `This is a scripted demo, not AI, and it has no answer to that. It read only the text of your message, and nothing left this machine.\n\nThese prompts have an answer:\n\n${prompts()}\n\nTo ask anything you like, add an API key.`;
 }
 
 function notHere({ work = [] }: Stop): string {
   const tools = [...new Set(work.flat().map(({ name }) => `\`${name}\``))].join(', ');
-  return `**Nothing was run and nothing was changed.** This stop of the scripted demo works on the sample with ${tools}, and this window does not offer that. In Restricted Mode DevLM only reads: choose **Restricted Mode** in the status bar, trust the folder, and ask again.`;
+  return `**Nothing was run and nothing was changed.** This stop of the scripted demo works on the sample with ${tools}, which this window does not offer. In Restricted Mode DevLM only reads: choose **Restricted Mode** in the status bar, trust the folder, and ask again.`;
 }
 
 function notAsExpected(): string {
-  return 'This went otherwise than the script expects, and a scripted demo cannot make sense of it. The cards above say what really happened: the companion server made them, not the script. If the sample was changed before, restore its files and ask again.';
+  return 'The results differ from what the script expects, and a scripted demo cannot interpret them. The cards above show what really happened: they come from the companion server, not from the script. If the sample was changed before, restore its files and ask again.';
 }

@@ -95,7 +95,7 @@ describe('/execute', { timeout: 60_000 }, () => {
     expect(replayed.map(({ type }) => type)).toEqual(['started', 'output', 'ended']);
   });
 
-  it('a run is canceled by DELETE, and by a client that waited only for the record and left', async () => {
+  it('a run is canceled by DELETE, or when a client that waits only for the record disconnects', async () => {
     const executionId = id();
     const answer = post({ id: executionId, source: forever });
     await until(executionId, 'running');
@@ -206,7 +206,7 @@ describe('/execute', { timeout: 60_000 }, () => {
     [{ source: '', id: '../x' }, 422],
     [{ source: 'x'.repeat(17 * 1024 * 1024) }, 422],
     [{ source: 'x'.repeat(25 * 1024 * 1024) }, 413],
-  ])('refuses a request that is not right: %#', async (body, status) => {
+  ])('an invalid request to run a program is refused: %#', async (body, status) => {
     const response = await post(body);
     expect(response.status).toBe(status);
     expect(response.headers.get('content-type')).toContain('application/problem+json');

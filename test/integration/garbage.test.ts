@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { newConversation, TestServer } from '../support/server.ts';
 
 /** Bad input of every kind: each a clear problem, the server alive, nothing stored. */
-describe('garbage at the gateway', () => {
+describe('invalid requests to the gateway', () => {
   let server: TestServer;
   let conversationId: string;
   beforeAll(async () => {
@@ -91,8 +91,11 @@ describe('garbage at the gateway', () => {
     '/BACKEND/../etc/passwd',
     '/%2e%2e/x',
     `/${'a'.repeat(5000)}`,
-  ])('answers 404 to an unknown route %s', async (path) => void (await refused({ path }, 404, 'not_found')));
-  it('answers 405 with Allow to every wrong method of every route', async () => {
+  ])(
+    'the gateway answers 404 to an unknown route %s',
+    async (path) => void (await refused({ path }, 404, 'not_found')),
+  );
+  it('the gateway answers 405 with Allow to every wrong method of every route', async () => {
     for (const path of new Set(Object.values(routes).map((route) => route.path))) {
       const allowed = Object.values(routes)
         .filter((route) => route.path === path)
@@ -106,14 +109,14 @@ describe('garbage at the gateway', () => {
     }
   });
   it.each([undefined, '', 'Bearer', 'Bearer ', 'Bearer wrong', 'Basic eDp5', 'bearer x', `Bearer ${'x'.repeat(8000)}`])(
-    'answers 401 to the secret %s, on every route',
+    'the gateway answers 401 to the secret %s, on every route',
     async (authorization) => {
       for (const { method, path } of Object.values(routes))
         await refused({ method, path: path.replaceAll(/:\w+/g, 'x'), headers: { authorization } }, 401, 'unauthorized');
     },
   );
   it.each([{ origin: 'https://evil.example' }, { origin: 'null' }, { origin: '' }, { origin: 'http://127.0.0.1' }])(
-    'answers 403 to a web page: %o',
+    'the gateway answers 403 to a web page: %o',
     async (headers) => {
       await refused({ headers }, 403, 'forbidden_origin');
       const answer = await send({ headers, method: 'OPTIONS' });
@@ -121,10 +124,10 @@ describe('garbage at the gateway', () => {
     },
   );
   it.each(['evil.example', 'localhost', '127.0.0.1', '127.0.0.1:1', 'localhost.evil.example', '0.0.0.0:80', '[::]:1'])(
-    'answers 403 to the host %s',
+    'the gateway answers 403 to the host %s',
     async (host) => void (await refused({ headers: { host } }, 403, 'forbidden_host')),
   );
-  it('answers 413 to a body over the limit, announced or not', async () => {
+  it('the gateway answers 413 to a body over the limit, with and without Content-Length', async () => {
     const body = JSON.stringify(turn({ text: 'x'.repeat(10_000_000) }));
     await refused({ ...turns(), headers: { 'content-type': 'application/json' }, body }, 413, 'body_too_large');
     await refused(
@@ -134,14 +137,14 @@ describe('garbage at the gateway', () => {
     );
   });
   it.each(['', '{', '{"a":1}}', 'undefined', "{'a':1}", '[1,', '\u0000', '{"a":\u0001}'])(
-    'answers 400 or 422 to the body %j',
+    'the gateway answers 400 or 422 to the body %j',
     async (body) => {
       const answer = await send({ ...turns(), headers: { 'content-type': 'application/json' }, body });
       expect([400, 422]).toContain(answer.status);
       Problem.parse(JSON.parse(answer.text));
     },
   );
-  it('answers 400 to bytes that are not UTF-8, and keeps none of them', async () => {
+  it('the gateway answers 400 to bytes that are not UTF-8, and stores none of them', async () => {
     const body = Buffer.concat([
       Buffer.from('{"turnId":"a","parent":null,"text":"'),
       Buffer.from([0xff, 0xfe, 0xc3, 0x28]),
@@ -156,7 +159,7 @@ describe('garbage at the gateway', () => {
     'application/json; charset=latin1',
     'application/json; charset=utf-16',
   ])(
-    'answers 415 to the content type %s',
+    'the gateway answers 415 to the content type %s',
     async (type) =>
       void (await refused(
         { ...turns(), headers: { 'content-type': type }, body: JSON.stringify(turn()) },
@@ -164,7 +167,7 @@ describe('garbage at the gateway', () => {
         'unsupported_media_type',
       )),
   );
-  it('answers 415 to a compressed body', async () => {
+  it('the gateway answers 415 to a compressed body', async () => {
     await refused(
       { ...turns(), headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' }, body: 'x' },
       415,
@@ -207,12 +210,12 @@ describe('garbage at the gateway', () => {
     ],
     ['prototype pollution', JSON.parse('{"__proto__":{"text":"x"},"turnId":"a","parent":null}')],
   ])(
-    'answers 422 to %s',
+    'the gateway answers 422 to %s',
     async (_name, body) => void (await refused({ ...turns(), ...json(body) }, 422, 'invalid_input')),
   );
-  it('answers 422 to an empty message', async () =>
+  it('the gateway answers 422 to an empty message', async () =>
     void (await refused({ ...turns(), ...json(turn({ text: '  \n' })) }, 422, 'empty_message')));
-  it('answers 404 to a turn below a turn that does not exist, and in a conversation that does not', async () => {
+  it('the gateway answers 404 to a turn with a missing parent or in a missing conversation', async () => {
     await refused({ ...turns(), ...json(turn({ parent: 'nobody' })) }, 404, 'not_found');
     await refused({ method: 'POST', path: '/backend/conversations/nobody/turns', ...json(turn()) }, 404, 'not_found');
     await refused({ path: '/backend/conversations/nobody/events' }, 404, 'not_found');
@@ -225,16 +228,16 @@ describe('garbage at the gateway', () => {
     `search=${'x'.repeat(201)}`,
     'cursor=%00',
     'projectId=..',
-  ])('answers a problem to the query %s', async (query) => {
+  ])('the gateway answers with a problem to the query %s', async (query) => {
     const answer = await send({ path: `/backend/conversations?${query}` });
     expect(answer.status).toBeGreaterThanOrEqual(400);
     expect(answer.status).toBeLessThan(500);
     Problem.parse(JSON.parse(answer.text));
   });
-  it('answers 400 to a path that is not valid percent-encoding', async () =>
+  it('the gateway answers 400 to a path that is not valid percent-encoding', async () =>
     void (await refused({ path: '/backend/conversations/%E0%A4%A' }, 400, 'bad_request')));
   it.each(['x', '-1', '1.5', '99999999999999999999'])(
-    'answers 422 to Last-Event-ID %s',
+    'the gateway answers 422 to Last-Event-ID %s',
     async (id) =>
       void (await refused(
         { path: `/backend/conversations/${conversationId}/events`, headers: { 'last-event-id': id } },
@@ -285,7 +288,7 @@ describe('garbage at the gateway', () => {
     ['no HTTP at all', () => 'hello\r\n\r\n'],
     ['TLS', () => Buffer.from('160301020001000001fc0303', 'hex')],
     ['a header over 16 KB', () => `GET /backend/info HTTP/1.1\r\n${head()}X: ${'a'.repeat(20_000)}\r\n\r\n`],
-  ])('refuses %s and closes the connection', async (_name, bytes) => {
+  ])('the gateway refuses %s and closes the connection', async (_name, bytes) => {
     const answer = await raw(bytes());
     expect(answer).toMatch(/^HTTP\/1\.1 4\d\d /);
     expect(answer).toContain('application/problem+json');

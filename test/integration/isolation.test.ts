@@ -93,7 +93,7 @@ describe('network access on a team server', () => {
   });
 
   test.runIf(Number(process.versions.node.split('.')[0]) < 25)(
-    'a machine that cannot cut it runs nothing, and asks no member for consent',
+    'a machine that cannot block the network runs no programs, and asks no member for consent',
     async () => {
       // Without a PATH there is no bubblewrap.
       await using server = await start({ PATH: '/nowhere' });

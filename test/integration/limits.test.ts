@@ -129,7 +129,7 @@ describe('the limits of a team', () => {
     expect(await reader.ended(turnId)).toMatchObject({ status: 'completed' });
   });
 
-  describe('on who has not proven who it is', () => {
+  describe('rate limits of unauthenticated clients', () => {
     const wrong = (index: number): Sent => ({ secret: `wrong-${index}` });
 
     test('unauthenticated requests count for their address, not for authenticated users behind it', async () => {

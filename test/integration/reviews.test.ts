@@ -244,7 +244,7 @@ describe('the review of changes', { timeout: 120_000 }, () => {
     expect(reader.state.aside).toBeUndefined();
   });
 
-  it('the model is told once what was taken back, and reads the files again', async () => {
+  it('the model is told once what was restored, and reads the files again', async () => {
     window.write('a.txt', lines(...range));
     const { id } = await turn(read('a.txt'), write('a.txt', lines(...withLine(5, 'five', withLine(15, 'fifteen')))));
     await review(id, 'reject', [{ path: 'a.txt', hunks: [1] }]);
@@ -262,7 +262,7 @@ describe('the review of changes', { timeout: 120_000 }, () => {
   });
 
   it.each(['before', 'after'] as const)(
-    'a decision is applied completely or not at all when the server is killed %s its effect',
+    'a decision is applied completely or not at all if the server is killed %s its effect',
     async (when) => {
       window.write('a.txt', 'one\n');
       window.write('b.txt', 'one\n');

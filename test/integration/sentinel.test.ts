@@ -74,7 +74,7 @@ describe('the sentinel', { timeout: 90_000 }, () => {
     }
   });
 
-  it('the sentinel asks when the model keeps repeating a call after it was told', async () => {
+  it('the sentinel asks when the model keeps repeating a call after it was told about it', async () => {
     const same = Array.from({ length: 12 }, () => reply(plan('the same'), prompt(0, 10)));
     const ended = await turn(same, 'stop');
     expect(ended).toMatchObject({ status: 'failed', problem: { code: 'paused' } });

@@ -74,7 +74,7 @@ test.each([
   ['no server', 'postgresql://me:secret@127.0.0.1:1/devlm', '127.0.0.1:1/devlm'],
   ['no host', 'postgresql://me:secret@no-such-host.invalid/devlm', 'no-such-host.invalid/devlm'],
   ['no address', 'nonsense', 'configured address'],
-])('%s is told without the password', async (_what, url, named) => {
+])('%s is reported without the password', async (_what, url, named) => {
   const { code, detail } = await problemOf(open(url));
   expect(code).toBe('store_unavailable');
   expect(detail).toContain(named);

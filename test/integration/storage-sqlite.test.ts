@@ -76,7 +76,7 @@ test('the files of the SQLite store are accessible only to their owner', async (
   expect(readdirSync(dirname(file)).sort()).toEqual(['backups', 'devlm.db']);
 });
 
-describe('a file that is not a good store', () => {
+describe('a damaged SQLite file', () => {
   test('a SQLite file of a newer version is left alone, and the error names that version', async () => {
     await fill();
     const database = new DatabaseSync(file);
@@ -95,7 +95,7 @@ describe('a file that is not a good store', () => {
     ['zeros', Buffer.alloc(8_192)],
     ['a header alone', Buffer.from('SQLite format 3\0')],
     ['a broken header', Buffer.concat([Buffer.from('SQLite format 3\0'), Buffer.alloc(8_000, 0xff)])],
-  ])('%s is left alone, and says so', async (_what, bytes) => {
+  ])('%s is left unchanged and reported', async (_what, bytes) => {
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, bytes);
     const problem = await problemOf(open());
@@ -120,7 +120,7 @@ describe('a file that is not a good store', () => {
   test.each([
     ['overwritten', () => writeFileSync(file, 'garbage '.repeat(10_000))],
     ['emptied', () => truncateSync(file, 0)],
-  ])('%s comes back from the backup that the problem names', async (_how, damage) => {
+  ])('%s is restored from the backup that the problem names', async (_how, damage) => {
     await fill();
     const store = await open();
     await store.maintain();

@@ -79,7 +79,7 @@ async function leftBehind(place: Place, keys: readonly TokenKey[]): Promise<stri
   );
 }
 
-describe('nodes on one PostgreSQL, with nothing copied between them', { timeout: 120_000 }, () => {
+describe('nodes that share a PostgreSQL database and no files', { timeout: 120_000 }, () => {
   const dataKey = randomBytes(32).toString('base64');
   let postgres: PostgresServer;
   let databaseUrl: string;

@@ -136,7 +136,7 @@ describe('tokens', () => {
     expect(NewToken.safeParse({ name: ' ', scopes: ['llm'], days: 1 }).success).toBe(false);
   });
 
-  describe('that are not ours', () => {
+  describe('forged tokens', () => {
     let key: TokenKey;
     let good: string;
     let claims: jwt.JwtPayload;

@@ -23,7 +23,7 @@ describe('EventWriter', () => {
   const words = (appends: EventBody[][]) =>
     appends.flat().map((event) => (event.type === 'block.delta' ? event.text : event.type));
 
-  describe('by the clock', () => {
+  describe('the event writer', () => {
     beforeEach(() => void vi.useFakeTimers());
     afterEach(() => void vi.useRealTimers());
     const clocked = () => {
@@ -168,7 +168,7 @@ describe('the prompt', () => {
     ['{"a":[[[1]]]}', { a: [[[1]]] }],
     [`{"a":${'['.repeat(64)}${']'.repeat(64)}}`, undefined],
     [`{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, undefined],
-  ])('reads the tool input %j', (json, value) => {
+  ])('the tool input %j is parsed', (json, value) => {
     expect(parseInput(json)).toEqual(value);
   });
 });
@@ -183,7 +183,7 @@ describe('prices', () => {
     ['us.anthropic.claude-sonnet-4-5-20250929-v1:0', 3 + 15 + 0.3 + 3.75],
     ['anthropic.claude-haiku-4-5-20251001-v1:0', 1 + 5 + 0.1 + 1.25],
   ])('of %s', (model, dollars) => expect(costOf(model, million, listPrices)).toBeCloseTo(dollars, 6));
-  it.each(['llama3', 'claude-opus-50', 'gpt', ''])('the price of %s is not known', (model) =>
+  it.each(['llama3', 'claude-opus-50', 'gpt', ''])('the price of %s is unknown', (model) =>
     expect(costOf(model, million, listPrices)).toBeNull(),
   );
 });

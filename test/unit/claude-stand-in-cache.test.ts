@@ -51,7 +51,7 @@ test('a prefix is written once, then read, for five minutes from its last use', 
   expect(await usage(request)).toEqual({ input: 8, write: 2000, read: 0, hour: 0 });
 });
 
-test('an hour, when asked for', async () => {
+test('a prefix is cached for an hour if the request asks for it', async () => {
   const { clock, usage } = await begin();
   const long = { ...request, system: [cached(2000, '1h')] };
   expect(await usage(long)).toEqual({ input: 8, write: 2000, read: 0, hour: 2000 });
@@ -59,7 +59,7 @@ test('an hour, when asked for', async () => {
   expect((await usage(long)).read).toBe(2000);
 });
 
-test('a conversation that grows reads what it wrote the turn before', async () => {
+test('a growing conversation reads what it wrote in the turn before', async () => {
   const { usage } = await begin();
   const first = { ...request, messages: [{ role: 'user' as const, content: [cached(100)] }] };
   expect(await usage(first)).toMatchObject({ input: 0, write: 2104, read: 0 });
@@ -74,7 +74,7 @@ test('a conversation that grows reads what it wrote the turn before', async () =
   expect(await usage(second)).toMatchObject({ input: 0, write: 78, read: 2104 });
 });
 
-test('an earlier entry is found up to twenty blocks back', async () => {
+test('an earlier cache entry is found up to twenty blocks back', async () => {
   const { usage } = await begin();
   const block = (text: string): TextBlockParam => ({ type: 'text', text });
   const first = { ...request, system: undefined, messages: [{ role: 'user' as const, content: [cached(2000)] }] };
@@ -92,7 +92,7 @@ test('an earlier entry is found up to twenty blocks back', async () => {
   expect((await usage(with_(18))).read).toBe(2004);
 });
 
-test('what is cached depends on the key, the model and everything before it', async () => {
+test('the cache depends on the key, the model and everything before the breakpoint', async () => {
   const { usage, other } = await begin();
   await usage(request);
   expect((await usage(request, other)).read).toBe(0);
@@ -102,14 +102,14 @@ test('what is cached depends on the key, the model and everything before it', as
   expect((await usage({ ...request, messages: [{ role: 'user', content: 'other' }] })).read).toBe(2000);
 });
 
-test('turning thinking on spares the system prompt but not the messages', async () => {
+test('enabling thinking keeps the system prompt cached, but not the messages', async () => {
   const { usage } = await begin();
   const both = { ...request, messages: [{ role: 'user' as const, content: [cached(100)] }] };
   await usage(both);
   expect(await usage({ ...both, thinking: { type: 'adaptive' } })).toMatchObject({ read: 2000, write: 104 });
 });
 
-test('a prefix shorter than the model caches is not written', async () => {
+test('a prefix below the minimum of the model is not cached', async () => {
   const { usage } = await begin();
   const small = { ...request, system: [cached(1000)] };
   expect(await usage(small)).toMatchObject({ input: 1008, write: 0, read: 0 });
@@ -117,14 +117,14 @@ test('a prefix shorter than the model caches is not written', async () => {
   expect(await usage(haiku)).toMatchObject({ input: 2008, write: 0 });
 });
 
-test('the breakpoint of the whole request is at its last block', async () => {
+test('the breakpoint of a whole request is at its last block', async () => {
   const { usage } = await begin();
   const auto = { ...request, system: words(2000), cache_control: { type: 'ephemeral' as const } };
   expect(await usage(auto)).toMatchObject({ input: 0, write: 2008 });
   expect(await usage(auto)).toMatchObject({ input: 0, read: 2008 });
 });
 
-test('a request that failed has written nothing, and a reset forgets everything', async () => {
+test('a failed request writes nothing to the cache, and a reset clears the cache', async () => {
   const { claude, sdk, usage } = await begin();
   claude.on(any, fault.overloaded(), { times: 1 });
   await expect(sdk.messages.create(request)).rejects.toThrow();
@@ -133,7 +133,7 @@ test('a request that failed has written nothing, and a reset forgets everything'
   expect((await usage(request)).write).toBe(2000);
 });
 
-test('max_tokens 0 warms the cache and answers nothing', async () => {
+test('max_tokens 0 fills the cache without an answer', async () => {
   const { sdk, usage } = await begin();
   const message = await sdk.messages.create({ ...request, max_tokens: 0 });
   expect(message).toMatchObject({ content: [], stop_reason: 'max_tokens' });

@@ -100,7 +100,7 @@ async function evaluate(folder: string, expression: string): Promise<string> {
 }
 
 describe('the sample as it ships', () => {
-  test('fails one Python test of eight, the one that the demo names', async () => {
+  test('the sample fails one of eight Python tests, the one that the demo names', async () => {
     const { code, output } = await unittest(sample);
     expect(code).toBe(1);
     expect(output).toMatch(/Ran 8 tests/);
@@ -110,13 +110,13 @@ describe('the sample as it ships', () => {
     expect(said('explain')).toContain('8 Python tests and 4 JavaScript tests');
   });
 
-  test('passes its four JavaScript tests', async () => {
+  test('the sample passes its four JavaScript tests', async () => {
     const { code, output } = await run(process.execPath, sample, '--test', '--test-reporter=tap');
     expect(code).toBe(0);
     expect(output).toMatch(/# pass 4\b/);
   });
 
-  test('works from the command line as its README shows, once the bug is fixed', async () => {
+  test('the sample works from the command line as its README shows, once the bug is fixed', async () => {
     const folder = await sampleWith('fix');
     const session = /```console\n([\s\S]*?)```/.exec(files.get('README.md') ?? '')?.[1] ?? '';
     const steps = session.split(/^\$ /m).filter(Boolean);
@@ -130,16 +130,19 @@ describe('the sample as it ships', () => {
 });
 
 describe('every answer', () => {
-  test.each(tour.map((stop) => [stop.answer, stop] as const))('%s: is whole and leads on', (name, stop) => {
-    expect(said(name).length).toBeGreaterThan(400);
-    expect(answers.get(name)?.thinking.length).toBeGreaterThan(60);
-    const suggested = new Set(tour.map((each) => each.prompts[0]));
-    expect(stop.next.length).toBeGreaterThan(0);
-    for (const prompt of stop.next) expect(suggested).toContain(prompt);
-  });
+  test.each(tour.map((stop) => [stop.answer, stop] as const))(
+    "the demo's answer %s is complete and suggests what to ask next",
+    (name, stop) => {
+      expect(said(name).length).toBeGreaterThan(400);
+      expect(answers.get(name)?.thinking.length).toBeGreaterThan(60);
+      const suggested = new Set(tour.map((each) => each.prompts[0]));
+      expect(stop.next.length).toBeGreaterThan(0);
+      for (const prompt of stop.next) expect(suggested).toContain(prompt);
+    },
+  );
 
   const names = tour.flatMap(({ answer, otherwise = [] }) => [answer, ...otherwise.map((other) => other.answer)]);
-  test.each(names)('%s: quotes code that is there', (name) => {
+  test.each(names)("the demo's answer %s quotes only existing code", (name) => {
     for (const { language, about, code } of fences(said(name))) {
       if (about.startsWith('proposed:') || language === 'sh' || about === 'output') continue;
       expect([...files.keys()]).toContain(about);
@@ -147,7 +150,7 @@ describe('every answer', () => {
     }
   });
 
-  test.each(names)('%s: names only what is there', (name) => {
+  test.each(names)("the demo's answer %s names only existing code", (name) => {
     const answer = said(name);
     const proposed = fences(answer).map(({ about, code }) => `${about}\n${code}`);
     const known = [...files.keys(), ...files.values(), ...proposed].join('\n');
@@ -158,14 +161,14 @@ describe('every answer', () => {
     expect(named.filter((code) => !known.includes(code) && !outside.has(code))).toEqual([]);
   });
 
-  test('the tour has a stop for every prompt, and no prompt twice', () => {
+  test('the demo has a stop for every prompt, and no prompt twice', () => {
     const prompts = tour.flatMap((stop) => stop.prompts.map((prompt) => prompt.toLowerCase()));
     expect(new Set(prompts).size).toBe(prompts.length);
   });
 });
 
 describe('what the answers claim', () => {
-  test('bug: its error and its table of dates', async () => {
+  test('the answer "bug" of the demo shows the right error and dates', async () => {
     const { output } = await unittest(sample);
     for (const fence of fences(said('bug')).filter(({ about }) => about === 'output')) {
       expect(output).toContain(fence.code);
@@ -178,7 +181,7 @@ describe('what the answers claim', () => {
     }
   });
 
-  test('fix: with it all tests pass, and months drift as it says', async () => {
+  test('with the answer "fix" of the demo, all tests pass, and months drift as it says', async () => {
     const folder = await sampleWith('fix');
     const { code, output } = await unittest(folder);
     expect([code, output]).toEqual([0, expect.stringContaining('Ran 8 tests')]);
@@ -186,7 +189,7 @@ describe('what the answers claim', () => {
     expect(await evaluate(folder, twice)).toBe('2026-03-28');
   });
 
-  test('repair: its edits are of the sample, and with them all tests pass', async () => {
+  test('the edits "repair" of the demo apply to the sample, and all tests pass with them', async () => {
     const folder = await sampleWith();
     const Edits = z.object({
       path: z.string(),
@@ -211,14 +214,14 @@ describe('what the answers claim', () => {
     expect(await unittest(folder)).toMatchObject({ code: 0, output: expect.stringContaining('Ran 8 tests') });
   });
 
-  test('tests: three of the five dates fail before the fix and none after', async () => {
+  test('of the five dates in the answer "tests" of the demo, three fail before the fix and none after', async () => {
     const before = await unittest(await sampleWith('tests'), 'tests.test_recurrence');
     expect(before.output).toContain('FAILED (errors=3)');
     const after = await unittest(await sampleWith('tests', 'fix'));
     expect([after.code, after.output]).toEqual([0, expect.stringContaining('Ran 10 tests')]);
   });
 
-  test('next: each of the flaws it lists is there, and its way of saving works', async () => {
+  test('the flaws in the answer "next" of the demo exist, and its way of saving works', async () => {
     const add = '(lambda t: (t.add("a", date(2026, 1, 1), "day"), t.complete(1), t.complete(1), len(t.tasks))[-1])';
     expect(await evaluate(sample, `${add}(TodoList())`)).toBe('3');
     const folder = await sampleWith('next', 'fix');
@@ -245,13 +248,13 @@ describe('the demo as a server', () => {
     return { sdk, ask };
   }
 
-  test('has one model, which says what it is', async () => {
+  test('the demo has one model, whose name says that it is scripted', async () => {
     const { sdk } = await begin();
     const { data } = await sdk.models.list();
     expect(data.map((model) => model.display_name)).toEqual(['Scripted demo (not AI)']);
   });
 
-  test('answers a prompt it knows, whatever its case, and behind attachments', async () => {
+  test('the demo answers a known prompt in any case, and after attachments', async () => {
     const { ask } = await begin();
     const message = await ask([
       { type: 'text', text: '<file path="todo/tasks.py">\n...\n</file>' },
@@ -290,7 +293,7 @@ describe('the demo as a server', () => {
       return [`The program ended with exit code ${code} (9 ms).\nstderr:\n${output}`, true];
     };
 
-    test('says that nothing was run where it has no tools', async () => {
+    test('the demo says that nothing was run if it has no tools', async () => {
       for (const prompt of ['Run the tests', 'Repair it for me']) {
         const answer = await work(prompt, ['file_read'], () => ['', true]);
         expect(answer).toContain('Nothing was run and nothing was changed');
@@ -298,7 +301,7 @@ describe('the demo as a server', () => {
       }
     });
 
-    test('claims of a run what it has shown', async () => {
+    test('the demo claims only results that its runs have shown', async () => {
       const [failing, passing] = [await ran(), await ran('fix')];
       expect(await work('Run the tests', allTools, () => failing)).toContain('one error among eight');
       expect(await work('Run the tests', allTools, () => passing)).toContain('All eight tests pass');
@@ -307,7 +310,7 @@ describe('the demo as a server', () => {
       );
     });
 
-    test('claims nothing of what went otherwise', async () => {
+    test('the demo makes no claims if the results are unexpected', async () => {
       const [failing, passing] = [await ran(), await ran('fix')];
       const odd = await Promise.all([
         work('Run the tests', allTools, () => ['The program could not be run. No engine.', false]),
@@ -318,13 +321,13 @@ describe('the demo as a server', () => {
         ),
       ]);
       for (const answer of odd) {
-        expect(answer).toContain('otherwise than the script expects');
+        expect(answer).toContain('differ from what the script expects');
         expect(answer).not.toMatch(/I ran|I changed|pass/);
       }
     });
   });
 
-  test('says so when it does not know, and lists what it knows', async () => {
+  test('the demo says that it does not know an answer, and lists its prompts', async () => {
     const { ask } = await begin();
     for (const prompt of ['Write me a compiler', 'Hello']) {
       const [block] = (await ask(prompt, 'claude-of-another-day')).content;
@@ -334,7 +337,7 @@ describe('the demo as a server', () => {
     }
   });
 
-  test('starts by hand, prints its address and ends when told to', async () => {
+  test('the demo can be started by hand, prints its address and ends on request', async () => {
     const main = fileURLToPath(new URL('../support/claude/main.ts', import.meta.url));
     const child = spawn(process.execPath, [main, '--demo'], { stdio: ['ignore', 'pipe', 'inherit'] });
     onTestFinished(() => void child.kill('SIGKILL'));
@@ -348,7 +351,7 @@ describe('the demo as a server', () => {
     expect(await once(child, 'exit')).toEqual([0, null]);
   });
 
-  test('nothing that is shipped knows of it', async () => {
+  test('no shipped code contains the demo', async () => {
     for (const room of ['protocol/src', 'workspace-core/src', 'server/src', 'extension/src', 'webview-ui/src']) {
       const root = fileURLToPath(new URL(`../../${room}`, import.meta.url));
       for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {

@@ -158,12 +158,12 @@ async function bytesOf(url: string): Promise<Buffer> {
 }
 
 describe.each(Object.entries(bodies))('%s', (_, body) => {
-  test('goes through byte for byte', async () => {
+  test('a raw body is sent unchanged', async () => {
     const { claude } = await begin(body);
     expect((await bytesOf(claude.url)).equals(Buffer.from(body))).toBe(true);
   });
 
-  test('gives the SDK each of its events', async () => {
+  test('the SDK receives every event of a raw body', async () => {
     const { sdk } = await begin(body);
     const seen: RawMessageStreamEvent[] = [];
     for await (const each of await sdk.messages.create({ ...request, messages: [...request.messages] }))
@@ -175,7 +175,7 @@ describe.each(Object.entries(bodies))('%s', (_, body) => {
   });
 });
 
-test('bodies that are no stream at all go through as well', async () => {
+test('raw bodies that are not streams are sent unchanged', async () => {
   const odd = [
     'data: {"no":"event"}\n\n',
     'event: empty\n\n',
@@ -194,7 +194,7 @@ test('bodies that are no stream at all go through as well', async () => {
   expect((await bytesOf(claude.url)).equals(Buffer.from(bytes))).toBe(true);
 });
 
-test('thinking of a raw body may be handed back', async () => {
+test('thinking of a raw body can be sent back', async () => {
   const { claude, sdk } = await begin(bodies['thinking with a signature, then a refusal with unknown details'] ?? '');
   const message = await sdk.messages.stream(request).finalMessage();
   claude.on(any, 'Fine.');

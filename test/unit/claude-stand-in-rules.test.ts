@@ -30,7 +30,7 @@ async function send(body: unknown, headers: Record<string, string> = {}, path = 
   return { status: response.status, ...json };
 }
 
-describe('who may ask', () => {
+describe('credentials and versions', () => {
   test.each([
     [{ 'x-api-key': '' }, 401, 'x-api-key header is required'],
     [{ 'x-api-key': 'bad' }, 401, 'invalid x-api-key'],
@@ -39,14 +39,14 @@ describe('who may ask', () => {
     [{ 'anthropic-version': '1' }, 400, 'anthropic-version: "1" is not a valid version'],
     [{ 'anthropic-version': '2026-10-21' }, 200, undefined],
     [{ 'x-api-key': '', authorization: 'Bearer good' }, 200, undefined],
-  ])('%j', async (headers, status, message) => {
+  ])('a request with the headers %j is accepted or refused', async (headers, status, message) => {
     const answer = await send(base, headers);
     expect([answer.status, answer.error?.message]).toEqual([status, message]);
     if (status === 401) expect(answer.error?.type).toBe('authentication_error');
   });
 });
 
-describe('requests that are refused, each with its sentence', () => {
+describe('refused requests', () => {
   const png = 'iVBORw0KGgoAAAA=';
   const image = (media_type: string, data: string) => ({ type: 'image', source: { type: 'base64', media_type, data } });
   const tool = { name: 'run', input_schema: { type: 'object' } };
@@ -141,25 +141,25 @@ describe('requests that are refused, each with its sentence', () => {
       'prompt is too long: 200005 tokens > 200000 maximum',
       { model: 'claude-haiku-4-5', messages: [user('x'.repeat(800_004))] },
     ],
-  ])('%s', async (sentence, change) => {
+  ])('a request is refused with "%s"', async (sentence, change) => {
     const answer = await send({ ...base, ...change });
     expect(answer.error).toMatchObject({ type: 'invalid_request_error', message: expect.stringContaining(sentence) });
     expect(answer.status).toBe(400);
     expect(answer.request_id).toMatch(/^req_/);
   });
 
-  test.each(['', 'not json', '[]', '"text"', '{"model":'])('a body of %j', async (body) => {
+  test.each(['', 'not json', '[]', '"text"', '{"model":'])('a request with the body %j is refused', async (body) => {
     expect((await send(body)).error?.message).toContain('not valid JSON');
   });
 
-  test('an unknown or retired model', async () => {
+  test('a request for an unknown or retired model is refused', async () => {
     for (const model of ['claude-nope', 'claude-3-opus-20240229']) {
       const answer = await send({ ...base, model });
       expect([answer.status, answer.error]).toEqual([404, { type: 'not_found_error', message: `model: ${model}` }]);
     }
   });
 
-  test('a body above 32 MB', async () => {
+  test('a request above 32 MB is refused', async () => {
     const answer = await send({ ...base, messages: [user('x'.repeat(33 * 1024 * 1024))] });
     expect([answer.status, answer.error?.type]).toEqual([413, 'request_too_large']);
   });
@@ -175,14 +175,14 @@ describe('requests that are refused, each with its sentence', () => {
       'messages.0.content.0.text.citations: citations are not permitted',
       { messages: [user([{ type: 'text', text: 'a', citations: [{ type: 'char_location' }] }])] },
     ],
-  ])('since API version 2026-10-21: %s', async (sentence, change) => {
+  ])('since API version 2026-10-21, a request is refused with "%s"', async (sentence, change) => {
     const body = { ...base, ...change };
     expect((await send(body)).status).toBe(200);
     const answer = await send(body, { 'anthropic-version': '2026-10-21', 'anthropic-beta': 'x' });
     expect([answer.status, answer.error?.message]).toEqual([400, expect.stringContaining(sentence)]);
   });
 
-  test('the same rules hold for counting', async () => {
+  test('the same rules apply to counting tokens', async () => {
     const { max_tokens: _, ...prompt } = base;
     const count = (body: unknown) => send(body, {}, '/v1/messages/count_tokens');
     expect((await count({ ...prompt, messages: [user([result('t9')])] })).status).toBe(400);
@@ -191,8 +191,8 @@ describe('requests that are refused, each with its sentence', () => {
   });
 });
 
-describe('requests that are accepted', () => {
-  test('an answer with thinking and a tool call, handed back as it came', async () => {
+describe('accepted requests', () => {
+  test('an answer with thinking and a tool call can be sent back unchanged', async () => {
     claude.on(any, [thinking('I should run it.'), redactedThinking(), toolUse('run', { fast: true }, 't1')], {
       times: 1,
     });
@@ -208,7 +208,7 @@ describe('requests that are accepted', () => {
     expect(refused.error?.message).toBe('messages.1.content.0: Invalid `signature` in `thinking` block');
   });
 
-  test('messages of one role in a row, a system message, results over two messages', async () => {
+  test('consecutive messages of one role, a system message, and results over two messages are accepted', async () => {
     const messages = [
       user('a'),
       user('b'),
@@ -220,7 +220,7 @@ describe('requests that are accepted', () => {
     expect((await send({ ...base, messages })).status).toBe(200);
   });
 
-  test('a prefilled answer, where the model supports it', async () => {
+  test('a prefilled answer is accepted if the model supports it', async () => {
     expect((await send({ ...base, messages: [user('a'), assistant('It is')] })).status).toBe(200);
   });
 });

@@ -80,8 +80,8 @@ async function textOf(sdk: Anthropic): Promise<string> {
   return message.content.map((block) => (block.type === 'text' ? block.text : '')).join('');
 }
 
-describe('what the headers say', () => {
-  test('of a stream', async () => {
+describe('response headers', () => {
+  test('the headers of a stream are those of the API', async () => {
     const { claude } = await begin(undefined);
     const { head } = await listen(claude.url);
     expect(head).toMatch(/^HTTP\/1.1 200/);
@@ -96,7 +96,7 @@ describe('what the headers say', () => {
   });
 });
 
-describe('odd but right', () => {
+describe('unusual but valid transmission', () => {
   test.each<[string, Wire]>([
     ['byte by byte', { chunkBytes: 1 }],
     ['seven bytes at a time, with CRLF', { chunkBytes: 7, crlf: true }],
@@ -116,13 +116,13 @@ describe('odd but right', () => {
         ],
       },
     ],
-  ])('%s: the SDK reads it all', async (_, wire) => {
+  ])('the SDK reads a complete answer: %s', async (_, wire) => {
     const owls = `🦉 ${words}`;
     const { sdk } = await begin(wire, owls);
     expect(await textOf(sdk)).toBe(owls);
   });
 
-  test('byte by byte really is', async () => {
+  test('an answer can be sent byte by byte', async () => {
     const { claude } = await begin({ chunkBytes: 1 }, 'short');
     const small = await listen(claude.url);
     expect(small.complete).toBe(true);
@@ -130,19 +130,19 @@ describe('odd but right', () => {
     expect(small.arrivals).toBeGreaterThan(small.body.length / 10);
   });
 
-  test('line ends are CRLF throughout', async () => {
+  test('an answer can have CRLF line ends throughout', async () => {
     const { claude } = await begin({ crlf: true });
     expect((await listen(claude.url)).body.replaceAll('\r\n', '')).not.toMatch(/[\r\n]/);
   });
 
-  test('a wrong content type', async () => {
+  test('an answer can have a wrong content type', async () => {
     const { claude } = await begin({ contentType: 'text/html' });
     expect((await listen(claude.url)).head).toContain('content-type: text/html');
   });
 });
 
 describe('cuts', () => {
-  test.each([1, 137, 500, 1001])('after %i bytes of the body, not one more or less', async (atByte) => {
+  test.each([1, 137, 500, 1001])('an answer is cut after exactly %i bytes of the body', async (atByte) => {
     const whole = await listen((await begin(undefined)).claude.url);
     const { claude, sdk } = await begin({ cut: { atByte } });
     const heard = await listen(claude.url);
@@ -153,7 +153,7 @@ describe('cuts', () => {
     expect((await claude.received(2)).hungUp).toBeUndefined();
   });
 
-  test('between events', async () => {
+  test('an answer can be cut between events', async () => {
     const { claude } = await begin({ cut: { afterEvents: 5 } });
     const heard = await listen(claude.url);
     expect(events(heard.body)).toHaveLength(5);
@@ -162,18 +162,18 @@ describe('cuts', () => {
     expect(heard.error).toBeUndefined();
   });
 
-  test('with a reset', async () => {
+  test('an answer can be cut with a reset', async () => {
     const { claude } = await begin({ cut: { afterEvents: 3, reset: true } });
     expect((await listen(claude.url)).error).toBe('ECONNRESET');
   });
 
-  test('of an answer that is not streamed', async () => {
+  test('an answer that is not streamed can be cut', async () => {
     const { claude, sdk } = await begin({ cut: { atByte: 50 } });
     await expect(sdk.messages.create({ ...request, stream: false })).rejects.toThrow('terminated');
     expect(claude.messages).toHaveLength(1);
   });
 
-  test('all over a stream', async () => {
+  test('an answer can be cut at any byte', async () => {
     const { claude } = await begin(undefined);
     const whole = (await listen(claude.url, request)).body.replaceAll(/msg_\d+/g, '');
     for (let atByte = 0; atByte < 700; atByte += 23) {
@@ -186,7 +186,7 @@ describe('cuts', () => {
 });
 
 describe('silence', () => {
-  test('after some events, until the client gives up', async () => {
+  test('an answer can fall silent after some events, until the client gives up', async () => {
     const { claude } = await begin({ stall: { afterEvents: 4 } });
     const heard = await listen(claude.url);
     expect(events(heard.body)).toHaveLength(4);
@@ -196,12 +196,12 @@ describe('silence', () => {
     expect(record.hungUp?.bytesSent).toBe(heard.body.length);
   });
 
-  test('in the middle of an event', async () => {
+  test('an answer can fall silent in the middle of an event', async () => {
     const { claude } = await begin({ stall: { atByte: 321 } });
     expect((await listen(claude.url)).body).toHaveLength(321);
   });
 
-  test('with pings', async () => {
+  test('a silent answer can send pings', async () => {
     const { claude } = await begin({ stall: { afterEvents: 4, pingEveryMs: 20 } });
     const stop = setTimeout(() => void claude[Symbol.asyncDispose](), 250);
     const heard = await listen(claude.url);
@@ -210,7 +210,7 @@ describe('silence', () => {
     expect(events(heard.body)).not.toContain('message_stop');
   });
 
-  test('until it is lifted', async () => {
+  test('a silent answer continues when its promise is fulfilled', async () => {
     const gate = Promise.withResolvers<void>();
     const { claude, sdk } = await begin({ stall: { atByte: 700, until: gate.promise } });
     const answer = textOf(sdk);
@@ -225,7 +225,7 @@ describe('errors after the start', () => {
   test.each([
     ['overloaded_error', 529],
     ['api_error', 500],
-  ])('%s in the stream, or %i without one', async (type, status) => {
+  ])('a failed answer has %s in the stream, or status %i without a stream', async (type, status) => {
     const { claude, sdk } = await begin({ error: { afterEvents: 6, type } });
     const heard = await listen(claude.url);
     expect(events(heard.body).slice(0, 7).at(-1)).toBe('error');
@@ -243,7 +243,7 @@ test('faults apply to raw bodies too', async () => {
   expect((await listen(claude.url)).body).toBe(raw.slice(0, 38));
 });
 
-test('hundreds of answers over kept-alive connections at once', async () => {
+test('hundreds of answers are sent at once over kept-alive connections', async () => {
   const { sdk } = await begin(undefined);
   const answers = await Promise.all(Array.from({ length: 200 }, () => textOf(sdk)));
   expect(new Set(answers)).toEqual(new Set([words]));

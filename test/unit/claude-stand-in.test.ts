@@ -39,7 +39,7 @@ describe('answers', () => {
     expect(message._request_id).toBe(claude.requests[0]?.requestId);
   });
 
-  test('every kind of block arrives alike, streamed or not, by every way the SDK has', async () => {
+  test('every kind of block is received the same, streamed or not, by every method of the SDK', async () => {
     const cited = webCitation('Docs', 'https://example.com/docs', 'As the docs say.');
     const { sdk } = await begin({
       scenarios: [
@@ -80,7 +80,7 @@ describe('answers', () => {
     );
   });
 
-  test('the raw stream has the events of the reference, in their order', async () => {
+  test('the raw stream has the events of the API reference in the same order', async () => {
     const { sdk } = await begin({
       scenarios: [{ match: any, answer: [thinking('hm'), text('ab'), toolUse('run', { x: 1 })] }],
     });
@@ -99,7 +99,7 @@ describe('answers', () => {
     ]);
   });
 
-  test('thinking is left out of an answer to a request without it, and emptied when its display is omitted', async () => {
+  test('an answer has thinking only if the request asks for it, and an empty one if its display is omitted', async () => {
     const { sdk } = await begin({ scenarios: [{ match: any, answer: [thinking('secret plan'), text('Done.')] }] });
     expect((await sdk.messages.create(ask('go'))).content).toHaveLength(1);
     const omitted = await sdk.messages.create({ ...ask('go'), thinking: { type: 'adaptive' } });
@@ -111,7 +111,7 @@ describe('answers', () => {
     expect(omitted.usage.output_tokens_details?.thinking_tokens).toBe(3);
   });
 
-  test('max_tokens and stop sequences end an answer where they should', async () => {
+  test('max_tokens and stop sequences end an answer at the right place', async () => {
     const { sdk } = await begin({ scenarios: [{ match: any, answer: 'one two three STOP four' }] });
     const short = await sdk.messages.stream({ ...ask('go'), max_tokens: 2 }).finalMessage();
     expect(short).toMatchObject({ stop_reason: 'max_tokens', content: [{ text: 'one two ' }] });
@@ -121,7 +121,7 @@ describe('answers', () => {
     expect(stopped.content).toMatchObject([{ text: 'one two three ' }]);
   });
 
-  test('refusals and paused turns', async () => {
+  test('an answer can be a refusal or a paused turn', async () => {
     const { sdk } = await begin({
       scenarios: [
         { match: 'forbidden', answer: refusal('cyber', 'I was about to') },
@@ -133,7 +133,7 @@ describe('answers', () => {
     expect((await sdk.messages.create(ask('long'))).stop_reason).toBe('pause_turn');
   });
 
-  test('a generated answer is of the size asked for and the same every time', async () => {
+  test('a generated answer has the requested size and is the same every time', async () => {
     const { sdk } = await begin({
       scenarios: [{ match: any, answer: markdown({ bytes: 50_000, codeBlocks: 10 }) }],
     });
@@ -163,7 +163,7 @@ describe('answers', () => {
 });
 
 describe('scenarios', () => {
-  test('match on text, model, a function of the request, and the nth call', async () => {
+  test('scenarios match on text, model, a function of the request, and the nth call', async () => {
     const { claude, sdk } = await begin({
       scenarios: [
         { match: { text: 'same', nth: 2 }, answer: 'second' },
@@ -193,7 +193,7 @@ describe('scenarios', () => {
 });
 
 describe('the other routes', () => {
-  test('count_tokens counts what a message would', async () => {
+  test('count_tokens returns the count of the corresponding message', async () => {
     const { sdk } = await begin();
     const { max_tokens: _, ...prompt } = { ...ask('a question of some length'), system: 'Be brief.' };
     const counted = await sdk.messages.countTokens(prompt);
@@ -201,7 +201,7 @@ describe('the other routes', () => {
     expect(counted.input_tokens).toBe(message.usage.input_tokens);
   });
 
-  test('models are listed in pages, newest first, without the retired', async () => {
+  test('models are listed in pages, newest first, without retired ones', async () => {
     const { claude, sdk } = await begin();
     const ids: string[] = [];
     for await (const model of sdk.models.list({ limit: 2 })) ids.push(model.id);
@@ -218,14 +218,14 @@ describe('the other routes', () => {
     await expect(sdk.models.retrieve('nope')).rejects.toBeInstanceOf(Anthropic.NotFoundError);
   });
 
-  test('their faults are scripted by path', async () => {
+  test('faults of other routes are scripted by path', async () => {
     const { claude, sdk } = await begin();
     claude.on({ path: '/v1/models' }, fault.httpError(500), { times: 1 });
     await expect(sdk.models.list()).rejects.toBeInstanceOf(Anthropic.InternalServerError);
     expect((await sdk.models.list()).data.length).toBeGreaterThan(0);
   });
 
-  test('a client may look whether anybody is there', async () => {
+  test('a client can check whether the stand-in is running', async () => {
     const { claude } = await begin();
     expect((await fetch(claude.url, { method: 'HEAD' })).status).toBe(200);
     const lost = await fetch(`${claude.url}/v2/messages`);
@@ -237,7 +237,7 @@ describe('the other routes', () => {
   });
 });
 
-test('a beta request may bring fields that the reference does not have', async () => {
+test('a beta request may have fields that are not in the reference', async () => {
   const { claude } = await begin();
   const unheard = { ...ask('go'), unheard_of: true };
   expect((await post(claude.url, unheard)).status).toBe(400);
@@ -257,7 +257,7 @@ describe('errors', () => {
     [fault.creditTooLow(), Anthropic.BadRequestError, 'invalid_request_error'],
     [fault.promptTooLong(), Anthropic.BadRequestError, 'invalid_request_error'],
     [fault.httpError(402), Anthropic.PaymentRequiredError, 'billing_error'],
-  ])('%#: the SDK knows it', async (answer, kind, type) => {
+  ])('the SDK recognizes the error response %#', async (answer, kind, type) => {
     const { sdk } = await begin({ scenarios: [{ match: any, answer }] });
     for (const stream of [false, true]) {
       const error = await sdk.messages.create({ ...ask('go'), stream }).then(
@@ -269,7 +269,7 @@ describe('errors', () => {
     }
   });
 
-  test('a fault for the first calls only is what a retry overcomes', async () => {
+  test('a retry overcomes a fault of the first calls', async () => {
     const { claude, sdk } = await begin();
     claude.on(any, fault.httpError(529, { headers: { 'retry-after-ms': '1' } }), { times: 2 });
     const message = await sdk.withOptions({ maxRetries: 2 }).messages.create(ask('again'));
@@ -277,7 +277,7 @@ describe('errors', () => {
     expect(claude.messages.map((request) => request.status)).toEqual([529, 529, 200]);
   });
 
-  test('retry-after comes as seconds or as a date', async () => {
+  test('retry-after is sent as seconds or as a date', async () => {
     const when = new Date(Date.UTC(2030, 0, 2, 3, 4, 5));
     const { claude } = await begin();
     claude.on('seconds', fault.rateLimited(7));
@@ -287,12 +287,12 @@ describe('errors', () => {
     expect(await header('date')).toBe('Wed, 02 Jan 2030 03:04:05 GMT');
   });
 
-  test('a proxy page is no JSON', async () => {
+  test('an error page of a proxy is not JSON', async () => {
     const { sdk } = await begin({ scenarios: [{ match: any, answer: fault.proxyPage() }] });
     await expect(sdk.messages.create(ask('go'))).rejects.toMatchObject({ status: 502, type: null });
   });
 
-  test('a connection that is dropped before an answer', async () => {
+  test('a connection can be closed before an answer', async () => {
     const { claude, sdk } = await begin();
     for (const how of ['close', 'reset'] as const) {
       claude.on(any, fault.hangUp(how));
@@ -302,8 +302,8 @@ describe('errors', () => {
   });
 });
 
-describe('what is recorded', () => {
-  test('method, path, body and time, but no key', async () => {
+describe('recorded requests', () => {
+  test('a recorded request has its method, path, body and time, but not its key', async () => {
     const { claude, sdk } = await begin();
     await sdk.messages.create(ask('remember me'));
     const [request] = claude.messages;
@@ -314,7 +314,7 @@ describe('what is recorded', () => {
     expect(Math.abs(Date.now() - Number(request?.at))).toBeLessThan(10_000);
   });
 
-  test('that the client hung up, and when', async () => {
+  test('a recorded request says whether the client disconnected, and when', async () => {
     const pace = { chunkChars: 1, chunksPerSecond: 100 };
     const { claude, sdk } = await begin({ scenarios: [{ match: any, answer: { blocks: 'x'.repeat(1000), pace } }] });
     const stream = sdk.messages.stream(ask('go'));
@@ -329,7 +329,7 @@ describe('what is recorded', () => {
     expect(request.hungUp?.afterMs).toBeLessThan(3000);
   });
 
-  test('a request can be waited for, and not for ever', async () => {
+  test('a test can wait for a request, with a timeout', async () => {
     const { claude, sdk } = await begin();
     const second = claude.received(2);
     await sdk.messages.create(ask('one'));

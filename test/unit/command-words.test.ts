@@ -14,14 +14,14 @@ const ended: CommandState = {
   wallMs: 1_234,
 };
 
-describe('what a model reads of a command', () => {
+describe('the description of a command for the model', () => {
   it.each([
     [{}, 'ended with exit code 0 (1.2 s)'],
     [{ exitCode: null, signal: 'SIGSEGV' }, 'was terminated by SIGSEGV (1.2 s)'],
     [{ exitCode: null, signal: 'SIGTERM', stopped: true }, 'was stopped and was terminated by SIGTERM (1.2 s)'],
     [{ state: 'running', exitCode: null }, 'is still running (1.2 s)'],
     [{ exitCode: null, failure: 'spawn ENOENT' }, 'could not be started: spawn ENOENT'],
-  ] as const)('names its end: %j', (state, words) => {
+  ] as const)('the description of a command for the model says how it ended: %j', (state, words) => {
     expect(stateWords({ ...ended, ...state })).toBe(words);
   });
 
@@ -47,7 +47,7 @@ describe('what a model reads of a command', () => {
     ['dos\r\nlines\r\n', 'dos\nlines\n'],
     ['a\0b\x07c\ttab', 'abc\ttab'],
     ['\x1b]0;title\x07text', 'text'],
-  ])('is what a terminal would show: %j', (printed, shown) => {
+  ])('the description of output is what a terminal would show: %j', (printed, shown) => {
     expect(shownText(printed)).toBe(shown);
   });
 
@@ -60,14 +60,14 @@ describe('what a model reads of a command', () => {
   });
 });
 
-describe('what the chat says of a command', () => {
+describe('the description of a command in the chat', () => {
   const news = { id: 'c', windowId: 'w', line: 'x', cwd: null, seen: 0, ...ended };
   it.each([
     [{}, ''],
     [{ exitCode: 3 }, 'exit code 3'],
     [{ exitCode: null, signal: 'SIGKILL' }, 'ended by SIGKILL'],
     [{ state: 'running', exitCode: null }, 'in the background'],
-  ] as const)('is its end: %j', (state, words) => {
+  ] as const)('the note about a command says how it ended: %j', (state, words) => {
     expect(commandNote({ ...news, ...state })).toBe(words);
   });
 
@@ -80,7 +80,7 @@ describe('what the chat says of a command', () => {
     ['run_command', { command: 'npm test', rehearse: true }, { verb: 'Rehearse', about: 'npm test' }],
     ['command_control', { id: 'abc', action: 'stop' }, { verb: 'Stop a command', about: 'abc' }],
     ['command_control', { id: 'abc', action: 'write', text: 'y\n' }, { verb: 'Send input to a command', about: 'y' }],
-  ])('is what it does: %s %j', (name, input, words) => {
+  ])('the label of a command call says what it does: %s %j', (name, input, words) => {
     const text = JSON.stringify(input);
     const block = { index: 0, kind: 'tool_call' as const, text, done: true, tool: { callId: 'x', name } };
     expect(toolWords(block)).toMatchObject(words);

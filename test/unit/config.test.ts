@@ -58,7 +58,7 @@ describe('configuration', () => {
     [['--no-such-thing'], {}, 'command line', '--no-such-thing'],
     [['stray'], {}, 'command line', 'stray'],
     [['--api-key', 'sk-x'], {}, 'command line', '--api-key'],
-  ])('says which key of %j %j is wrong, and what is allowed', (args, env, key, allowed) => {
+  ])('an invalid value is reported with the key and the allowed values: %j %j', (args, env, key, allowed) => {
     const { code, detail } = problem(args, env as Record<string, string>);
     expect(code).toBe('config_invalid');
     expect(detail).toContain(key);
@@ -75,7 +75,7 @@ describe('configuration', () => {
     { idleExitMs: '' },
     { dataDir: '/elsewhere' },
     { prices: { a: { input: -1 } } },
-  ])('refuses the file %j and names it', (content) => {
+  ])('the invalid configuration file %j is refused and named', (content) => {
     file(content);
     expect(problem().detail).toContain('config.json');
   });

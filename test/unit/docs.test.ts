@@ -60,7 +60,7 @@ describe('documents', () => {
     },
   );
 
-  it.each(pages.filter((page) => page.startsWith('docs/recipes/add-')))('%s fits the sources', (page) => {
+  it.each(pages.filter((page) => page.startsWith('docs/recipes/add-')))('%s is up to date with the sources', (page) => {
     expect([...read(page).matchAll(recipeBlock)].length).toBeGreaterThan(1);
     expect(stale(read(page))).toEqual([]);
   });

@@ -20,18 +20,18 @@ function sources(): string {
 }
 
 describe('the registry of error codes', () => {
-  it('is what docs/errors.md says (run `node scripts/error-codes.ts`)', () => {
+  it('docs/errors.md is generated from the registry of error codes (run `node scripts/error-codes.ts`)', () => {
     expect(readFileSync(errorsPath, 'utf8')).toBe(errorsDocument());
   });
 
-  it('is sorted, and has no code that nothing uses', () => {
+  it('the registry of error codes is sorted, and has no unused code', () => {
     const codes = Object.keys(errorCodes);
     expect(codes).toEqual([...codes].sort());
     const text = sources();
     expect(codes.filter((code) => !new RegExp(`['"]${code}['"]|\\b${code}: \\{`).test(text))).toEqual([]);
   });
 
-  it('decides which problems of its own a process can have', () => {
+  it('a process can create only problems with a code of the registry, and receives any', () => {
     const words = { status: 400, title: 'x', detail: 'x' };
     // @ts-expect-error The code is not in the registry.
     expect(new ProblemError({ code: 'no_such_code', ...words }).problem.code).toBe('no_such_code');

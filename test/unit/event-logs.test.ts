@@ -76,11 +76,11 @@ describe.each(logs)('an event log of %s, %s', (version, name) => {
   const { events, state, messages } = read(version, name);
   const folded = events.reduce(applyEvent, emptyConversation(state.id));
 
-  it('folds to the state that its version showed', () => {
+  it('an old event log gives the state that its version showed', () => {
     expect(plain(stateOfThen(folded))).toEqual(state);
   });
 
-  it('gives the messages that its version sent to the model', async () => {
+  it('an old event log gives the messages that its version sent to the model', async () => {
     const { turns, lead } = promptView(shownPath(folded).turns);
     const sent = JSON.stringify(await toMessages(turns, async () => null, { lead }));
     // The words of the notice may change; where it stands may not.
@@ -95,7 +95,7 @@ describe('an event log of v0.1.0', () => {
     return Object.values(events.reduce(applyEvent, emptyConversation(state.id)).turns);
   };
 
-  it('has notes of a kind, and the news of commands only in notes about commands', () => {
+  it('notes of v0.1.0 get a kind, and only notes about commands have commands', () => {
     const notesOf = (name: string) => turnsOf(name).flatMap(({ notes = [] }) => notes);
     expect(notesOf('rules-noted.json').map(({ kind }) => kind)).toEqual(['rules', 'rules']);
     expect(notesOf('reviews-noted.json').map(({ kind }) => kind)).toEqual(['reviews']);
@@ -104,7 +104,7 @@ describe('an event log of v0.1.0', () => {
     ]);
   });
 
-  it('has pauses with a topic, and answers with the id of an option', () => {
+  it('pauses of v0.1.0 get a topic, and their answers the id of an option', () => {
     const pauses = (name: string) =>
       turnsOf(name).flatMap((turn) => pausesOf(turn).map(({ topic, answer }) => ({ topic, answer })));
     const topic = { kind: 'budget', budgetId: 'test' };
@@ -118,7 +118,7 @@ describe('an event log of v0.1.0', () => {
     ]);
   });
 
-  it('has questions of the model whose options are numbered', () => {
+  it('options in questions of v0.1.0 get numbers as ids', () => {
     const calls = turnsOf('question-answered.json').flatMap(({ steps }) =>
       steps.flatMap((step) => Object.values(step.calls)),
     );
@@ -127,7 +127,7 @@ describe('an event log of v0.1.0', () => {
     ]);
   });
 
-  it('has repeated calls without the notice in their results', () => {
+  it('repeated calls of v0.1.0 are marked, and their results lose the notice', () => {
     const results = turnsOf('repeated-call.json').flatMap(({ steps }) =>
       steps.flatMap((step) => Object.values(step.results)),
     );

@@ -253,7 +253,7 @@ describe('the import rules of biome.imports.json', () => {
     expect(found.filter((line) => line.endsWith(rule))).toEqual([`scripts/function-61.ts:1 ${rule}`]);
   });
 
-  test('no import runs in a circle', () => {
+  test('no imports form a cycle', () => {
     expect(found).toContain('scripts/circle-a.ts:1 lint/suspicious/noImportCycles');
     expect(found).toContain('scripts/types-a.ts:1 lint/suspicious/noImportCycles');
   });

@@ -6,7 +6,7 @@ const root = resolve(import.meta.dirname, '../..');
 
 describe('licenses', () => {
   test.each(['MIT', 'ISC', '(MIT OR CC0-1.0)', '(MPL-2.0 OR Apache-2.0)', 'MIT AND BSD-3-Clause', '0BSD'])(
-    '%s may be shipped',
+    'the license %s may be shipped',
     (expression) => {
       expect(isShippable(expression)).toBe(true);
     },
@@ -22,7 +22,7 @@ describe('licenses', () => {
     'MIT OR',
     'CC-BY-4.0',
     'MIT)',
-  ])('"%s" may not', (expression) => {
+  ])('the license "%s" may not be shipped', (expression) => {
     expect(isShippable(expression)).toBe(false);
   });
 
@@ -34,7 +34,7 @@ describe('licenses', () => {
     texts,
   });
 
-  test('a package is refused for its license or for want of a text, and only the icons may ask for attribution', () => {
+  test('a package is refused for its license or a missing license text, and only icons may require attribution', () => {
     expect(licenseProblems([pack('a', 'MIT'), pack('@vscode/codicons', 'CC-BY-4.0')])).toEqual([]);
     expect(licenseProblems([pack('a', 'CC-BY-4.0'), pack('b', 'GPL-3.0-only'), pack('c', 'MIT', [])])).toEqual([
       expect.stringContaining('a@1.0.0'),
@@ -43,7 +43,7 @@ describe('licenses', () => {
     ]);
   });
 
-  test('what is bundled is found by its bytes, and its license comes whole into the notices', () => {
+  test('bundled packages are found by their bytes, and the notices contain their complete licenses', () => {
     const output = (inputs: Record<string, number>) => ({
       bytes: 1,
       imports: [],

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { ConversationSecrets } from '../../server/src/actions/secrets/conversation-secrets.ts';
 import { createLogger } from '../../server/src/logging.ts';
 
-it('logs no secret, wherever it stands', () => {
+it('the log contains no secret in any position', () => {
   const dir = mkdtempSync(join(tmpdir(), 'devlm-log-'));
   const file = join(dir, 'logs', 'server.log');
   const logger = createLogger({ level: 'info', file });
@@ -20,12 +20,12 @@ it('logs no secret, wherever it stands', () => {
   rmSync(dir, { recursive: true });
 });
 
-it.runIf(existsSync('/dev/full'))('does not throw when the disk is full', () => {
+it.runIf(existsSync('/dev/full'))('logging does not throw when the disk is full', () => {
   const logger = createLogger({ level: 'info', file: '/dev/full' });
   for (let i = 0; i < 3; i++) logger.error({ err: new Error('no room') }, 'still here');
 });
 
-it('hides what a conversation knows to be a credential', async () => {
+it('the log hides the credentials that a conversation knows', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'devlm-log-'));
   const file = join(dir, 'server.log');
   const secrets = new ConversationSecrets({ keyOf: () => new Uint8Array(32).fill(1) });

@@ -4,8 +4,8 @@ import { peek, withModel } from '../../server/src/gateway/messages/peek.ts';
 
 const peeked = (text: string) => peek(Buffer.from(text));
 
-describe('what is read of a body', () => {
-  it('is what JSON.parse would read', () => {
+describe('fields read from a Messages API body', () => {
+  it('the fields read from a body are those that JSON.parse returns', () => {
     const body = fc
       .record({ before: fc.jsonValue(), model: fc.string({ minLength: 1, maxLength: 50 }), after: fc.jsonValue() })
       .map(({ before, model, after }) => ({ before, 'a"\\{[': before, model, stream: true, after }));
@@ -24,7 +24,7 @@ describe('what is read of a body', () => {
     );
   });
 
-  it('is nothing where there is no object with a model', () => {
+  it('no fields are read from a body that is not an object with a model', () => {
     for (const text of [
       '',
       ' ',
@@ -48,12 +48,12 @@ describe('what is read of a body', () => {
       expect(peeked(text), text.slice(0, 50)).toBeNull();
   });
 
-  it('is the last of two, the name however it is written, and no word but true', () => {
+  it('of duplicate fields the last one is read, escaped names are recognized, and only true counts as true', () => {
     expect(peeked('{"model":"a","model" : "b" ,"stream":"true"}')).toMatchObject({ model: 'b', stream: false });
     expect(peeked('{"\\u006dodel":"\\u0061","stream": true }')).toMatchObject({ model: 'a', stream: true });
   });
 
-  it('tells conversations apart by how they begin', () => {
+  it('conversations are distinguished by their beginning', () => {
     const at = (first: string, more: readonly unknown[] = [], system = 'S', mark?: object) =>
       peeked(
         JSON.stringify({
@@ -71,7 +71,7 @@ describe('what is read of a body', () => {
     expect(at('a', [], 'T')).not.toBe(at('a'));
   });
 
-  it('takes no longer for hostile bodies than for others of their size', () => {
+  it('reading a hostile body takes no longer than reading another body of its size', () => {
     const size = 4_000_000;
     for (const filler of ['\\\\', '\\"', '{', '[', '"",', '{"a":[', '":"']) {
       const started = performance.now();

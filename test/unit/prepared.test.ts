@@ -43,7 +43,7 @@ const insert = prepared((db, { rows }: Placeholders<{ rows: BlobTable[] }>) => d
 const hashes = (found: readonly { hash: string }[]) => found.map(({ hash }) => hash);
 
 describe('a prepared query', () => {
-  test('is built once, and runs with the values of each call', async () => {
+  test('a prepared query is built once, and runs with the values of each call', async () => {
     const db = memory();
     await insert(db, { rows: [blob('a', 1), blob('b', 2), blob('c', 3)] });
     const build = vi.fn((of: Parameters<Parameters<typeof prepared>[0]>[0], values: Placeholders<{ after: number }>) =>
@@ -56,7 +56,7 @@ describe('a prepared query', () => {
     expect(build).toHaveBeenCalledOnce();
   });
 
-  test('takes lists of any length, and rows with bytes', async () => {
+  test('a prepared query accepts lists of any length, and rows with bytes', async () => {
     const db = memory();
     await insert(db, { rows: [blob('a')] });
     await insert(db, { rows: [blob('b'), blob('c')] });
@@ -72,7 +72,7 @@ describe('a prepared query', () => {
       expect(hashes(await among(db, { hashes: [...Array.from({ length }, (_, i) => `${i}`), 'a'] }))).toEqual(['a']);
   });
 
-  test('knows what is absent from what is null, and the same value at two places', async () => {
+  test('a prepared query distinguishes absent values from null, and supports a value in two places', async () => {
     const db = memory();
     await insert(db, { rows: [blob('a', 1), blob('b', 2)] });
     type Values = { hash?: string | undefined; shown: string | null };
@@ -89,7 +89,7 @@ describe('a prepared query', () => {
     expect(hashes(await find(db, { shown: null }))).toEqual(['a', 'b']);
   });
 
-  test('keeps values and literals of the query apart, whatever stands in them', async () => {
+  test('a prepared query never confuses values with literals of the query', async () => {
     const db = memory();
     const odd = `x'; drop table blobs; -- $1 ? "${'\0'}`;
     await insert(db, { rows: [blob(odd, 7), blob('b', 7)] });
@@ -100,7 +100,7 @@ describe('a prepared query', () => {
     expect(await find(db, { hash: 'none' })).toEqual([]);
   });
 
-  test('runs in the transaction that it is given, and again after one that was rolled back', async () => {
+  test('a prepared query runs in the given transaction, and again after a rollback', async () => {
     const db = memory();
     const all = prepared((of, _: Placeholders<object>) => of.selectFrom('blobs').select('hash'));
     const undone = db.transaction().execute(async (tx) => {
@@ -113,7 +113,7 @@ describe('a prepared query', () => {
     expect(hashes(await all(db, {}))).toEqual(['b']);
   });
 
-  test('is another one in another store, in its language', async () => {
+  test('a query is prepared separately for each store and its SQL dialect', async () => {
     const sent: { sql: string; parameters: readonly unknown[] }[] = [];
     const postgres = new Kysely<Database>({
       log: ({ query: { sql: text, parameters } }) => void sent.push({ sql: text, parameters }),

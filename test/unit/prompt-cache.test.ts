@@ -43,7 +43,7 @@ test.each<[string, Partial<ModelRequest>, object]>([
   ['tools in another order', { tools: request.tools.toReversed() }, { cause: 'tools' }],
   ['another system prompt', { system: 'Be brief.' }, { cause: 'system' }],
   ['nothing', {}, { cause: 'provider' }],
-])('%s is named', (_name, change, expected) => {
+])('the cause of a cache break is reported: %s', (_name, change, expected) => {
   expect(second(change)).toEqual({ ...expected, tokens: 20_000 });
 });
 

@@ -56,7 +56,7 @@ const conversations = fc
   });
 
 describe('the reducer', () => {
-  it('gives the same state however often events are delivered', () => {
+  it('the reducer gives the same state if events are delivered repeatedly', () => {
     fc.assert(
       fc.property(conversations, fc.nat(), (events, from) => {
         const once = fold(events);
@@ -66,7 +66,7 @@ describe('the reducer', () => {
     );
   });
 
-  it('gives the same turns from a page as live, whatever the order of pages, with deltas joined', () => {
+  it('the reducer gives the same turns from pages as from live events, in any order of pages and with joined deltas', () => {
     fc.assert(
       fc.property(conversations, fc.boolean(), (events, reversed) => {
         const live = fold(events);
@@ -81,12 +81,12 @@ describe('the reducer', () => {
     );
   });
 
-  it('lists all siblings on each of them', () => {
+  it('the reducer lists all siblings of each turn', () => {
     const state = fold(numbered([created('a', null), created('b', null), created('c', null)]));
     for (const id of ['a', 'b', 'c']) expect(state.turns[id]?.siblings).toEqual(['a', 'b', 'c']);
   });
 
-  it('shows the branch of the head, and says where older turns go on', () => {
+  it('the reducer shows the branch of the head, and where older turns continue', () => {
     const state = fold(numbered([created('a', null), created('b', 'a'), created('c', 'b'), created('d', 'a')]));
     expect(shownPath(state).turns.map((turn) => turn.id)).toEqual(['a', 'd']);
     expect(shownPath(state, 'c').turns.map((turn) => turn.id)).toEqual(['a', 'b', 'c']);
@@ -94,7 +94,7 @@ describe('the reducer', () => {
     expect(shownPath(dropped)).toMatchObject({ turns: [{ id: 'd' }], older: 'a' });
   });
 
-  it('keeps nothing of an abandoned step but its reason and its cost', () => {
+  it('the reducer keeps only the reason and the cost of an abandoned step', () => {
     const [started, , block, delta] = answered('a', ['half an answer']).slice(0, 4);
     const events = [created('a', null), ...answered('a', ['half an answer']).slice(0, 4)];
     expect(started && block && delta).toBeTruthy();
@@ -106,7 +106,7 @@ describe('the reducer', () => {
     expect(answerText(state.turns['a'] ?? expect.fail())).toBe('');
   });
 
-  it('does not know the cost of a turn when it does not know that of one step', () => {
+  it('the cost of a turn is unknown if that of one step is', () => {
     const events = numbered([
       created('a', null),
       ...answered('a', ['x']).slice(0, -1),
@@ -116,7 +116,7 @@ describe('the reducer', () => {
     expect(turnUsage(fold(events).turns['a'] ?? expect.fail())).toMatchObject({ outputTokens: 10, costUsd: null });
   });
 
-  it('passes over event types of a newer server, and counts them', () => {
+  it('the reducer skips event types of a newer server, and counts them', () => {
     const state = applyEvent(fold(numbered([created('a', null)])), {
       seq: 2,
       at: new Date().toISOString(),
@@ -125,7 +125,7 @@ describe('the reducer', () => {
     expect(state).toMatchObject({ lastSeq: 2, head: 'a' });
   });
 
-  it('leaves what did not change identical, so that views can compare by reference', () => {
+  it('the reducer keeps unchanged objects identical, so that views can compare by reference', () => {
     const before = fold(numbered([created('a', null), ...answered('a', ['x']), created('b', 'a')]));
     const after = applyEvent(before, {
       seq: before.lastSeq + 1,

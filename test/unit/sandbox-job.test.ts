@@ -45,7 +45,7 @@ describe('a request', () => {
     '',
     `${'x'.repeat(256)}`,
     'x/'.repeat(300),
-  ])('does not take the path %j', (path) => {
+  ])('the input path %j is refused', (path) => {
     const body = { id: 'i', language: 'python', files: [{ path, content: '' }] };
     expect(ExecutionRequest.safeParse(body).success).toBe(false);
     expect(ExecutionRequest.safeParse({ id: 'i', language: 'python', source: '', entry: path }).success).toBe(false);

@@ -81,7 +81,7 @@ describe('the trust of a conversation', () => {
     ['gh issue view 12', true],
     ['npm test', false],
     ['echo curl', false],
-  ])('counts what the command %j printed: %s', (line, web) => {
+  ])('the output of the command %j counts as a source: %s', (line, web) => {
     const command = { id: 'c', windowId: 'w', line, cwd: null, exitCode: 0, signal: null, wallMs: 1, seen: 0 };
     const turn = turnOf('Hi', ended('a', { command: { ...command, state: 'ended' } }));
     expect(trustOf([turn]).taints).toEqual(web ? [`the output of "${line}"`] : []);

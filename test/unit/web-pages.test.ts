@@ -64,7 +64,7 @@ describe('a page', () => {
     ['no opacity', '<p style="opacity:0">HIDDEN</p>'],
     ['a place off the screen', '<p style="position:absolute;left:-9999px">HIDDEN</p>'],
     ['a picture of SVG', '<svg><text>HIDDEN</text></svg>'],
-  ])('does not bring the text of %s', async (_what, html) => {
+  ])('the text of %s is left out of a page', async (_what, html) => {
     const text = await textOf(`<html><body><p>Seen.</p>${html}<p>Also seen.</p></body></html>`);
     expect(text).toContain('Seen.');
     expect(text).toContain('Also seen.');
@@ -92,7 +92,7 @@ describe('a page', () => {
       'text/html',
     ],
     ['shift_jis', Buffer.from([0x83, 0x65, 0x83, 0x58, 0x83, 0x67]), 'text/plain; charset=shift_jis'],
-  ])('is read in its encoding: %s', async (_what, bytes, type) => {
+  ])('a page is decoded with its encoding: %s', async (_what, bytes, type) => {
     expect(await textOf(bytes, type)).toMatch(/Grüße|テスト/);
   });
 
@@ -101,7 +101,7 @@ describe('a page', () => {
     ['a picture', 'x', 'image/png'],
     ['bytes', 'x', 'application/octet-stream'],
     ['bytes that are called text', 'a\0b', 'text/plain'],
-  ])('is refused with a reason when it is %s', async (_what, body, type) => {
+  ])('a page is refused with a reason when it is %s', async (_what, body, type) => {
     await expect(textOf(body, type)).rejects.toEqual(problem('fetch_unreadable'));
   });
 
@@ -180,7 +180,7 @@ describe('a hostile page', { timeout: 60_000 }, () => {
     'http://private.example.com/',
     'file:///etc/passwd',
     'http://a.example.com/x',
-  ])('that leads to %s is not followed', async (location) => {
+  ])('a redirect to %s is not followed', async (location) => {
     web.routes['/x'] = (_, response) => response.writeHead(302, { location }).end();
     await expect(read('/x')).rejects.toEqual(problem('fetch_refused'));
     expect(web.fetched.filter((address) => address !== 'a.example.com/x')).toEqual([]);
@@ -220,7 +220,7 @@ describe('robots.txt', () => {
   test.each([
     [503, 'fetch_disallowed'],
     [429, 'fetch_disallowed'],
-  ])('that answers %i forbids everything', async (status, code) => {
+  ])('a robots.txt that answers %i disallows everything', async (status, code) => {
     web.routes['/robots.txt'] = (_, response) => response.writeHead(status).end();
     await expect(read('/x')).rejects.toEqual(problem(code));
   });

@@ -53,9 +53,9 @@ describe('globs of settings', () => {
     ['[!a-c].txt', 'd.txt', true],
     ['[!a-c].txt', 'b.txt', false],
     ['a+(b)', 'a+(b)', true],
-  ])('%s on %s: %s', (glob, path, fits) => expect(hiddenBy(glob).hides(path, false)).toBe(fits));
+  ])('the setting %s applied to %s: %s', (glob, path, fits) => expect(hiddenBy(glob).hides(path, false)).toBe(fits));
 
-  it('do not take for ever', () => {
+  it('globs of settings are matched in bounded time', () => {
     const started = performance.now();
     for (const glob of ['**/**/**/**/**/**/**/x', `${'*a'.repeat(12)}b`])
       hiddenBy(glob).hides(`${'a/'.repeat(40)}${'a'.repeat(30)}`, false);
@@ -64,7 +64,7 @@ describe('globs of settings', () => {
 });
 
 describe('ignore rules', () => {
-  it('decide as Git does', async () => {
+  it('ignore rules decide as Git does', async () => {
     const rules = [
       '# comment',
       '*.log',
@@ -134,7 +134,7 @@ describe('ignore rules', () => {
     expect(await keptByUs(files, ignoreFiles)).toEqual(await keptByGit(files, ignoreFiles));
   });
 
-  it('of several files decide as Git does', async () => {
+  it('ignore rules of several files decide as Git does', async () => {
     const files = [
       'build/a',
       'sub/build/a',
@@ -174,16 +174,17 @@ describe('the globs of a search', () => {
     [['#c'], ['src/#c']],
     [['!*.ts'], ['src/b.js', 'src/#c']],
     [['*.TS'], []],
-  ])('%j select %j', (globs, selected) => {
+  ])('the search globs %j select %j', (globs, selected) => {
     const filter = new PathFilter(globs);
     expect(['a.ts', 'src/b.js', 'src/#c', 'lib/src/d.ts'].filter((path) => filter.has(path))).toEqual(selected);
   });
 
-  it.each(['', '.', '/a.ts', '../a.ts', './a.ts'])('select nothing outside, such as %j', (path) =>
-    expect(new PathFilter(['**']).has(path)).toBe(false),
+  it.each(['', '.', '/a.ts', '../a.ts', './a.ts'])(
+    'search globs select no path outside the workspace, such as %j',
+    (path) => expect(new PathFilter(['**']).has(path)).toBe(false),
   );
 
-  it('expand braces, but not without end', () => {
+  it('braces in search globs are expanded up to a limit', () => {
     expect(expandBraces('{a,{b,c}}.{x,y}').toSorted()).toEqual(['a.x', 'a.y', 'b.x', 'b.y', 'c.x', 'c.y']);
     expect(expandBraces('\\{a,b}')).toEqual(['\\{a,b}']);
     expect(expandBraces('{a,b}'.repeat(100)).length).toBeLessThanOrEqual(1000);
@@ -207,14 +208,14 @@ describe('a search for lines', () => {
     ['takes a written CRLF for a line break', 'a\\r\\nb', 'a\nb', ['1:a']],
     ['finds line breaks themselves', '\\n', 'a\nb\n', ['1:a', '2:b']],
     ['takes escapes that are not needed', 'a\\-b', 'a-b', ['1:a-b']],
-  ])('%s', async (_name, pattern, text, found) => expect(await find(pattern, text)).toEqual(found));
+  ])('a search for lines: %s', async (_name, pattern, text, found) => expect(await find(pattern, text)).toEqual(found));
 
-  it('takes a plain text as it is written', async () => {
+  it('a plain search pattern is matched literally', async () => {
     expect(await find('a.\r\nb', 'xa.\nb\n', false)).toEqual(['1:xa.']);
     expect(await find('\\n', 'a\\nb', false)).toEqual(['1:a\\nb']);
   });
 
-  it('gives at most one line more than the limit', async () => {
+  it('a search for lines returns at most one line more than the limit', async () => {
     await using lines = new LineSearch(
       { pattern: 'a', isRegex: false, caseSensitive: true },
       2,
@@ -223,7 +224,7 @@ describe('a search for lines', () => {
     expect(await lines.find([{ path: 'a', text: 'a\n'.repeat(5) }])).toHaveLength(3);
   });
 
-  it('can be ended while a pattern runs away', async () => {
+  it('a search for lines can be aborted during a runaway pattern', async () => {
     const stop = new AbortController();
     await using lines = new LineSearch({ pattern: '(a+)+$', isRegex: true, caseSensitive: true }, 10, stop.signal);
     const found = lines.find([{ path: 'a', text: `${'a'.repeat(60)}!` }]);
@@ -231,7 +232,7 @@ describe('a search for lines', () => {
     await expect(found).rejects.toThrow('enough');
   });
 
-  it('refuses what is no expression', () =>
+  it('a search for lines refuses an invalid expression', () =>
     expect(() => compilePattern({ pattern: '(', isRegex: true, caseSensitive: true })).toThrow(
       /^The pattern is not valid: .*\.$/,
     ));
@@ -241,16 +242,16 @@ describe('a search for lines', () => {
     ['a\\r?\\nb', 'a\\r?\\nb'],
     ['[^\\n]\\\\n', '[^\\n]\\\\n'],
     ['a\nb', 'a\\r?\\nb'],
-  ])('writes %j as %j for ripgrep', (pattern, source) =>
+  ])('the pattern %j is passed to ripgrep as %j', (pattern, source) =>
     expect(sourceOf({ pattern, isRegex: true, caseSensitive: true }, '\\r?\\n')).toBe(source),
   );
 });
 
-describe('what a terminal shows', () => {
+describe('output as a terminal shows it', () => {
   it.each([
     ['\x1b[31mred\x1b[0m\r\n', 'red\n'],
     ['10%\r50%\r100%\n', '100%\n'],
     ['twice\r\r\nnext\r', 'twice\nnext'],
     ['bell\x07\ttab', 'bell\ttab'],
-  ])('of %j is %j', (text, shown) => expect(shownText(text)).toBe(shown));
+  ])('a terminal shows %j as %j', (text, shown) => expect(shownText(text)).toBe(shown));
 });

@@ -28,21 +28,22 @@ describe('paths of the agent', () => {
     ['a b/ü 文/.hidden', ['a b', 'ü 文', '.hidden']],
     ['...', ['...']],
     ['a..b/..c', ['a..b', '..c']],
-  ])('%s', (path, parts) => expect(pathParts(path, false)).toEqual(parts));
+  ])('the path %s is split into its parts', (path, parts) => expect(pathParts(path, false)).toEqual(parts));
 
   it.each(['/etc/passwd', '..', '../a', 'a/../b', 'a/..', 'c:/a', 'C:\\a', '\\\\server\\share', '//server/share'])(
-    '%s lies outside',
+    'the path %s leads outside the workspace',
     (path) => {
       expect(codeOf(() => pathParts(path, false))).toBe('outside_workspace');
       expect(codeOf(() => pathParts(path, true))).toBe('outside_workspace');
     },
   );
 
-  it.each(['a\\..\\b', 'a:stream', 'a/.. /b', 'a/.git./x', 'NUL:', 'a*', 'a|b'])('%s is no path on Windows', (path) =>
-    expect(codeOf(() => pathParts(path, true))).toBe('invalid_path'),
+  it.each(['a\\..\\b', 'a:stream', 'a/.. /b', 'a/.git./x', 'NUL:', 'a*', 'a|b'])(
+    'the path %s is invalid on Windows',
+    (path) => expect(codeOf(() => pathParts(path, true))).toBe('invalid_path'),
   );
 
-  it('refuses a NUL', () => expect(codeOf(() => pathParts('a\0b', false))).toBe('invalid_path'));
+  it('a path with NUL is invalid', () => expect(codeOf(() => pathParts('a\0b', false))).toBe('invalid_path'));
 });
 
 describe('line ends', () => {
@@ -54,9 +55,9 @@ describe('line ends', () => {
     ['a\r\nb\n', 'mixed'],
     ['a\rb', 'cr'],
     ['a\r\r\n', 'mixed'],
-  ])('%j', (text, ends) => expect(lineEndsOf(text)).toBe(ends));
+  ])('the line ends of %j are recognized', (text, ends) => expect(lineEndsOf(text)).toBe(ends));
 
-  it('become one kind', () => {
+  it('line ends are converted to one kind', () => {
     expect(toLf('a\r\nb\nc\rd')).toBe('a\nb\nc\nd');
     expect(toCrlf('a\r\nb\nc\rd')).toBe('a\r\nb\r\nc\r\nd');
   });
@@ -68,7 +69,7 @@ describe('the replacements of a change', () => {
       .toReversed()
       .reduce((text, { start, end, text: put }) => text.slice(0, start) + put + text.slice(end), before);
 
-  it('touch little', () => {
+  it('the replacements of a change are small', () => {
     expect(replacements('a\nb\nc\nd\ne\n', 'a\nB\nc\nd\nE\n')).toEqual([
       { start: 2, end: 3, text: 'B' },
       { start: 8, end: 9, text: 'E' },
@@ -78,7 +79,7 @@ describe('the replacements of a change', () => {
     expect(replacements('a\r\nb', 'a\r\nc\r\nb')).toEqual([{ start: 3, end: 3, text: 'c\r\n' }]);
   });
 
-  it('cut neither a line end nor a character in two', () => {
+  it('the replacements of a change split neither a line end nor a surrogate pair', () => {
     for (const [before, after] of [
       ['a\r\n', 'a\r\r\n'],
       ['x🎈y', 'x🎉y'],
@@ -95,7 +96,7 @@ describe('the replacements of a change', () => {
     }
   });
 
-  it('give the new text, whatever it is', () => {
+  it('the replacements of a change give the new text for random texts', () => {
     let seed = 7;
     const random = (below: number) => {
       seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
@@ -115,7 +116,7 @@ describe('the replacements of a change', () => {
     }
   });
 
-  it('give the new text of each case of the corpus of edits', () => {
+  it('the replacements of a change give the new text for each case of the edit corpus', () => {
     const textOf = (content: Files[string] | undefined) => {
       const file = content == null ? undefined : fileOf(Buffer.from(content));
       return file?.kind === 'text' ? file.text : undefined;
@@ -135,7 +136,7 @@ describe('the replacements of a change', () => {
     expect(made).toBeGreaterThan(200);
   });
 
-  it('are found in a long text with little work', () => {
+  it('the replacements of a change in a long text are found quickly', () => {
     const before = Array.from({ length: 50_000 }, (_, i) => `line ${i}\n`).join('');
     const after = before.replace('line 17\n', '').replace('line 49000\n', 'line 49000\nnew\n');
     const started = performance.now();
@@ -165,7 +166,7 @@ describe('the search', () => {
     ['node_modules/@vscode/ripgrep/bin/rg.exe', 'win32'],
     ['node_modules/@vscode/ripgrep-universal/bin/linux-x64/rg', 'linux'],
     ['node_modules.asar.unpacked/@vscode/ripgrep-universal/bin/win32-x64/rg.exe', 'win32'],
-  ] as const)('finds %s', async (path, platform) => {
+  ] as const)('the path of ripgrep is found: %s', async (path, platform) => {
     const root = await newFolder();
     expect(await findRipgrep(root, { platform, arch: 'x64' })).toBeUndefined();
     await mkdir(dirname(join(root, path)), { recursive: true });

@@ -136,7 +136,7 @@ describe('the agent in the editor', { timeout: 180_000 }, () => {
     await vscode.screenshot('context-compacted');
   });
 
-  it('shows what was sent to the model for the newest answer', async () => {
+  it('the chat shows what was sent to the model for the newest answer', async () => {
     await vscode.runCommand('DevLM: Show Requests Sent to the Model');
     const rows = vscode.page.locator('.quick-input-list .monaco-list-row', { hasText: modelId });
     await rows.first().waitFor({ timeout: 30_000 });

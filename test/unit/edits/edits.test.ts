@@ -29,7 +29,7 @@ describe.each(workspaceAdapters)('in $name', ({ open }) => {
   });
 });
 
-test('the corpus has 300 cases or more, none of them twice', () => {
+test('the corpus has at least 300 cases, all different', () => {
   expect(corpus.length).toBeGreaterThanOrEqual(300);
   const asked = corpus.map(({ files, ask }) =>
     JSON.stringify([Object.entries(files).map(([path, content]) => [path, content && Buffer.from(content)]), ask]),
@@ -58,7 +58,7 @@ test('a refusal names the lines and shows what is there', () => {
   });
 });
 
-test('line ends are told apart', () => {
+test('line ends are distinguished', () => {
   const kinds = ['', 'a\n', 'a\r\n', 'a\r', 'a\r\nb\n', 'a\r\r\n', '\n\r'].map(lineEndsOf);
   expect(kinds).toEqual(['none', 'lf', 'crlf', 'cr', 'mixed', 'mixed', 'mixed']);
 });

@@ -17,7 +17,7 @@ describe('a difference is taken back', () => {
     ['below what was written since', `mine\r\n${after}`, `mine\r\n${before}`],
     ['above what was written since', `${after}mine`, `${before}mine`],
     ['beside the lines around it', after.replace('2\r\n', '2\r\nmine\r\n'), before.replace('2\r\n', '2\r\nmine\r\n')],
-  ])('%s', (_where, live, expected) => {
+  ])('a difference is taken back %s', (_where, live, expected) => {
     expect(takeBack(before, after, live, only)).toBe(expected);
   });
 
@@ -29,7 +29,7 @@ describe('a difference is taken back', () => {
     ['its place is there twice', `${after}${after}`],
     ['the line ends were changed', after.replaceAll('\r\n', '\n')],
     ['nothing is left', ''],
-  ])('not where %s', (_where, live) => {
+  ])('a difference is not taken back where %s', (_where, live) => {
     expect(takeBack(before, after, live, only)).toBeNull();
   });
 

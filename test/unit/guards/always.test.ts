@@ -168,7 +168,7 @@ describe('"always allow"', () => {
     ['a pattern for a name', foreign('*')],
     ['a tool that is for all servers', foreign('mcp_resource')],
     ['a program without a command', { tool: 'run_code', effect: 'run' }],
-  ] as [string, Action][])('offers nothing for %s', (_, action) => {
+  ] as [string, Action][])('"always allow" offers nothing for %s', (_, action) => {
     expect(alwaysRule(action, none, state)).toBeNull();
   });
 
@@ -205,7 +205,7 @@ describe('"always allow"', () => {
     [],
     null,
     'text',
-  ])('is never the rule %j', (rule) => {
+  ])('"always allow" never offers the rule %j', (rule) => {
     expect(AlwaysRule.safeParse(rule).success).toBe(false);
     expect(offeredRule(JSON.stringify(rule))).toBeNull();
   });

@@ -21,7 +21,7 @@ describe('a command', () => {
     [{ command: 'npm test', cwd: 'packages/a' }],
     [{ command: 'echo x >out.txt', cwd: 'packages/a' }],
     [{ command: 'grep x a.txt | sort' }],
-  ])('can be allowed: %j', (asked) => {
+  ])('the command %j can be allowed by a rule', (asked) => {
     expect(verdict(asked)).toBe('allow');
   });
 
@@ -38,7 +38,7 @@ describe('a command', () => {
     [{ command: 'cd .. && ls' }],
     [{ command: 'cd /tmp; ls' }],
     [{ command: 'ls', cwd: '../other' }],
-  ])('asks whatever the rules allow: %j', (asked) => {
+  ])('the command %j asks whatever the rules allow', (asked) => {
     expect(verdict(asked)).toBe('ask');
   });
 

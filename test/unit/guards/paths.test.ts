@@ -81,7 +81,7 @@ describe.each([{ anchored: true }, { anchored: false }])('on the disk, $anchored
     ['a folder beside with the same beginning', 'link', '../workspace-2', 'link/x'],
     ['the memory of this process', 'link', '/proc/self', 'link/environ'],
     ['open files', 'link', '/dev/fd', 'link/0'],
-  ])('a link to %s is no way', async (_, at, to, path) => {
+  ])('a link to %s does not lead outside', async (_, at, to, path) => {
     await mkdir(join(base, 'workspace-2'));
     await symlink(to === 'outside' ? join(base, to) : to, join(root, at));
     for (const work of all(path)) await expect(work()).rejects.toEqual(refusal('outside_workspace'));

@@ -21,7 +21,7 @@ test.each(secretTexts)('hides: %s', (_, text, secret) => {
   expect(secrets.hide(hidden)).toBe(hidden);
 });
 
-test.each(plainTexts)('leaves alone: %j', (text) => {
+test.each(plainTexts)('text that is not a credential is unchanged: %j', (text) => {
   expect(new Secrets(key(1)).hide(text)).toBe(text);
 });
 

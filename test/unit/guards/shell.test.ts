@@ -38,7 +38,7 @@ test.each([
   ['case $(a) in b) c ;; *) d ;; esac', ['a', 'c', 'd']],
   ['echo `a \\`b\\``', ['echo', 'a', 'b']],
   ['[[ $(a) = b ]] && (( $(c) )) ; echo ${x:-$(d)}', ['a', 'c', 'echo', 'd']],
-])('finds every command of %j', (source, names) => {
+])('the analysis finds every command in %j', (source, names) => {
   const found = analyzeShell(source).commands.map(({ argv }) => argv[0]);
   expect(found.toSorted()).toEqual(names.toSorted());
 });

@@ -143,12 +143,12 @@ test.each([
   ['/encoding', 'fetch_failed'],
   ['/truncated', 'fetch_failed'],
   ['/loop', 'fetch_refused'],
-])('%s ends as %s', async (path, code) => {
+])('a fetch of %s ends as %s', async (path, code) => {
   await expect(guardedFetch(page(path), options())).rejects.toEqual(refusal(code));
   expect(seen.length).toBeLessThanOrEqual(6);
 });
 
-test.each(['/silent', '/slow'])('%s ends in time', async (path) => {
+test.each(['/silent', '/slow'])('a fetch of %s ends in time', async (path) => {
   const before = performance.now();
   await expect(guardedFetch(page(path), options({ timeoutMs: 300 }))).rejects.toEqual(refusal('fetch_timeout'));
   const hanging = options({ timeoutMs: 300, resolve: () => new Promise(() => {}) });

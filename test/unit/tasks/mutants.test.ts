@@ -72,7 +72,7 @@ describe('wrong versions of code', () => {
       4,
       6,
     ],
-  ] as const)('finds a function in %s', (language, source, name, from, to) => {
+  ] as const)('a function in %s is found', (language, source, name, from, to) => {
     expect(linesOfFunction(source, language, name)).toEqual({ from, to });
     expect(linesOfFunction(source, language, 'nowhere')).toBeNull();
   });
