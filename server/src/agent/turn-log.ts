@@ -14,7 +14,7 @@ interface Waiter {
 
 /** Options of `TurnLog.open`. */
 interface TurnLogOptions {
-  /** Lease of the conversation. Writes after its loss fail. */
+  /** Lease of the conversation. After it is lost, writes fail. */
   readonly lease?: Lease;
   /** Called with each event that is written. Must not throw. */
   readonly onWrite?: (event: EventBody) => void;

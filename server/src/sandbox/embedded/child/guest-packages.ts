@@ -8,7 +8,7 @@ interface GuestPackage {
   readonly missing?: readonly string[];
 }
 
-/** Packages of the guest library, by name. `docs/decisions/0001-guest-modules.md` says why these and no others. */
+/** Packages of the guest library, by name. `docs/decisions/0014-guest-modules.md` says why these and no others. */
 export const guestPackages: Readonly<Record<string, GuestPackage>> = {
   'base64-js': { file: 'base64-js/index.js', requires: {} },
   ieee754: { file: 'ieee754/index.js', requires: {} },
