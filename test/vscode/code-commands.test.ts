@@ -36,7 +36,7 @@ const samples = [
       'export function count(items) {\n  return items.reduce((sum, { n }) => sum + n, 0);\n}\n\nexport const cart = {\n  // TODO: whether there is nothing in it\n};\n',
     rightClick: 'return items',
     named: '`count` in cart.mjs, lines 1 to 3',
-    framework: 'node, which comes with the language',
+    framework: 'node, the default of the language',
     test: 'cart.test.mjs',
     tests:
       "import assert from 'node:assert/strict';\nimport { test } from 'node:test';\nimport { count } from './cart.mjs';\n\ntest('adds up', () => assert.equal(count([{ n: 2 }, { n: 3 }]), 5));\n",
@@ -52,7 +52,7 @@ const samples = [
       'package stack\n\nfunc Largest(values []int) int {\n\tbest := values[0]\n\tfor _, value := range values {\n\t\tif value > best {\n\t\t\tbest = value\n\t\t}\n\t}\n\treturn best\n}\n\nfunc Sum(values []int) int {\n\t// TODO: add them up\n}\n',
     rightClick: 'best := values',
     named: '`Largest` in stack/stack.go, lines 3 to 11',
-    framework: 'go, which comes with the language',
+    framework: 'go, the default of the language',
     test: 'stack/stack_test.go',
     tests:
       'package stack\n\nimport "testing"\n\nfunc TestLargest(t *testing.T) {\n\tif got := Largest([]int{2, 9, 4}); got != 9 {\n\t\tt.Fatalf("got %d", got)\n\t}\n}\n',
@@ -70,7 +70,7 @@ const samples = [
       "module Words\n  def self.longest(words)\n    words.max_by { |word| word.length } || 'none'\n  end\n\n  def self.shortest(words)\n  end\nend\n",
     rightClick: 'words.max_by',
     named: '`longest` in lib/words.rb, lines 2 to 4',
-    framework: 'minitest, which comes with the language',
+    framework: 'minitest, the default of the language',
     test: 'test/words_test.rb',
     tests:
       "require 'minitest/autorun'\nrequire 'words'\n\nclass WordsTest < Minitest::Test\n  def test_longest\n    assert_equal 'three', Words.longest(%w[one three])\n    assert_equal 'none', Words.longest([])\n  end\nend\n",

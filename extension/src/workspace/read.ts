@@ -106,7 +106,7 @@ async function fileOf(
     text?.isWellFormed() === true &&
     sameBytes(new Uint8Array(await vscode.workspace.encode(text, { encoding })), bytes);
   if (text === null || !roundTrips) {
-    const reason = `It is not valid text in the encoding ${encoding}, or cannot be written back in it without loss.`;
+    const reason = `It is not valid ${encoding} text, or would change if it were written back in this encoding.`;
     return unreadable(reason, bytes.length).file;
   }
   return { kind: 'text', text, encoding, hash: hashOf(text), dirty: false };

@@ -128,6 +128,9 @@ async function start(options: VscodeOptions) {
           'workbench.tips.enabled': false,
           'extensions.autoCheckUpdates': false,
           'update.mode': 'none',
+          // Nothing is drawn where nothing happens.
+          'workbench.reduceMotion': 'on',
+          'editor.cursorBlinking': 'solid',
           'workbench.secondarySideBar.defaultVisibility': 'hidden',
           'chat.commandCenter.enabled': false,
           ...options.settings,
@@ -138,6 +141,7 @@ async function start(options: VscodeOptions) {
     stack.defer(() => browser.close());
     const context: BrowserContext = await browser.newContext({
       viewport: options.viewport ?? { width: 1280, height: 800 },
+      reducedMotion: 'reduce',
       permissions: ['clipboard-read', 'clipboard-write'],
     });
     const { workspace, extension = root } = options;
