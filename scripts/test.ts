@@ -1,5 +1,6 @@
 import { globSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, root } from './build.ts';
@@ -93,30 +94,27 @@ async function runChecks(): Promise<void> {
 }
 
 /**
- * Runs the parts: the tests of the server, then those that are repeated on the oldest Node. The editor tests run at the
- * same time, because an editor mostly waits.
+ * Runs the parts. The editor tests mostly wait, so they run at the same time as the tests on the oldest Node; everything
+ * else runs alone.
  */
 async function runTests(): Promise<void> {
   const plain = projects.filter((part) => part !== 'vscode');
+  if (plain.length > 0) await runPass({ name: 'tests', node: process.execPath, parts: plain, without: missingFiles });
   const ofServer = projects.filter((part) => part === 'contract' || part === 'integration');
   const node22 = ofServer.length > 0 ? await step('Node 22', () => installNode22()) : undefined;
-  const current = { node: process.execPath, without: missingFiles };
-  const editorTests = async () => {
-    if (projects.includes('vscode'))
-      await runPass({ ...current, name: 'editor tests', parts: ['vscode'], quiet: plain.length > 0 });
-  };
-  const serverTests = async () => {
-    if (plain.length > 0) await runPass({ ...current, name: 'tests', parts: plain });
-    if (node22 === undefined) return;
-    await runPass({
-      name: 'tests on Node 22',
-      node: node22,
-      parts: ofServer,
-      files: deep ? [] : onOldestNode.flatMap((glob) => globSync(glob, { cwd: root })),
-      without: [...missingFiles, ...notOnOldestNode],
-    });
-  };
-  await Promise.all([editorTests(), serverTests()]);
+  const beside = projects.includes('vscode');
+  await Promise.all([
+    beside && runPass({ name: 'editor tests', node: process.execPath, parts: ['vscode'], without: missingFiles }),
+    node22 &&
+      runPass({
+        name: 'tests on Node 22',
+        node: node22,
+        parts: ofServer,
+        files: deep ? [] : onOldestNode.flatMap((glob) => globSync(glob, { cwd: root })),
+        without: [...missingFiles, ...notOnOldestNode],
+        ...(beside ? { workers: Math.max(1, availableParallelism() - 1), quiet: true } : {}),
+      }),
+  ]);
 }
 
 /** Settings of one vitest run. */
@@ -129,6 +127,8 @@ interface Pass {
   readonly files?: readonly string[];
   /** Globs of files that are left out. */
   readonly without: readonly string[];
+  /** Default: that of `vitest.config.ts`. */
+  readonly workers?: number;
   /** Whether to print the output at the end, because another pass prints at the same time. */
   readonly quiet?: boolean;
 }
@@ -157,7 +157,7 @@ async function runPass(pass: Pass): Promise<void> {
 }
 
 async function vitest(
-  { name, node, parts: ofParts, quiet }: Pass,
+  { name, node, parts: ofParts, workers, quiet }: Pass,
   slug: string,
   files: readonly string[],
   without: readonly string[],
@@ -170,6 +170,7 @@ async function vitest(
   args.push('--reporter=default', '--reporter=json', '--reporter=./scripts/stray-errors.ts');
   args.push(`--outputFile.json=${reportFile}`, ...ofParts.map((part) => `--project=${part}`));
   args.push(...without.map((pattern) => `--exclude=${pattern}`));
+  if (workers !== undefined) args.push(`--maxWorkers=${workers}`);
   const env = {
     ...process.env,
     DEVLM_STRAY_ERRORS: strayFile,
