@@ -14,7 +14,7 @@ import { endCompanion, personalVariables } from './vscode-server.ts';
 
 const usage = `Usage: npm run test:desktop [-- VERSION | --executable FILE]
   VERSION            of the VS Code to download: "stable" (default), "insiders", or a number such as 1.106.0
-  --executable FILE  a desktop VS Code that is there already: the program itself, not the "code" script`;
+  --executable FILE  an installed desktop VS Code: the program itself, not the "code" script`;
 
 /** Maximum time from the start of the editor to the end of its tests, without the download, in milliseconds. */
 const editorMs = 300_000;
@@ -94,7 +94,7 @@ async function downloaded(version: string): Promise<string> {
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new Error(
-      `VS Code could not be downloaded (${why}). With one that is there already: npm run test:desktop -- --executable FILE`,
+      `VS Code could not be downloaded (${why}). To use an installed one: npm run test:desktop -- --executable FILE`,
     );
   }
 }

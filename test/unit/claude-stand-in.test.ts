@@ -335,7 +335,7 @@ describe('recorded requests', () => {
     await sdk.messages.create(ask('one'));
     await sdk.messages.create(ask('two'));
     expect((await second).message?.messages[0]?.content).toBe('two');
-    await expect(claude.received(3, 20)).rejects.toThrow('message 3 did not come within 20 ms');
+    await expect(claude.received(3, 20)).rejects.toThrow('message 3 did not arrive within 20 ms');
   });
 });
 

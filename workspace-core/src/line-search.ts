@@ -26,7 +26,7 @@ function* matchingLines(text) {
     let last = -1;
     for (const { index } of text.matchAll(pattern)) {
       const at = index === 0 ? 0 : text.lastIndexOf('\\n', index - 1) + 1;
-      // What follows the last line end is no line.
+      // There is no line after the last line end.
       if (at === text.length) return;
       if (at !== last) yield at;
       last = at;

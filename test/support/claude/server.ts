@@ -148,7 +148,7 @@ class StandIn {
       const found = this.requests.filter(isMessage)[nth - 1];
       if (found) return found;
       const left = deadline - performance.now();
-      if (left <= 0) throw new Error(`message ${nth} did not come within ${timeoutMs} ms`);
+      if (left <= 0) throw new Error(`message ${nth} did not arrive within ${timeoutMs} ms`);
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#waiting.push(resolve);
       const timer = setTimeout(resolve, left);

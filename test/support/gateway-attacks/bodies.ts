@@ -16,9 +16,9 @@ const input = (value: string) => `{"projectId":null,"input":${value}}`;
 /** JSON that is deeply nested, very wide, or parsed differently by another parser. */
 export const jsonAttacks: readonly Attack[] = [
   post('four million brackets', 422, turns, deepArray(4_000_000)),
-  post('a million objects in one another', 422, turns, deepObject(1_000_000)),
+  post('a million nested objects', 422, turns, deepObject(1_000_000)),
   post('a deep tool input', 422, action, input(deepObject(100_000))),
-  post('a deep tool input, just within reach', 200, action, input(deepObject(198))),
+  post('a deep tool input, just within the limit', 200, action, input(deepObject(198))),
   post('deep rules of a window', 422, '/backend/editor', `{"rules":{"user":${deepArray(100_000)},"workspace":null}}`),
   post('a deep answer of an editor', 422, '/backend/editor/requests/x', `{"ok":true,"value":${deepArray(1_000_000)}}`),
   post('a deep settings body', 422, '/backend/credential', deepObject(500_000), 'PUT'),
@@ -46,9 +46,9 @@ export const jsonAttacks: readonly Attack[] = [
     '/admin/tokens',
     `{"name":"x","scopes":["llm"],"days":${'9'.repeat(8_000_000)}}`,
   ),
-  post('a number beyond all numbers', 422, '/admin/tokens', '{"name":"x","scopes":["llm"],"days":1e999}'),
+  post('a number that overflows', 422, '/admin/tokens', '{"name":"x","scopes":["llm"],"days":1e999}'),
   post('a number that is nearly whole', 422, '/admin/tokens', '{"name":"x","scopes":["llm"],"days":1.0000000001}'),
-  post('a name of spaces', 422, '/admin/tokens', '{"name":" \\u00a0\\u2003","scopes":["llm"],"days":1}'),
+  post('a name of only spaces', 422, '/admin/tokens', '{"name":" \\u00a0\\u2003","scopes":["llm"],"days":1}'),
   post('fields by __proto__', 422, '/admin/tokens', '{"__proto__":{"name":"x","scopes":["admin"],"days":1}}'),
   post(
     'fields by constructor',
@@ -57,7 +57,7 @@ export const jsonAttacks: readonly Attack[] = [
     '{"constructor":{"prototype":{"name":"x","scopes":["admin"],"days":1}}}',
   ),
   post(
-    '__proto__ twice in one another',
+    '__proto__ nested twice',
     422,
     '/admin/tokens',
     '{"__proto__":{"__proto__":{"name":"x","days":1}},"scopes":["admin"]}',
@@ -111,11 +111,11 @@ export const messagesAttacks: readonly Attack[] = [
   messages('a model that is an object', 400, `{"model":{"toString":"claude"},${message}}`),
   messages('a model of 100,000 characters', 400, `{"model":"${'a'.repeat(100_000)}",${message}}`),
   messages('a model by __proto__', 400, `{"__proto__":{"model":"claude-sonnet-5-5"},${message}}`),
-  messages('a model inside of something', 400, `{"metadata":{"model":"claude-sonnet-5-5"},${message}}`),
+  messages('a nested model', 400, `{"metadata":{"model":"claude-sonnet-5-5"},${message}}`),
   messages('a second model, bad', 400, bodyOf(`"model":null,${message}`)),
   messages('a second model, escaped and bad', 400, bodyOf(`"\\u006dodel":null,${message}`)),
   messages('a million keys', 400, `{${keys(1_000_000)},"model":"claude-sonnet-5-5"}`),
-  messages('five million objects in one another', 400, deepObject(5_000_000)),
+  messages('five million nested objects', 400, deepObject(5_000_000)),
   messages(
     'ten million brackets that are never closed',
     400,
@@ -126,7 +126,7 @@ export const messagesAttacks: readonly Attack[] = [
   messages('a byte order mark', 400, `\ufeff${bodyOf(message)}`),
   messages('a compressed body', 415, 'x', [json, 'Content-Encoding: gzip']),
   messages('a body compressed twice', 415, 'x', [json, 'Content-Encoding: gzip, br']),
-  messages('more than it takes', 413, 'x'.repeat(limits.messagesBodyBytes + 1)),
+  messages('a body over the limit', 413, 'x'.repeat(limits.messagesBodyBytes + 1)),
   request('the wrong method', 405, { path: '/llm/v1/messages' }),
   request('a wrong method that has a body', 405, {
     method: 'PUT',
@@ -175,8 +175,8 @@ export const patternAttacks: readonly Attack[] = [
     headers: [`${json};${' charset='.repeat(900)}${' '.repeat(5_000)}x`],
     body: '{}',
   }),
-  request('what is accepted', 404, { path: '/execute/none', headers: [`Accept: ${'text/event-strea '.repeat(800)}`] }),
-  request('what the connection names', 405, { path: '/llm/v1/messages', headers: [`X-A: ${' ,'.repeat(7_000)}`] }),
+  request('the Accept header', 404, { path: '/execute/none', headers: [`Accept: ${'text/event-strea '.repeat(800)}`] }),
+  request('the Connection header', 405, { path: '/llm/v1/messages', headers: [`X-A: ${' ,'.repeat(7_000)}`] }),
   post('an id', 422, '/backend/conversations', `{"id":${text('a'.repeat(7_000_000))}}`),
   post('a key', 422, '/backend/credential', `{"apiKey":${text(evil)}}`, 'PUT'),
   post(

@@ -39,7 +39,7 @@ const changedClaims: Record<string, object> = {
   'no audience': { aud: undefined },
   'an audience that is an object': { aud: { devlm: true } },
   'a subject that is an object': { sub: { toString: 'local' } },
-  'a subject without end': { sub: 'a'.repeat(1_000) },
+  'an endless subject': { sub: 'a'.repeat(1_000) },
   'an id that is a list': { jti: [randomUUID()] },
   'an id with a pattern in it': { jti: '%' },
   'an id with SQL': { jti: "' or 1=1 --" },
@@ -82,14 +82,14 @@ export const forgeries: readonly { name: string; forge: (known: Forge) => string
       rs256({ alg: 'RS256', kid, x5u: `${foreignUrl}/cert.pem` }, claimsOf(good), foreignKey),
   },
   {
-    name: 'a key that comes along as x5c',
+    name: 'an included key as x5c',
     forge: ({ good, kid }) => {
       const der = createPublicKey(foreignKey).export({ type: 'spki', format: 'der' }).toString('base64');
       return rs256({ alg: 'RS256', kid, x5c: [der] }, claimsOf(good), foreignKey);
     },
   },
   {
-    name: 'a key that comes along as jwk, and no kid',
+    name: 'an included key as jwk, without a kid',
     forge: ({ good }) =>
       rs256({ alg: 'RS256', jwk: createPublicKey(foreignKey).export({ format: 'jwk' }) }, claimsOf(good), foreignKey),
   },
@@ -123,7 +123,7 @@ export const forgeries: readonly { name: string; forge: (known: Forge) => string
       ),
   },
   {
-    name: 'RS256 in name, an HMAC in truth',
+    name: 'RS256 in the header, but signed with an HMAC',
     forge: ({ good, kid, privateKey }) =>
       hmac({ alg: 'RS256', kid }, claimsOf(good), createPublicKey(privateKey).export({ type: 'spki', format: 'pem' })),
   },
@@ -153,12 +153,12 @@ export const forgeries: readonly { name: string; forge: (known: Forge) => string
     forge: ({ good, kid, privateKey }) => rs256({ alg: ['RS256', 'none'], kid }, claimsOf(good), privateKey),
   },
   {
-    name: 'an algorithm twice, and no signature',
+    name: 'a duplicate algorithm, without a signature',
     forge: ({ good, kid }) =>
       `${base64url(`{"alg":"RS256","kid":"${kid}","alg":"none"}`)}.${good.split('.')[1]}.${'A'.repeat(342)}`,
   },
   {
-    name: 'claims twice under the signature of others',
+    name: 'duplicate claims with the signature of others',
     forge: ({ good }) => {
       const [head, body = '', signature] = good.split('.');
       const claims = Buffer.from(body, 'base64url').toString();
@@ -173,7 +173,7 @@ export const forgeries: readonly { name: string; forge: (known: Forge) => string
   { name: 'claims that are a list', forge: ({ kid, privateKey }) => rs256({ alg: 'RS256', kid }, [{}], privateKey) },
   { name: 'claims that are a text', forge: ({ kid, privateKey }) => rs256({ alg: 'RS256', kid }, '"x"', privateKey) },
   {
-    name: 'an expiry beyond all numbers',
+    name: 'an expiry that overflows',
     forge: ({ good, kid, privateKey }) =>
       rs256(
         { alg: 'RS256', kid },
@@ -195,21 +195,21 @@ export const forgeries: readonly { name: string; forge: (known: Forge) => string
   { name: 'a header that is null', forge: ({ good, privateKey }) => rs256(null, claimsOf(good), privateKey) },
   { name: 'five parts, as if encrypted', forge: ({ good }) => `${good}.AAAA.AAAA` },
   {
-    name: 'a token inside of a token',
+    name: 'a token inside a token',
     forge: ({ good, kid }) => `${base64url({ alg: 'none', kid, cty: 'JWT' })}.${base64url(good)}.x`,
   },
   { name: 'revoked', forge: ({ revoked }) => revoked },
   {
-    name: 'revoked, and signed anew to live longer',
+    name: 'a revoked token, signed again with a later expiry',
     forge: ({ revoked, kid, privateKey }) =>
       rs256({ alg: 'RS256', kid }, { ...claimsOf(revoked), exp: 9_999_999_999 }, privateKey),
   },
   {
-    name: 'revoked, with other spare bits at its end',
+    name: 'a revoked token with other unused bits at its end',
     forge: ({ revoked }) => `${revoked.slice(0, -1)}${spare(revoked.at(-1) ?? 'A')}`,
   },
-  { name: 'a new line in it', forge: ({ good }) => good.replace('.', '.\t') },
-  { name: 'a letter of another alphabet', forge: ({ good }) => good.replace('e', '\u0435') },
+  { name: 'a token with a line break', forge: ({ good }) => good.replace('.', '.\t') },
+  { name: 'a token with a letter of another alphabet', forge: ({ good }) => good.replace('e', '\u0435') },
 ];
 
 function swapped(one: string, other: string): string {

@@ -15,7 +15,7 @@ for i, target in enumerate(["/etc/passwd", "/usr/bin/python3", "/sandbox/main.py
     except OSError as error: print(error)
 open("/sandbox/out/real", "w").write("x")
 for i in range(2000): os.link("/sandbox/out/real", f"/sandbox/out/link{i}")`,
-    'pipes that nobody writes to':
+    'pipes without a writer':
       'import os\nos.mkfifo("/sandbox/out/a")\nos.mkfifo("/sandbox/out/z")\nopen("/sandbox/out/b", "w").write("x")',
     sockets:
       'import socket\nserver = socket.socket(socket.AF_UNIX)\nserver.bind("/sandbox/out/socket")\nserver.listen()',
@@ -34,7 +34,7 @@ for i in range(2000): os.link("/sandbox/out/real", f"/sandbox/out/link{i}")`,
         'import os\nfor _ in range(1000):\n  os.chdir("/sandbox/out") if _ == 0 else None\n  os.mkdir("d")\n  os.chdir("d")\nopen("end", "w").write("x")',
       may: byItself,
     },
-    'names that are no names': `import os
+    'invalid names': `import os
 for name in [b"new\\nline", b"\\xff\\xfe", b"..x", b"...", b" ", b"-rf", b"*", b"a\\\\b", b"\\x1b[2J", b"x" * 255, "größe 日本 🎉".encode(), b"$(id)", b"'\\"", b"C:", b"aux", b"\\xe2\\x80\\xae"]:
     with open(b"/sandbox/out/" + name, "wb") as file: file.write(b"x")`,
     'the folder itself is a link':
@@ -43,9 +43,9 @@ for name in [b"new\\nline", b"\\xff\\xfe", b"..x", b"...", b" ", b"-rf", b"*", b
       'import os, shutil\nshutil.rmtree("/sandbox/out", ignore_errors=True)\ntry: os.mkfifo("/sandbox/out")\nexcept OSError as error: print(error)',
     'the folder itself is gone':
       'import shutil\nshutil.rmtree("/sandbox/out", ignore_errors=True)\nshutil.rmtree("/sandbox", ignore_errors=True)',
-    'nobody may read them':
+    'files without read permission':
       'import os\nopen("/sandbox/out/a", "w").write("x")\nos.chmod("/sandbox/out/a", 0)\nos.mkdir("/sandbox/out/d")\nos.chmod("/sandbox/out/d", 0)\nos.chmod("/sandbox/out", 0)',
-    'they change while they are collected': {
+    'files that change while they are collected': {
       source: `import os
 if os.fork() == 0:
     os.setsid()
@@ -63,7 +63,7 @@ os._exit(0)`,
       may: ['ok'],
       withinMs: 10_000,
     },
-    'they grow while they are collected': {
+    'files that grow while they are collected': {
       source: `import os, time
 if os.fork() == 0:
     os.setsid()
@@ -75,7 +75,7 @@ os._exit(0)`,
       may: ['ok', 'out-of-memory', 'failed'],
       withinMs: 10_000,
     },
-    'a tar that was forged': `import io, tarfile
+    'a forged tar archive': `import io, tarfile
 with tarfile.open("/sandbox/out/a.tar", "w") as tar:
     for name in ("../../../../tmp/devlm-escaped", "/tmp/devlm-escaped"):
         entry = tarfile.TarInfo(name)
@@ -83,7 +83,7 @@ with tarfile.open("/sandbox/out/a.tar", "w") as tar:
         tar.addfile(entry, io.BytesIO(b"x"))`,
     'moves the working folder':
       'import os\nos.chdir("/tmp")\ntry: os.rename("/sandbox/out", "/tmp/out")\nexcept OSError as error: print(error)\ntry: os.rename("/sandbox", "/tmp/sandbox")\nexcept OSError as error: print(error)',
-    'replaces what collects them': `import os
+    'replaces the programs that collect them': `import os
 os.makedirs("/tmp/bin", exist_ok=True)
 for name in ("tar", "sh", "cat", "find", "ls", "base64", "python3", "node", "ruby", "sha256sum"):
     with open(f"/tmp/bin/{name}", "w") as file: file.write("#!/bin/sh\\necho ESCAPED >/sandbox/out/replaced\\n")
@@ -95,7 +95,7 @@ for path in ("/tmp/sitecustomize.py", "/sandbox/sitecustomize.py", "/tmp/.profil
   ...attacks('bash', {
     'links and then a tar over them':
       'ln -s / /sandbox/out/root; ln -s root/etc /sandbox/out/etc; mkdir /sandbox/out/x; ln -s ../../.. /sandbox/out/x/up; tar -cf /sandbox/out/all.tar -C /sandbox/out root etc x',
-    'fills it to the last byte': {
+    'fills the folder to the last byte': {
       source: 'dd if=/dev/zero of=/sandbox/out/full bs=64k; for i in 1 2 3; do echo x >/sandbox/out/$i; done',
       may: usedUp,
     },

@@ -26,7 +26,7 @@ const bodies: Readonly<Record<string, Body>> = {
       `${get('fs')}.readlinkSync("/proc/1/exe")`,
     ),
   },
-  'reads them by other doors': {
+  'reads files in other ways': {
     body: attempts(
       'globalThis.constructor.constructor("return process")().getBuiltinModule("fs").readFileSync("$CANARY", "utf8")',
       'process.binding("fs").readFileUtf8("$CANARY", 0)',
@@ -109,7 +109,7 @@ for (let i = 0; i < 64; i++) for (let fd = 1; fd < 12; fd++) try { ${get('fs')}.
 return "sent";`,
     more: { may: [...usedUp, 'engine-error', 'output-limit'] },
   },
-  'sends messages without end': {
+  'sends endless messages': {
     body: `if (!process.send) return "none"; for (;;) process.send("x".repeat(1 << 20));`,
     more: { may: [...usedUp, 'engine-error', 'output-limit'] },
   },
@@ -127,7 +127,7 @@ return "sent";`,
     body: 'process.binding = null; Object.prototype.then = () => { throw 1; }; Array.prototype.push = null; JSON.stringify = null; Promise.prototype.then = null; globalThis.Buffer = null; process.nextTick = null; throw new Error("broken");',
     more: { may: [...usedUp, 'engine-error'] },
   },
-  'goes round for ever': { body: 'for (;;);', more: { may: ['timeout'] } },
+  'loops forever': { body: 'for (;;);', more: { may: ['timeout'] } },
   'fills buffers outside of the heap': {
     body: 'const kept = []; for (;;) kept.push(new Uint8Array(1 << 24).fill(1));',
     more: { may: ['out-of-memory', 'failed', 'timeout'] },
@@ -160,7 +160,7 @@ return "sent";`,
     body: `for (;;) ${get('fs')}.writeSync(1, "x".repeat(65536));`,
     more: { may: ['output-limit', 'failed', 'timeout', 'engine-error'] },
   },
-  'asks for what the machine is': {
+  'asks for details of the machine': {
     body: attempts(
       `${get('os')}.userInfo().homedir === "/root" && ${get('fs')}.readdirSync("/root").join()`,
       `${get('fs')}.statSync("$CANARY").size`,
@@ -218,7 +218,7 @@ for (const name of names) {
   } catch (error) { console.log(name + " " + error); }
 }`,
     },
-    'QuickJS reads files by its modules': `import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+    'QuickJS reads files through its modules': `import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 for (const path of ["/etc/passwd", "$CANARY", "../../../../../etc/passwd", "/sandbox/../etc/passwd", "/proc/self/environ", "/proc/self/root/etc/passwd"]) {
   try { if (readFileSync(path, "utf8")) console.log("ESCAPED: " + path); } catch (error) { console.log(String(error)); }
 }

@@ -24,8 +24,8 @@ for pattern in ${JSON.stringify(paths)}:
 export const kernelAttacks: Attack[] = [
   ...attacks('python', {
     'mounts a file system': call('mount', [165, 40], 'b"none"', 'b"/tmp"', 'b"tmpfs"', '0', '0'),
-    'mounts the host by bind': call('mount', [165, 40], 'b"/proc/1/root"', 'b"/tmp"', '0', '4096', '0'),
-    'takes a mount away': call('umount', [166, 39], 'b"/proc/sys"', '2'),
+    'mounts the host with a bind mount': call('mount', [165, 40], 'b"/proc/1/root"', 'b"/tmp"', '0', '4096', '0'),
+    'removes a mount': call('umount', [166, 39], 'b"/proc/sys"', '2'),
     'a new user namespace': call('unshare', [272, 97], '0x10000000'),
     'a new mount namespace': call('unshare', [272, 97], '0x00020000'),
     'clone into a user namespace': call('clone', [56, 220], '0x10000011', '0', '0', '0', '0'),
@@ -50,13 +50,13 @@ for name in os.listdir("/proc/self/ns"):
     'changes its root': call('chroot', [161, 51], 'b"/tmp"'),
     'pivots its root': call('pivot_root', [155, 41], 'b"/tmp"', 'b"/tmp"'),
     'opens by handle': call('open_by_handle_at', [304, 265], '-100', '(ctypes.c_int * 4)(8, 1, 2, 0)', '0'),
-    'listens to every file': call('fanotify_init', [300, 262], '0', '0'),
+    'watches every file': call('fanotify_init', [300, 262], '0', '0'),
     quotas: call('quotactl', [179, 60], '0x800001', 'b"/dev/vda"', '0', '0'),
     'the log of the kernel': call('syslog', [103, 116], '3', '(ctypes.c_char * 4096)()', '4096'),
     accounting: call('acct', [163, 89], 'b"/tmp/acct"'),
     'ports of the processor':
       'import ctypes\nlibc = ctypes.CDLL(None)\nif getattr(libc, "iopl", lambda level: -1)(3) == 0: print("ESCAPED: iopl")',
-    'the memory of another': `import ctypes, os
+    'the memory of another process': `import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
 for pid in os.listdir("/proc"):
     if not pid.isdigit() or int(pid) == os.getpid(): continue
@@ -75,8 +75,8 @@ for name in ("CapEff", "CapPrm", "CapInh", "CapAmb", "CapBnd"):
     if int(status.get(name, "0"), 16): print("ESCAPED:", name, status[name])
 if status.get("NoNewPrivs", "1").strip() != "1": print("ESCAPED: may gain privileges")
 if status.get("Seccomp", "2").strip() != "2": print("ESCAPED: every system call")`,
-    'pulls the magic trigger': open('w', '/proc/sysrq-trigger', '/proc/sys/kernel/sysrq'),
-    'names a program for core dumps': open(
+    'triggers SysRq': open('w', '/proc/sysrq-trigger', '/proc/sys/kernel/sysrq'),
+    'sets a program for core dumps': open(
       'w',
       '/proc/sys/kernel/core_pattern',
       '/proc/sys/kernel/modprobe',
@@ -84,7 +84,7 @@ if status.get("Seccomp", "2").strip() != "2": print("ESCAPED: every system call"
       '/sys/kernel/uevent_helper',
       '/proc/sys/fs/binfmt_misc/register',
     ),
-    'names a program for control groups': `import glob, os
+    'sets a release agent of control groups': `import glob, os
 for path in glob.glob("/sys/fs/cgroup/**/release_agent", recursive=True) + glob.glob("/sys/fs/cgroup/release_agent"):
     try:
         open(path, "w").write("/tmp/x")
@@ -107,7 +107,7 @@ for folder in glob.glob("/sys/fs/cgroup/*/") + ["/sys/fs/cgroup/"]:
       '/sys/fs/cgroup/*/cgroup.procs',
       '/sys/fs/cgroup/cgroup.procs',
     ),
-    'tunes the machine': open(
+    'changes kernel settings': open(
       'w',
       '/proc/sys/vm/drop_caches',
       '/proc/sys/vm/overcommit_memory',
@@ -150,7 +150,7 @@ while True: kept.append(b"x" * (1 << 20) + bytes([len(kept) % 256]))`,
       '/dev/loop*',
       '/dev/disk/*/*',
     ),
-    'makes a device of a disk': `import glob, os, stat
+    'creates a device node of a disk': `import glob, os, stat
 for number in ((254, 0), (253, 0), (252, 0), (8, 0), (259, 0), (7, 0), (1, 1)):
     try:
         os.mknod(f"/tmp/disk{number[0]}", stat.S_IFBLK | 0o666, os.makedev(*number))
@@ -166,13 +166,13 @@ for number in ((254, 0), (253, 0), (252, 0), (8, 0), (259, 0), (7, 0), (1, 1)):
       '/root/.bash_history',
       '/proc/1/root/root/.ssh/*',
     ),
-    'reads the environment of others': `import os
+    'reads the environment of other processes': `import os
 for pid in os.listdir("/proc"):
     if pid.isdigit() and int(pid) != os.getpid():
         try: print(open(f"/proc/{pid}/environ", "rb").read())
         except OSError: pass
 print(dict(os.environ))`,
-    'goes out by the links of the kernel': `import os
+    'escapes through links in /proc': `import os
 for path in ("/proc/1/root", "/proc/self/root", "/proc/1/cwd", "/proc/self/cwd/../../../.."):
     try:
         if os.path.exists(os.path.join(path, "$CANARY".lstrip("/"))): print("ESCAPED:", path)
@@ -225,7 +225,7 @@ for path in found:
     except OSError as error: print(path, error.strerror)`,
   }),
   ...attacks('bash', {
-    'the tools of an operator': `for tool in "mount -t tmpfs none /tmp" "umount -l /proc" "unshare -r id" "nsenter -t 1 -m id" "chroot / id" "su -c id" "sudo id" "insmod x" "sysctl -w kernel.sysrq=1" "swapoff -a" "chown 0:0 /tmp" "dmesg" "iptables -L" "ip link add x type dummy" "docker ps" "crontab -l" "at now"; do
+    'administration tools': `for tool in "mount -t tmpfs none /tmp" "umount -l /proc" "unshare -r id" "nsenter -t 1 -m id" "chroot / id" "su -c id" "sudo id" "insmod x" "sysctl -w kernel.sysrq=1" "swapoff -a" "chown 0:0 /tmp" "dmesg" "iptables -L" "ip link add x type dummy" "docker ps" "crontab -l" "at now"; do
   $tool >/tmp/said 2>&1 && { read -r line </tmp/said; case $line in *uid=0*|*CONTAINER*) echo "ESCAPED: $tool";; esac; }
 done
 mount -t tmpfs none /tmp 2>/dev/null && echo "ESCAPED: mount"

@@ -19,7 +19,7 @@ ${lines.join('\n')}`;
 /** All ways to connect to the network and to this machine. */
 export const networkAttacks: Attack[] = [
   ...attacks('python', {
-    'TCP to the world': tries(
+    'TCP to the internet': tries(
       'for host in ("1.1.1.1", "8.8.8.8", "192.0.2.1", "10.0.0.1", "172.17.0.1", "192.168.1.1"):',
       '    for port in (53, 80, 443): attempt((host, port), lambda: connect(socket.AF_INET, socket.SOCK_STREAM, (host, port)))',
     ),
@@ -28,7 +28,7 @@ export const networkAttacks: Attack[] = [
       'for host in ["127.0.0.1", "localhost", "0.0.0.0", "127.0.1.1", "host.docker.internal", "gateway.docker.internal"] + sys.argv[1:]:',
       '    for port in ($PORT, 22, 80, 2375, 2376, 5432, 6379, 8080): attempt((host, port), lambda: connect(socket.AF_INET, socket.SOCK_STREAM, (host, port)))',
     ),
-    'the metadata of the cloud': tries(
+    'the metadata service of the cloud': tries(
       'for host in ("169.254.169.254", "169.254.170.2", "100.100.100.200", "metadata.google.internal"):',
       '    attempt(host, lambda: connect(socket.AF_INET, socket.SOCK_STREAM, (host, 80)))',
       'attempt("v6", lambda: connect(socket.AF_INET6, socket.SOCK_STREAM, ("fd00:ec2::254", 80)))',
@@ -89,7 +89,7 @@ try:
 except OSError as error: print(error)`,
   }),
   ...attacks('javascript', {
-    'fetch and every module of the network': `
+    'fetch and every network module': `
 const answers = await Promise.allSettled([
   fetch("http://169.254.169.254/latest/meta-data/", { signal: AbortSignal.timeout(1000) }),
   fetch("http://127.0.0.1:$PORT/", { signal: AbortSignal.timeout(1000) }),
@@ -112,7 +112,7 @@ rescue SystemCallError, SocketError => error
 end`,
   }),
   ...attacks('bash', {
-    'the shell itself': `for to in tcp/127.0.0.1/$PORT tcp/169.254.169.254/80 udp/1.1.1.1/53; do
+    'network redirections of the shell': `for to in tcp/127.0.0.1/$PORT tcp/169.254.169.254/80 udp/1.1.1.1/53; do
   (echo x >/dev/$to) 2>/dev/null && echo "ESCAPED: $to"
 done
 true`,

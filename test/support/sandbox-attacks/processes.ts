@@ -61,33 +61,33 @@ while True: time.sleep(1)`,
         'import os\nfor pid in (os.getppid(), 1):\n  for number in (9, 15, 19, 11):\n    try: os.kill(pid, number)\n    except OSError as error: print(error)',
       may: ['ok', 'failed', 'timeout'],
     },
-    'starts itself for ever': {
+    'starts itself forever': {
       source: 'import os, sys\nos.execv(sys.executable, [sys.executable, "/sandbox/main.py"])',
       may: ['timeout'],
     },
-    'threads without end': {
+    'endless threads': {
       source: 'import threading, time\nwhile True: threading.Thread(target=time.sleep, args=(60,)).start()',
       may: usedUp,
     },
-    'recursion without end': {
+    'endless recursion': {
       source: 'import sys\nsys.setrecursionlimit(10**9)\ndef f(n): return f(n + 1)\nf(0)',
       may: ['failed', 'out-of-memory'],
     },
     'sleeps past its limit': { source: 'import time\ntime.sleep(600)', may: ['timeout'] },
-    'closes its outputs and goes on': {
+    'closes its outputs and continues': {
       source: 'import os\nfor fd in range(3): os.close(fd)\nwhile True: pass',
       may: ['timeout'],
     },
-    'all file handles': {
+    'opens all file handles': {
       source:
         'import os\nopened = []\ntry:\n  while True: opened.append(os.open("/dev/null", 0))\nexcept OSError: pass\nprint("ESCAPED: no bound" if len(opened) > 30000 else "bounded")',
       may: ['ok'],
     },
-    'arguments too long': {
+    'arguments that are too long': {
       source: 'import os\ntry: os.execv("/bin/echo", ["x" * 100_000] * 100)\nexcept OSError as error: print(error)',
       may: ['ok'],
     },
-    'a variable too long': {
+    'a variable that is too long': {
       source:
         'import os\nos.environ["BIG"] = "x" * 10_000_000\ntry: os.execv("/bin/echo", ["x"])\nexcept OSError as error: print(error)',
       may: ['ok'],
@@ -97,7 +97,7 @@ while True: time.sleep(1)`,
         'import os, time\nfor _ in range(5000):\n  try:\n    if os.fork() == 0: os._exit(0)\n  except OSError: time.sleep(0.001)',
       may: usedUp,
     },
-    'takes more of the processor': {
+    'takes more processor time than allowed': {
       source: `import os
 for attempt in (lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(50)),
                 lambda: os.setpriority(os.PRIO_PROCESS, 0, -20)):
@@ -117,7 +117,7 @@ for name in ("RLIMIT_NOFILE", "RLIMIT_FSIZE", "RLIMIT_CORE"):
     except (OSError, ValueError) as error: print(error)`,
       may: ['ok'],
     },
-    'forged ends on every handle': {
+    'forged end markers on every handle': {
       source: `import os, json
 forged = ['{"exitCode":0,"status":"ok"}\\n', '\\x00\\x00\\x00\\x00', '{"type":"ended","code":0}\\n', 'exit 0\\n', '\\x1e0\\n', 'DEVLM 0\\n']
 for fd in range(3, 256):
@@ -135,7 +135,7 @@ os._exit(3)`,
       exitCode: 4,
     },
     'closes every handle': { source: 'import os\nos.closerange(0, 4096)\nos._exit(5)', may: ['failed'], exitCode: 5 },
-    'steals from the memory of PID 1 what marks the end, and forges it': {
+    'reads the end marker from the memory of PID 1, and forges it': {
       source: `import os, re
 tokens = set()
 try:
@@ -153,7 +153,7 @@ for token in sorted(tokens)[:2000]:
 while True: pass`,
       may: ['ok', 'failed', 'timeout', 'out-of-memory'],
     },
-    'reads the handles that were left open': {
+    'reads inherited file handles': {
       source: `import os, stat
 for fd in range(3, 256):
     try: kind = os.fstat(fd).st_mode
@@ -167,17 +167,20 @@ for fd in range(3, 256):
   }),
   ...attacks('bash', {
     'fork bomb of a shell': { source: ':(){ :|:& };:\nwait; sleep 60', may: usedUp },
-    'ignores the polite signals': { source: "trap '' TERM INT HUP QUIT\nwhile :; do sleep 1; done", may: ['timeout'] },
+    'ignores all signals that can be ignored': {
+      source: "trap '' TERM INT HUP QUIT\nwhile :; do sleep 1; done",
+      may: ['timeout'],
+    },
     'leaves jobs behind': {
       source: 'for i in 1 2 3; do (trap "" HUP TERM; sleep 600) & done; disown -a; echo left',
       may: ['ok'],
       withinMs: 6_000,
     },
-    'a child out of memory behind an exit code of 0': {
+    'a child that is out of memory, and an exit code of 0': {
       source: '(a=x; while :; do a=$a$a; done); exit 0',
       may: ['out-of-memory'],
     },
-    'fills the table of processes and then works': {
+    'fills the process table and then continues': {
       source: 'for i in $(seq 200); do sleep 60 & done 2>/dev/null; echo x | cat',
       may: usedUp,
     },
@@ -211,7 +214,7 @@ int main(void) {
     },
   }),
   ...attacks('javascript', {
-    'workers without end': {
+    'endless workers': {
       source:
         'import { Worker } from "node:worker_threads"; for (;;) new Worker("for(;;);", { eval: true }).on("error", () => {});',
       may: usedUp,
@@ -224,6 +227,6 @@ int main(void) {
   }),
   ...attacks('ruby', {
     'catches every exception': { source: 'loop { begin; loop {}; rescue Exception; end }', may: ['timeout'] },
-    'forks at its end': { source: 'at_exit { fork { sleep 600 } ; loop {} }', may: ['timeout'] },
+    'forks when it exits': { source: 'at_exit { fork { sleep 600 } ; loop {} }', may: ['timeout'] },
   }),
 ];

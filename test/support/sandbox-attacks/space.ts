@@ -67,7 +67,7 @@ except OSError as error: print(error)
 if sent > 1 << 30: print("ESCAPED: a gigabyte")`,
       may: usedUp,
     },
-    'reserves more than there is': {
+    'reserves more memory than the machine has': {
       source:
         'import mmap\ntry:\n  m = mmap.mmap(-1, 1 << 45)\n  print(len(m))\nexcept (OSError, MemoryError, ValueError, OverflowError) as error: print(error)',
       may: usedUp,
@@ -82,12 +82,12 @@ if sent > 1 << 30: print("ESCAPED: a gigabyte")`,
         'import os\nmade = 0\ntry:\n  for made in range(1_000_000): os.close(os.open(f"/tmp/{made}", os.O_CREAT | os.O_WRONLY))\nexcept OSError as error: print(error)',
       may: usedUp,
     },
-    'a file with a hole of a petabyte': {
+    'a sparse file of a petabyte': {
       source:
         'import os\ntry:\n  with open("/sandbox/out/hole", "wb") as file: file.truncate(1 << 50)\n  print("ESCAPED: a petabyte")\nexcept OSError as error: print(error)',
       may: ['ok', 'failed'],
     },
-    'folders in folders': {
+    'deeply nested folders': {
       source:
         'import os\nmade = 0\ntry:\n  os.chdir("/sandbox/out")\n  for made in range(20_000):\n    os.mkdir("d" * 100)\n    os.chdir("d" * 100)\nexcept OSError as error: print(error)',
       may: usedUp,
@@ -106,38 +106,38 @@ if sent > 1 << 30: print("ESCAPED: a gigabyte")`,
       source: 'import os\nwhile True:\n  os.write(1, b"o" * 4096)\n  os.write(2, b"e" * 4096)',
       may: ['output-limit'],
     },
-    'one line without an end': {
+    'an endless line': {
       source: 'import sys\nwhile True: sys.stdout.write("x" * 65536)',
       may: ['output-limit'],
     },
-    'floods with bytes that are no text': {
+    'floods with bytes that are not text': {
       source: 'import os\nwhile True: os.write(1, os.urandom(65536))',
       may: ['output-limit'],
     },
-    'floods by many processes': {
+    'floods from many processes': {
       source: 'import os\nfor _ in range(4): os.fork()\nwhile True: os.write(1, b"x" * 65536)',
       may: ['output-limit'],
     },
-    'floods, and ignores that nobody reads': {
+    'floods, and ignores a closed output': {
       source:
         'import os, signal\nsignal.signal(signal.SIGPIPE, signal.SIG_IGN)\nwhile True:\n  try: os.write(1, b"x" * 65536)\n  except OSError: pass',
       may: ['output-limit'],
     },
-    'a flood that is left behind': {
+    'a flood from a background process': {
       source: 'import os\nif os.fork() == 0:\n  while True: os.write(1, b"x" * 65536)\nos._exit(0)',
       may: ['ok', 'output-limit'],
       withinMs: 8_000,
     },
-    'drips for ever': {
+    'prints slowly forever': {
       source: 'import os, time\nwhile True:\n  os.write(1, b".")\n  time.sleep(0.005)',
       may: ['timeout'],
     },
-    'sends what terminals obey': {
+    'prints terminal escape sequences': {
       source: 'print("\\x1b]0;title\\x07\\x1b[2J\\x1b[?1049h\\x1bc\\x00\\x85\\u202e")',
       may: ['ok'],
       prints: '\x1b]0;title\x07\x1b[2J\x1b[?1049h\x1bc\x00\x85\u202e\n',
     },
-    'halves of characters': {
+    'prints halves of characters': {
       source:
         'import os, time\nfor byte in "日本🎉".encode():\n  os.write(1, bytes([byte]))\n  time.sleep(0.01)\nos.write(1, b"\\xf0\\x9f")',
       may: ['ok'],
@@ -153,7 +153,7 @@ if sent > 1 << 30: print("ESCAPED: a gigabyte")`,
       source: 'const kept = []; for (;;) kept.push(Buffer.alloc(1 << 24, 1));',
       may: ['out-of-memory'],
     },
-    'a string too long': { source: 'let s = "x"; for (;;) s += s;', may: ['failed', 'out-of-memory'] },
+    'a string that is too long': { source: 'let s = "x"; for (;;) s += s;', may: ['failed', 'out-of-memory'] },
   }),
   ...attacks('ruby', {
     'fills the memory with strings': { source: 's = "x"; loop { s << s }', may: ['out-of-memory', 'failed'] },
