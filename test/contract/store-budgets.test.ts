@@ -81,7 +81,7 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
       [null, null, 2],
       ['c1', 'Ünïcode "Title"', 1],
     ]);
-    // Nobody is told the titles of somebody else's.
+    // A report never has the titles of another user's conversations.
     const foreign = await store.ledger.report({ ...span, group: 'conversation', askedBy: 'bob' });
     expect(foreign.rows.map(({ key, title }) => [key, title])).toEqual([
       [null, null],
@@ -120,7 +120,7 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
       events.started('t1'),
       { type: 'step.abandoned', ...ids, problem, usage, costUsd: 0.5, model: 'a', instance: 'own', latencyMs: 4 },
       { type: 'step.ended', ...ids, stopReason: 'end_turn', usage, costUsd: null, model: 'b', countedUsd: 3 },
-      // A question to the person is no call.
+      // A question to the user is not a call.
       { type: 'step.ended', ...ids, stopReason: 'end_turn', usage: none, costUsd: 0, model: '' },
       events.ended('t1'),
     ]);

@@ -60,7 +60,7 @@ describe.each(storeKinds)('leases in the store on %s', (kind) => {
       'conversation.created',
       'turn.created',
     ]);
-    // A person's message needs none.
+    // A message of a user needs no lease.
     await store.events.append('one', [e.turn('t2', 't1')]);
     await expect(store.events.append('none', [e.started('t1')], { lease: lost })).rejects.toMatchObject({
       problem: { code: 'not_found' },

@@ -158,9 +158,9 @@ describe.each(storeKinds)('the store on %s', (kind) => {
     });
 
     test.each([
-      ['a turn that is not there', [e.delta('nobody', 'x')], 'not_found'],
-      ['a parent that is not there', [e.turn('new', 'nobody')], 'not_found'],
-      ['a head that is not there', [{ type: 'head.moved', turnId: 'nobody' } as const], 'not_found'],
+      ['an event of a missing turn', [e.delta('nobody', 'x')], 'not_found'],
+      ['a turn with a missing parent', [e.turn('new', 'nobody')], 'not_found'],
+      ['a missing head', [{ type: 'head.moved', turnId: 'nobody' } as const], 'not_found'],
       ['a turn id again', [e.turn('open')], 'conflict'],
       ['a turn id twice at once', [e.turn('new'), e.turn('new')], 'conflict'],
       ['an event of an ended turn', [e.delta('ended', 'late')], 'conflict'],

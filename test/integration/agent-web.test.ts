@@ -44,7 +44,7 @@ const isSearch = ({ body }: ClaudeRequest) => JSON.stringify(body).includes('web
 /** Calls of the model besides those that search. */
 const ofConversation: Match = (request) => !isSearch(request);
 
-/** A turn without a project, in which the person agrees to everything that they are asked. */
+/** Runs a turn without a project, with a user who allows everything. */
 async function turn(server: TestServer, message: string, ...calls: [name: string, input: object][]) {
   claude.on(ofConversation, 'Done.');
   for (const [name, input] of calls.toReversed()) claude.on(ofConversation, toolUse(name, input), { times: 1 });

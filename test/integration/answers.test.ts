@@ -34,7 +34,7 @@ afterAll(async () => {
 const clientOf = (authToken: string) =>
   new Anthropic({ baseURL: `${server.origin}/llm`, apiKey: null, authToken, maxRetries: 0, defaultHeaders: headers });
 let question = 0;
-/** One that nobody has asked before. */
+/** Returns a request that was not sent before. */
 const fresh = () => ({ ...body, messages: [{ role: 'user' as const, content: `What is ${question++}?` }] });
 const asked = async (request: typeof body, more: Record<string, string> = {}, client = sdk) => {
   const { data, response } = await client.messages.create(request, { headers: more }).withResponse();

@@ -17,7 +17,7 @@ import { type Claude, startClaude } from '../support/claude/server.ts';
 import { newConversation, Reader, send, serverCommand, TestServer } from '../support/server.ts';
 
 const plan = (words: string) => toolUse('update_plan', { items: [{ text: words, status: 'open' }] });
-/** Output tokens that cost so many US dollars at the price of the model in use. */
+/** Returns the number of output tokens that cost an amount in US dollars at the price of the used model. */
 const costing = (usd: number) => ({ output_tokens: usd * 100_000 });
 
 describe('budgets', { timeout: 120_000 }, () => {
@@ -131,7 +131,7 @@ describe('budgets', { timeout: 120_000 }, () => {
     await expect(turn(['raise'])).rejects.toMatchObject({ problem: { code: 'conflict' } });
   });
 
-  it('a question of a budget that 0.1.0 asked can be answered after the update', async () => {
+  it('a budget question of version 0.1.0 can be answered after the update', async () => {
     await set({ action: 'ask' });
     const conversationId = await newConversation(server);
     await server.kill();

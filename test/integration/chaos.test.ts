@@ -120,7 +120,7 @@ it('no event is lost or repeated while every instance fails at random', {
     env: {
       DEVLM_STREAM_IDLE_MS: String(idleMs),
       DEVLM_RETRY_BASE_MS: '50',
-      // Else the collector takes its time, and nobody can tell that from a leak.
+      // Otherwise the garbage collector runs late, which looks like a leak.
       NODE_OPTIONS: '--max-old-space-size=120',
     },
   });

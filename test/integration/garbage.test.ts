@@ -191,7 +191,7 @@ describe('invalid requests to the gateway', () => {
       { turnId: 'a', parent: null, text: 'x', attachments: [{ kind: 'exe', path: 'a', text: '' }] },
     ],
     [
-      'an image that is no base64',
+      'an image that is not base64',
       {
         turnId: 'a',
         parent: null,
@@ -200,7 +200,7 @@ describe('invalid requests to the gateway', () => {
       },
     ],
     [
-      'an image type that is none',
+      'an invalid image type',
       {
         turnId: 'a',
         parent: null,

@@ -38,7 +38,7 @@ const LogEntry = z.object({ level: z.number(), for: z.string().optional() });
 
 /** Each attack gets its status and nothing else comes of it: not in the store, not at the provider, not in the log. */
 describe.each([
-  { whose: 'one person', team: false },
+  { whose: 'an embedded server', team: false },
   { whose: 'a team', team: true },
 ])('attacks on the gateway of $whose', ({ team }) => {
   let claude: Claude;
@@ -198,7 +198,7 @@ describe.each([
   });
 });
 
-describe('texts that are no text', () => {
+describe('invalid Unicode', () => {
   const odd = '\u0000 \ud800 \udfff\ud83d \ufffe \u202e \u001b[2J';
 
   it('invalid Unicode passes through a chat and a restart without harm', { timeout: 60_000 }, async () => {

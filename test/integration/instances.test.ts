@@ -22,7 +22,7 @@ const newBody = () => ({
   messages: [{ role: 'user' as const, content: `Hello ${++asked}` }],
 });
 
-/** The command line as a person uses it. */
+/** Runs the command line as an operator would. */
 async function devlm(dataDir: string, args: readonly string[], input = '') {
   const child = spawn(process.execPath, [...serverCommand(), 'instance', ...args, '--data-dir', dataDir, '--json'], {
     env: { PATH: process.env['PATH'], ANTHROPIC_API_KEY: ownKey },

@@ -40,7 +40,7 @@ describe('the ledger', { timeout: 120_000 }, () => {
 
   const report = async (group: UsageGroup) => server.client.call('usage.report', { query: { group } });
 
-  /** A turn in which the person agrees to all they are asked. */
+  /** Runs a turn with a user who allows everything. */
   async function talk(reader: Reader, words: string) {
     reader.answerAsks(() => ({ kind: 'approval', allow: true }));
     const turnId = await send(server, reader.state.id, words, { parent: reader.state.head, thinking: true });
@@ -87,7 +87,7 @@ describe('the ledger', { timeout: 120_000 }, () => {
       unpricedSteps: 0,
     });
     expect(counted.thought).toBeGreaterThan(0);
-    // Of the answer that broke off nobody hears the final count: it is estimated.
+    // The final count of the answer that broke off is unknown, so it is estimated.
     expect(Math.abs(total.outputTokens - counted.output)).toBeLessThan(10);
     expect(rows.map(({ key }: UsageRow) => key)).toEqual([id]);
     const sum = steps.reduce((usd, { costUsd, results }) => {

@@ -4,7 +4,7 @@ import { resultsOf, stdio, useAgent } from '../support/mcp/agent.ts';
 import { newConversation, Reader, send, TestServer } from '../support/server.ts';
 
 /*
- * Who says which MCP servers are started and which tools of somebody else are called.
+ * Who decides which MCP servers are started and which foreign tools are called.
  */
 
 describe('tools of MCP servers and other extensions', { timeout: 60_000 }, () => {
@@ -163,7 +163,7 @@ describe('tools of MCP servers and other extensions', { timeout: 60_000 }, () =>
       using _reader = asked.reader;
       await answer(asked, true);
       const [result] = resultsOf(await asked.reader.ended(asked.turnId));
-      expect(result).toMatchObject({ ok: false, text: 'nobody lent weather_lookup' });
+      expect(result).toMatchObject({ ok: false, text: 'no tool weather_lookup is offered' });
       agent.window.trusted = false;
       await agent.window.attach();
       await turn();

@@ -24,7 +24,7 @@ function client({ server }: PoolServer): Anthropic {
 async function firstOf(pool: PoolServer): Promise<Claude> {
   const asked = pool.claudes.filter(({ messages }) => messages.length > 0);
   const [first] = asked.sort((a, b) => Number(a.messages[0]?.at) - Number(b.messages[0]?.at));
-  if (!first) throw new Error('nobody was asked');
+  if (!first) throw new Error('no instance was called');
   return first;
 }
 
@@ -133,7 +133,7 @@ describe('a pool of instances', { timeout: 180_000 }, () => {
     const limited: unknown = await sdk.messages.create(body).catch((error: unknown) => error);
     if (!(limited instanceof Anthropic.RateLimitError)) throw limited;
     expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(20);
-    // It was not sent: nobody is asked who has said when to come again.
+    // It was not sent, because an instance is not called before its retry time.
     expect(pool.counts).toEqual([1, 1]);
 
     await using broken = await PoolServer.start(2);

@@ -15,7 +15,7 @@ const languages = ['python', 'javascript', 'ruby', 'go', 'bash'] as const satisf
 const noise = randomBytes(3_000_000);
 const sha256 = (data: Uint8Array) => createHash('sha256').update(data).digest('hex');
 
-/** What names of the public network lead to: servers of the test, or an address that nobody may be led to. */
+/** Addresses of public names: servers of the test, or an address that must not be reached. */
 const addresses: Record<string, string> = { 'api.example.org': '93.184.216.34', 'evil.example.org': '93.184.216.35' };
 const metadata = '169.254.169.254';
 

@@ -84,7 +84,7 @@ describe('credentials', { timeout: 180_000 }, () => {
   let conversationId: string;
   let head: string | null = null;
   const asked: string[] = [];
-  /** A turn of the one conversation in which the model makes these calls, and the person agrees to everything. */
+  /** Runs a turn of the conversation in which the model makes these calls, with a user who allows everything. */
   const turn = async (message: string, calls: [name: string, input: object][], attachments: NewAttachment[] = []) => {
     if (calls.length > 0) claude.on(any, `All done. ${canary}`, { times: 1 });
     for (const [name, input] of calls.toReversed()) claude.on(any, toolUse(name, input), { times: 1 });
@@ -315,7 +315,7 @@ describe('credentials', { timeout: 180_000 }, () => {
     expect(killed).toBe(true);
     const text = resultsOf(ended)[0]?.text;
     expect(text).toContain(sha256(pasted));
-    // It was not begun again: nobody knows the credential any more.
+    // It was not started again, because the credential is no longer known.
     const again = await turn('Again.', [['run_command', { command: `echo ${placeholderIn(ended.text, 'Use ')}` }]]);
     expect(resultsOf(again)[0]).toMatchObject({
       ok: false,

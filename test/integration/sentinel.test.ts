@@ -29,7 +29,7 @@ describe('the sentinel', { timeout: 90_000 }, () => {
     await claude?.[Symbol.asyncDispose]();
   });
 
-  /** Answers in this order, the last one for ever; the pauses are all answered with this option. */
+  /** Answers in this order, and repeats the last one. All pauses are answered with this option. */
   async function turn(answers: readonly Reply[], option: PauseOption, on = server): Promise<TurnState> {
     claude.on(any, { blocks: 'The end.', usage: prompt(0, 10) });
     for (const answer of answers.toReversed()) claude.on(any, answer, { times: 1 });

@@ -45,7 +45,7 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
   let server: TestServer;
   let projectId: string;
   let folder: string;
-  /** What the person answers to whatever they are asked, by the API; each question is kept. */
+  /** The user's answer to every question through the API. All questions are recorded. */
   let allow: boolean;
   let asked: unknown[];
 
@@ -158,7 +158,7 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
     expect(await get('src/mark.txt')).toEqual(Buffer.from('\ufeffone\nTWO\n'));
     expect(await get('src/wide.txt')).toEqual(Buffer.from('\ufeffone\r\nTWÖ 🎉\r\n', 'utf16le'));
     expect(await get('new/file.txt')).toEqual(Buffer.from('new\n'));
-    // Both changes were asked for, and no rule is offered that nobody could keep.
+    // Both changes asked, and no rule was offered, because there are no settings to store it in.
     expect(asked).toMatchObject([
       { kind: 'approval', format: 'diff', rule: null },
       { kind: 'approval', format: 'diff', rule: null },
@@ -346,7 +346,7 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
         expect(await codeOf(folders.create('one', 'bob'))).toBe('conflict');
         expect(await codeOf(folders.remove('one', 'bob'))).toBe('not_found');
         expect(await codeOf(folders.create('CON', 'ann'))).toBe('outside_workspace');
-        // A folder that somebody put there is nobody's workspace.
+        // A folder that was put there by hand is not a workspace of any user.
         mkdirSync(join(dir, 'workspaces/two'));
         expect(folders.workspace('two')).toBeNull();
         expect(new ProjectFolders(join(dir, 'workspaces')).workspace('one')).not.toBeNull();

@@ -12,7 +12,7 @@ import { startClaude } from '../support/claude/server.ts';
 import { newConversation, Reader, send, TestServer } from '../support/server.ts';
 import { events as e } from '../support/stores.ts';
 
-/* What is acknowledged is on the disk, and nobody but who asks for that waits for it. */
+/* Acknowledged data is on disk, and only callers that ask for it wait for the disk. */
 
 let root: string;
 beforeEach(() => {
@@ -49,7 +49,7 @@ async function settled(promise: Promise<unknown>): Promise<boolean> {
 }
 
 describe('waiting for the disk', () => {
-  it('requests to sync that arrive during a sync share the next one, and none counts for a sync that had begun', async () => {
+  it('sync requests that arrive during a sync share the next one, and do not rely on the one in progress', async () => {
     writeFileSync(join(root, 'file'), '');
     const disk = new DiskSync(join(root, 'file'));
     const { spy, waiting } = await controlled();

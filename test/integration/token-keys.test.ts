@@ -159,7 +159,7 @@ describe('nodes that share a PostgreSQL database and no files', { timeout: 120_0
     const before = await keys();
     const key = randomBytes(32).toString('base64');
     const dataDir = newFolder();
-    // Keys of its own, which it could only seal so that nobody else can read them.
+    // It could only encrypt its keys so that no other node can read them.
     const file = JSON.stringify({ keys: [newKey()] });
     writeFileSync(keysFile(dataDir), file);
     const told = await start({ dataDir, key }).then(

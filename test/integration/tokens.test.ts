@@ -15,7 +15,7 @@ const Made = z.object({ token: z.string(), info: TokenInfo });
 
 const kidOf = (token: string) => jwt.decode(token, { complete: true })?.header.kid;
 
-/** The command line as a person uses it. */
+/** Runs the command line as an operator would. */
 async function devlm(dataDir: string, ...args: string[]) {
   const child = spawn(process.execPath, [...serverCommand(), 'token', ...args, '--data-dir', dataDir], {
     env: { PATH: process.env['PATH'] },
@@ -179,7 +179,7 @@ describe('tokens', () => {
       'a kid that is a property of objects': () => resigned({}, key.privateKey, '__proto__'),
       'a kid with SQL': () => resigned({}, key.privateKey, "' or 1=1 --"),
       'no kid': () => jwt.sign(claims, key.privateKey, { algorithm: 'RS256' }),
-      'a kid that is no text': () => {
+      'a kid that is not a string': () => {
         const head = part({ alg: 'RS256', kid: [key.kid] });
         return `${head}.${good.split('.').slice(1).join('.')}`;
       },
@@ -191,7 +191,7 @@ describe('tokens', () => {
       'without an id': () => resigned({ jti: undefined }),
       'without a subject': () => resigned({ sub: undefined }),
       'scopes that are a text': () => resigned({ scopes: 'llm' }),
-      'scopes that nobody knows': () => resigned({ scopes: ['llm', 'root'] }),
+      'unknown scopes': () => resigned({ scopes: ['llm', 'root'] }),
       'cut short': () => good.slice(0, -10),
       'one bit of the signature': () => good.slice(0, -5) + (good.at(-5) === 'A' ? 'B' : 'A') + good.slice(-4),
       'another payload under the same signature': () => {

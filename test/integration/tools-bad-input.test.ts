@@ -149,7 +149,7 @@ describe('bad input', { timeout: 120_000 }, () => {
     rmSync(base, { recursive: true });
   });
 
-  /** A turn in which the model reads some files and then makes these calls at once; the person says yes to all. */
+  /** A turn in which the model reads some files and then makes these calls at once; the user allows everything. */
   async function turn(name: string, rows: readonly BadInput[], task?: 'test' | 'generate') {
     const calls = rows.map(({ json }, i) => ({ id: `toolu_bad_${i}`, name, json }));
     const reads = ['a.txt', 'crlf.txt', 'read-only.txt', 'forbidden/x.txt'].map((path, i) => ({
@@ -182,7 +182,7 @@ describe('bad input', { timeout: 120_000 }, () => {
     return rows.flatMap(({ what, says }, i) => {
       const { ok = true, text = '' } = results[i] ?? {};
       const named = typeof says === 'string' ? text.includes(says) : says.test(text);
-      // What somebody else's tool says of its input is its own.
+      // Messages of foreign tools about their input are their own.
       const readable = !ownWords || (!insides.test(text) && /[.)>]\s*$/.test(text) && text.length < 4_000);
       return !ok && named && readable ? [] : [{ what, says: String(says), ok, text: text.slice(0, 300) }];
     });

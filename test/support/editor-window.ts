@@ -40,7 +40,7 @@ export class EditorWindow implements Disposable {
   symbols: EditorAnswerOf<'symbols'>['items'] = [];
   /** Answers a call of an offered tool. */
   callTool: (name: string, input: Record<string, unknown>) => EditorAnswerOf<'tool.call'> = (name) => {
-    throw new Error(`nobody lent ${name}`);
+    throw new Error(`no tool ${name} is offered`);
   };
   /** The command runner of the extension. */
   readonly commands = new CommandRunner();

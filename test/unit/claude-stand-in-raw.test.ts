@@ -8,7 +8,7 @@ import { startClaude } from '../support/claude/server.ts';
 /*
  * Bodies in every shape that the official SDK's own streaming fixtures have: JSON with blanks before its last
  * brace, usage with and without cache figures, missing fields, empty deltas, tool input that never ends, a block
- * without a stop, refusals with details nobody documents, blocks of a kind that came later.
+ * without a stop, refusals with undocumented details, blocks of a newer type.
  */
 
 const start = (usage: object) =>

@@ -226,7 +226,7 @@ describe('any branch', () => {
       const id = `t${at}`;
       const steps = each.calls.map((results, index) => calling(`${id}s${index}`, results));
       const [first] = steps;
-      // The person stopped it before the tools had run.
+      // The user stopped it before the tools had run.
       if (each.unanswered && first) steps[0] = { ...first, results: {} };
       if (each.abandoned) steps.push(step(`${id}x`, { status: 'abandoned' }));
       const last = at === list.length - 1;

@@ -13,7 +13,7 @@ export function isMultiline({ pattern, isRegex }: LinePattern): boolean {
   return pattern.includes('\n') || (isRegex && pattern.includes('\\n'));
 }
 
-/** Line breaks in the source of a regular expression, and what has to be skipped to find them. */
+/** Matches line breaks in the source of a regular expression, and the escapes and classes to skip before them. */
 const lineBreaks = /\[(?:\\.|[^\]\\])*\]|\\r\?\\n|\\r\\n|\\n|\\.|\r?\n/gsu;
 
 /**

@@ -237,7 +237,7 @@ class StandIn {
     if (misversioned) return this.#invalid(exchange, misversioned);
 
     if (path === messagesPath) return this.#message(exchange);
-    const scripted = this.book.find(path, { ...this.#seen(exchange), body: nobody, text: '' });
+    const scripted = this.book.find(path, { ...this.#seen(exchange), body: emptyRequest, text: '' });
     if (scripted) return this.#give(exchange, scripted.answer, scripted.request);
     if (wanted === 'POST') return this.#count(exchange);
     return this.#listModels(exchange, model);
@@ -378,7 +378,7 @@ function streamHeaders({ platform, record }: Exchange, wire: Wire | undefined, r
 }
 
 /** Placeholder for the body of a request that is not for a message. */
-const nobody: MessagesRequest = { model: '', max_tokens: 0, messages: [] };
+const emptyRequest: MessagesRequest = { model: '', max_tokens: 0, messages: [] };
 
 /** Answer if no scenario matches. */
 const echo: Answer = ({ text, body }) => {

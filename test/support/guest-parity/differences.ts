@@ -11,8 +11,8 @@ const byArea: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   buffer: {
     'inspect of a buffer': 'The package leaves out how many bytes are not shown.',
     'indexOf, lastIndexOf and includes': 'The package finds an empty string nowhere, Node at 0.',
-    'errors of from': 'The errors of the package have older messages and no code.',
-    'errors of alloc': 'The errors of the package have older messages and no code.',
+    'errors of Buffer.from': 'The errors of the package have older messages and no code.',
+    'errors of Buffer.alloc': 'The errors of the package have older messages and no code.',
     'reads out of range': 'The errors of the package have no code.',
     blobs: 'There is no `Blob`.',
   },
@@ -20,7 +20,7 @@ const byArea: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'an unhandled error is thrown':
       'The package does not show a thrown value that is not an error, and its error has no code.',
     'asynchronous iteration with on': 'The package has no `on`.',
-    'a wrong listener': 'The errors of the package have older messages and no code.',
+    'an invalid listener': 'The errors of the package have older messages and no code.',
     setMaxListeners: 'The errors of the package have no code.',
     'events of EventTarget': '`EventTarget` knows no options of a listener and sets no target.',
     'a cancelled event': 'Events cannot be cancelled.',
@@ -61,7 +61,7 @@ const byArea: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   fs: {
     'missing files': 'An error names the whole path and the call of the library, such as `rm` for `unlink`.',
     folders: 'An error names the whole path, and `mkdirSync` does not return the first folder that it made.',
-    'folders where files are wanted':
+    'folders in place of files':
       'An error names the whole path; a path through a file is `ENOENT`; `rmSync` removes an empty folder.',
     'removing folders': 'An error names the whole path and the call of the library.',
     'entries with types': 'The parent path of an entry is whole.',
@@ -98,18 +98,18 @@ const byArea: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'duplex and events': 'There is no module `stream`.',
   },
   process: {
-    'what the process says of itself': 'The title is not the path of Node.',
+    'properties of the process': 'The title is not the path of Node.',
     'environment variables': 'A value that is set does not become a string.',
     'hrtime and memoryUsage': 'There is no `memoryUsage.rss`.',
     'chdir and cwd': 'The error names the call of the library.',
     'stdout returns true and has no columns': '`isTTY` is false and `columns` 80, not missing.',
     getBuiltinModule: 'There is no `getBuiltinModule`.',
     globals: 'There is no `fetch`, `navigator`, `WebAssembly` or `Intl`.',
-    'beforeExit may add work': 'Work that a `beforeExit` listener adds is not done.',
+    'beforeExit can add work': 'Work that a `beforeExit` listener adds is not done.',
     'an unhandled rejection': 'QuickJS does not report unhandled promises; the server says so with the result.',
     'an unhandled rejection of a string':
       'QuickJS does not report unhandled promises; the server says so with the result.',
-    'a thrown value that is no error': 'The value is shown as JSON after `Error:`.',
+    'a thrown value that is not an error': 'The value is shown as JSON after `Error:`.',
     'uncaughtException listener': 'An uncaught error always ends the program.',
     'unhandledRejection listener': 'QuickJS does not report unhandled promises; the server says so with the result.',
     'an AggregateError of Promise.any': 'The message is empty in QuickJS, and the errors are not shown.',
@@ -117,7 +117,7 @@ const byArea: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'infinite recursion': 'QuickJS throws an `InternalError`.',
     'a missing variable': 'QuickJS has error messages of its own.',
     'a property of undefined': 'QuickJS has error messages of its own.',
-    'a call of no function': 'QuickJS has error messages of its own.',
+    'a call of a value that is not a function': 'QuickJS has error messages of its own.',
     'a syntax error': 'QuickJS has error messages of its own.',
     'invalid JSON': 'QuickJS has error messages of its own.',
     'an assignment to a constant': 'QuickJS has error messages of its own.',
@@ -137,8 +137,8 @@ const byArea: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     tables: 'The columns of a table cannot be chosen.',
     'tables of maps and wide characters': 'Maps and sets are empty tables, and wide characters count as one column.',
     'timers of the console': 'A timer that does not run is printed instead of causing a warning.',
-    'methods can be taken off': 'There is no `console.Console`.',
-    'a console of own streams': 'There is no module `console` with `Console`.',
+    'methods work without their object': 'There is no `console.Console`.',
+    'a console with its own streams': 'There is no module `console` with `Console`.',
   },
   modules: {
     'import.meta': '`import.meta` is empty.',

@@ -141,7 +141,7 @@ describe('"always allow"', () => {
     const forbids: Rule = { verdict: 'deny', tool: '*' };
     expect(decide(action, { user: [rule], workspace: [forbids] }, state).verdict).toBe('deny');
     expect(decide(action, { user: [], workspace: [rule] }, state).verdict).toBe('ask');
-    // A person's own rule that asks is not overruled.
+    // The user's own rule that asks is not overridden.
     const asks: Rule = { verdict: 'ask', tool: action.tool };
     expect(decide(action, { user: [asks, rule], workspace: [] }, state).verdict).toBe('ask');
     // Nor does it hold in a workspace that is not trusted.

@@ -77,9 +77,9 @@ export const bufferArea = areaOf('buffer', {
   'atob and btoa': `
     console.log(btoa('hello'), atob('aGVsbG8='), atob(' aGk '));
     try { btoa('€'); } catch (error) { console.log(error.name); }`,
-  'errors of from': `
+  'errors of Buffer.from': `
     for (const value of [undefined, null, 5, true]) try { Buffer.from(value); } catch (error) { console.log(error.name, error.code, error.message); }`,
-  'errors of alloc': `
+  'errors of Buffer.alloc': `
     for (const value of ['5', -1]) try { Buffer.alloc(value); } catch (error) { console.log(error.name, error.code, error.message); }`,
   'unknown encodings': `
     try { Buffer.from('a', 'nope'); } catch (error) { console.log(error.name, error.code, error.message); }
@@ -87,7 +87,7 @@ export const bufferArea = areaOf('buffer', {
   'reads out of range': `
     try { Buffer.alloc(2).readUInt32LE(0); } catch (error) { console.log(error.name, error.code); }
     try { Buffer.alloc(2).writeUInt8(300, 0); } catch (error) { console.log(error.name, error.code); }`,
-  'hex of odd or wrong digits': `
+  'hex with odd or invalid digits': `
     console.log(Buffer.from('abc', 'hex'), Buffer.from('zz11', 'hex'), Buffer.from('11zz22', 'hex'));`,
   'base64 of the other alphabet': `
     console.log(Buffer.from('-_-_', 'base64').toString('hex'), Buffer.from('a', 'base64').length, Buffer.from('YW\\nJj', 'base64').toString());`,

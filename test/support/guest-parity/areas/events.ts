@@ -55,7 +55,7 @@ export const eventsArea = areaOf(
     'the default export is the class': `
     import Default, { EventEmitter } from 'node:events'; import { createRequire } from 'node:module';
     console.log(Default === EventEmitter, createRequire('/x.js')('events') === EventEmitter, Default.EventEmitter === Default, Default.defaultMaxListeners);`,
-    'a wrong listener': `${head}
+    'an invalid listener': `${head}
     try { emitter.on('a', 5); } catch (error) { console.log(error.name, error.code, error.message); }
     try { emitter.on('a'); } catch (error) { console.log(error.name, error.code, error.message); }`,
     setMaxListeners: `${head}

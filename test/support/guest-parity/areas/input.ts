@@ -76,8 +76,8 @@ export const consoleArea = areaOf(
     tables: `console.table([{ a: 1, b: 'x' }, { a: 2, c: true }]); console.table([[1, 2], [3, 4]]); console.table(['p', 'q']); console.table({ r: { v: 1 }, s: { v: 2 } }); console.table(5); console.table([{ a: 1, b: 2 }], ['b']);`,
     'tables of maps and wide characters': `console.table(new Map([['k', { v: 1 }]])); console.table(new Set([1])); console.table([{ 名: '漢字', n: 'é' }]); console.table([]);`,
     'timers of the console': `console.time('t'); console.timeEnd('t2') ?? console.log('end');`,
-    'methods can be taken off': `const { log } = console; [1, 2].forEach((n) => log(n)); console.log(typeof console.Console, Object.keys(console).slice(0, 5));`,
-    'a console of own streams': `import { Console } from 'node:console'; const own = new Console({ stdout: { write: (text) => { console.log('[' + text.trim() + ']'); } } }); own.log('x', { a: 1 });`,
+    'methods work without their object': `const { log } = console; [1, 2].forEach((n) => log(n)); console.log(typeof console.Console, Object.keys(console).slice(0, 5));`,
+    'a console with its own streams': `import { Console } from 'node:console'; const own = new Console({ stdout: { write: (text) => { console.log('[' + text.trim() + ']'); } } }); own.log('x', { a: 1 });`,
     'zero bytes': `console.log('a\\0b', ['c\\0d']);`,
   },
   [

@@ -3,7 +3,7 @@ import { areaOf } from '../parity.ts';
 export const processArea = areaOf(
   'process',
   {
-    'what the process says of itself': `console.log(process.argv.length >= 2, typeof process.pid, process.platform, process.title, typeof process.uptime(), process.execArgv, process.release.name, typeof process.versions.node, process.exitCode);`,
+    'properties of the process': `console.log(process.argv.length >= 2, typeof process.pid, process.platform, process.title, typeof process.uptime(), process.execArgv, process.release.name, typeof process.versions.node, process.exitCode);`,
     'arguments are strings': `console.log(process.argv.every((arg) => typeof arg === 'string'), Array.isArray(process.argv));`,
     'environment variables': `process.env.NUMBER = 5; console.log(typeof process.env.NUMBER, process.env.NONE, 'NUMBER' in process.env, delete process.env.NUMBER, process.env.NUMBER);`,
     'hrtime and memoryUsage': `const from = process.hrtime(); const [s, n] = process.hrtime(from); console.log(typeof s, typeof n, typeof process.hrtime.bigint(), Object.keys(process.memoryUsage()), typeof process.memoryUsage.rss);`,
@@ -26,7 +26,7 @@ export const processArea = areaOf(
     },
     { name: 'exit inside try and finally', source: `try { process.exit(5); } finally { console.log('never'); }` },
     {
-      name: 'beforeExit may add work',
+      name: 'beforeExit can add work',
       source: `let times = 0; process.on('beforeExit', () => { console.log('before'); if (times++ === 0) setTimeout(() => console.log('more'), 1); }); process.on('exit', () => console.log('exit'));`,
     },
     { name: 'an exit listener that sets the code', source: `process.on('exit', () => { process.exitCode = 9; });` },
@@ -50,7 +50,7 @@ export const processArea = areaOf(
       name: 'a rejection that is handled later',
       source: `const failed = Promise.reject(new Error('x')); setImmediate(() => {}); await null; failed.catch((error) => console.log('caught', error.message));`,
     },
-    { name: 'a thrown value that is no error', source: `throw { code: 5 };` },
+    { name: 'a thrown value that is not an error', source: `throw { code: 5 };` },
     { name: 'a thrown string', source: `throw 'just text';` },
     {
       name: 'uncaughtException listener',
@@ -62,7 +62,7 @@ export const processArea = areaOf(
     },
     { name: 'an error with a cause', source: `throw new Error('outer', { cause: new Error('inner') });` },
     {
-      name: 'an error of an own class',
+      name: 'an error of a custom class',
       source: `class Own extends Error { constructor(text) { super(text); this.name = 'Own'; this.extra = 1; } } throw new Own('mine');`,
     },
     { name: 'an AggregateError of Promise.any', source: `await Promise.any([Promise.reject(new Error('a'))]);` },
@@ -74,7 +74,7 @@ export const processArea = areaOf(
     { name: 'emitWarning', source: `process.emitWarning('careful'); console.log('end');` },
     { name: 'a missing variable', source: `console.log(undefinedVariable);` },
     { name: 'a property of undefined', source: `const value = {}; console.log(value.a.b);` },
-    { name: 'a call of no function', source: `const value = { a: 1 }; value.a();` },
+    { name: 'a call of a value that is not a function', source: `const value = { a: 1 }; value.a();` },
     { name: 'a syntax error', source: `console.log('never'); let = = 1;` },
     { name: 'invalid JSON', source: `JSON.parse('{"a": x}');` },
     { name: 'an assignment to a constant', source: `const a = 1; a = 2;` },
