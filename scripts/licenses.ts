@@ -53,7 +53,7 @@ export function licenseProblems(packages: readonly ShippedPackage[]): string[] {
         `${name}@${version} is under "${license || 'no license'}", which is not on the list in scripts/licenses.ts.`,
       ];
     }
-    return texts.length > 0 ? [] : [`${name}@${version} brings no license text to ship.`];
+    return texts.length > 0 ? [] : [`${name}@${version} contains no license text.`];
   });
 }
 

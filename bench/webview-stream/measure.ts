@@ -1,6 +1,7 @@
 /// <reference lib="dom" />
 import type { CDPSession, Page } from 'playwright-core';
 
+/** Cost of an action in the page. */
 export interface Figures {
   /** Processor time of the main thread, in milliseconds. */
   readonly mainThreadMs: number;

@@ -33,6 +33,7 @@ export interface Stop {
   readonly otherwise?: readonly Required<Pick<Stop, 'after' | 'answer' | 'next'>>[];
 }
 
+/** A tool call of the script. */
 export interface ToolCall {
   readonly name: string;
   readonly input: object;
@@ -101,6 +102,7 @@ const repair: readonly (readonly ToolCall[])[] = [
 
 const allPass = /exit code 0 [\s\S]*Ran 8 tests[\s\S]*\nOK/;
 
+/** The stops of the tour. */
 export const tour: readonly Stop[] = [
   {
     prompts: [
@@ -191,6 +193,7 @@ const demoModel = model({
 /** Pace of a fast model, approximately. */
 const pace: Pace = { startDelayMs: 300, chunkChars: 14, chunksPerSecond: 50 };
 
+/** Options of `startDemo`. */
 export interface DemoOptions {
   /** Port on 127.0.0.1. Default: a free one. */
   readonly port?: number;

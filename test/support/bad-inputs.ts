@@ -21,6 +21,7 @@ interface Schema {
   readonly minimum?: number | undefined;
   readonly maximum?: number | undefined;
 }
+/** Schema of the supported part of JSON Schema. */
 export const Schema: z.ZodType<Schema> = z.lazy(() =>
   z.object({
     type: z.string().optional(),

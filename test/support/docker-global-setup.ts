@@ -9,6 +9,7 @@ import { importSandboxImage } from './sandbox-images.ts';
  * Keeps the one Docker engine of a test run. It lives in the process that runs the tests, which
  * outlives every test file, and starts when the first file asks for it (`dockerEngine()`).
  */
+/** Global set-up of vitest. Returns a function that ends the engine. */
 export default async function setup(): Promise<(() => Promise<void>) | undefined> {
   // Several parts name this set-up; one keeper serves them all.
   if (process.env['DEVLM_TEST_KEEPER']) return undefined;

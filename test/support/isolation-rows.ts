@@ -5,6 +5,7 @@ import type { RouteName } from '@devlm/protocol/routes.ts';
  * Requests of a user who does not own the addressed items, one for every route, and the expected responses.
  */
 
+/** Input of a route. */
 export interface Input {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
@@ -17,6 +18,7 @@ export interface Input {
  */
 export type Row = Input & { readonly is: 'hidden' | 'taken' | 'forbidden' | 'own' };
 
+/** Names of parameters that identify an item with an owner. */
 export const idNames = [
   'conversationId',
   'turnId',
@@ -26,6 +28,7 @@ export const idNames = [
   'windowId',
   'requestId',
 ] as const;
+/** Ids of the items that a user owns. */
 export type Ids = Record<(typeof idNames)[number] | 'blob' | 'program', string>;
 
 /** One row for each route. */

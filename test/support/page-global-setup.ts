@@ -7,6 +7,7 @@ import { buildPage, chromiumOptions, type SharedPage } from './page-harness.ts';
  * Keeps the one Chromium and the one build of the chat page that the test files of a run share. It lives in the process
  * that runs the tests and starts when the first file asks for it.
  */
+/** Global set-up of vitest. Returns a function that closes the browser. */
 export default async function setup(): Promise<() => Promise<void>> {
   let browser: Promise<BrowserServer> | undefined;
   let files: ReturnType<typeof buildPage> | undefined;

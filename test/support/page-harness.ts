@@ -49,6 +49,7 @@ function html(theme: ThemeName): string {
 
 const types: Record<string, string> = { js: 'text/javascript', css: 'text/css', ttf: 'font/ttf' };
 
+/** Options with which Chromium starts. */
 export const chromiumOptions = {
   executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
   // biome-ignore format: a list of switches
@@ -61,6 +62,7 @@ const SharedPage = z.object({
   /** The files of the built page by name, in base64. */
   files: z.record(z.string(), z.string()),
 });
+/** The shared browser and the built page. */
 export type SharedPage = z.infer<typeof SharedPage>;
 
 /** Returns the browser and the files of `page-global-setup.ts`. Outside a test run, starts and builds its own. */
@@ -101,6 +103,7 @@ export async function startPageHarness(): Promise<PageHarness> {
   });
 }
 
+/** Options of `PageHarness.open`. */
 export interface OpenOptions {
   readonly theme?: ThemeName;
   readonly width?: number;
@@ -109,6 +112,7 @@ export interface OpenOptions {
   readonly prepare?: () => void;
 }
 
+/** The chat page in a browser, without the extension. */
 export class PageHarness implements AsyncDisposable {
   readonly browser: Browser;
   readonly address: string;

@@ -12,6 +12,7 @@ const ways = [
   ...['rules', 'answer', 'title'],
 ] as const;
 type Way = (typeof ways)[number];
+/** The planted credentials, each with the text that contains it and the way in which it enters. */
 export const planted = secretTexts.map(([name, text, secret], i) => ({
   name,
   text,

@@ -329,6 +329,7 @@ const bash: Programs = {
     'mkdir -p /sandbox/out/sub; printf abc >/sandbox/out/a.txt; head -c 300000 /dev/zero | tr "\\0" x >/sandbox/out/sub/größe.bin',
 };
 
+/** The programs of each language. */
 export const programs: Readonly<Partial<Record<Language, Programs>>> = {
   python,
   javascript,

@@ -18,11 +18,13 @@ import { importImages, leftoversOf } from './docker-leftovers.ts';
 
 /** Adapters of the sandbox port, and Docker with gVisor's runtime if it is installed. */
 export const sandboxKinds = ['docker', ...(onPath('runsc') ? (['gvisor'] as const) : []), 'embedded'] as const;
+/** A kind of sandbox that the contract suite covers. */
 export type SandboxKind = 'docker' | 'gvisor' | 'embedded';
 
 /** Languages for which the test machine has an image. */
 export const imaged = ['python', 'javascript', 'typescript', 'go', 'ruby', 'bash', 'c'] as const satisfies Language[];
 
+/** An open sandbox, with access to its engine. */
 export interface OpenSandbox extends AsyncDisposable {
   readonly sandbox: Sandbox;
   /** Address of the Docker engine. Null for the embedded one. */
@@ -67,6 +69,7 @@ async function openEmbedded(): Promise<OpenSandbox> {
 /** Input of a request: fields with defaults and the id may be missing. */
 export type Program = Omit<z.input<typeof ExecutionRequest>, 'id'>;
 
+/** Result and events of a run. */
 export interface Ran {
   readonly result: RunResult;
   readonly events: readonly RunEvent[];

@@ -224,6 +224,7 @@ export class Reader implements Disposable {
   }
 }
 
+/** Creates a conversation and returns its id. */
 export async function newConversation(server: TestServer, projectId: string | null = null): Promise<string> {
   const { id } = await server.client.call('conversations.create', { body: { id: randomUUID(), projectId } });
   return id;

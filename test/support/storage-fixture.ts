@@ -14,6 +14,7 @@ import { Clock, events as e } from './stores.ts';
  * `node test/support/storage-fixture.ts VERSION`.
  */
 
+/** Folder of the recorded stores. They are never changed. */
 export const fixtures = new URL('../integration/fixtures/storage/', import.meta.url);
 
 const image = Uint8Array.from([137, 80, 78, 71, 0, 255]);
@@ -93,6 +94,7 @@ function dumpSqlite(file: string): string {
   return `${[...lines, ...last].join('\n')}\n`;
 }
 
+/** Creates a SQLite database from its text. */
 export function loadSqlite(text: string, file: string): void {
   // Shadow tables are written unchanged.
   using database = new DatabaseSync(file, { defensive: false, enableForeignKeyConstraints: false });
@@ -106,6 +108,7 @@ function dumpPostgres(server: PostgresServer, url: string): string {
   return text.replace(/^(\\.*|--.*)?\n/gm, '');
 }
 
+/** Fills a PostgreSQL database from its text. */
 export async function loadPostgres(text: string, url: string): Promise<void> {
   await withClient(url, (client) => client.query(text));
 }

@@ -15,6 +15,7 @@ export interface ListCase {
   readonly listed: readonly string[];
 }
 
+/** Files, lists and their entries. */
 export const listCases: readonly ListCase[] = [
   {
     name: 'a folder that an inner .gitignore includes again is listed with its content',
@@ -58,6 +59,7 @@ export interface SearchCase {
   readonly found: readonly string[];
 }
 
+/** Files, searches and their matches. */
 export const searchCases: readonly SearchCase[] = [
   {
     name: 'a folder is selected by its name at any depth',

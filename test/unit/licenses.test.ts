@@ -39,7 +39,7 @@ describe('licenses', () => {
     expect(licenseProblems([pack('a', 'CC-BY-4.0'), pack('b', 'GPL-3.0-only'), pack('c', 'MIT', [])])).toEqual([
       expect.stringContaining('a@1.0.0'),
       expect.stringContaining('b@1.0.0'),
-      expect.stringContaining('c@1.0.0 brings no license text'),
+      expect.stringContaining('c@1.0.0 contains no license text'),
     ]);
   });
 

@@ -3,7 +3,7 @@ import ignore, { type Ignore } from 'ignore';
 /** The rules of a .gitignore file for the paths below its folder. */
 export class IgnoreRules {
   readonly #rules: Ignore;
-  /** The rules, extended by ones that include all folders of the top levels, by the number of levels. */
+  /** Copies of the rules that also include all folders of the first levels, by the number of these levels. */
   readonly #below = new Map<number, Ignore>();
 
   /** @param text content of the file; invalid lines are skipped */

@@ -29,6 +29,7 @@ type OwnType = 'text' | 'thinking' | 'redacted_thinking' | 'tool_use' | 'server_
 type ServerToolName = Extract<ContentBlock, { type: 'server_tool_use' }>['name'];
 type WebSearchContent = Extract<ContentBlock, { type: 'web_search_tool_result' }>['content'];
 
+/** Returns a text block. */
 export function text(words: string, citations?: readonly TextCitation[]): Block {
   return { type: 'text', text: words, citations };
 }
@@ -38,14 +39,17 @@ export function thinking(words: string): Block {
   return { type: 'thinking', thinking: words };
 }
 
+/** Returns a block of redacted thinking. */
 export function redactedThinking(words = 'something'): Block {
   return { type: 'redacted_thinking', data: redact(words) };
 }
 
+/** Returns a tool call. */
 export function toolUse(name: string, input: object, id?: string): Block {
   return { type: 'tool_use', name, input, id };
 }
 
+/** Returns a call of a server tool. */
 export function serverToolUse(name: ServerToolName, input: object, id?: string): Block {
   return { type: 'server_tool_use', name, input, id };
 }
@@ -144,7 +148,9 @@ export interface NoReply {
   readonly hangUp: 'close' | 'reset';
 }
 
+/** An answer that does not depend on the request. */
 export type FixedAnswer = string | Block | readonly (string | Block)[] | Reply | RawReply | HttpReply | NoReply;
+/** An answer, or a function that returns it for a request. */
 export type Answer = FixedAnswer | ((request: ClaudeRequest) => FixedAnswer | Promise<FixedAnswer>);
 
 /** A checked request, as scenarios see it. */

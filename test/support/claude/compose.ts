@@ -14,6 +14,7 @@ export interface Composed {
   readonly inputs: ReadonlyMap<number, string>;
 }
 
+/** Request and state that an answer is composed from. */
 export interface Composing {
   readonly request: MessagesRequest;
   readonly model: StandInModel;

@@ -9,10 +9,12 @@ export interface Frame {
   readonly delta: boolean;
 }
 
+/** Encodes a server-sent event. */
 export function sse(event: string, data: unknown): string {
   return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
+/** The ping event. */
 export const ping: Frame = { text: 'event: ping\ndata: {"type": "ping"}\n\n', delta: false };
 
 /** Returns the events of an answer, in the order that the API reference prescribes. */

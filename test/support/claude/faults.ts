@@ -16,6 +16,7 @@ const types: Readonly<Record<number, string>> = {
   529: 'overloaded_error',
 };
 
+/** Options of `httpError`. */
 export interface FaultOptions {
   readonly message?: string;
   /** Replaces the error type that belongs to the status. */

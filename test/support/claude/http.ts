@@ -18,15 +18,18 @@ export function parseBody(raw: string): unknown {
   }
 }
 
+/** Returns what is wrong with a body that is not a JSON object, or undefined. */
 export function bodyProblem(body: unknown): string | undefined {
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return undefined;
   return 'The request body is not valid JSON: expected an object';
 }
 
+/** Returns the 404 response for an unknown model. */
 export function unknownModel(id: string): HttpReply {
   return httpError(404, { message: `model: ${id}` });
 }
 
+/** Returns whether SDKs retry a response with this status. */
 export function isRetryable(status: number): boolean {
   return status === 408 || status === 409 || status === 429 || status >= 500;
 }

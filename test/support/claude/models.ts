@@ -136,10 +136,12 @@ export const defaultModels: readonly StandInModel[] = [
   }),
 ];
 
+/** Returns the model with an id or alias, or undefined. */
 export function findModel(models: readonly StandInModel[], id: string): StandInModel | undefined {
   return models.find((each) => each.info.id === id || each.aliases.includes(id));
 }
 
+/** A page of the list of models. */
 export interface ModelPage {
   readonly data: readonly ModelInfo[];
   readonly has_more: boolean;

@@ -27,6 +27,7 @@ export interface RecordedRequest {
   readonly done: Promise<void>;
 }
 
+/** A record that can still change. */
 export type WritableRecord = { -readonly [K in keyof RecordedRequest]: RecordedRequest[K] };
 
 const secret = new Set(['x-api-key', 'authorization', 'x-amz-security-token', 'proxy-authorization', 'cookie']);
@@ -59,6 +60,7 @@ export function newRecord(request: IncomingMessage, requestId: string, done: Pro
   };
 }
 
+/** Error for a body that is larger than the limit. */
 export class BodyTooLarge extends Error {}
 
 /**

@@ -9,6 +9,7 @@ const CacheControl = z
   .strictObject({ type: z.literal('ephemeral'), ttl: z.enum(['5m', '1h']).optional() })
   .nullable()
   .optional();
+/** Cache breakpoint of a block. */
 export type CacheControl = z.infer<typeof CacheControl>;
 
 const ToolId = z.string().regex(/^[a-zA-Z0-9_-]+$/);
@@ -98,12 +99,14 @@ const BlockParam = z.discriminatedUnion('type', [
   }),
   OtherParam,
 ]);
+/** A content block of a message. */
 export type BlockParam = z.infer<typeof BlockParam>;
 
 const MessageParam = z.strictObject({
   role: z.enum(['user', 'assistant', 'system']),
   content: z.union([z.string(), z.array(BlockParam)]),
 });
+/** A message of a request. */
 export type MessageParam = z.infer<typeof MessageParam>;
 
 const ToolParam = z.looseObject({
@@ -113,6 +116,7 @@ const ToolParam = z.looseObject({
   input_schema: z.looseObject({ type: z.literal('object') }).optional(),
   cache_control: CacheControl,
 });
+/** A tool of a request. */
 export type ToolParam = z.infer<typeof ToolParam>;
 
 const Display = z.enum(['summarized', 'omitted']).nullish();
@@ -146,6 +150,7 @@ const shared = {
   cache_control: CacheControl,
 };
 
+/** Schema of a request for a message. */
 export const MessagesRequest = z.strictObject({
   ...shared,
   max_tokens: z.int().min(0),
@@ -162,13 +167,17 @@ export const MessagesRequest = z.strictObject({
   inference_geo: z.string().nullish(),
   speed: z.enum(['standard', 'fast']).nullish(),
 });
+/** A request for a message. */
 export type MessagesRequest = z.infer<typeof MessagesRequest>;
 
+/** Schema of a request to count tokens. */
 export const CountTokensRequest = z.strictObject(shared);
+/** A request to count tokens. */
 export type CountTokensRequest = z.infer<typeof CountTokensRequest>;
 
 /** Values of the `anthropic-version` header, oldest first. */
 export const apiVersions = ['2023-01-01', '2023-06-01', '2026-10-21'] as const;
+/** A version of the Messages API. */
 export type ApiVersion = (typeof apiVersions)[number];
 
 /** Returns the blocks of a message. Text given as a string is one text block. */

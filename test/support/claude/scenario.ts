@@ -15,6 +15,7 @@ export interface Conditions {
 /** Conditions on a request. A string or an expression is a condition on the text, a function on the request. */
 export type Match = string | RegExp | ((request: ClaudeRequest) => boolean) | Conditions;
 
+/** An answer, and the requests that get it. */
 export interface Scenario {
   readonly match: Match;
   readonly answer: Answer;
@@ -25,6 +26,7 @@ export interface Scenario {
 /** Matches every message. */
 export const any: Match = {};
 
+/** Path of the route for messages. */
 export const messagesPath = '/v1/messages';
 
 interface Entry {

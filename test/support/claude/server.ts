@@ -26,6 +26,7 @@ import { Threads } from './threads.ts';
 import { promptTokens } from './tokens.ts';
 import { Line, sendBody, sendFrames } from './transmit.ts';
 
+/** Options of `startClaude`. */
 export interface ClaudeOptions {
   /** Scenarios in order of precedence. A request that matches none is echoed. */
   readonly scenarios?: readonly Scenario[];
@@ -47,6 +48,7 @@ export interface ClaudeOptions {
   readonly keepRequests?: number;
 }
 
+/** A running stand-in for Claude. */
 export interface Claude extends AsyncDisposable {
   /** Base URL without a trailing slash. */
   readonly url: string;

@@ -17,6 +17,7 @@ export const messageOverheadTokens = 4;
 /** Number of tokens of an image or a document of any size. */
 const mediaTokens = 1500;
 
+/** Returns the number of tokens in a block. */
 export function blockTokens(block: BlockParam): number {
   switch (block.type) {
     case 'text':
@@ -42,6 +43,7 @@ function messageTokens(message: MessageParam): number {
   return blocksOf(message.content).reduce((sum, block) => sum + blockTokens(block), messageOverheadTokens);
 }
 
+/** Returns the number of tokens in a tool definition. */
 export function toolTokens(tool: ToolParam): number {
   const { cache_control: _, ...rest } = tool;
   return textTokens(JSON.stringify(rest));

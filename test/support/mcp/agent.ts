@@ -47,6 +47,7 @@ export const resultsOf = (turn: TurnState | undefined): ToolResult[] =>
     .flatMap((step) => Object.values(step.results))
     .map((result) => ({ ...result, text: mark.exec(result.text)?.[1] ?? result.text }));
 
+/** Waits until a condition is met. */
 export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,

@@ -22,6 +22,7 @@ interface Stored {
   parents: Map<string, string | null>;
 }
 
+/** How an answer is streamed to the page. */
 export interface StreamOptions {
   /** The chunks of the answer, in order. */
   readonly chunks: readonly string[];

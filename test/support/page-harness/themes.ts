@@ -237,6 +237,7 @@ const contrast = {
   'diffEditor-removedLineBackground': 'transparent',
 };
 
+/** A color theme of the page. */
 export type ThemeName = 'dark' | 'light' | 'contrast';
 const themes: Record<ThemeName, Record<string, string>> = { dark, light, contrast };
 

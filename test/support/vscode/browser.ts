@@ -18,6 +18,7 @@ const themes = {
   'high-contrast-light': 'Default High Contrast Light',
 } as const;
 
+/** Options of `openVscode`. */
 export interface VscodeOptions {
   /** Absolute path of the folder to open. */
   readonly workspace: string;
@@ -49,6 +50,7 @@ export interface VscodeWindow {
   screenshot(name: string): Promise<void>;
 }
 
+/** A running VS Code with its first window. */
 export interface Vscode extends VscodeWindow, AsyncDisposable {
   readonly dataDir: string;
   /** Opens another window on the same folder. */

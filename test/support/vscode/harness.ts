@@ -10,6 +10,7 @@ import * as z from 'zod';
 export const HostResults = z.array(
   z.object({ name: z.string(), ms: z.number(), error: z.string().optional(), value: z.json().optional() }),
 );
+/** Results of the tests inside the extension host. */
 export type HostResults = z.infer<typeof HostResults>;
 
 /** Maximum duration of a test, in milliseconds. */

@@ -9,6 +9,7 @@ export interface GoogleKey {
   readonly serviceAccount?: ServiceAccount;
 }
 
+/** A service account of Google Cloud. */
 export interface ServiceAccount {
   /** Key file of the account, in Google's JSON format. */
   readonly json: string;
@@ -16,6 +17,7 @@ export interface ServiceAccount {
   readonly publicKey: string;
 }
 
+/** Creates a service account with a new key. */
 export function makeServiceAccount(): ServiceAccount {
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const email = 'devlm@stand-in.iam.gserviceaccount.com';

@@ -13,6 +13,7 @@ import { type AwsKey, signatureProblem } from './sigv4.ts';
  * calls of the Messages API for the rest of the stand-in, and its answers are converted back.
  */
 
+/** Credentials that the platforms accept. */
 export interface PlatformKeys {
   readonly aws?: AwsKey;
   /** API key of Bedrock. */
@@ -20,6 +21,7 @@ export interface PlatformKeys {
   readonly google?: GoogleKey;
 }
 
+/** A call of a platform, converted to the Messages API. */
 export interface PlatformCall {
   /** Path of the Messages API. */
   readonly path: string;

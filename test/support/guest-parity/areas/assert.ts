@@ -4,6 +4,7 @@ const head = `import assert from 'node:assert/strict'; import loose from 'node:a
 const said = (act) => { try { act(); console.log('passed'); } catch (error) { console.log(error.name, error.code, error.generatedMessage, error.operator, error.message); } };
 `;
 
+/** Programs about `assert`. */
 export const assertArea = areaOf(
   'assert',
   {

@@ -1,5 +1,6 @@
 import { areaOf } from '../parity.ts';
 
+/** Programs about `buffer`. */
 export const bufferArea = areaOf('buffer', {
   'from strings in each encoding': `
     for (const encoding of ['utf8', 'utf-8', 'hex', 'base64', 'base64url', 'latin1', 'binary', 'ascii', 'utf16le', 'ucs2'])

@@ -2,6 +2,7 @@ import { areaOf } from '../parity.ts';
 
 const head = `import { EventEmitter, once } from 'node:events'; const emitter = new EventEmitter();`;
 
+/** Programs about `events`. */
 export const eventsArea = areaOf(
   'events',
   {

@@ -4,6 +4,7 @@ const head = `import fs from 'node:fs'; const dir = fs.mkdtempSync('/tmp/parity-
 const said = (act) => { try { console.log(act()); } catch (error) { console.log(error.code, error.syscall, error.errno, error.message.replaceAll(dir, '')); } };
 `;
 
+/** Programs about `fs`. */
 export const filesArea = areaOf(
   'fs',
   {

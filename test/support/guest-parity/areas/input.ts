@@ -2,6 +2,7 @@ import { areaOf } from '../parity.ts';
 
 const lines = 'first\nsecond\n\nlast';
 
+/** Programs about standard input and `readline`. */
 export const inputArea = areaOf(
   'readline and stdin',
   {
@@ -66,6 +67,7 @@ export const inputArea = areaOf(
   ],
 );
 
+/** Programs about `console`. */
 export const consoleArea = areaOf(
   'console',
   {
@@ -94,6 +96,7 @@ export const consoleArea = areaOf(
   ],
 );
 
+/** Programs about modules. */
 export const moduleArea = areaOf(
   'modules',
   {

@@ -2,6 +2,7 @@ import { areaOf } from '../parity.ts';
 
 const head = `import path from 'node:path';`;
 
+/** Programs about `path`. */
 export const pathArea = areaOf('path', {
   'join and normalize': `${head} console.log(path.join('a', '..', '/b', './c', ''), path.join(), path.join('', ''), path.normalize('/a//b/../c/.'), path.normalize('../../a'), path.normalize('a/../..'), path.normalize(''), path.normalize('/..'), path.normalize('./a/'));`,
   'resolve and relative': `${head} console.log(path.resolve('/a', 'b', '../c'), path.resolve('/a', '/b'), path.relative('/a/b/c', '/a/d'), path.relative('/a', '/a') === '', path.relative('/a/b', '/a/bc'), path.resolve('x') === process.cwd() + '/x');`,

@@ -1,5 +1,6 @@
 import { areaOf } from '../parity.ts';
 
+/** Programs about `process` and uncaught errors. */
 export const processArea = areaOf(
   'process',
   {
@@ -93,6 +94,7 @@ export const processArea = areaOf(
   ],
 );
 
+/** Programs about timers. */
 export const timersArea = areaOf(
   'timers',
   {

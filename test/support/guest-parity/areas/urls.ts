@@ -1,5 +1,6 @@
 import { areaOf } from '../parity.ts';
 
+/** Programs about `url`. */
 export const urlArea = areaOf('url', {
   'parts of a URL': `const url = new URL('https://u:p@example.org:8080/a/b?x=1&y=%20#h'); for (const key of ['href', 'origin', 'protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname', 'search', 'hash']) console.log(key, url[key]);`,
   'relative URLs': `console.log(new URL('../c?d', 'http://h/a/b/').href, new URL('//x/y', 'https://h').href, String(new URL('HTTP://EXAMPLE.org:80/ä')), JSON.stringify(new URL('file:///a%20b')));`,
@@ -19,6 +20,7 @@ export const urlArea = areaOf('url', {
   'punycode of hosts': `console.log(new URL('http://münchen.de/').host, new URL('http://[::1]:80/').host, new URL('http://1.2.3/').hostname);`,
 });
 
+/** Programs about `stream`. */
 export const streamArea = areaOf('stream', {
   'readable from a list': `import { Readable } from 'node:stream'; for await (const piece of Readable.from(['a', 'b'])) console.log(piece);`,
   'transform and pipeline': `import { pipeline } from 'node:stream/promises'; import { Readable, Transform, Writable } from 'node:stream'; const upper = new Transform({ transform(chunk, _, done) { done(null, String(chunk).toUpperCase()); } }); await pipeline(Readable.from(['a', 'b']), upper, new Writable({ write(chunk, _, done) { console.log(String(chunk)); done(); } }));`,

@@ -1,5 +1,6 @@
 import { areaOf } from '../parity.ts';
 
+/** Programs about `util.inspect`. */
 export const inspectArea = areaOf('util.inspect', {
   primitives: `console.log([1, -0, 1e21, 1n, 'a', "it's", 'both "\\'', true, null, undefined, Symbol('s'), NaN]);`,
   'strings with control characters': `console.log(['a\\nb\\t\\u0001\\u007f', 'é😀', '\\\\', '\\ud800']);`,
@@ -65,6 +66,7 @@ export const inspectArea = areaOf('util.inspect', {
   'global objects': `console.log(Math, JSON, Reflect, Atomics === undefined);`,
 });
 
+/** Programs about the rest of `util`. */
 export const utilArea = areaOf('util', {
   'format directives': `
     import { format } from 'node:util';
