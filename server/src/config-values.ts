@@ -11,7 +11,7 @@ export const wholeNumber = (min: number, max: number) =>
     .union([z.number(), z.string().regex(/^\d+$/).transform(Number)], { error: 'expected a whole number' })
     .pipe(z.int().min(min).max(max));
 /** Container images by language name or alias. */
-export const Images = z.record(z.string(), z.string()).transform((images, context) => {
+export const ImageOverrides = z.record(z.string(), z.string()).transform((images, context) => {
   const known: Partial<Record<Language, string>> = {};
   for (const [name, image] of Object.entries(images)) {
     const language = languageOf(name);
@@ -33,7 +33,7 @@ export const imageList = z
 /** A boolean: `true` in the file, also `1`, `yes` or `on` elsewhere. */
 export const flag = z.union([z.boolean(), z.stringbool()]);
 /** A rate limit in the form `RATE,BURST`: requests per second, and maximum number of requests at once. */
-export const RateLimit = z
+export const RateLimitValue = z
   .string()
   .regex(/^\d+,\d+$/, 'expected RATE,BURST, such as 10,5')
   .transform((text) => text.split(',').map(Number) as [number, number])

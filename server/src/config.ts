@@ -10,12 +10,12 @@ import {
   DatedPrice,
   flag,
   flagUrl,
-  Images,
+  ImageOverrides,
   imageList,
   isLoopback,
   listenAddress,
   Price,
-  RateLimit,
+  RateLimitValue,
   redisUrl,
   wholeNumber,
 } from './config-values.ts';
@@ -87,15 +87,15 @@ const options = {
     help: 'proxies whose X-Forwarded-For header is trusted, separated by commas: addresses, blocks such as 10.0.0.0/8, loopback',
   },
   limitAddress: {
-    schema: RateLimit.optional(),
+    schema: RateLimitValue.optional(),
     help: 'RATE,BURST: limit of unauthenticated requests per second from one address; default: 10,5',
   },
   limitUser: {
-    schema: RateLimit.optional(),
+    schema: RateLimitValue.optional(),
     help: 'RATE,BURST: limit of requests per second of one user, for each kind of route; default: 10,5',
   },
   limitGlobal: {
-    schema: RateLimit.optional(),
+    schema: RateLimitValue.optional(),
     help: 'RATE,BURST: limit of requests per second of all users; default: 100,10. With --embedded all three are 1000,2000',
   },
   dataKey: {
@@ -162,7 +162,7 @@ const options = {
   sandboxImages: {
     schema: z
       .union([z.record(z.string(), z.string().min(1).max(512)), imageList])
-      .pipe(Images)
+      .pipe(ImageOverrides)
       .default({}),
     help: 'container images to use instead of the official ones: language=image,language=image',
   },

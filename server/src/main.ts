@@ -19,7 +19,7 @@ import { admission } from './gateway/limits/admission.ts';
 import { SharedAnswers } from './gateway/messages/shared-answers.ts';
 import { messagesEndpoint } from './gateway/messages.ts';
 import { serveMetrics } from './gateway/metrics.ts';
-import { toProblem } from './gateway/problems.ts';
+import { problemForClient } from './gateway/problems.ts';
 import { createHandlers } from './gateway/routes.ts';
 import { strictly } from './gateway/strict-http.ts';
 import { createLogger } from './logging.ts';
@@ -211,7 +211,7 @@ main().then(
   (error: unknown) => {
     if (!(error instanceof ProblemError))
       process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-    process.stderr.write(`${JSON.stringify({ problem: toProblem(error) })}\n`);
+    process.stderr.write(`${JSON.stringify({ problem: problemForClient(error) })}\n`);
     process.exit(exitCodes.failed);
   },
 );

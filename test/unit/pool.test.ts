@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Allowance } from '../../server/src/llm/pool/allowance.ts';
 import { Breaker } from '../../server/src/llm/pool/breaker.ts';
 import { Instance, type InstanceOptions } from '../../server/src/llm/pool/instance.ts';
-import type { Lease } from '../../server/src/llm/pool/lease.ts';
+import type { InstanceLease } from '../../server/src/llm/pool/instance-lease.ts';
 import { Pool, type PoolOptions } from '../../server/src/llm/pool/pool.ts';
 import type { LeaseRequest } from '../../server/src/llm/pool/types.ts';
 import { WaitingLine } from '../../server/src/llm/pool/waiting.ts';
@@ -170,12 +170,12 @@ describe('the pool', () => {
       pool.put(new Instance({ id: `i${index}`, upstream: () => ({ apiKey: 'k', baseUrl: 'http://x' }), ...one }));
     return pool;
   };
-  const answered = async (lease: Lease, milliseconds: number) => {
+  const answered = async (lease: InstanceLease, milliseconds: number) => {
     await pass(milliseconds);
     lease.firstToken();
     lease.succeeded();
   };
-  const problemOf = async (lease: Promise<Lease>): Promise<ProblemError> => {
+  const problemOf = async (lease: Promise<InstanceLease>): Promise<ProblemError> => {
     const error: unknown = await lease.catch((caught: unknown) => caught);
     if (!(error instanceof ProblemError)) throw new Error('no problem');
     return error;
@@ -198,8 +198,8 @@ describe('the pool', () => {
   it('the pool tries a slow instance again after a while', async () => {
     const pool = poolOf([{}, {}]);
     const leases = await Promise.all([1, 2].map(() => pool.lease(leaseRequest(), never)));
-    await answered(leases[0] as Lease, 10);
-    await answered(leases[1] as Lease, 3_000);
+    await answered(leases[0] as InstanceLease, 10);
+    await answered(leases[1] as InstanceLease, 3_000);
     await pass(10 * 60_000);
     const both = await Promise.all([1, 2].map(() => pool.lease(leaseRequest(), never)));
     expect(new Set(both.map(({ instanceId }) => instanceId)).size).toBe(2);

@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { pathParts } from '../../extension/src/workspace/path-parts.ts';
 import { replacements } from '../../extension/src/workspace/replacements.ts';
 import { findRipgrep } from '../../extension/src/workspace/ripgrep.ts';
-import { fileOf } from '../../server/src/workspace/folder/text.ts';
+import { decodeFile } from '../../server/src/workspace/folder/text.ts';
 import type { Files } from './edits/case.ts';
 import { corpus } from './edits/corpus/all.ts';
 
@@ -118,7 +118,7 @@ describe('the replacements of a change', () => {
 
   it('the replacements of a change give the new text for each case of the edit corpus', () => {
     const textOf = (content: Files[string] | undefined) => {
-      const file = content == null ? undefined : fileOf(Buffer.from(content));
+      const file = content == null ? undefined : decodeFile(Buffer.from(content));
       return file?.kind === 'text' ? file.text : undefined;
     };
     let made = 0;

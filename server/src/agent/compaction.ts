@@ -192,10 +192,16 @@ async function cutTexts(
   await log.flush();
 }
 
-type Draft = Pick<Compaction, 'upTo' | 'textChars' | 'tokensBefore'>;
+/** A compaction before it is written. */
+type PlannedCompaction = Pick<Compaction, 'upTo' | 'textChars' | 'tokensBefore'>;
 
 /** Writes the event `context.compacted`. */
-async function write(deps: CompactionDeps, stepId: string, before: ContextParts, draft: Draft): Promise<void> {
+async function write(
+  deps: CompactionDeps,
+  stepId: string,
+  before: ContextParts,
+  draft: PlannedCompaction,
+): Promise<void> {
   const { log } = deps;
   const { turnId } = log;
   const after = promptView(withCompaction(log.branch, turnId, stepId, draft));
@@ -208,7 +214,12 @@ async function write(deps: CompactionDeps, stepId: string, before: ContextParts,
 }
 
 /** Returns the branch as it will be after the compaction. */
-function withCompaction(branch: readonly TurnState[], turnId: string, stepId: string, draft: Draft): TurnState[] {
+function withCompaction(
+  branch: readonly TurnState[],
+  turnId: string,
+  stepId: string,
+  draft: PlannedCompaction,
+): TurnState[] {
   const context = { system: 0, rules: 0, tools: 0, files: 0, results: 0, conversation: 0 };
   const compaction = { ...draft, turns: 0, context };
   const newStep = { id: stepId, model: '', status: 'ended', blocks: [], results: {}, calls: {}, purpose } as const;

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { TurnState } from '@devlm/protocol/state.ts';
+import { sha256Hex } from '../sha256.ts';
 
 /** Returns the hashes of the file versions that the model has seen last in this conversation, by path. */
 export function knownFiles(branch: readonly TurnState[]): Map<string, string> {
@@ -7,7 +7,7 @@ export function knownFiles(branch: readonly TurnState[]): Map<string, string> {
   for (const attachment of branch.flatMap((turn) => turn.attachments)) {
     // The whole file was attached, so the model has read it.
     if (attachment.kind === 'file') {
-      known.set(attachment.path, attachment.hash ?? createHash('sha256').update(attachment.text).digest('hex'));
+      known.set(attachment.path, attachment.hash ?? sha256Hex(attachment.text));
     }
   }
   for (const { told, steps } of branch) {

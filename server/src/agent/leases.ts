@@ -17,7 +17,8 @@ export interface HeldLease {
   readonly lost: AbortSignal;
 }
 
-interface Held extends HeldLease {
+/** A lease that this node holds and renews. */
+interface RenewedLease extends HeldLease {
   readonly controller: AbortController;
   /** Latest time at which this node certainly held the lease, as of `performance.now()`. */
   knownAt: number;
@@ -31,7 +32,7 @@ export class Leases implements AsyncDisposable {
   readonly #store: Store;
   readonly #node: string;
   readonly #logger: Logger;
-  readonly #held = new Map<Lease, Held>();
+  readonly #held = new Map<Lease, RenewedLease>();
   #heartbeat: NodeJS.Timeout | undefined;
   #isRenewing = false;
 
@@ -48,7 +49,7 @@ export class Leases implements AsyncDisposable {
     const lease = await this.#store.leases.take(conversationId, this.#node, leaseMs);
     if (!lease) return null;
     const controller = new AbortController();
-    const held: Held = { lease, controller, lost: controller.signal, knownAt };
+    const held: RenewedLease = { lease, controller, lost: controller.signal, knownAt };
     this.#held.set(lease, held);
     this.#logger.debug({ conversationId, fence: lease.fence }, 'lease taken');
     this.#heartbeat ??= setInterval(() => void this.#renew(), heartbeatMs).unref();

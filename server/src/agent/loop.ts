@@ -87,7 +87,7 @@ function refused(): ProblemError {
  *
  * @throws ProblemError `policy` if the model's answer was a refusal
  */
-export function endOf(turn: TurnState | undefined): 'completed' | 'stopped' | null {
+export function storedOutcomeOf(turn: TurnState | undefined): 'completed' | 'stopped' | null {
   if (turn?.compact && turn.steps.some(({ compaction }) => compaction)) return 'completed';
   const isRelevant = ({ status, purpose, stopReason }: StepState) =>
     status !== 'abandoned' && (!purpose || stopReason === 'stopped');

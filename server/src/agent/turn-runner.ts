@@ -16,7 +16,7 @@ import { isLeaseLost, storeSurely, turnProblem } from './failures.ts';
 import { HidingModel } from './hiding-model.ts';
 import { Closing, Stopped, serverRestarted } from './interruptions.ts';
 import type { HeldLease, Leases } from './leases.ts';
-import { endOf, type LoopDeps, runLoop } from './loop.ts';
+import { type LoopDeps, runLoop, storedOutcomeOf } from './loop.ts';
 import { waitsForUser } from './pause.ts';
 import { showProject } from './project-map.ts';
 import type { SentRequests } from './sent-requests.ts';
@@ -148,7 +148,7 @@ export class TurnRunner {
     const { store, provider } = this.#deps;
     if (resumed) {
       await abandonUnfinished(turnLog);
-      const ended = endOf(turnLog.turn);
+      const ended = storedOutcomeOf(turnLog.turn);
       if (ended) return ended;
     }
     // A turn that was waiting for the user did not bring the server down.

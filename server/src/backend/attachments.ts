@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Attachment, NewAttachment } from '@devlm/protocol/events.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
@@ -6,6 +5,7 @@ import { addTurns, emptyConversation } from '@devlm/protocol/reducer.ts';
 import type { RouteChecked } from '@devlm/protocol/routes.ts';
 import { imageTypeOf } from '@devlm/workspace-core/image-type.ts';
 import { hasPlaceholder, type Secrets } from '../actions/secrets/secrets.ts';
+import { sha256Hex } from '../sha256.ts';
 import type { Store } from '../storage/ports/store.ts';
 
 type AttachmentStore = Pick<Store, 'turns' | 'blobs'>;
@@ -62,7 +62,7 @@ export function withoutCredentials(secrets: Secrets, attachment: Attachment): At
   if (attachment.kind === 'image') return attachment;
   const { hash: originalHash, ...rest } = attachment;
   const text = secrets.hide(rest.text);
-  if (text !== rest.text) return { ...rest, text, hash: createHash('sha256').update(rest.text).digest('hex') };
+  if (text !== rest.text) return { ...rest, text, hash: sha256Hex(rest.text) };
   // The credentials of an attachment of an earlier message were replaced when it was sent.
   return originalHash !== undefined && hasPlaceholder(text) ? attachment : rest;
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { EditorFile } from '@devlm/protocol/editor.ts';
 import type { ErrorCode } from '@devlm/protocol/error-codes.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
@@ -9,12 +8,13 @@ import { type TurnFile, turnFiles } from '@devlm/protocol/turn-files.ts';
 import { hunksOf } from '@devlm/workspace-core/hunks.ts';
 import { countsOf, shownDiff, withHunks } from '../actions/edits/hunks.ts';
 import { takeBack } from '../actions/edits/take-back.ts';
+import { sha256Hex } from '../sha256.ts';
 
 /** Outcome of a decision, before it has an id. */
-export type Plan = Omit<Review, 'id'>;
+export type ReviewPlan = Omit<Review, 'id'>;
 
 /** Access to stored versions of files and to the files as they are now. */
-export interface Contents {
+export interface FileContents {
   /**
    * Returns the text of a stored version; null for the hash null, a file that does not exist.
    * @throws ProblemError `not_found` if the version is no longer stored
@@ -37,11 +37,11 @@ const maxDiffLines = 60;
  * @throws ProblemError `not_found`, `review_stale`, `changed_later`, `files_changed`
  */
 export async function planReview(
-  contents: Contents,
+  contents: FileContents,
   { turn, branch }: { turn: TurnState; branch: readonly TurnState[] },
   verdict: 'accept' | 'reject',
   asked: readonly ReviewedFile[],
-): Promise<Plan> {
+): Promise<ReviewPlan> {
   const files = new Map(turnFiles(turn).map((file) => [file.path, file]));
   const later = branch.slice(branch.findIndex(({ id }) => id === turn.id) + 1);
   const changedLater = new Set(branch.includes(turn) ? later.flatMap(turnFiles).map(({ path }) => path) : []);
@@ -49,16 +49,16 @@ export async function planReview(
   const changes: FileChange[] = [];
   for (const { path, base, now, hunks } of asked) {
     const file = files.get(path);
-    if (!file) throw refusal('not_found', 404, `This answer did not change ${path}.`);
+    if (!file) throw reviewProblem('not_found', 404, `This answer did not change ${path}.`);
     if (file.base !== base || file.now !== now)
-      throw refusal(
+      throw reviewProblem(
         'review_stale',
         409,
         `The changes to ${path} have been reviewed since. Review the current changes.`,
       );
     if (base === now) continue;
     if (verdict === 'reject' && changedLater.has(path))
-      throw refusal(
+      throw reviewProblem(
         'changed_later',
         409,
         `A later answer changed ${path} again. Review the file there, or restore the files to before this message.`,
@@ -74,7 +74,7 @@ export async function planReview(
 
 /** Returns the new review state of a file and, if the file has to change, the change. */
 async function decide(
-  contents: Contents,
+  contents: FileContents,
   file: TurnFile,
   verdict: 'accept' | 'reject',
   indexes: readonly number[] | undefined,
@@ -84,7 +84,7 @@ async function decide(
   const hunks = hunksOf(baseText ?? '', nowText ?? '');
   const selected = new Set(indexes ?? hunks.keys());
   if ([...selected].some((index) => index >= hunks.length))
-    throw refusal('not_found', 404, `The selected change in ${path} does not exist.`);
+    throw reviewProblem('not_found', 404, `The selected change in ${path} does not exist.`);
   const whole = selected.size === hunks.length || baseText === null || nowText === null;
   if (verdict === 'accept') {
     if (whole) return { mark: { base: now, now } };
@@ -120,7 +120,7 @@ function netChanges(turns: readonly TurnState[]): TurnFile[] {
 }
 
 /** Resolves a change that was cut off: only the file itself tells whether it was made. */
-async function resolveUnsure(contents: Contents, file: TurnFile): Promise<TurnFile> {
+async function resolveUnsure(contents: FileContents, file: TurnFile): Promise<TurnFile> {
   if (!file.unsure) return file;
   return fileHashOf(await contents.read(file.path)) === file.now ? file : { ...file, now: file.unsure.now };
 }
@@ -129,7 +129,7 @@ async function resolveUnsure(contents: Contents, file: TurnFile): Promise<TurnFi
  * Plans the restore of files to their state before the first of the turns, oldest first.
  * @throws ProblemError `not_found`, `too_many_files`
  */
-export async function planRestore(contents: Contents, turns: readonly TurnState[]): Promise<Plan> {
+export async function planRestore(contents: FileContents, turns: readonly TurnState[]): Promise<ReviewPlan> {
   const net = await Promise.all(netChanges(turns).map((file) => resolveUnsure(contents, file)));
   const changes: FileChange[] = [];
   for (const { path, before, now, encoding } of net) {
@@ -138,7 +138,7 @@ export async function planRestore(contents: Contents, turns: readonly TurnState[
     changes.push({ path, before: now, after: before, encoding, ...counts });
   }
   if (changes.length > maxFiles)
-    throw refusal(
+    throw reviewProblem(
       'too_many_files',
       422,
       `Cannot restore more than ${maxFiles} files at once. Restore a later message first.`,
@@ -159,7 +159,11 @@ export async function planRestore(contents: Contents, turns: readonly TurnState[
  * Plans the undoing of a decision.
  * @throws ProblemError `review_stale` if there are newer decisions about the files, `not_found`
  */
-export async function planUndo(contents: Contents, review: ReviewState, turns: readonly TurnState[]): Promise<Plan> {
+export async function planUndo(
+  contents: FileContents,
+  review: ReviewState,
+  turns: readonly TurnState[],
+): Promise<ReviewPlan> {
   const files = new Map(turns.flatMap((turn) => turnFiles(turn).map((file) => [`${turn.id} ${file.path}`, file])));
   const isCurrent = ({ turnId, files: marked }: TurnMarks) =>
     marked.every(({ path, base, now }) => {
@@ -167,7 +171,11 @@ export async function planUndo(contents: Contents, review: ReviewState, turns: r
       return file?.base === base && file.now === now;
     });
   if (review.status !== 'done' || !review.marks.every(isCurrent))
-    throw refusal('review_stale', 409, 'These files have been reviewed again since. Undo the later decision first.');
+    throw reviewProblem(
+      'review_stale',
+      409,
+      'These files have been reviewed again since. Undo the later decision first.',
+    );
   const changes: FileChange[] = [];
   for (const { path, before, after, encoding } of review.changes) {
     const counts = countsOf(await contents.text(after), await contents.text(before));
@@ -212,15 +220,11 @@ function describe(file: Exclude<EditorFile, { kind: 'text' }>): string {
 }
 
 /** Returns a problem for a decision that cannot be carried out. */
-export function refusal(code: ErrorCode, status: number, detail: string): ProblemError {
+export function reviewProblem(code: ErrorCode, status: number, detail: string): ProblemError {
   return new ProblemError({ code, status, title: 'Action not available', detail });
 }
 
 /** Returns the hash of a file as blobs and editors use it; null for a missing file. */
 export function fileHashOf(file: EditorFile): string | null {
-  return file.kind === 'text'
-    ? file.hash
-    : file.kind === 'missing'
-      ? null
-      : createHash('sha256').update(file.kind).digest('hex');
+  return file.kind === 'text' ? file.hash : file.kind === 'missing' ? null : sha256Hex(file.kind);
 }

@@ -14,14 +14,14 @@ import type { Workspace } from '../workspace/workspace.ts';
 import type { Workspaces } from '../workspace/workspaces.ts';
 import { branchOf } from './lookup.ts';
 import {
-  type Contents,
+  type FileContents,
   fileHashOf,
   filesChanged,
-  type Plan,
   planRestore,
   planReview,
   planUndo,
-  refusal,
+  type ReviewPlan,
+  reviewProblem,
 } from './review-plan.ts';
 
 /** Dependencies of `Reviews`. */
@@ -63,7 +63,7 @@ export class Reviews {
   async hunks({ params, body }: RouteChecked<'changes.hunks'>) {
     const turn = await this.#turn(params.conversationId, params.turnId);
     const file = turnFiles(turn).find(({ path }) => path === body.path);
-    if (!file) throw refusal('not_found', 404, `This answer did not change ${body.path}.`);
+    if (!file) throw reviewProblem('not_found', 404, `This answer did not change ${body.path}.`);
     const { base, now } = file;
     return { base, now, hunks: placesOf((await this.#text(base)) ?? '', (await this.#text(now)) ?? '') };
   }
@@ -90,7 +90,8 @@ export class Reviews {
         (await this.#turn(params.conversationId, params.turnId));
       const contents = this.#contents(target.projectId, signal);
       const paths = new Set(body.files.map(({ path }) => path));
-      if (paths.size < body.files.length) throw refusal('invalid_input', 400, 'The request contains a file twice.');
+      if (paths.size < body.files.length)
+        throw reviewProblem('invalid_input', 400, 'The request contains a file twice.');
       const plan = await planReview(contents, { turn, branch: target.branch }, body.verdict, body.files);
       return { turnId: turn.id, plan };
     });
@@ -104,7 +105,7 @@ export class Reviews {
   restore({ params, body }: RouteChecked<'files.restore'>, signal: AbortSignal) {
     return this.#exclusively(params.conversationId, signal, async ({ branch, head, projectId }) => {
       const turns = turnsFrom(branch, params.turnId);
-      const plan: Plan =
+      const plan: ReviewPlan =
         body.what === 'conversation'
           ? { verdict: 'restore', changes: [], marks: [], previous: [] }
           : await planRestore(this.#contents(projectId, signal), turns);
@@ -124,9 +125,9 @@ export class Reviews {
     return this.#exclusively(params.conversationId, signal, async (target) => {
       const turn = await this.#turn(params.conversationId, params.turnId);
       const review = turn.reviews?.find(({ id }) => id === params.reviewId);
-      if (!review) throw refusal('not_found', 404, 'The decision does not exist.');
+      if (!review) throw reviewProblem('not_found', 404, 'The decision does not exist.');
       if (review.head && review.head.to !== target.head)
-        throw refusal(
+        throw reviewProblem(
           'review_stale',
           409,
           'The conversation has continued since. To go back, switch to an earlier version of the message.',
@@ -155,10 +156,10 @@ export class Reviews {
   async #exclusively(
     conversationId: string,
     signal: AbortSignal,
-    makePlan: (target: Target) => Promise<{ turnId: string; plan: Plan }>,
+    makePlan: (target: Target) => Promise<{ turnId: string; plan: ReviewPlan }>,
   ): Promise<{ reviewId: string | null; paths: string[] }> {
     if (this.#busy.has(conversationId))
-      throw refusal('conflict', 409, 'Another decision is still being applied. Try again in a moment.');
+      throw reviewProblem('conflict', 409, 'Another decision is still being applied. Try again in a moment.');
     this.#busy.add(conversationId);
     try {
       let target = await this.#target(conversationId);
@@ -179,7 +180,7 @@ export class Reviews {
     const { conversationId } = target;
     const started: EventBody = { type: 'review.started', turnId, review };
     if (review.changes.length === 0) {
-      await log.append(conversationId, [started, ...endOf(turnId, review, true)]);
+      await log.append(conversationId, [started, ...outcomeEvents(turnId, review, true)]);
       return;
     }
     const workspace = await this.#workspace(target.projectId);
@@ -200,11 +201,11 @@ export class Reviews {
       }
     } catch (error) {
       const done = await this.#isApplied(workspace, review).catch(() => null);
-      if (done !== null) await log.append(conversationId, endOf(turnId, review, done));
+      if (done !== null) await log.append(conversationId, outcomeEvents(turnId, review, done));
       if (!done) throw error;
       return;
     }
-    await log.append(conversationId, endOf(turnId, review, true));
+    await log.append(conversationId, outcomeEvents(turnId, review, true));
   }
 
   /** Settles open decisions. Returns whether there were any. */
@@ -217,7 +218,7 @@ export class Reviews {
     for (const { turnId, review } of open) {
       await this.#applyRest(workspace, review);
       const done = await this.#isApplied(workspace, review);
-      await this.#deps.log.append(conversationId, endOf(turnId, review, done));
+      await this.#deps.log.append(conversationId, outcomeEvents(turnId, review, done));
     }
     return true;
   }
@@ -257,19 +258,23 @@ export class Reviews {
   }
 
   async #workspace(projectId: string | null): Promise<Workspace> {
-    if (projectId === null) throw refusal('no_workspace', 409, 'This conversation has no project.');
+    if (projectId === null) throw reviewProblem('no_workspace', 409, 'This conversation has no project.');
     try {
       return await this.#deps.workspaces.workspace(projectId, AbortSignal.timeout(windowWaitMs));
     } catch (error) {
       if (error instanceof ProblemError) throw error;
-      throw refusal('editor_gone', 503, 'No editor window with this project is open. Open the project and try again.');
+      throw reviewProblem(
+        'editor_gone',
+        503,
+        'No editor window with this project is open. Open the project and try again.',
+      );
     }
   }
 
   async #target(conversationId: string): Promise<Target> {
     const row = await this.#deps.store.conversations.get(conversationId);
-    if (!row || row.deletedAt) throw refusal('not_found', 404, 'The conversation does not exist or was deleted.');
-    if (row.busy) throw refusal('conflict', 409, 'DevLM is still working in this conversation. Stop it first.');
+    if (!row || row.deletedAt) throw reviewProblem('not_found', 404, 'The conversation does not exist or was deleted.');
+    if (row.busy) throw reviewProblem('conflict', 409, 'DevLM is still working in this conversation. Stop it first.');
     const { head, projectId } = row;
     return { conversationId, projectId, head, branch: await branchOf(this.#deps.store, conversationId, head) };
   }
@@ -280,11 +285,11 @@ export class Reviews {
    */
   async #turn(conversationId: string, turnId: string): Promise<TurnState> {
     const turn = (await branchOf(this.#deps.store, conversationId, turnId, 1)).at(-1);
-    if (!turn) throw refusal('not_found', 404, 'The message does not exist.');
+    if (!turn) throw reviewProblem('not_found', 404, 'The message does not exist.');
     return turn;
   }
 
-  #contents(projectId: string | null, signal: AbortSignal): Contents {
+  #contents(projectId: string | null, signal: AbortSignal): FileContents {
     return {
       text: (hash) => this.#text(hash),
       put: (text) => this.#deps.store.blobs.put({ mediaType: 'text/plain', data: Buffer.from(text) }),
@@ -295,13 +300,14 @@ export class Reviews {
   async #text(hash: string | null): Promise<string | null> {
     if (hash === null) return null;
     const blob = await this.#deps.store.blobs.get(hash);
-    if (!blob) throw refusal('not_found', 404, 'An old version of a file is no longer stored. No files were changed.');
+    if (!blob)
+      throw reviewProblem('not_found', 404, 'An old version of a file is no longer stored. No files were changed.');
     return Buffer.from(blob.data).toString();
   }
 }
 
 /** Returns the events that record the outcome of a decision. */
-function endOf(turnId: string, review: Review | ReviewState, done: boolean): EventBody[] {
+function outcomeEvents(turnId: string, review: Review | ReviewState, done: boolean): EventBody[] {
   const reviewId = review.id;
   const ended: EventBody = { type: 'review.ended', turnId, reviewId, done };
   if (!done) return [ended];
@@ -318,6 +324,6 @@ function endOf(turnId: string, review: Review | ReviewState, done: boolean): Eve
  */
 function turnsFrom(branch: readonly TurnState[], turnId: string): readonly TurnState[] {
   const at = branch.findIndex(({ id }) => id === turnId);
-  if (at < 0) throw refusal('not_found', 404, 'The message is not part of the shown branch of the conversation.');
+  if (at < 0) throw reviewProblem('not_found', 404, 'The message is not part of the shown branch of the conversation.');
   return branch.slice(at);
 }

@@ -12,16 +12,16 @@ import { version } from '../version.ts';
 import { readJson } from './body.ts';
 import type { Ownership } from './identity/ownership.ts';
 import type { Identity } from './identity/tokens.ts';
-import type { Admission } from './limits/admission.ts';
+import type { RequestAdmission } from './limits/admission.ts';
 import { openApi, openApiPath } from './openapi.ts';
-import { httpProblem, sendProblem, toProblem } from './problems.ts';
+import { httpProblem, problemForClient, sendProblem } from './problems.ts';
 import type { CallContext, Handlers } from './routes/handler.ts';
 import { type StreamMessage, sendStream } from './sse.ts';
 
 /** Options of `createApp`. */
 export interface AppOptions {
   readonly handlers: Handlers;
-  readonly admit: Admission;
+  readonly admit: RequestAdmission;
   readonly ownership: Ownership;
   readonly logger: Logger;
   /** Called with each authenticated request, which keeps an embedded server from exiting. */
@@ -72,7 +72,7 @@ function configure(app: Express): void {
 }
 
 /** Refuses requests that are not admitted. Returns a function that gives the identity of an admitted request. */
-function admitRequests(app: Express, admit: Admission): (request: IncomingMessage) => Identity {
+function admitRequests(app: Express, admit: RequestAdmission): (request: IncomingMessage) => Identity {
   const identities = new WeakMap<IncomingMessage, Identity>();
   app.use(async (request, response, next) => {
     const identity = await admit(request, response);
@@ -127,7 +127,7 @@ function problemSender(logger: Logger): ErrorRequestHandler {
     // Express reports a path that is not valid percent-encoding this way.
     const error = thrown instanceof URIError ? httpProblem('bad_request', 'The path is not valid.') : thrown;
     const requestId = String(response.locals['requestId']);
-    const { status, code } = toProblem(error);
+    const { status, code } = problemForClient(error);
     const about = { requestId, method: request.method, path: request.path, status, code };
     if (status >= 500 && !(error instanceof ProblemError)) logger.error({ ...about, err: error }, 'request failed');
     else logger.debug(about, 'request refused');

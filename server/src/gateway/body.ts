@@ -19,7 +19,8 @@ const parser = (limit: number) =>
     },
   });
 
-const ParserError = z.object({ type: z.string(), status: z.int() });
+/** An error of Express's body parser. */
+const BodyParserError = z.object({ type: z.string(), status: z.int() });
 
 const readBody =
   (parse: RequestHandler): RequestHandler =>
@@ -42,7 +43,7 @@ export function readJson(limit: number): readonly (RequestHandler | ErrorRequest
 
 function toBodyProblem(error: unknown, limit: number): unknown {
   if (error instanceof ProblemError) return error;
-  const known = ParserError.safeParse(error);
+  const known = BodyParserError.safeParse(error);
   switch (known.data?.type) {
     case 'entity.too.large':
       return httpProblem('body_too_large', `The body is larger than ${limit / 1024 / 1024} MB.`);

@@ -13,7 +13,8 @@ const statuses: Readonly<Record<string, readonly [status: number, title: string]
 };
 const detail = 'The request is not valid HTTP.';
 
-interface ParserError extends NodeJS.ErrnoException {
+/** An error of Node's HTTP parser. */
+interface HttpParserError extends NodeJS.ErrnoException {
   /** The packet that could not be parsed. It usually starts with the request line. */
   readonly rawPacket?: Buffer;
 }
@@ -36,7 +37,7 @@ export function createHttpServer(app: RequestListener, messages: RequestListener
   server.maxConnections = 4_096;
   const lastResponses = new WeakMap<Socket, ServerResponse>();
   server.on('request', (request, response) => lastResponses.set(request.socket, response));
-  server.on('clientError', (error: ParserError, socket: Socket) => {
+  server.on('clientError', (error: HttpParserError, socket: Socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
     const [status, title] = statuses[error.code ?? ''] ?? [400, 'Bad Request'];
     const isMessages = error.rawPacket?.toString('latin1', 0, 32).split(' ')[1]?.startsWith(messagesPrefix) ?? false;

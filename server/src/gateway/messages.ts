@@ -8,12 +8,12 @@ import type { Reservation } from '../llm/budget-admission.ts';
 import type { Pool } from '../llm/pool/pool.ts';
 import type { Priority } from '../llm/pool/types.ts';
 import type { Identity } from './identity/tokens.ts';
-import type { Admission } from './limits/admission.ts';
+import type { RequestAdmission } from './limits/admission.ts';
 import { forward, type Outgoing, type Try } from './messages/forward.ts';
 import { forwardedRequestHeaders } from './messages/headers.ts';
 import { answerModels } from './messages/model-list.ts';
 import { type Peeked, peek, withModel } from './messages/peek.ts';
-import { newRequestId, Refused, refuse } from './messages/refusal.ts';
+import { newRequestId, Refused, sendRefusal } from './messages/refusal.ts';
 import { type HeldBody, readBody } from './messages/request-body.ts';
 import type { SharedAnswers } from './messages/shared-answers.ts';
 
@@ -28,7 +28,7 @@ export const messagesPrefix = '/llm/';
 
 /** Options of `messagesEndpoint`. */
 export interface MessagesOptions {
-  readonly admit: Admission;
+  readonly admit: RequestAdmission;
   readonly pool: Pool;
   /** Returns the models that at least one instance lists. @throws ProblemError */
   readonly models: (signal: AbortSignal) => Promise<readonly ModelInfo[]>;
@@ -87,7 +87,7 @@ export function messagesEndpoint(
     answer(request, response, options, requestId, activeCalls).catch((error: unknown) => {
       const known = error instanceof Refused || error instanceof ProblemError;
       if (!known) options.logger.error({ err: error, requestId }, 'Messages API call failed');
-      refuse(response, requestId, error);
+      sendRefusal(response, requestId, error);
     });
   };
 }
@@ -119,12 +119,12 @@ async function answer(
     const peeked = route.body ? peek(body.bytes) : null;
     if (route.body && !peeked)
       throw new Refused(400, 'The request body is not valid JSON: expected an object with a `model`.');
-    const asked: Asked = { request, identity, route, path, body, peeked, requestId };
-    const call = outgoingOf(asked);
+    const admitted: AdmittedRequest = { request, identity, route, path, body, peeked, requestId };
+    const call = outgoingOf(admitted);
     const ask = (sink: AnswerSink, signal: AbortSignal): Promise<void> => {
       // `makeCall` disposes of the body from here on: a shared call may outlive this client's request.
       held = undefined;
-      return makeCall(call, asked, sink, signal, options);
+      return makeCall(call, admitted, sink, signal, options);
     };
     const key =
       (route.counted && peeked && options.answers?.keyOf(request, path, body.bytes, peeked, identity)) || null;
@@ -140,7 +140,7 @@ async function answer(
 }
 
 /** A request that has been admitted and read. */
-interface Asked {
+interface AdmittedRequest {
   readonly request: IncomingMessage;
   readonly identity: Identity;
   readonly route: Route;
@@ -152,7 +152,7 @@ interface Asked {
   readonly requestId: string;
 }
 
-function outgoingOf({ request, identity, route, path, body, peeked, requestId }: Asked): Outgoing {
+function outgoingOf({ request, identity, route, path, body, peeked, requestId }: AdmittedRequest): Outgoing {
   return {
     method: route.method,
     path,
@@ -176,7 +176,7 @@ function outgoingOf({ request, identity, route, path, body, peeked, requestId }:
 /** Reserves what the call may cost, makes the call, and releases the body and the reservation. */
 async function makeCall(
   call: Outgoing,
-  { identity, route, body, peeked }: Asked,
+  { identity, route, body, peeked }: AdmittedRequest,
   sink: AnswerSink,
   signal: AbortSignal,
   { pool, idleMs, reserve, onCall }: MessagesOptions,

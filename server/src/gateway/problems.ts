@@ -1,38 +1,40 @@
+import { type ErrorCode, errorCodes } from '@devlm/protocol/error-codes.ts';
 import { type Problem, ProblemError } from '@devlm/protocol/problem.ts';
 import type { Response } from 'express';
 import { endAfterRequest } from './linger.ts';
 
-const drafts = {
-  not_found: { status: 404, title: 'Not found' },
-  method_not_allowed: { status: 405, title: 'Method not allowed' },
-  unauthorized: { status: 401, title: 'Authentication required' },
-  forbidden_scope: { status: 403, title: 'Not permitted for this token' },
-  forbidden_origin: { status: 403, title: 'Origin not allowed' },
-  forbidden_host: { status: 403, title: 'Host not allowed' },
-  body_too_large: { status: 413, title: 'Body too large' },
-  unsupported_media_type: { status: 415, title: 'Unsupported media type' },
-  bad_json: { status: 400, title: 'Invalid JSON' },
-  bad_encoding: { status: 400, title: 'Invalid UTF-8' },
-  bad_request: { status: 400, title: 'Bad request' },
-  invalid_input: { status: 422, title: 'Invalid input' },
-  conflict: { status: 409, title: 'Conflict' },
-  busy: { status: 409, title: 'Busy' },
-  events_ahead: { status: 410, title: 'Events ahead of the log' },
-  rate_limited: { status: 429, title: 'Too many requests' },
-  closing: { status: 503, title: 'Server shutting down' },
-} as const satisfies Record<string, Pick<Problem, 'status' | 'title'>>;
+/** Titles of the errors of the HTTP edge. */
+const titles = {
+  not_found: 'Not found',
+  method_not_allowed: 'Method not allowed',
+  unauthorized: 'Authentication required',
+  forbidden_scope: 'Not permitted for this token',
+  forbidden_origin: 'Origin not allowed',
+  forbidden_host: 'Host not allowed',
+  body_too_large: 'Body too large',
+  unsupported_media_type: 'Unsupported media type',
+  bad_json: 'Invalid JSON',
+  bad_encoding: 'Invalid UTF-8',
+  bad_request: 'Bad request',
+  invalid_input: 'Invalid input',
+  conflict: 'Conflict',
+  busy: 'Busy',
+  events_ahead: 'Events ahead of the log',
+  rate_limited: 'Too many requests',
+  closing: 'Server shutting down',
+} as const satisfies Partial<Record<ErrorCode, string>>;
 
 /** Creates an error of the HTTP edge. */
 export function httpProblem(
-  code: keyof typeof drafts,
+  code: keyof typeof titles,
   detail: string,
   options: { retryAfterMs?: number } = {},
 ): ProblemError {
-  return new ProblemError({ code, ...drafts[code], detail }, options);
+  return new ProblemError({ code, status: errorCodes[code].status, title: titles[code], detail }, options);
 }
 
 /** Returns what a client is shown of an error: a problem unchanged, any other error without its details. */
-export function toProblem(error: unknown): Problem {
+export function problemForClient(error: unknown): Problem {
   if (error instanceof ProblemError) return error.problem;
   return {
     code: 'internal',
@@ -45,7 +47,7 @@ export function toProblem(error: unknown): Problem {
 
 /** Sends an error as `application/problem+json`. */
 export function sendProblem(response: Response, error: unknown, requestId: string): void {
-  const problem = { ...toProblem(error), requestId };
+  const problem = { ...problemForClient(error), requestId };
   if (error instanceof ProblemError && error.retryAfterMs !== undefined)
     response.setHeader('Retry-After', String(Math.ceil(error.retryAfterMs / 1000)));
   // The end of a malformed request is unknown, so the connection cannot be reused.

@@ -7,7 +7,7 @@ import { hostOf, modelProblem } from './problems.ts';
  * Returns an error of the SDK as a `ProblemError`. Only the provider's own message is passed on, never a header or a
  * body.
  */
-export function toProblem(error: unknown, baseUrl: string): ProblemError {
+export function sdkProblem(error: unknown, baseUrl: string): ProblemError {
   if (error instanceof ProblemError) return error;
   const host = hostOf(baseUrl);
   if (error instanceof APIConnectionTimeoutError)

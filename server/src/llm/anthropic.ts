@@ -55,7 +55,7 @@ export class AnthropicModel implements EndpointModel {
 
   async #fetchList(signal: AbortSignal): Promise<Map<string, Anthropic.ModelInfo>> {
     const found = new Map<string, Anthropic.ModelInfo>();
-    const { client, toProblem } = await this.#open();
+    const { client, sdkProblem } = await this.#open();
     try {
       for await (const model of client.models.list({ limit: 100 }, { signal, timeout: 20_000 })) {
         if (model.lifecycle !== 'retired') found.set(model.id, model);
@@ -63,7 +63,7 @@ export class AnthropicModel implements EndpointModel {
       }
     } catch (error) {
       signal.throwIfAborted();
-      throw toProblem(error, this.#options.baseUrl);
+      throw sdkProblem(error, this.#options.baseUrl);
     }
     this.#known = found;
     return found;
@@ -85,7 +85,7 @@ export class AnthropicModel implements EndpointModel {
     using standstill = new Watchdog(streamIdleMs * 5, stalled);
     const ended = AbortSignal.any([signal, silence.signal, standstill.signal]);
     let finished = false;
-    const { client, toProblem, headersOf } = await this.#open();
+    const { client, sdkProblem, headersOf } = await this.#open();
     try {
       const {
         data: events,
@@ -111,7 +111,7 @@ export class AnthropicModel implements EndpointModel {
       ended.throwIfAborted();
       const headers = headersOf(error);
       if (headers) heard?.(headers);
-      throw toProblem(error, baseUrl);
+      throw sdkProblem(error, baseUrl);
     }
     // The SDK ends its stream without an error when it is aborted.
     ended.throwIfAborted();
@@ -126,13 +126,13 @@ export class AnthropicModel implements EndpointModel {
 /** The loaded SDK. */
 interface Opened {
   readonly client: Anthropic;
-  readonly toProblem: (error: unknown, baseUrl: string) => ProblemError;
+  readonly sdkProblem: (error: unknown, baseUrl: string) => ProblemError;
   /** Returns the headers of an answer that is an error. */
   readonly headersOf: (error: unknown) => Headers | undefined;
 }
 
 async function open({ apiKey, baseUrl, send }: AnthropicOptions): Promise<Opened> {
-  const [{ default: Sdk }, { toProblem }] = await Promise.all([
+  const [{ default: Sdk }, { sdkProblem }] = await Promise.all([
     import('@anthropic-ai/sdk'),
     import('./anthropic-problems.ts'),
   ]);
@@ -145,5 +145,5 @@ async function open({ apiKey, baseUrl, send }: AnthropicOptions): Promise<Opened
     logLevel: 'off',
     fetch: send ?? watchedFetch,
   });
-  return { client, toProblem, headersOf: (error) => (error instanceof Sdk.APIError ? error.headers : undefined) };
+  return { client, sdkProblem, headersOf: (error) => (error instanceof Sdk.APIError ? error.headers : undefined) };
 }

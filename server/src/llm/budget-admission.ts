@@ -21,7 +21,7 @@ export interface Reservation {
 }
 
 /** Decision whether a call may be made, with the budgets that prevent it or that are worth a warning. */
-export type Admission =
+export type BudgetAdmission =
   | { readonly admitted: true; readonly reservation: Reservation; readonly warnings: readonly ExceededBudget[] }
   | { readonly admitted: false; readonly blockingBudgets: readonly ExceededBudget[] };
 

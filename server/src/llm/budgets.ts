@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import type { Spender } from '../storage/ports/budgets.ts';
 import type { Store } from '../storage/ports/store.ts';
 import { conflict, notFound } from '../storage/problems.ts';
-import type { Admission, Exceptions, Planned, Reservation } from './budget-admission.ts';
+import type { BudgetAdmission, Exceptions, Planned, Reservation } from './budget-admission.ts';
 import { periodStart } from './budget-periods.ts';
 import { budgetExceeded } from './budget-words.ts';
 import type { Provider } from './provider.ts';
@@ -82,7 +82,11 @@ export class Budgets implements Disposable {
   }
 
   /** Decides whether a call may be made, and reserves its estimated cost if so. */
-  async admit(spender: Spender, planned: Planned, { exemptBudgetIds, warns }: Exceptions = {}): Promise<Admission> {
+  async admit(
+    spender: Spender,
+    planned: Planned,
+    { exemptBudgetIds, warns }: Exceptions = {},
+  ): Promise<BudgetAdmission> {
     if (!(await this.#anyBudget())) return { admitted: true, reservation: noReservation, warnings: [] };
     const id = randomUUID();
     const decision = await this.#store.budgets.reserve({

@@ -21,9 +21,11 @@ const Counts = z.object({
   cache_creation: z.object({ ephemeral_1h_input_tokens: z.int().min(0).nullish() }).nullish(),
   output_tokens_details: z.object({ thinking_tokens: z.int().min(0).nullish() }).nullish(),
 });
-const Message = z.object({ model: z.string().max(200), usage: Counts });
-const Event = z.union([
-  z.object({ type: z.literal('message_start'), message: Message }),
+/** The fields that are read of an answer that is not streamed. */
+const WholeAnswer = z.object({ model: z.string().max(200), usage: Counts });
+/** The events of a streamed answer that have counts. */
+const CountingEvent = z.union([
+  z.object({ type: z.literal('message_start'), message: WholeAnswer }),
   z.object({ type: z.literal('message_delta'), usage: Counts }),
 ]);
 
@@ -64,7 +66,7 @@ export class UsageTap {
 
   /** Returns model and usage after the last bytes. */
   end(): Tapped {
-    if (!this.#streamed && !this.#tooLarge) this.#applyCounts(Message.safeParse(json(this.#buffer)).data);
+    if (!this.#streamed && !this.#tooLarge) this.#applyCounts(WholeAnswer.safeParse(json(this.#buffer)).data);
     return this.#tapped;
   }
 
@@ -79,7 +81,7 @@ export class UsageTap {
 
   #parseLine(line: string): void {
     if (!line.startsWith('data:')) return;
-    const event = Event.safeParse(json(line.slice(5)));
+    const event = CountingEvent.safeParse(json(line.slice(5)));
     if (!event.success) return;
     if (event.data.type === 'message_start') this.#applyCounts(event.data.message);
     else this.#applyCounts({ model: this.#tapped.model, usage: event.data.usage });

@@ -9,7 +9,7 @@ import type { Provider } from './provider.ts';
 /**
  * The fields that are read of a result of the provider's own search. The pages themselves are encrypted for the model.
  */
-const SearchResult = z.object({
+const SearchResultBlock = z.object({
   type: z.literal('web_search_tool_result'),
   content: z.union([
     z.array(z.object({ title: z.string(), url: z.string(), page_age: z.string().nullish() })),
@@ -120,7 +120,7 @@ async function* searchEvents(events: AsyncIterable<ModelEvent>): AsyncGenerator<
 const queryTag = (query: string) => `<query>${query.replaceAll('</query', '<\\/query')}</query>`;
 
 function contentOf({ opaque }: Extract<ModelEvent, { type: 'block.ended' }>) {
-  const parsed = SearchResult.safeParse(opaque);
+  const parsed = SearchResultBlock.safeParse(opaque);
   return parsed.success ? parsed.data.content : undefined;
 }
 

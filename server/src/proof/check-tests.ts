@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { type ExecutionRecord, ExecutionRequest } from '@devlm/protocol/execution.ts';
 import { type Mutant, TestFramework, type TestReport } from '@devlm/protocol/tasks.ts';
 import * as z from 'zod';
 import { describeRecord } from '../actions/effects/describe-record.ts';
 import { defineTool, done, failed, type ToolContext, type ToolOutcome } from '../actions/tool.ts';
-import { Path } from '../actions/tools/inputs.ts';
+import { PathInput } from '../actions/tools/inputs.ts';
+import { sha256Hex } from '../sha256.ts';
 import { readSandboxFiles, type SandboxFile } from '../workspace/sandbox-files.ts';
 import { linesOfFunction, mutationsOf } from './mutants.ts';
 import { type TestCommand, testCommand, whyInconclusive } from './test-commands.ts';
@@ -18,10 +18,10 @@ const maxMutants = 6;
 /** Time limit for the runs against all mutants, in milliseconds. */
 const mutantsTimeoutMs = 60_000;
 
-const Input = z.strictObject({
+const CheckTestsInput = z.strictObject({
   framework: TestFramework,
-  tests: z.array(Path).min(1).max(20).describe('The test files to run.'),
-  subject: Path.describe('The file with the code under test.'),
+  tests: z.array(PathInput).min(1).max(20).describe('The test files to run.'),
+  subject: PathInput.describe('The file with the code under test.'),
   function: z
     .string()
     .min(1)
@@ -29,12 +29,12 @@ const Input = z.strictObject({
     .optional()
     .describe('The function under test, if the tests are for a single one.'),
   files: z
-    .array(Path)
+    .array(PathInput)
     .max(50)
     .default([])
     .describe('Other files that the tests need: paths or globs of the workspace, such as lib/**.'),
 });
-type Input = z.output<typeof Input>;
+type CheckTestsInput = z.output<typeof CheckTestsInput>;
 
 /** The tool `check_tests`: runs tests in the sandbox, and against mutants of the code under test. */
 export const checkTests = defineTool({
@@ -43,7 +43,7 @@ export const checkTests = defineTool({
     'Runs test files of the workspace in the sandbox, together with the file under test and any other files you name. ' +
     'Returns what the server recorded. Tests that pass are then run against slightly wrong versions of the code under test, ' +
     `and the result says how many of these they catch. After ${maxFailures} failing runs in one turn, no further runs are allowed.`,
-  input: Input,
+  input: CheckTestsInput,
   readOnly: false,
   async run(input, context) {
     const earlier = context.earlier.flatMap(({ tests }) => tests ?? []);
@@ -73,7 +73,7 @@ export const checkTests = defineTool({
 /** Returns the tool result for a run of the tests, judged by its record. */
 async function judgeRun(
   { signal }: ToolContext,
-  { framework, subject }: Input,
+  { framework, subject }: CheckTestsInput,
   record: ExecutionRecord,
   failuresBefore: number,
   tryMutants: () => Promise<Mutant[]>,
@@ -120,7 +120,7 @@ async function judgeRun(
 
 /** What is needed to run the tests again. */
 interface TestRun {
-  readonly input: Input;
+  readonly input: CheckTestsInput;
   readonly command: TestCommand;
   readonly files: readonly SandboxFile[];
   readonly subject: SandboxFile;
@@ -165,7 +165,7 @@ function isBroken({ status, stdout, stderr }: ExecutionRecord): boolean {
 /**
  * Returns the files that a run needs, judged by their paths: those beside the code, and those that define the project.
  */
-function filesOf({ framework, tests, subject, files }: Input): string[] {
+function filesOf({ framework, tests, subject, files }: CheckTestsInput): string[] {
   const beside = (path: string) => path.replace(/[^/]*?(\.\w+)?$/, '*$1');
   const project = framework === 'go' ? ['go.*', ...tests.map(beside)] : framework === 'node' ? ['package.json*'] : [];
   return [...new Set([subject, ...tests, ...files, beside(subject), ...project])];
@@ -192,5 +192,5 @@ function requestOf(
 
 /** Returns an id derived from the call, so that after a crash the record is found instead of running it again. */
 function idOf({ turnId, callId }: ToolContext, part: string): string {
-  return createHash('sha256').update(`${turnId} ${callId} ${part}`).digest('hex').slice(0, 32);
+  return sha256Hex(`${turnId} ${callId} ${part}`).slice(0, 32);
 }

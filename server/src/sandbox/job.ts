@@ -1,5 +1,4 @@
 import { isUtf8 } from 'node:buffer';
-import { createHash } from 'node:crypto';
 import type {
   ExecutionLimits,
   ExecutionRecord,
@@ -9,6 +8,7 @@ import type {
 } from '@devlm/protocol/execution.ts';
 import { limits as bounds } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import { sha256Hex } from '../sha256.ts';
 import { languageTable } from './languages.ts';
 import type { Job, JobFile, JobRun, RunResult } from './sandbox.ts';
 
@@ -49,9 +49,9 @@ export function prepareJob(request: ExecutionRequest, caps: LimitCaps): Prepared
     limits: readLimits(request.limits, language.limits, caps),
     allowedHosts: request.network === 'none' ? [] : request.network.allow,
   };
-  const inputs = job.files.map(({ path, data }) => ({ path, bytes: data.length, sha256: sha256(data) }));
+  const inputs = job.files.map(({ path, data }) => ({ path, bytes: data.length, sha256: sha256Hex(data) }));
   const snippet = snippetOf(job, request);
-  return { job, inputs, snippet, inputHash: inputHashOf(job, inputs), programHash: sha256(JSON.stringify(snippet)) };
+  return { job, inputs, snippet, inputHash: inputHashOf(job, inputs), programHash: sha256Hex(JSON.stringify(snippet)) };
 }
 
 /** Returns the command of a job, as a user would type it in the working folder. */
@@ -142,7 +142,7 @@ function snippetOf(job: Job, { stdin }: ExecutionRequest): Snippet {
 function inputHashOf(job: Job, inputs: ExecutionRecord['inputs']): string {
   const { language, run, env, limits, allowedHosts } = job;
   const sorted = <T>(pairs: [string, T][]) => pairs.sort(([a], [b]) => (a < b ? -1 : 1));
-  return sha256(
+  return sha256Hex(
     JSON.stringify([
       language,
       run,
@@ -150,13 +150,9 @@ function inputHashOf(job: Job, inputs: ExecutionRecord['inputs']): string {
       sorted(Object.entries(env)),
       sorted(Object.entries(limits)),
       [...allowedHosts].sort(),
-      sha256(job.stdin),
+      sha256Hex(job.stdin),
     ]),
   );
-}
-
-function sha256(data: Uint8Array | string): string {
-  return createHash('sha256').update(data).digest('hex');
 }
 
 function invalid(field: string, why: string): ProblemError {

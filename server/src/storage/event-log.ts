@@ -20,7 +20,7 @@ export type AppendListener = (conversationId: string, events: readonly Event[]) 
 type Prepare = (conversationId: string, events: readonly NewEvent[]) => Promise<readonly NewEvent[]>;
 
 /** A reader of one conversation. */
-interface Reader {
+interface EventReader {
   waiting: Event[];
   /** Whether the buffer overflowed. The reader then reads the missed events from the store. */
   behind: boolean;
@@ -29,7 +29,7 @@ interface Reader {
 
 /** A conversation with readers or listeners on this node. */
 interface Followed {
-  readonly readers: Set<Reader>;
+  readonly readers: Set<EventReader>;
   readonly listeners: Set<AppendListener>;
   /** Sequence number of the last event published here; undefined until it has been read from the store. */
   last: number | undefined;
@@ -95,7 +95,7 @@ export class EventLog implements Disposable {
    * appended. Ends without an error when the signal aborts.
    */
   async *subscribe(conversationId: string, after: number, signal: AbortSignal): AsyncGenerator<Event[], void, void> {
-    const reader: Reader = { waiting: [], behind: false, wake: () => undefined };
+    const reader: EventReader = { waiting: [], behind: false, wake: () => undefined };
     const wake = () => reader.wake();
     signal.addEventListener('abort', wake);
     const followed = this.#follow(conversationId);
@@ -220,7 +220,7 @@ export class EventLog implements Disposable {
     for (const [id, seq] of seqs) if (seq > (this.#followed.get(id)?.last ?? seq)) this.#catchUp(id);
   }
 
-  #waitForEvents(reader: Reader, signal: AbortSignal): Promise<void> {
+  #waitForEvents(reader: EventReader, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       reader.wake = resolve;
       if (signal.aborted || reader.behind || reader.waiting.length > 0) resolve();

@@ -2,7 +2,7 @@ import type { EditorAnswerOf, EditorChange, EditorFile, EditorHello, EditorReque
 import type { Commands } from './commands.ts';
 
 /** Parameters of a request to an editor window. */
-type RequestOf<K extends EditorRequest['kind']> = Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>;
+export type RequestOf<K extends EditorRequest['kind']> = Omit<Extract<EditorRequest, { kind: K }>, 'id' | 'kind'>;
 
 /**
  * The files that the agent works on: a project in an editor window, or a folder on the server. Paths are relative, with

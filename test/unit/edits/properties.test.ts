@@ -9,7 +9,7 @@ import { shownDiff, withHunks } from '../../../server/src/actions/edits/hunks.ts
 import { parsePatch } from '../../../server/src/actions/edits/patch.ts';
 import type { Edit } from '../../../server/src/actions/edits/types.ts';
 import { FolderWorkspace } from '../../../server/src/workspace/folder/folder-workspace.ts';
-import { encode, fileOf } from '../../../server/src/workspace/folder/text.ts';
+import { decodeFile, encodeText } from '../../../server/src/workspace/folder/text.ts';
 import type { Workspace } from '../../../server/src/workspace/workspace.ts';
 import { cases } from '../../support/deep.ts';
 import { FileCalls } from '../../support/file-calls.ts';
@@ -144,7 +144,7 @@ test('a block remembered with other white space lands where it was, or nowhere',
 
 /** Returns the text of bytes as a folder of the server reads them. */
 function textOf(bytes: Buffer) {
-  const file = fileOf(bytes);
+  const file = decodeFile(bytes);
   if (file.kind !== 'text') throw new Error(`not text: ${JSON.stringify(file)}`);
   return file;
 }
@@ -206,7 +206,7 @@ test('sequences of edits with before-images undo to the exact bytes', async () =
       fc.array(asked, { minLength: 1, maxLength: 8 }),
       fc.array(fc.tuple(fc.nat(40), fc.nat(10)), { minLength: 8, maxLength: 8 }),
       async (adapter, content, encoding, edits, cuts) => {
-        const [one, first] = [lent.get(adapter), encode(content, encoding)];
+        const [one, first] = [lent.get(adapter), encodeText(content, encoding)];
         if (!one || !first) throw new Error('it cannot be stored');
         await writeFile(one.file, first);
         const images = await editInSteps(one, encoding, edits, cuts);
@@ -256,10 +256,10 @@ test('bytes that are text come back as they were, and no bytes throw', () => {
   fc.assert(
     fc.property(marks, rest, (first, more) => {
       const bytes = Buffer.from([...first, ...more]);
-      const file = fileOf(bytes);
+      const file = decodeFile(bytes);
       if (file.kind !== 'text') return;
       accepted++;
-      expect(encode(file.text, file.encoding)).toEqual(bytes);
+      expect(encodeText(file.text, file.encoding)).toEqual(bytes);
     }),
     { numRuns: 2000 },
   );

@@ -33,7 +33,7 @@ export function parseUnified(lines: readonly string[], first: number, refuseLine
       hunks.push(hunk);
       at = hunk.next;
     }
-    const file = fileOf(from, to, hunks, (why) => refuseLine(head, why));
+    const file = wantedFileOf(from, to, hunks, (why) => refuseLine(head, why));
     if ('ok' in file) return file;
     wanted.push(file);
     if (at < lines.length && !/^(?:diff --git |--- )/.test(lines[at] ?? ''))
@@ -84,7 +84,7 @@ function readHunk(lines: readonly string[], head: number, refuseLine: RefuseLine
   return { start: Number(found[1]), removed, added, before: text.before, after: text.after, isEnd, next: at };
 }
 
-function fileOf(
+function wantedFileOf(
   from: string,
   to: string,
   hunks: readonly Hunk[],

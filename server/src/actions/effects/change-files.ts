@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import type { EditorFile } from '@devlm/protocol/editor.ts';
 import type { FileChange, ToolDetails } from '@devlm/protocol/tools.ts';
 import { hunksOf } from '@devlm/workspace-core/hunks.ts';
 import { lineEndsOf } from '@devlm/workspace-core/line-ends.ts';
+import { sha256Hex } from '../../sha256.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
 import { applyEdits } from '../edits/edit.ts';
 import { shownDiff } from '../edits/hunks.ts';
@@ -217,7 +217,7 @@ function plan(
   }
   const oldText = old && secrets.restoreKnown(old.text);
   const newText = text === null ? null : secrets.restoreKnown(text);
-  if (oldText !== null && hashOf(oldText) !== old?.hash)
+  if (oldText !== null && sha256Hex(oldText) !== old?.hash)
     return 'The file itself contains a placeholder of DevLM. Ask the user to remove it.';
   if (newText?.includes('\0')) return 'The new text contains a NUL character, which a text file cannot contain.';
   if (newText?.isWellFormed() === false) return 'The new text contains half a character (a lone surrogate).';
@@ -226,8 +226,8 @@ function plan(
     texts.reduce((sum, text) => sum + (text.match(/\r\n|\r|\n|[^\r\n]$/g) ?? []).length, 0);
   return {
     path,
-    before: oldText === null ? null : hashOf(oldText),
-    after: newText === null ? null : hashOf(newText),
+    before: oldText === null ? null : sha256Hex(oldText),
+    after: newText === null ? null : sha256Hex(newText),
     encoding,
     added: lines(hunks.map(({ after }) => after)),
     removed: lines(hunks.map(({ before }) => before)),
@@ -251,8 +251,4 @@ function withLineEndsOf(old: string, text: string): string {
 function diffOf({ path, before, after, shown }: PlannedChange): string {
   const what = before === null ? ' (new)' : after === null ? ' (removed)' : '';
   return `${path}${what}\n${shownDiff(shown.oldText, shown.newText, maxDiffLines)}`;
-}
-
-function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommandNews, CommandOutput, CommandRef } from '@devlm/protocol/commands.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { ToolDetails, UntrustedSource } from '@devlm/protocol/tools.ts';
 import { shownText } from '@devlm/workspace-core/shown-text.ts';
+import { sha256Hex } from '../../sha256.ts';
 import { type Commands, newsOf, outputWords, stateWords } from '../../workspace/commands.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
 import { permit } from '../policy/permission.ts';
@@ -102,7 +102,7 @@ function hostsIn(word: string): string[] {
 
 /** Returns the id of the command of a call, by which it is found again after a crash. */
 function commandIdOf({ turnId, callId }: ToolContext): string {
-  return createHash('sha256').update(`command ${turnId} ${callId}`).digest('hex').slice(0, 12);
+  return sha256Hex(`command ${turnId} ${callId}`).slice(0, 12);
 }
 
 /** Starts an allowed command, unless an earlier server did, and follows it until it ends or `waitMs` is over. */

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { ExecutionRequest, type Language } from '@devlm/protocol/execution.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import { sha256Hex } from '../../sha256.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
 import type { WantedFile } from '../edits/types.ts';
 import { programName } from '../policy/programs.ts';
@@ -77,7 +77,7 @@ export async function rehearse(
   }: { command: string; cwd?: string | undefined; stdin: string; timeoutMs?: number | undefined },
 ): Promise<ToolOutcome> {
   const workspace = await context.workspace();
-  const id = createHash('sha256').update(`rehearsal ${context.turnId} ${context.callId}`).digest('hex').slice(0, 32);
+  const id = sha256Hex(`rehearsal ${context.turnId} ${context.callId}`).slice(0, 32);
   // An earlier server died while the changes were being made: only they remain to be done.
   if (context.begun?.changes) return changeFiles(context, 'run_command', []);
   const copy = await copyOf(workspace, context.signal);

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { ToolDetails } from '@devlm/protocol/tools.ts';
+import { sha256Hex } from '../../sha256.ts';
 import { permit } from '../policy/permission.ts';
 import { untrustedText } from '../policy/untrusted.ts';
 import { revealSecretsIn } from '../secrets/uses.ts';
@@ -84,7 +84,7 @@ export function foreignName(prefix: string, name: string): string {
   const plain = name.replaceAll(/[^A-Za-z0-9_-]/g, '_');
   const maxChars = maxNameChars - prefix.length;
   if (plain === name && plain.length <= maxChars) return prefix + plain;
-  return `${prefix}${plain.slice(0, maxChars - 9)}_${createHash('sha256').update(name).digest('hex').slice(0, 8)}`;
+  return `${prefix}${plain.slice(0, maxChars - 9)}_${sha256Hex(name).slice(0, 8)}`;
 }
 
 /** Returns the text without lone surrogates and invisible characters. */

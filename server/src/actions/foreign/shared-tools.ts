@@ -5,7 +5,7 @@ import { foreignName, foreignTool } from './foreign-tool.ts';
 import { readParts } from './mcp/result.ts';
 
 /** The JSON input of a call. */
-const Input = z.record(z.string(), z.json());
+const LentToolInput = z.record(z.string(), z.json());
 
 /** Returns the tools of other extensions that a window shares. A restricted workspace has none. */
 export async function sharedTools({ restricted, tools, callTool }: Workspace): Promise<Tool[]> {
@@ -23,7 +23,7 @@ export async function sharedTools({ restricted, tools, callTool }: Workspace): P
       inputSchema,
       source: `${name} (VS Code)`,
       call: async (input, context) => {
-        const { text, images } = await callTool({ name, input: Input.parse(input) }, context.signal);
+        const { text, images } = await callTool({ name, input: LentToolInput.parse(input) }, context.signal);
         const parts = images.map(({ mediaType, data }) => ({ type: 'image', data, mimeType: mediaType }));
         return { ok: true, ...(await readParts([{ type: 'text', text }, ...parts], context)) };
       },

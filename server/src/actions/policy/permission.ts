@@ -1,5 +1,6 @@
 import { Rules } from '@devlm/protocol/permissions.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import type { AnswerState } from '@devlm/protocol/state.ts';
 import type { Ask } from '@devlm/protocol/tools.ts';
 import type { Workspace } from '../../workspace/workspace.ts';
 import { failed, type ToolContext, type ToolOutcome } from '../tool.ts';
@@ -38,7 +39,7 @@ export async function permit(
   show: () => ApprovalText,
 ): Promise<ToolOutcome | null> {
   const { verdict, reason } = judge(context, workspace, action);
-  if (verdict === 'deny') return failed(`This is not allowed. ${reason}`);
+  if (verdict === 'deny') return deniedByRules(reason);
   if (verdict === 'allow') return null;
   const answer = await context.ask({
     kind: 'approval',
@@ -46,9 +47,23 @@ export async function permit(
     reason: reason.slice(0, 1000),
     ...(action.hosts ? { hosts: [...action.hosts] } : {}),
     ...(action.paths ? { paths: action.paths.filter((path) => path !== null) } : {}),
-    rule: offeredRule(context, workspace, action),
+    rule: ruleToOffer(context, workspace, action),
   });
-  if (answer.kind === 'approval' && answer.allow) return null;
+  return isAllowed(answer) ? null : deniedByUser(answer);
+}
+
+/** Returns the result of a tool whose action the permission rules deny. */
+export function deniedByRules(reason: string): ToolOutcome {
+  return failed(`This is not allowed. ${reason}`);
+}
+
+/** Returns whether the user has allowed the action. */
+export function isAllowed(answer: AnswerState): boolean {
+  return answer.kind === 'approval' && answer.allow;
+}
+
+/** Returns the result of a tool whose action the user did not allow, with the user's note. */
+export function deniedByUser(answer: AnswerState): ToolOutcome {
   const note = answer.kind === 'approval' && answer.note ? ` They said: ${answer.note}` : '';
   return failed(`The user did not allow this.${note}`);
 }
@@ -68,7 +83,7 @@ export function judge(
 }
 
 /** Returns the rule that the user may add to the settings, as JSON, or null if there is none. */
-function offeredRule({ trust, usesSecrets }: ToolContext, source: PolicySource, action: Action): string | null {
+function ruleToOffer({ trust, usesSecrets }: ToolContext, source: PolicySource, action: Action): string | null {
   if (usesSecrets) return null;
   const { broken, ...known } = parseRules(source.rules);
   // Without a window, no rules from the settings reach the server.

@@ -55,7 +55,7 @@ export interface PolicyDecision {
   readonly parts: readonly DecidedPart[];
 }
 
-interface Part {
+interface ActionPart {
   readonly what: string;
   readonly path?: string;
   readonly command?: ShellCommand;
@@ -83,13 +83,13 @@ export function decide(action: Action, rules: { user: Rules; workspace: Rules },
   return { verdict, reason, parts };
 }
 
-function partsOf(action: Action, state: PolicyState): Part[] {
+function partsOf(action: Action, state: PolicyState): ActionPart[] {
   const { effect, tool } = action;
   if (state.restricted && effect !== 'none' && effect !== 'read') {
     const reason = 'The user has not trusted this workspace, so DevLM can only read it.';
     return [{ what: tool, standard: { what: tool, verdict: 'deny', reason, by: 'hard' } }];
   }
-  const parts: Part[] = [];
+  const parts: ActionPart[] = [];
   for (const path of action.paths ?? []) parts.push(pathPart(path, effect === 'read' ? 'read' : 'change'));
   if (action.command) parts.push(...commandParts(action.command));
   for (const name of action.hosts ?? []) {
@@ -120,7 +120,7 @@ const ask = (what: string, reason: string, by: DecidedPart['by']): DecidedPart =
   by,
 });
 
-function pathPart(path: string | null, use: 'read' | 'change'): Part {
+function pathPart(path: string | null, use: 'read' | 'change'): ActionPart {
   const resolved = path === null ? null : insideWorkspace(path);
   if (resolved === null) {
     const what = path ?? 'a file outside the workspace';
@@ -139,8 +139,8 @@ function pathPart(path: string | null, use: 'read' | 'change'): Part {
   return { what: resolved, path: resolved, standard };
 }
 
-function commandParts(analysis: ShellAnalysis): Part[] {
-  const parts: Part[] = analysis.unknown.map((clause) => {
+function commandParts(analysis: ShellAnalysis): ActionPart[] {
+  const parts: ActionPart[] = analysis.unknown.map((clause) => {
     const what = analysis.source;
     return { what, standard: ask(what, `DevLM cannot tell in advance ${clause}.`, 'hard') };
   });
@@ -217,7 +217,7 @@ function insideWorkspace(path: string): string | null {
   return segments.join('/');
 }
 
-function matchingRules(part: Part, action: Action, rules: { user: Rules; workspace: Rules }): DecidedPart[] {
+function matchingRules(part: ActionPart, action: Action, rules: { user: Rules; workspace: Rules }): DecidedPart[] {
   const from = (list: Rules, by: 'user' | 'workspace') =>
     list
       .filter((rule) => (by === 'user' || rule.verdict !== 'allow') && ruleApplies(rule, part, action))
@@ -228,7 +228,7 @@ function matchingRules(part: Part, action: Action, rules: { user: Rules; workspa
   return [...from(rules.user, 'user'), ...from(rules.workspace, 'workspace')];
 }
 
-function ruleApplies(rule: Rule, part: Part, action: Action): boolean {
+function ruleApplies(rule: Rule, part: ActionPart, action: Action): boolean {
   const loosens = rule.verdict === 'allow';
   if (!wildcard(rule.tool, false).test(action.tool)) return false;
   if (rule.path !== undefined && (part.path === undefined || !wildcard(rule.path, !loosens).test(part.path)))
@@ -269,7 +269,7 @@ function describe({ tool, path, command, host }: Rule): string {
  * Requires a question if untrusted text may have caused an action that could leak or destroy something, whatever the
  * rules say.
  */
-function taintQuestions(part: Part, decided: DecidedPart, action: Action, state: PolicyState): DecidedPart[] {
+function taintQuestions(part: ActionPart, decided: DecidedPart, action: Action, state: PolicyState): DecidedPart[] {
   const [source] = state.taints;
   if (source === undefined || decided.verdict !== 'allow' || action.isolated) return [];
   const risk = riskOf(part, action, state);
@@ -279,7 +279,7 @@ function taintQuestions(part: Part, decided: DecidedPart, action: Action, state:
   return [ask(part.what, reason, 'taint')];
 }
 
-function riskOf(part: Part, action: Action, state: PolicyState): string | null {
+function riskOf(part: ActionPart, action: Action, state: PolicyState): string | null {
   if (part.command) {
     return onlyReads(part.command.argv) || part.command.transparent ? null : 'this command could send or destroy data';
   }

@@ -1,11 +1,11 @@
 import { forEachChild, type ParsedScript, parse, type Redirection, type SyntaxNode, type Word } from 'unbash';
 import { harmlessVariables, programName, shellState } from './programs.ts';
-import { type Argument, type InnerCommand, innerOf } from './wrappers.ts';
+import { type CommandWord, type InnerCommand, innerOf } from './wrappers.ts';
 
 /** A simple command, at any position in the script. */
 export interface ShellCommand {
   /** Its words without quotes; null for a word that only the running shell knows. */
-  readonly argv: readonly Argument[];
+  readonly argv: readonly CommandWord[];
   /** The command as written, or rebuilt for a command found inside another. */
   readonly text: string;
   /** Whether it only starts another listed command and does not need its own rule. */
@@ -90,7 +90,7 @@ class ShellAnalyzer {
         this.parsed(node, source, depth);
         return;
       case 'Command': {
-        const argv: Argument[] = node.name ? [valueOfWord(node.name)] : [];
+        const argv: CommandWord[] = node.name ? [valueOfWord(node.name)] : [];
         for (const part of node.suffix) {
           if (part.type === 'Word') argv.push(valueOfWord(part));
           else if (part.type === 'Assignment') argv.push(null);
@@ -143,7 +143,7 @@ class ShellAnalyzer {
     forEachChild(node, (child) => this.node(child, source, depth));
   }
 
-  private command(argv: readonly Argument[], text: string, depth: number, nested: boolean): void {
+  private command(argv: readonly CommandWord[], text: string, depth: number, nested: boolean): void {
     // Leading assignments come from `env`, whose inner words get here without a parser.
     let words = argv;
     if (nested) {
@@ -236,7 +236,7 @@ class ShellAnalyzer {
 }
 
 /** Returns a word's value if every shell would agree on it, or else null. */
-function valueOfWord(word: Word): Argument {
+function valueOfWord(word: Word): CommandWord {
   if (!word.parts) return word.value;
   let value = '';
   for (const [index, part] of word.parts.entries()) {

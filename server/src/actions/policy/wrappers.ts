@@ -1,13 +1,13 @@
 import { programName } from './programs.ts';
 
 /** A word of a command; null if only the running shell knows it. */
-export type Argument = string | null;
+export type CommandWord = string | null;
 
 /** The commands that a command runs in turn. */
 export type InnerCommand =
   | { readonly kind: 'none' }
   /** The command wraps another one; if `transparent`, it does not need its own rule. */
-  | { readonly kind: 'argv'; readonly argv: readonly Argument[]; readonly transparent: boolean }
+  | { readonly kind: 'argv'; readonly argv: readonly CommandWord[]; readonly transparent: boolean }
   | { readonly kind: 'script'; readonly script: string }
   | { readonly kind: 'several'; readonly inner: readonly InnerCommand[] }
   | { readonly kind: 'unknown'; readonly why: string };
@@ -85,7 +85,7 @@ const opaque = new Set([
 ]);
 
 /** Returns what a simple command runs in turn, as far as its words show it. */
-export function innerOf(argv: readonly Argument[]): InnerCommand {
+export function innerOf(argv: readonly CommandWord[]): InnerCommand {
   const [name, ...args] = argv;
   if (!name) return none;
   const program = programName(name);
@@ -101,7 +101,7 @@ export function innerOf(argv: readonly Argument[]): InnerCommand {
   return wrapper ? wrappedCommand(program, args, wrapper) : none;
 }
 
-function wrappedCommand(program: string, args: readonly Argument[], wrapper: Wrapper): InnerCommand {
+function wrappedCommand(program: string, args: readonly CommandWord[], wrapper: Wrapper): InnerCommand {
   let at = 0;
   for (; at < args.length; at++) {
     const arg = args[at];
@@ -118,17 +118,17 @@ function wrappedCommand(program: string, args: readonly Argument[], wrapper: Wra
   return rest.length === 0 ? none : { kind: 'argv', argv: rest, transparent: wrapper.transparent ?? false };
 }
 
-function commandBuiltinOf(args: readonly Argument[]): InnerCommand {
+function commandBuiltinOf(args: readonly CommandWord[]): InnerCommand {
   if (args[0] === '-v' || args[0] === '-V') return none;
   return wrappedCommand('command', args, { transparent: true });
 }
 
-function envOf(args: readonly Argument[]): InnerCommand {
+function envOf(args: readonly CommandWord[]): InnerCommand {
   // Assignments stay in front: the caller handles them like those before any command.
   return wrappedCommand('env', args, { alone: /^(-i|--ignore-environment|-u\w+|--unset=\w+)$/, valued: /^-u$/ });
 }
 
-function xargsOf(args: readonly Argument[]): InnerCommand {
+function xargsOf(args: readonly CommandWord[]): InnerCommand {
   const inner = wrappedCommand('xargs', args, {
     alone: /^(-[0rtx]+|--null|--no-run-if-empty|-[nPLs]\d+|-I\S+|-d.+|--max-\w+=\d+)$/,
     valued: /^-[nPLsIdE]$/,
@@ -137,7 +137,7 @@ function xargsOf(args: readonly Argument[]): InnerCommand {
   return inner.kind === 'argv' ? { ...inner, argv: [...inner.argv, null] } : inner;
 }
 
-function findOf(args: readonly Argument[]): InnerCommand {
+function findOf(args: readonly CommandWord[]): InnerCommand {
   const inner: InnerCommand[] = [];
   for (let at = 0; at < args.length; at++) {
     const arg = args[at];
@@ -153,7 +153,7 @@ function findOf(args: readonly Argument[]): InnerCommand {
   return inner.length === 0 ? none : { kind: 'several', inner };
 }
 
-function shellOf(program: string, args: readonly Argument[]): InnerCommand {
+function shellOf(program: string, args: readonly CommandWord[]): InnerCommand {
   const known = program === 'sh' || program === 'bash' || program === 'dash';
   for (let at = 0; at < args.length; at++) {
     const arg = args[at];
@@ -169,7 +169,7 @@ function shellOf(program: string, args: readonly Argument[]): InnerCommand {
   return unknown(`what "${program}" reads from its input and runs`);
 }
 
-function joined(args: readonly Argument[], what: string): InnerCommand {
+function joined(args: readonly CommandWord[], what: string): InnerCommand {
   const words = args.filter((arg): arg is string => arg !== null);
   return words.length === args.length ? { kind: 'script', script: words.join(' ') } : unknown(what);
 }

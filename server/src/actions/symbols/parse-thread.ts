@@ -12,7 +12,8 @@ const idleMs = 30_000;
 /** Heap limit of the thread, in MiB. */
 const heapMb = 256;
 
-const Answer = SourceSymbols.extend({ id: z.int() });
+/** Message with which the thread returns the symbols of a text, by the id of the request. */
+const ParseResult = SourceSymbols.extend({ id: z.int() });
 
 /** Parses source texts one after the other in a separate thread, which is started on demand. */
 export class ParseThread implements AsyncDisposable {
@@ -50,7 +51,7 @@ export class ParseThread implements AsyncDisposable {
     const id = this.#id;
     const { promise, resolve } = Promise.withResolvers<SourceSymbols | null>();
     const onMessage = (message: unknown) => {
-      const answer = Answer.safeParse(message);
+      const answer = ParseResult.safeParse(message);
       if (answer.data?.id === id) resolve(answer.data);
     };
     const fail = () => resolve(null);

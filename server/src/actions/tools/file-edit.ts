@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { changeFiles } from '../effects/change-files.ts';
 import { defineTool } from '../tool.ts';
-import { Path } from './inputs.ts';
+import { PathInput } from './inputs.ts';
 
 /** The tool `file_edit`: replaces texts in a file. */
 export const fileEdit = defineTool({
@@ -10,7 +10,7 @@ export const fileEdit = defineTool({
     'Changes a file that you have read. Each edit replaces oldText, which must occur in the file exactly once (with replaceAll, every occurrence is replaced); give enough surrounding lines. ' +
     'Edits are made in order, all or none. An edit that is ambiguous or already made is refused, with the lines in question.',
   input: z.strictObject({
-    path: Path,
+    path: PathInput,
     edits: z
       .array(
         z.strictObject({

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { defineTool, done } from '../tool.ts';
-import { Path } from './inputs.ts';
+import { PathInput } from './inputs.ts';
 
 /** Maximum number of entries that are listed. */
 const maxEntries = 1_000;
@@ -10,7 +10,7 @@ export const fileList = defineTool({
   name: 'file_list',
   description: `Lists files and folders of the workspace, except for ignored ones, at most ${maxEntries}. Folders end with /.`,
   input: z.strictObject({
-    path: Path.default('.').describe('The folder to list; . is the whole workspace.'),
+    path: PathInput.default('.').describe('The folder to list; . is the whole workspace.'),
     depth: z.int().min(1).max(10).default(2).describe('Number of levels to list.'),
   }),
   readOnly: true,

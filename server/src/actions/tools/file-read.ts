@@ -1,7 +1,7 @@
 import { limits } from '@devlm/protocol/limits.ts';
 import * as z from 'zod';
 import { cut, defineTool, done, failed } from '../tool.ts';
-import { Path } from './inputs.ts';
+import { PathInput } from './inputs.ts';
 
 /** Number of lines that are read if the model names no end. */
 const defaultLines = 2_000;
@@ -13,7 +13,7 @@ export const fileRead = defineTool({
     'Reads a file of the workspace as it is in the editor, including unsaved changes. Text is returned with line numbers; ' +
     `of a long file, only the first ${defaultLines} lines are returned. Give start and end to read other lines. Images are shown to you. Read a file before you change it.`,
   input: z.strictObject({
-    path: Path,
+    path: PathInput,
     start: z.int().min(1).optional().describe('First line, counted from 1.'),
     end: z.int().min(1).optional().describe('Last line, inclusive.'),
   }),

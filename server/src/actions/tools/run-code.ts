@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
 import { ExecutionRequest, languages } from '@devlm/protocol/execution.ts';
 import * as z from 'zod';
+import { sha256Hex } from '../../sha256.ts';
 import { readSandboxFiles } from '../../workspace/sandbox-files.ts';
 import { describeRecord } from '../effects/describe-record.ts';
 import { permit, policySource } from '../policy/permission.ts';
 import { cut, defineTool, done, failed, type ToolContext, type ToolOutcome } from '../tool.ts';
-import { Path } from './inputs.ts';
+import { PathInput } from './inputs.ts';
 
 /** The tool `run_code`: runs a program in the sandbox. */
 export const runCode = defineTool({
@@ -21,18 +21,18 @@ export const runCode = defineTool({
       .describe(`One of ${languages.join(', ')}.`),
     source: z.string().max(400_000).optional().describe('One file to run.'),
     files: z
-      .array(z.strictObject({ path: Path, content: z.string().max(400_000) }))
+      .array(z.strictObject({ path: PathInput, content: z.string().max(400_000) }))
       .max(100)
       .default([])
       .describe('Additional files that exist only in the sandbox.'),
     workspaceFiles: z
-      .array(Path)
+      .array(PathInput)
       .max(200)
       .default([])
       .describe(
         'Files of the workspace to copy into the sandbox under the same paths. Globs such as src/** are allowed.',
       ),
-    entry: Path.optional().describe('The file to run if there are several.'),
+    entry: PathInput.optional().describe('The file to run if there are several.'),
     command: z.array(z.string().max(4096)).min(1).max(64).optional().describe('A command to run instead of a file.'),
     stdin: z.string().max(400_000).default(''),
     args: z.array(z.string().max(4096)).max(64).default([]),
@@ -45,7 +45,7 @@ export const runCode = defineTool({
     const copied = wanted.length === 0 ? [] : await readSandboxFiles(await context.workspace(), wanted, context.signal);
     if (typeof copied === 'string') return failed(copied);
     // The id is derived from the call, so that after a crash its record is found instead of running it again.
-    const id = createHash('sha256').update(`${context.turnId} ${context.callId}`).digest('hex').slice(0, 32);
+    const id = sha256Hex(`${context.turnId} ${context.callId}`).slice(0, 32);
     const request = ExecutionRequest.safeParse({
       ...input,
       id,

@@ -5,7 +5,7 @@ import { actionOf, firstOutputMs, permitCommand, runDirectly } from '../effects/
 import { rehearse } from '../effects/rehearsal.ts';
 import { judge } from '../policy/permission.ts';
 import { defineTool, failed } from '../tool.ts';
-import { Path } from './inputs.ts';
+import { PathInput } from './inputs.ts';
 
 /** Default time to wait for a command before it continues in the background, in milliseconds. */
 const defaultWaitMs = 120_000;
@@ -22,7 +22,7 @@ export const runCommand = defineTool({
     'To read, search or change files, use the file tools.',
   input: z.strictObject({
     command: CommandLine.describe('A command line for bash (PowerShell on Windows).'),
-    cwd: Path.optional().describe('Folder of the workspace to run it in. Default: the workspace.'),
+    cwd: PathInput.optional().describe('Folder of the workspace to run it in. Default: the workspace.'),
     timeoutMs: z.int().min(100).max(600_000).optional(),
     background: z.boolean().default(false),
     stdin: z.string().max(limits.commandInputChars).default('').describe('Text for its standard input.'),

@@ -5,7 +5,7 @@ import type { Workspace } from '../../workspace/workspace.ts';
 import { type FoundSymbol, findSymbols } from '../symbols/find.ts';
 import { SymbolKind } from '../symbols/source-symbols.ts';
 import { defineTool, done } from '../tool.ts';
-import { Path } from './inputs.ts';
+import { PathInput } from './inputs.ts';
 
 /** Maximum number of definitions that are listed. */
 const maxResults = 40;
@@ -19,7 +19,7 @@ export const symbolSearch = defineTool({
   input: z.strictObject({
     query: z.string().trim().min(1).max(limits.queryChars).describe('The name or a part of it.'),
     kind: SymbolKind.optional(),
-    path: Path.optional().describe('Limits the search to this file or folder.'),
+    path: PathInput.optional().describe('Limits the search to this file or folder.'),
   }),
   readOnly: true,
   async run(search, context) {

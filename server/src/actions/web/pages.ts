@@ -63,7 +63,7 @@ export class Pages {
     } catch (error) {
       signal.throwIfAborted();
       if (!deadline.aborted) throw error;
-      throw problem('fetch_timeout', 504, `The page did not arrive within ${fetchBounds.ms / 1000} s.`);
+      throw pageProblem('fetch_timeout', 504, `The page did not arrive within ${fetchBounds.ms / 1000} s.`);
     }
   }
 
@@ -76,7 +76,7 @@ export class Pages {
   async #checkRobots(url: URL, signal: AbortSignal): Promise<void> {
     if (!/^https?:$/.test(url.protocol) || (await this.#robots.allows(url, signal))) return;
     const detail = `The robots.txt of ${url.host} does not allow programs to fetch this page. Ask the user to open it.`;
-    throw problem('fetch_disallowed', 403, detail);
+    throw pageProblem('fetch_disallowed', 403, detail);
   }
 }
 
@@ -84,7 +84,7 @@ async function toPage({ url, status, contentType, charset, bytes }: FetchedPage,
   const text = decodeText(bytes, charset);
   // A few control characters occur in text; a NUL does not.
   if (text.includes('\0'))
-    throw problem('fetch_unreadable', 415, `${new URL(url).host} answered with something that is not text.`);
+    throw pageProblem('fetch_unreadable', 415, `${new URL(url).host} answered with something that is not text.`);
   const isHtml = /^(text\/html|application\/(xhtml\+xml|html))$/.test(contentType);
   const looksLikeHtml = contentType === '' && /^\s*<(!doctype html|html)[\s>]/i.test(text);
   const page = url.replace(/#.*$/s, '');
@@ -93,6 +93,6 @@ async function toPage({ url, status, contentType, charset, bytes }: FetchedPage,
   return { url: page, status, title, text: markdown };
 }
 
-function problem(code: ErrorCode, status: number, detail: string): ProblemError {
+function pageProblem(code: ErrorCode, status: number, detail: string): ProblemError {
   return new ProblemError({ code, status, title: 'Page not fetched', detail });
 }

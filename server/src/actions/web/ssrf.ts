@@ -149,7 +149,7 @@ export async function guardedFetch(text: string, options: GuardedFetch): Promise
     if (error instanceof ProblemError) throw error;
     if (deadline.aborted) {
       const ms = options.timeoutMs ?? fetchBounds.ms;
-      throw problem('fetch_timeout', 504, 'Timed out', `The page did not arrive within ${ms / 1000} s.`);
+      throw fetchProblem('fetch_timeout', 504, 'Timed out', `The page did not arrive within ${ms / 1000} s.`);
     }
     throw failed(from?.host ?? next, error instanceof Error ? error.message : 'unknown error', error);
   }
@@ -207,7 +207,7 @@ async function pageOf(
   const contentType = type.toLowerCase();
   if (contentType !== '' && !readableType.test(contentType)) {
     const detail = `${url.host} answered with ${contentType.slice(0, 100)}, which is not text.`;
-    throw problem('fetch_unreadable', 415, 'Not text', detail);
+    throw fetchProblem('fetch_unreadable', 415, 'Not text', detail);
   }
   if (Number(response.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(url, maxBytes);
   const bytes = await bodyOf(response, url, maxBytes, signal);
@@ -260,11 +260,11 @@ async function* bounded(stream: AsyncIterable<Buffer>, url: URL, maxBytes: numbe
   }
 }
 
-const problem = (code: ErrorCode, status: number, title: string, detail: string, cause?: unknown) =>
+const fetchProblem = (code: ErrorCode, status: number, title: string, detail: string, cause?: unknown) =>
   new ProblemError({ code, status, title, detail }, { cause });
 const refused = (what: string, why: string) =>
-  problem('fetch_refused', 403, 'Page not fetched', `DevLM does not fetch from ${what.slice(0, 200)}: ${why}.`);
+  fetchProblem('fetch_refused', 403, 'Page not fetched', `DevLM does not fetch from ${what.slice(0, 200)}: ${why}.`);
 const failed = (what: string, why: string, cause?: unknown) =>
-  problem('fetch_failed', 502, 'Fetch failed', `Cannot fetch the page from ${what.slice(0, 200)}: ${why}.`, cause);
+  fetchProblem('fetch_failed', 502, 'Fetch failed', `Cannot fetch the page from ${what.slice(0, 200)}: ${why}.`, cause);
 const tooLarge = (url: URL, bytes: number) =>
-  problem('fetch_too_large', 413, 'Page too large', `The page from ${url.host} is larger than ${bytes} bytes.`);
+  fetchProblem('fetch_too_large', 413, 'Page too large', `The page from ${url.host} is larger than ${bytes} bytes.`);

@@ -2,7 +2,7 @@ import { type Budget, BudgetTerms } from '@devlm/protocol/budgets.ts';
 import { Budgets } from '../../llm/budgets.ts';
 import { Provider } from '../../llm/provider.ts';
 import { createLogger } from '../../logging.ts';
-import { type Call, type Command, readCommandLine, type Terminal, word } from './command-line.ts';
+import { type Command, type Invocation, readCommandLine, type Terminal, word } from './command-line.ts';
 import { callServer, discoveryOf } from './local-server.ts';
 
 const help = `usage: devlm budget set ID --limit USD [--scope user] [--period day] [--action stop] [--subject NAME]
@@ -52,7 +52,7 @@ function line({ id, scope, subject, period, limitUsd, action }: Budget): string 
   return `${[id, action, `$${limitUsd}`, period, scope, subject ?? ''].join('  ').trimEnd()}\n`;
 }
 
-async function withApi<T>(call: Call, work: (api: Api) => Promise<T>): Promise<T> {
+async function withApi<T>(call: Invocation, work: (api: Api) => Promise<T>): Promise<T> {
   const server = discoveryOf(call.config.dataDir);
   if (server)
     return work({

@@ -37,7 +37,7 @@ export function readCommandLine<const O extends NonNullable<ParseArgsConfig['opt
   terminal: Terminal,
   options: O,
 ) {
-  const call = new Call(command, args, terminal);
+  const call = new Invocation(command, args, terminal);
   try {
     const all = { ...options, ...common };
     const { values, positionals } = parseArgs({ args: [...args], strict: true, allowPositionals: true, options: all });
@@ -48,7 +48,7 @@ export function readCommandLine<const O extends NonNullable<ParseArgsConfig['opt
 }
 
 /** One invocation of a command, with its data folder and output. */
-export class Call {
+export class Invocation {
   readonly config: Config;
   readonly terminal: Terminal;
   readonly #command: string;

@@ -1,7 +1,7 @@
 import type { TokenInfo } from '@devlm/protocol/tokens.ts';
 import type { UserInfo } from '@devlm/protocol/users.ts';
 import { Tokens } from '../identity/tokens.ts';
-import type { Call } from './command-line.ts';
+import type { Invocation } from './command-line.ts';
 import { callServer, discoveryOf } from './local-server.ts';
 
 /** Operations of commands on users and tokens. */
@@ -11,7 +11,7 @@ export interface IdentityApi extends Pick<Tokens, 'create' | 'revoke' | 'rotateK
 }
 
 /** Runs `work` through the running server, or on the store if there is none. */
-export async function withIdentityApi<T>(call: Call, work: (api: IdentityApi) => Promise<T>): Promise<T> {
+export async function withIdentityApi<T>(call: Invocation, work: (api: IdentityApi) => Promise<T>): Promise<T> {
   const server = discoveryOf(call.config.dataDir);
   if (server)
     return work({

@@ -2,7 +2,7 @@ import { text } from 'node:stream/consumers';
 import { type InstanceInfo, type InstanceSettings, NewInstance } from '@devlm/protocol/instances.ts';
 import { Instances } from '../../llm/pool/instances.ts';
 import { Provider } from '../../llm/provider.ts';
-import { type Call, type Command, readCommandLine, type Terminal, word, yes } from './command-line.ts';
+import { type Command, type Invocation, readCommandLine, type Terminal, word, yes } from './command-line.ts';
 import { callServer, discoveryOf } from './local-server.ts';
 
 const help = `usage: devlm instance add ID [--base-url URL] [--models a,b*,c=ID] [--weight 1] [--concurrency 256]
@@ -111,13 +111,13 @@ function line({ id, host, source, state, calls, models, health }: InstanceInfo):
   return `${[id, state, source, host, `${calls} calls`, models.join(',') || 'all models', ...ill].join('  ')}\n`;
 }
 
-async function readKey(call: Call): Promise<string> {
+async function readKey(call: Invocation): Promise<string> {
   const key = (await text(call.terminal.input)).trim();
   if (key === '' || key.length > maxKeyChars) throw call.wrong('expected the API key on standard input');
   return key;
 }
 
-async function withApi<T>(call: Call, work: (api: Api) => Promise<T>): Promise<T> {
+async function withApi<T>(call: Invocation, work: (api: Api) => Promise<T>): Promise<T> {
   const server = discoveryOf(call.config.dataDir);
   if (server)
     return work({

@@ -1,7 +1,7 @@
 import { UsageQuery, type UsageReport } from '@devlm/protocol/budgets.ts';
 import { localUser } from '@devlm/protocol/tokens.ts';
 import { usageCsv, usageReport } from '../../backend/usage.ts';
-import { type Call, type Command, readCommandLine, type Terminal, word, yes } from './command-line.ts';
+import { type Command, type Invocation, readCommandLine, type Terminal, word, yes } from './command-line.ts';
 import { callServer, discoveryOf } from './local-server.ts';
 
 const help = `usage: devlm usage [--by day|conversation|model|user|project] [--from DAY] [--to DAY] [--csv]
@@ -33,7 +33,7 @@ function line({ key, title, calls, costUsd, unpricedSteps, ...tokens }: UsageRep
   return `${words.join('  ')}\n`;
 }
 
-async function reportOf(call: Call, query: UsageQuery): Promise<UsageReport> {
+async function reportOf(call: Invocation, query: UsageQuery): Promise<UsageReport> {
   const server = discoveryOf(call.config.dataDir);
   const { group, from, to } = query;
   if (server)

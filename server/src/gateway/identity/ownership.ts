@@ -14,7 +14,8 @@ const Named = z.object({
   projectId: z.string().nullish(),
   requestId: z.string().optional(),
 });
-const Request = z.object({
+/** The parts of a validated request that can contain such ids. */
+const RequestIds = z.object({
   params: Named.optional(),
   query: Named.omit({ projectId: true }).optional(),
   body: z.object({ projectId: Named.shape.projectId, origin: Named.nullish() }).optional(),
@@ -53,7 +54,7 @@ export class Ownership {
   async check<N extends RouteName>(name: N, input: RouteChecked<N>, { user, tokenId }: Identity): Promise<void> {
     if (tokenId !== null && starterOnlyRoutes.has(name))
       throw httpProblem('forbidden_scope', 'Only the editor that started this server is allowed to do this.');
-    const { params, query, body } = Request.parse(input);
+    const { params, query, body } = RequestIds.parse(input);
     const assertOwner = (what: string, owner: string | null) => {
       if ((owner ?? localUser) !== user) throw httpProblem('not_found', `The ${what} does not exist.`);
     };

@@ -41,14 +41,14 @@ export interface LimitConfig {
  *
  * @throws ProblemError those of the guard, and `rate_limited`
  */
-export type Admission = (request: IncomingMessage, response: ServerResponse) => Promise<Identity | null>;
+export type RequestAdmission = (request: IncomingMessage, response: ServerResponse) => Promise<Identity | null>;
 
 /**
  * Creates the admission of requests. Authenticated requests are counted by user, whatever their address: a team may
  * share an address, and a stranger behind the same address cannot use up its limit. All other requests are counted by
  * address. Health routes are not counted.
  */
-export function admission(guard: Guard, limiter: RateLimiter, config: LimitConfig): Admission {
+export function admission(guard: Guard, limiter: RateLimiter, config: LimitConfig): RequestAdmission {
   const limits = limitsOf(config);
   const addressOf = clientAddress(config.trustedProxies);
   return async (request, response) => {

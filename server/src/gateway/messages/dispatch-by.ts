@@ -18,7 +18,7 @@ export interface CallHandler {
   onResponseError(controller: CallController, error: Error): void;
 }
 
-interface Request {
+interface DispatchRequest {
   readonly origin: string;
   readonly path: string;
   readonly method: string;
@@ -27,9 +27,9 @@ interface Request {
 }
 
 /** Makes a call with the `fetch` of an instance on another platform and reports it as undici would. Never rejects. */
-export async function dispatchBy(send: MessagesFetch, request: Request, handler: CallHandler): Promise<void> {
+export async function dispatchBy(send: MessagesFetch, request: DispatchRequest, handler: CallHandler): Promise<void> {
   const { origin, path, method, headers, body } = request;
-  const call = new Call();
+  const call = new FetchController();
   try {
     handler.onRequestStart(call);
     const init = { method, headers: headerPairs(headers), ...(body ? { body: body.toString() } : {}) };
@@ -46,7 +46,8 @@ export async function dispatchBy(send: MessagesFetch, request: Request, handler:
   }
 }
 
-class Call implements CallController {
+/** Lets the handler of a call that is made with `fetch` pause and abort it. */
+class FetchController implements CallController {
   readonly #ended = new AbortController();
   readonly #events = new EventTarget();
   #paused = false;

@@ -3,7 +3,7 @@ import type { Agent, Dispatcher } from 'undici';
 import type { AnswerSink } from '../../llm/answers/answer-sink.ts';
 import { failureOfStatus, retryAfterMs } from '../../llm/pool/failure.ts';
 import type { Lane } from '../../llm/pool/instance.ts';
-import type { Lease } from '../../llm/pool/lease.ts';
+import type { InstanceLease } from '../../llm/pool/instance-lease.ts';
 import type { Pool } from '../../llm/pool/pool.ts';
 import type { Failure, LeaseRequest } from '../../llm/pool/types.ts';
 import { type Tapped, UsageTap } from '../../llm/usage-tap.ts';
@@ -85,12 +85,12 @@ export async function forward(call: Outgoing, response: AnswerSink, options: For
 /** The provider sent nothing for too long. */
 class SilenceError extends Error {}
 /** The provider sent an error event before the first content of the answer. */
-class ErrorEvent extends Error {}
+class ErrorEventReceived extends Error {}
 
 /** A call at one instance. Passes the answer on to the client as it arrives. */
 class Attempt implements Dispatcher.DispatchHandler, CallHandler, Disposable {
   readonly #call: Outgoing;
-  readonly #lease: Lease;
+  readonly #lease: InstanceLease;
   readonly #canRetryElsewhere: () => boolean;
   readonly #response: AnswerSink;
   readonly #options: ForwardOptions;
@@ -100,7 +100,7 @@ class Attempt implements Dispatcher.DispatchHandler, CallHandler, Disposable {
   /** Reason for aborting a call that undici has not started yet. */
   #abortReason: Error | undefined;
   #controller: CallController | undefined;
-  #answer: Answer | undefined;
+  #answer: ProviderAnswer | undefined;
   /** Bytes received since `#flush` last ran. */
   #received: Buffer[] = [];
   /** Inspected bytes that have not been written to the client. */
@@ -113,7 +113,7 @@ class Attempt implements Dispatcher.DispatchHandler, CallHandler, Disposable {
 
   constructor(
     call: Outgoing,
-    lease: Lease,
+    lease: InstanceLease,
     canRetryElsewhere: () => boolean,
     response: AnswerSink,
     options: ForwardOptions,
@@ -218,7 +218,7 @@ class Attempt implements Dispatcher.DispatchHandler, CallHandler, Disposable {
     if (this.#passing) return;
     const verdict = classifyBeginning(this.#unsent);
     if (verdict === 'pass') this.#startPassing();
-    else if (verdict === 'failed') this.#stop(new ErrorEvent());
+    else if (verdict === 'failed') this.#stop(new ErrorEventReceived());
   }
 
   /** Starts passing the answer on to the client. From then on the call cannot be retried. */
@@ -261,7 +261,7 @@ class Attempt implements Dispatcher.DispatchHandler, CallHandler, Disposable {
       this.#settle('done');
     } else if (aborted) this.#rejectWith(reason);
     else if (this.#canRetryElsewhere()) this.#settle('moves');
-    else this.#rejectWith(refusalOf(error, this.#instanceCount));
+    else this.#rejectWith(refusedFor(error, this.#instanceCount));
   }
 
   #settle(outcome: 'done' | 'moves'): void {
@@ -292,7 +292,8 @@ class Attempt implements Dispatcher.DispatchHandler, CallHandler, Disposable {
   }
 }
 
-interface Answer {
+/** The beginning of the provider's answer, and the failure that it means; null if it means none. */
+interface ProviderAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly failure: Failure | null;
@@ -300,12 +301,13 @@ interface Answer {
 
 function failureOfError(error: unknown, otherwise: Failure): Failure {
   if (error instanceof SilenceError) return 'stalled';
-  return error instanceof ErrorEvent ? 'overloaded' : otherwise;
+  return error instanceof ErrorEventReceived ? 'overloaded' : otherwise;
 }
 
-function refusalOf(error: unknown, places: number): Refused {
+function refusedFor(error: unknown, places: number): Refused {
   if (error instanceof SilenceError) return new Refused(504, 'The provider did not respond in time.');
-  if (error instanceof ErrorEvent) return new Refused(529, 'The provider is overloaded. Try again in a moment.', 2_000);
+  if (error instanceof ErrorEventReceived)
+    return new Refused(529, 'The provider is overloaded. Try again in a moment.', 2_000);
   return places > 1
     ? new Refused(503, 'Cannot connect to any instance of the provider. Try again in a moment.', 2_000)
     : new Refused(502, 'Cannot connect to the provider.');

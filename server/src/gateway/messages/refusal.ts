@@ -28,7 +28,7 @@ function describe(error: unknown): { status: number; message: string; retryAfter
 export const newRequestId = (): string => `req_devlm_${randomUUID().replaceAll('-', '')}`;
 
 /** Sends an error in the format of the Messages API. Destroys the connection if the headers have been sent already. */
-export function refuse(response: ServerResponse, requestId: string, error: unknown): void {
+export function sendRefusal(response: ServerResponse, requestId: string, error: unknown): void {
   // The HTTP server has already responded, as it does to an incomplete body.
   if (response.writableEnded) return;
   if (response.headersSent || response.destroyed) return void response.destroy();

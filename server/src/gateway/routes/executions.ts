@@ -9,7 +9,7 @@ export function executionHandlers(executions: Executions): HandlersOf<'execution
     'executions.run': async ({ body }, { identity, signal, wantsStream }) => {
       const started = await executions.start(body, identity.user);
       if (wantsStream) return toMessages(started, signal);
-      return started instanceof LiveExecution ? endOf(started, signal) : started;
+      return started instanceof LiveExecution ? recordOf(started, signal) : started;
     },
     'executions.get': async ({ params }, { signal, wantsStream }) =>
       wantsStream ? toMessages(await executions.find(params.executionId), signal) : executions.get(params.executionId),
@@ -21,7 +21,7 @@ export function executionHandlers(executions: Executions): HandlersOf<'execution
 }
 
 /** Returns the record of a run. Cancels the run if the client, which waits only for the record, disconnects. */
-async function endOf(run: LiveExecution, signal: AbortSignal): Promise<ExecutionRecord> {
+async function recordOf(run: LiveExecution, signal: AbortSignal): Promise<ExecutionRecord> {
   const cancel = () => run.cancel();
   signal.addEventListener('abort', cancel, { once: true });
   if (signal.aborted) cancel();

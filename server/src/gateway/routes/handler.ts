@@ -19,7 +19,7 @@ export interface CallContext {
 }
 
 /** What the handler of a route returns: a stream, a value, or nothing. */
-type Answer<N extends RouteName> = (typeof routes)[N] extends { stream: true }
+type HandlerResult<N extends RouteName> = (typeof routes)[N] extends { stream: true }
   ? Promise<AsyncIterable<readonly StreamMessage[]>>
   : (typeof routes)[N] extends { event: z.ZodType }
     ? Promise<RouteOutput<N> | AsyncIterable<readonly StreamMessage[]>>
@@ -31,7 +31,7 @@ type Answer<N extends RouteName> = (typeof routes)[N] extends { stream: true }
 
 /** A handler for each route of the protocol's table. The compiler names the routes that have none. */
 export type Handlers = {
-  readonly [N in RouteName]: (input: RouteChecked<N>, context: CallContext) => Answer<N>;
+  readonly [N in RouteName]: (input: RouteChecked<N>, context: CallContext) => HandlerResult<N>;
 };
 
 /** The group of a route, which its name begins with: `turns` for `turns.create`. */

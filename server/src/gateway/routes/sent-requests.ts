@@ -20,12 +20,12 @@ export function sentRequestHandlers(sent: SentRequests): HandlersOf<'sentRequest
   };
 }
 
-const Plain = z.record(z.string(), z.json());
+const JsonObject = z.record(z.string(), z.json());
 
 /** Returns a request as JSON. Of a tool, only the parts that the model receives are kept. */
-function toJson(request: ModelRequest): z.infer<typeof Plain> {
+function toJson(request: ModelRequest): z.infer<typeof JsonObject> {
   const tools = request.tools.map(({ name, description, inputSchema }) => ({ name, description, inputSchema }));
-  return Plain.parse(withoutBytes({ ...request, tools }));
+  return JsonObject.parse(withoutBytes({ ...request, tools }));
 }
 
 /** Returns a value with each run of bytes replaced by its length, and without fields that are undefined. */

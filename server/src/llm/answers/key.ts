@@ -6,7 +6,7 @@ const maxBodyBytes = 4 * 1024 * 1024;
 /** Members that do not change the answer: https://platform.claude.com/docs/en/api/messages */
 const ignoredMembers = ['metadata', 'service_tier'];
 
-const Body = z.looseObject({
+const MessagesBody = z.looseObject({
   temperature: z.number().optional(),
   messages: z.array(z.unknown()),
 });
@@ -26,7 +26,7 @@ export type CacheWish = z.infer<typeof CacheWish>;
  */
 export function answerKey(body: Buffer, wish: CacheWish, owner: string, about: readonly string[]): string | null {
   if (wish === 'off' || body.length > maxBodyBytes) return null;
-  const parsed = Body.safeParse(parse(body)).data;
+  const parsed = MessagesBody.safeParse(parse(body)).data;
   if (!parsed || (wish === undefined && parsed.temperature !== 0)) return null;
   for (const name of ignoredMembers) delete parsed[name];
   return createHash('sha256')

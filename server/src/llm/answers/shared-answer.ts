@@ -9,7 +9,7 @@ export interface AnswerHead {
 }
 
 /** A client that reads the answer. */
-interface Reader {
+interface AnswerReader {
   readonly out: Readable;
   /** Number of pieces that it has read. */
   at: number;
@@ -24,7 +24,7 @@ export class SharedAnswer extends Writable implements AnswerSink {
   readonly #head = Promise.withResolvers<AnswerHead>();
   readonly #keptBytes: number;
   readonly #deserted: () => void;
-  readonly #readers = new Set<Reader>();
+  readonly #readers = new Set<AnswerReader>();
   readonly #pieces: Buffer[] = [];
   /** Number of pieces that are no longer kept. */
   #dropped = 0;
@@ -73,7 +73,7 @@ export class SharedAnswer extends Writable implements AnswerSink {
         done(error);
       },
     });
-    const reader: Reader = { out, at: 0, hungry: false };
+    const reader: AnswerReader = { out, at: 0, hungry: false };
     // The answer may be cut off before any client reads it.
     out.on('error', () => undefined);
     this.#readers.add(reader);
@@ -102,7 +102,7 @@ export class SharedAnswer extends Writable implements AnswerSink {
   }
 
   /** Passes the available pieces to a reader. */
-  #feed(reader: Reader): void {
+  #feed(reader: AnswerReader): void {
     reader.hungry = true;
     while (reader.hungry) {
       const piece = this.#pieces[reader.at - this.#dropped];
@@ -129,7 +129,7 @@ export class SharedAnswer extends Writable implements AnswerSink {
     resume?.();
   }
 
-  #leave(reader: Reader): void {
+  #leave(reader: AnswerReader): void {
     this.#readers.delete(reader);
     if (this.#readers.size > 0) this.#proceed();
     else if (!this.#ended) this.#deserted();

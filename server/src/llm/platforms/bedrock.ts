@@ -8,7 +8,7 @@ import { bedrockEvent, CredentialsError } from './refusals.ts';
  * Version that the models behind `/model/ID/invoke` know. They reject the `2026-10-21` that the SDK would send, see
  * https://platform.claude.com/docs/en/build-with-claude/claude-on-amazon-bedrock
  */
-const version = 'bedrock-2023-05-31';
+const apiVersion = 'bedrock-2023-05-31';
 
 /**
  * Opens Amazon Bedrock through its SDK, with AWS signatures or an API key. The older endpoint has the model in its path
@@ -40,7 +40,7 @@ export const open: OpenPlatform = (instance, send) => {
   return messagesFetch(instance, {
     connect: async () => client,
     countsTokens: false,
-    versionOf: () => version,
+    versionOf: () => apiVersion,
     requestId: 'x-amzn-requestid',
     eventOf: bedrockEvent,
   });

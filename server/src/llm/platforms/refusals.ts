@@ -23,7 +23,7 @@ function firstLine(text: string): string {
 const WithMessage = z.object({ message: z.string() });
 const WithError = z.object({ error: WithMessage }).transform(({ error }) => error);
 /** Error bodies of Bedrock, of Vertex (possibly in a list) and of Anthropic. */
-const Body = z.union([WithError, z.tuple([WithError]).transform(([one]) => one), WithMessage]);
+const ErrorBody = z.union([WithError, z.tuple([WithError]).transform(([one]) => one), WithMessage]);
 
 /** Returns a platform's error as status and message of Anthropic's API. */
 export function refusalOf(
@@ -31,7 +31,7 @@ export function refusalOf(
   status: number,
   body: unknown,
 ): { status: number; message: string } {
-  const message = firstLine(Body.safeParse(body).data?.message ?? `The provider returned the status ${status}.`);
+  const message = firstLine(ErrorBody.safeParse(body).data?.message ?? `The provider returned the status ${status}.`);
   // Bedrock's status for an unknown model (400) and for a model whose answer was cut off (424).
   if (provider === 'bedrock' && status === 400 && /model identifier is invalid/i.test(message))
     return { status: 404, message };
@@ -46,7 +46,8 @@ const errorTypes: Readonly<Record<string, string>> = {
   validationException: 'invalid_request_error',
 };
 
-const ErrorEvent = z.object({ error: z.object({ type: z.string(), message: z.string() }) });
+/** The data of an error event, as Bedrock's SDK writes it. */
+const BedrockError = z.object({ error: z.object({ type: z.string(), message: z.string() }) });
 const errorMark = Buffer.from('event: error\n');
 
 /**
@@ -59,7 +60,7 @@ export function bedrockEvent(event: Uint8Array): Uint8Array {
     .toString()
     .slice(errorMark.length)
     .replace(/^data: /, '');
-  const { error } = ErrorEvent.parse(JSON.parse(data));
+  const { error } = BedrockError.parse(JSON.parse(data));
   const type = error.type.endsWith('_error') ? error.type : (errorTypes[error.type] ?? 'api_error');
   return Buffer.from(
     `event: error\ndata: ${JSON.stringify({ type: 'error', error: { type, message: firstLine(error.message) } })}\n\n`,

@@ -1,5 +1,5 @@
 /** One rate limit of an account: a token bucket that refills evenly until `fullAt`. */
-interface Bucket {
+interface ProviderLimit {
   readonly limit: number;
   readonly remaining: number;
   /** Time of the measurement in milliseconds, as of `performance.now`. `fullAt` uses the same clock. */
@@ -18,7 +18,7 @@ type LimitKind = (typeof limitKinds)[number];
  * platform.claude.com/docs/en/api/rate-limits#response-headers. Before the first answer everything is allowed.
  */
 export class Allowance {
-  readonly #buckets = new Map<LimitKind, Bucket>();
+  readonly #buckets = new Map<LimitKind, ProviderLimit>();
   /** Requests and tokens of calls that were admitted and that the provider has not counted yet. */
   #pending = { requests: 0, tokens: 0 };
 
@@ -57,7 +57,12 @@ export class Allowance {
 }
 
 /** Returns the time until a bucket holds the needed amount, in milliseconds. */
-function refillMs({ limit, remaining, at, fullAt }: Bucket, needed: number, pending: number, now: number): number {
+function refillMs(
+  { limit, remaining, at, fullAt }: ProviderLimit,
+  needed: number,
+  pending: number,
+  now: number,
+): number {
   if (now >= fullAt) return 0;
   const perMs = (limit - remaining) / (fullAt - at);
   const available = remaining + perMs * (now - at) - pending;

@@ -5,7 +5,7 @@ import type { EndpointModel, Model, ModelEvent, ModelRequest } from '../model.ts
 import { requestChars } from '../prompt-size.ts';
 import { failureOf } from './failure.ts';
 import type { Instance, Lane } from './instance.ts';
-import type { Lease } from './lease.ts';
+import type { InstanceLease } from './instance-lease.ts';
 import type { Pool } from './pool.ts';
 import type { Caller } from './types.ts';
 
@@ -86,7 +86,7 @@ export class PoolModel implements Model {
   }
 
   async *#call(
-    lease: Lease,
+    lease: InstanceLease,
     request: ModelRequest,
     impatient: boolean,
     signal: AbortSignal,

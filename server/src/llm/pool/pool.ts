@@ -1,7 +1,7 @@
 import { type Aliases, defaultAliases, modelsOf } from './aliases.ts';
 import type { Instance, Lane } from './instance.ts';
+import { InstanceLease } from './instance-lease.ts';
 import { type Candidates, LaneChooser } from './lane-chooser.ts';
-import { Lease } from './lease.ts';
 import { busy } from './problems.ts';
 import type { LeaseRequest, Priority } from './types.ts';
 import { WaitingLine } from './waiting.ts';
@@ -22,7 +22,7 @@ interface WaitingCall {
   readonly tried: ReadonlySet<Lane>;
   readonly priority: Priority;
   readonly caller: string;
-  readonly settled: PromiseWithResolvers<Lease>;
+  readonly settled: PromiseWithResolvers<InstanceLease>;
 }
 
 /** The instances that calls go to, and the calls that wait for one. */
@@ -89,7 +89,11 @@ export class Pool implements Candidates {
    * @throws ProblemError `missing_key`, `bad_key`, `model_not_found`, `rate_limited`, `overloaded`, `offline`; the
    *   signal's reason
    */
-  async lease(request: LeaseRequest, signal: AbortSignal, tried: ReadonlySet<Lane> = new Set()): Promise<Lease> {
+  async lease(
+    request: LeaseRequest,
+    signal: AbortSignal,
+    tried: ReadonlySet<Lane> = new Set(),
+  ): Promise<InstanceLease> {
     signal.throwIfAborted();
     if (this.#line.size === 0) {
       const choice = this.#chooser.choose(request, tried);
@@ -174,10 +178,12 @@ export class Pool implements Candidates {
   }
 
   /** @throws ProblemError `missing_key`, `bad_key` */
-  #leaseOf(request: LeaseRequest, lane: Lane): Lease {
+  #leaseOf(request: LeaseRequest, lane: Lane): InstanceLease {
     const now = performance.now();
     const tokens = this.#chooser.tokens(request, lane, now);
-    const lease = new Lease(lane, lane.instance.options.upstream(), request.priority, tokens, () => this.#serve());
+    const lease = new InstanceLease(lane, lane.instance.options.upstream(), request.priority, tokens, () =>
+      this.#serve(),
+    );
     this.#chooser.chosen(request, lane, now);
     return lease;
   }

@@ -3,7 +3,8 @@ import type { Priority } from './types.ts';
 /** Number of served calls of which one is a background call, if any waits, so that a batch still makes progress. */
 const backgroundInterval = 5;
 
-interface Entry {
+/** What the queue has to know of a waiting call. */
+interface QueuedCall {
   readonly priority: Priority;
   /** Key by which callers take turns. */
   readonly caller: string;
@@ -13,7 +14,7 @@ interface Entry {
  * Queue of waiting calls with two priorities: calls of users go before background calls, which keep a share. Within a
  * priority callers take turns, so that a caller with many waiting calls does not keep the others out.
  */
-export class WaitingLine<T extends Entry> {
+export class WaitingLine<T extends QueuedCall> {
   readonly #lines: Readonly<Record<Priority, CallerQueue<T>>> = {
     person: new CallerQueue(),
     background: new CallerQueue(),
@@ -59,7 +60,7 @@ export class WaitingLine<T extends Entry> {
 }
 
 /** The queue of one priority, in which callers take turns. */
-class CallerQueue<T extends Entry> {
+class CallerQueue<T extends QueuedCall> {
   readonly #callers = new Map<string, Set<T>>();
   size = 0;
 

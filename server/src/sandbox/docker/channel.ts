@@ -15,7 +15,7 @@ const headerBytes = 8;
  * @returns a function that takes the relay's bytes as they arrive
  */
 export function openChannel(stream: Duplex, onConnection: (connection: Duplex) => void): (bytes: Buffer) => void {
-  const connections = new Map<number, Connection>();
+  const connections = new Map<number, RelayedConnection>();
   let lastNumber = 0;
   let pending: Buffer = Buffer.alloc(0);
   stream.once('close', () => {
@@ -27,7 +27,7 @@ export function openChannel(stream: Duplex, onConnection: (connection: Duplex) =
       stream.write(header(number, 0));
       return;
     }
-    const connection = new Connection(stream, number, () => connections.delete(number));
+    const connection = new RelayedConnection(stream, number, () => connections.delete(number));
     connections.set(number, connection);
     onConnection(connection);
   };
@@ -56,7 +56,7 @@ function header(number: number, length: number): Buffer {
 }
 
 /** A connection that a program has made to the relay. */
-class Connection extends Duplex {
+class RelayedConnection extends Duplex {
   readonly #stream: Duplex;
   readonly #number: number;
   readonly #onClose: () => void;

@@ -7,7 +7,7 @@ import { EngineClient, EngineError } from './client.ts';
 import { Container, type ContainerOwner, removalsEnd } from './container.ts';
 import type { ContainerSpec } from './container-options.ts';
 import { execute } from './execute.ts';
-import { type ImageFacts, Images } from './images.ts';
+import { type ImageFacts, ImageStore } from './images.ts';
 import { openNetwork, proxyEnv } from './network.ts';
 import { WarmPool } from './pool.ts';
 import type { Dial } from './proxy.ts';
@@ -52,7 +52,7 @@ export class DockerSandbox implements Sandbox {
   readonly kind = 'docker';
   readonly #options: DockerSandboxOptions;
   readonly #client: EngineClient;
-  readonly #images: Images;
+  readonly #images: ImageStore;
   readonly #owner: ContainerOwner;
   readonly #pool: WarmPool;
   readonly #closing = new AbortController();
@@ -66,7 +66,7 @@ export class DockerSandbox implements Sandbox {
   constructor(options: DockerSandboxOptions) {
     this.#options = options;
     this.#client = new EngineClient(options);
-    this.#images = new Images(this.#client, options.images);
+    this.#images = new ImageStore(this.#client, options.images);
     this.#owner = {
       client: this.#client,
       serverId: options.serverId,

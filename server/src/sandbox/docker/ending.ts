@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { Artifact } from '@devlm/protocol/execution.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import tar from 'tar-stream';
+import { sha256Hex } from '../../sha256.ts';
 
 /** Report of the first process of a container on how the program ended. A value is null if it could not be read. */
 export interface EndReport {
@@ -119,7 +119,7 @@ export class ArtifactReader {
       stream.on('end', () => {
         const data = Buffer.concat(parts);
         this.#bytes += data.length;
-        const sha256 = createHash('sha256').update(data).digest('hex');
+        const sha256 = sha256Hex(data);
         this.artifacts.push({ path, bytes: data.length, sha256, data: data.toString('base64') });
         next();
       });

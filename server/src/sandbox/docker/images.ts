@@ -24,7 +24,7 @@ interface Pull {
 }
 
 /** Images of the languages. Finds their names and digests and pulls missing ones. */
-export class Images {
+export class ImageStore {
   readonly #client: EngineClient;
   readonly #overrides: Partial<Record<Language, string>>;
   readonly #known = new Map<string, { facts: ImageFacts; until: number }>();

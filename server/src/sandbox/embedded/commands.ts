@@ -2,10 +2,10 @@ import type { Job } from '../sandbox.ts';
 import type { JobHead } from './child/frames.ts';
 
 /** Part of a job for an interpreter without a shell and without other programs. */
-export type Plan = Pick<JobHead, 'program' | 'args' | 'include' | 'require'>;
+export type InterpreterCall = Pick<JobHead, 'program' | 'args' | 'include' | 'require'>;
 
 /** Returns the plan for a job's command, or a sentence that says why the interpreters cannot run it. */
-export function planOf(job: Job): Plan | string {
+export function planOf(job: Job): InterpreterCall | string {
   if (job.run.kind === 'entry') {
     return { program: { kind: 'file', path: job.run.entry }, args: job.run.args, include: [], require: [] };
   }
@@ -24,7 +24,7 @@ export function needsDocker(what: string): string {
 /** Parser of an interpreter's command line. */
 interface CommandLineReader {
   readonly languages: readonly string[];
-  plan(args: readonly string[]): Plan | string;
+  plan(args: readonly string[]): InterpreterCall | string;
 }
 
 const python: CommandLineReader = {
@@ -80,8 +80,8 @@ const readers: Readonly<Record<string, CommandLineReader>> = {
 /** Parses arguments. Unknown flags are skipped, and the first argument that is not a flag is the file. */
 function readArguments(
   args: readonly string[],
-  special: (flag: string, value: string) => Plan['program'] | string | null,
-): Plan | string {
+  special: (flag: string, value: string) => InterpreterCall['program'] | string | null,
+): InterpreterCall | string {
   for (const [i, arg] of args.entries()) {
     const program = special(arg, args[i + 1] ?? '');
     if (typeof program === 'string') return program;

@@ -6,14 +6,14 @@ import { languageTable } from '../languages.ts';
 import type { EngineStatus, Job, RunEvent, RunResult, Sandbox } from '../sandbox.ts';
 import type { RuntimeName } from './child/frames.ts';
 import { Child, type ChildOptions } from './child.ts';
-import { needsDocker, type Plan, planOf } from './commands.ts';
+import { type InterpreterCall, needsDocker, planOf } from './commands.ts';
 import type { RuntimeFolders } from './install.ts';
 import { findNpm } from './npm.ts';
 import { childFiles } from './paths.ts';
-import { Pool } from './pool.ts';
+import { ChildPool } from './pool.ts';
 import { type Engine, engineResult, runInChild } from './run.ts';
 import { RuntimeStore } from './runtime-store.ts';
-import { runtimeOf, runtimes } from './runtimes.ts';
+import { runtimeByLanguage, runtimes } from './runtimes.ts';
 import { findWall, type Wall } from './wall.ts';
 
 /** Options of the embedded sandbox. */
@@ -56,7 +56,7 @@ class EmbeddedSandbox implements Sandbox {
   readonly #files = childFiles();
   readonly #node: string;
   readonly #store: RuntimeStore;
-  readonly #pool: Pool;
+  readonly #pool: ChildPool;
   readonly #closing = new AbortController();
   readonly #running = new Set<Promise<unknown>>();
   /** Functions that start a child, by their key in the pool. */
@@ -73,7 +73,7 @@ class EmbeddedSandbox implements Sandbox {
       repository: options.repository === undefined ? this.#files.repository : options.repository,
       npm: () => findNpm(env, options.npm),
     });
-    this.#pool = new Pool({
+    this.#pool = new ChildPool({
       start: (key) => this.#starters.get(key)?.() ?? throwUnknownKey(key),
       max: Math.min(maxWarm, options.concurrency),
       idleMs: options.idleMs ?? 5 * 60_000,
@@ -91,7 +91,7 @@ class EmbeddedSandbox implements Sandbox {
   }
 
   async #run(job: Job, signal: AbortSignal, onEvent: (event: RunEvent) => void): Promise<RunResult> {
-    const runtime = runtimeOf[job.language];
+    const runtime = runtimeByLanguage[job.language];
     let engine: Engine = {
       kind: 'embedded',
       runtime: runtime ? runtimes[runtime].title : 'none',
@@ -132,7 +132,7 @@ class EmbeddedSandbox implements Sandbox {
     const problem = nodeProblem();
     const states = await Promise.all(
       languages.map(async (language): Promise<SandboxStatus['languages'][number]> => {
-        const runtime = runtimeOf[language];
+        const runtime = runtimeByLanguage[language];
         if (!runtime) return { language, state: 'unavailable', runs: '', message: needsDocker(language) };
         const state = problem === null ? await this.#store.state(runtime) : 'unavailable';
         const message = state === 'unavailable' ? (problem ?? this.#store.missing(runtime)) : null;
@@ -228,7 +228,7 @@ function nodeProblem(): string | null {
     : `The embedded engine requires Node 22.13 or newer, but this is ${process.version}. Install Docker, or update the editor.`;
 }
 
-function planFor(job: Job): Plan | string {
+function planFor(job: Job): InterpreterCall | string {
   return job.allowedHosts.length > 0 ? needsDocker('programs with access to named hosts') : planOf(job);
 }
 

@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import tar from 'tar-stream';
 import * as z from 'zod';
+import { sha256Hex } from '../../sha256.ts';
 import type { RuntimeName } from './child/frames.ts';
 import { folderOf, isNeeded, type RuntimePackage, runtimes } from './runtimes.ts';
 
@@ -175,7 +176,7 @@ async function unpack(
     const file = join(folder, path);
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, data);
-    files.set(path, createHash('sha256').update(data).digest('hex'));
+    files.set(path, sha256Hex(data));
   }
   await reading;
   return files;
@@ -188,7 +189,7 @@ function keep(wanted: RuntimePackage, path: string): string | null {
 /** Returns a hash of the kept files of a package, which does not depend on the archive. */
 export function treeHash(files: ReadonlyMap<string, string>): string {
   const lines = [...files].map(([path, hash]) => `${hash} ${path}\n`).sort();
-  return createHash('sha256').update(lines.join('')).digest('hex');
+  return sha256Hex(lines.join(''));
 }
 
 function check({ name, version }: RuntimePackage, found: string, wanted: string, where: string): void {

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 
 /** Memory and processor time of a process and its descendants. */
-export interface Usage {
+export interface ProcessUsage {
   /** Resident memory, in bytes. */
   readonly rss: number;
   /** Processor time, in milliseconds. */
@@ -14,7 +14,7 @@ const msPerTick = 10;
 const pageBytes = 4096;
 
 /** Returns the usage of a process and its descendants, or null if there is no /proc or the process has ended. */
-async function usageOf(pid: number): Promise<Usage | null> {
+async function usageOf(pid: number): Promise<ProcessUsage | null> {
   if (process.platform !== 'linux') return null;
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
@@ -45,9 +45,9 @@ async function usageOf(pid: number): Promise<Usage | null> {
  * @param allowanceBytes memory that the process may take in addition to its current memory, in bytes
  * @param onExceeded called each time the process has more memory than that
  */
-export function watchMemory(pid: number, allowanceBytes: number, onExceeded: () => void): { stop(): Usage } {
-  let first: Usage | null = null;
-  let last: Usage | null = null;
+export function watchMemory(pid: number, allowanceBytes: number, onExceeded: () => void): { stop(): ProcessUsage } {
+  let first: ProcessUsage | null = null;
+  let last: ProcessUsage | null = null;
   let peak = 0;
   let busy = false;
   const poll = async () => {

@@ -1,6 +1,6 @@
 import type { Child } from './child.ts';
 
-/** Options of a `Pool`. */
+/** Options of a `ChildPool`. */
 export interface ChildPoolOptions {
   /** Starts a child for a key. */
   readonly start: (key: string) => Child;
@@ -11,7 +11,7 @@ export interface ChildPoolOptions {
 }
 
 /** Pool with one started child for each recently used kind of program. Each child is used once. */
-export class Pool {
+export class ChildPool {
   readonly #options: ChildPoolOptions;
   readonly #idle = new Map<string, { child: Child; timer: NodeJS.Timeout }>();
   #closed = false;

@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto';
 import type { Artifact, ExecutionRecord, ExecutionStatus } from '@devlm/protocol/execution.ts';
 import { limits as bounds } from '@devlm/protocol/limits.ts';
+import { sha256Hex } from '../../sha256.ts';
 import { commandOf, unrun } from '../job.ts';
 import { OutputCollector } from '../output.ts';
 import type { Job, RunEvent, RunResult } from '../sandbox.ts';
 import type { JobHead } from './child/frames.ts';
 import type { Child, Ended, Exit } from './child.ts';
-import type { Plan } from './commands.ts';
+import type { InterpreterCall } from './commands.ts';
 import { watchMemory } from './memory.ts';
 
 /** Maximum time to wait for the exit of a killed child, in milliseconds. */
@@ -20,7 +20,7 @@ export type Engine = NonNullable<ExecutionRecord['engine']>;
 /** Options of `runInChild`. */
 export interface RunOptions {
   readonly job: Job;
-  readonly plan: Plan;
+  readonly plan: InterpreterCall;
   /** Child whose interpreter is loaded. */
   readonly child: Child;
   readonly engine: Engine;
@@ -79,7 +79,7 @@ export async function runInChild({ job, plan, child, engine, signal, onEvent }: 
 }
 
 /** Returns the head of a job for the child. The bytes of the files and of the input follow it. */
-function headOf({ env, files, stdin, limits }: Job, plan: Plan, memoryBytes: number): JobHead {
+function headOf({ env, files, stdin, limits }: Job, plan: InterpreterCall, memoryBytes: number): JobHead {
   return {
     ...plan,
     env,
@@ -140,7 +140,7 @@ function artifactOf(path: string, data: Uint8Array): Artifact {
   if (path.split('/').some((name) => name === '' || name === '.' || name === '..') || path.includes('\0')) {
     throw new Error('an artifact outside its folder');
   }
-  const sha256 = createHash('sha256').update(data).digest('hex');
+  const sha256 = sha256Hex(data);
   return { path, bytes: data.length, sha256, data: Buffer.from(data).toString('base64') };
 }
 

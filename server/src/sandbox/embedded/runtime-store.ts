@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { untilAborted } from '@devlm/protocol/until-aborted.ts';
+import { sha256Hex } from '../../sha256.ts';
 import type { RuntimeName } from './child/frames.ts';
-import { driver } from './child/python-driver.ts';
+import { pythonDriver } from './child/python-driver.ts';
 import {
   findInNodeModules,
   findInstalled,
@@ -107,7 +107,7 @@ export class RuntimeStore {
   }
 }
 
-const driverHash = createHash('sha256').update(driver).digest('hex').slice(0, 12);
+const driverHash = sha256Hex(pythonDriver).slice(0, 12);
 
 /** An installation that several callers share. It is aborted when no caller waits for it any more. */
 class Installing {

@@ -113,7 +113,7 @@ export const runtimes: Readonly<Record<RuntimeName, RuntimeRow>> = {
 };
 
 /** Runtime of each language. Other languages need Docker. */
-export const runtimeOf: Readonly<Partial<Record<Language, RuntimeName>>> = {
+export const runtimeByLanguage: Readonly<Partial<Record<Language, RuntimeName>>> = {
   python: 'python',
   javascript: 'quickjs',
   typescript: 'quickjs',

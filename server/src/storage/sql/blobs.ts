@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { BlobHash } from '@devlm/protocol/ids.ts';
+import { sha256Hex } from '../../sha256.ts';
 import type { Blob, BlobStore } from '../ports/blobs.ts';
 import type { SqlAccess } from './access.ts';
 
@@ -13,7 +13,7 @@ export class SqlBlobs implements BlobStore {
 
   put(blob: Blob): Promise<string> {
     return this.#sql.write(async (tx) => {
-      const hash = createHash('sha256').update(blob.data).digest('hex');
+      const hash = sha256Hex(blob.data);
       const touched_at = this.#sql.now().getTime();
       await tx
         .insertInto('blobs')

@@ -16,7 +16,7 @@ import { conflict, notFound } from '../problems.ts';
 import type { SqlAccess } from './access.ts';
 import { listConversations } from './conversation-list.ts';
 import { type Placeholders, prepared } from './prepared.ts';
-import { addSearchText, type Draft, writeEvents } from './projection.ts';
+import { addSearchText, type EventDraft, writeEvents } from './projection.ts';
 import { eventsOfTurns, isId, toEvent, toSummary } from './rows.ts';
 import type { Tx } from './schema.ts';
 import type { SqlDialect } from './sql-dialect.ts';
@@ -210,7 +210,7 @@ async function copyBranch(
   if (created.turns > 0) return created;
 
   const events = await eventsOfTurns(tx, from.conversationId, path);
-  const drafts: Draft[] = [];
+  const drafts: EventDraft[] = [];
   for (const turn of path) {
     for (const { seq: _seq, at, ...body } of joinDeltas(events.get(turn.turn_id) ?? [])) {
       drafts.push({ at: Date.parse(at), body });

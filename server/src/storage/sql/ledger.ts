@@ -5,7 +5,7 @@ import type { LedgerCall, LedgerStore, UsageSpan } from '../ports/ledger.ts';
 import type { SqlAccess } from './access.ts';
 import { CallBatch } from './call-batch.ts';
 import type { Db, LedgerTable, Tx } from './schema.ts';
-import { turnCosts, usageReport } from './usage.ts';
+import { readUsage, turnCosts } from './usage.ts';
 
 /** The ledger of an SQL store. */
 export class SqlLedger implements LedgerStore {
@@ -27,7 +27,7 @@ export class SqlLedger implements LedgerStore {
   }
 
   report(span: UsageSpan): Promise<Pick<UsageReport, 'rows' | 'total'>> {
-    return this.#sql.read((db) => usageReport(db, span));
+    return this.#sql.read((db) => readUsage(db, span));
   }
 
   turnCosts(userId: string, since: Date, limit: number, except: string): Promise<number[]> {

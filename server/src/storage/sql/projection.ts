@@ -13,7 +13,7 @@ import { searchable, wordsOf } from './search-text.ts';
 import type { SqlDialect } from './sql-dialect.ts';
 
 /** An event about to be appended, without its sequence number. */
-export interface Draft {
+export interface EventDraft {
   /** Time of the event, in milliseconds since 1970. */
   readonly at: number;
   readonly body: NewEvent;
@@ -84,7 +84,7 @@ export async function writeEvents(
   tx: Tx,
   dialect: SqlDialect,
   conversationId: string,
-  drafts: readonly Draft[],
+  drafts: readonly EventDraft[],
   { copied = false, permit = true }: { copied?: boolean; permit?: Permit | undefined } = {},
 ): Promise<Event[]> {
   const [conversation] =
@@ -106,7 +106,7 @@ export async function writeEvents(
     throw exists ? leaseLost() : notFound('conversation');
   }
 
-  const turns = await Turns.read(tx, conversationId, drafts);
+  const turns = await ReferencedTurns.read(tx, conversationId, drafts);
   const rows: EventTable[] = [];
   const events: Event[] = [];
   let seq = conversation.last_seq - drafts.length;
@@ -139,7 +139,7 @@ export async function addSearchText(
   for (const { id } of await insertSearchText(tx, { ...row, text })) await dialect.indexWords(tx, id, words);
 }
 
-function changeOf(drafts: readonly Draft[], copied: boolean): ConversationChange['change'] {
+function changeOf(drafts: readonly EventDraft[], copied: boolean): ConversationChange['change'] {
   const change: ConversationChange['change'] = {};
   for (const { at, body } of drafts) {
     if (body.type === 'turn.created' || body.type === 'head.moved') change.head = body.turnId;
@@ -153,7 +153,7 @@ function changeOf(drafts: readonly Draft[], copied: boolean): ConversationChange
 /** Types of events that count as a change to a conversation in the history list. */
 const historyEvents: ReadonlySet<NewEvent['type']> = new Set(['conversation.renamed', 'turn.created', 'turn.ended']);
 
-function increaseOf(drafts: readonly Draft[]): ConversationChange['more'] {
+function increaseOf(drafts: readonly EventDraft[]): ConversationChange['more'] {
   let created = 0;
   let ended = 0;
   let cost = 0;
@@ -176,7 +176,7 @@ function increaseOf(drafts: readonly Draft[]): ConversationChange['more'] {
 const eventsAfterEnd: ReadonlySet<NewEvent['type']> = new Set(['review.started', 'review.marked', 'review.ended']);
 
 /** The turns that a batch of events refers to. Checks the events against them and writes changed turns back. */
-class Turns {
+class ReferencedTurns {
   readonly #conversationId: string;
   readonly #rows: Map<string, TurnTable>;
   readonly #added = new Set<string>();
@@ -187,7 +187,7 @@ class Turns {
     this.#rows = new Map(rows.map((row) => [row.turn_id, row]));
   }
 
-  static async read(tx: Tx, conversationId: string, drafts: readonly Draft[]): Promise<Turns> {
+  static async read(tx: Tx, conversationId: string, drafts: readonly EventDraft[]): Promise<ReferencedTurns> {
     const ids = new Set<string>();
     for (const { body } of drafts) {
       if ('turnId' in body && body.turnId !== null) ids.add(body.turnId);
@@ -195,7 +195,7 @@ class Turns {
     }
     const rows: TurnTable[] = [];
     for (const part of chunks([...ids])) rows.push(...(await turnsById(tx, { conversationId, ids: part })));
-    return new Turns(conversationId, rows);
+    return new ReferencedTurns(conversationId, rows);
   }
 
   get(turnId: string): TurnTable {
@@ -306,7 +306,7 @@ function chargeOf(body: NewEvent): Charge | null {
 async function writeUsage(
   tx: Tx,
   conversation: Pick<LedgerCall, 'userId' | 'projectId' | 'conversationId'>,
-  { at, body }: Draft,
+  { at, body }: EventDraft,
 ): Promise<void> {
   const charge = chargeOf(body);
   if (!charge) return;
@@ -354,7 +354,7 @@ async function writeSearchTexts(
   dialect: SqlDialect,
   conversationId: string,
   body: NewEvent,
-  turns: Turns,
+  turns: ReferencedTurns,
 ): Promise<void> {
   const row = { conversation_id: conversationId, turn_id: null };
   if (body.type === 'conversation.renamed') {

@@ -7,7 +7,7 @@ import type { Database, Db } from './schema.ts';
 const dayMs = 86_400_000;
 
 /** Returns one row per day, conversation and so on, and the total. */
-export async function usageReport(db: Db, span: UsageSpan): Promise<Pick<UsageReport, 'rows' | 'total'>> {
+export async function readUsage(db: Db, span: UsageSpan): Promise<Pick<UsageReport, 'rows' | 'total'>> {
   const calls = db
     .selectFrom('ledger')
     .where('at', '>=', span.from.getTime())

@@ -99,7 +99,8 @@ function sync(path: string, flags: string): void {
   }
 }
 
-type Job = { readonly source: string; readonly target: string } | { readonly check: string };
+/** What the worker is to do: copy the database `source` to `target`, or check a copy. */
+type BackupJob = { readonly source: string; readonly target: string } | { readonly check: string };
 
 /**
  * Program of the worker, as text because the server ships as one file, and as CommonJS. It posts an error, or an empty
@@ -133,7 +134,7 @@ class WorkerError extends Error {
   }
 }
 
-async function runInWorker(job: Job): Promise<void> {
+async function runInWorker(job: BackupJob): Promise<void> {
   const worker = new Worker(workerSource, { eval: true, workerData: job, execArgv: ['--no-warnings'] });
   const answer = await new Promise<{ message?: string; errcode?: number }>((resolve, reject) => {
     worker.once('message', resolve);

@@ -5,7 +5,7 @@ import { ownerOf } from '../sql/owners.ts';
 import { toTurnRow } from '../sql/rows.ts';
 
 /** A lease that a node holds. */
-interface Held {
+interface NodeLease {
   readonly lease: Lease;
   readonly node: string;
   /** End of the lease, as of `performance.now()`. */
@@ -18,7 +18,7 @@ interface Held {
  */
 export class SqliteLeases implements LeaseStore {
   readonly #sql: SqlAccess;
-  readonly #held = new Map<string, Held>();
+  readonly #held = new Map<string, NodeLease>();
   #fence = 0;
 
   constructor(access: SqlAccess) {
@@ -69,7 +69,7 @@ export class SqliteLeases implements LeaseStore {
     return this.#find(lease) !== undefined;
   }
 
-  #find({ conversationId, fence }: Lease): Held | undefined {
+  #find({ conversationId, fence }: Lease): NodeLease | undefined {
     const held = this.#held.get(conversationId);
     return held?.lease.fence === fence ? held : undefined;
   }

@@ -2,10 +2,11 @@ import type { EditorAnswerOf, EditorChange } from '@devlm/protocol/editor.ts';
 import type { ErrorCode } from '@devlm/protocol/error-codes.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import { sha256Hex } from '../../sha256.ts';
 import { type InspectedFile, inspectFile } from './inspect-file.ts';
 import { segmentsOf } from './path-names.ts';
 import { type ConfinedFile, listConfined, removeConfined, writeConfined } from './paths.ts';
-import { encode, fileOf, hashOf } from './text.ts';
+import { decodeFile, encodeText } from './text.ts';
 
 /** Change to one file, with its bytes before and after; null: the file does not exist. */
 interface Step {
@@ -30,7 +31,7 @@ export async function applyToFolder(
     ({ path }, i) => normalized.findIndex((candidate) => candidate.path === path) !== i,
   );
   if (duplicate)
-    throw refusal('invalid_request', 400, 'Invalid request', `The request contains ${duplicate.path} twice.`);
+    throw applyProblem('invalid_request', 400, 'Invalid request', `The request contains ${duplicate.path} twice.`);
   const found = await Promise.all(
     normalized.map(async (change) => ({ change, now: await inspectFile(root, change.path) })),
   );
@@ -42,21 +43,21 @@ export async function applyToFolder(
   const steps = found.map(({ change, now }) => stepOf(change, now));
   signal.throwIfAborted();
   await applySteps(root, steps);
-  const files = normalized.map(({ path, text }) => ({ path, hash: text === null ? null : hashOf(text) }));
+  const files = normalized.map(({ path, text }) => ({ path, hash: text === null ? null : sha256Hex(text) }));
   return { conflicts: [], files, diagnostics: [] };
 }
 
 function stepOf({ path, text, encoding: requestedEncoding }: EditorChange, { file, stored }: InspectedFile): Step {
   if (stored && (stored.mode & 0o222) === 0)
-    throw refusal('file_read_only', 403, 'Read-only', `${path} cannot be changed because it is read-only.`);
+    throw applyProblem('file_read_only', 403, 'Read-only', `${path} cannot be changed because it is read-only.`);
   if (text === null) return { path, before: stored, after: null };
   const encoding = file.kind === 'text' ? file.encoding : (requestedEncoding ?? 'utf8');
-  const after = encode(text, encoding);
+  const after = encodeText(text, encoding);
   if (after && after.length > limits.fileBytes)
-    throw refusal('file_too_large', 413, 'File too large', `The new text of ${path} is too large.`);
-  const decoded = after && fileOf(after);
+    throw applyProblem('file_too_large', 413, 'File too large', `The new text of ${path} is too large.`);
+  const decoded = after && decodeFile(after);
   if (!after || decoded?.kind !== 'text' || decoded.text !== text)
-    throw refusal(
+    throw applyProblem(
       'not_encodable',
       422,
       'Text not encodable',
@@ -156,7 +157,7 @@ function answerConflicts(conflicts: EditorAnswerOf<'apply'>['conflicts']): Edito
   };
 }
 
-function refusal(code: ErrorCode, status: number, title: string, reason: string): ProblemError {
+function applyProblem(code: ErrorCode, status: number, title: string, reason: string): ProblemError {
   return new ProblemError({ code, status, title, detail: nothingChanged(reason) });
 }
 

@@ -1,14 +1,12 @@
 import type { EditorAnswerOf, EditorChange, EditorFile } from '@devlm/protocol/editor.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
-import type { Workspace } from '../workspace.ts';
+import type { RequestOf, Workspace } from '../workspace.ts';
 import { applyToFolder } from './apply.ts';
 import { inspectFile } from './inspect-file.ts';
 import { segmentsOf } from './path-names.ts';
 import { listConfined } from './paths.ts';
 import { searchFolder } from './search.ts';
 import { type WalkEntry, walk } from './walk.ts';
-
-type RequestOf<K extends 'list' | 'search'> = Parameters<Workspace[K]>[0];
 
 /**
  * A folder on this machine as a workspace, without an editor: files as on disk, confined to the folder at the moment of

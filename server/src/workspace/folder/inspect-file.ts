@@ -2,7 +2,7 @@ import type { EditorFile } from '@devlm/protocol/editor.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { type ConfinedFile, listConfined, readConfined } from './paths.ts';
-import { fileOf } from './text.ts';
+import { decodeFile } from './text.ts';
 
 /** A file and its stored form; null if it was not read. */
 export interface InspectedFile {
@@ -18,7 +18,7 @@ export interface InspectedFile {
 export async function inspectFile(root: string, path: string): Promise<InspectedFile> {
   try {
     const stored = await readConfined(root, path, { maxBytes: limits.fileBytes });
-    return { file: fileOf(stored.bytes), stored };
+    return { file: decodeFile(stored.bytes), stored };
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
     const { code, detail } = error.problem;

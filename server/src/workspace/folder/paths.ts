@@ -1,9 +1,10 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { constants, existsSync } from 'node:fs';
 import { type FileHandle, link, lstat, mkdir, open, readdir, realpath, rename, rmdir, unlink } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import type { ErrorCode } from '@devlm/protocol/error-codes.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
+import { sha256Hex } from '../../sha256.ts';
 import { outside, segmentsOf } from './path-names.ts';
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_DIRECTORY } = constants;
@@ -54,7 +55,7 @@ export async function readConfined(
 ): Promise<ConfinedFile> {
   return withProblems(path, async () => {
     const segments = await resolveSegments(root, path);
-    await using folder = await Folder.open(root, path, segments.slice(0, -1), options);
+    await using folder = await ConfinedFolder.open(root, path, segments.slice(0, -1), options);
     // Awaited here, because the folder must be held until the file was read.
     return await readIn(folder, path, segments.at(-1), options.maxBytes ?? defaultMaxBytes);
   });
@@ -79,7 +80,7 @@ export async function writeConfined(
     const segments = await resolveSegments(root, path, true);
     const name = segments.at(-1);
     if (name === undefined) throw notAFile(path, 'the workspace folder itself');
-    await using folder = await Folder.open(root, path, segments.slice(0, -1), { ...options, create: true });
+    await using folder = await ConfinedFolder.open(root, path, segments.slice(0, -1), { ...options, create: true });
     const existing = await currentOf(folder, path, name);
     const check = (now: ConfinedFile | null) => {
       if (options.expectedHash !== undefined && (now?.hash ?? null) !== options.expectedHash) throw fileChanged(path);
@@ -111,7 +112,7 @@ export async function writeConfined(
       if (codeOf(error) === 'EEXIST') throw fileChanged(path);
       throw error;
     }
-    return hashOf(bytes);
+    return sha256Hex(bytes);
   });
 }
 
@@ -128,7 +129,7 @@ export async function listConfined(
 ): Promise<ConfinedEntry[]> {
   return withProblems(path, async () => {
     const segments = await resolveSegments(root, path);
-    await using folder = await Folder.open(root, path, segments, options);
+    await using folder = await ConfinedFolder.open(root, path, segments, options);
     const found = await readdir(folder.at('.'), { withFileTypes: true });
     await folder.verify();
     const entries = found
@@ -169,7 +170,7 @@ export async function removeConfined(
     const segments = await resolveSegments(root, path, true);
     const name = segments.at(-1);
     if (name === undefined) throw notAFile(path, 'the workspace folder itself');
-    await using folder = await Folder.open(root, path, segments.slice(0, -1), options);
+    await using folder = await ConfinedFolder.open(root, path, segments.slice(0, -1), options);
     const stats = await lstat(folder.at(name));
     if (!stats.isFile() && !stats.isDirectory() && !stats.isSymbolicLink()) throw notAFile(path, 'a device or a pipe');
     if (options.expectedHash !== undefined) {
@@ -213,7 +214,7 @@ async function resolveSegments(root: string, path: string, parentOnly = false): 
 }
 
 /** A folder below the root that is held so that another one cannot take its place. */
-class Folder {
+class ConfinedFolder {
   private readonly handle: FileHandle | null;
   private readonly place: string;
   private readonly shown: string;
@@ -231,7 +232,7 @@ class Folder {
     path: string,
     segments: readonly string[],
     options: ConfinedOptions & { readonly create?: boolean },
-  ): Promise<Folder> {
+  ): Promise<ConfinedFolder> {
     const base = await realpath(root);
     const anchored = canAnchor && (options.anchored ?? true);
     let handle = anchored ? await open(base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) : null;
@@ -251,7 +252,7 @@ class Folder {
           handle = inner;
         } else if (!(await lstat(next)).isDirectory()) throw outside(path, 'it contains a link where none is allowed');
       }
-      const folder = new Folder(handle, place, path, anchored ? '' : await identityOf(place));
+      const folder = new ConfinedFolder(handle, place, path, anchored ? '' : await identityOf(place));
       await folder.verify();
       return folder;
     } catch (error) {
@@ -288,7 +289,12 @@ async function identityOf(path: string): Promise<string> {
   return `${dev}:${ino}`;
 }
 
-async function readIn(folder: Folder, path: string, name: string | undefined, maxBytes: number): Promise<ConfinedFile> {
+async function readIn(
+  folder: ConfinedFolder,
+  path: string,
+  name: string | undefined,
+  maxBytes: number,
+): Promise<ConfinedFile> {
   if (name === undefined) throw notAFile(path, 'a folder');
   // Without O_NONBLOCK, opening a pipe without a writer would block forever.
   const handle = await open(folder.at(name), O_RDONLY | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0));
@@ -307,13 +313,13 @@ async function readIn(folder: Folder, path: string, name: string | undefined, ma
     }
     if (length > stats.size) throw length > maxBytes ? tooLarge(path, maxBytes) : fileChanged(path);
     const bytes = buffer.subarray(0, length);
-    return { bytes, hash: hashOf(bytes), mode: stats.mode & 0o777 };
+    return { bytes, hash: sha256Hex(bytes), mode: stats.mode & 0o777 };
   } finally {
     await handle.close();
   }
 }
 
-async function currentOf(folder: Folder, path: string, name: string): Promise<ConfinedFile | null> {
+async function currentOf(folder: ConfinedFolder, path: string, name: string): Promise<ConfinedFile | null> {
   try {
     return await readIn(folder, path, name, Number.MAX_SAFE_INTEGER);
   } catch (error) {
@@ -329,8 +335,6 @@ export function isTemporary(name: string): boolean {
   return /^\.[0-9a-f]{24}\.tmp$/.test(name);
 }
 
-const hashOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
-
 const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);
 
 /** Converts errors of the file system to problems. */
@@ -341,7 +345,12 @@ async function withProblems<T>(path: string, work: () => Promise<T>): Promise<T>
     if (error instanceof ProblemError) throw error;
     switch (codeOf(error)) {
       case 'ENOENT':
-        throw problem('not_found', 404, 'File not found', `${JSON.stringify(path)} does not exist in the workspace.`);
+        throw pathProblem(
+          'not_found',
+          404,
+          'File not found',
+          `${JSON.stringify(path)} does not exist in the workspace.`,
+        );
       case 'ELOOP':
       case 'EMLINK':
         throw outside(path, 'it contains a link where none is allowed');
@@ -353,11 +362,11 @@ async function withProblems<T>(path: string, work: () => Promise<T>): Promise<T>
       case 'ENODEV':
         throw notAFile(path, 'a device or a pipe');
       case 'ENOTEMPTY':
-        throw problem('not_empty', 409, 'Folder not empty', `The folder ${JSON.stringify(path)} is not empty.`);
+        throw pathProblem('not_empty', 409, 'Folder not empty', `The folder ${JSON.stringify(path)} is not empty.`);
       case 'EACCES':
       case 'EPERM':
       case 'EROFS':
-        throw problem(
+        throw pathProblem(
           'not_permitted',
           403,
           'Access denied',
@@ -369,19 +378,19 @@ async function withProblems<T>(path: string, work: () => Promise<T>): Promise<T>
   }
 }
 
-const problem = (code: ErrorCode, status: number, title: string, detail: string) =>
+const pathProblem = (code: ErrorCode, status: number, title: string, detail: string) =>
   new ProblemError({ code, status, title, detail });
 const notAFile = (path: string, what: string) =>
-  problem(
+  pathProblem(
     'not_a_file',
     422,
     'Not a file',
     `${JSON.stringify(path)} is ${what}. Only regular files can be read and written.`,
   );
 const tooLarge = (path: string, bytes: number) =>
-  problem('file_too_large', 413, 'File too large', `${JSON.stringify(path)} is larger than ${bytes} bytes.`);
+  pathProblem('file_too_large', 413, 'File too large', `${JSON.stringify(path)} is larger than ${bytes} bytes.`);
 const fileChanged = (path: string) =>
-  problem(
+  pathProblem(
     'file_changed',
     409,
     'File changed',

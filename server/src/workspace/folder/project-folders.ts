@@ -39,7 +39,7 @@ export class ProjectFolders {
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
       if (this.ownerOf(projectId) !== owner)
-        throw problem('conflict', 409, 'This project already has a folder. Choose another project id.');
+        throw projectFolderProblem('conflict', 409, 'This project already has a folder. Choose another project id.');
     }
     await mkdir(this.#folderPath(projectId), { recursive: true, mode: 0o700 });
   }
@@ -84,7 +84,7 @@ export class ProjectFolders {
    */
   rootOf(projectId: string, owner: string): string {
     if (this.ownerOf(projectId) !== owner || !existsSync(this.#folderPath(projectId)))
-      throw problem('not_found', 404, 'This project has no folder on this server.');
+      throw projectFolderProblem('not_found', 404, 'This project has no folder on this server.');
     return this.#folderPath(projectId);
   }
 
@@ -98,6 +98,6 @@ export class ProjectFolders {
   }
 }
 
-function problem(code: ErrorCode, status: number, detail: string): ProblemError {
+function projectFolderProblem(code: ErrorCode, status: number, detail: string): ProblemError {
   return new ProblemError({ code, status, title: status === 404 ? 'Not found' : 'Conflict', detail });
 }

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { EditorFile } from '@devlm/protocol/editor.ts';
 import { limits } from '@devlm/protocol/limits.ts';
 import { imageTypeOf } from '@devlm/workspace-core/image-type.ts';
+import { sha256Hex } from '../../sha256.ts';
 
 /** Encodings as VS Code names them. UTF-16 is recognized by its byte order mark. */
 type Encoding = 'utf8' | 'utf8bom' | 'utf16le' | 'utf16be';
@@ -12,13 +12,8 @@ const byteOrderMarks: Readonly<Record<Exclude<Encoding, 'utf8'>, Buffer>> = {
   utf16be: Buffer.from([0xfe, 0xff]),
 };
 
-/** Returns the SHA-256 of the UTF-8 bytes of a text, in hex. */
-export function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
-
 /** Decodes the bytes of a file. They count as text only if writing the text back results in the same bytes. */
-export function fileOf(bytes: Buffer): EditorFile {
+export function decodeFile(bytes: Buffer): EditorFile {
   if (bytes.length > limits.fileBytes) return unreadable(bytes, tooLarge(bytes.length, limits.fileBytes));
   const mediaType = imageTypeOf(bytes);
   if (mediaType) {
@@ -27,17 +22,17 @@ export function fileOf(bytes: Buffer): EditorFile {
   }
   const encoding = encodingOf(bytes);
   if (!encoding.startsWith('utf16') && bytes.includes(0)) return unreadable(bytes, 'It is a binary file.');
-  const text = decode(bytes, encoding);
-  if (text === null || !encode(text, encoding)?.equals(bytes))
+  const text = decodeText(bytes, encoding);
+  if (text === null || !encodeText(text, encoding)?.equals(bytes))
     return unreadable(
       bytes,
       `It is not valid ${encoding} text, or would change if it were written back in this encoding.`,
     );
-  return { kind: 'text', text, encoding, hash: hashOf(text), dirty: false };
+  return { kind: 'text', text, encoding, hash: sha256Hex(text), dirty: false };
 }
 
 /** Encodes a text. Returns null if the encoding is unknown or cannot represent the text. */
-export function encode(text: string, encoding: string): Buffer | null {
+export function encodeText(text: string, encoding: string): Buffer | null {
   if (!text.isWellFormed()) return null;
   switch (encoding) {
     case 'utf8':
@@ -62,7 +57,7 @@ function encodingOf(bytes: Buffer): Encoding {
   return (['utf8bom', 'utf16le', 'utf16be'] as const).find((name) => startsWith(byteOrderMarks[name])) ?? 'utf8';
 }
 
-function decode(bytes: Buffer, encoding: Encoding): string | null {
+function decodeText(bytes: Buffer, encoding: Encoding): string | null {
   const label = { utf8: 'utf-8', utf8bom: 'utf-8', utf16le: 'utf-16le', utf16be: 'utf-16be' }[encoding];
   const rest = encoding === 'utf8' ? bytes : bytes.subarray(byteOrderMarks[encoding].length);
   try {

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { EditorHello } from '@devlm/protocol/editor.ts';
 import * as z from 'zod';
+import { sha256Hex } from '../../../sha256.ts';
 
 /*
  * Reads the MCP servers that a window names in the user's settings and in files of the workspace, in the format of
@@ -25,7 +25,8 @@ const ServerConfig = z.union([Stdio, Http], { error: 'its configuration needs a 
 type ServerConfig = z.infer<typeof ServerConfig>;
 
 const ServerMap = z.record(z.string().min(1).max(100), z.unknown());
-const WorkspaceFiles = z
+/** The configuration files of a workspace, as an editor window sends them; `content` is null for an invalid file. */
+const WorkspaceConfigFiles = z
   .array(z.object({ path: z.string().max(4096), content: z.object({ servers: ServerMap.default({}) }).nullable() }))
   .max(100);
 
@@ -90,9 +91,7 @@ export function readServers(
     }
     try {
       const target = targetOf(config, mcp?.variables ?? {}, options.folder);
-      const hash = createHash('sha256')
-        .update(JSON.stringify([name, config]))
-        .digest('hex');
+      const hash = sha256Hex(JSON.stringify([name, config]));
       servers.push({ name, slug, from, shown: shownOf(config), hash, target });
     } catch (error) {
       unusable.push({ name, why: error instanceof Error ? error.message : String(error) });
@@ -113,7 +112,7 @@ function configuredServers(mcp: EditorHello['mcp'], unusable: UnusableServer[]) 
   const user = ServerMap.safeParse(mcp?.user ?? {});
   if (user.success) add('user', user.data);
   else unusable.push({ name: 'devlm.mcp.servers', why: 'the value of the setting is not valid' });
-  const files = WorkspaceFiles.safeParse(mcp?.workspace ?? []);
+  const files = WorkspaceConfigFiles.safeParse(mcp?.workspace ?? []);
   for (const { path, content } of files.data ?? []) {
     if (content) add('workspace', content.servers);
     else unusable.push({ name: path.slice(0, 100), why: 'the file is not valid' });

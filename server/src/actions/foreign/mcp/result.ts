@@ -15,7 +15,7 @@ const Resource = z.object({
   text: z.string().optional(),
   blob: z.string().optional(),
 });
-const Part = z.union([
+const ContentPart = z.union([
   z.object({ type: z.literal('text'), text: z.string() }),
   z.object({ type: z.literal('image'), data: z.string(), mimeType: z.string() }),
   z.object({ type: z.literal('audio') }),
@@ -42,7 +42,7 @@ export async function readParts(
     return images.push({ mediaType: image.mediaType, blob });
   };
   for (const value of parts.slice(0, maxParts)) {
-    const part = Part.safeParse(value).data;
+    const part = ContentPart.safeParse(value).data;
     switch (part?.type) {
       case 'text':
         texts.push(part.text);

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import type { McpStatus } from '@devlm/protocol/views.ts';
+import { sha256Hex } from '../../../sha256.ts';
 import type { Workspace } from '../../../workspace/workspace.ts';
 import type { Tool } from '../../tool.ts';
 import { Agreements } from './agreements.ts';
@@ -169,7 +169,7 @@ export class McpServers implements AsyncDisposable {
 
 /** Returns the hash that identifies an agreement. The same configuration in another workspace is another program. */
 function keyOf(projectId: string, server: NamedServer): string {
-  return createHash('sha256').update(`${projectId}\n${server.hash}`).digest('hex');
+  return sha256Hex(`${projectId}\n${server.hash}`);
 }
 
 function sameTarget(a: NamedServer, b: NamedServer): boolean {

@@ -23,10 +23,11 @@ const callTotalMs = 1_800_000;
 /** Time for a server to answer a ping after a fault of its connection, in milliseconds. */
 const pingTimeoutMs = 5_000;
 
-const Page = z.object({ nextCursor: z.string().max(10_000).nullish() });
-const Tools = Page.extend({ tools: z.array(z.unknown()) });
-const Resources = Page.extend({ resources: z.array(z.unknown()) });
-const Templates = Page.extend({ resourceTemplates: z.array(z.unknown()) });
+/** A page of a list that a server returns in pages. */
+const ListPage = z.object({ nextCursor: z.string().max(10_000).nullish() });
+const Tools = ListPage.extend({ tools: z.array(z.unknown()) });
+const Resources = ListPage.extend({ resources: z.array(z.unknown()) });
+const Templates = ListPage.extend({ resourceTemplates: z.array(z.unknown()) });
 /** The parts are parsed one by one later, so that an invalid part does not affect the others. */
 const CallResult = z.object({
   content: z.array(z.unknown()).default([]),
@@ -34,7 +35,7 @@ const CallResult = z.object({
   isError: z.boolean().default(false),
 });
 export type CallResult = z.infer<typeof CallResult>;
-const Contents = z.object({ contents: z.array(z.unknown()) });
+const ResourceContents = z.object({ contents: z.array(z.unknown()) });
 
 /** A failed request to a server. Its message is worded to follow the server's name. */
 class McpFailure extends Error {}
@@ -101,7 +102,7 @@ export class Session {
         // A server that only knows the older transport refuses the request itself.
         if (!next || !(error instanceof StreamableHTTPError) || !isRefusal(error.code)) {
           const errorOutput = transport instanceof ProcessTransport ? lastLine(transport.errorOutput) : '';
-          throw failureOf(isClosed(error) && fault ? fault : error, errorOutput);
+          throw mcpFailureOf(isClosed(error) && fault ? fault : error, errorOutput);
         }
         make = next;
       }
@@ -161,7 +162,7 @@ export class Session {
   /** Returns the unparsed contents of a resource. @throws McpFailure, or the signal's reason */
   async read(uri: string, signal: AbortSignal): Promise<unknown[]> {
     const options = { signal, timeout: this.#callMs };
-    return (await this.#request('resources/read', { uri }, Contents, options)).contents;
+    return (await this.#request('resources/read', { uri }, ResourceContents, options)).contents;
   }
 
   /** Closes the connection and ends the server's process, if there is one. */
@@ -170,7 +171,7 @@ export class Session {
     await this.#closed;
   }
 
-  async #list<S extends typeof Page>(
+  async #list<S extends typeof ListPage>(
     method: 'tools/list' | 'resources/list' | 'resources/templates/list',
     schema: S,
     items: (page: z.output<S>) => unknown[],
@@ -200,7 +201,7 @@ export class Session {
     } catch (error) {
       options.signal?.throwIfAborted();
       const fault = this.#transport instanceof ProcessTransport ? this.#transport.fault : this.#fault;
-      throw fault === undefined ? failureOf(error, '') : new McpFailure(fault);
+      throw fault === undefined ? mcpFailureOf(error, '') : new McpFailure(fault);
     }
     const parsed = schema.safeParse(answer);
     if (parsed.success) return parsed.data;
@@ -244,7 +245,7 @@ function isClosed(error: unknown): boolean {
   return error instanceof McpError && error.code === ErrorCode.ConnectionClosed;
 }
 
-function failureOf(error: unknown, errorOutput: string): McpFailure {
+function mcpFailureOf(error: unknown, errorOutput: string): McpFailure {
   const more = errorOutput === '' ? '' : `: ${errorOutput}`;
   if (error instanceof McpFailure) return error;
   if (isClosed(error)) return new McpFailure(`ended${more}`);

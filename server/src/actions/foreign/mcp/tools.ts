@@ -1,6 +1,6 @@
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import * as z from 'zod';
-import { judge, permit } from '../../policy/permission.ts';
+import { deniedByRules, deniedByUser, isAllowed, judge, permit } from '../../policy/permission.ts';
 import { untrustedText } from '../../policy/untrusted.ts';
 import { cut, defineTool, done, failed, type Tool, type ToolContext } from '../../tool.ts';
 import { foreignTool, printable } from '../foreign-tool.ts';
@@ -131,7 +131,7 @@ export function startTool(
       if (!server) return failed(`There is no such server. The servers are ${names}.`);
       // A rule can deny it, but none can allow it, because that would allow whatever a file says.
       const { verdict, reason } = judge(context, await context.workspace(), { tool: 'mcp_start', effect: 'external' });
-      if (verdict === 'deny') return failed(`This is not allowed. ${reason}`);
+      if (verdict === 'deny') return deniedByRules(reason);
       const answer = await context.ask({
         kind: 'approval',
         title: `Start the MCP server "${name}"`.slice(0, 200),
@@ -141,10 +141,7 @@ export function startTool(
         format: server.target.kind === 'stdio' ? 'command' : 'url',
         rule: null,
       });
-      if (answer.kind !== 'approval' || !answer.allow) {
-        const note = answer.kind === 'approval' && answer.note ? ` They said: ${answer.note}` : '';
-        return failed(`The user did not allow this.${note}`);
-      }
+      if (!isAllowed(answer)) return deniedByUser(answer);
       await context.begin({});
       const soon = AbortSignal.any([context.signal, AbortSignal.timeout(startWaitMs)]);
       const connection = await agree(server, soon).catch((error: unknown) => {

@@ -9,14 +9,15 @@ import { parseSymbols } from './parse.ts';
  * caller terminates the thread when a result takes too long.
  */
 
-const Job = z.object({
+/** Message that asks the thread to parse a text. */
+const ParseRequest = z.object({
   id: z.int(),
   grammar: z.custom<Grammar>((value) => typeof value === 'string' && Object.hasOwn(queries, value)),
   text: z.string(),
 });
 
 parentPort?.on('message', async (message: unknown) => {
-  const { id, grammar, text } = Job.parse(message);
+  const { id, grammar, text } = ParseRequest.parse(message);
   // A file on which the grammar fails has no symbols.
   const found = await parseSymbols(grammar, text).catch(() => noSymbols);
   parentPort?.postMessage({ id, ...found });

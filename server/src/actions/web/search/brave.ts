@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { askEngine, type ErrorMeaning, type SearchEngine, type SearchResults } from './search.ts';
 
 /** The used part of the response of `/res/v1/web/search`. */
-const Answer = z.object({
+const BraveResponse = z.object({
   web: z
     .object({
       results: z.array(
@@ -44,7 +44,7 @@ export class BraveSearch implements SearchEngine {
     url.searchParams.set('count', String(Math.min(count, max.count)));
     url.searchParams.set('text_decorations', 'false');
     const init = { headers: { accept: 'application/json', 'x-subscription-token': this.#key } };
-    const { web } = await askEngine(this, { url, init, schema: Answer, meaning }, signal);
+    const { web } = await askEngine(this, { url, init, schema: BraveResponse, meaning }, signal);
     return {
       results: (web?.results ?? []).map(({ title, url, description = '', age, page_age }) => ({
         title,

@@ -116,7 +116,7 @@ export async function askEngine<S extends z.ZodType>(
     });
     const text = await textOf(response);
     if (!response.ok) {
-      throw refusal(engine, response.status, request.meaning?.(response.status, text));
+      throw refusedSearch(engine, response.status, request.meaning?.(response.status, text));
     }
     const parsed = request.schema.safeParse(JSON.parse(text));
     if (!parsed.success)
@@ -148,7 +148,7 @@ async function textOf(response: Response): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-function refusal(
+function refusedSearch(
   { name }: Pick<SearchEngine, 'name'>,
   status: number,
   meaning: ReturnType<ErrorMeaning>,

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { askEngine, type SearchEngine, type SearchResults, searchProblem } from './search.ts';
 
 /** The used part of the response of `/search?format=json`. */
-const Answer = z.object({
+const SearxngResponse = z.object({
   results: z.array(
     z.object({
       title: z.string().nullish(),
@@ -31,7 +31,7 @@ export class SearxngSearch implements SearchEngine {
     url.searchParams.set('q', query);
     url.searchParams.set('format', 'json');
     try {
-      const { results } = await askEngine(this, { url, schema: Answer }, signal);
+      const { results } = await askEngine(this, { url, schema: SearxngResponse }, signal);
       return {
         results: results.slice(0, count).map(({ title, url, content, publishedDate }) => ({
           title: title ?? '',

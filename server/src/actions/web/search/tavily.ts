@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { askEngine, type ErrorMeaning, type SearchEngine, type SearchResults } from './search.ts';
 
 /** The used part of the response of `POST /search`. */
-const Answer = z.object({
+const TavilyResponse = z.object({
   results: z.array(
     z.object({
       title: z.string(),
@@ -39,7 +39,7 @@ export class TavilySearch implements SearchEngine {
       body: JSON.stringify({ query, max_results: Math.min(count, maxResults), search_depth: 'basic' }),
     };
     const url = new URL('/search', this.#base);
-    const { results } = await askEngine(this, { url, init, schema: Answer, meaning }, signal);
+    const { results } = await askEngine(this, { url, init, schema: TavilyResponse, meaning }, signal);
     return {
       results: results.map(({ title, url, content, published_date }) => ({
         title,

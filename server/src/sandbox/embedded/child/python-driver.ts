@@ -2,7 +2,7 @@
  * Driver that runs inside Python, from the snapshot, and does what `python3` does around a program. It keeps its own
  * frames out of tracebacks, ends programs as `python3` does, and provides an event loop that needs no browser.
  */
-export const driver = String.raw`
+export const pythonDriver = String.raw`
 def _devlm_driver():
     import asyncio, asyncio.base_events, asyncio.runners, builtins, io, json, linecache, os, random, runpy, sys, time, traceback, types
     import collections, contextlib, copy, csv, dataclasses, datetime, decimal, enum, functools, itertools, math

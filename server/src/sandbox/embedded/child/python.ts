@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { type GuestJob, sendOutput, sleep } from './channel.ts';
 import { frameKinds } from './frames.ts';
-import { driver } from './python-driver.ts';
+import { pythonDriver } from './python-driver.ts';
 import { outFolder, type PackageFile, type ProgramExit, type Runtime, workFolder } from './runtime.ts';
 
 interface StreamOperations {
@@ -52,7 +52,7 @@ async function load(packageFile: PackageFile, options: object): Promise<Pyodide>
 /** Returns a memory snapshot of a Python interpreter with the driver and common modules loaded. */
 export async function makePythonSnapshot(packageFile: PackageFile): Promise<Uint8Array> {
   const python = await load(packageFile, { _makeSnapshot: true });
-  python.runPython(driver);
+  python.runPython(pythonDriver);
   return python.makeMemorySnapshot();
 }
 

@@ -3,7 +3,7 @@ import { sendOutput, sleep } from './channel.ts';
 import { frameKinds } from './frames.ts';
 import { FsError, type MemoryFs } from './memory-fs.ts';
 import { type GuestModules, normalize, sourceOf } from './quickjs-modules.ts';
-import type { Context, Handle } from './quickjs-types.ts';
+import type { Handle, QuickJsContext } from './quickjs-types.ts';
 
 /** State of a QuickJS program outside of QuickJS. */
 export interface GuestState {
@@ -14,16 +14,16 @@ export interface GuestState {
   task: string;
 }
 
-type Plain = string | number | boolean | null | undefined | Uint8Array | string[];
+type HostValue = string | number | boolean | null | undefined | Uint8Array | string[];
 
 /**
  * Returns the host object with the functions that the guest library is built on. They are the only way out of QuickJS.
  * Strings are passed as strings and bytes as ArrayBuffers. An error becomes an error of the guest with the same code.
  */
-export function createHost(context: Context, state: GuestState, modules: GuestModules): Handle {
-  const text = (value: Plain) => (typeof value === 'string' ? value : '');
-  const bytes = (value: Plain) => (value instanceof Uint8Array ? value : Buffer.from(text(value)));
-  const functions: Record<string, (...args: Plain[]) => unknown> = {
+export function createHost(context: QuickJsContext, state: GuestState, modules: GuestModules): Handle {
+  const text = (value: HostValue) => (typeof value === 'string' ? value : '');
+  const bytes = (value: HostValue) => (value instanceof Uint8Array ? value : Buffer.from(text(value)));
+  const functions: Record<string, (...args: HostValue[]) => unknown> = {
     write(fd, data) {
       if (state.exitCode === null) sendOutput(fd === 2 ? frameKinds.stderr : frameKinds.stdout, bytes(data));
     },
@@ -75,10 +75,10 @@ export function createHost(context: Context, state: GuestState, modules: GuestMo
   return host;
 }
 
-const encodingOf = (name: Plain): BufferEncoding =>
+const encodingOf = (name: HostValue): BufferEncoding =>
   typeof name === 'string' && Buffer.isEncoding(name) ? name : 'utf8';
 
-function take(context: Context, handle: Handle): Plain {
+function take(context: QuickJsContext, handle: Handle): HostValue {
   const type = context.typeof(handle);
   if (type === 'string') return context.getString(handle);
   if (type === 'number') return context.getNumber(handle);
@@ -90,7 +90,7 @@ function take(context: Context, handle: Handle): Plain {
   return copy;
 }
 
-function give(context: Context, value: unknown): Handle {
+function give(context: QuickJsContext, value: unknown): Handle {
   if (typeof value === 'string') return context.newString(value);
   if (typeof value === 'number') return context.newNumber(value);
   if (typeof value === 'boolean') return context.newNumber(value ? 1 : 0);

@@ -8,7 +8,7 @@ export interface Handle {
 export type Result<T> = { readonly error?: undefined; readonly value: T } | { readonly error: Handle };
 
 /** A global environment in which code is evaluated. */
-export interface Context {
+export interface QuickJsContext {
   readonly undefined: Handle;
   readonly null: Handle;
   readonly global: Handle;
@@ -34,7 +34,7 @@ export interface Context {
 
 /** An instance of QuickJS with its limits and its module loader. */
 export interface JsRuntime {
-  newContext(): Context;
+  newContext(): QuickJsContext;
   setMaxStackSize(bytes: number): void;
   setInterruptHandler(interrupt: () => boolean): void;
   setModuleLoader(

@@ -4,7 +4,7 @@ import { type ChildSettings, frameKinds } from './frames.ts';
 import { MemoryFs } from './memory-fs.ts';
 import { createHost, type GuestState } from './quickjs-host.ts';
 import { type GuestModules, loadGuestModules, normalize, sourceOf, warmTypeScript } from './quickjs-modules.ts';
-import type { Context, Core, Handle, JsRuntime } from './quickjs-types.ts';
+import type { Core, Handle, JsRuntime, QuickJsContext } from './quickjs-types.ts';
 import { outFolder, type PackageFile, type ProgramExit, type Runtime, workFolder } from './runtime.ts';
 
 /** Stack limit of QuickJS, in bytes. It throws at this limit; an overflow of WebAssembly's stack would end the child. */
@@ -67,7 +67,7 @@ function setModuleLoader(runtime: JsRuntime, modules: GuestModules, state: Guest
 }
 
 /** Runs the guest library, and removes the globals that only the library may use. */
-function startGuest(runtime: JsRuntime, context: Context, host: Handle): GuestLoop {
+function startGuest(runtime: JsRuntime, context: QuickJsContext, host: Handle): GuestLoop {
   context.setProp(context.global, '__devlm', host);
   const started = context.evalCode('import "devlm:start";', 'devlm:boot', { type: 'module' });
   if (started.error) throw new Error(`QuickJS did not start: ${JSON.stringify(context.dump(started.error))}`);
@@ -83,11 +83,11 @@ function startGuest(runtime: JsRuntime, context: Context, host: Handle): GuestLo
 class QuickjsRuntime implements Runtime {
   readonly version = 'quickjs 2025-09-13';
   readonly #runtime: JsRuntime;
-  readonly #context: Context;
+  readonly #context: QuickJsContext;
   readonly #state: GuestState;
   readonly #loop: GuestLoop;
 
-  constructor(runtime: JsRuntime, context: Context, state: GuestState, loop: GuestLoop) {
+  constructor(runtime: JsRuntime, context: QuickJsContext, state: GuestState, loop: GuestLoop) {
     this.#runtime = runtime;
     this.#context = context;
     this.#state = state;
@@ -174,7 +174,7 @@ function crashOf(error: unknown, state: GuestState): ProgramExit {
   return { exitCode: 1, outOfMemory };
 }
 
-function describe(context: Context, error: Handle): { text: string; outOfMemory: boolean } {
+function describe(context: QuickJsContext, error: Handle): { text: string; outOfMemory: boolean } {
   const dumped: unknown = context.dump(error);
   if (typeof dumped !== 'object' || dumped === null) {
     // A null means that there was no memory left for the error object.

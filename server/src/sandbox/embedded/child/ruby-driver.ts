@@ -2,7 +2,7 @@
  * Driver that runs inside Ruby and does what `ruby` does around a program. It keeps its own frames out of backtraces
  * and runs the `at_exit` blocks, which an interpreter that never exits would not run.
  */
-export const driver = String.raw`
+export const rubyDriver = String.raw`
 module Devlm
   EXITS = []
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { type GuestJob, sendOutput, sleep } from './channel.ts';
 import { frameKinds } from './frames.ts';
-import { driver } from './ruby-driver.ts';
+import { rubyDriver } from './ruby-driver.ts';
 import { type PackageFile, type ProgramExit, type Runtime, workFolder } from './runtime.ts';
 
 /* Types of the parts of @ruby/wasm-wasi and @bjorn3/browser_wasi_shim that are used, as in the pinned versions. */
@@ -76,7 +76,7 @@ export async function createRuby(packageFile: PackageFile): Promise<Runtime> {
     args: ['ruby.wasm', '-EUTF-8', '-e_=0'],
   });
   memory = instance.exports['memory'] as WebAssembly.Memory;
-  vm.eval(`eval(${literal(driver)}, TOPLEVEL_BINDING, '<devlm>', 1)`);
+  vm.eval(`eval(${literal(rubyDriver)}, TOPLEVEL_BINDING, '<devlm>', 1)`);
   const version = vm.eval('Devlm.ready').toString();
   return {
     version: `ruby.wasm (Ruby ${version})`,

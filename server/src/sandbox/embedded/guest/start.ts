@@ -115,7 +115,8 @@ for (const name of Array.from(host.builtins())) {
   namespaces.set(`devlm:${name}`, await import(`devlm:${name}`));
 }
 
-interface Task {
+/** The program to run, with its arguments and environment. */
+interface ProgramTask {
   readonly program:
     | { kind: 'file'; path: string }
     | { kind: 'code'; code: string }
@@ -126,7 +127,7 @@ interface Task {
 
 const isTest = /(^|\/)(test|tests)\/.*\.[cm]?[jt]s$|(^|\/)test(-[^/]*)?\.[cm]?[jt]s$|[.\-_]test\.[cm]?[jt]s$/;
 
-async function runProgram({ program, args }: Task): Promise<void> {
+async function runProgram({ program, args }: ProgramTask): Promise<void> {
   if (program.kind === 'code') {
     process.argv.push(...args);
     Object.defineProperty(globalThis, 'require', {
@@ -160,7 +161,7 @@ Object.defineProperty(globalThis, '__devlmLoop', {
   configurable: true,
   value: {
     async begin() {
-      const task: Task = JSON.parse(host.task());
+      const task: ProgramTask = JSON.parse(host.task());
       Object.assign(process.env, { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/sandbox', ...task.env });
       await runProgram(task);
       if ((await runAll()) === false) failed = true;

@@ -2,7 +2,8 @@ import { host } from './host.ts';
 
 /* `node:timers` and the global timers. The host calls them when they are due. */
 
-interface Entry {
+/** A timer that is due at `at`. */
+interface TimerEntry {
   readonly id: number;
   at: number;
   readonly every: number | null;
@@ -11,16 +12,16 @@ interface Entry {
   held: boolean;
 }
 
-const entries = new Map<number, Entry>();
+const entries = new Map<number, TimerEntry>();
 let last = 0;
 
 /** Timer object that `setTimeout` returns, as in Node. It converts to its number. */
 export class Timeout {
   readonly id: number;
-  readonly #entry: Entry;
+  readonly #entry: TimerEntry;
   readonly #ms: number;
 
-  constructor(entry: Entry, ms: number) {
+  constructor(entry: TimerEntry, ms: number) {
     this.id = entry.id;
     this.#entry = entry;
     this.#ms = ms;
@@ -58,7 +59,7 @@ function add(act: unknown, delay: unknown, args: unknown[], repeat: boolean): Ti
   if (typeof act !== 'function') throw new TypeError('The "callback" argument must be of type function');
   const ms = Math.min(2 ** 31 - 1, Math.max(1, Number(delay) || 1));
   const id = ++last;
-  const entry = { id, at: host.now() + ms, every: repeat ? ms : null, act: act as Entry['act'], args, held: true };
+  const entry = { id, at: host.now() + ms, every: repeat ? ms : null, act: act as TimerEntry['act'], args, held: true };
   entries.set(id, entry);
   return new Timeout(entry, ms);
 }
@@ -87,8 +88,8 @@ export function clearTimeout(timer: unknown): void {
 export const clearInterval = clearTimeout;
 export const clearImmediate = clearTimeout;
 
-function first(): Entry | null {
-  let found: Entry | null = null;
+function first(): TimerEntry | null {
+  let found: TimerEntry | null = null;
   for (const entry of entries.values()) if (!found || entry.at < found.at) found = entry;
   return found;
 }

@@ -7,7 +7,7 @@ import type { Failure, Priority } from './types.ts';
  * A place at an instance for one call. Disposing it frees the place; a call whose result was not reported does not
  * affect the lane's health.
  */
-export class Lease implements Disposable {
+export class InstanceLease implements Disposable {
   readonly lane: Lane;
   readonly upstream: Upstream;
   readonly #tokens: number;
