@@ -73,6 +73,9 @@ export const Usage = z.object({
 });
 export type Usage = z.infer<typeof Usage>;
 
+/** The usage of a call without tokens. */
+export const noTokens: Readonly<Usage> = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
+
 /** Facts about a model call, for the ledger. */
 const callFacts = {
   /** Default: an answer. */

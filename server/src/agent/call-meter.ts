@@ -1,4 +1,4 @@
-import type { Usage } from '@devlm/protocol/events.ts';
+import { noTokens, type Usage } from '@devlm/protocol/events.ts';
 import { estimateTokens } from '@devlm/protocol/token-estimate.ts';
 import type { ModelEvent } from '../llm/model.ts';
 
@@ -27,7 +27,7 @@ export class CallMeter {
   /** Whether an event of the answer could not be stored. */
   storeFailed = false;
   #model: string;
-  #usage: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
+  #usage: Usage = noTokens;
   #isCounted = false;
 
   constructor(deps: MeterDeps, purpose: 'compaction' | undefined) {

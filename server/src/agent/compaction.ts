@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Compaction, type ContextParts, contextTokens } from '@devlm/protocol/compaction.ts';
+import { noTokens } from '@devlm/protocol/events.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { TurnState } from '@devlm/protocol/state.ts';
 import type { ModelProblemCode } from '../llm/problems.ts';
@@ -187,8 +188,15 @@ async function cutTexts(
   if (stepId === undefined) log.write({ type: 'step.started', turnId, stepId: id, model: modelId, purpose });
   await write(deps, id, before, draft);
   if (stepId !== undefined) return;
-  const usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
-  log.write({ type: 'step.ended', turnId, stepId: id, stopReason: 'end_turn', usage, costUsd: 0, model: modelId });
+  log.write({
+    type: 'step.ended',
+    turnId,
+    stepId: id,
+    stopReason: 'end_turn',
+    usage: noTokens,
+    costUsd: 0,
+    model: modelId,
+  });
   await log.flush();
 }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { noTokens } from '@devlm/protocol/events.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { AnswerState, StepState, TurnState } from '@devlm/protocol/state.ts';
 import { type Ask, PauseOption, type PauseTopic } from '@devlm/protocol/tools.ts';
@@ -77,13 +78,12 @@ export async function openPause(log: TurnLog, signal: AbortSignal): Promise<Omit
 async function answerOf(log: TurnLog, stepId: string, signal: AbortSignal): Promise<PauseAnswer> {
   const findAnswer = (turn: TurnState) => pausesOf(turn).find(({ step }) => step.id === stepId)?.answer ?? undefined;
   const answer = await log.until(findAnswer, signal);
-  const usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
   log.write({
     type: 'step.ended',
     turnId: log.turnId,
     stepId,
     stopReason: 'end_turn',
-    usage,
+    usage: noTokens,
     costUsd: 0,
     model: '',
   });

@@ -1,6 +1,6 @@
 import type Anthropic from '@anthropic-ai/sdk';
 import type { Stream } from '@anthropic-ai/sdk/core/streaming';
-import type { BlockKind, Usage } from '@devlm/protocol/events.ts';
+import { type BlockKind, noTokens, type Usage } from '@devlm/protocol/events.ts';
 import type { ModelEvent } from './model.ts';
 
 /** Timeout for the end of a body after the end of its message, in milliseconds. */
@@ -11,7 +11,7 @@ export async function* translate(
   events: Stream<Anthropic.RawMessageStreamEvent>,
   requestId: string | undefined,
 ): AsyncGenerator<ModelEvent> {
-  let usage: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
+  let usage: Usage = noTokens;
   let webSearches = 0;
   let stopReason: string | null = null;
   let open: OpenBlock | undefined;

@@ -1,4 +1,4 @@
-import type { Usage } from '@devlm/protocol/events.ts';
+import { noTokens, type Usage } from '@devlm/protocol/events.ts';
 import * as z from 'zod';
 
 /** Model and usage of a call, read from the bytes of its answer as they pass. */
@@ -38,10 +38,7 @@ export class UsageTap {
   readonly #decoder = new TextDecoder();
   #buffer = '';
   #tooLarge = false;
-  #tapped: Tapped = {
-    model: null,
-    usage: { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 },
-  };
+  #tapped: Tapped = { model: null, usage: noTokens };
 
   constructor(contentType: string) {
     this.#streamed = /^text\/event-stream\b/i.test(contentType);

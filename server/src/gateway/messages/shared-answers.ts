@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import { noTokens } from '@devlm/protocol/events.ts';
 import type { AnswerSink } from '../../llm/answers/answer-sink.ts';
 import type { Answers } from '../../llm/answers/answers.ts';
 import { answerKey, CacheWish } from '../../llm/answers/key.ts';
@@ -9,8 +10,6 @@ import type { Peeked } from './peek.ts';
 
 /** Name that the ledger has for the cache, in place of an instance. */
 const cacheInstance = 'cache';
-
-const noTokens = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
 
 /** Shares answers of the Messages endpoint among equal requests: those made at the same time and those made later. */
 export class SharedAnswers {

@@ -1,4 +1,4 @@
-import type { Event, Usage } from '@devlm/protocol/events.ts';
+import { type Event, noTokens } from '@devlm/protocol/events.ts';
 import { addTurns, answerText, emptyConversation, joinDeltas } from '@devlm/protocol/reducer.ts';
 import type { FileChange } from '@devlm/protocol/tools.ts';
 import type { NewEvent } from '../ports/events.ts';
@@ -261,8 +261,6 @@ class ReferencedTurns {
     }
   }
 }
-
-const noTokens: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 };
 
 type Charge = Omit<LedgerCall, 'at' | 'userId' | 'projectId' | 'conversationId' | 'turnId'>;
 
