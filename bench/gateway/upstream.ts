@@ -47,7 +47,7 @@ const server = createServer({ keepAliveTimeout: 60_000 }, async (request, respon
   else sendBurst(response, events);
 });
 
-/** Sends all events with little processor time, which it shares with the gateway. Each event is still a chunk. */
+/** Sends all events in one burst, to leave the processor to the gateway. Each event is still a separate chunk. */
 function sendBurst(response: ServerResponse, events: number): void {
   response.write(begin);
   for (let sent = 0; sent < events; sent++) response.write(delta);

@@ -160,7 +160,7 @@ describe.each([
         ],
       },
     ],
-  ])('reads the same answer %s', async (_way, wire) => {
+  ])('the model reads the same answer %s', async (_way, wire) => {
     claude.on(any, { blocks: [text('Grüße, 世界 🎉\n\n```ts\nconst x = 1;\n```')], wire });
     const events = await collect();
     expect(textOf(events)).toBe('Grüße, 世界 🎉\n\n```ts\nconst x = 1;\n```');
@@ -253,7 +253,7 @@ describe.each([
     ['stream_stalled', { blocks: 'half of it', wire: { headersDelayMs: 60_000 } }],
     ['bad_answer', { raw: '{"choices":[]}', wire: { contentType: 'application/json' } }],
     ['bad_answer', { raw: '<html>hello</html>', wire: { contentType: 'text/html' } }],
-  ])('fails with %s', async (code, answer) => {
+  ])('a model call fails with %s', async (code, answer) => {
     claude.on(any, answer);
     const { problem } = await failure();
     expect(problem.code).toBe(code);

@@ -164,7 +164,7 @@ describe.each(storeKinds)('the history on %s', (kind) => {
     ['Party 🎉 time 👩🏽‍💻', ['🎉', '👩', 'party 🎉'], ['🎈']],
     ['ﬁnd the ＷＩＤＥ word', ['find', 'wide'], ['nd']],
     ['𝒞alligraphy 𠮷野家', ['calli', '𠮷野', '野家'], ['家野']],
-  ])('finds %s in its own language', async (text, hits, misses) => {
+  ])('a search finds %s in its own language', async (text, hits, misses) => {
     await create('c');
     await store.events.append('c', [e.turn('t', null, `${text} \0 \ud800`)]);
     for (const hit of hits) expect([hit, await found(hit)]).toEqual([hit, 'c']);

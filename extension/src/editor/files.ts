@@ -58,7 +58,7 @@ export async function readChosen(uris: readonly vscode.Uri[]): Promise<FilesAnsw
   return { attachments, problems };
 }
 
-/** Returns the attachment, or a message why the file cannot be attached. */
+/** Returns the attachment, or a message that says why the file cannot be attached. */
 async function readFile(uri: vscode.Uri): Promise<NewAttachment | string> {
   const path = displayPath(uri);
   // Use the text that the user sees, saved or not.

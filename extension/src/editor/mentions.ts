@@ -16,7 +16,7 @@ const t = vscode.l10n.t;
 /** Maximum number of symbols in a list. */
 const maxSymbols = 30;
 
-/** Converts a mention to an attachment, or returns a message why it cannot be attached. */
+/** Converts a mention to an attachment, or returns a message that says why it cannot be attached. */
 export async function readMention(mention: Mention, terminals: Pick<TerminalOutput, 'last'>): Promise<FilesAnswer> {
   try {
     const read = await attachmentOf(mention, terminals);
