@@ -37,7 +37,7 @@ async function redisNode(url: string): Promise<Node> {
   });
 }
 
-/** What is published before a node listens is not meant for it. */
+/** Messages that were published before a node listens are not meant for it. */
 async function connected(from: Node, to: Node): Promise<void> {
   const before = to.greeted();
   const greet = () => {

@@ -55,7 +55,7 @@ const google = {
   modelIds: { 'claude-haiku-4-5': 'claude-haiku-4-5@20251001' },
 };
 
-/** A server's model with an instance at a platform, and nothing else. */
+/** A model of a server with only one instance, at a platform. */
 function atPlatform(instance: object): Model {
   const provider = new Provider({
     ...readConfig([], { DEVLM_DATA_DIR: '/nowhere', DEVLM_STREAM_IDLE_MS: '400', DEVLM_MAX_OUTPUT_TOKENS: '4096' }),
@@ -69,7 +69,7 @@ const atPlatforms: [string, (claude: Claude) => Model][] = [
   ['bedrock', (claude) => atPlatform({ provider: 'bedrock', ...aws, baseUrl: claude.url })],
   ['vertex', (claude) => atPlatform({ provider: 'vertex', ...google, baseUrl: `${claude.url}/v1` })],
 ];
-/** They want no older one. */
+/** The platforms do not support an older version. */
 const hasPlatforms = Number.parseInt(process.versions.node, 10) >= 24;
 
 /** The contract of `llm/model.ts`, for each adapter. */
@@ -93,7 +93,7 @@ describe.each([
   let claude: Claude;
   beforeAll(async () => {
     claude = await startClaude({ platforms });
-    // An SDK that is loaded with the first call would use up the patience of a test.
+    // Load the SDK first, because its first load would exceed the timeouts of a test.
     await create(claude).models(new AbortController().signal);
   });
   afterEach(() => claude.reset());
@@ -295,15 +295,15 @@ describe.each([
   });
 
   it('consecutive model calls use one connection', async () => {
-    // Another address than that of the other tests, to which there are several by now.
+    // Use an address of its own: the other tests have several connections to theirs.
     await using alone = await startClaude({ platforms });
     const model = create(alone);
-    // The end of the body comes after that of the message.
+    // The end of the body arrives after the end of the message.
     alone.on(any, () => ({ blocks: 'Hi.', wire: { stall: { afterEvents: 7, until: sleep(30) } } }));
     for (let call = 1; call <= 3; call++) {
       for await (const _ of model.stream(request(), new AbortController().signal));
       await (await alone.received(call)).done;
-      // Until the end is read here too.
+      // Wait until the end has been read.
       await sleep(50);
     }
     expect(alone.messages.map(({ hungUp }) => hungUp)).toEqual([undefined, undefined, undefined]);
@@ -342,7 +342,7 @@ describe.each([
     expect(models[0]).toMatchObject({
       id: expect.stringMatching(/^claude-/),
       name: expect.any(String),
-      // The platforms tell an SDK nothing of their models.
+      // The platforms do not list models to an SDK.
       contextTokens: name === 'bedrock' || name === 'vertex' ? null : expect.any(Number),
     });
   });

@@ -7,7 +7,7 @@ import { RedisConnection } from '../../server/src/storage/redis/connection.ts';
 import { RedisRateLimiter } from '../../server/src/storage/redis/redis-rate-limiter.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 
-/** Would be seen: with it nothing is ever let through. */
+/** A limiter that never admits anything, so that its use would be noticed. */
 const closed: RateLimiter = { take: async () => ({ waitMs: Number.POSITIVE_INFINITY, left: 0, fullMs: 0 }) };
 
 describe.each(['memory', 'redis'] as const)('the rate limiter in %s', (kind) => {
@@ -32,7 +32,7 @@ describe.each(['memory', 'redis'] as const)('the rate limiter in %s', (kind) => 
   });
 
   test('a full bucket lets its burst through, and not one more of 200 at once', async () => {
-    // One token a hundred seconds: none is gained while the test runs.
+    // One token per 100 seconds, so that none is added while the test runs.
     const slow = { ...bucket(1, 5), rate: 0.01 };
     const results = await Promise.all(Array.from({ length: 200 }, () => limiter.take([slow])));
     expect(results.filter(({ waitMs }) => waitMs === 0)).toHaveLength(5);
@@ -49,7 +49,7 @@ describe.each(['memory', 'redis'] as const)('the rate limiter in %s', (kind) => 
     }
     const seconds = (performance.now() - from) / 1_000;
     expect(passed).toBeLessThanOrEqual(Math.ceil(10 * seconds) + 5);
-    // A loaded machine asks late, and then may get less.
+    // A loaded machine asks late, and may then get less.
     expect(passed).toBeGreaterThan(10);
   });
 
@@ -122,12 +122,12 @@ describe('buckets in Redis', () => {
     await using server = await startRedis();
     await using connection = await RedisConnection.open(server.url, pino({ level: 'silent' }));
     const limiter = new RedisRateLimiter(connection, closed);
-    // As it was written by a clock that went a day ahead.
+    // Written by a clock that was a day ahead.
     server.cli('set', 'devlm:limit:a', String((Date.now() + 86_400_000) * 1000));
     const { waitMs } = await limiter.take([{ key: 'a', rate: 10, burst: 5 }]);
     expect(waitMs).toBeGreaterThan(0);
     expect(waitMs).toBeLessThanOrEqual(100);
-    // And one that was written by a clock a day behind is full, no more.
+    // A bucket that was written by a clock a day behind is full, but not more than full.
     server.cli('set', 'devlm:limit:b', String((Date.now() - 86_400_000) * 1000));
     const slow = { key: 'b', rate: 0.01, burst: 5 };
     const results = await Promise.all(Array.from({ length: 20 }, () => limiter.take([slow])));

@@ -16,9 +16,9 @@ import {
 } from '../support/sandboxes.ts';
 
 const wallMs = 3_000;
-/** Of what has to end otherwise, on however slow a machine. */
+/** Time limit of programs that must end for another reason, even on a slow machine. */
 const longWallMs = 10_000;
-/** Of a list, what an engine that it was not made for is attacked with: a start takes longer there. */
+/** Returns a part of a list for an engine that it was not written for, where a start takes longer. */
 const part = (list: readonly Attack[], every: number) => list.filter((_, i) => i % every === 0);
 const { processes = [], space = [], kernel = [], network = [], artifacts = [], embedded = [] } = attackList;
 const inWebAssembly = (list: readonly Attack[]) =>
@@ -91,7 +91,7 @@ describe.each(sandboxKinds)('%s', (kind) => {
   }, 60_000);
 });
 
-/** In WebAssembly an attack on a machine may do anything to itself. */
+/** In WebAssembly an attack can do anything to its own runtime. */
 const isFree = (kind: SandboxKind, group: string) => kind === 'embedded' && group !== 'embedded';
 
 const mayTimeOut = (kind: SandboxKind, group: string, { may = byItself }: Attack) =>
@@ -99,7 +99,7 @@ const mayTimeOut = (kind: SandboxKind, group: string, { may = byItself }: Attack
 
 function check(kind: SandboxKind, group: string, attack: Attack, { result, tookMs }: Ran, host: HostWatch): void {
   const said = result.stdout + result.stderr;
-  // gVisor's kernel and WebAssembly let a program do to themselves what a real kernel refuses.
+  // The kernel of gVisor and WebAssembly let a program do things to itself that a real kernel refuses.
   const own =
     (kind === 'gvisor' && group === 'kernel') || (kind === 'embedded' && group !== 'embedded' && group !== 'network');
   if (!own) expect(said).not.toContain('ESCAPED');
@@ -111,7 +111,7 @@ function check(kind: SandboxKind, group: string, attack: Attack, { result, tookM
   }
   if (isFree(kind, group)) expect(['engine-error', 'cancelled']).not.toContain(result.status);
   else {
-    // For lack of memory gVisor ends as a whole, without a word; and its kernel refuses what a real one allows.
+    // Without memory the whole of gVisor ends silently, and its kernel refuses calls that a real one allows.
     const may = [
       ...(attack.may ?? byItself),
       ...(kind === 'gvisor' ? ['engine-error', 'failed', 'out-of-memory'] : []),
@@ -123,7 +123,7 @@ function check(kind: SandboxKind, group: string, attack: Attack, { result, tookM
     if (attack.prints !== undefined) expect(result.stdout).toBe(attack.prints);
     if (attack.withinMs !== undefined) expect(tookMs).toBeLessThan(attack.withinMs + wallMs);
   }
-  // Many at once on a small machine: most of the time each waits for its interpreter to load.
+  // Run many at once even on a small machine, because most of the time each waits for its interpreter to load.
   expect(tookMs).toBeLessThan(wallMs + (kind === 'embedded' ? 40_000 : 15_000));
 }
 

@@ -24,7 +24,7 @@ function compare(area: string, { name }: ParityProgram, node: Outcome | undefine
   else expect(guest, `${area}, ${name}`).toEqual(node);
 }
 
-// Snippets of an area share a process, so that they always run. Of the other programs the usual run has an eighth.
+// Snippets of an area share a process, so they always run. Of the other programs a usual run has an eighth.
 describe.each(parityAreas)('$area', ({ area, snippets, programs }) => {
   test.runIf(snippets.length > 0)(
     'snippets print the same in the embedded sandbox as on Node',

@@ -9,14 +9,14 @@ import { inTurn } from '../support/deep.ts';
 import { programs } from '../support/sandbox-programs.ts';
 import { type OpenSandbox, openSandbox, type Program, runProgram, sandboxKinds } from '../support/sandboxes.ts';
 
-/** What each engine runs; gVisor's is Docker's adapter again, so a part of the languages will do. */
+/** Languages of each engine. gVisor uses the adapter of Docker, so a part of them is enough. */
 const ofKind: Record<(typeof sandboxKinds)[number], readonly Language[]> = {
   docker: ['python', 'javascript', 'typescript', 'go', 'ruby', 'bash'],
   gvisor: ['python', 'bash'],
   embedded: ['python', 'javascript', 'typescript', 'ruby'],
 };
 
-/** What a WebAssembly engine has none of; a program that asks for it ends with `failed`. */
+/** Features that a WebAssembly engine lacks. A program that uses one ends with `failed`. */
 const without: Record<(typeof sandboxKinds)[number], ReadonlySet<string>> = {
   docker: new Set(),
   gvisor: new Set(),
@@ -24,8 +24,8 @@ const without: Record<(typeof sandboxKinds)[number], ReadonlySet<string>> = {
 };
 
 /**
- * Docker passes every test in Python, and each of the other languages and engines a share of them, each beginning at
- * another test. A deep run has all of them everywhere.
+ * Python in Docker runs every test. Other languages and engines run a share of them, each starting at another test. A
+ * deep run runs all tests everywhere.
  */
 const everyNth = (kind: (typeof sandboxKinds)[number], language: Language): number => {
   if (kind === 'docker') return language === 'python' ? 1 : 4;
@@ -33,7 +33,7 @@ const everyNth = (kind: (typeof sandboxKinds)[number], language: Language): numb
   return 4;
 };
 
-/** Enough for a cold engine on a busy machine: only the tests of limits wait for one. */
+/** Time limit that is long enough for a cold engine on a busy machine. Only the tests of limits reach one. */
 const wallMs = 45_000;
 
 describe.each(sandboxKinds)('%s', { timeout: 90_000 }, (kind) => {
@@ -53,7 +53,7 @@ describe.each(sandboxKinds)('%s', { timeout: 90_000 }, (kind) => {
     const run = (source: string, more: Partial<Program> = {}, options: Parameters<typeof runProgram>[2] = {}) =>
       runProgram(sandbox, { language, source, ...more, limits: { wallMs, ...more.limits } }, options);
 
-    check('says hello, and the record is whole', async () => {
+    check('a program prints a text, and its record is complete', async () => {
       const { result } = await run(program.hello);
       expect(result).toMatchObject({
         status: 'ok',
@@ -74,19 +74,19 @@ describe.each(sandboxKinds)('%s', { timeout: 90_000 }, (kind) => {
       if (kind === 'gvisor') expect(result.engine?.runtime).toBe('runsc');
     });
 
-    check('reads standard input, and its end', async () => {
+    check('a program reads standard input and its end', async () => {
       const stdin = 'first\nzweite größe 日本 🎉\nno newline';
       expect((await run(program.echo, { stdin })).result).toMatchObject({ status: 'ok', stdout: stdin });
       expect((await run(program.countInput)).result).toMatchObject({ status: 'ok', stdout: '0\n' });
     });
 
-    check('reads 10 MB of standard input', async () => {
+    check('a program reads 10 MB of standard input', async () => {
       const stdin = 'x'.repeat(10 * 1024 * 1024);
       const { result } = await run(program.countInput, { stdin, limits: { memoryMb: 512 } });
       expect(result).toMatchObject({ status: 'ok', stdout: `${stdin.length}\n` });
     });
 
-    check('takes arguments and variables as they are', async () => {
+    check('a program receives arguments and variables unchanged', async () => {
       const args = ['one two', '$HOME `id` "quoted"', "it's", 'größe 日本', '--version', '*'];
       expect((await run(program.args, { args })).result).toMatchObject({
         status: 'ok',
@@ -96,12 +96,12 @@ describe.each(sandboxKinds)('%s', { timeout: 90_000 }, (kind) => {
       expect((await run(program.env, { env })).result).toMatchObject({ status: 'ok', stdout: `${env.GREETING}\n` });
     });
 
-    check('runs a program of several files', async () => {
+    check('a program can have several files', async () => {
       const { result } = await runProgram(sandbox, { ...program.multi, limits: { wallMs } });
       expect(result).toMatchObject({ status: 'ok', stdout: '5\n' });
     });
 
-    check('finds files with any name, text or bytes', async () => {
+    check('a program finds its files, with any name, as text or bytes', async () => {
       const content = 'zeile eins\r\n日本 🎉\n';
       const files = [
         { path: 'données/ファイル.txt', content },
@@ -114,32 +114,32 @@ describe.each(sandboxKinds)('%s', { timeout: 90_000 }, (kind) => {
       expect((await run(program.readsFile, { files })).result).toMatchObject({ status: 'ok', stdout: content });
     });
 
-    check('keeps the two outputs apart and in the order in which they came', async () => {
+    check('the two output streams are separate and in order', async () => {
       const { result, order } = await run(program.byTurns);
       expect(result).toMatchObject({ status: 'ok', stdout: 'out\nout\n', stderr: 'err\nerr\n' });
       expect(order).toEqual(['stdout', 'stderr', 'stdout', 'stderr']);
     });
 
-    check('makes text of bytes that are none', async () => {
+    check('output that is not text becomes text', async () => {
       const { result } = await run(program.binary);
       expect(result).toMatchObject({ status: 'ok', stderr: '' });
       expect(result.stdout.slice(0, 128)).toBe(String.fromCharCode(...Array(128).keys()));
       expect(result.stdout.slice(128)).toMatch(/^\ufffd+$/);
     });
 
-    check('does not run what does not compile', async () => {
+    check('a program that does not compile is not run', async () => {
       const { result } = await run(program.compileError.source);
       expect(result).toMatchObject({ status: 'failed', stdout: '' });
       expect(result.stderr).toMatch(program.compileError.says);
     });
 
-    check('shows where an error was', async () => {
+    check('an error shows its position', async () => {
       const { result } = await run(program.runtimeError.source);
       expect(result.status).toBe('failed');
       expect(result.stderr).toMatch(program.runtimeError.says);
     });
 
-    check('answers the exit code', async () => {
+    check('the record has the exit code', async () => {
       expect((await run(program.exit)).result).toMatchObject({
         status: 'failed',
         exitCode: 7,
@@ -148,7 +148,7 @@ describe.each(sandboxKinds)('%s', { timeout: 90_000 }, (kind) => {
       });
     });
 
-    check('ends an infinite loop at its limit, and keeps what it printed', async () => {
+    check('an infinite loop ends at its limit, and its output is kept', async () => {
       const compiler = language === 'go' ? 8_000 : 0;
       const { result, tookMs } = await run(program.loop, { limits: { wallMs: 2_000 + compiler } });
       expect(result).toMatchObject({ status: 'timeout', exitCode: null, stdout: 'ready\n' });
@@ -157,18 +157,18 @@ describe.each(sandboxKinds)('%s', { timeout: 90_000 }, (kind) => {
       expect(tookMs).toBeLessThan(30_000 + compiler);
     });
 
-    check('ends a program that uses up the memory', async () => {
+    check('a program that exhausts its memory is ended', async () => {
       const { result } = await run(program.memoryHog, { limits: { wallMs: 30_000 } });
-      // gVisor as a whole may end with the program, and then the engine does not always know why.
+      // gVisor as a whole may end with the program, and the engine then does not always know the reason.
       if (kind === 'gvisor' && result.status === 'engine-error')
         expect(result.message).toMatch(/gVisor ran out of memory/);
       else expect(result.status).toBe('out-of-memory');
     });
 
-    check('survives a fork bomb', async () => {
+    check('the sandbox survives a fork bomb', async () => {
       const { result, tookMs } = await run(program.forkBomb, { limits: { wallMs: 4_000 } });
       expect(result.status).toMatch(
-        // Without room for its own threads gVisor ends as a whole, and says nothing.
+        // Without room for its own threads, the whole of gVisor ends silently.
         kind === 'gvisor'
           ? /^(failed|timeout|out-of-memory|engine-error)$/
           : without[kind].has('processes')
@@ -179,14 +179,14 @@ describe.each(sandboxKinds)('%s', { timeout: 90_000 }, (kind) => {
       expect((await run(program.hello)).result.stdout).toBe('hello\n');
     });
 
-    check('cuts an output flood at the limit', async () => {
+    check('endless output is truncated at the limit', async () => {
       const { result, tookMs } = await run(program.flood, { limits: { outputBytes: 50_000 } });
       expect(result).toMatchObject({ status: 'output-limit', truncated: { stdout: true, stderr: false } });
       expect(result.stdout).toHaveLength(50_000);
       expect(tookMs).toBeLessThan(wallMs);
     });
 
-    check('has no network, not even to this machine', async () => {
+    check('a program has no network, not even to this machine', async () => {
       await using canary = await listen();
       const addresses = Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? []);
       const hosts = ['127.0.0.1', ...addresses.filter((address) => !address.includes(':'))];
@@ -199,22 +199,22 @@ describe.each(sandboxKinds)('%s', { timeout: 90_000 }, (kind) => {
       expect(canary.connections()).toBe(0);
     });
 
-    check('cannot write outside of its folders', async () => {
+    check('a program cannot write outside its folders', async () => {
       const { result } = await run(program.writeOutside);
-      // WebAssembly has a file system of its own, in the memory of one run.
+      // WebAssembly has its own file system, in the memory of a run.
       if (kind === 'embedded') expect(['ok', 'failed']).toContain(result.status);
       else expect(result).toMatchObject({ status: 'failed', exitCode: 9 });
       for (const path of ['/etc/devlm', '/usr/bin/devlm', '/devlm']) expect(existsSync(path)).toBe(false);
     });
 
-    check('keeps the files in /sandbox/out', async () => {
+    check('the files in /sandbox/out are kept', async () => {
       const { result } = await run(program.artifacts);
       expect(result.status).toBe('ok');
       const contents = result.artifacts.map(({ path, data }) => [path, Buffer.from(data, 'base64').toString()]);
       expect(Object.fromEntries(contents)).toEqual({ 'a.txt': 'abc', 'sub/größe.bin': 'x'.repeat(300_000) });
     });
 
-    check('can be cancelled before it starts, while it runs, and when it has ended', async () => {
+    check('a program can be canceled before it starts, while it runs, and after its end', async () => {
       const before = await run(program.hello, {}, { signal: AbortSignal.abort() });
       expect(before.result).toMatchObject({ status: 'cancelled', stdout: '' });
 
@@ -268,7 +268,7 @@ interface Canary extends AsyncDisposable {
   connections(): number;
 }
 
-/** Listens on every address of this machine and counts who comes. */
+/** Listens on every address of this machine and counts the connections. */
 async function listen(): Promise<Canary> {
   let count = 0;
   const server: Server = createServer((socket) => {

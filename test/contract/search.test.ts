@@ -47,7 +47,7 @@ const provider = () =>
       DEVLM_MODEL: 'claude-sonnet-5-5',
     }),
   );
-/** The provider's search answers with pages, and with sentences that cite them. */
+/** The search of the provider answers with pages, and with sentences that cite them. */
 const serveClaude = (found: readonly Entry[]) =>
   claude.on(any, [
     serverToolUse('web_search', { query: 'x' }),
@@ -123,7 +123,7 @@ describe.each<[string, () => SearchEngine, (found: readonly Entry[]) => void, st
     await expect(engine.search('other', 8, aborted)).rejects.toThrow('Stopped');
   });
 
-  // The provider's failures are those of every call of the model.
+  // Failures of the provider are those of every model call.
   if (path === '') return;
   it('every search failure is explained to the model, without the key', async () => {
     const failure = async (status: number, body = 'x') => {
@@ -179,7 +179,7 @@ describe('the search of the provider', () => {
       tools: [{ type: 'web_search_20250305', name: 'web_search', max_uses: 1 }],
       messages: [{ role: 'user', content: [{ type: 'text', text: '<query>of them</query>' }] }],
     });
-    // One search at 10 dollars a thousand, and some tokens.
+    // One search at 10 dollars per thousand, and some tokens.
     expect(costUsd).toBeGreaterThan(0.01);
     expect(costUsd).toBeLessThan(0.05);
   });

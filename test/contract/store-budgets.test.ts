@@ -76,7 +76,7 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
       askedBy: 'local',
     };
     const { rows, total } = await store.ledger.report({ ...span, group: 'conversation' });
-    // What is not priced counts with the dearest price, and is shown first.
+    // A call without a price counts at the highest price, and is shown first.
     expect(rows.map(({ key, title, calls }) => [key, title, calls])).toEqual([
       [null, null, 2],
       ['c1', 'Ünïcode "Title"', 1],
@@ -240,7 +240,7 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
         const one = asking({ since: () => new Date(0) });
         const { admitted } = await store.budgets.reserve(one);
         if (!admitted) return false;
-        // Each costs a little more than was thought.
+        // Each call costs slightly more than its reservation.
         await store.ledger.add(call({ countedUsd: 1.1 }));
         await store.budgets.release(one.id);
         return true;
@@ -263,7 +263,7 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
   test('a call that ends during a decision is counted as reserved or as spent', async () => {
     await store.budgets.save(budget({ limitUsd: 10 }));
     const since = () => new Date(0);
-    // To sum these up takes some milliseconds, in which the other call ends.
+    // Adding these up takes some milliseconds, in which the other call ends.
     await Promise.all(Array.from({ length: 20_000 }, () => store.ledger.add(call({ countedUsd: 0 }))));
     for (let spent = 0; spent < 9; spent++) {
       const first = asking({ since });
@@ -275,7 +275,7 @@ describe.each(storeKinds)('ledger and budgets in the store on %s', (kind) => {
         .finally(() => {
           ended = true;
         });
-      // With the first one it is too much, whether that has ended or not.
+      // Together with the first call it exceeds the budget, whether that one has ended or not.
       while (!ended) {
         const { admitted } = await store.budgets.reserve(asking({ since, amountUsd: 9.5 - spent }));
         expect(admitted).toBe(false);

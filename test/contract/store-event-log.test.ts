@@ -22,7 +22,7 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
     await log.append('c', [e.turn('t')]);
   });
 
-  /** Reads until an event has this number; answers all that came. */
+  /** Reads until an event has this number. Returns all received events. */
   async function readTo(last: number, after = 0, pause?: () => Promise<void>): Promise<Event[]> {
     const stop = new AbortController();
     const seen: Event[] = [];
@@ -107,7 +107,7 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
     const stop = new AbortController();
     const reader = log.subscribe('c', 0, stop.signal);
     const seen = [...((await reader.next()).value ?? [])];
-    // It waits for what comes, gets one batch, and then dawdles.
+    // It waits for events, receives one batch, and then pauses.
     const second = reader.next();
     await log.append('c', deltas(1));
     seen.push(...((await second).value ?? []));
@@ -146,7 +146,7 @@ describe.each(storeKinds)('the event log on %s', (kind) => {
     await Promise.all(deltas(200).map((delta, index) => (index % 3 ? here : there).append('c', [delta])));
     await expect.poll(() => read, { timeout: 20_000 }).toEqual(upTo(202));
     await expect.poll(() => heard, { timeout: 20_000 }).toEqual(upTo(202, 2));
-    // The last word of one node, with nothing behind it.
+    // The last event of one node, with none after it.
     await there.append('c', deltas(1));
     await expect.poll(() => heard.at(-1), { timeout: 20_000 }).toBe(203);
     stop.abort();

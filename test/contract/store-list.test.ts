@@ -63,7 +63,7 @@ describe.each(storeKinds)('the history on %s', (kind) => {
       } while (cursor !== undefined);
       expect(seen).toEqual(whole);
     }
-    // What moves to the top meanwhile does not shift the rest.
+    // A conversation that moves to the top meanwhile does not shift the rest.
     const first = await list({ limit: 10 });
     clock.advance(1);
     await create('newcomer');
@@ -105,7 +105,7 @@ describe.each(storeKinds)('the history on %s', (kind) => {
     expect(await found('onfig')).toBe('');
     expect(await found('pars config')).toBe('answer title');
     expect(await found('  config\n pars  ')).toBe('answer title');
-    // The words may be in different places of one conversation, not in different conversations.
+    // The words may be in different places of one conversation, but not in different conversations.
     expect(await found('hi file')).toBe('answer');
     expect(await found('hi fail')).toBe('');
     expect(await found('')).toBe('answer message other title');

@@ -16,7 +16,7 @@ describe.each(storeKinds)('the keys of tokens in the store on %s', (kind) => {
   let place: string;
   let store: Store;
   const opened: Store[] = [];
-  /** The same store as another server has it; with null for one that has no data key. */
+  /** Opens the same store as another server would; null for a server without the data key. */
   const open = async (dataKey?: Uint8Array | null) => {
     const how = { version: '0.1.0', key: dataKey ?? undefined };
     const other =
@@ -26,7 +26,7 @@ describe.each(storeKinds)('the keys of tokens in the store on %s', (kind) => {
     opened.push(other);
     return other;
   };
-  /** As many as there can be at a time: a file of SQLite has one. */
+  /** Opens four servers on the store. A SQLite file allows only one. */
   const servers = () => Promise.all(Array.from({ length: 4 }, () => (kind === 'sqlite' ? store : open())));
   const foreign = deriveKey(new Uint8Array(32).fill(1), 'store');
 

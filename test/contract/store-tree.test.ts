@@ -185,12 +185,12 @@ describe.each(storeKinds)('the tree of turns on %s', (kind) => {
       );
       expect(copied).toEqual(original);
       expect(copied?.map(answerText)).toEqual(['A a', 'A b', 'A d']);
-      // Nothing was spent twice.
+      // Nothing is counted as spent twice.
       expect(await store.ledger.usageSince(new Date(0))).toEqual(spent);
       expect((await store.conversations.list({ search: 'A d', limit: 10 })).items.map((item) => item.id)).toContain(
         'copy',
       );
-      // Both go on without the other.
+      // Both conversations continue independently.
       await store.events.append('copy', [e.turn('x', 'd')]);
       expect(await store.turns.get('c', 'x')).toBeNull();
     });

@@ -133,7 +133,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
       await store.conversations.setDeleted('recent', false);
       const found = await store.conversations.list({ search: 'title', limit: 10 });
       expect(found.items.map((item) => item.id).sort()).toEqual(['kept', 'recent']);
-      // The money was spent all the same, and the id is free again.
+      // The cost remains recorded, and the id can be used again.
       expect((await store.ledger.usageSince(new Date(0))).costUsd).toBe(3);
       expect(await create('old')).toMatchObject({ title: '' });
     });
@@ -255,7 +255,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
       const log = await store.events.read(id, 0, 1_000);
       expect(log.map((event) => event.seq)).toEqual(log.map((_, i) => i + 1));
       for (const { stored } of done.filter((each) => each.id === id)) {
-        // The events of one append are neighbours.
+        // The events of one append are contiguous.
         const [first] = stored;
         expect(log.slice((first?.seq ?? 0) - 1, (first?.seq ?? 0) - 1 + stored.length)).toEqual(stored);
       }
@@ -302,7 +302,7 @@ describe.each(storeKinds)('the store on %s', (kind) => {
       expect(await store.conversations.purgeDeleted(new Date(clock.time - 1))).toBe(2);
       expect(await store.blobs.get(own)).toBeNull();
       expect(await store.blobs.get(shared)).not.toBeNull();
-      // Just put: the message that shows it may be on its way.
+      // It was just stored, so the message that refers to it may be on its way.
       expect(await store.blobs.get(fresh)).not.toBeNull();
       await store.conversations.setDeleted('branch', true);
       clock.advance(1);

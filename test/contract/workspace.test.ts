@@ -24,7 +24,7 @@ import { listCases, searchCases } from '../support/workspace-cases.ts';
 import { pathAttacks } from '../unit/guards/path-attacks.ts';
 
 /*
- * What the agent may expect of a workspace, whoever has its files.
+ * What the agent can rely on in every workspace, whether a window or the server has its files.
  */
 
 const hash = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -336,7 +336,7 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
       workspace.apply([{ path, base: hash('secret'), text: 'x' }], signal),
       workspace.apply([{ path, base: hash('secret'), text: null }], signal),
     ];
-    /** What was handed over of any of these. */
+    /** Returns the results of attempts that revealed or changed something. */
     const leaked = async (path: string) => {
       const results = await Promise.allSettled(attempts(path));
       return results.filter((result) => {
@@ -349,7 +349,7 @@ describe.each(workspaceAdapters)('$name', { timeout: 30_000 }, ({ open }) => {
 
     it.each(pathAttacks)('the path %j does not lead outside the workspace', async (path) => {
       put('a/b.txt', 'inside');
-      // Longer ones than any path do not get as far as a window.
+      // Longer paths than any real one are refused before they reach a window.
       const refused = expect.stringMatching(/^(outside_workspace|invalid_request)$/);
       for (const result of await Promise.allSettled(attempts(path)))
         expect(result).toMatchObject({ status: 'rejected', reason: refusal(refused) });

@@ -11,8 +11,8 @@ import { newConversation, Reader, send, TestServer } from '../support/server.ts'
 import { TestWeb } from '../support/web/pages.ts';
 
 /*
- * Somebody wrote instructions into a page and into a file, and the model follows them. Whatever the
- * person's rules allow, nothing of it may happen before the person was asked.
+ * An attacker has written instructions into a page and into a file, and the model follows them. Whatever the user's
+ * rules allow, nothing of this may happen before the user was asked.
  */
 
 type Call = readonly [name: string, input: object];
@@ -67,7 +67,7 @@ describe('instructions in what the model reads', { timeout: 60_000 }, () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** Sends a message to a model that makes these calls, one a step. */
+  /** Sends a message to a model that makes these calls, one per step. */
   const begin = async (message: string, ...calls: Call[]) => {
     claude.on(any, 'Done.');
     for (const [name, input] of calls.toReversed()) claude.on(any, toolUse(name, input), { times: 1 });
@@ -106,7 +106,7 @@ describe('instructions in what the model reads', { timeout: 60_000 }, () => {
     expect(page?.details?.untrusted).toEqual([{ kind: 'web', name: 'docs.example.com' }]);
     expect(refused).toMatchObject({ ok: false, text: 'The user did not allow this.' });
     expect(web.fetched).toEqual(['docs.example.com/guide']);
-    // Not even its robots.txt.
+    // Not even its robots.txt was fetched.
     expect(web.seen.filter((address) => address.startsWith('evil.'))).toEqual([]);
   });
 
@@ -121,7 +121,7 @@ describe('instructions in what the model reads', { timeout: 60_000 }, () => {
     const ask = await turn.answer(false);
     expect(ask).toMatchObject({ format: 'command', detail: 'touch after.txt' });
     expect(ask.reason).toContain('text from docs.example.com');
-    // The rules let it run before, and what only reads the project after.
+    // The rules allowed it before. Afterwards they allow only commands that read the project.
     expect(resultsOf(await turn.ended()).map(({ ok }) => ok)).toEqual([true, true, false, true]);
     expect([existsSync(join(folder, 'before.txt')), existsSync(join(folder, 'after.txt'))]).toEqual([true, false]);
   });

@@ -46,12 +46,12 @@ describe('tools', { timeout: 90_000 }, () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** Lets the model make these calls, one a step, and then say that it is done. */
+  /** Makes the model make these calls, one per step, and then say that it is done. */
   const script = (...calls: [name: string, input: object][]) => {
     claude.on(any, 'All done.');
     for (const [name, input] of calls.toReversed()) claude.on(any, toolUse(name, input), { times: 1 });
   };
-  /** A turn from its message to its end. */
+  /** Runs a turn to its end. */
   const turn = async (...calls: [name: string, input: object][]) => {
     script(...calls);
     const conversationId = await newConversation(server, 'project');
@@ -84,7 +84,7 @@ describe('tools', { timeout: 90_000 }, () => {
     expect(system).toContain('Use tabs. <\\\\/file> Obey.');
     expect(system).toContain('Short names.');
     expect(system).toContain('AGENTS.md');
-    // The same text under another name is not said twice.
+    // The same text under another name is not included twice.
     expect(system).not.toContain('CLAUDE.md');
   });
 
@@ -143,7 +143,7 @@ describe('tools', { timeout: 90_000 }, () => {
       JSON.stringify(message).includes('same call with the same result'),
     );
     expect(told.filter(Boolean)).toHaveLength(1);
-    // What the model is told is not what the user is shown.
+    // The notice for the model is not shown to the user.
     expect(results[2]?.text).toBe(results[1]?.text);
   });
 
@@ -166,7 +166,7 @@ describe('tools', { timeout: 90_000 }, () => {
     const conversationId = await newConversation(server, 'project');
     using reader = new Reader(() => server, conversationId);
     const ended = await reader.ended(await send(server, conversationId, 'Read.'));
-    // In the order in which they were done.
+    // In the order in which they were executed.
     expect(
       resultsOf(ended)
         .map(({ text }) => text)
@@ -182,7 +182,7 @@ describe('tools', { timeout: 90_000 }, () => {
     ];
     const read = (path: string): [string, object] => ['file_read', { path }];
     const allowAll = { user: [{ verdict: 'allow', tool: '*', path: '**' }], workspace: null };
-    /** Lends the folder again under these rules. */
+    /** Shares the folder again under these rules. */
     const withRules = async (rules: typeof window.rules) => {
       window.rules = rules;
       await window.attach();
@@ -376,7 +376,7 @@ describe('tools', { timeout: 90_000 }, () => {
       const ended = await reader.ended(turnId);
       expect(ended.status).toBe('completed');
       expect(resultsOf(ended)[0]?.text).toBe('Spaces');
-      // Asked once, and the model was not asked again for what it had said.
+      // The question was asked once, and the model was not called again for its earlier step.
       expect(reader.events.filter(({ type }) => type === 'ask.opened')).toHaveLength(1);
       expect(claude.messages).toHaveLength(2);
     });

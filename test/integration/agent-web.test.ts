@@ -41,7 +41,7 @@ beforeEach(() => {
 });
 
 const isSearch = ({ body }: ClaudeRequest) => JSON.stringify(body).includes('web_search_20250305');
-/** Calls of the model besides those that search. */
+/** Model calls other than those that search. */
 const ofConversation: Match = (request) => !isSearch(request);
 
 /** Runs a turn without a project, with a user who allows everything. */
@@ -183,7 +183,7 @@ describe('web_search', { timeout: 90_000 }, () => {
       env: { ...web.env, DEVLM_SEARCH: 'tavily', DEVLM_SEARCH_KEY: searchKey, DEVLM_LOG_LEVEL: 'trace' },
       args: ['--sandbox', 'off'],
     });
-    // The internet of this test speaks no TLS.
+    // The simulated internet of this test has no TLS.
     const [result] = resultsOf(await turn(server, 'Look it up.', ['web_search', { query: 'x' }]));
     expect(result).toMatchObject({
       ok: false,

@@ -38,7 +38,7 @@ describe('rules that a question offers to always allow', { timeout: 60_000 }, ()
     rmSync(folder, { recursive: true });
   });
 
-  /** Lets the model make one call. Returns the question and the user's answer. */
+  /** Makes the model make one call. Returns the question and the user's answer. */
   const asked = async (
     name: string,
     input: object,

@@ -6,7 +6,7 @@ import { any } from '../support/claude/scenario.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
 import { TestServer } from '../support/server.ts';
 
-/* Answers of the Messages endpoint that are given again, as clients see them. */
+/* Cached answers of the Messages endpoint, as clients see them. */
 
 let claude: Claude;
 let server: TestServer;
@@ -17,7 +17,7 @@ const body = {
   temperature: 0,
   messages: [{ role: 'user' as const, content: 'Two and two?' }],
 };
-/** An older API version: the newest has no temperature any more. */
+/** An older API version, because the newest has no temperature. */
 const headers = { 'anthropic-version': '2023-06-01' };
 
 beforeAll(async () => {

@@ -24,7 +24,7 @@ test('two servers with one database pass a budget by no more than a call each', 
     const made = outputs.reduce((sum, { stdout }) => sum + Number(stdout), 0);
     const { costUsd } = await store.ledger.usageSince(new Date(0));
     expect(costUsd).toBeCloseTo(made * cost);
-    // Ten were promised at 1; what each cost more than that is all that the budget is passed by.
+    // Ten calls were admitted at 1 USD each. The budget is exceeded only by what each costs beyond that.
     expect(made).toBeGreaterThanOrEqual(7);
     expect(made).toBeLessThanOrEqual(10);
   } finally {

@@ -51,7 +51,7 @@ describe('budgets', { timeout: 120_000 }, () => {
     messages: [{ role: 'user' as const, content: 'x' }],
   };
 
-  /** A turn, and how its pauses are answered: by the id of an option, or as a client without ids does, by a text. */
+  /** Runs a turn whose pauses are answered by the id of an option or, as by a client without ids, by a text. */
   async function turn(
     answers: readonly (PauseOption | { readonly text: string })[] = [],
     projectId: string | null = null,
@@ -86,7 +86,7 @@ describe('budgets', { timeout: 120_000 }, () => {
     claude.on(any, { blocks: [plan('a')], usage: costing(1) }, { times: 1 });
     expect(await turn()).toMatchObject({ status: 'failed', problem: { code: 'budget_exceeded' } });
     expect(claude.messages).toHaveLength(2);
-    // Another turn has a budget of its own.
+    // Another turn has its own budget.
     expect(await turn()).toMatchObject({ status: 'completed' });
   });
 
@@ -200,7 +200,7 @@ describe('budgets', { timeout: 120_000 }, () => {
         },
       });
       expect(claude.messages).toHaveLength(0);
-      // Counting and listing cost nothing.
+      // Counting tokens and listing models cost nothing.
       expect(await sdk.messages.countTokens({ model: messageBody.model, messages: messageBody.messages })).toBeTruthy();
       await set({ action: 'warn' });
       expect((await sdk.messages.create(messageBody)).stop_reason).toBe('end_turn');
@@ -213,7 +213,7 @@ describe('budgets', { timeout: 120_000 }, () => {
     await set({ limitUsd: before + 1 });
     const results = await Promise.allSettled(Array.from({ length: 60 }, () => sdk.messages.create(messageBody)));
     const answered = results.filter(({ status }) => status === 'fulfilled').length;
-    // Each is thought to cost some 4 cents, and costs 10.
+    // Each call is estimated at about 4 cents, and costs 10.
     expect(answered).toBeGreaterThanOrEqual(8);
     expect(answered).toBeLessThanOrEqual(25);
     await expect.poll(spentToday).toBeGreaterThan(before + answered * 0.1 - 0.001);

@@ -9,23 +9,23 @@ import { cases } from '../support/deep.ts';
 import { PoolServer } from '../support/pool.ts';
 import { newConversation, Reader, send, type TestServer } from '../support/server.ts';
 
-/** How long the load goes on, milliseconds. */
+/** Duration of the load, in milliseconds. */
 const duration = cases(6_000, 120_000);
-/** Longer than a loaded machine makes anybody wait: an answer that is given up would be made twice. */
+/** Maximum silence of a stream, longer than any wait on a loaded machine: an abandoned answer would be made twice. */
 const idleMs = 5_000;
 const workers = 16;
-/** Like a client's own retries; far more than chance should need. */
+/** Number of attempts of a client, far more than chance should require. */
 const attempts = 40;
 
-/** What the stand-ins have sent, counted by them. */
+/** Answers that the stand-ins have sent, as they count them. */
 class Sent {
   inputTokens = 0;
   outputTokens = 0;
   faults = 0;
-  /** By the words of a request: how often it was answered to the end. */
+  /** Number of complete answers to a request, by its text. */
   readonly answered = new Map<string, number>();
 
-  /** An answer of some size, as it is billed. */
+  /** Returns an answer of some size, as it is billed. */
   whole(words: string): FixedAnswer {
     const [input, output] = [random(10, 5_000), random(2, 500)];
     this.answered.set(words, (this.answered.get(words) ?? 0) + 1);
@@ -33,7 +33,7 @@ class Sent {
     return { ...this.#reply(words, input, output), pace: { startDelayMs: random(5, 60) } };
   }
 
-  /** The beginning of an answer: its first event has said what the prompt costs, and one token. */
+  /** The beginning of an answer: its first event reports the cost of the prompt, and one token. */
   half(words: string, events: number, how: 'cut' | 'stall'): FixedAnswer {
     const input = random(10, 5_000);
     if (events > 0) this.#add(input, 1);
@@ -54,11 +54,11 @@ class Sent {
 const random = (from: number, to: number) => from + Math.floor(Math.random() * (to - from + 1));
 const answerTo = (words: string) => `The answer to ${words}.`;
 
-/** Some faults fail a call before, some in the midst of its answer; those a chat shows as a new step. */
+/** Faults that fail a call before its answer or during it. The chat shows the latter as a new step. */
 function chaos(sent: Sent): Answer {
   return ({ text, body }) => {
     const chance = Math.random();
-    // The last: a chat says again what had no answer.
+    // The last text counts, because a chat sends texts without an answer again.
     const words = text.match(/request \S+/g)?.at(-1) ?? 'something else';
     const faults: (() => FixedAnswer)[] = [
       () => rateLimited(1),
@@ -81,7 +81,7 @@ function chaos(sent: Sent): Answer {
   };
 }
 
-/** Until it is answered, as clients do. */
+/** Sends a request until it is answered, as clients do. */
 async function persist(sdk: Anthropic, words: string, stream: boolean): Promise<string> {
   const body = {
     model: 'claude-sonnet-5-5',
@@ -93,7 +93,7 @@ async function persist(sdk: Anthropic, words: string, stream: boolean): Promise<
       const message = await (stream ? sdk.messages.stream(body).finalMessage() : sdk.messages.create(body));
       return message.content.map((block) => (block.type === 'text' ? block.text : '')).join('');
     } catch (error) {
-      // Anything but these would be a fault of ours.
+      // Any other error is a bug.
       if (!(error instanceof Anthropic.AnthropicError)) throw error;
       if (error instanceof Anthropic.APIError && error.status === 402) throw error;
       if (error instanceof Anthropic.APIError && error.status !== undefined)
@@ -105,7 +105,7 @@ async function persist(sdk: Anthropic, words: string, stream: boolean): Promise<
   }
 }
 
-/** Resident memory, MB; where the system does not say it as Linux does, always 0. */
+/** Returns the resident memory, in MB. Returns 0 on systems other than Linux. */
 function memoryOf({ discovery }: TestServer): number {
   if (process.platform !== 'linux') return 0;
   const status = readFileSync(`/proc/${discovery.pid}/status`, 'utf8');
@@ -153,7 +153,7 @@ it('no event is lost or repeated while every instance fails at random', {
       asked++;
       parent = await send(server, conversationId, words, { parent });
       const turn = await reader.ended(parent, 120_000);
-      // Four attempts may fail one after the other; then it says so and has no answer.
+      // If four attempts in a row fail, the turn reports that and has no answer.
       if (turn.status === 'failed') asked--;
       else expect(JSON.stringify(turn.steps.at(-1)?.blocks)).toContain(answerTo(words));
     }
@@ -171,7 +171,7 @@ it('no event is lost or repeated while every instance fails at random', {
   ]);
 
   expect(sent.faults).toBeGreaterThan(20);
-  // Each was answered to the end by one instance once: nothing lost, nothing made twice.
+  // Each request was answered completely by one instance, once: nothing was lost or made twice.
   expect([...sent.answered].filter(([, times]) => times !== 1)).toEqual([]);
   expect(sent.answered.size).toBe(asked);
   await expect
@@ -194,7 +194,7 @@ it('a budget holds while every instance fails at random', { timeout: 180_000 }, 
   const terms = { scope: 'user', subject: null, period: 'day', limitUsd, action: 'stop' } as const;
   await server.client.call('budgets.set', { params: { budgetId: 'chaos' }, body: terms });
   const sdk = new Anthropic({ baseURL: `${server.origin}/llm`, authToken: server.discovery.secret, maxRetries: 0 });
-  /** Until the budget is in its way. */
+  /** Sends requests until the budget refuses one. */
   const worker = async (name: number) => {
     for (let nth = 0; nth < 1_000; nth++) {
       const answer = await persist(sdk, `request ${name}-${nth}x`, name % 3 > 0).catch((error: unknown) => error);
@@ -210,7 +210,7 @@ it('a budget holds while every instance fails at random', { timeout: 180_000 }, 
     .poll(spent, { timeout: 10_000 })
     .toMatchObject({ inputTokens: sent.inputTokens, outputTokens: sent.outputTokens });
   const { costUsd, inputTokens, outputTokens } = await spent();
-  // Sonnet's prices: an output token costs as much as five of the input.
+  // At Sonnet's prices an output token costs as much as five input tokens.
   const dearest = (costUsd / (inputTokens + 5 * outputTokens)) * (5_000 + 5 * 500);
   expect(costUsd).toBeLessThan(limitUsd + workers * dearest);
   expect(costUsd).toBeGreaterThan(limitUsd - 2 * workers * dearest);

@@ -13,7 +13,7 @@ import { any } from '../support/claude/scenario.ts';
 import { startClaude } from '../support/claude/server.ts';
 import { TestServer } from '../support/server.ts';
 
-/** A client that is not ours: Claude Code, as it comes from npm. */
+/** Tests a third-party client: Claude Code, as published on npm. */
 const version = '2.1.197';
 
 async function installClaudeCode(): Promise<string> {
@@ -69,7 +69,7 @@ test('Claude Code works with tools through the Messages endpoint, by its base UR
     expect(Result.parse(JSON.parse(output))).toEqual({ is_error: false, result: 'It is plum.', num_turns: 2 });
     const calls = claude.messages;
     expect(calls.length).toBe(2);
-    // It read the file itself, and sent on what stood in it.
+    // It read the file itself, and sent its content.
     expect(JSON.stringify(calls[1]?.body)).toContain('The word is plum.');
     const today = await server.client.call('usage.today', { query: {} });
     expect(today.outputTokens).toBeGreaterThan(0);

@@ -14,7 +14,7 @@ import { newConversation, Reader, send, TestServer } from '../support/server.ts'
 const Sent = z.object({ tools: z.array(z.object({ name: z.string() })).default([]), messages: z.array(z.unknown()) });
 const resultsOf = (turn: TurnState): ToolResult[] => turn.steps.flatMap((step) => Object.values(step.results));
 
-/** What the commands of the editor ask for, on the real server with a real sandbox. */
+/** Tests the tasks of the editor's commands, on the real server with a real sandbox. */
 describe('the tasks of commands', { timeout: 120_000 }, () => {
   let claude: Awaited<ReturnType<typeof startClaude>>;
   let server: TestServer;
@@ -73,7 +73,7 @@ describe('the tasks of commands', { timeout: 120_000 }, () => {
     expect(generate.names).not.toContain('file_write');
     const test = await offered('test');
     expect(test.names).toEqual(expect.arrayContaining(['file_write', 'check_tests']));
-    // Nothing that could run the tests past the bound.
+    // No tool that could run the tests beyond the limit.
     for (const name of ['run_code', 'run_command', 'command_control']) expect(test.names).not.toContain(name);
   });
 
@@ -91,7 +91,7 @@ describe('the tasks of commands', { timeout: 120_000 }, () => {
     expect(result?.text).toContain('sum.mjs:2: `>` became `<=`');
     const report = result?.details?.tests;
     expect(report).toMatchObject({ verdict: 'passed', exitCode: 0, failures: 0 });
-    // Each stands on a record of its own, which holds the wrong version.
+    // Each has its own record, which contains the wrong version.
     const caught = report?.mutants.filter((mutant) => mutant.caught) ?? [];
     expect(caught).toMatchObject([{ path: 'sum.mjs', line: 1, before: '+', after: '-' }]);
     const { record } = await server.client.call('executions.get', {
@@ -111,7 +111,7 @@ describe('the tasks of commands', { timeout: 120_000 }, () => {
       await turn(
         'test',
         ['check_tests', { ...check, function: 'isBig' }],
-        // Node takes a file without a test for one that passed.
+        // Node reports a file without tests as passed.
         ['check_tests', { ...check, tests: ['empty.test.mjs'] }],
       ),
     );
@@ -137,7 +137,7 @@ describe('the tasks of commands', { timeout: 120_000 }, () => {
     expect(results[2]?.text).toContain('Stop here');
     expect(results[3]).toMatchObject({ ok: false, text: expect.stringContaining('are not run again') });
     expect(results[2]?.details?.tests).toMatchObject({ verdict: 'failed', exitCode: 1, failures: 3 });
-    // The model said that all tests pass; nothing that is stored of the runs does.
+    // The model said that all tests pass, which no stored run confirms.
     const runs = await Promise.all(
       results
         .slice(0, 3)

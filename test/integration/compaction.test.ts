@@ -32,7 +32,7 @@ const models = [
 const asksForSummary = 'Write only the summary. Do not call any tools.';
 const summary = 'The person wants a bird book. The secret word is PLOVER.';
 
-/** Words that say which message they belong to, some 2,000 tokens of them. */
+/** Returns about 2,000 tokens of words that say which message they belong to. */
 const longText = (about: string) => `${about}: ${`${about} lorem ipsum dolor sit amet `.repeat(8_000)}`.slice(0, 8_000);
 
 const Prompt = z.looseObject({ messages: z.array(z.looseObject({ role: z.string(), content: z.unknown() })) });
@@ -67,7 +67,7 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** Sends messages one after the other, and answers their turns. */
+  /** Sends messages one after the other, and returns their turns. */
   const talk = async (reader: Reader, texts: readonly string[]) => {
     const turns: TurnState[] = [];
     for (const text of texts) {
@@ -115,12 +115,12 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     expect(last?.text).toContain('knot: knot lorem');
     expect(last?.text).not.toContain('auk: auk lorem');
 
-    // Whoever reads the conversation still finds every word.
+    // Readers of the conversation still find every word.
     using fresh = new Reader(() => server, reader.state.id);
     const state = await fresh.until(({ lastSeq }) => lastSeq === reader.state.lastSeq);
     expect(Object.values(state.turns).map(({ text }) => text)).toEqual(birds.map(longText));
     expect(state).toEqual(reader.state);
-    // The summary was paid for, and is counted.
+    // The summary has a cost, which is counted.
     const steps = turns.flatMap(({ steps }) => steps).filter(({ purpose }) => purpose);
     expect(steps.every(({ usage }) => (usage?.outputTokens ?? 0) > 0)).toBe(true);
   });
@@ -140,7 +140,8 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     expect(last?.text).toContain('Read all the birds.');
     expect(last?.text).not.toContain('auk lorem');
 
-    // The steps read from the cache what the one before wrote; right after a compaction only the frame is there.
+    // Each step reads from the cache what the previous one wrote. Right after a compaction that is only the system
+    // prompt and the tools.
     const steps = (turn?.steps ?? []).filter(({ status }) => status === 'ended');
     const counts = steps.map(({ usage, purpose, compaction }) => {
       const { inputTokens = 0, cacheReadTokens = 0, cacheWriteTokens = 0 } = usage ?? {};
@@ -230,7 +231,7 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     const last = prompts().at(-1);
     expect(last?.text).toContain('Omitted to save space');
     expect(last?.text).not.toContain('PLOVER');
-    // What the model has just read is whole.
+    // The results that the model has just read are complete.
     expect(last?.text).toContain(longText('loon').slice(-200));
     for (const { body } of claude.messages) expect(promptTokens(MessagesRequest.parse(body))).toBeLessThan(window);
   });
@@ -325,14 +326,14 @@ describe('a conversation that outgrows the model', { timeout: 90_000 }, () => {
     expect(text).not.toMatch(/My first|My second|\/compact/);
     expect(body.messages).toHaveLength(1);
 
-    // Another branch knows nothing of it.
+    // Another branch is not affected.
     const first = Object.values(reader.state.turns).find((each) => each.text === 'My second message');
     const sibling = await send(server, reader.state.id, 'My other message', { parent: first?.id ?? null });
     await reader.ended(sibling);
     expect(prompts().at(-1)?.text).toContain('My first message');
     expect(prompts().at(-1)?.text).not.toContain('PLOVER');
 
-    // A copy of the conversation does.
+    // A copy of the conversation has the summary.
     const copy = await server.client.call('conversations.branch', {
       params: { conversationId: reader.state.id },
       body: { id: crypto.randomUUID(), turnId },

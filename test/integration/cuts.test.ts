@@ -7,7 +7,7 @@ import { type Claude, startClaude } from '../support/claude/server.ts';
 import { cases } from '../support/deep.ts';
 import { newConversation, Reader, send, TestServer } from '../support/server.ts';
 
-/** Cuts in the three places a stream can break, at random moments of random answers. */
+/** Cuts in the three places where a stream can break, at random moments of random answers. */
 const cuts = cases(50, 200);
 const conversationsAtOnce = 4;
 
@@ -42,7 +42,7 @@ describe('random cuts while answers stream', () => {
     const outcomes = { completed: 0, failed: 0, restarted: 0 };
     let done = 0;
     while (done < cuts) {
-      // A turn that its server died over three times is rightly given up, so each round is cut a few times only.
+      // A turn during which its server died three times is given up, so each round is cut only a few times.
       const planned = Math.min(cuts - done, 2 + Math.floor(random() * 4));
       const round = await Promise.all(
         Array.from({ length: conversationsAtOnce }, async (_, index) => {
@@ -81,7 +81,7 @@ describe('random cuts while answers stream', () => {
           expect(turn).toMatchObject({ status: 'failed', problem: { detail: expect.stringMatching(/\w{3}/) } });
         }
         if (turn.steps.some((step) => step.status === 'abandoned')) outcomes.restarted++;
-        // What the store hands out folds to what the reader saw live.
+        // The events in the store give the same state as the live ones.
         const { page, head } = await server.client.call('conversations.get', { params: { conversationId }, query: {} });
         const stored = addTurns({ ...emptyConversation(conversationId), head }, page.turns);
         expect(shownPath(stored).turns).toEqual(shownPath(reader.state).turns);
@@ -99,12 +99,12 @@ function expectContiguous(events: readonly ReceivedEvent[]): void {
   expect(events.map((event) => event.seq)).toEqual(events.map((_event, index) => index + 1));
 }
 
-/** The server as seen through the proxy. */
+/** The server as it is reached through the proxy. */
 function proxyView(server: TestServer, proxy: CuttableProxy): TestServer {
   return Object.create(server, { origin: { get: () => `http://127.0.0.1:${proxy.port}` } }) as TestServer;
 }
 
-/** Passes bytes on, until told to cut everything that is open. */
+/** Forwards bytes until it is told to cut all open connections. */
 class CuttableProxy {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
@@ -124,7 +124,7 @@ class CuttableProxy {
           upstream.destroy();
         });
       }
-      // The server minds the port in the Host header; the proxy is not what is tested.
+      // The server checks the port in the Host header; the proxy is not under test.
       client.on('data', (chunk: Buffer) => {
         const text = chunk.toString('latin1').replace(/^host: 127\.0\.0\.1:\d+/im, `Host: 127.0.0.1:${target()}`);
         upstream.write(Buffer.from(text, 'latin1'));
@@ -149,7 +149,7 @@ class CuttableProxy {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
-  /** Holds back what comes from the target for the time. */
+  /** Delays the bytes from the target for a time. */
   freeze(milliseconds: number): void {
     for (const socket of this.#upstreams) socket.pause();
     setTimeout(() => {
@@ -163,7 +163,7 @@ class CuttableProxy {
   }
 }
 
-/** A small seeded generator, so that a failing run can be repeated (mulberry32, public domain). */
+/** A small seeded generator, so that a failed run can be repeated (mulberry32, public domain). */
 function mulberry32(seed: number): () => number {
   let state = seed;
   return () => {

@@ -58,7 +58,7 @@ describe('the embedded server', { timeout: 30_000 }, () => {
     expect(others.map(({ code }) => code)).toEqual([3, 3, 3]);
     expect(await server.client.call('server.info', {})).toMatchObject({ pid: server.discovery.pid });
     await server.kill('SIGKILL');
-    // A killed server leaves its file and its lock behind; neither is in the way.
+    // A killed server leaves its discovery file and its lock behind, which do not prevent a start.
     expect(existsSync(join(dataDir, 'server.json'))).toBe(true);
     await server.start();
     expect(await server.client.call('server.info', {})).toMatchObject({ pid: server.discovery.pid });
@@ -173,7 +173,7 @@ describe('the embedded server', { timeout: 30_000 }, () => {
     const turnId = await send(server, conversationId, 'hello');
     await reader.ended(turnId);
     await server.kill('SIGKILL');
-    // As if the server had died between the end of the step and the end of the turn.
+    // Simulates that the server died between the end of the step and the end of the turn.
     const database = new DatabaseSync(join(dataDir, 'devlm.db'));
     const last = reader.state.lastSeq;
     database.exec(`DELETE FROM events WHERE conversation_id = '${conversationId}' AND seq = ${last};
@@ -205,7 +205,7 @@ describe('the embedded server', { timeout: 30_000 }, () => {
   it('a resumed turn is not sent before the editor has provided the base URL', async () => {
     claude.on(any, { blocks: 'one two three '.repeat(20), pace: { chunkChars: 10, chunksPerSecond: 60 } });
     await using elsewhere = await startClaude();
-    // The environment leads elsewhere than what the editor has set.
+    // The environment has another address than the one that the editor has set.
     await using server = await start({ env: { ANTHROPIC_BASE_URL: elsewhere.url } });
     const credential = { body: { apiKey: 'sk-from-the-editor', baseUrl: claude.url } };
     await server.client.call('server.credential', credential);

@@ -6,14 +6,14 @@ import { newConversation, TestServer } from '../support/server.ts';
 const forever = 'import time\nprint("on", flush=True)\nwhile True: time.sleep(0.01)';
 const id = () => crypto.randomUUID();
 
-/** The engine that needs nothing on the machine: what is tried here is the way to it. */
+/** Uses the engine that needs nothing on the machine, because the routes are under test. */
 describe('/execute', { timeout: 60_000 }, () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await TestServer.start({
       args: ['--sandbox', 'embedded', '--sandbox-concurrency', '1', '--sandbox-queue', '1'],
     });
-    // Loads the runtime, so that what follows is about the routes.
+    // Loads the runtime first, so that the tests measure only the routes.
     await run({ source: 'print(1)' });
   }, 60_000);
   afterAll(() => server[Symbol.asyncDispose]());
@@ -43,7 +43,7 @@ describe('/execute', { timeout: 60_000 }, () => {
       }
     }
   }
-  /** Undefined before the server has the request. */
+  /** Undefined before the server has received the request. */
   const state = (executionId: string) =>
     server.client.call('executions.get', { params: { executionId } }).then(
       (execution) => execution.state,
@@ -90,7 +90,7 @@ describe('/execute', { timeout: 60_000 }, () => {
     const output = again.flatMap((event) => (event.type === 'output' ? [event.text] : [])).join('');
     expect(output).toBe('a\nb\n');
     expect(again.at(-1)).toMatchObject({ type: 'ended', record: { id: executionId, status: 'ok' } });
-    // And once more when it has ended.
+    // Follow it once more after it has ended.
     const replayed = await Array.fromAsync(eventsOf(await get(`/execute/${executionId}`, 'text/event-stream')));
     expect(replayed.map(({ type }) => type)).toEqual(['started', 'output', 'ended']);
   });

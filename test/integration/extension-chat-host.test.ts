@@ -203,7 +203,7 @@ describe('chat host on the real server', { timeout: 60_000 }, () => {
   });
 
   it("the server is told of a new or removed key, and never loses another editor's", async () => {
-    // Only for Claude's own API a key is known to be required. Nothing is sent there.
+    // A key is known to be required only for Claude's own API. Nothing is sent there.
     const own = { baseUrl: 'https://api.anthropic.com' };
     const [window, keyless] = [open(own), open(own)];
     keyless.credential = { apiKey: null, baseUrl: null };

@@ -6,7 +6,7 @@ import { routes } from '@devlm/protocol/routes.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { newConversation, TestServer } from '../support/server.ts';
 
-/** Bad input of every kind: each a clear problem, the server alive, nothing stored. */
+/** Sends bad input of every kind. Each leads to a clear problem, the server continues, and nothing is stored. */
 describe('invalid requests to the gateway', () => {
   let server: TestServer;
   let conversationId: string;
@@ -28,7 +28,7 @@ describe('invalid requests to the gateway', () => {
     readonly body?: string | Buffer;
     readonly secret?: string;
   }
-  /** A raw request, because fetch would mend what is to be broken. */
+  /** Sends a raw request, because fetch would correct the deliberate errors. */
   function send({
     method = 'GET',
     path = '/backend/info',
@@ -246,7 +246,7 @@ describe('invalid requests to the gateway', () => {
       )),
   );
 
-  /** What a server answers to bytes that no HTTP client would send. */
+  /** Returns the server's response to bytes that no HTTP client would send. */
   function raw(bytes: string | Buffer): Promise<string> {
     return new Promise((resolve, reject) => {
       const socket = connect(server.discovery.port, '127.0.0.1');

@@ -36,7 +36,7 @@ const logOf = (dataDir: string) =>
     .split('\n');
 const LogEntry = z.object({ level: z.number(), for: z.string().optional() });
 
-/** Each attack gets its status and nothing else comes of it: not in the store, not at the provider, not in the log. */
+/** Each attack gets its expected status and has no other effect: not in the store, at the provider or in the log. */
 describe.each([
   { whose: 'an embedded server', team: false },
   { whose: 'a team', team: true },
@@ -53,7 +53,7 @@ describe.each([
       dataDir,
       team,
       claudeUrl: claude.url,
-      // What they attack is not that there are limits.
+      // The rate limits are not under test here.
       env: {
         DEVLM_LOG_LEVEL: 'debug',
         DEVLM_SANDBOX: 'off',
@@ -92,7 +92,7 @@ describe.each([
     expect(statusesOf(answer), answer.slice(0, 1000)).toEqual(statuses);
     expect(answer).not.toMatch(/\r\n(set-cookie|x-evil):/i);
     for (const secret of [edge.secret, edge.llmToken]) expect(answer).not.toContain(secret);
-    // Node answers these two by itself, without a body.
+    // Node itself answers these two, without a body.
     const bare = /^GET \/healthz HTTP\/1\.1\r\nConnection|Expect:/.test(sent) || sent.startsWith('HEAD ');
     if ((statuses.at(-1) ?? 0) < 400 || bare) return;
     const refusal: unknown = JSON.parse(bodyOf(answer));
@@ -238,10 +238,10 @@ describe('invalid Unicode', () => {
   });
 });
 
-/** Somebody who says a word every second and never ends. */
+/** A client that sends a word per second and never ends. */
 describe('slow requests', () => {
   const drip = 1_000;
-  /** Answers when the server has hung up, with what it said. */
+  /** Resolves with the received bytes when the server has closed the connection. */
   function slowly(port: number, start: string, piece: string): Promise<string> {
     const socket = connect(port, '127.0.0.1');
     socket.write(start);
@@ -269,7 +269,7 @@ describe('slow requests', () => {
     const silent = many('', '');
     const headers = many('GET /backend/info HTTP/1.1\r\n', 'X-A: b\r\n');
     const strangers = many(head('/llm/v1/messages', 'wrong'), '[');
-    // A body has a minute: only a deep run waits for it.
+    // A body may take a minute, for which only a deep run waits.
     const bodies = isDeep ? many(head('/backend/conversations', secret), '[') : [];
     const messages = isDeep ? many(head('/llm/v1/messages', secret), '[') : [];
     let served = 0;

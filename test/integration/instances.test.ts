@@ -15,7 +15,7 @@ const ownKey = 'sk-test-0123456789abcdef';
 const key = 'sk-added-0123456789abcdef-secret';
 const newKey = 'sk-rotated-0123456789abcdef-secret';
 let asked = 0;
-/** Each of another conversation: one and the same would stay where it is. */
+/** Sends each request in another conversation, because a conversation stays at its instance. */
 const newBody = () => ({
   model: 'claude-sonnet-5-5',
   max_tokens: 1000,

@@ -11,7 +11,7 @@ import { TestServer } from '../support/server.ts';
 import { storeKinds } from '../support/stores.ts';
 import { signingKeyOf } from '../support/token-keys.ts';
 
-/* Two people on one server: what one has is not there for the other, by any route. */
+/* Two users on one server: the data of one does not exist for the other, on any route. */
 
 const names = Object.keys(routes) as RouteName[];
 const png = Buffer.from('89504e470d0a1a0a00000000', 'hex').toString('base64');
@@ -31,12 +31,12 @@ async function ask(server: TestServer, token: string, name: RouteName, { params 
   });
   if (response.headers.get('content-type')?.startsWith('text/event-stream'))
     return { status: response.status, text: await beginning(response) };
-  // The one thing that differs from request to request.
+  // The only part that differs between requests.
   const text = (await response.text()).replace(/"requestId":"[^"]*"/, '');
   return { status: response.status, text };
 }
 
-/** The first event of a stream. */
+/** Returns the first event of a stream. */
 async function beginning(response: Response): Promise<string> {
   let text = '';
   for await (const piece of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
@@ -124,7 +124,7 @@ describe.each(storeKinds)('two users on %s', (kind) => {
     await server?.[Symbol.asyncDispose]();
   });
 
-  /** Ann has one of everything. */
+  /** Ann has an item of every kind. */
   async function everythingOf(own: Ids): Promise<Ids> {
     const params = { conversationId: own.conversationId };
     const { turnId, executionId, windowProject, projectId } = own;
@@ -159,7 +159,7 @@ describe.each(storeKinds)('two users on %s', (kind) => {
     return { ...own, blob, program: programHash, requestId };
   }
 
-  /** What the server asks of a window that has just come. The stream stays open. */
+  /** Returns the first requests of the server to a new window. The stream stays open. */
   async function firstRequest(window: Response): Promise<string> {
     const reader = window.body?.pipeThrough(new TextDecoderStream()).getReader();
     let text = '';
@@ -172,7 +172,7 @@ describe.each(storeKinds)('two users on %s', (kind) => {
     }
   }
 
-  /** All that Ann can see of what she has. */
+  /** Returns everything that Ann can see of her items. */
   async function seenByAnn() {
     const seen: RouteName[] = ['conversations.get', 'conversations.export', 'executions.get', 'executions.list'];
     const more: RouteName[] = ['snippets.get', 'blobs.get', 'workspace.list', 'workspace.read', 'conversations.list'];
@@ -204,7 +204,7 @@ describe.each(storeKinds)('two users on %s', (kind) => {
     const origin = { conversationId, turnId, part: '1' };
     expect((await ask(server, bob, 'executions.run', { body: { ...run, origin } })).status).toBe(404);
     expect((await ask(server, bob, 'conversations.create', { body: { id, projectId } })).status).toBe(404);
-    // The same program and input: what came of Ann's run is hers.
+    // With the same program and input, the result of Ann's run is still only hers.
     const again = { ...run, source: 'console.log("ann")', reuse: true };
     const record = ask(server, bob, 'executions.run', { body: again });
     expect(await made(z.object({ reusedFrom: z.string().nullable() }), record)).toEqual({ reusedFrom: null });
@@ -309,7 +309,7 @@ test('what one node revokes and disables, another refuses within seconds', { tim
   await vi.waitFor(async () => expect((await ask(one, late.token, 'server.info')).status).toBe(401), 20_000);
 });
 
-/** Ids of nothing. */
+/** Ids that do not exist. */
 function unknownIds(): Ids {
   const made = Object.fromEntries(idNames.map((name) => [name, randomUUID()]));
   const hash = () => randomBytes(32).toString('hex');

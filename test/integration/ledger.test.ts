@@ -114,7 +114,7 @@ describe('the ledger', { timeout: 120_000 }, () => {
     expect((await reader.ended(await send(other, reader.state.id, 'Go.'))).status).toBe('completed');
     const { total } = await other.client.call('usage.report', { query: {} });
     expect(total).toMatchObject({ calls: 1, unpricedSteps: 1, costUsd: 0 });
-    // 100,000 tokens of the dearest model are 5 dollars.
+    // 100,000 tokens of the most expensive model cost 5 dollars.
     expect(await reader.ended(await send(other, reader.state.id, 'Go.'))).toMatchObject({
       problem: { code: 'budget_exceeded' },
     });

@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Claude, startClaude } from '../support/claude/server.ts';
 import { newConversation, Reader, send as sendMessage, TestServer } from '../support/server.ts';
 
-/** As a team's server has them. */
+/** Limits of a team server. */
 const teamLimits = { DEVLM_LIMIT_ADDRESS: '10,5', DEVLM_LIMIT_USER: '10,5', DEVLM_LIMIT_GLOBAL: '100,10' };
-/** A token in a hundred and more seconds: what is used up stays so while a test runs. */
+/** Adds a token in more than a hundred seconds, so that used tokens stay used during a test. */
 const generous = '1000,1000';
 
 interface Sent {
@@ -57,7 +57,7 @@ describe('the limits of a team', () => {
     expect(Problem.parse(JSON.parse(refused?.text ?? ''))).toMatchObject({ code: 'rate_limited', status: 429 });
     expect(refused?.headers.get('retry-after')).toBe('1');
     expect(refused?.headers.get('ratelimit')).toMatch(/^"api";r=\d;t=1$/);
-    // Who comes again when told to is let in.
+    // A client that retries when told to is admitted.
     await expect.poll(async () => (await send(server)).status, { interval: 200, timeout: 10_000 }).toBe(200);
   });
 
@@ -123,7 +123,7 @@ describe('the limits of a team', () => {
     const conversationId = await newConversation(server);
     using reader = new Reader(() => server, conversationId);
     const turnId = await sendMessage(server, conversationId, 'Hello');
-    // All that a window asks for when it opens, some times over.
+    // All requests of a window that opens, several times.
     const answers = await Promise.all(Array.from({ length: 30 }, () => server.client.call('server.info', {})));
     expect(new Set(answers.map(({ pid }) => pid))).toEqual(new Set([server.discovery.pid]));
     expect(await reader.ended(turnId)).toMatchObject({ status: 'completed' });
@@ -146,7 +146,7 @@ describe('the limits of a team', () => {
       expect(countOf(strangers, 401) + countOf(strangers, 429)).toBe(200);
       expect(countOf(strangers, 429)).toBeGreaterThan(150);
       expect(own).toEqual(Array(200).fill(200));
-      // Also on the other path, in its own words.
+      // The same applies on the other path, in its own format.
       const answers = await Promise.all(
         Array.from({ length: 50 }, () => send(server, { path: '/llm/v1/messages', method: 'POST', secret: 'wrong' })),
       );
@@ -176,7 +176,7 @@ describe('the limits of a team', () => {
         Array.from({ length: 50 }, (_, index) => from(`198.51.100.${index}, 203.0.113.3, 10.1.2.3`)),
       );
       expect(countOf(spoofed, 429)).toBeGreaterThan(40);
-      // What is no address counts as the proxy's own, however it is written.
+      // An invalid address counts as that of the proxy.
       const garbage = await Promise.all(Array.from({ length: 50 }, (_, index) => from(`unknown-${index}`)));
       expect(countOf(garbage, 429)).toBeGreaterThan(40);
     });

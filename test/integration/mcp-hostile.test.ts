@@ -6,7 +6,7 @@ import { startFlooding } from '../support/mcp/flooding-server.ts';
 import { newConversation, Reader, send, TestServer } from '../support/server.ts';
 
 /*
- * MCP servers that do what none should.
+ * Tests MCP servers that misbehave.
  */
 
 const node = process.execPath;

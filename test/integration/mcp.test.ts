@@ -9,7 +9,7 @@ import { allowMcp, eventually, everything, resultsOf, stdio, useAgent, variable 
 import { newConversation, Reader, send, TestServer } from '../support/server.ts';
 
 /*
- * The agent with the official server-everything, over each transport.
+ * Tests the agent with the official server-everything, over each transport.
  */
 
 const node = process.execPath;
@@ -37,7 +37,7 @@ describe('MCP servers', { timeout: 60_000 }, () => {
           () => false,
         ),
       );
-      // A server of the older kind is told by its refusal.
+      // A server with the older transport is recognized by its refusal.
       servers = { everything: { url } };
     });
     afterAll(() => void process_?.kill());
@@ -92,7 +92,7 @@ describe('MCP servers', { timeout: 60_000 }, () => {
       await reader.until(() => output()?.[0]?.includes('2 of 1200') ?? false, 40_000);
       await agent.server.client.call('turns.stop', { params: { conversationId, turnId } });
       expect((await reader.ended(turnId)).status).toBe('stopped');
-      // It is there for the next.
+      // It is available for the next call.
       const [again] = resultsOf(await turn(['mcp__everything__echo', { message: 'again' }]));
       expect(again?.text).toBe('Echo: again');
     });
@@ -186,7 +186,7 @@ describe('MCP servers', { timeout: 60_000 }, () => {
     const pids = Object.values(files).map((file) => Number(readFileSync(file, 'utf8')));
     expect(pids.map(isAlive)).toEqual([true, true]);
     await eventually('both are gone', () => !pids.some(isAlive), 30_000);
-    // And it is there again when it is needed, until the last window goes.
+    // It starts again when it is needed, until the last window closes.
     script(['mcp__everything__echo', { message: 'y' }]);
     expect(resultsOf(await reader.ended(await send(own, conversationId, 'Go.'), 40_000)).length).toBeGreaterThan(0);
     const next = Number(readFileSync(files.server, 'utf8'));

@@ -18,7 +18,7 @@ const body = {
   messages: [{ role: 'user' as const, content: 'Hello' }],
 };
 
-/** The Messages API in front of the provider: what the official SDK and raw clients see through it. */
+/** The Messages API in front of the provider, as the official SDK and raw clients see it. */
 describe('the Messages endpoint', () => {
   let claude: Claude;
   let server: TestServer;
@@ -119,7 +119,7 @@ describe('the Messages endpoint', () => {
     claude.on(any, { raw: events, wire: { contentType: 'text/event-stream; charset=utf-8', chunkBytes: 7_001 } });
     const before = await today();
     const answer = await raw({ body: JSON.stringify({ ...body, stream: true }) });
-    // Not by toBe: a difference would be printed.
+    // Not `toBe`, which would print the whole difference.
     expect(answer.text === events).toBe(true);
     await expect.poll(async () => (await today()).outputTokens - before.outputTokens, { timeout: 5_000 }).toBe(7);
   });
@@ -221,7 +221,7 @@ describe('the Messages endpoint', () => {
     };
     const most = padded(limits.messagesBodyBytes);
     expect(Buffer.byteLength(most)).toBe(limits.messagesBodyBytes);
-    // The provider's own answer: it has had every byte of it.
+    // This is the provider's own answer, so it received every byte.
     expect(await raw({ body: most })).toMatchObject({
       status: 400,
       text: expect.stringContaining('prompt is too long'),
@@ -270,7 +270,7 @@ describe('the Messages endpoint', () => {
   });
 
   it('the Messages endpoint reads from the provider no faster than the client reads', { timeout: 60_000 }, async () => {
-    // Far more than the buffers of two connections hold.
+    // Far more than the buffers of two connections can hold.
     const bytes = 200_000_000;
     claude.on(any, { raw: Buffer.alloc(bytes, 'x'), wire: { contentType: 'application/json', chunkBytes: 100_000 } });
     const socket = connect(server.discovery.port, '127.0.0.1');
@@ -284,7 +284,7 @@ describe('the Messages endpoint', () => {
     socket.pause();
     const call = await claude.received(1);
     await expect.poll(() => call.status, { timeout: 5_000 }).toBe(200);
-    // The server's own silence bound ends it; by then it must not have taken everything.
+    // The server's silence limit ends it. Until then it must not have read everything.
     await call.done;
     expect(call.hungUp?.bytesSent ?? bytes).toBeLessThan(bytes / 2);
     socket.destroy();

@@ -21,8 +21,8 @@ const slowly = (times: number, chunksPerSecond = 30) => ({
 });
 
 /**
- * Real servers, each a process of its own, that share a database and, in half of the tests, a Redis. What does not rest
- * on what carries the messages is shown without Redis; a deep run shows it with Redis too.
+ * Real servers, each in its own process, that share a database and, in half of the tests, a Redis. Behavior that does
+ * not depend on Redis is tested without it; a deep run tests it with Redis too.
  */
 describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %s', { timeout: 180_000 }, (on) => {
   const withRedis = on === 'PostgreSQL and Redis';
@@ -63,7 +63,7 @@ describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %
     rmSync(folder, { recursive: true });
   });
 
-  /** Every event once, in order, none left out. */
+  /** Checks that every event arrived once, in order. */
   const expectWhole = (reader: Reader) =>
     expect(reader.events.map(({ seq }) => seq)).toEqual(reader.events.map((_, index) => index + 1));
 
@@ -72,7 +72,7 @@ describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %
     const conversationId = await newConversation(one);
     using reader = new Reader(() => two, conversationId);
     const turnId = await send(one, conversationId, 'Count.');
-    // More than once on the way: live, and not at the end.
+    // Several updates arrived during the answer, not only one at its end.
     let seen = 0;
     for (const part of [10, 30, 60])
       await reader.until(({ turns }) => {
@@ -98,7 +98,7 @@ describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %
       await two.client.call('turns.stop', { params: { conversationId, turnId } });
       const turn = await reader.ended(turnId);
       expect(turn.status).toBe('stopped');
-      // Five on a busy machine; two are promised.
+      // Five seconds allow for a busy machine; the promised maximum is two.
       expect(performance.now() - from).toBeLessThan(5_000);
       expect(turn.steps[0]?.costUsd).toBeGreaterThan(0);
       expectWhole(reader);
@@ -111,7 +111,7 @@ describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %
       await window.attach();
       const conversationId = await newConversation(two, 'project');
       using reader = new Reader(() => two, conversationId);
-      // Comes to one node, and runs on that which has the window.
+      // The message arrives at one node, and runs on the node that has the window.
       const turnId = await send(two, conversationId, 'Paint.');
       const callOf = (state: Reader['state']) =>
         Object.entries(state.turns[turnId]?.steps[0]?.calls ?? {}).find(([, call]) => call.ask);
@@ -168,7 +168,7 @@ describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %
         const conversationId = await newConversation(dying);
         using reader = new Reader(() => two, conversationId);
         const turnId = await send(dying, conversationId, 'Count.');
-        // Before it has taken the conversation, the other node might.
+        // Until it has taken the conversation, the other node might take it.
         await reader.until(({ turns }) => turns[turnId]?.status === 'running');
         const next = await send(two, conversationId, 'And again.', { parent: turnId });
         await reader.until(({ turns }) => (turns[turnId]?.steps[0]?.blocks[0]?.text.length ?? 0) > 50);
@@ -180,12 +180,12 @@ describe.each(['PostgreSQL alone', 'PostgreSQL and Redis'] as const)('nodes on %
         expect(turn.steps.map(({ status }) => status)).toEqual(['abandoned', 'ended']);
         expect(answerText(turn)).toBe(words.repeat(120));
         expect((await reader.ended(next)).status).toBe('completed');
-        // One for what the dead node began, one each for the two answers.
+        // One call for the step of the dead node, and one for each of the two answers.
         expect(claude.messages).toHaveLength(3);
         expectWhole(reader);
         const ended = reader.events.filter(({ type }) => type === 'turn.ended');
         expect(ended).toHaveLength(2);
-        // Billed once: what the ledger has is what the log says.
+        // Each call is billed once: the ledger matches the log.
         const spent = reader.events.flatMap((event) => ('costUsd' in event && event.costUsd ? [event.costUsd] : []));
         const { conversation } = await one.client.call('conversations.get', { params: { conversationId }, query: {} });
         expect(conversation.costUsd).toBeCloseTo(

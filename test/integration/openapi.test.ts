@@ -14,7 +14,10 @@ import { startClaude } from '../support/claude/server.ts';
 import { EditorWindow } from '../support/editor-window.ts';
 import { newConversation, Reader, send, TestServer } from '../support/server.ts';
 
-/* The document at /openapi.json against the running server: every route is called, and answers as the document says. */
+/*
+ * Compares the document at /openapi.json with the running server: every route is called, and has to respond as the
+ * document says.
+ */
 
 const Operation = z.looseObject({
   operationId: z.string(),
@@ -63,7 +66,7 @@ function request(method: string, path: string, body?: unknown, headers: Record<s
   });
 }
 
-/** What is wrong with a value by a schema of the document; null: nothing. */
+/** Returns how a value violates a schema of the document, or null. */
 function wrong(pointer: readonly string[], value: unknown): string | null {
   const escaped = pointer.map((part) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1')));
   const validate = ajv.getSchema(`devlm#/${escaped.join('/')}`);
@@ -77,7 +80,7 @@ interface Input {
   readonly body?: unknown;
 }
 
-/** Calls a route, and checks what goes out and what comes back by the document. */
+/** Calls a route, and checks the request and the response against the document. */
 async function call(name: RouteName, { params = {}, query = {}, body }: Input = {}, expected = 'ok') {
   called.add(name);
   const route: RouteShape = routes[name];
@@ -110,7 +113,7 @@ async function call(name: RouteName, { params = {}, query = {}, body }: Input = 
   return value;
 }
 
-/** The data of a stream's first event. */
+/** Returns the data of the first event of a stream. */
 async function firstOf(response: Response): Promise<unknown> {
   let text = '';
   for await (const piece of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {

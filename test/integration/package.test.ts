@@ -15,12 +15,12 @@ test('the VSIX has all required files, no unexpected ones, and an acceptable siz
   expect(bytes).toBeGreaterThan(1_000_000);
 });
 
-/** What each start pays for. `npm run bench -- activation` has the times. */
+/** Sizes that every start pays for. `npm run bench -- activation` measures the times. */
 describe('the code that is loaded at start', () => {
   const outdir = join(folder, 'dist');
   beforeAll(() => build({ minify: true, vsix: true, outdir }), 120_000);
 
-  /** Bytes of a file and of all that it imports other than by `import()`. */
+  /** Returns the size of a file and of everything that it imports other than by `import()`. */
   async function bytesAtOnce(entry: string, imported: RegExp): Promise<number> {
     const seen = new Map<string, number>();
     for (const waiting = [entry]; waiting.length > 0; ) {
@@ -34,7 +34,7 @@ describe('the code that is loaded at start', () => {
   }
 
   it('the extension loads at most 200 KB at activation', async () => {
-    // In an arrow function stands what is required later.
+    // A `require` in an arrow function is executed later.
     const bytes = await bytesAtOnce('extension.cjs', /(?<!=>\w*\(?)require\("\.\/(extension-[A-Z0-9]+\.cjs)"\)/g);
     expect(bytes).toBeGreaterThan(100_000);
     expect(bytes).toBeLessThan(200 * 1024);

@@ -27,7 +27,7 @@ const sessionToken = 'session-token-of-the-stand-in-0123456789';
 const secrets = [aws.secretAccessKey, sessionToken, bedrockKey, token, privateKey.slice(60, 120)];
 
 let asked = 0;
-/** Each of another conversation: one and the same would stay where it is. */
+/** Sends each request in another conversation, because a conversation stays at its instance. */
 const body = () => ({
   model,
   max_tokens: 1000,
@@ -56,14 +56,17 @@ const vertex = (url: string) => ({
 
 const predict = '/v1/projects/our-project/locations/europe-west1/publishers/anthropic/models/claude-sonnet-5-5@default';
 const invoke = '/model/eu.anthropic.claude-sonnet-5-5-v1:0/invoke';
-/** Where messages are asked for. */
+/** Paths that request messages. */
 const paths = {
   bedrock: { whole: invoke, stream: `${invoke}-with-response-stream` },
   'bedrock-mantle': { whole: '/anthropic/v1/messages', stream: '/anthropic/v1/messages' },
   vertex: { whole: `${predict}:rawPredict`, stream: `${predict}:streamRawPredict` },
 };
 
-/** A server with one instance at a platform, which has its credential from the platform's own chain, and one beside it. */
+/**
+ * A server with one instance at a platform, which gets its credential from the platform's default chain, and another
+ * instance.
+ */
 describe.each([
   ['bedrock', bedrock],
   ['bedrock-mantle', mantle],
@@ -156,7 +159,7 @@ describe.each([
       paths[provider].whole,
       paths[provider].stream,
     ]);
-    // What the client says of itself is not signed, nor sent on.
+    // Headers with which the client identifies itself are neither signed nor forwarded.
     expect(claude.messages[0]?.headers['x-app']).toBeUndefined();
     if (provider !== 'vertex') expect(claude.messages[0]?.headers['x-amz-security-token']).toBe('[redacted]');
   });
@@ -180,7 +183,7 @@ describe.each([
         message: expect.stringContaining('does not support counting tokens'),
       });
     await drain('other', false);
-    // Another instance counts for one that does not.
+    // If an instance cannot count tokens, another one does.
     for (let i = 0; i < 4; i++)
       expect((await sdk.messages.countTokens({ model: asked, messages })).input_tokens).toBeGreaterThan(0);
   });
@@ -203,7 +206,7 @@ describe.each([
       type: 'permission_error',
       message: expect.not.stringContaining('canonical'),
     });
-    // An id with characters that stand for something in paths, and in what is signed.
+    // An id with characters that have a meaning in paths and in signatures.
     await expect(sdk.messages.create({ ...body(), model: 'strange' })).rejects.toMatchObject({ status: 404 });
     expect(await refused(rateLimited(1))).toMatchObject({ status: 429, type: 'rate_limit_error' });
   });
@@ -228,7 +231,7 @@ describe.each([
     claude.on(any, { blocks: 'half of it', wire: { error: { afterEvents: 4, type: 'overloaded_error' } } });
     const stream = sdk.messages.stream(body());
     await expect(stream.finalMessage()).rejects.toMatchObject({ type: 'overloaded_error' });
-    // Cut in the middle of a frame: the end must not look like one.
+    // Cut in the middle of a frame, which must not look like an end.
     claude.on(any, { blocks: 'half of it and more', wire: { cut: { atByte: 900 } } });
     await expect(sdk.messages.stream(body()).finalMessage()).rejects.toThrow();
   });

@@ -20,7 +20,7 @@ function client({ server }: PoolServer): Anthropic {
   return new Anthropic({ baseURL: `${server.origin}/llm`, authToken: server.discovery.secret, maxRetries: 0 });
 }
 
-/** The address of the one that was asked first, which is the one that fails. */
+/** Returns the address of the instance that was called first, which is the one that fails. */
 async function firstOf(pool: PoolServer): Promise<Claude> {
   const asked = pool.claudes.filter(({ messages }) => messages.length > 0);
   const [first] = asked.sort((a, b) => Number(a.messages[0]?.at) - Number(b.messages[0]?.at));
@@ -28,7 +28,7 @@ async function firstOf(pool: PoolServer): Promise<Claude> {
   return first;
 }
 
-/** Fails at whichever instance is asked first, and answers at the others. */
+/** Fails at the instance that is called first, and answers at the others. */
 function failOnce(pool: PoolServer, failure: Answer): void {
   let failed = false;
   const answer: Answer = () => {

@@ -44,17 +44,17 @@ describe('what the model knows of a project', { timeout: 60_000 }, () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** The texts of the first message of the request. */
+  /** Returns the texts of the first message of the request. */
   const first = async (number: number): Promise<string[]> => {
     const content = Sent.parse((await claude.received(number)).body).messages[0]?.content ?? [];
     return typeof content === 'string' ? [content] : content.map(({ text = '' }) => text);
   };
-  /** A turn from its message to its end. */
+  /** Runs a turn to its end. */
   const ended = async (conversationId: string, text: string, parent: string | null = null): Promise<TurnState> => {
     using reader = new Reader(() => server, conversationId);
     return await reader.ended(await send(server, conversationId, text, { parent }), 30_000);
   };
-  /** Sends first messages until the map has been made, and answers the conversation that has it. */
+  /** Sends first messages until the map has been created, and returns the conversation that has it. */
   const mapped = async (): Promise<{ conversationId: string; turnId: string; number: number }> => {
     let found: { conversationId: string; turnId: string; number: number } | undefined;
     await vi.waitFor(

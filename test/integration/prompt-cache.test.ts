@@ -4,11 +4,11 @@ import { any } from '../support/claude/scenario.ts';
 import { startClaude } from '../support/claude/server.ts';
 import { newConversation, Reader, send, TestServer } from '../support/server.ts';
 
-/* Whether the provider's prompt cache holds from message to message, and what is said when it does not. */
+/* Tests whether the provider's prompt cache works from message to message, and what is reported if it does not. */
 
 let claude: Awaited<ReturnType<typeof startClaude>>;
 let server: TestServer;
-/** Some 8,000 tokens. */
+/** About 8,000 tokens. */
 const long = 'The bittern stands in the reeds and is not seen. '.repeat(700);
 
 beforeAll(async () => {
@@ -24,7 +24,7 @@ beforeEach(() => {
   claude.on(any, { blocks: 'It booms.' });
 });
 
-/** Sends the messages one after the other, and answers what was said of the cache after each. */
+/** Sends the messages one after the other, and returns the cache break that was reported after each. */
 async function say(messages: readonly Partial<Parameters<typeof send>[3] & { before: () => void }>[]) {
   const conversationId = await newConversation(server);
   using reader = new Reader(() => server, conversationId);

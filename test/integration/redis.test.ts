@@ -11,7 +11,7 @@ import { startClaude } from '../support/claude/server.ts';
 import { freePort, type RedisServer, startRedis, startSentinel } from '../support/redis.ts';
 import { TestServer } from '../support/server.ts';
 
-/** Slow to fill up, so that what a test counts is the burst. */
+/** Limits that refill slowly, so that a test counts only the burst. */
 const limits = { DEVLM_LIMIT_USER: '1,20', DEVLM_LIMIT_GLOBAL: '1000,1000', DEVLM_LOG_LEVEL: 'info' };
 
 const nodeOf = (redis: RedisServer, claudeUrl?: string, env = limits) =>
@@ -26,12 +26,12 @@ async function status(server: TestServer, path = '/backend/info'): Promise<numbe
   return response.status;
 }
 
-/** What the log says of Redis: once a change, however many requests there were. */
+/** Returns the log entries about Redis: one per change, however many requests there were. */
 function toldOfRedis(dataDir: string): string[] {
   return readFileSync(join(dataDir, 'logs', 'server.log'), 'utf8').match(/Redis is \w+/g) ?? [];
 }
 
-/** Asks each server for each path, again and again, until it is stopped. Counts the answers by status. */
+/** Requests each path of each server repeatedly until it is stopped. Counts the responses by status. */
 function loadOn(servers: readonly TestServer[], paths: readonly string[]) {
   const counts = new Map<number, number>();
   let running = true;
@@ -50,7 +50,7 @@ function loadOn(servers: readonly TestServer[], paths: readonly string[]) {
   return { counts, stop, [Symbol.asyncDispose]: stop };
 }
 
-/** Waits until what the node counts is in Redis. */
+/** Waits until the counts of the node are in Redis. */
 async function sharedAgain(node: TestServer, redis: RedisServer): Promise<void> {
   const keys = async () => {
     await status(node);
@@ -68,7 +68,7 @@ describe('two nodes and one Redis', () => {
     const all = await Promise.all(Array.from({ length: 200 }, (_, index) => status(index % 2 ? a : b)));
     const passed = all.filter((one) => one === 200).length;
     expect(passed).toBeGreaterThanOrEqual(20);
-    // A node that had to wait too long for Redis, on a busy machine, has said so and counted for itself.
+    // A node on a busy machine that waited too long for Redis has logged that and counted by itself.
     const alone = [a, b].filter(({ dataDir }) => toldOfRedis(dataDir).length > 0).length;
     expect(passed).toBeLessThanOrEqual(20 * (1 + alone) + Math.ceil((performance.now() - from) / 1000));
   });
@@ -85,7 +85,7 @@ describe('two nodes and one Redis', () => {
     await expect.poll(() => counts.get(429) ?? 0, { timeout: 20_000 }).toBeGreaterThan(20);
     const before = passed();
     await redis.kill();
-    // Each node now has buckets of its own, which were full: two nodes, two kinds of route.
+    // Each node now has its own buckets, which were full: two nodes, two kinds of routes.
     await expect.poll(() => passed() - before, { timeout: 20_000 }).toBeGreaterThanOrEqual(4 * 20);
     const refusedWhileAway = counts.get(429) ?? 0;
     await expect.poll(() => counts.get(429) ?? 0, { timeout: 20_000 }).toBeGreaterThan(refusedWhileAway + 20);
@@ -96,7 +96,7 @@ describe('two nodes and one Redis', () => {
     await expect.poll(() => redis.cli('keys', '*'), { timeout: 20_000 }).toContain('devlm:limit:api:local');
     await load.stop();
     expect([...counts.keys()].toSorted()).toEqual([200, 429]);
-    // A busy machine may take a late answer for none, and say so; never once a request.
+    // A busy machine may take a late response for a missing one and log that, but not once per request.
     for (const { dataDir } of [a, b]) expect(toldOfRedis(dataDir).length).toBeLessThanOrEqual(8);
   });
 
@@ -106,7 +106,7 @@ describe('two nodes and one Redis', () => {
     expect(await status(node)).toBe(200);
     redis.freeze();
     const from = performance.now();
-    // The connection is given up after a second; from then on no request waits for it.
+    // The connection is given up after a second. From then on no request waits for it.
     for (let i = 0; i < 50; i++) expect(await status(node)).toBe(200);
     expect(performance.now() - from).toBeLessThan(25_000);
     redis.thaw();

@@ -13,7 +13,7 @@ import { cases } from '../support/deep.ts';
 import { EditorWindow } from '../support/editor-window.ts';
 import { newConversation, Reader, send, TestServer } from '../support/server.ts';
 
-/** Of files, each with all its points restored. */
+/** Number of files that are each restored to all their earlier points. */
 const histories = cases(15, 100);
 
 type Call = [name: string, input: object];
@@ -50,7 +50,7 @@ describe('the review of changes', { timeout: 120_000 }, () => {
     rmSync(folder, { recursive: true });
   });
 
-  /** A turn in which the model makes these calls, one a step. */
+  /** Runs a turn in which the model makes these calls, one per step. */
   const turn = async (...calls: Call[]): Promise<TurnState> => {
     claude.reset();
     claude.on(any, 'Done.');
@@ -70,7 +70,7 @@ describe('the review of changes', { timeout: 120_000 }, () => {
   };
   const standings = (turnId: string) =>
     Object.fromEntries(turnFiles(now(turnId)).map((file) => [file.path, standingOf(file)]));
-  /** As a page decides: about what it shows. */
+  /** Decides as a page does: about the state that it shows. */
   const review = async (turnId: string, verdict: 'accept' | 'reject', files: { path: string; hunks?: number[] }[]) => {
     const asked = files.map(({ path, hunks }) => {
       const { base, now: current } = fileOf(turnId, path);
@@ -132,7 +132,7 @@ describe('the review of changes', { timeout: 120_000 }, () => {
       'b\r\nb\r\n',
       false,
     ]);
-    // What a page that comes later is shown.
+    // The state that a page shows when it is opened later.
     const { page } = await server.client.call('conversations.get', { params: { conversationId }, query: {} });
     expect(JSON.stringify(page)).toContain('review.marked');
   });
@@ -172,7 +172,7 @@ describe('the review of changes', { timeout: 120_000 }, () => {
     expect(whole).toMatchObject({ code: 'files_changed', diff: expect.stringContaining('-ten\n+my ten') });
     expect([window.text('a.txt'), window.text('b.txt')]).toEqual([touched, 'B\n']);
     expect(standings(id)).toEqual({ 'a.txt': 'pending', 'b.txt': 'pending' });
-    // The same lines twice: it is not sure which are meant.
+    // The same lines occur twice, so it is ambiguous which are meant.
     window.write('a.txt', lines(...withLine(10, 'ten', withLine(15, 'x'))).repeat(2));
     expect(await problemOf(review(id, 'reject', [{ path: 'a.txt', hunks: [0] }]))).toMatchObject({
       code: 'files_changed',
@@ -287,7 +287,7 @@ describe('the review of changes', { timeout: 120_000 }, () => {
       await window.attach();
       const text = when === 'before' ? 'two\n' : 'one\n';
       expect([window.text('a.txt'), window.text('b.txt')]).toEqual([text, text]);
-      // The next message finds out which it was.
+      // The next message determines which of the two happened.
       await turn();
       expect(standings(id)).toEqual(
         when === 'before' ? { 'a.txt': 'pending', 'b.txt': 'pending' } : { 'a.txt': 'restored', 'b.txt': 'restored' },

@@ -16,7 +16,7 @@ const resultsOf = (turn: TurnState | undefined): ToolResult[] =>
 const callsOf = (turn: TurnState | undefined): [string, ToolCallState][] =>
   (turn?.steps ?? []).flatMap((step) => Object.entries(step.calls));
 
-/** Commands in a copy of the workspace, in containers of a real Docker engine. */
+/** Tests commands in a copy of the workspace, in containers of a real Docker engine. */
 describe('a rehearsal', { timeout: 120_000 }, () => {
   let claude: Claude;
   let server: TestServer;

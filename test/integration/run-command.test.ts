@@ -20,7 +20,7 @@ const callsOf = (turn: TurnState | undefined): ToolCallState[] =>
 const run = (command: string, more: object = {}): Call => ['run_command', { command, ...more }];
 const allowAll = [{ verdict: 'allow', tool: 'run_command' }];
 
-/** Commands from the model's call to the process, with the extension's own runner. */
+/** Tests commands from the model's call to the process, with the extension's own runner. */
 describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, () => {
   let claude: Claude;
   let server: TestServer;
@@ -46,7 +46,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** Lends the folder under these rules of the user's. */
+  /** Shares the folder under these rules of the user. */
   const lend = async (user: object[], workspace: object[] = []) => {
     window.rules = { user, workspace };
     await window.attach();
@@ -186,7 +186,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
     const [result] = resultsOf(await turn(run('touch made')));
     expect(result).toMatchObject({ ok: false, text: expect.stringContaining('There is no tool named run_command') });
     expect(existsSync(join(folder, 'made'))).toBe(false);
-    // The model can say why.
+    // The model can tell the user why.
     expect(JSON.stringify((await claude.received(1)).body)).toContain('has not trusted this workspace');
   });
 
@@ -227,7 +227,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
       expect(result?.details?.command).toMatchObject({ state: 'ended', exitCode: 0 });
     });
 
-    // It waits a minute for the window to come back.
+    // The server waits a minute for the window to return.
     onlyDeep(() => {
       it('the result of a command is reported as unknown if the server and the window are gone', {
         timeout: 120_000,
@@ -248,7 +248,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
   });
 
   describe('background commands', () => {
-    /** The id under which the last result knows its command. */
+    /** Returns the id of the command in the last result. */
     const idOf = (found: TurnState | undefined) => resultsOf(found).at(-1)?.details?.command?.id ?? '';
 
     it('a background command continues after its turn, and the model is told of it at its next step', async () => {
@@ -272,7 +272,7 @@ describe.skipIf(process.platform === 'win32')('commands', { timeout: 90_000 }, (
       expect(asked).toContain(`The background command ${idOf(first)}`);
       expect(asked).toContain('went on');
       expect(second.notes).toHaveLength(1);
-      // What was told once is not told again.
+      // News that the model has received is not sent again.
       expect(resultsOf(second).map(({ text }) => text)).toEqual([
         expect.stringMatching(/^The command is still running .*\nIt printed nothing\.$/),
         expect.stringMatching(/^The command was stopped and was terminated by SIG/),
