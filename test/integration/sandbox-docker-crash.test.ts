@@ -11,7 +11,7 @@ import { TestServer } from '../support/server.ts';
 
 const long = 'import time\nprint("on", flush=True)\ntime.sleep(25)\nprint("off")';
 
-/** The server and its engine when the other of the two is gone. */
+/** Tests the server and its engine when the other of the two is gone. */
 describe('a crash', { timeout: 120_000 }, () => {
   let engine: PrivateEngine;
   let args: string[];
@@ -26,7 +26,7 @@ describe('a crash', { timeout: 120_000 }, () => {
   const start = () => TestServer.start({ args, env: { DOCKER_HOST: engine.host } });
   const run = (server: TestServer, body: Partial<z.input<typeof ExecutionRequest>>): Promise<ExecutionRecord> =>
     server.client.call('executions.run', { body: { id: crypto.randomUUID(), language: 'python', ...body } });
-  /** How many containers a server has. */
+  /** Returns the number of containers of a server. */
   const running = async ({ dataDir }: TestServer) => {
     const file = join(dataDir, 'server-id');
     const label = `devlm.server=${existsSync(file) ? readFileSync(file, 'utf8').trim() : 'none'}`;
@@ -60,7 +60,7 @@ describe('a crash', { timeout: 120_000 }, () => {
     expect(await running(server)).toBeGreaterThan(0);
 
     await server.start();
-    // Each was busy for 25 seconds: one that is gone was removed.
+    // Each was busy for 25 seconds, so one that is missing was removed.
     await expect.poll(() => running(server), { timeout: 15_000, interval: 200 }).toBe(0);
     expect(await run(server, { source: 'print(1)' })).toMatchObject({ status: 'ok', stdout: '1\n' });
     await server.kill('SIGTERM');

@@ -11,7 +11,7 @@ const runs = cases(28, 1_000);
 
 type Body = Omit<z.input<typeof ExecutionRequest>, 'id'>;
 
-/** Every way in which a run can end takes its turn. */
+/** All ways in which a run can end, in turn. */
 const mix: readonly (Body & { status: ExecutionRecord['status'] })[] = [
   { language: 'python', source: 'print("hello")', status: 'ok' },
   { language: 'bash', source: 'cat; exit 3', stdin: 'x'.repeat(10_000), status: 'failed' },
@@ -46,12 +46,12 @@ describe('many runs', () => {
       }
     };
     const four = (until: number) => Promise.all([1, 2, 3, 4].map(() => work(until)));
-    // What is made once, caches and compiled code, is there after these.
+    // After these runs, caches and compiled code exist, which are created only once.
     const warmUp = Math.min(70, Math.ceil(runs / 3));
     await four(warmUp);
     const before = lookAt(server.discovery.pid);
     await four(warmUp + runs);
-    // Removals go on for a moment; what is kept warm stays.
+    // Removals continue for a moment. Warm containers stay.
     await expect.poll(async () => (await leftoversOf(engine.host)).length, { timeout: 20_000 }).toBeLessThanOrEqual(8);
     const after = lookAt(server.discovery.pid);
     console.log(JSON.stringify({ runs, before, after }));

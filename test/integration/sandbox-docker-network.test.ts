@@ -26,7 +26,7 @@ const open = new Set<Socket>();
 
 beforeAll(async () => {
   web = createServer((request, response) => {
-    // Programs and relays are killed in the middle of a request.
+    // Programs and relays are killed during a request.
     answer(request, response).catch(() => response.destroy());
   }).listen(0, '127.0.0.1');
   await once(web, 'listening');
@@ -247,7 +247,7 @@ describe('frames of a relay that a program has taken over', () => {
         heard[index] += bytes;
       });
     });
-    // The second one speaks first.
+    // The second connection sends first.
     const hello = [frame(1, 0), frame(2, 0), frame(2, 5, Buffer.from('hello'))];
     const you = [frame(1, 3, Buffer.from('you')), frame(1, 0), frame(3, 0)];
     for (const byte of Buffer.concat([...hello, ...you])) receive(Buffer.from([byte]));

@@ -12,7 +12,7 @@ import { dockerClient, type PrivateEngine, startDockerEngine } from '../support/
 import { importSandboxImage } from '../support/sandbox-images.ts';
 import { openSandbox } from '../support/sandboxes.ts';
 
-/** What is Docker's own: the pool, the sweep, an engine that goes and comes back. */
+/** Tests features of Docker alone: the pool, the sweep, an engine that stops and returns. */
 let engine: PrivateEngine;
 let image: string;
 beforeAll(async () => {
@@ -41,7 +41,7 @@ async function run(sandbox: DockerSandbox, source: string, hear: (type: string) 
   return sandbox.run(job, new AbortController().signal, ({ type }) => hear(type));
 }
 
-/** Names of the containers of a server, whatever their state. */
+/** Returns the names of the containers of a server in any state. */
 async function containersOf(serverId: string): Promise<string[]> {
   const filters = { label: [`${label.server}=${serverId}`] };
   const found = await dockerClient(engine.host).listContainers({ all: true, filters });
@@ -56,7 +56,7 @@ async function until(what: () => boolean | Promise<boolean>, ms = 30_000): Promi
   }
 }
 
-/** As an earlier launch would have left it. */
+/** Creates a leftover as of an earlier server. */
 async function leave(serverId: string, expires: number): Promise<string> {
   const labels = { [label.server]: serverId, [label.launch]: 'earlier', [label.expires]: String(expires) };
   const container = await dockerClient(engine.host).createContainer({

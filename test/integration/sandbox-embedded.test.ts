@@ -17,8 +17,8 @@ import type { RunEvent, RunResult, Sandbox } from '../../server/src/sandbox/sand
 import { onlyDeep } from '../support/deep.ts';
 
 /*
- * What is particular to the engine for machines without Docker: where its runtimes come from, its walls
- * one by one, and that nothing outlives the server. What every engine does is in test/contract.
+ * Tests features of the engine for machines without Docker: the source of its runtimes, each of its restrictions, and
+ * that nothing outlives the server. The tests in test/contract cover the behavior of every engine.
  */
 
 let folder: string;
@@ -121,7 +121,7 @@ describe('where runtimes come from', () => {
   });
 });
 
-/** What a guest that has reached JavaScript tries; each line that starts with REACHED is a hole. */
+/** Program of a guest that has escaped to JavaScript. Each line that starts with REACHED shows a hole. */
 const attempts = (secret: string, database: string, port: number) => `
 const said = [];
 const get = (name) => process.getBuiltinModule(name);
@@ -185,7 +185,7 @@ test('the sandbox profile for macOS denies by default and lists what may be read
   expect(profile).not.toMatch(/allow (file-write\*|network|process-fork)/);
 });
 
-/** Children of this machine that run a runtime out of `marker`. */
+/** Returns the processes of this machine that run a runtime from `marker`. */
 const childrenOf = (marker: string): string[] =>
   execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' })
     .split('\n')
@@ -209,7 +209,7 @@ test.each([true, false])(
     });
     const exited = new Promise((done) => server.once('exit', done));
     await Promise.race([new Promise((done) => server.stdout.once('data', done)), exited]);
-    // Each child has a snapshot of this folder among its mounts.
+    // Each child has a snapshot of this folder in its mounts.
     expect(childrenOf(runtimesDir).length).toBeGreaterThan(0);
     server.kill('SIGKILL');
     await exited;
@@ -227,7 +227,7 @@ test('a warm child process is used once, and idle ones are ended', async () => {
   await expect.poll(() => childrenOf(runtimesDir), { timeout: 10_000 }).toEqual([]);
 });
 
-// The integration tests run the server that ships, which starts its own children.
+// The integration tests run the shipped server, which starts its own children.
 onlyDeep(() => {
   test('the bundled server finds its bundled child programs', async () => {
     const dist = join(folder, 'vsix', 'dist');

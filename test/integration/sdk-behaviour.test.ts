@@ -9,8 +9,8 @@ import { type Claude, startClaude } from '../support/claude/server.ts';
 import { TestServer } from '../support/server.ts';
 
 /*
- * What the official SDK promises its users of streams, tools, errors and retries, one by one, with the Messages
- * endpoint between it and the provider. The list follows the SDK's own tests, which mock the network instead.
+ * Tests the documented behavior of the official SDK for streams, tools, errors and retries with the Messages endpoint
+ * between the SDK and the provider. The list follows the SDK's own tests, which mock the network instead.
  */
 
 let claude: Claude;
@@ -22,7 +22,7 @@ const body = {
   messages: [{ role: 'user' as const, content: 'Hello' }],
 };
 const tools = [{ name: 'look', input_schema: { type: 'object' as const } }];
-/** As an event's data carries it: one write of the wire may hold a part of a character. */
+/** Text with multi-byte characters, so that one write on the wire may contain a part of a character. */
 const words = 'Ünïcödé 你好 👩‍🚀 and plain words.';
 
 beforeAll(async () => {
@@ -41,7 +41,7 @@ function client(options: ConstructorParameters<typeof Anthropic>[0] = {}): Anthr
   return new Anthropic({ baseURL: `${server.origin}/llm`, apiKey: secret, maxRetries: 0, logLevel: 'off', ...options });
 }
 
-/** What a rejected promise was rejected with. */
+/** Returns the reason with which a promise was rejected. */
 const failure = (promise: Promise<unknown>) =>
   promise.then(
     () => {

@@ -111,7 +111,7 @@ describe('credentials', { timeout: 180_000 }, () => {
       body: { id: crypto.randomUUID(), projectId: 'project', title: '' },
     });
     conversationId = id;
-    // The title is made of the beginning of the first message.
+    // The title is the beginning of the first message.
     const ended = await turn(
       `${textOf('title').split('\n')[0]} ${canary}\n${textOf('message')}\n${textOf('title')}`,
       [
@@ -146,7 +146,7 @@ describe('credentials', { timeout: 180_000 }, () => {
     expect(results.map(({ ok }) => ok)).toEqual([
       ...[true, true, true, true, true, true, true, true, false, true, true, true, true],
     ]);
-    // Each came as a placeholder, and not at all by being left out.
+    // Each was replaced with a placeholder, and none was just left out.
     for (const at of [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]) expect(results[at]?.text, `${at}`).toMatch(placeholder);
     expect(ended.text).toMatch(placeholder);
     expect(window.text('notes.txt')).toContain('the last line');
@@ -188,7 +188,7 @@ describe('credentials', { timeout: 180_000 }, () => {
     expect(web.seen.at(-1)).toContain(`key=${env.APP_TOKEN}`);
     expect(unknown).toMatchObject({ ok: false, text: expect.stringContaining('does not know or no longer knows') });
     expect(disguised).toMatchObject({ ok: false, text: expect.stringContaining('control characters') });
-    // Whatever the rules allow, each of them was asked about.
+    // Each of them was asked about, whatever the rules allow.
     expect(asked.filter((text) => text.includes(token))).toHaveLength(5);
     expect(leaks().found).toEqual([]);
   });
@@ -262,7 +262,7 @@ describe('credentials', { timeout: 180_000 }, () => {
     expect(results[0]?.text).toContain('is a placeholder');
     const [first, second, ...rest] = original.split('\r\n');
     expect(window.text('.env')).toBe([second, 'B=2', first, 'C=3', ...rest].join('\r\n'));
-    // What was there can be brought back to the byte.
+    // The original content can be restored byte for byte.
     await server.client.call('files.restore', {
       params: { conversationId, turnId: ended.id },
       body: { what: 'files' },

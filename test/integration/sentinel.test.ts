@@ -52,7 +52,7 @@ describe('the sentinel', { timeout: 90_000 }, () => {
     expect(asked(ended)).toEqual([
       expect.stringMatching(/no longer reads most of the prompt from its cache.*31,000 tokens/),
     ]);
-    // Before the fourth call: two in a row without the cache.
+    // Before the fourth call, two in a row had missed the cache.
     expect(ended.steps.findIndex(({ purpose }) => purpose === 'pause')).toBe(3);
   });
 

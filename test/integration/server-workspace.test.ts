@@ -28,7 +28,7 @@ import { newConversation, Reader, send, TestServer } from '../support/server.ts'
 import { pathAttacks } from '../unit/guards/path-attacks.ts';
 
 /*
- * A project without an editor: its files are in a folder of the server, and everything goes by the API.
+ * Tests a project without an editor: its files are in a folder on the server, and all access is through the API.
  */
 
 type Call = [name: string, input: object];
@@ -78,7 +78,7 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
     return Buffer.from(data, 'base64');
   };
 
-  /** Lets the model make these calls, one or several a step. */
+  /** Makes the model make these calls, one or several per step. */
   const begin = async (...steps: (Call | Call[])[]) => {
     claude.reset();
     claude.on(any, 'Done.');
@@ -181,7 +181,7 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
     expect(names).toEqual(
       expect.arrayContaining(['file_read', 'file_list', 'file_search', 'file_edit', 'apply_patch']),
     );
-    // Nobody looks for problems, and with the sandbox off nothing can run a command.
+    // There are no diagnostics without an editor, and with the sandbox off no commands.
     expect(names).not.toContain('diagnostics');
     expect(names).not.toContain('run_command');
     expect(names).not.toContain('command_control');
@@ -213,7 +213,7 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
     ].join('\n');
     const [before, after] = ['one\n', 'one\none\n'];
     let between = 0;
-    // The kill comes where it comes: until it has come between two files.
+    // The moment of the kill is random: repeat until it was between two files.
     for (let round = 0; round < 6 && between === 0; round++) {
       for (const name of names) writeFileSync(join(folder, name), before);
       const { reader, turnId } = await begin(names.map(read), ['apply_patch', { patch }]);
@@ -255,7 +255,7 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
     await interrupted;
     expect(files().filter((text) => text !== 'one\n' && text !== 'two\n')).toEqual([]);
     await server.start();
-    // The decision is taken up where it stopped, by whatever is decided next.
+    // The next decision first completes the interrupted one.
     const { paths } = await restore();
     expect(paths).toEqual([]);
     expect(files()).toEqual(names.map(() => 'one\n'));
@@ -311,7 +311,7 @@ describe('a workspace of the server', { timeout: 120_000 }, () => {
         expect(readdirSync(folder)).toEqual(['link']);
         expect(readdirSync(outside)).toEqual(['secret.txt']);
         expect(readFileSync(join(outside, 'secret.txt'), 'utf8')).toBe('secret');
-        // The link alone goes, not what it leads to.
+        // Only the link is removed, not its target.
         await server.client.call('workspace.delete', { params: params() });
         expect(readFileSync(join(outside, 'secret.txt'), 'utf8')).toBe('secret');
       } finally {

@@ -23,7 +23,7 @@ afterEach(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-/** Every wait for the disk ends when it is told to. */
+/** Replaces `datasync` of files so that each call ends when the test says so. */
 async function controlled() {
   const handle = await open(root);
   const prototype: FileHandle = Object.getPrototypeOf(handle);
@@ -37,7 +37,7 @@ async function controlled() {
   return { spy, waiting };
 }
 
-/** Whether a promise is settled by now, and all that could settle it without the disk has had its time. */
+/** Returns whether a promise is settled after everything that does not need the disk had time to settle it. */
 async function settled(promise: Promise<unknown>): Promise<boolean> {
   let done = false;
   promise.then(
@@ -92,7 +92,7 @@ describe('a store', () => {
     expect(await settled(append)).toBe(false);
     expect(committed).toHaveBeenCalledOnce();
     expect(await opened.events.read('c', 1, 10)).toMatchObject([{ type: 'turn.created' }]);
-    // Of a step that is under way nothing waits.
+    // Events of a step in progress do not wait.
     await opened.events.append('c', [e.started('t'), e.delta('t', 'word')]);
     waiting[0]?.resolve();
     await append;

@@ -24,7 +24,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Starts a process that appends; answers it and what it has acknowledged so far. */
+/** Starts a process that appends. Returns it with the events that it has acknowledged so far. */
 function startAppending(count: number) {
   const child = spawn(process.execPath, ['--no-warnings', program, file, 'c', String(count)], {
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -66,7 +66,7 @@ test('a process killed while it appends loses no acknowledged events', async () 
     const stored = new Set(texts);
     expect(stored.size).toBe(texts.length);
     expect(all.filter((text) => !stored.has(text))).toEqual([]);
-    // Beyond those at most the one of each round that was on its way.
+    // Beyond those, at most the event of each round that was in progress.
     expect(texts.length - all.length).toBeLessThanOrEqual(round + 1);
   }
 });
@@ -82,7 +82,7 @@ test('processes that open one new file at once and append to one conversation al
 test('a full disk is reported, and stored data is kept', async () => {
   const { closed: first } = startAppending(100);
   expect(await first).toMatchObject({ code: 0 });
-  // A limit on the size of files, in blocks of 512 bytes or 1 KB, stands in for the end of the disk.
+  // A limit on the size of files, in blocks of 512 bytes or 1 KB, simulates a full disk.
   const child = spawn(
     'sh',
     ['-c', `ulimit -f 1000; exec "$0" --no-warnings "$1" "$2" c 1000000`, process.execPath, program, file],

@@ -49,7 +49,7 @@ async function problemOf(work: Promise<unknown>): Promise<ProblemError['problem'
   return error.problem;
 }
 
-/** A store with enough in it to fill many pages, closed. */
+/** Creates a closed store whose content fills many pages. */
 async function fill(text = 'Words'): Promise<void> {
   const store = await open();
   await store.conversations.create({ id: 'c', title: 'Kept', projectId: null });
@@ -151,7 +151,7 @@ describe('a damaged SQLite file', () => {
     await first.close();
     const { size } = statSync(file);
     const descriptor = openSync(file, 'r+');
-    // Beyond what the tables of an empty store take.
+    // Beyond the tables of an empty store.
     for (let at = 262_144; at < size - 4_096; at += 8_192)
       writeSync(descriptor, Buffer.alloc(4_096, 0x5a), 0, 4_096, at);
     closeSync(descriptor);

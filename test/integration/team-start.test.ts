@@ -11,7 +11,10 @@ import { newConversation, Reader, send, TestServer } from '../support/server.ts'
 
 const root = join(import.meta.dirname, '../..');
 
-/** What `docker compose up` does, without the containers: the secrets of the first start, and servers that use them. */
+/**
+ * Does what `docker compose up` does, without containers: creates the secrets of the first start, and starts servers
+ * that use them.
+ */
 describe('the first start of a team server', { timeout: 120_000 }, () => {
   let folder: string;
   let claude: Claude;
@@ -30,7 +33,7 @@ describe('the first start of a team server', { timeout: 120_000 }, () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'devlm-secrets-'));
     makeSecrets();
-    // The command line of Redis counts before its file.
+    // The command line of Redis takes precedence over its file.
     const lines = secret('redis.conf').split('\n').filter(Boolean);
     const settings = lines.filter((line) => line.startsWith('maxmemory') || line.startsWith('requirepass'));
     [claude, postgres] = await Promise.all([startClaude(), startPostgres({ sync: false })]);

@@ -16,7 +16,10 @@ import { type PostgresServer, startPostgres } from '../support/postgres.ts';
 import { serverCommand, TestServer } from '../support/server.ts';
 import { type Place, tokenKeysOf, withStoreOf } from '../support/token-keys.ts';
 
-/** Other servers read the store again every 2 seconds; more, for a busy machine. */
+/**
+ * Time for other servers to read the store again, in milliseconds. They do so every 2 seconds, a busy machine less
+ * often.
+ */
 const heardMs = 10_000;
 
 const kidOf = (token: string) => jwt.decode(token, { complete: true })?.header.kid;
@@ -54,7 +57,7 @@ function newKey(): TokenKey {
   return { kid: randomUUID(), privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
 }
 
-/** What a version without keys in the store has left: a file with its keys, and a token by each of them. */
+/** Files of a version without keys in the store: a file with its keys, and a token of each. */
 async function leftBehind(place: Place, keys: readonly TokenKey[]): Promise<string[]> {
   writeFileSync(keysFile(place.dataDir), JSON.stringify({ keys }), { mode: 0o600 });
   const now = Math.floor(Date.now() / 1000);
@@ -231,7 +234,7 @@ describe('the keys of an embedded server', { timeout: 120_000 }, () => {
     const files = readdirSync(dataDir, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
     for (const { name, parentPath } of files)
       expect(readFileSync(join(parentPath, name), 'latin1').includes(secret), name).toBe(false);
-    // Killed after the store had them, and before the file was gone.
+    // Killed after the store had the keys and before the file was removed.
     await server.kill();
     writeFileSync(keysFile(dataDir), JSON.stringify({ keys: old }));
     await server.start();

@@ -31,7 +31,7 @@ import { TestWeb } from '../support/web/pages.ts';
 import { serveSearxng } from '../support/web/search-engines.ts';
 
 /*
- * Whatever a model hands to a tool: it is told in a sentence what is wrong, goes on, and nothing has changed.
+ * For any input of a tool, the model is told in a sentence what is wrong and continues, and nothing has changed.
  */
 
 const model = 'claude-sonnet-5-5';
@@ -46,11 +46,11 @@ const Told = z.object({
     }),
   ),
 });
-/** What only a programmer can use: traces, dumps of a checker, the server's own places. */
+/** Texts that only a programmer can use: stack traces, dumps of a validator, paths of the server. */
 const insides =
   /\n\s+at |ZodError|"code":|\[object |node_modules|node:internal|server\/src|devlm-server-|undefined|NaN/;
 
-/** Kind, mode and bytes of all that is in a folder, by path. */
+/** Returns the kind, mode and bytes of everything in a folder, by path. */
 function snapshot(folder: string, below = ''): Record<string, string> {
   return Object.assign(
     {},
@@ -75,7 +75,7 @@ describe('bad input', { timeout: 120_000 }, () => {
   let claude: Awaited<ReturnType<typeof startClaude>>;
   let server: TestServer;
   let window: EditorWindow;
-  /** Has the workspace, and what lies beside it. */
+  /** Folder that contains the workspace and the files next to it. */
   let base: string;
 
   beforeAll(async () => {
@@ -149,7 +149,10 @@ describe('bad input', { timeout: 120_000 }, () => {
     rmSync(base, { recursive: true });
   });
 
-  /** A turn in which the model reads some files and then makes these calls at once; the user allows everything. */
+  /**
+   * Runs a turn in which the model reads some files and then makes these calls at once, with a user who allows
+   * everything.
+   */
   async function turn(name: string, rows: readonly BadInput[], task?: 'test' | 'generate') {
     const calls = rows.map(({ json }, i) => ({ id: `toolu_bad_${i}`, name, json }));
     const reads = ['a.txt', 'crlf.txt', 'read-only.txt', 'forbidden/x.txt'].map((path, i) => ({
@@ -177,7 +180,7 @@ describe('bad input', { timeout: 120_000 }, () => {
     return calls.map(({ id }) => results[id]);
   }
 
-  /** The rows that are not answered as they should be. */
+  /** Returns the rows with an unexpected answer. */
   function badly(rows: readonly BadInput[], results: readonly (ToolResult | undefined)[], ownWords: boolean) {
     return rows.flatMap(({ what, says }, i) => {
       const { ok = true, text = '' } = results[i] ?? {};

@@ -8,7 +8,7 @@ import { any } from '../support/claude/scenario.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
 import { newConversation, Reader, send, TestServer } from '../support/server.ts';
 
-/** From the POST of a message to the folded state of a reader, with a real server and the stand-in. */
+/** Tests turns from the POST of a message to the folded state of a reader, with a real server and the stand-in. */
 describe('turns', () => {
   let claude: Claude;
   let server: TestServer;
@@ -105,7 +105,7 @@ describe('turns', () => {
     const record = await claude.received(1);
     await record.done;
     expect(record.hungUp).toBeTruthy();
-    // Stopping again changes nothing, and the conversation goes on.
+    // Stopping again changes nothing, and the conversation continues.
     await server.client.call('turns.stop', { params: { conversationId, turnId } });
     claude.reset();
     claude.on(any, 'gladly');
@@ -202,7 +202,7 @@ describe('turns', () => {
       steps: [{ status: 'abandoned', problem: { code }, blocks: [] }, { status: 'ended' }],
     });
     expect(answerText(turn)).toBe('the whole answer '.repeat(20));
-    // What it cost is kept, also where all of it went into the cache.
+    // The cost is kept, even if all of it was for writing to the cache.
     const { inputTokens = 0, cacheWriteTokens = 0 } = turn.steps[0]?.usage ?? {};
     expect(inputTokens + cacheWriteTokens).toBeGreaterThan(0);
   });

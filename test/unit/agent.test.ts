@@ -52,7 +52,7 @@ describe('EventWriter', () => {
       writer.write({ type: 'step.started', turnId: 't', stepId: 's', model: 'm' });
       await vi.advanceTimersByTimeAsync(limits.coalesceMs / 8);
       expect(words(appends)).toEqual(['turn.started', 'step.started']);
-      // Nothing of it is left to go out a second time.
+      // Nothing is left that could be sent a second time.
       await vi.advanceTimersByTimeAsync(2 * limits.coalesceMs);
       expect(appends).toHaveLength(1);
     });

@@ -9,7 +9,7 @@ import { MemoryCache } from '../../server/src/storage/memory/memory-cache.ts';
 const message = JSON.stringify({ type: 'message', content: [{ type: 'text', text: 'four' }], stop_reason: 'end_turn' });
 const sse = 'event: message_start\ndata: {}\n\nevent: message_stop\ndata: {}\n\n';
 
-/** What the provider does, by hand. */
+/** A provider that the test controls by hand. */
 class Provider {
   calls = 0;
   sink!: SharedAnswer;
@@ -154,7 +154,7 @@ test('of a long answer only the part that the slowest client has not read is hel
     await nextTurn();
   }
   expect(accepted).toBeLessThan(30);
-  // Who comes now could not get its beginning any more.
+  // A client that arrives now could no longer get the beginning.
   expect(provider.sink.complete).toBe(false);
   second.destroy();
   await provider.end();

@@ -32,7 +32,7 @@ const cached = (tokens: number, ttl?: '5m' | '1h'): TextBlockParam => ({
   text: words(tokens),
   cache_control: { type: 'ephemeral', ttl },
 });
-/** 2,000 tokens of system prompt, and a message of 4 + 4. */
+/** A system prompt of 2,000 tokens, and a message of 4 + 4. */
 const request: MessageCreateParamsNonStreaming = {
   model: 'claude-opus-5-5',
   max_tokens: 100,

@@ -9,7 +9,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import * as z from 'zod';
 import { loadAnswers, startDemo, tour } from '../../scripts/demo/scenarios.ts';
 
-/* What the demo says about the sample has to be true of the sample as it ships. */
+/* The demo's statements about the sample have to be true of the sample as it ships. */
 
 const sample = fileURLToPath(new URL('../../samples/todo/', import.meta.url));
 let files: ReadonlyMap<string, string>;
@@ -45,7 +45,7 @@ function said(answer: string): string {
   return found.text;
 }
 
-/** A copy of the sample, with what the answers propose put in. */
+/** Creates a copy of the sample with the code that the answers propose. */
 async function sampleWith(...names: string[]): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'todo-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -61,7 +61,7 @@ async function sampleWith(...names: string[]): Promise<string> {
   return folder;
 }
 
-/** Puts a function in the place of the one of its name, and an import below the module's docstring. */
+/** Replaces the function of the same name, and adds an import below the module's docstring. */
 function withChange(source: string, code: string): string {
   const head = /^( *)def \w+\(/m.exec(code);
   if (!head) return source.replace('\n\n', () => `\n\n${code}`);
@@ -85,7 +85,7 @@ function run(command: string, folder: string, ...args: string[]): Promise<{ code
 const python = (folder: string, ...args: string[]) => run('python3', folder, ...args);
 const unittest = (folder: string, ...args: string[]) => python(folder, '-m', 'unittest', ...args);
 
-/** What an expression of the library gives, or the name of its error. */
+/** Returns the value of an expression of the library, or the name of its error. */
 async function evaluate(folder: string, expression: string): Promise<string> {
   const lines = [
     'from datetime import date',
@@ -156,7 +156,7 @@ describe('every answer', () => {
     const known = [...files.keys(), ...files.values(), ...proposed].join('\n');
     const prose = answer.replaceAll(/^```[\s\S]*?^```$/gm, '');
     const named = [...prose.matchAll(/`([^`\n]+)`/g)].map(([, code]) => code ?? '');
-    // A call that the sample does not make, a title somebody might type, the words of an error.
+    // A call that the sample does not make, a title that a user might type, the text of an error.
     const outside = new Set(['<b>', 'python3 -m todo done 99', 'done 1', 'replace']);
     expect(named.filter((code) => !known.includes(code) && !outside.has(code))).toEqual([]);
   });
@@ -206,7 +206,7 @@ describe('what the answers claim', () => {
       await writeFile(join(folder, path), source);
     }
     expect((await unittest(folder)).code).toBe(0);
-    // What is copied into the sandbox is all that the tests need.
+    // The files that are copied into the sandbox are all that the tests need.
     const tests = z.object({ workspaceFiles: z.array(z.string()) }).parse(calls.at(-1)?.input);
     for (const path of await readdir(folder, { recursive: true })) {
       if (/\.py$/.test(path) && !tests.workspaceFiles.includes(path)) await rm(join(folder, path));
@@ -270,7 +270,7 @@ describe('the demo as a server', () => {
   describe('a stop that works with tools', () => {
     const asTools = (names: readonly string[]): Anthropic.Tool[] =>
       names.map((name) => ({ name, input_schema: { type: 'object' } }));
-    /** Asks, lets each call end with what `result` says of it, and answers what is said at last. */
+    /** Asks, ends each call with the result of `result`, and returns the final answer. */
     async function work(prompt: string, names: readonly string[], result: (name: string) => [string, boolean]) {
       const { sdk } = await begin();
       const messages: Anthropic.MessageParam[] = [{ role: 'user', content: prompt }];

@@ -33,7 +33,7 @@ const ping = 'event: ping\ndata: {"type": "ping"}\n\n';
 const json = (partial_json: string) => ({ type: 'input_json_delta', partial_json });
 const words = (text: string) => ({ type: 'text_delta', text });
 
-/** The API pads its events with blanks, so that their length tells nothing. */
+/** The API pads its events with spaces, so that their length reveals nothing. */
 function event(type: string, data: object): string {
   const text = JSON.stringify({ type, ...data });
   const blanks = ' '.repeat((text.length * 7) % 16);

@@ -22,16 +22,16 @@ async function begin(wire: Wire | undefined, blocks = words) {
 }
 
 interface Heard {
-  /** The body, without the framing of its chunks. */
+  /** The body without the chunk framing. */
   readonly body: string;
   readonly head: string;
   readonly arrivals: number;
-  /** The last chunk came, so that the body is complete. */
+  /** Whether the last chunk arrived, so that the body is complete. */
   readonly complete: boolean;
   readonly error: string | undefined;
 }
 
-/** Speaks HTTP by hand, to see what is really sent. */
+/** Sends raw HTTP, to see which bytes are really sent. */
 function listen(url: string, body: object = request, patience = 300): Promise<Heard> {
   return new Promise((resolve) => {
     const { hostname, port } = new URL(url);

@@ -51,7 +51,7 @@ const promptOf = async (branch: readonly TurnState[]) => {
   return await toMessages(turns, noBlob, { lead });
 };
 
-/** What the API demands of the order of messages. */
+/** Rules of the API for the order of messages. */
 function expectValid(messages: readonly ModelMessage[]): void {
   expect(messages[0]?.role).toBe('user');
   for (const [at, { role, content }] of messages.entries()) {
@@ -148,7 +148,7 @@ describe('the prompt of a compacted branch', () => {
     ];
     const [, , third] = withStep(summing('x', { turnId: 't3', stepId: 's4' }));
     const messages = await promptOf([...branch.slice(0, 2), ...(third ? [{ ...third, notes }] : [])]);
-    // Rules are told for the whole turn.
+    // Rules apply to the whole turn.
     expect(textOf(messages.slice(0, 1))).toContain('Use tabs.');
     expect(textOf(messages)).not.toContain('early note');
     expect(textOf(messages.slice(-1))).toContain('late note');
@@ -163,7 +163,7 @@ describe('the size of a prompt', () => {
     const size = contextTokens(measure(promptView([turn('t', 'q', [counted])]), frame));
     expect(size).toBeGreaterThanOrEqual(20_600 + 995);
     expect(size).toBeLessThanOrEqual(20_600 + 1_005);
-    // A count from before a compaction says nothing of what is left.
+    // A count from before a compaction says nothing about the rest.
     const after = [turn('t', 'q', [counted]), turn('u', 'r', [summing('x', { turnId: 't', stepId: null })])];
     expect(contextTokens(measure(promptView(after), frame))).toBeLessThan(300);
   });
@@ -263,7 +263,7 @@ describe('any branch', () => {
         const messages = await promptOf(branch);
         expectValid(messages);
         expect(textOf(messages)).toContain(`message ${list.length - 1}`);
-        // The same once more, for what a cut would leave.
+        // The same again, for the result of a cut.
         const cut = chooseCut(promptView(branch), frame, window);
         if (!cut) return;
         const after = branch.map((each, at) =>

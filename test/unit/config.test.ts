@@ -29,7 +29,7 @@ describe('configuration', () => {
     expect(read().port).toBe(1);
     expect(read([], { DEVLM_PORT: '2' }).port).toBe(2);
     expect(read(['--port', '3'], { DEVLM_PORT: '2' }).port).toBe(3);
-    // An empty variable is how a shell says "not set".
+    // An empty variable means "not set" in a shell.
     expect(read([], { DEVLM_PORT: '' }).port).toBe(1);
   });
 
@@ -109,7 +109,7 @@ describe('configuration', () => {
     expect(read(['--database-url', 'postgres://devlm@db/devlm', '--redis-url', 'redis://db']).redisUrl).toBe(
       'redis://db',
     );
-    // Others can read the list of processes.
+    // Other users can read the list of processes.
     for (const args of [
       ['--redis-url', 'redis://:secret@db'],
       ['--database-url', 'postgres://devlm:secret@db/devlm'],
@@ -121,7 +121,7 @@ describe('configuration', () => {
     expect(problem([], { DEVLM_DATABASE_URL_FILE: join(dir, 'missing') }).detail).toContain('DEVLM_DATABASE_URL_FILE');
     writeFileSync(path, 'not a url');
     expect(problem([], { DEVLM_REDIS_URL_FILE: path }).detail).toContain(`redisUrl (file ${path})`);
-    // Only a secret may come so.
+    // Only a secret can be read from a file.
     expect(read([], { DEVLM_PORT_FILE: path }).port).toBe(0);
   });
 

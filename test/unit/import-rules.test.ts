@@ -9,7 +9,7 @@ import * as z from 'zod';
 const root = resolve(import.meta.dirname, '../..');
 const run = promisify(execFile);
 
-/** What Biome has to refuse: `importer` may not import `specifier`. */
+/** Imports that Biome has to refuse: `importer` may not import `specifier`. */
 const refused: readonly (readonly [importer: string, specifier: string])[] = [
   ['protocol/src/x.ts', 'node:fs'],
   ['protocol/src/x.ts', '@devlm/server/config.ts'],
@@ -131,7 +131,7 @@ const refused: readonly (readonly [importer: string, specifier: string])[] = [
   ['server/src/storage/redis/x.ts', '../memory/memory-cache.ts'],
 ];
 
-/** What must stay possible. */
+/** Imports that have to stay possible. */
 const allowed: typeof refused = [
   ['protocol/src/x.ts', 'zod'],
   ['protocol/src/x.ts', './limits.ts'],
@@ -197,9 +197,9 @@ const Report = z.object({
 
 describe('the import rules of biome.imports.json', () => {
   let folder = '';
-  /** `path:line category` of everything that Biome found. */
+  /** Returns `path:line category` of everything that Biome reported. */
   let found: string[] = [];
-  /** Each case has a line of its own in its importer. */
+  /** Each case is on a separate line of its importer. */
   const cases = [...refused, ...allowed].map(([importer, specifier], index, all) => ({
     importer,
     specifier,

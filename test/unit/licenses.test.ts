@@ -63,7 +63,7 @@ describe('licenses', () => {
     expect(licenseProblems(packages)).toEqual([]);
     const text = notices(packages);
     expect(text).toMatch(/zod 4[\s\S]*Permission is hereby granted/);
-    // It has its license in the README only.
+    // Its license is only in the README.
     expect(text).toMatch(/pgpass[\s\S]*Copyright \(c\) 2013-2016 Hannes/);
   });
 });

@@ -8,7 +8,7 @@ import { Pool, type PoolOptions } from '../../server/src/llm/pool/pool.ts';
 import type { LeaseRequest } from '../../server/src/llm/pool/types.ts';
 import { WaitingLine } from '../../server/src/llm/pool/waiting.ts';
 
-/** Time is the matter: it goes on when a test says so. */
+/** A clock that the test advances. */
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 const pass = (milliseconds: number) => vi.advanceTimersByTimeAsync(milliseconds);
@@ -216,7 +216,7 @@ describe('the pool', () => {
       expect(lease.instanceId).toBe(home);
       await answered(lease, 1_000);
     }
-    // One that fails there goes elsewhere, and stays there.
+    // A conversation whose call fails there moves elsewhere, and stays there.
     const failing = await pool.lease(about, never);
     failing.failed('limited', 60_000);
     const moved = await pool.lease(about, never);

@@ -12,7 +12,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { type Placeholders, prepared } from '../../server/src/storage/sql/prepared.ts';
 import type { BlobTable, Database } from '../../server/src/storage/sql/schema.ts';
 
-/** A store in memory with the table of blobs alone. */
+/** Opens a store in memory with only the table of blobs. */
 function memory(): Kysely<Database> {
   const file = new DatabaseSync(':memory:');
   file.exec('create table blobs (hash text, media_type text, data blob, touched_at integer)');
@@ -67,7 +67,7 @@ describe('a prepared query', () => {
     expect(hashes(await among(db, { hashes: ['a', 'e'] }))).toEqual(['a', 'e']);
     expect(hashes(await among(db, { hashes: ['d', 'c'] }))).toEqual(['c', 'd']);
     expect(await among(db, { hashes: ['b'] })).toEqual([blob('b')]);
-    // More lengths than are kept.
+    // More lengths than are cached.
     for (let length = 1; length <= 50; length++)
       expect(hashes(await among(db, { hashes: [...Array.from({ length }, (_, i) => `${i}`), 'a'] }))).toEqual(['a']);
   });

@@ -28,7 +28,7 @@ const used = (cacheReadTokens: number): Usage => ({
 });
 const lost = used(0);
 
-/** What is said of a second step that is like the first but for this. */
+/** Returns the report about a second step that differs from the first only in this. */
 function second(change: Partial<ModelRequest>, options: { usage?: Usage; path?: string[]; after?: number } = {}) {
   const watch = new PromptCacheWatch();
   watch.begin('c', ['', 't1'], request, 0)(lost);

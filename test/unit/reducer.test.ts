@@ -40,7 +40,7 @@ function answered(turnId: string, chunks: readonly string[]): EventBody[] {
   ];
 }
 
-/** A conversation with branches: each turn hangs below one that exists, or begins anew. */
+/** Generates conversations with branches: each turn has an existing parent, or none. */
 const conversations = fc
   .array(fc.record({ parent: fc.nat(), chunks: fc.array(fc.string(), { maxLength: 5 }) }), {
     minLength: 1,

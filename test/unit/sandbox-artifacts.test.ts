@@ -13,7 +13,7 @@ async function archiveOf(files: Readonly<Record<string, string>>): Promise<Buffe
   return Buffer.concat(parts);
 }
 
-/** What is read of bytes that come in pieces of a size, and then no more. */
+/** Returns the result of reading bytes that arrive in pieces of a size. */
 async function read(bytes: Buffer, pieceBytes = bytes.length): Promise<ArtifactReader> {
   const reader = new ArtifactReader();
   for (let at = 0; at < bytes.length; at += pieceBytes) {

@@ -6,7 +6,7 @@ import { createProxy } from '../../server/src/sandbox/docker/proxy.ts';
 import { exchange } from '../support/raw-http.ts';
 import { uncaughtErrors } from '../support/uncaught.ts';
 
-/** A proxy whose one host says these bytes to whoever connects, and closes. */
+/** Returns a proxy whose only host sends these bytes to every connection, and closes it. */
 describe('the proxy of a run', () => {
   let said: string;
   let host: Server;

@@ -17,7 +17,7 @@ describe('the queue of the sandbox', () => {
     expect(third).toBeUndefined();
     expect([queue.running, queue.waiting]).toEqual([2, 1]);
     first[Symbol.dispose]();
-    // Leaving twice makes no second place.
+    // Leaving twice does not free a second slot.
     first[Symbol.dispose]();
     await setImmediate();
     expect(third).toBeDefined();

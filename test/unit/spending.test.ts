@@ -35,7 +35,7 @@ describe('prices', () => {
     const written = { ...million, inputTokens: 0, cacheWriteTokens: 1_000_000 };
     expect(costOf('m', written, table)).toBe(1.25);
     expect(costOf('m', { ...written, cacheWrite1hTokens: 1_000_000 }, table)).toBe(2);
-    // A provider that counts wrongly does not make it negative.
+    // A provider that counts incorrectly does not make it negative.
     expect(costOf('m', { ...written, cacheWrite1hTokens: 9_000_000 }, table)).toBe(2);
     expect(costOf('claude-sonnet-5-5', { ...written, cacheWrite1hTokens: 400_000 }, listPrices)).toBeCloseTo(3.1);
   });

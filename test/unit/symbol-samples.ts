@@ -6,11 +6,11 @@ interface Sample {
   readonly text: string;
   /** `lines kind name | signature`. */
   readonly symbols: readonly string[];
-  /** How often some names occur; below zero where they are not imported. */
+  /** Number of occurrences of some names; negative if they are not imported. */
   readonly uses: Readonly<Record<string, number>>;
 }
 
-/** A little of everything that a language can define. */
+/** A sample of every definition that a language has. */
 export const samples: readonly Sample[] = [
   {
     grammar: 'python',

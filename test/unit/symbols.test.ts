@@ -160,7 +160,7 @@ describe('a search by name', () => {
 });
 
 describe('a project', { timeout: 60_000 }, () => {
-  /** A folder in memory that counts what is read. */
+  /** A folder in memory that counts reads. */
   const folderOf = (texts: Record<string, string | null>) => {
     const reads: string[] = [];
     const folder: SourceFolder = {

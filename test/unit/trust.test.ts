@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { hostsIn, trustOf } from '../../server/src/agent/trust.ts';
 
 const ids = { turnId: 't', stepId: 's' };
-/** A turn with these events in its only step. */
+/** Returns a turn with these events in its only step. */
 function turnOf(text: string, ...events: EventBody[]): TurnState {
   const all: EventBody[] = [
     { type: 'turn.created', turnId: 't', parent: null, text, attachments: [], model: null, thinking: false },

@@ -107,7 +107,7 @@ describe('a page', () => {
 
   test('a missing page is reported with its status', async () => {
     expect(await read('/none')).toMatchObject({ status: 404, text: 'There is no such page.' });
-    // It may come into being.
+    // The page may exist later.
     web.page('/none', 'Here it is.', 'text/plain');
     expect(await read('/none')).toMatchObject({ status: 200, text: 'Here it is.' });
   });

@@ -126,7 +126,7 @@ describe('the replacements of a change', () => {
       if (typeof right === 'string') continue;
       for (const [path, content] of Object.entries(right)) {
         const [before, after] = [textOf(files[path]), textOf(content)];
-        // A text that mixes line ends is written, not edited.
+        // A text with mixed line ends is written, not edited.
         if (before === undefined || after === undefined || [before, after].some((text) => lineEndsOf(text) === 'mixed'))
           continue;
         expect(applied(before, after), name).toBe(after);

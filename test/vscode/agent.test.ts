@@ -9,11 +9,13 @@ import { any } from '../support/claude/scenario.ts';
 import { type Claude, startClaude } from '../support/claude/server.ts';
 import { openVscode, type Vscode } from '../support/vscode/browser.ts';
 
-/** A model that a few long messages fill. */
+/** A model whose context window a few long messages fill. */
 const modelId = 'claude-small-1';
 const asksForSummary = 'Write only the summary. Do not call any tools.';
 
-/** From the model's call to the user's editor and back, in one window: a real VS Code, extension and server. */
+/**
+ * Tests tools from the model's call to the user's editor and back, in one window: a real VS Code, extension and server.
+ */
 describe('the agent in the editor', { timeout: 180_000 }, () => {
   let claude: Claude;
   let vscode: Vscode;

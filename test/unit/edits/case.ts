@@ -1,13 +1,15 @@
 import type { RefusalCode } from '../../../server/src/actions/edits/refusal.ts';
 import type { Edit } from '../../../server/src/actions/edits/types.ts';
 
-/** Why a case is refused: by the edit engine, or for what a file is. */
+/** Why a case is refused: by the edit engine, or because of the kind of a file. */
 export type Code = RefusalCode | 'binary' | 'encoding' | 'exists' | 'missing';
 
-/** What a case's files hold; null: no such file. A string stands for its bytes in UTF-8. */
+/** Contents of a case's files; null: the file does not exist. A string stands for its UTF-8 bytes. */
 export type Files = Readonly<Record<string, string | Uint8Array | null>>;
 
-/** One case: files, what is asked of them, and the one right outcome: every file's bytes after, or the refusal's code. */
+/**
+ * A case: files, a request, and the only right outcome: the bytes of every file afterwards, or the code of the refusal.
+ */
 export interface Case {
   readonly name: string;
   readonly files: Files;
@@ -18,7 +20,7 @@ export interface Case {
 
 export const path = 'file.txt';
 
-/** One edit of one file. */
+/** Returns a case with one edit of one file. */
 export function edit(
   name: string,
   file: string | Uint8Array,
@@ -30,7 +32,7 @@ export function edit(
   return edits(name, file, [{ oldText, newText, ...more }], right);
 }
 
-/** Several edits of one file. */
+/** Returns a case with several edits of one file. */
 export function edits(
   name: string,
   file: string | Uint8Array,
@@ -45,7 +47,7 @@ export function edits(
   };
 }
 
-/** A patch of files; `right` names only the files that change. */
+/** Returns a case with a patch of files; `right` contains only the files that change. */
 export function patch(name: string, files: Files, lines: readonly string[], right: Files | Code): Case {
   return { name, files, ask: `${lines.join('\n')}\n`, right };
 }

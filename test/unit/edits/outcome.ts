@@ -5,15 +5,15 @@ import { FileCalls } from '../../support/file-calls.ts';
 import { type Case, type Code, type Files, path } from './case.ts';
 
 /*
- * Runs a case of the corpus through the tools on a workspace, and compares what the tools say and what the disk
- * holds with what the case calls right. Imports neither vitest nor `vscode`: it runs in an extension host too.
+ * Runs a case of the corpus through the tools on a workspace, and compares the results and the files on disk with the
+ * expected outcome. Imports neither vitest nor `vscode`, so that it also runs in an extension host.
  */
 
-/** What became of a case. */
+/** The outcome of a case. */
 export interface Outcome {
-  /** Code of the refusal, which the words of the result tell; null where the call succeeded. */
+  /** Code of the refusal, determined by the text of the result; null if the call succeeded. */
   readonly refusal: string | null;
-  /** What the result says of each file: created, changed or removed. */
+  /** What the result reports for each file: created, changed or removed. */
   readonly said: Readonly<Record<string, string>>;
   /** Paths of the changes that the call announced before it made them. */
   readonly begun: readonly string[];
@@ -21,7 +21,7 @@ export interface Outcome {
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** Makes a folder with the files of a case and runs the case on the workspace that is this folder. */
+/** Creates a folder with the files of a case and runs the case on the workspace that is this folder. */
 export async function outcomeOf({ files, ask }: Case, folder: string, workspace: Workspace): Promise<Outcome> {
   await mkdir(folder);
   const calls = new FileCalls(workspace);
@@ -41,7 +41,7 @@ export async function outcomeOf({ files, ask }: Case, folder: string, workspace:
   };
 }
 
-/** The outcome that a case calls right: where it is refused, nothing is announced and no byte differs. */
+/** Returns the expected outcome of a case. If it is refused, nothing is announced and no byte differs. */
 export function rightOf({ files, right }: Case): Outcome {
   if (typeof right === 'string') return { refusal: right, said: {}, begun: [], files: hexOf(files) };
   const what = (name: string) => (right[name] === null ? 'removed' : name in files ? 'changed' : 'created');
@@ -53,7 +53,7 @@ export function rightOf({ files, right }: Case): Outcome {
   };
 }
 
-/** How each refusal is worded, after the name of the file. */
+/** Texts of the refusals, after the name of the file. */
 const words: Readonly<Record<Code, RegExp>> = {
   binary: /^It is a binary file\.$|^The new text contains a NUL character/,
   encoding: /^It is not valid \w+ text, or would change|^The new text contains half a character/,
@@ -76,7 +76,7 @@ const words: Readonly<Record<Code, RegExp>> = {
   missing: /^The file does not exist\.$/,
 };
 
-/** The code that the words of a refusal stand for. What stands for none or for several is returned whole. */
+/** Returns the code of a refusal's text. A text with no code or several is returned unchanged. */
 function codeOf(text: string): string {
   const said = /^Nothing was changed\.(?: |\n\S+: )(?:Edit \d+ of \d+: )?(?=\S)(.*)$/s.exec(text)?.[1] ?? '';
   const codes = Object.entries(words).filter(([, pattern]) => pattern.test(said));
@@ -99,7 +99,7 @@ function hexOf(files: Files): Record<string, string> {
   return sorted(entries.map(([name, content]) => [name, Buffer.from(content).toString('hex')]));
 }
 
-/** By name, so that outcomes can be compared as JSON. */
+/** Sorts by name, so that outcomes can be compared as JSON. */
 function sorted(entries: readonly (readonly [string, string])[]): Record<string, string> {
   return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -49,7 +49,7 @@ const pieces = [
   '}',
 ];
 const text = fc.array(fc.constantFrom(...pieces), { maxLength: 30 }).map((parts) => parts.join(''));
-/** A text and a part of it, as a model would give it: line ends as \n, sometimes another indentation. */
+/** A text and a part of it as a model would write it: line ends as \n, sometimes with another indentation. */
 const textAndPart = fc
   .tuple(text, fc.nat(60), fc.nat(30), fc.constantFrom('', ' ', '\t'))
   .map(([file, from, length, indent]) => {
@@ -91,7 +91,8 @@ test('an edit changes what it says and nothing else', () => {
       }
       expect(result.text.slice(from + shift)).toBe(file.slice(from));
       if (result.how !== 'exact' || replaceAll) return;
-      // Line ends aside, an exact edit is what replacing the one place gives: of indented text the one that starts a line.
+      // Except for line ends, an exact edit equals a replacement of the one place; of indented text, the one that
+      // starts a line.
       const [before, part] = [lf(file), lf(oldText)];
       const places = Array.from({ length: before.length }, (_, at) => at).filter((at) => before.startsWith(part, at));
       const starts = places.filter((at) => at === 0 || before[at - 1] === '\n');
@@ -105,7 +106,7 @@ test('an edit changes what it says and nothing else', () => {
   expect(made).toBeGreaterThan(100);
 });
 
-/** Lines of which many are alike, at several depths. */
+/** Lines of which many are similar, at several depths. */
 const codeLines = fc.array(
   fc
     .tuple(fc.nat(3), fc.constantFrom('', 'a = 1', 'b()', 'if x:', '}', 'c = d', 'end'), fc.nat(60))
@@ -127,13 +128,13 @@ test('a block remembered with other white space lands where it was, or nowhere',
       const remembered = (line: string) => [line, line && `    ${line}`, line.slice(depth), `${line} `][memory] ?? line;
       const asText = (all: readonly string[]) => all.map((line) => `${line}\n`).join('');
       const oldText = asText(old.map(remembered));
-      // What is there to the letter is what was meant, wherever it was taken from.
+      // Text that matches exactly is the intended one, wherever it was taken from.
       if (memory !== 0 && old.map(remembered).some((line) => line.trim() !== '' && lines.includes(line))) return;
       const newText = asText(next.map((line) => (memory === 3 ? line : remembered(line))));
       const result = applyEdit(asText(lines), { oldText, newText });
       if (!result.ok) return;
       made++;
-      // A line that stays keeps its bytes; only where the edit said so is there another text.
+      // A line that stays keeps its bytes. The text differs only where the edit said so.
       const right = asText(lines.toSpliced(from, old.length, ...next));
       expect(result.text).toBe(right);
     }),
@@ -176,7 +177,7 @@ async function editInSteps(
   return images;
 }
 
-/** Takes a file back to earlier bytes through the hunks of the difference, which is how the user rejects a change. */
+/** Restores earlier bytes of a file through the hunks of the difference, as when the user rejects a change. */
 async function undo({ file, workspace }: Lent, image: Buffer): Promise<void> {
   const after = textOf(await readFile(file));
   const hunks = hunksOf(after.text, textOf(image).text);
@@ -228,7 +229,7 @@ test('any accepted hunks, and all or none of them, give exact texts', () => {
       expect(withHunks(before, hunks, new Set(hunks.keys()))).toBe(after);
       const some = new Set([...hunks.keys()].filter((index) => (bits >> (index % 31)) & 1));
       const rest = hunks.filter((_, index) => !some.has(index));
-      // Accepting some and then the others is accepting all; rejected ones are untouched before.
+      // Accepting some and then the others equals accepting all; rejected ones are unchanged before.
       let expected = '';
       let line = 0;
       const lines = before.match(/[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$/g) ?? [];
@@ -286,7 +287,7 @@ test('nothing that is given as edits or as a patch throws', async () => {
       const lines = lf(file).split('\n');
       const hunk = `@@\n-${lines[at % lines.length]}\n${body.replace(/^/gm, '+')}`;
       for (const patch of [body, section(body), section(hunk), `--- f\n+++ f\n${body}`]) {
-        // A call waits for the disk: not every patch is made.
+        // A call waits for the disk, so not every patch is applied.
         if (!parsePatch(patch).ok || at % 8 !== 0) continue;
         await writeFile(join(root, 'f'), file.toWellFormed());
         await calls.read('f');
@@ -312,7 +313,7 @@ test('repetitive texts take bounded time', () => {
       applyEdit(file, { oldText, newText: `${oldText}z\n` });
       applyEdit(file, { oldText, newText: `z\n${oldText}`, replaceAll: true });
       applyEdit(file, { oldText, newText: 'z\n', within: ['x'], wholeLines: true });
-      // Tens of milliseconds where the machine is idle; a quadratic search takes minutes.
+      // Tens of milliseconds on an idle machine; a quadratic search takes minutes.
       expect(performance.now() - from).toBeLessThan(3000);
     }
   }

@@ -13,7 +13,7 @@ const foreign = (tool: string): Action => ({ tool, effect: 'external' });
 const verdictWith = (rule: Rule, action: Action, more: Partial<PolicyState> = {}) =>
   decide(action, { user: [rule], workspace: [] }, { ...state, ...more }).verdict;
 
-/** An action, the rule that is offered for it, what else that rule lets through, and what it does not. */
+/** An action, the rule that is offered for it, other actions that the rule allows, and actions that it does not. */
 const offers: [Action, Omit<Rule, 'verdict'>, Action[], Action[]][] = [
   [
     write('src/a.ts'),
@@ -144,7 +144,7 @@ describe('"always allow"', () => {
     // The user's own rule that asks is not overridden.
     const asks: Rule = { verdict: 'ask', tool: action.tool };
     expect(decide(action, { user: [asks, rule], workspace: [] }, state).verdict).toBe('ask');
-    // Nor does it hold in a workspace that is not trusted.
+    // It also has no effect in an untrusted workspace.
     expect(verdictWith(rule, action, { restricted: true })).toBe('deny');
   });
 

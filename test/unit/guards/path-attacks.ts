@@ -1,4 +1,4 @@
-/** Paths that are refused by their name alone, whatever lies on the disk. */
+/** Paths that are refused by their name alone, whatever is on the disk. */
 export const pathAttacks: readonly string[] = [
   '..',
   '../secret.txt',
@@ -73,7 +73,7 @@ export const pathAttacks: readonly string[] = [
   'a/'.repeat(3000),
 ];
 
-/** Names that look odd and are files like any other. */
+/** Unusual names of ordinary files. */
 export const pathPlain: readonly string[] = [
   'a.txt',
   './a.txt',

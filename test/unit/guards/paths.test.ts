@@ -100,7 +100,7 @@ describe.each([{ anchored: true }, { anchored: false }])('on the disk, $anchored
       await expect(writeConfined(root, path, bytes, means), path).rejects.toEqual(refusal('outside_workspace'));
     }
     await expect(writeConfined(root, 'nowhere/x', bytes, means)).rejects.toEqual(refusal('outside_workspace'));
-    // A link can be removed; what it leads to stays (checked after each test).
+    // A link can be removed; its target stays (checked after each test).
     await removeConfined(root, 'file', means);
     expect(await readdir(root)).not.toContain('file');
   });
@@ -172,7 +172,7 @@ test('a folder that is swapped for a link again and again never lets anything ou
   await writeFile(join(folder, 'secret.txt'), 'inside');
   await symlink(join(base, 'outside'), join(base, 'trap'));
   let stop = false;
-  // A write may have made the folder anew while it was away.
+  // A write may have created the folder again while it was missing.
   const place = async (from: string) => {
     const moved = () =>
       rename(from, folder).then(
@@ -201,7 +201,7 @@ test('a folder that is swapped for a link again and again never lets anything ou
         },
         () => refused++,
       );
-      // A name that is only made: in `outside` it would be found after the test.
+      // Only the name is created: inside `outside` it would be found after the test.
       await writeConfined(root, `swap/new-${round % 5}`, bytes).catch(() => refused++);
     }
   } finally {

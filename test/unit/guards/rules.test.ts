@@ -9,7 +9,7 @@ const state = {
   knownHosts: new Set(['known.example.com']),
   knownPaths: new Set(['src/known.ts']),
 };
-/** The loosest settings that can be written. */
+/** The most permissive settings. */
 const loose: Rule[] = [
   { verdict: 'allow', tool: '*' },
   { verdict: 'allow', tool: '*', path: '**' },

@@ -10,7 +10,7 @@ export function letters(length: number, alphabet: string, seed = 7): string {
   return text;
 }
 const lower = 'abcdefghijklmnopqrstuvwxyz';
-/** Each is another one. */
+/** Seed of the next text, so that each is different. */
 let seed = 7;
 const an = (n: number) => letters(n, `${lower}${lower.toUpperCase()}0123456789`, seed++);
 const hex = (n: number) => letters(n, '0123456789abcdef', seed++);
@@ -18,7 +18,7 @@ const upper = (n: number) => letters(n, `${lower.toUpperCase()}234567`);
 const digits = (n: number) => letters(n, '0123456789', 3);
 const join = (...parts: string[]) => parts.join('');
 
-/** A text, and the part of it that must be gone. */
+/** A text, and the part of it that must be hidden. */
 export const secretTexts: readonly (readonly [name: string, text: string, secret: string])[] = (
   [
     ['anthropic', '', join('sk-ant-', 'api03-', an(93)), ''],
@@ -98,7 +98,7 @@ export const secretTexts: readonly (readonly [name: string, text: string, secret
   ] as const
 ).map(([name, before, secret, after]) => [name, before + secret + after, secret]);
 
-/** Texts that must come through as they are. */
+/** Texts that must stay unchanged. */
 export const plainTexts: readonly string[] = [
   `commit ${hex(40)}`,
   `sha256:${hex(64)}`,

@@ -9,7 +9,7 @@ const key = (fill: number) => new Uint8Array(32).fill(fill);
 test.each(secretTexts)('hides: %s', (_, text, secret) => {
   const secrets = new Secrets(key(1));
   const hidden = secrets.hide(text);
-  // Of a key of several lines its first and last stay.
+  // The first and last line of a multi-line key stay.
   const lines = secret.split('\n').filter((line) => !line.startsWith('-----'));
   for (const line of lines) expect(hidden).not.toContain(line);
   expect(hasPlaceholder(hidden)).toBe(true);
@@ -121,7 +121,7 @@ describe('other forms of a value', () => {
   ])('%s', (_, text) => {
     const hidden = secrets.hide(text);
     expect(hasPlaceholder(hidden)).toBe(true);
-    // At most the characters that are a neighbour's as well are left.
+    // At most the characters that are also part of adjacent text are left.
     const left = hidden.replace(/DEVLM_SECRET_[0-9A-F]{20}/, '');
     expect(left.length).toBeLessThan(text.length - value.length + 4);
     expect(secrets.restore(hidden)).toBe(text);

@@ -116,7 +116,7 @@ export const ssrfAttacks: readonly string[] = [
   'http://TO-LOOPBACK.example.com./',
 ];
 
-/** What the names resolve to. */
+/** Addresses of the names. */
 export const names: Readonly<Record<string, readonly string[]>> = {
   'public.example.com': ['93.184.215.14', '2606:2800:21f:cb07:6820:80da:af6b:8b2c'],
   'other.example.com': ['93.184.215.15'],

@@ -86,7 +86,7 @@ describe('before anything is sent', () => {
     expect(dialed).toEqual([]);
   });
 
-  // Those that a header can carry, and that are not an ordinary page once they are read as a redirect.
+  // Those that a header can contain, and that are not an ordinary page when parsed as a redirect.
   const redirects = ssrfAttacks.filter((url) => {
     if (!/^[!-~]+$/.test(url) || !URL.canParse(url, page('/'))) return false;
     const { protocol, host, username } = new URL(url, page('/'));
@@ -183,7 +183,7 @@ test('a name that changes its address between the check and the connection gains
   let times = 0;
   const rebinding = options({ resolve: async () => (times++ === 0 ? ['93.184.215.14'] : ['127.0.0.1']) });
   expect((await guardedFetch('http://rebind.example.com/page', rebinding)).status).toBe(200);
-  // Resolved once, and connected to what was checked.
+  // The name is resolved once, and the connection goes to the checked address.
   expect(times).toBe(1);
   expect(dialed).toEqual(['93.184.215.14']);
   // The next hop is resolved and checked again.

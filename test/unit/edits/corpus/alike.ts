@@ -3,7 +3,7 @@ import { type Case, edit, is, no } from '../case.ts';
 const many = 'alpha();\nbeta(1, 2);\ngamma("x");\ndelta();\nepsilon();\n';
 const tests = 'test("b", () => {\n  open(file);\n  read(file);\n  close(file);\n  check(file);\n});\n';
 
-/** Look-alike characters, similar text, and edits that are made already. */
+/** Cases of look-alike characters, similar text, and edits that were already made. */
 export const alikeCorpus: readonly Case[] = [
   edit('dash outside the change', 'a – b = 1\n', 'a - b = 1', 'a - b = 2', is('a – b = 2\n')),
   edit('dash inside the change', 'range 1–2\n', 'range 1-2', 'range 3', no('near-miss')),

@@ -8,7 +8,7 @@ import { shapesCorpus } from './shapes.ts';
 import { unifiedCorpus } from './unified.ts';
 import { whitespaceCorpus } from './whitespace.ts';
 
-/** Every case, each with its one right outcome. */
+/** All cases, each with its only right outcome. */
 export const corpus: readonly Case[] = [
   ...firstCorpus,
   ...shapesCorpus,

@@ -1,6 +1,6 @@
 import { type Case, edit, is, no } from '../case.ts';
 
-/** One of each kind. */
+/** One case of each kind. */
 export const firstCorpus: readonly Case[] = [
   edit('a word', 'let a = 1;\n', 'a = 1', 'a = 2', is('let a = 2;\n')),
   edit('at the start', 'a\nb\n', 'a\n', 'x\n', is('x\nb\n')),

@@ -20,7 +20,7 @@ const lines = (
 ): Case => patch(name, files, all, right);
 const no = (code: Code) => ({ code });
 
-/** Patches in sections: `*** Begin Patch`. */
+/** Cases of patches in sections: `*** Begin Patch`. */
 export const patchesCorpus: readonly Case[] = [
   update('a line', 'a\nb\nc\n', ['@@', ' a', '-b', '+B', ' c'], 'a\nB\nc\n'),
   update('a line is never a part of a line', 'xa1\nb1\n', ['@@', '-a1', '+a2'], no('near-miss')),

@@ -4,7 +4,7 @@ const blocks = 'def a():\n    x = 1\n    return x\n\ndef b():\n    x = 1\n    re
 const many = 'x\n'.repeat(5000);
 const long = 'ab'.repeat(100_000);
 
-/** Where an edit goes: repeated text, text that looks like a pattern, borders of the file. */
+/** Cases about the place of an edit: repeated text, text that looks like a pattern, borders of the file. */
 export const placesCorpus: readonly Case[] = [
   edit(
     'one of two blocks, told by its head',

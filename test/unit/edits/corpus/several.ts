@@ -2,7 +2,7 @@ import { type Case, edit, edits, is, no } from '../case.ts';
 
 const abc = 'one\ntwo\nthree\nfour\n';
 
-/** Several edits of one file, and files that are not text. */
+/** Cases of several edits of one file, and of files that are not text. */
 export const severalCorpus: readonly Case[] = [
   edits(
     'two apart',

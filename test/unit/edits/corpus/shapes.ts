@@ -1,6 +1,6 @@
 import { type Case, edit, is } from '../case.ts';
 
-/* Every way a text is stored, by every kind of edit: the bytes beside the edit are never another's. */
+/* Every way to store a text, combined with every kind of edit: the bytes outside the edit never change. */
 
 const bom = (encoding: BufferEncoding) => (text: string) => Buffer.from(`\ufeff${text}`, encoding);
 const big = (text: string) => bom('utf16le')(text).swap16();
@@ -16,7 +16,7 @@ const shapes: readonly (readonly [name: string, stored: (text: string) => string
   ['UTF-16BE', big],
 ];
 
-/** A text, what is asked, and the text after, all with LF. */
+/** A text, the request, and the text afterwards, all with LF. */
 const asked: readonly (readonly [name: string, before: string, oldText: string, newText: string, after: string])[] = [
   ['a word', 'one = 1\ntwo = 2\nend\n', 'two = 2', 'two = 22', 'one = 1\ntwo = 22\nend\n'],
   ['a line more', 'one é\ntwo\nend\n', 'one é\n', 'one é\nhalf 👍\n', 'one é\nhalf 👍\ntwo\nend\n'],

@@ -14,7 +14,7 @@ const malformed = { code: 'malformed' } as const;
 const hunk = ['@@ -1,2 +1,2 @@', ' a', '-b', '+B'];
 const b = 'a\nB\nc\nd\ne\n';
 
-/** Unified diffs: `---`, `+++`, `@@ -a,b +c,d @@`. */
+/** Cases of unified diffs: `---`, `+++`, `@@ -a,b +c,d @@`. */
 export const unifiedCorpus: readonly Case[] = [
   diff('a line', five, ['@@ -2 +2 @@', '-b', '+B'], b),
   diff('a line with those around', five, ['@@ -1,3 +1,3 @@', ' a', '-b', '+B', ' c'], b),

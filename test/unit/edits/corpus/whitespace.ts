@@ -3,7 +3,7 @@ import { type Case, edit, is, no } from '../case.ts';
 const yaml = 'jobs:\n  build:\n    steps:\n      - run: make\n      - run: make test\n';
 const python = 'class A:\n    def f(self):\n        if x:\n            return 1\n        return 2\n';
 
-/** Tolerance for whitespace: only where it cannot matter what was meant. */
+/** Cases of tolerated whitespace: only where the meaning is unambiguous. */
 export const whitespaceCorpus: readonly Case[] = [
   edit(
     'yaml, shifted',
