@@ -49,7 +49,7 @@ await ask('again');
 const times: number[] = [];
 for (let hit = 0; hit < hits; hit++) {
   const started = performance.now();
-  if ((await ask('again')) !== 'kept') throw new Error('it was not kept');
+  if ((await ask('again')) !== 'kept') throw new Error('the answer was not cached');
   times.push(performance.now() - started);
 }
 print('hit_p50_ms', quantile(times, 0.5), 'ms', { hits });

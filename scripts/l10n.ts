@@ -49,7 +49,8 @@ export async function collect(): Promise<Record<string, string>> {
       if (!entry.isFile() || !/\.tsx?$/.test(entry.name)) continue;
       const path = join(entry.parentPath, entry.name);
       const { texts, unreadable } = textsOf(await readFile(path, 'utf8'));
-      if (unreadable.length > 0) throw new Error(`${path}: the text must stand in the call: ${unreadable.join(' | ')}`);
+      if (unreadable.length > 0)
+        throw new Error(`${path}: the text must be a literal in the call: ${unreadable.join(' | ')}`);
       for (const text of texts) found.add(text);
     }
   }

@@ -44,7 +44,7 @@ describe('EventWriter', () => {
       expect(words(appends)).toEqual(['a', 'bcdef']);
     });
 
-    it('the event writer stores the beginning of a step, and what waits with it, long before text is joined', async () => {
+    it('the event writer stores the beginning of a step and all waiting events long before it joins text', async () => {
       const { appends, writer } = clocked();
       writer.write({ type: 'turn.started', turnId: 't', attempt: 1 });
       await vi.advanceTimersByTimeAsync(limits.coalesceMs / 2);
