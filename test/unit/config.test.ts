@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { defaultDataDir, helpText, readConfig } from '../../server/src/config.ts';
+import { helpText, readConfig } from '../../server/src/config.ts';
+import { defaultDataDir } from '../../server/src/config-options.ts';
 
 describe('configuration', () => {
   let dir: string;
