@@ -1,8 +1,8 @@
 import type { ExecutionRecord } from '@devlm/protocol/execution.ts';
 import { ProblemError } from '@devlm/protocol/problem.ts';
 import type { Task } from '@devlm/protocol/tasks.ts';
-import { sharedTools } from '../actions/foreign/shared-tools.ts';
 import type { McpServers } from '../actions/foreign/mcp/servers.ts';
+import { sharedTools } from '../actions/foreign/shared-tools.ts';
 import type { ConversationSecrets } from '../actions/secrets/conversation-secrets.ts';
 import type { Secrets } from '../actions/secrets/secrets.ts';
 import { hidingWeb, hidingWorkspace, learnEnvFiles } from '../actions/secrets/uses.ts';
