@@ -13,11 +13,13 @@ import type { Dial } from '../../server/src/sandbox/docker/proxy.ts';
 import { createEmbeddedSandbox } from '../../server/src/sandbox/embedded/embedded.ts';
 import { prepareJob } from '../../server/src/sandbox/job.ts';
 import type { RunEvent, RunResult, Sandbox } from '../../server/src/sandbox/sandbox.ts';
+import { isDeep } from './deep.ts';
 import { dockerEngine, givenEngine, startDockerEngine } from './docker-engine.ts';
 import { importImages, leftoversOf } from './docker-leftovers.ts';
 
-/** Adapters of the sandbox port, and Docker with gVisor's runtime if it is installed. */
-export const sandboxKinds = ['docker', ...(onPath('runsc') ? (['gvisor'] as const) : []), 'embedded'] as const;
+const withGvisor = isDeep && onPath('runsc') !== null;
+/** Adapters of the sandbox port, and in a deep run Docker with gVisor's runtime if it is installed. */
+export const sandboxKinds = ['docker', ...(withGvisor ? (['gvisor'] as const) : []), 'embedded'] as const;
 /** A kind of sandbox that the contract suite covers. */
 export type SandboxKind = 'docker' | 'gvisor' | 'embedded';
 
