@@ -18,6 +18,8 @@ export default defineConfig({
   test: {
     // Most tests wait for a process or a socket: even two cores can carry two files.
     maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Waits for a condition end as soon as it is true; on a busy machine that takes longer than the default of a second.
+    expect: { poll: { timeout: 10_000 } },
     // The Docker engine of a run ends with it, and what it leaves is removed.
     teardownTimeout: 60_000,
     projects: parts.map((name) => ({
