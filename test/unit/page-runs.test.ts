@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { isFocused } from '../support/page-bench.ts';
 import * as scenes from '../support/page-harness/scenes.ts';
 import { type OpenOptions, type PageHarness, startPageHarness } from '../support/page-harness.ts';
 import { calls, copied, output, panel, requests, runButton, said } from '../support/page-runs.ts';
@@ -128,7 +129,7 @@ test('Stop ends a run with a receipt, and Run Again starts a new run of the same
     expect(await page.getByRole('button', { name: 'Fix This' }).count()).toBe(0);
     expect(await output(page).textContent()).toBe('first\n');
     // The focus is still on the button, which now runs the program again.
-    expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('Run Again');
+    await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute('aria-label'))).toBe('Run Again');
     await page.keyboard.press('Enter');
     await panel(page).getByText('Running').waitFor();
     const [first, second] = await requests(page);
@@ -158,7 +159,7 @@ test('the text of the input field is sent to the program, in the first run and w
     await opener.click();
     expect(await opener.getAttribute('aria-expanded')).toBe('true');
     const box = page.getByLabel('Input', { exact: true });
-    expect(await box.evaluate((element) => element === document.activeElement)).toBe(true);
+    await expect.poll(() => isFocused(box)).toBe(true);
     await page.keyboard.type('Ada\nGrace');
     await runButton(page).click();
     await page.evaluate(() => window.host.sandbox.end(window.host.sandbox.last));

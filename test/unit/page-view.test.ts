@@ -2,7 +2,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { share } from '../support/deep.ts';
-import { calls, composer, PageBench } from '../support/page-bench.ts';
+import { calls, composer, isFocused, PageBench } from '../support/page-bench.ts';
 import * as scenes from '../support/page-harness/scenes.ts';
 
 let bench: PageBench;
@@ -180,9 +180,9 @@ test('a menu returns the focus to its button, and Escape closes it', async () =>
     await attach.focus();
     await page.keyboard.press('Enter');
     await page.keyboard.press('ArrowDown');
-    expect(await page.evaluate(() => document.activeElement?.getAttribute('role'))).toBe('menuitem');
+    await expect.poll(() => page.evaluate(() => document.activeElement?.getAttribute('role'))).toBe('menuitem');
     await page.keyboard.press('Escape');
-    expect(await attach.evaluate((element) => element === document.activeElement)).toBe(true);
+    await expect.poll(() => isFocused(attach)).toBe(true);
   });
 });
 
