@@ -30,8 +30,6 @@ export default defineConfig({
         globalSetup: setUps[name],
         // Some of the unit tests drive the chat page in a browser.
         ...(name === 'unit' ? { testTimeout: 20_000 } : { testTimeout: 30_000, hookTimeout: 60_000 }),
-        // One editor at a time: each is a server, an extension host and a browser.
-        ...(name === 'vscode' ? { fileParallelism: false } : {}),
       },
     })),
   },

@@ -1,6 +1,5 @@
 import { globSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, root } from './build.ts';
@@ -94,28 +93,22 @@ async function runChecks(): Promise<void> {
   for (const { name, output } of failed) summary.fail(`check: ${name}`, output);
 }
 
-/**
- * Runs the parts. The editor tests mostly wait, so they run at the same time as the tests on the oldest Node; everything
- * else runs alone.
- */
+/** Runs the parts: the tests of the server, those that are repeated on the oldest Node, and the editor tests. */
 async function runTests(): Promise<void> {
+  const current = { node: process.execPath, without: missingFiles };
   const plain = projects.filter((part) => part !== 'vscode');
-  if (plain.length > 0) await runPass({ name: 'tests', node: process.execPath, parts: plain, without: missingFiles });
+  if (plain.length > 0) await runPass({ ...current, name: 'tests', parts: plain });
   const ofServer = projects.filter((part) => part === 'contract' || part === 'integration');
   const node22 = ofServer.length > 0 ? await step('Node 22', () => installNode22()) : undefined;
-  const beside = projects.includes('vscode');
-  await Promise.all([
-    beside && runPass({ name: 'editor tests', node: process.execPath, parts: ['vscode'], without: missingFiles }),
-    node22 &&
-      runPass({
-        name: 'tests on Node 22',
-        node: node22,
-        parts: ofServer,
-        files: deep ? [] : onOldestNode.flatMap((glob) => globSync(glob, { cwd: root })),
-        without: [...missingFiles, ...notOnOldestNode],
-        ...(beside ? { workers: Math.max(1, availableParallelism() - 1), quiet: true } : {}),
-      }),
-  ]);
+  if (node22 !== undefined)
+    await runPass({
+      name: 'tests on Node 22',
+      node: node22,
+      parts: ofServer,
+      files: deep ? [] : onOldestNode.flatMap((glob) => globSync(glob, { cwd: root })),
+      without: [...missingFiles, ...notOnOldestNode],
+    });
+  if (projects.includes('vscode')) await runPass({ ...current, name: 'editor tests', parts: ['vscode'] });
 }
 
 /** Settings of one vitest run. */
@@ -128,16 +121,12 @@ interface Pass {
   readonly files?: readonly string[];
   /** Globs of files that are left out. */
   readonly without: readonly string[];
-  /** Default: that of `vitest.config.ts`. */
-  readonly workers?: number;
-  /** Whether to print the output at the end, because another pass prints at the same time. */
-  readonly quiet?: boolean;
 }
 
 /** Runs a pass and counts its outcomes. In CI a few failed files are rerun alone. */
 async function runPass(pass: Pass): Promise<void> {
   const { name, without } = pass;
-  if (!pass.quiet) heading(`${name}: ${pass.parts.join(', ')}`);
+  heading(`${name}: ${pass.parts.join(', ')}`);
   const slug = name.toLowerCase().replaceAll(' ', '-');
   const first = await vitest(pass, slug, pass.files ?? [], without);
   const failed = first.outcomes.filter(({ status }) => status === 'failed');
@@ -158,7 +147,7 @@ async function runPass(pass: Pass): Promise<void> {
 }
 
 async function vitest(
-  { name, node, parts: ofParts, workers, quiet }: Pass,
+  { name, node, parts: ofParts }: Pass,
   slug: string,
   files: readonly string[],
   without: readonly string[],
@@ -171,7 +160,6 @@ async function vitest(
   args.push('--reporter=default', '--reporter=json', '--reporter=./scripts/stray-errors.ts');
   args.push(`--outputFile.json=${reportFile}`, ...ofParts.map((part) => `--project=${part}`));
   args.push(...without.map((pattern) => `--exclude=${pattern}`));
-  if (workers !== undefined) args.push(`--maxWorkers=${workers}`);
   const env = {
     ...process.env,
     DEVLM_STRAY_ERRORS: strayFile,
@@ -180,8 +168,7 @@ async function vitest(
     DEVLM_TEST_BUNDLE: join(root, 'dist/server.mjs'),
     DEVLM_TEST_DEEP: deep ? '1' : '0',
   };
-  const { code, output } = await run(node, args, { cwd: root, inherit: !quiet, env });
-  if (quiet) console.log(`\n== ${name}: ${ofParts.join(', ')}\n${output}`);
+  const { code } = await run(node, args, { cwd: root, inherit: true, env });
   return await readReport(name, reportFile, strayFile, code);
 }
 

@@ -8,7 +8,7 @@ import { cases } from '../support/deep.ts';
 import { newConversation, Reader, send, TestServer } from '../support/server.ts';
 
 /** Cuts in the three places where a stream can break, at random moments of random answers. */
-const cuts = cases(50, 200);
+const cuts = cases(25, 200);
 const conversationsAtOnce = 4;
 
 describe('random cuts while answers stream', () => {

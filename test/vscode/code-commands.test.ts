@@ -95,12 +95,14 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
   const open = async (path: string) => {
     const { page } = vscode;
     const input = page.locator('.quick-input-widget input');
-    // A key press may be lost while the focus leaves the chat.
+    const row = page.locator('.quick-input-list .monaco-list-row').first();
+    // A key may be lost while the focus leaves the chat, and the input may close again.
     await expect
       .poll(
         async () => {
           await page.keyboard.press('F1');
-          return await input.waitFor({ timeout: 2_000 }).then(
+          const found = input.fill(path, { timeout: 2_000 }).then(() => row.waitFor({ timeout: 2_000 }));
+          return await found.then(
             () => true,
             () => false,
           );
@@ -108,8 +110,6 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
         { timeout: 30_000 },
       )
       .toBe(true);
-    await input.fill(path);
-    await page.locator('.quick-input-list .monaco-list-row').first().waitFor();
     await input.press('Enter');
     await page.locator('.tab.active', { hasText: path.split('/').at(-1) }).waitFor();
   };
@@ -209,7 +209,7 @@ describe('commands in the editor', { timeout: 240_000 }, () => {
     await rm(workspace, { recursive: true, force: true });
   });
 
-  it.for(share(samples, 2))(
+  it.for(share(samples, 4))(
     '"Test This" writes and runs tests for the clicked $language code, and shows their record',
     async (sample) => {
       claude.on(any, text('I wrote the tests.'));
