@@ -121,6 +121,8 @@ interface Pass {
   readonly files?: readonly string[];
   /** Globs of files that are left out. */
   readonly without: readonly string[];
+  /** Number of files that run at once. Default: that of `vitest.config.ts`. */
+  readonly workers?: number;
 }
 
 /** Runs a pass and counts its outcomes. In CI a few failed files are rerun alone. */
@@ -136,7 +138,7 @@ async function runPass(pass: Pass): Promise<void> {
     return;
   }
   heading(`${name}: once more, what failed`);
-  const second = await vitest(pass, `${slug}-second`, files, []);
+  const second = await vitest({ ...pass, workers: 1 }, `${slug}-second`, files, []);
   const isRepeated = ({ file }: Outcome) => file !== undefined && files.includes(file);
   const stillFails = new Set(second.outcomes.filter(({ status }) => status === 'failed').map(({ test }) => test));
   summary.add({
@@ -147,7 +149,7 @@ async function runPass(pass: Pass): Promise<void> {
 }
 
 async function vitest(
-  { name, node, parts: ofParts }: Pass,
+  { name, node, parts: ofParts, workers }: Pass,
   slug: string,
   files: readonly string[],
   without: readonly string[],
@@ -160,6 +162,7 @@ async function vitest(
   args.push('--reporter=default', '--reporter=json', '--reporter=./scripts/stray-errors.ts');
   args.push(`--outputFile.json=${reportFile}`, ...ofParts.map((part) => `--project=${part}`));
   args.push(...without.map((pattern) => `--exclude=${pattern}`));
+  if (workers !== undefined) args.push(`--maxWorkers=${workers}`);
   const env = {
     ...process.env,
     DEVLM_STRAY_ERRORS: strayFile,
