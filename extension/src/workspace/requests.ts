@@ -52,7 +52,7 @@ export interface RequestsOptions {
   readonly log: Log;
 }
 
-/** Answers the server's requests. Each change is executed once, however often it is requested. */
+/** Responds to the server's requests for the workspace. A change that is requested again is not made again. */
 export class Requests {
   readonly #options: RequestsOptions;
   readonly #life = new AbortController();
